@@ -1,0 +1,121 @@
+"""Event data to Avro and back. The writer's schema is named by ``ce_dataschema``; no registry is asked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Final
+
+from fastavro import schemaless_reader, schemaless_writer
+from fastavro.types import Schema as AvroSchema
+from fastavro.validation import validate
+
+from eventstreams.avro_problems import Problem, find_problem
+from eventstreams.catalog import Catalog, SchemaVersion
+from eventstreams.errors import InvalidEventError
+from eventstreams.reasons import DeadReason
+
+Data = dict[str, object]
+"""The fields of an event as JSON values, absent optional ones left out."""
+
+_KNOWN_SCHEMAS_BOUND: Final = 10_000  # distinct dataschema texts remembered; far above any real catalogue
+
+
+@dataclass(frozen=True, slots=True)
+class CodecProblem:
+    """A value that cannot be read, with what would have been expected."""
+
+    reason: DeadReason
+    detail: str
+
+
+class Codec:
+    """Encodes once, at the producer; decodes and projects once, at the worker."""
+
+    def __init__(self, catalog: Catalog, *, schema_base_url: str) -> None:
+        self._catalog = catalog
+        self._base = schema_base_url.rstrip("/")
+        self._writers: dict[str, SchemaVersion | CodecProblem] = {}
+
+    def dataschema(self, schema: SchemaVersion) -> str:
+        """The ``dataschema`` attribute that names ``schema``."""
+        return f"{self._base}/{schema.schema_id}/{schema.version}"
+
+    def encode(self, schema: SchemaVersion, data: Mapping[str, object]) -> bytes:
+        """Avro binary of ``data``.
+
+        Raises:
+            InvalidEventError: a field is missing, unknown, or of the wrong type; names it.
+        """
+        buffer = BytesIO()
+        try:
+            # The writer alone would make 1 of 1.5 and of true; the validator alone lets unknown fields pass.
+            if not validate(data, schema.avro, raise_errors=False):
+                raise _invalid(schema, data, "cannot be encoded")
+            schemaless_writer(buffer, schema.avro, data, strict_allow_default=True)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise _invalid(schema, data, str(error)) from None
+        return buffer.getvalue()
+
+    def decode(self, dataschema: str, value: bytes, *, version: int | None = None) -> Data | CodecProblem:
+        """The event's data as ``version`` of the writer's schema has it (default: the writer's own).
+
+        A field that ``version`` does not know is left out, and so is an optional field without a value.
+        """
+        writer = self._writers.get(dataschema) or self._writer(dataschema)
+        if isinstance(writer, CodecProblem):
+            return writer
+        reader: AvroSchema | None = None
+        if version is not None and version != writer.version:
+            wanted = self._catalog.schemas[writer.schema_id].version(version)
+            if wanted is None:
+                return CodecProblem(DeadReason.UNKNOWN_SCHEMA, f"{writer.schema_id} has no version {version}")
+            reader = wanted.avro
+        buffer = BytesIO(value)
+        try:
+            record = schemaless_reader(buffer, writer.avro, reader)
+        except Exception as error:  # noqa: BLE001 - any bytes may come; fastavro raises what the bytes provoke
+            return CodecProblem(
+                DeadReason.UNDECODABLE,
+                f"value is not Avro of {writer.schema_id}/{writer.version}: {type(error).__name__}: {error}",
+            )
+        if buffer.tell() != len(value):
+            return CodecProblem(
+                DeadReason.UNDECODABLE,
+                f"value has {len(value) - buffer.tell()} bytes after {writer.schema_id}/{writer.version} ends",
+            )
+        assert isinstance(record, dict)  # every schema of the catalogue is a record
+        return _without_absent(record)
+
+    def writer(self, dataschema: str) -> SchemaVersion | CodecProblem:
+        """The schema that ``dataschema`` names, whatever its base: its last two parts are id and version."""
+        return self._writers.get(dataschema) or self._writer(dataschema)
+
+    def _writer(self, dataschema: str) -> SchemaVersion | CodecProblem:
+        _, schema_id, number = ("", "", *dataschema.rsplit("/", 2))[-3:]
+        schema = self._catalog.schemas.get(schema_id)
+        found = schema.version(int(number)) if schema and number.isascii() and number.isdecimal() else None
+        result = found or CodecProblem(
+            DeadReason.UNKNOWN_SCHEMA, f"dataschema {dataschema[:200]!r} names no schema of the catalogue"
+        )
+        if len(self._writers) < _KNOWN_SCHEMAS_BOUND:
+            self._writers[dataschema] = result
+        return result
+
+
+def _invalid(schema: SchemaVersion, data: Mapping[str, object], otherwise: str) -> InvalidEventError:
+    problem = find_problem(schema.avro, data) or Problem("$.data", otherwise)
+    named = f"{schema.schema_id} version {schema.version}"
+    return InvalidEventError(f"{problem.path} {problem.text} ({named})", path=problem.path)
+
+
+def _without_absent(record: dict[str, object]) -> Data:
+    """``record`` without fields that have no value, at any depth of records."""
+    return {
+        name: _without_absent(value)
+        if isinstance(value, dict)
+        else [_without_absent(item) if isinstance(item, dict) else item for item in value]
+        if isinstance(value, list)
+        else value
+        for name, value in record.items()
+        if value is not None
+    }

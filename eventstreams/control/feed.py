@@ -1,0 +1,55 @@
+"""The snapshot in this process, kept current from the control topic."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Self
+
+from eventstreams.control.snapshot import Change, Snapshot
+from eventstreams.kafka.follower import PartitionFollower
+from eventstreams.kafka.records import Record
+from eventstreams.settings import Settings
+from eventstreams.topics import Topics
+
+Listener = Callable[[Change], None]
+
+
+class ControlFeed:
+    """Follows the control topic. Use as ``async with``: once entered, the snapshot holds all that was there then."""
+
+    def __init__(self, settings: Settings, *, on_crash: Callable[[BaseException], None]) -> None:
+        self.snapshot = Snapshot()
+        self._listeners: list[Listener] = []
+        self._follower = PartitionFollower(
+            settings, Topics(settings).control, on_records=self._apply, on_crash=on_crash
+        )
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        await self._stack.enter_async_context(self._follower)
+        await self.catch_up()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    def listen(self, listener: Listener) -> None:
+        """Call ``listener`` after every change, in the order of the control topic, on the event loop."""
+        self._listeners.append(listener)
+
+    async def catch_up(self) -> None:
+        """Return once the snapshot holds every write that was acknowledged before this was called."""
+        await self._follower.catch_up()
+
+    async def wait_until(self, offset: int) -> None:
+        """Return once the control record before ``offset`` is in the snapshot."""
+        await self._follower.wait_until(offset)
+
+    def _apply(self, records: Sequence[Record]) -> None:
+        for record in records:
+            change = self.snapshot.apply(record)
+            if change is not None:
+                for listener in self._listeners:
+                    listener(change)

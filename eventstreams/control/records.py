@@ -1,0 +1,139 @@
+"""The resources of the control plane, as they stand on the control topic: JSON under the key ``<kind>/<sid>``.
+
+Secrets are only ever here in encrypted form (``eventstreams.control.vault``).
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final, Self
+
+import orjson
+from pydantic import TypeAdapter, ValidationError
+
+from eventstreams.sids import SidKind
+
+
+class SinkStatus(StrEnum):
+    """The reference's ``status`` of a sink."""
+
+    INITIALIZED = "initialized"
+    VALIDATING = "validating"
+    ACTIVE = "active"
+    FAILED = "failed"
+
+
+class SubscriptionState(StrEnum):
+    """``deleting``: no route leads to it any more; what waits in its topic becomes dead letters, then it goes."""
+
+    ACTIVE = "active"
+    DELETING = "deleting"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """A customer. ``auth_token`` is encrypted."""
+
+    sid: str
+    friendly_name: str
+    auth_token: str
+    created_ms: int
+    updated_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SinkRecord:
+    """A destination. ``configuration`` is the encrypted JSON of the plugin's configuration model."""
+
+    sid: str
+    account_sid: str
+    description: str
+    sink_type: str
+    configuration: str
+    status: SinkStatus
+    created_ms: int
+    updated_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscribedType:
+    """One event type of a subscription, in the schema version that it is delivered in.
+
+    Attributes:
+        since_ms: Events accepted before this are not for it. None on the topic at first: then the control
+            record's own time counts, which is the broker's clock as the events' is; a later record of the same
+            subscription carries it on.
+    """
+
+    type: str
+    schema_version: int
+    since_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """What a sink gets. ``sink_type`` is the sink's, repeated here because it names the topic."""
+
+    sid: str
+    account_sid: str
+    sink_sid: str
+    sink_type: str
+    description: str
+    types: tuple[SubscribedType, ...]
+    created_ms: int
+    updated_ms: int
+    state: SubscriptionState = SubscriptionState.ACTIVE
+    ttl_ms: int | None = None
+
+    def dated(self, at_ms: int) -> Self:
+        """This subscription with ``since_ms`` filled in where it is open."""
+        types = tuple(replace(each, since_ms=at_ms) if each.since_ms is None else each for each in self.types)
+        return replace(self, types=types)
+
+
+Resource = Account | SinkRecord | Subscription
+
+_KINDS: Final = {SidKind.ACCOUNT: Account, SidKind.SINK: SinkRecord, SidKind.SUBSCRIPTION: Subscription}
+_ADAPTERS: Final[dict[SidKind, TypeAdapter[Resource]]] = {kind: TypeAdapter(cls) for kind, cls in _KINDS.items()}
+_NAMES: Final = {SidKind.ACCOUNT: "account", SidKind.SINK: "sink", SidKind.SUBSCRIPTION: "subscription"}
+
+
+class ControlRecordError(ValueError):
+    """A record of the control topic that this release cannot read."""
+
+
+def key_of(sid: str) -> bytes:
+    """The key of the resource ``sid`` on the control topic."""
+    return f"{_NAMES[SidKind(sid[:2])]}/{sid}".encode()
+
+
+def sid_of(key: bytes | None) -> str:
+    """The resource that ``key`` names.
+
+    Raises:
+        ControlRecordError: it names none.
+    """
+    name, _, sid = (key or b"").decode(errors="replace").partition("/")
+    try:
+        known = _NAMES[SidKind(sid[:2])] == name
+    except (ValueError, KeyError):
+        known = False
+    if not known:
+        raise ControlRecordError(f"key {key!r} names no resource")
+    return sid
+
+
+def encode(resource: Resource) -> bytes:
+    return orjson.dumps(resource)
+
+
+def decode(sid: str, value: bytes) -> Resource:
+    """The resource ``sid``. Fields of a later release are ignored.
+
+    Raises:
+        ControlRecordError: ``value`` is not such a resource.
+    """
+    try:
+        return _ADAPTERS[SidKind(sid[:2])].validate_json(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise ControlRecordError(f"{sid}: {first['loc']}: {first['msg']}") from None

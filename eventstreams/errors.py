@@ -1,0 +1,76 @@
+"""Every exception of the project, with the exit code it gives a process.
+
+    EventStreamsError                 one sentence: the fact and the fix; 1
+    ├── SettingsError                 a setting is missing or wrong; 2
+    ├── PrerequisiteError             Java, Kafka's jars or a port is not to be had; 3
+    ├── BrokerUnreachableError        no Kafka broker answers; 4
+    ├── TopicError                    Kafka refused to make, change or remove a topic
+    ├── CatalogError                  the catalogue in avro/ contradicts itself
+    ├── PluginError                   a sink plugin is broken, there twice, or of another API version
+    ├── InvalidEventError             an event does not fit the catalogue; nothing was sent
+    ├── PublishError                  the broker did not acknowledge; says whether a retry is safe
+    └── FatalProducerError            a producer can never send again; the process must start afresh
+
+A destination that fails is not here: that is an outcome (``eventstreams.sinks``).
+"""
+
+from typing import ClassVar
+
+
+class EventStreamsError(Exception):
+    """Something that a person can mend; ``str()`` is one sentence with the fact and the fix."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class SettingsError(EventStreamsError):
+    exit_code = 2
+
+
+class PrerequisiteError(EventStreamsError):
+    exit_code = 3
+
+
+class BrokerUnreachableError(EventStreamsError):
+    exit_code = 4
+
+
+class TopicError(EventStreamsError):
+    """Kafka refused to make, change or remove a topic."""
+
+
+class CatalogError(EventStreamsError):
+    """The catalogue in ``avro/`` contradicts itself; the text names file and entry."""
+
+
+class PluginError(EventStreamsError):
+    """A sink plugin is broken, there twice, or of another API version; names its distribution."""
+
+
+class InvalidEventError(EventStreamsError):
+    """An event does not fit the catalogue. Nothing was sent, and sending it again is pointless.
+
+    Attributes:
+        path: JSON path of the offending part, such as ``$.data.messageSid``.
+    """
+
+    def __init__(self, message: str, *, path: str = "$") -> None:
+        super().__init__(message)
+        self.path = path
+
+
+class PublishError(EventStreamsError):
+    """The broker did not acknowledge an event.
+
+    Attributes:
+        retry_is_safe: True where the same event, with the same id, may be published again. It may then
+            arrive twice, since the broker can have taken it without our seeing the acknowledgement.
+    """
+
+    def __init__(self, message: str, *, retry_is_safe: bool) -> None:
+        super().__init__(message)
+        self.retry_is_safe = retry_is_safe
+
+
+class FatalProducerError(EventStreamsError):
+    """librdkafka's idempotent producer has given up for good; only a new process mends it."""

@@ -1,0 +1,228 @@
+"""Event and delivery state as Kafka headers: the CloudEvents Kafka binding (binary mode), and ``es_*`` of our own.
+
+The value of a record is never rewritten on its way; what changes travels here. Parsing never raises:
+a header that is missing or wrong is a ``HeaderProblem``, which becomes a dead letter.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Self
+
+from eventstreams.events import Event
+from eventstreams.reasons import DeadReason
+from eventstreams.sids import SidKind, is_sid
+from eventstreams.times import rfc3339_ms
+
+Headers = Sequence[tuple[str, bytes]]
+"""Kafka headers in wire order. A name that is there twice counts with its last value."""
+
+CONTENT_TYPE: Final = "content-type"
+AVRO: Final = b"application/avro"
+SPECVERSION: Final = "ce_specversion"
+ID: Final = "ce_id"
+TYPE: Final = "ce_type"
+SOURCE: Final = "ce_source"
+TIME: Final = "ce_time"
+SUBJECT: Final = "ce_subject"
+DATASCHEMA: Final = "ce_dataschema"
+ACCOUNT: Final = "ce_accountsid"
+PARTITION_KEY: Final = "ce_partitionkey"
+
+ACCEPTED_AT: Final = "es_accepted_at"
+DEADLINE: Final = "es_deadline"
+SUBSCRIPTION: Final = "es_subscription"
+ATTEMPT: Final = "es_attempt"
+FIRST_ATTEMPT_AT: Final = "es_first_attempt_at"
+NOT_BEFORE: Final = "es_not_before"
+ORIGIN: Final = "es_origin"
+REASON: Final = "es_reason"
+CODE: Final = "es_code"
+DETAIL: Final = "es_detail"
+
+MAX_DETAIL_BYTES: Final = 1024  # enough for a sentence and the start of an answer; DESIGN's bound
+
+_REQUIRED: Final = (ID, TYPE, SOURCE, TIME, DATASCHEMA, ACCOUNT)
+_REPLACED_ON_RETRY: Final = frozenset({ATTEMPT, FIRST_ATTEMPT_AT, NOT_BEFORE, ORIGIN, REASON, CODE, DETAIL})
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderProblem:
+    """A header that is missing or cannot be read; ``detail`` names it and says what would be right."""
+
+    reason: DeadReason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """The CloudEvents attributes of a record, as text. ``time`` is what the producer wrote."""
+
+    id: str
+    type: str
+    source: str
+    time: str
+    dataschema: str
+    account_sid: str
+    subject: str | None
+    partition_key: str | None
+
+    @classmethod
+    def parse(cls, headers: Mapping[str, bytes]) -> Self | HeaderProblem:
+        """The attributes, or what is wrong with the first bad one."""
+        for name in _REQUIRED:
+            if not headers.get(name):
+                return HeaderProblem(DeadReason.MISSING_HEADER, f"header {name} is missing or empty")
+        try:
+            account_sid = headers[ACCOUNT].decode()
+            subject, partition_key = headers.get(SUBJECT), headers.get(PARTITION_KEY)
+            envelope = cls(
+                id=headers[ID].decode(),
+                type=headers[TYPE].decode(),
+                source=headers[SOURCE].decode(),
+                time=headers[TIME].decode(),
+                dataschema=headers[DATASCHEMA].decode(),
+                account_sid=account_sid,
+                subject=subject.decode() if subject else None,
+                partition_key=partition_key.decode() if partition_key else None,
+            )
+        except UnicodeDecodeError as error:
+            return HeaderProblem(DeadReason.BAD_HEADER, f"a ce_ header is not UTF-8: {error.reason}")
+        if not is_sid(account_sid, SidKind.ACCOUNT):
+            return HeaderProblem(DeadReason.BAD_HEADER, f"header {ACCOUNT} is not AC and 32 hexadecimal digits")
+        return envelope
+
+
+def event_headers(event: Event, *, dataschema: str) -> list[tuple[str, bytes]]:
+    """The headers under which ``event`` is published; ``dataschema`` names the writer's schema."""
+    headers = [
+        (SPECVERSION, b"1.0"),
+        (ID, event.id.encode()),
+        (TYPE, event.type.encode()),
+        (SOURCE, event.source.encode()),
+        (TIME, rfc3339_ms(event.time).encode()),
+        (DATASCHEMA, dataschema.encode()),
+        (ACCOUNT, event.account_sid.encode()),
+        (PARTITION_KEY, (event.partition_key or event.source).encode()),
+        (CONTENT_TYPE, AVRO),
+    ]
+    if event.subject is not None:
+        headers.append((SUBJECT, event.subject.encode()))
+    return headers
+
+
+def routed_headers(
+    headers: Headers, *, accepted_at_ms: int, deadline_ms: int, subscription_sid: str
+) -> list[tuple[str, bytes]]:
+    """The headers of a subscription's copy: the event's own, then when it was accepted and until when we try."""
+    return [
+        *(header for header in headers if not header[0].startswith("es_")),
+        (ACCEPTED_AT, b"%d" % accepted_at_ms),
+        (DEADLINE, b"%d" % deadline_ms),
+        (SUBSCRIPTION, subscription_sid.encode()),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Waybill:
+    """Where a subscription's copy of an event stands: the ``es_*`` headers of subscription and retry topics.
+
+    Attributes:
+        attempt: Number of the next attempt, from 1.
+        first_attempt_at_ms: None before the first attempt.
+        not_before_ms: The next attempt begins no sooner. 0 on a subscription topic.
+        origin: ``topic/partition/offset`` of the subscription record; None on that record itself.
+        last_reason: Why the attempt before failed; None before the first.
+        last_code: Its service error code.
+        last_detail: Its detail, at most ``MAX_DETAIL_BYTES``.
+    """
+
+    accepted_at_ms: int
+    deadline_ms: int
+    subscription_sid: str
+    attempt: int = 1
+    first_attempt_at_ms: int | None = None
+    not_before_ms: int = 0
+    origin: str | None = None
+    last_reason: str | None = None
+    last_code: int | None = None
+    last_detail: str | None = None
+
+    @classmethod
+    def parse(cls, headers: Mapping[str, bytes]) -> Self | HeaderProblem:
+        """The state, or what is wrong with the first bad header."""
+        for name in (ACCEPTED_AT, DEADLINE, SUBSCRIPTION):
+            if not headers.get(name):
+                return HeaderProblem(DeadReason.MISSING_HEADER, f"header {name} is missing or empty")
+        first, code = headers.get(FIRST_ATTEMPT_AT), headers.get(CODE)
+        try:
+            return cls(
+                accepted_at_ms=int(headers[ACCEPTED_AT]),
+                deadline_ms=int(headers[DEADLINE]),
+                subscription_sid=headers[SUBSCRIPTION].decode(),
+                attempt=int(headers.get(ATTEMPT, b"1")),
+                first_attempt_at_ms=int(first) if first else None,
+                not_before_ms=int(headers.get(NOT_BEFORE, b"0")),
+                origin=_text(headers.get(ORIGIN)),
+                last_reason=_text(headers.get(REASON)),
+                last_code=int(code) if code else None,
+                last_detail=_text(headers.get(DETAIL)),
+            )
+        except ValueError as error:
+            return HeaderProblem(DeadReason.BAD_HEADER, f"an es_ header cannot be read: {error}")
+
+
+def retry_headers(headers: Headers, waybill: Waybill) -> list[tuple[str, bytes]]:
+    """The headers of a copy for a retry topic: those it had, with the state of ``waybill``."""
+    return [*_without_state(headers), *_state(waybill), (NOT_BEFORE, b"%d" % waybill.not_before_ms)]
+
+
+def dead_headers(
+    headers: Headers, waybill: Waybill | None, *, origin: str, reason: DeadReason, code: int, detail: str
+) -> list[tuple[str, bytes]]:
+    """The headers of a dead letter: those it had, and why it died.
+
+    Args:
+        headers: The record's own, whatever they are; they are kept.
+        waybill: How far it came; None where its ``es_*`` headers could not be read.
+        origin: Used where ``waybill`` has none.
+        reason: Why.
+        code: Service error code.
+        detail: In words; cut to ``MAX_DETAIL_BYTES``.
+    """
+    state = [] if waybill is None else _state(waybill)
+    return [
+        *_without_state(headers),
+        *(header for header in state if header[0] not in {REASON, CODE, DETAIL, ORIGIN}),
+        (ORIGIN, ((waybill.origin if waybill else None) or origin).encode()),
+        (REASON, reason.encode()),
+        (CODE, b"%d" % code),
+        (DETAIL, clip(detail)),
+    ]
+
+
+def clip(detail: str) -> bytes:
+    """``detail`` as UTF-8 of at most ``MAX_DETAIL_BYTES``, cut between characters."""
+    return detail.encode(errors="replace")[:MAX_DETAIL_BYTES].decode(errors="ignore").encode()
+
+
+def _without_state(headers: Headers) -> list[tuple[str, bytes]]:
+    return [header for header in headers if header[0] not in _REPLACED_ON_RETRY]
+
+
+def _state(waybill: Waybill) -> list[tuple[str, bytes]]:
+    state = [(ATTEMPT, b"%d" % waybill.attempt)]
+    if waybill.first_attempt_at_ms is not None:
+        state.append((FIRST_ATTEMPT_AT, b"%d" % waybill.first_attempt_at_ms))
+    if waybill.origin is not None:
+        state.append((ORIGIN, waybill.origin.encode()))
+    if waybill.last_reason is not None:
+        state.append((REASON, waybill.last_reason.encode()))
+    if waybill.last_code is not None:
+        state.append((CODE, b"%d" % waybill.last_code))
+    if waybill.last_detail is not None:
+        state.append((DETAIL, clip(waybill.last_detail)))
+    return state
+
+
+def _text(value: bytes | None) -> str | None:
+    return value.decode(errors="replace") if value else None

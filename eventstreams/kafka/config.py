@@ -1,0 +1,32 @@
+"""Client settings that every librdkafka client of ours shares."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any, Final
+
+from confluent_kafka import KafkaError
+
+from eventstreams.settings import Settings
+
+ClientConfig = Mapping[str, Any]
+
+_LOG: Final = logging.getLogger("eventstreams.kafka")
+
+
+def client_config(settings: Settings, **extra: Any) -> dict[str, Any]:
+    """Settings for a client of the configured Kafka; ``extra`` in librdkafka's names with ``_`` for ``.``."""
+    return {
+        "bootstrap.servers": settings.kafka,
+        "client.id": settings.instance or "eventstreams",
+        "logger": _LOG,
+        "error_cb": _log_error,
+        # A broker that comes back is noticed within two seconds, not after librdkafka's ten.
+        "reconnect.backoff.ms": 100,
+        "reconnect.backoff.max.ms": 2000,
+        **{name.replace("_", "."): value for name, value in extra.items()},
+    }
+
+
+def _log_error(error: KafkaError) -> None:
+    # librdkafka reconnects by itself; what it tells here is for people who look for the reason of a lag.
+    _LOG.warning("kafka.client_reported: %s", error.str())

@@ -1,0 +1,114 @@
+"""Reads one partition from its start and goes on for ever; knows how far it has come. Never commits."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Final, Self
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from eventstreams.kafka.config import client_config
+from eventstreams.kafka.records import Record, to_record
+from eventstreams.settings import Settings
+
+_POLL_S: Final = 0.5
+_BATCH: Final = 1000
+_REQUEST_S: Final = 10.0
+_RETRY_S: Final = 0.2  # most refusals last as long as their request; this bounds the rate of the others
+
+
+class PartitionFollower:
+    """Follows partition 0 of ``topic``. Use as ``async with``.
+
+    ``on_records`` is called on the event loop, in the order of the partition; ``position`` is the offset that
+    will be read next, and is moved on after the records before it were handed over.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        topic: str,
+        *,
+        on_records: Callable[[Sequence[Record]], None],
+        on_crash: Callable[[BaseException], None],
+    ) -> None:
+        self._partition = TopicPartition(topic, 0, OFFSET_BEGINNING)
+        self._consumer = Consumer(
+            client_config(
+                settings,
+                group_id=f"{settings.topic_prefix}unused",  # required by the client; nothing joins or commits
+                enable_auto_commit=False,
+                enable_partition_eof=True,  # tells the end even where compaction removed the last records
+                fetch_wait_max_ms=500,
+            )
+        )
+        self._on_records = on_records
+        self._on_crash = on_crash
+        self._loop = asyncio.get_running_loop()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"follow-{topic}", daemon=True)
+        self._waiting: list[tuple[int, asyncio.Future[None]]] = []
+        self.position = 0
+
+    async def __aenter__(self) -> Self:
+        self._consumer.assign([self._partition])
+        self._thread.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stopping.set()
+        await asyncio.to_thread(self._thread.join)
+
+    async def wait_until(self, offset: int) -> None:
+        """Return once everything before ``offset`` was handed over."""
+        if self.position < offset:
+            reached: asyncio.Future[None] = self._loop.create_future()
+            self._waiting.append((offset, reached))
+            await reached
+
+    async def catch_up(self) -> None:
+        """Return once everything that was in the partition when this was called was handed over.
+
+        Keeps asking while no broker answers.
+        """
+        while True:
+            try:
+                _, end = await asyncio.to_thread(
+                    self._consumer.get_watermark_offsets, self._partition, timeout=_REQUEST_S, cached=False
+                )
+            except KafkaException:
+                await asyncio.sleep(_RETRY_S)
+            else:
+                await self.wait_until(end)
+                return
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                if first := self._consumer.poll(_POLL_S):
+                    self._hand_over([first, *self._consumer.consume(_BATCH - 1, 0)])
+        except Exception as error:  # noqa: BLE001 - a thread's end must not pass unseen
+            self._loop.call_soon_threadsafe(self._on_crash, error)
+        finally:
+            self._consumer.close()
+
+    def _hand_over(self, messages: Sequence[Message]) -> None:
+        records = [to_record(message) for message in messages if message.error() is None]
+        last = messages[-1]
+        error = last.error()
+        ended = error is not None and error.code() == KafkaError._PARTITION_EOF  # noqa: SLF001 - its public name
+        position = (last.offset() or 0) if ended else records[-1].offset + 1 if records else None
+        self._loop.call_soon_threadsafe(self._take, records, position)
+
+    def _take(self, records: Sequence[Record], position: int | None) -> None:
+        if records:
+            self._on_records(records)
+        if position is not None and position > self.position:
+            self.position = position
+            reached = [future for offset, future in self._waiting if offset <= position and not future.done()]
+            self._waiting = [(offset, future) for offset, future in self._waiting if offset > position]
+            for future in reached:
+                future.set_result(None)

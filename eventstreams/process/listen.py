@@ -1,0 +1,51 @@
+"""Sockets from settings: ``host:port``, or ``fd://N`` for one that the parent process opened.
+
+A supervisor that opens the sockets and hands them down knows at once when a port is taken, and a role that is
+restarted finds its clients waiting instead of refused.
+"""
+
+import errno
+import socket
+from typing import Final
+
+from eventstreams.errors import PrerequisiteError, SettingsError
+
+_BACKLOG: Final = 1024
+_FD: Final = "fd://"
+
+
+def open_socket(listen: str, *, setting: str) -> socket.socket:
+    """A listening TCP socket for ``listen``.
+
+    Args:
+        listen: ``host:port`` (port 0: any free one), or ``fd://N``.
+        setting: What to name in errors.
+
+    Raises:
+        SettingsError: ``listen`` has neither form.
+        PrerequisiteError: the port is taken or may not be used.
+    """
+    if listen.startswith(_FD) and listen.removeprefix(_FD).isdecimal():
+        return socket.socket(fileno=int(listen.removeprefix(_FD)))
+    host, colon, port = listen.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535:  # noqa: PLR2004 - TCP's largest port
+        raise SettingsError(f"{setting} is {listen!r}: it must be host:port, such as 127.0.0.1:8080")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    opened = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        opened.bind((host.strip("[]"), int(port)))
+        opened.listen(_BACKLOG)
+    except OSError as error:
+        opened.close()
+        if error.errno == errno.EADDRINUSE:
+            raise PrerequisiteError(f"{listen} is in use by another program: choose another {setting}") from error
+        raise PrerequisiteError(f"{setting}: cannot listen on {listen}: {error.strerror}") from error
+    opened.setblocking(False)
+    return opened
+
+
+def address_of(opened: socket.socket) -> str:
+    """``host:port`` that ``opened`` listens on."""
+    host, port = opened.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

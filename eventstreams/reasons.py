@@ -1,0 +1,71 @@
+"""Why a delivery waits or ends: closed sets, with the service error codes of the reference.
+
+The codes are the reference's 91300-91308 (its error pages).
+"""
+
+from enum import StrEnum
+from typing import Final
+
+
+class RetryReason(StrEnum):
+    """Why an attempt is to be repeated. A plugin returns one of these with ``RetryLater``."""
+
+    THROTTLED = "throttled"
+    SERVER_ERROR = "server_error"
+    CONNECT_FAILED = "connect_failed"
+    DESTINATION_FORBIDDEN = "destination_forbidden"
+    TIMED_OUT = "timed_out"
+    REDIRECTED = "redirected"
+    BAD_ANSWER = "bad_answer"
+    SINK_UNUSABLE = "sink_unusable"
+    PLUGIN_RAISED = "plugin_raised"
+    PLUGIN_HUNG = "plugin_hung"
+    PLUGIN_MISCOUNTED = "plugin_miscounted"
+
+    @property
+    def code(self) -> int:
+        return _RETRY_CODES[self]
+
+
+class DeadReason(StrEnum):
+    """Why an event became a dead letter. A plugin returns only ``REFUSED`` and ``TOO_LARGE``, with ``Rejected``."""
+
+    REFUSED = "refused"
+    TOO_LARGE = "too_large"
+    EXPIRED = "expired"
+    SUBSCRIPTION_DELETED = "subscription_deleted"
+    MISSING_HEADER = "missing_header"
+    BAD_HEADER = "bad_header"
+    UNKNOWN_EVENT_TYPE = "unknown_event_type"
+    UNKNOWN_SCHEMA = "unknown_schema"
+    UNDECODABLE = "undecodable"
+
+    @property
+    def code(self) -> int:
+        return _DEAD_CODES[self]
+
+
+_RETRY_CODES: Final = {
+    RetryReason.THROTTLED: 91302,
+    RetryReason.SERVER_ERROR: 91306,
+    RetryReason.CONNECT_FAILED: 91307,
+    RetryReason.DESTINATION_FORBIDDEN: 91307,
+    RetryReason.TIMED_OUT: 91308,
+    RetryReason.REDIRECTED: 91300,
+    RetryReason.BAD_ANSWER: 91300,
+    RetryReason.SINK_UNUSABLE: 91304,
+    RetryReason.PLUGIN_RAISED: 91304,
+    RetryReason.PLUGIN_HUNG: 91304,
+    RetryReason.PLUGIN_MISCOUNTED: 91304,
+}
+_DEAD_CODES: Final = {
+    DeadReason.REFUSED: 91305,
+    DeadReason.TOO_LARGE: 91305,
+    DeadReason.EXPIRED: 91300,
+    DeadReason.SUBSCRIPTION_DELETED: 91300,
+    DeadReason.MISSING_HEADER: 91303,
+    DeadReason.BAD_HEADER: 91303,
+    DeadReason.UNKNOWN_EVENT_TYPE: 91303,
+    DeadReason.UNKNOWN_SCHEMA: 91303,
+    DeadReason.UNDECODABLE: 91303,
+}

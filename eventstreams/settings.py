@@ -1,0 +1,138 @@
+"""Every setting, read once from ``EVENTSTREAMS_*`` variables. ``docs/settings.md`` is generated from here."""
+
+from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from eventstreams.durations import parse_duration
+from eventstreams.errors import SettingsError
+from eventstreams.sids import SidKind, is_sid
+
+PREFIX: Final = "EVENTSTREAMS_"
+
+
+def _duration(value: object) -> object:
+    return parse_duration(value) if isinstance(value, str) else value
+
+
+def _comma_separated(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _account_sid(value: str | None) -> str | None:
+    if value is not None and not is_sid(value, SidKind.ACCOUNT):
+        raise ValueError("an account SID is AC and 32 hexadecimal digits")
+    return value
+
+
+def _ascending(delays: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
+    if not delays or list(delays) != sorted(set(delays)):
+        raise ValueError("the delays must grow from one to the next, and there must be at least one")
+    return delays
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration), Field(gt=timedelta())]
+CommaSeparated = BeforeValidator(_comma_separated)
+
+
+class Settings(BaseSettings):
+    """What an operator can set; the defaults are right for one installation on a Kafka of three brokers."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", validate_default=True)
+
+    kafka: str = Field("127.0.0.1:9092", min_length=1, description="Kafka's bootstrap servers, `host:port,…`.")
+    topic_prefix: str = Field(
+        "es.",
+        pattern=r"^[a-zA-Z0-9._-]{0,80}$",
+        description="Start of every topic's and consumer group's name; lets several installations share a Kafka.",
+    )
+    replication_factor: int = Field(3, ge=1, le=32, description="Copies of each topic that we create.")
+    events_partitions: int = Field(12, ge=1, le=1000, description="Partitions of the topic that takes events in.")
+    attempts_partitions: int = Field(4, ge=1, le=1000, description="Partitions of the log of attempts.")
+    retry_partitions: int = Field(
+        12,
+        ge=1,
+        le=100,
+        description="Partitions of each retry topic; more of them time retries with fewer moves.",
+    )
+    instance: str | None = Field(
+        None,
+        pattern=r"^[a-zA-Z0-9._-]{1,80}$",
+        description="Name of this copy of a role, unique and kept over restarts; it then gets its share back at once.",
+    )
+    kafka_wait: Duration = Field(
+        timedelta(seconds=15), description="How long a starting process waits for a broker to answer."
+    )
+
+    ttl: Duration = Field(
+        timedelta(hours=4),
+        description="How long an event is tried after it was accepted; then it is a dead letter.",
+    )
+    retry_delays: Annotated[tuple[Duration, ...], NoDecode, CommaSeparated, AfterValidator(_ascending)] = Field(
+        tuple(timedelta(seconds=s) for s in (5, 30, 120, 600, 1800)),
+        description="Longest wait after the first, second, … attempt; the last repeats. The wait is drawn at random.",
+    )
+    drain_timeout: Duration = Field(
+        timedelta(seconds=20), description="How long a stopping process may settle what it has in flight."
+    )
+    allowed_destinations: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, CommaSeparated] = Field(
+        (),
+        description="Networks that sinks may reach although they are private, such as `127.0.0.0/8,10.1.0.0/16`.",
+    )
+
+    account_sid: Annotated[str | None, AfterValidator(_account_sid)] = Field(
+        None, description="The first account, made at the API's start if it is not there."
+    )
+    auth_token: SecretStr | None = Field(None, min_length=8, description="Its auth token.")
+    secret_key: SecretStr | None = Field(
+        None,
+        description="Key for secrets at rest, from `eventstreams new-key`; to rotate: `new,old`.",
+    )
+
+    api_listen: str = Field("0.0.0.0:8080", description="Where the API listens: `host:port`.")
+    gateway_listen: str = Field("0.0.0.0:8081", description="Where the HTTP gateway listens.")
+    admin_listen: str = Field("0.0.0.0:9100", description="Where each role serves /livez, /readyz, /metrics.")
+    public_url: str | None = Field(
+        None, description="The API's own address in its answers; default: what the request was sent to."
+    )
+    ready_urls: Annotated[tuple[str, ...], NoDecode, CommaSeparated] = Field(
+        (), description="Addresses that the API's /readyz asks too before it answers 200."
+    )
+
+    catalog_dirs: Annotated[tuple[Path, ...], NoDecode, CommaSeparated] = Field(
+        (), description="Folders with event types of your own, in the form of `avro/`."
+    )
+    schema_base_url: str = Field(
+        "https://events-schemas.twilio.com",
+        pattern=r"^https?://",
+        description="Start of `dataschema` in events; the default is the reference's, for its consumers' sake.",
+    )
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe line shown.")
+    log_format: Literal["json", "console"] = Field("json", description="How log lines look.")
+
+    @classmethod
+    def load(cls, **overrides: Any) -> Self:
+        """The settings of this process.
+
+        Raises:
+            SettingsError: one is wrong; names the variable, the value (never a secret's) and what would be right.
+        """
+        try:
+            return cls(**overrides)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            name = str(first["loc"][0])
+            shown = "" if name in SECRETS else f" is {str(first['input'])!r}"
+            raise SettingsError(f"{PREFIX}{name.upper()}{shown}: {_plain(first['msg'])}") from None
+
+
+SECRETS: Final = frozenset({"auth_token", "secret_key"})
+
+
+def _plain(message: str) -> str:
+    return message.removeprefix("Value error, ")

@@ -1,0 +1,27 @@
+"""Identifiers: two letters that name the kind, then 32 hexadecimal digits (the reference's form)."""
+
+import re
+import secrets
+from enum import StrEnum
+from typing import Final
+
+_HEX32: Final = re.compile(r"[0-9a-fA-F]{32}")
+
+
+class SidKind(StrEnum):
+    """The prefix of each kind of identifier."""
+
+    ACCOUNT = "AC"
+    SINK = "DG"
+    SUBSCRIPTION = "DF"
+    EVENT = "EZ"
+
+
+def new_sid(kind: SidKind) -> str:
+    """A new identifier, unguessable (128 random bits)."""
+    return f"{kind}{secrets.token_hex(16)}"
+
+
+def is_sid(text: str, kind: SidKind) -> bool:
+    """Whether ``text`` has the form of an identifier of ``kind``; says nothing about its existence."""
+    return text.startswith(kind) and _HEX32.fullmatch(text, pos=2) is not None

@@ -1,0 +1,106 @@
+"""What a sink plugin is. Plugins import ``eventstreams.sinks`` and their client library, nothing else of ours.
+
+A plugin is a ``SinkPlugin`` value, registered under the entry-point group ``eventstreams.sinks`` by its sink
+type. It opens one ``Sink`` for each configured destination. The worker does everything else: batching as the
+capabilities say, time limits, retries, pauses, counting, dead letters. So a plugin never retries, sleeps,
+batches or counts.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Generic, Protocol, TypeVar
+
+from pydantic import BaseModel
+
+from eventstreams.sinks.event import OutboundEvent
+from eventstreams.sinks.guard import DestinationGuard
+from eventstreams.sinks.outcomes import DeliveryOutcome
+
+API_VERSION: Final = 1
+"""Grows when a plugin written for the version before would no longer work."""
+
+
+class Sink(Protocol):
+    """One configured destination, open. Its methods run on the worker's event loop, ``deliver`` many at a time."""
+
+    async def deliver(self, batch: Sequence[OutboundEvent], /) -> Sequence[DeliveryOutcome]:
+        """Try ``batch`` once and return exactly one outcome for each event, in order.
+
+        To raise, to hang or to return another number of outcomes says nothing about the events: all of
+        them are then tried again.
+        """
+
+    async def probe(self) -> DeliveryOutcome:
+        """Find out whether the destination takes events, by one synthetic delivery or something cheaper."""
+
+    async def aclose(self) -> None:
+        """Let go of connections. Deliveries under way may fail."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """How the worker may use one sink.
+
+    Attributes:
+        timeout_s: A delivery that takes longer is taken for hung and cancelled.
+        max_batch_events: Most events of one ``deliver``.
+        max_batch_bytes: Most bytes of their JSON together; a single larger event still comes, alone.
+        linger_s: How long to wait for a batch to fill.
+        max_in_flight: Most deliveries side by side.
+    """
+
+    timeout_s: float
+    max_batch_events: int = 1
+    max_batch_bytes: int = 1 << 20
+    linger_s: float = 0.0
+    max_in_flight: int = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SinkContext:
+    """What the worker lends to a sink for as long as it is open.
+
+    Attributes:
+        sink_sid: Which sink.
+        account_sid: Whose.
+        signing_tokens: Account auth tokens that a receiver may check against, the one to sign with first.
+            A sink is opened anew when they change.
+        guard: Must be asked before each connection to an address that came from the configuration.
+        user_agent: For protocols that have such a thing.
+    """
+
+    sink_sid: str
+    account_sid: str
+    signing_tokens: Sequence[str]
+    guard: DestinationGuard
+    user_agent: str
+
+
+ConfigT = TypeVar("ConfigT", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SinkPlugin(Generic[ConfigT]):
+    """One kind of sink.
+
+    Attributes:
+        sink_type: The reference's ``sink_type``; also part of topic names, so ``[a-z0-9-]`` only.
+        config: Model of ``SinkConfiguration``. Its validation messages are shown to subscribers; a field of type
+            ``SecretStr`` is never shown again. ``public(config)`` is what the API answers.
+        capabilities: How to use a sink with this configuration.
+        public: The configuration as the API may show it, without secrets.
+        open: Makes the sink; connects lazily or at once. To raise means that the sink is unusable now; its
+            events wait.
+        api_version: The ``API_VERSION`` it was written for.
+    """
+
+    sink_type: str
+    config: type[ConfigT]
+    capabilities: Callable[[ConfigT], Capabilities]
+    public: Callable[[ConfigT], Mapping[str, object]]
+    open: Callable[[ConfigT, SinkContext], Awaitable[Sink]]
+    api_version: int = API_VERSION
+
+
+AnySinkPlugin = SinkPlugin[BaseModel]
+"""A plugin whose configuration model is not known statically, as the registry holds it."""

@@ -1,0 +1,51 @@
+"""An event on its way to a destination: attributes, and data in the version that the subscription asked for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import orjson
+
+_JSON: Final = "application/json"
+
+
+@dataclass(slots=True, kw_only=True)
+class OutboundEvent:
+    """One event as a destination is to see it. Read-only for plugins.
+
+    Attributes:
+        time: RFC 3339 in UTC with milliseconds, as the producer wrote it.
+        dataschema: Names the version that ``data`` was projected to.
+        data: The fields, absent optional ones left out.
+        attempt: Number of this attempt, from 1.
+    """
+
+    id: str
+    type: str
+    source: str
+    time: str
+    dataschema: str
+    account_sid: str
+    data: Mapping[str, object]
+    subject: str | None = None
+    partition_key: str | None = None
+    attempt: int = 1
+    _json: bytes | None = None
+
+    def json(self) -> bytes:
+        """The event as one CloudEvents JSON object, UTF-8. Made once, however often it is asked for."""
+        if self._json is None:
+            attributes: dict[str, object] = {
+                "specversion": "1.0",
+                "type": self.type,
+                "source": self.source,
+                "id": self.id,
+                "dataschema": self.dataschema,
+                "datacontenttype": _JSON,
+                "time": self.time,
+            }
+            if self.subject is not None:
+                attributes["subject"] = self.subject
+            attributes["data"] = self.data
+            self._json = orjson.dumps(attributes)
+        return self._json

@@ -1,0 +1,40 @@
+"""What an attempt says of each event. A plugin judges once and returns one of these for every event it was given."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from eventstreams.reasons import DeadReason, RetryReason
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The destination has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryLater:
+    """The destination does not have it, or we cannot know; another attempt may succeed.
+
+    Attributes:
+        reason: Why.
+        detail: In words, for people; at most 1 KiB is kept. Never a secret, never the event's data.
+        not_before: What the destination asked for (``Retry-After``); aware. None where it said nothing.
+        status: The destination's status code, where its protocol has one.
+    """
+
+    reason: RetryReason
+    detail: str = ""
+    not_before: datetime | None = None
+    status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The destination refuses this very event, and always will; it becomes a dead letter."""
+
+    reason: DeadReason
+    detail: str = ""
+    status: int | None = None
+
+
+DeliveryOutcome = Delivered | RetryLater | Rejected

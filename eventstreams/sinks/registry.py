@@ -1,0 +1,66 @@
+"""Finds the sink plugins that are installed. A broken one stops the start, with its name and distribution."""
+
+import re
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint, entry_points
+from typing import Final
+
+from eventstreams.errors import PluginError
+from eventstreams.sinks.contract import API_VERSION, AnySinkPlugin, SinkPlugin
+
+GROUP: Final = "eventstreams.sinks"
+_SINK_TYPE: Final = re.compile(r"[a-z0-9-]{1,40}")
+
+
+def installed_sink_types() -> list[str]:
+    """The sink types of all installed plugins, without loading any."""
+    return sorted({entry.name for entry in entry_points(group=GROUP)})
+
+
+def load_plugins() -> Mapping[str, AnySinkPlugin]:
+    """Every installed plugin by sink type.
+
+    Raises:
+        PluginError: one cannot be loaded, is there twice, or was written for another API version.
+    """
+    found: dict[str, AnySinkPlugin] = {}
+    origin: dict[str, str] = {}
+    for entry in entry_points(group=GROUP):
+        where = f"sink plugin {entry.name!r} of {_distribution(entry)}"
+        if entry.name in found:
+            raise PluginError(f"{where} is also in {origin[entry.name]}: uninstall one of the two")
+        found[entry.name] = _load(entry, where)
+        origin[entry.name] = _distribution(entry)
+    return found
+
+
+def load_plugin(sink_type: str) -> AnySinkPlugin:
+    """The plugin for ``sink_type``.
+
+    Raises:
+        PluginError: no such plugin (says which there are), or any of ``load_plugins``' reasons.
+    """
+    plugins = load_plugins()
+    if sink_type not in plugins:
+        raise PluginError(f"no sink plugin {sink_type!r} is installed; there are: {', '.join(sorted(plugins))}")
+    return plugins[sink_type]
+
+
+def _load(entry: EntryPoint, where: str) -> AnySinkPlugin:
+    try:
+        plugin = entry.load()
+    except Exception as error:  # a plugin's import may raise anything at all
+        raise PluginError(f"{where} cannot be loaded: {type(error).__name__}: {error}") from error
+    if not isinstance(plugin, SinkPlugin):
+        raise PluginError(f"{where} is {type(plugin).__name__}, not a SinkPlugin")
+    if plugin.api_version != API_VERSION:
+        raise PluginError(
+            f"{where} speaks sink API {plugin.api_version}, not {API_VERSION}: install a matching release"
+        )
+    if plugin.sink_type != entry.name or not _SINK_TYPE.fullmatch(plugin.sink_type):
+        raise PluginError(f"{where} calls itself {plugin.sink_type!r}: both names must be equal, of a-z, 0-9 and -")
+    return plugin
+
+
+def _distribution(entry: EntryPoint) -> str:
+    return "an unknown distribution" if entry.dist is None else f"{entry.dist.name} {entry.dist.version}"

@@ -1,0 +1,90 @@
+"""Every metric of every role, declared once. ``docs/metrics.md`` is generated from here.
+
+Labels come from closed sets. A batch counts as the events in it.
+"""
+
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+from prometheus_client.process_collector import ProcessCollector
+
+from eventstreams import __version__
+
+_LATENCY_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 14400)
+_ATTEMPT_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+
+
+class Metrics:
+    """The metrics of one process. Roles touch those that concern them; the others stay at zero."""
+
+    def __init__(self) -> None:
+        self.registry: Final = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        build = Info("eventstreams_build", "Release that this process runs.", registry=self.registry)
+        build.info({"version": __version__})
+
+        self.accepted: Final = self._counter(
+            "eventstreams_accepted_events_total",
+            "Events that this process published and the broker acknowledged.",
+            "event_type",
+        )
+        self.refused: Final = self._counter(
+            "eventstreams_refused_events_total",
+            "Events that were not published, because they do not fit the catalogue or the broker did not answer.",
+            "reason",
+        )
+        self.matched: Final = self._counter(
+            "eventstreams_router_events_total",
+            "Events that the router has dealt with: copied to a subscription, wanted by nobody, or a dead letter.",
+            "outcome",
+        )
+        self.routed: Final = self._counter(
+            "eventstreams_routed_copies_total", "Copies acknowledged on subscription topics."
+        )
+        self.attempts: Final = self._counter(
+            "eventstreams_delivery_attempts_total",
+            "Attempted deliveries, an event in a batch counting as one.",
+            "sink_type",
+            "outcome",
+            "reason",
+        )
+        self.attempt_seconds: Final = Histogram(
+            "eventstreams_delivery_attempt_seconds",
+            "How long attempts took.",
+            ["sink_type"],
+            buckets=_ATTEMPT_BUCKETS,
+            registry=self.registry,
+        )
+        self.delivery_seconds: Final = Histogram(
+            "eventstreams_delivery_seconds",
+            "From the broker's acceptance of an event to its delivery.",
+            ["sink_type"],
+            buckets=_LATENCY_BUCKETS,
+            registry=self.registry,
+        )
+        self.retries: Final = self._counter(
+            "eventstreams_retries_scheduled_total",
+            "Events put on a retry topic after a failed attempt.",
+            "sink_type",
+            "reason",
+        )
+        self.dead_letters: Final = self._counter(
+            "eventstreams_dead_letters_total", "Events that became dead letters.", "sink_type", "reason"
+        )
+        self.in_flight: Final = self._gauge(
+            "eventstreams_in_flight_events", "Events of which an attempt is under way.", "sink_type"
+        )
+        self.lanes: Final = self._gauge(
+            "eventstreams_assigned_partitions", "Partitions that this process owns.", "kind"
+        )
+        self.settle_failures: Final = self._counter(
+            "eventstreams_settle_failures_total",
+            "Writes to a retry or dead-letter topic that failed and are repeated; their lanes wait.",
+            "sink_type",
+        )
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(name, text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(name, text, labels, registry=self.registry)

@@ -1,0 +1,42 @@
+"""Time as the wire formats spell it. Inside, times are aware UTC ``datetime`` or ``*_ms`` since the epoch."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+Clock = Callable[[], int]
+"""Milliseconds since the epoch. Injected, so that tests can hold it still."""
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def from_ms(at_ms: int) -> datetime:
+    return datetime.fromtimestamp(at_ms / 1000, UTC)
+
+
+def to_ms(at: datetime) -> int:
+    return round(at.timestamp() * 1000)
+
+
+def rfc3339_ms(at: datetime) -> str:
+    """``2026-03-29T04:01:02.345Z``: how delivered events spell time."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def rfc3339_s(at: datetime) -> str:
+    """``2026-03-29T04:01:02Z``: how the API's resources spell time; the official client reads only this."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_rfc3339(text: str) -> datetime:
+    """The aware time that ``text`` names.
+
+    Raises:
+        ValueError: not RFC 3339, or without an offset.
+    """
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError(f"{text!r} has no offset: end it with Z")
+    return at.astimezone(UTC)

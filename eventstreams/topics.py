@@ -1,0 +1,105 @@
+"""Every topic's name, partitions and settings. Nothing else in the project spells a topic's name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from eventstreams.settings import Settings
+
+_DAY_MS: Final = 24 * 60 * 60 * 1000
+_DEAD_LETTER_DAYS: Final = 14  # DESIGN: long enough to notice, mend and redrive over a holiday
+_ATTEMPT_DAYS: Final = 7
+_EVENTS_DAYS: Final = 7  # what a replay can reach back to
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSpec:
+    """A topic as it must exist before anybody writes to it."""
+
+    name: str
+    partitions: int
+    config: Mapping[str, str]
+
+
+class Topics:
+    """The topics of one installation, all under its prefix."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        prefix = settings.topic_prefix
+        self.events = f"{prefix}events"
+        self.control = f"{prefix}control"
+        self.attempts = f"{prefix}attempts"
+        self.router_dead = f"{prefix}dead.router"
+        self._prefix = prefix
+
+    def subscription(self, sink_type: str, subscription_sid: str) -> str:
+        """Where one subscription's copies wait for their worker."""
+        return f"{self._prefix}sub.{sink_type}.{subscription_sid}"
+
+    def retry(self, sink_type: str, delay: timedelta) -> str:
+        """Where records of one sink type wait for their next attempt, for at most ``delay`` at a time."""
+        return f"{self._prefix}retry.{sink_type}.{_label(delay)}"
+
+    def dead(self, sink_type: str) -> str:
+        """The dead letters of one sink type."""
+        return f"{self._prefix}dead.{sink_type}"
+
+    def retries(self, sink_type: str) -> Mapping[str, timedelta]:
+        """The retry topics of one sink type and the delay of each."""
+        return {self.retry(sink_type, delay): delay for delay in self._settings.retry_delays}
+
+    def group(self, role: str) -> str:
+        """Consumer group id of a role, apart from other installations on the same Kafka."""
+        return f"{self._prefix}{role}"
+
+    def base_specs(self) -> list[TopicSpec]:
+        """The topics that every installation has."""
+        settings = self._settings
+        return [
+            self._spec(self.events, settings.events_partitions, retention_ms=_EVENTS_DAYS * _DAY_MS),
+            self._spec(self.control, 1, compacted=True),
+            self._spec(self.attempts, settings.attempts_partitions, retention_ms=_ATTEMPT_DAYS * _DAY_MS),
+            self._spec(self.router_dead, 1, retention_ms=_DEAD_LETTER_DAYS * _DAY_MS),
+        ]
+
+    def worker_specs(self, sink_type: str) -> list[TopicSpec]:
+        """The retry and dead-letter topics of one sink type."""
+        partitions = self._settings.retry_partitions
+        return [
+            *(self._spec(name, partitions, retention_ms=self._waiting_ms()) for name in self.retries(sink_type)),
+            self._spec(self.dead(sink_type), 1, retention_ms=_DEAD_LETTER_DAYS * _DAY_MS),
+        ]
+
+    def subscription_spec(self, sink_type: str, subscription_sid: str) -> TopicSpec:
+        """One partition: then a sink's order, throttle and breaker have exactly one owner."""
+        return self._spec(self.subscription(sink_type, subscription_sid), 1, retention_ms=self._waiting_ms())
+
+    def _waiting_ms(self) -> int:
+        # A day more than the longest wait, so that Kafka never drops what is still owed.
+        return int(self._settings.ttl.total_seconds() * 1000) + _DAY_MS
+
+    def _spec(
+        self, name: str, partitions: int, *, retention_ms: int | None = None, compacted: bool = False
+    ) -> TopicSpec:
+        replicas = self._settings.replication_factor
+        config = {
+            # The clock of the broker decides when an event was accepted, never a producer's.
+            "message.timestamp.type": "LogAppendTime",
+            # One replica may be away where there are three; with fewer there is nothing to spare.
+            "min.insync.replicas": "2" if replicas >= 3 else "1",  # noqa: PLR2004 - a majority of three
+        }
+        if compacted:
+            config |= {"cleanup.policy": "compact", "min.compaction.lag.ms": "60000"}
+        if retention_ms is not None:
+            config["retention.ms"] = str(retention_ms)
+        return TopicSpec(name, partitions, config)
+
+
+def _label(delay: timedelta) -> str:
+    seconds = int(delay.total_seconds())
+    for unit, size in (("h", 3600), ("m", 60)):
+        if seconds % size == 0:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"

@@ -1,0 +1,55 @@
+"""Fixtures that every test may ask for."""
+
+import os
+import uuid
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from confluent_kafka.admin import AdminClient
+
+from eventstreams.control.vault import new_key
+from eventstreams.settings import Settings
+from eventstreams.testing.broker import running_broker
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--kafka",
+        default=os.environ.get("EVENTSTREAMS_TEST_KAFKA"),
+        help="host:port of a Kafka to test against; default: a broker of our own",
+    )
+
+
+@pytest.fixture(scope="session")
+def kafka(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Bootstrap servers of a real Apache Kafka, one for the whole run."""
+    given: str | None = request.config.getoption("--kafka")
+    if given is not None:
+        yield given
+        return
+    with running_broker(tmp_path_factory.mktemp("kafka")) as bootstrap:
+        yield bootstrap
+
+
+@pytest.fixture
+async def settings(kafka: str) -> AsyncIterator[Settings]:
+    """Settings of an installation of its own on the shared broker; its topics go with the test."""
+    prefix = f"t{uuid.uuid4().hex[:10]}."
+    yield Settings.load(
+        kafka=kafka,
+        topic_prefix=prefix,
+        replication_factor=1,
+        events_partitions=3,
+        attempts_partitions=1,
+        retry_partitions=2,
+        retry_delays="200ms,1s",
+        secret_key=new_key(),
+        allowed_destinations="127.0.0.0/8",
+        api_listen="127.0.0.1:0",
+        gateway_listen="127.0.0.1:0",
+        admin_listen="127.0.0.1:0",
+    )
+    admin = AdminClient({"bootstrap.servers": kafka})
+    left = [name for name in admin.list_topics(timeout=10).topics if name.startswith(prefix)]
+    for future in (admin.delete_topics(left) if left else {}).values():
+        future.result()
