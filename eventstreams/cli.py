@@ -3,9 +3,10 @@
 import sys
 from collections.abc import Callable
 from importlib.metadata import entry_points
-from typing import Final, override
+from typing import Final
 
 import click
+from typing_extensions import override
 
 from eventstreams import __version__
 from eventstreams.control.vault import new_key

@@ -86,6 +86,13 @@ class Codec:
         assert isinstance(record, dict)  # every schema of the catalogue is a record
         return _without_absent(record)
 
+    def projected(self, dataschema: str, version: int | None) -> str:
+        """The ``dataschema`` of the event once it is decoded as ``version``: our base, and that version."""
+        writer = self.writer(dataschema)
+        if isinstance(writer, CodecProblem):
+            return dataschema
+        return f"{self._base}/{writer.schema_id}/{version or writer.version}"
+
     def writer(self, dataschema: str) -> SchemaVersion | CodecProblem:
         """The schema that ``dataschema`` names, whatever its base: its last two parts are id and version."""
         return self._writers.get(dataschema) or self._writer(dataschema)

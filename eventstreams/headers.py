@@ -53,6 +53,14 @@ class HeaderProblem:
     detail: str
 
 
+def missing(headers: Mapping[str, bytes], required: Sequence[str] = _REQUIRED) -> HeaderProblem | None:
+    """What to say of the first of ``required`` that is not there; None where all are."""
+    for name in required:
+        if not headers.get(name):
+            return HeaderProblem(DeadReason.MISSING_HEADER, f"header {name} is missing or empty")
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Envelope:
     """The CloudEvents attributes of a record, as text. ``time`` is what the producer wrote."""
@@ -69,9 +77,8 @@ class Envelope:
     @classmethod
     def parse(cls, headers: Mapping[str, bytes]) -> Self | HeaderProblem:
         """The attributes, or what is wrong with the first bad one."""
-        for name in _REQUIRED:
-            if not headers.get(name):
-                return HeaderProblem(DeadReason.MISSING_HEADER, f"header {name} is missing or empty")
+        if problem := missing(headers):
+            return problem
         try:
             account_sid = headers[ACCOUNT].decode()
             subject, partition_key = headers.get(SUBJECT), headers.get(PARTITION_KEY)
@@ -150,9 +157,8 @@ class Waybill:
     @classmethod
     def parse(cls, headers: Mapping[str, bytes]) -> Self | HeaderProblem:
         """The state, or what is wrong with the first bad header."""
-        for name in (ACCEPTED_AT, DEADLINE, SUBSCRIPTION):
-            if not headers.get(name):
-                return HeaderProblem(DeadReason.MISSING_HEADER, f"header {name} is missing or empty")
+        if problem := missing(headers, (ACCEPTED_AT, DEADLINE, SUBSCRIPTION)):
+            return problem
         first, code = headers.get(FIRST_ATTEMPT_AT), headers.get(CODE)
         try:
             return cls(

@@ -1,16 +1,20 @@
 """Every topic's name, partitions and settings. Nothing else in the project spells a topic's name."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from eventstreams.durations import format_duration, parse_duration
 from eventstreams.settings import Settings
 
 _DAY_MS: Final = 24 * 60 * 60 * 1000
 _DEAD_LETTER_DAYS: Final = 14  # DESIGN: long enough to notice, mend and redrive over a holiday
 _ATTEMPT_DAYS: Final = 7
 _EVENTS_DAYS: Final = 7  # what a replay can reach back to
+MAX_EVENT_BYTES: Final = 1 << 20
+"""Largest record on the events topic: Kafka's own default, rounded down."""
+_MAX_COPY_BYTES: Final = 2 * MAX_EVENT_BYTES  # a copy has more headers: it must fit wherever the event did
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +42,30 @@ class Topics:
         """Where one subscription's copies wait for their worker."""
         return f"{self._prefix}sub.{sink_type}.{subscription_sid}"
 
+    @staticmethod
+    def subscription_of(topic: str) -> str:
+        """The SID of the subscription whose topic ``topic`` is."""
+        return topic.rpartition(".")[2]
+
     def retry(self, sink_type: str, delay: timedelta) -> str:
         """Where records of one sink type wait for their next attempt, for at most ``delay`` at a time."""
-        return f"{self._prefix}retry.{sink_type}.{_label(delay)}"
+        return f"{self._prefix}retry.{sink_type}.{format_duration(delay)}"
 
     def dead(self, sink_type: str) -> str:
         """The dead letters of one sink type."""
         return f"{self._prefix}dead.{sink_type}"
 
-    def retries(self, sink_type: str) -> Mapping[str, timedelta]:
-        """The retry topics of one sink type and the delay of each."""
-        return {self.retry(sink_type, delay): delay for delay in self._settings.retry_delays}
+    def retries(self, sink_type: str, existing: Iterable[str] = ()) -> Mapping[str, timedelta]:
+        """The retry topics of one sink type and the delay of each.
+
+        Those of ``existing`` topics that earlier settings made are among them, so that nothing waits there for ever.
+        """
+        found = {self.retry(sink_type, delay): delay for delay in self._settings.retry_delays}
+        start = f"{self._prefix}retry.{sink_type}."
+        for topic in existing:
+            if topic.startswith(start):
+                found[topic] = parse_duration(topic.removeprefix(start))
+        return found
 
     def group(self, role: str) -> str:
         """Consumer group id of a role, apart from other installations on the same Kafka."""
@@ -89,17 +106,10 @@ class Topics:
             "message.timestamp.type": "LogAppendTime",
             # One replica may be away where there are three; with fewer there is nothing to spare.
             "min.insync.replicas": "2" if replicas >= 3 else "1",  # noqa: PLR2004 - a majority of three
+            "max.message.bytes": str(MAX_EVENT_BYTES if name == self.events else _MAX_COPY_BYTES),
         }
         if compacted:
             config |= {"cleanup.policy": "compact", "min.compaction.lag.ms": "60000"}
         if retention_ms is not None:
             config["retention.ms"] = str(retention_ms)
         return TopicSpec(name, partitions, config)
-
-
-def _label(delay: timedelta) -> str:
-    seconds = int(delay.total_seconds())
-    for unit, size in (("h", 3600), ("m", 60)):
-        if seconds % size == 0:
-            return f"{seconds // size}{unit}"
-    return f"{seconds}s"

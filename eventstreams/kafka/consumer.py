@@ -33,8 +33,8 @@ class PartitionOwner(Protocol):
     def on_assigned(self, partitions: Sequence[Partition]) -> None:
         """These are ours now; records from their committed offsets on will follow."""
 
-    async def on_revoked(self, partitions: Sequence[Partition]) -> None:
-        """Settle what is in flight of them, within a bound, then stop. ``committable`` is asked once more after."""
+    async def on_revoked(self, partitions: Sequence[Partition]) -> Offsets:
+        """Settle what is in flight of them, within a bound, then forget them; return how far they are settled."""
 
     def on_lost(self, partitions: Sequence[Partition]) -> None:
         """They belong to somebody else already: stop at once; nothing of them can be committed any more."""
@@ -188,11 +188,9 @@ class GroupConsumer:
         self._owner.on_records(records)
 
     async def _release(self, partitions: Sequence[Partition]) -> Offsets:
-        await self._owner.on_revoked(partitions)
-        settled = self._owner.committable()
-        for partition in partitions:
-            self._commits.pop(partition, None)
-        return {partition: settled[partition] for partition in partitions if partition in settled}
+        settled = await self._owner.on_revoked(partitions)
+        self._commit_again(partitions)
+        return settled
 
     def _forget(self, partitions: Sequence[Partition]) -> None:
         self._commit_again(partitions)

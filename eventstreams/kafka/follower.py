@@ -49,6 +49,8 @@ class PartitionFollower:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"follow-{topic}", daemon=True)
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
+        self._round: asyncio.Task[None] | None = None
+        self._next_round: asyncio.Task[None] | None = None
         self.position = 0
 
     async def __aenter__(self) -> Self:
@@ -72,8 +74,17 @@ class PartitionFollower:
     async def catch_up(self) -> None:
         """Return once everything that was in the partition when this was called was handed over.
 
-        Keeps asking while no broker answers.
+        Callers at the same time share one question to the broker. Keeps asking while none answers.
         """
+        # A question under way may have been answered before this call: only one asked from now on counts.
+        if self._next_round is None:
+            self._next_round = asyncio.create_task(self._ask_after(self._round))
+        await asyncio.shield(self._next_round)
+
+    async def _ask_after(self, under_way: "asyncio.Task[None] | None") -> None:
+        if under_way is not None:
+            await asyncio.wait({under_way})
+        self._round, self._next_round = self._next_round, None
         while True:
             try:
                 _, end = await asyncio.to_thread(

@@ -18,6 +18,9 @@ _POLL_S: Final = 0.5  # how long the thread waits for reports before it looks wh
 _FLUSH_S: Final = 10.0
 
 GONE: Final = frozenset({KafkaError._UNKNOWN_TOPIC, KafkaError.UNKNOWN_TOPIC_OR_PART})  # noqa: SLF001 - its public name
+"""Error codes that say that the topic does not exist."""
+LASTING: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD})
+"""Error codes that say that no broker will ever take this record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class AckedProducer:
                 linger_ms=linger_ms,
                 delivery_timeout_ms=int(timeout_s * 1000),
                 compression_type="lz4",
+                message_max_bytes=4 << 20,  # the topics decide what is too large
                 # A topic that was just deleted is given up after 5 s; librdkafka's 30 s would stall the others' flush.
                 topic_metadata_propagation_max_ms=5000,
                 **config,
@@ -90,7 +94,7 @@ class AckedProducer:
     async def send(
         self,
         topic: str,
-        value: bytes,
+        value: bytes | None,
         *,
         key: bytes | None = None,
         headers: Headers = (),
@@ -106,7 +110,7 @@ class AckedProducer:
     async def enqueue(
         self,
         topic: str,
-        value: bytes,
+        value: bytes | None,
         *,
         key: bytes | None = None,
         headers: Headers = (),

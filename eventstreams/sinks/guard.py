@@ -4,6 +4,7 @@ A name can resolve to something else between a check and a connection, so there 
 the only question asked is "may a socket be opened to this address?".
 """
 
+import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import (
@@ -14,20 +15,40 @@ from ipaddress import (
     ip_address,
     ip_network,
 )
-from typing import Final
+from typing import ClassVar, Final
 
 Network = IPv4Network | IPv6Network
 
-# Not global, yet not flagged by ``is_global`` on every Python: RFC 6598 (carrier NAT), RFC 2544 (benchmarks),
-# and the IPv6 ranges below that carry an IPv4 address inside.
+# IPv6 ranges that carry an IPv4 address inside (RFC 6052, RFC 8215).
 _NAT64: Final = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
+# Special-purpose ranges that ``is_global`` lets pass on some supported Python: carrier NAT (RFC 6598), protocol
+# assignments (RFC 6890, 2928), benchmarks (RFC 2544), 6to4 relays (RFC 7526), IPv4-compatible and site-local IPv6
+# (RFC 4291), documentation (RFC 9637), segment routing (RFC 9602).
 _FORBIDDEN: Final = tuple(
-    ip_network(text) for text in ("100.64.0.0/10", "198.18.0.0/15", "192.88.99.0/24", "fec0::/10", "::/96")
+    map(
+        ip_network,
+        (
+            "100.64.0.0/10",
+            "192.0.0.0/24",
+            "192.88.99.0/24",
+            "198.18.0.0/15",
+            "::/96",
+            "2001::/23",
+            "3fff::/20",
+            "5f00::/16",
+            "fec0::/10",
+        ),
+    )
 )
 
 
 class DestinationForbiddenError(OSError):
-    """The address is private, local or otherwise not a place for deliveries. ``str()`` names it."""
+    """The address is private, local or otherwise no place for deliveries. ``strerror`` names it.
+
+    ``errno`` is ``ERRNO``, by which it can be told apart where a client library folds several errors into one.
+    """
+
+    ERRNO: ClassVar[int] = errno.EPERM
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +64,18 @@ class DestinationGuard:
             DestinationForbiddenError: it may not.
         """
         ip = ip_address(address.partition("%")[0])  # a scope such as fe80::1%eth0 changes nothing
-        if any(ip in network for network in self.allowed) or all(map(_is_public, _meanings(ip))):
+        if all(_is_public(meant) or self._is_allowed(meant) for meant in _meanings(ip)):
             return
         raise DestinationForbiddenError(
-            f"{address} is not a public address, and EVENTSTREAMS_ALLOWED_DESTINATIONS lacks it"
+            DestinationForbiddenError.ERRNO, f"{address} is not public, and EVENTSTREAMS_ALLOWED_DESTINATIONS lacks it"
         )
+
+    def _is_allowed(self, ip: IPv4Address | IPv6Address) -> bool:
+        return any(ip in network for network in self.allowed)
 
 
 def _meanings(ip: IPv4Address | IPv6Address) -> list[IPv4Address | IPv6Address]:
-    """``ip`` and every IPv4 address that is written inside it: mapped, 6to4, Teredo, NAT64."""
+    """Every address that a packet for ``ip`` may end at: itself, or what is written inside it (6to4, NAT64 …)."""
     found: list[IPv4Address | IPv6Address] = [ip]
     if isinstance(ip, IPv6Address):
         if ip.ipv4_mapped:

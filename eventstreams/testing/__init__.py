@@ -1,1 +1,1 @@
-
+"""What tests of plugins and installations need: a broker, receivers, and values for every schema."""

@@ -1,0 +1,1 @@
+"""The router: a Faust app that copies each event to the topic of every subscription that matches it."""

@@ -1,0 +1,201 @@
+"""Copies to Kafka: one thread, one idempotent producer, one flush for all runs that wait (group commit).
+
+Why a thread and not the event loop: librdkafka lets go of the interpreter while it waits, no Python callback is
+needed for a copy that was acknowledged (only failures are reported), and the loop stays free for heartbeats.
+One lane keeps the order of every source partition, hence of every key.
+"""
+
+import asyncio
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final, Self
+
+from confluent_kafka import KafkaError, Message, Producer
+
+from eventstreams.errors import FatalProducerError
+from eventstreams.headers import dead_headers
+from eventstreams.kafka.config import client_config
+from eventstreams.kafka.producer import GONE, LASTING
+from eventstreams.reasons import DeadReason
+from eventstreams.settings import Settings
+from eventstreams.telemetry.logging import get_logger
+from router.plan import Copy, Planner, SourceRecord
+
+_MAX_GROUP: Final = 32  # runs that share one flush: bounds what a crash repeats
+_RETRY_S: Final = 0.5
+_TURN_S: Final = 1.0
+_JOIN_S: Final = 10.0
+
+_log = get_logger(__name__)
+
+Run = Sequence[SourceRecord]
+"""Records of one partition, in order, as they were fetched together."""
+
+Restore = Callable[[set[str]], set[str]]
+"""Of topics that the broker does not know: makes again those that a route leads to, returns the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of a run, every copy acknowledged.
+
+    Attributes:
+        copies: On subscription topics.
+        matched: Events with at least one copy.
+        dead: Events that are dead letters of the router now.
+        unmatched: Events that nobody wants.
+    """
+
+    copies: int
+    matched: int
+    dead: int
+    unmatched: int
+
+
+_Answer = Settled | FatalProducerError
+_Job = tuple[Run, "asyncio.Future[Settled]"]
+
+
+class Lane:
+    """``await deliver(run)`` returns once the broker has every copy. Use as ``async with``."""
+
+    def __init__(self, settings: Settings, planner: Planner, *, dead_topic: str, restore: Restore) -> None:
+        """A lane.
+
+        Args:
+            settings: Which Kafka.
+            planner: Says which copies to make. Asked on the lane's thread.
+            dead_topic: Where copies go that the broker will never take.
+            restore: Asked on the lane's thread, before copies for unknown topics are repeated or given up.
+        """
+        self._planner = planner
+        self._dead_topic = dead_topic
+        self._restore = restore
+        self._loop = asyncio.get_running_loop()
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._failed: list[tuple[KafkaError, Message]] = []
+        self._producer = Producer(
+            client_config(
+                settings,
+                enable_idempotence=True,  # acks=all, in order, no duplicates from the client's own retries
+                linger_ms=5,
+                batch_size=524_288,
+                message_max_bytes=4 << 20,
+                queue_buffering_max_messages=1_000_000,
+                topic_metadata_propagation_max_ms=5_000,  # a topic that is gone stalls the lane this long
+                delivery_report_only_error=True,
+                on_delivery=lambda error, message: self._failed.append((error, message)),
+            )
+        )
+        self._thread = threading.Thread(target=self._run, name="router-lane", daemon=True)
+
+    async def __aenter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._jobs.put(None)
+        await asyncio.to_thread(self._thread.join, _JOIN_S)
+
+    def deliver(self, run: Run) -> "asyncio.Future[Settled]":
+        """What became of ``run``, once all of it is acknowledged; there is no other end but success.
+
+        Raises:
+            FatalProducerError: (the future) the producer can never deliver again; nothing is known of ``run``.
+        """
+        answer: asyncio.Future[Settled] = self._loop.create_future()
+        self._jobs.put((run, answer))
+        return answer
+
+    # -- on the lane's thread --------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            group = [job]
+            while len(group) < _MAX_GROUP and not self._jobs.empty():
+                if (job := self._jobs.get()) is None:
+                    self._jobs.put(None)
+                    break
+                group.append(job)
+            answers: list[_Answer]
+            try:
+                answers = list(self._deliver([run for run, _ in group]))
+            except FatalProducerError as error:
+                answers = [error] * len(group)
+            self._loop.call_soon_threadsafe(_resolve, [future for _, future in group], answers)
+
+    def _deliver(self, runs: Sequence[Run]) -> Sequence[Settled]:
+        settled = [self._produce_run(run) for run in runs]
+        while failed := self._flush():
+            _log.warning("copies.not_acked", count=len(failed), error=failed[0][0].str(), follows="they are repeated")
+            for error, _ in failed:
+                if error.fatal():
+                    raise FatalProducerError(f"Kafka's producer gave up: {error.str()}")
+            unknown = {message.topic() or "" for error, message in failed if error.code() in GONE}
+            given_up = self._restore(unknown) if unknown else set()
+            time.sleep(_RETRY_S)
+            for error, message in failed:
+                if message.topic() not in given_up:
+                    self._repeat(error, message)
+        return settled
+
+    def _flush(self) -> list[tuple[KafkaError, Message]]:
+        while self._producer.flush(_TURN_S):
+            pass
+        failed, self._failed = self._failed, []
+        return failed
+
+    def _produce_run(self, run: Run) -> Settled:
+        copies = dead = unmatched = 0
+        for record in run:
+            planned = self._planner.plan(record)
+            for copy in planned:
+                self._produce(copy, record.key, record.value)
+            if not planned:
+                unmatched += 1
+            elif planned[0].topic == self._dead_topic:
+                dead += 1
+            else:
+                copies += len(planned)
+        return Settled(copies, matched=len(run) - dead - unmatched, dead=dead, unmatched=unmatched)
+
+    def _repeat(self, error: KafkaError, message: Message) -> None:
+        topic, headers = message.topic() or "", _headers(message)
+        if error.code() in LASTING and topic != self._dead_topic:
+            # Our topics take more than the events' own, so this needs an operator's hand; the partition goes on.
+            reason = DeadReason.TOO_LARGE
+            dead = dead_headers(headers, None, origin=topic, reason=reason, code=reason.code, detail=error.str())
+            self._produce(Copy(self._dead_topic, dead), message.key(), message.value())
+        else:
+            self._produce(Copy(topic, headers), message.key(), message.value())
+
+    def _produce(self, copy: Copy, key: bytes | None, value: bytes | None) -> None:
+        while True:
+            try:
+                self._producer.produce(copy.topic, value, key, headers=list(copy.headers))
+            except BufferError:  # the client's queue is full: wait for acknowledgements
+                self._producer.poll(0.05)
+            else:
+                return
+
+
+def _headers(message: Message) -> list[tuple[str, bytes]]:
+    found = message.headers() or []
+    assert isinstance(found, list)
+    return [(name, value) for name, value in found if isinstance(value, bytes)]
+
+
+def _resolve(futures: Sequence["asyncio.Future[Settled]"], answers: Sequence[_Answer]) -> None:
+    for future, answer in zip(futures, answers, strict=True):
+        if future.done():
+            continue
+        if isinstance(answer, Settled):
+            future.set_result(answer)
+        else:
+            future.set_exception(answer)

@@ -1,0 +1,73 @@
+"""The router as a process: what it is made of, in the order in which it starts and, backwards, stops."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from typing import Final
+
+from eventstreams.catalog import Catalog
+from eventstreams.control.feed import ControlFeed
+from eventstreams.errors import TopicError
+from eventstreams.kafka.admin import KafkaAdmin
+from eventstreams.process import Process
+from eventstreams.settings import Settings
+from eventstreams.telemetry.logging import get_logger
+from eventstreams.topics import Topics
+from router.app import RunPump, add_agent, make_app, running
+from router.lane import Lane
+from router.matcher import Matcher
+from router.plan import Planner
+
+_ASSIGNMENT: Final = "its share of the events topic"
+_log = get_logger(__name__)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+
+
+async def route(process: Process) -> None:
+    """Route until ``process.stopping``."""
+    settings, topics = process.settings, Topics(process.settings)
+    process.health.expect(_ASSIGNMENT)
+    admin = KafkaAdmin(settings)
+    await admin.wait_for_broker()
+    await admin.ensure(topics.base_specs())
+    catalog = Catalog.load(settings.catalog_dirs)
+    async with AsyncExitStack() as stack:
+        feed = await stack.enter_async_context(ControlFeed(settings, on_crash=process.crash))
+        matcher = Matcher(default_ttl_ms=settings.ttl // _MILLISECOND, topic_of=topics.subscription)
+        matcher.load(feed.snapshot)
+        feed.listen(matcher.apply)
+        planner = Planner(matcher, event_types=catalog.types, dead_topic=topics.router_dead)
+        lane = Lane(settings, planner, dead_topic=topics.router_dead, restore=_Restore(settings, admin, matcher))
+        await stack.enter_async_context(lane)
+        pump = RunPump(lane=lane, feed=feed, metrics=process.metrics, on_crash=process.crash)
+        await stack.enter_async_context(pump)
+        app = make_app(settings, on_crash=process.crash)
+        add_agent(app, topics.events, pump)
+
+        async def assigned(*_: object, **__: object) -> None:
+            process.health.met(_ASSIGNMENT)
+
+        app.on_partitions_assigned.connect(assigned)
+        consumer = await stack.enter_async_context(running(app))
+        process.health.watch("fetching", lambda: consumer.last_progress)
+        await process.stopping.wait()
+
+
+class _Restore:
+    """Makes the topics of live subscriptions again if somebody removed them by hand. Called on the lane's thread."""
+
+    def __init__(self, settings: Settings, admin: KafkaAdmin, matcher: Matcher) -> None:
+        self._topics = Topics(settings)
+        self._admin = admin
+        self._matcher = matcher
+        self._loop = asyncio.get_running_loop()
+
+    def __call__(self, unknown: set[str]) -> set[str]:
+        wanted = [route for topic in unknown if (route := self._matcher.route_to(topic))]
+        specs = [self._topics.subscription_spec(route.sink_type, route.subscription_sid) for route in wanted]
+        _log.warning("topics.missing", wanted=len(wanted), gone=len(unknown) - len(wanted))
+        try:
+            asyncio.run_coroutine_threadsafe(self._admin.ensure(specs), self._loop).result()
+        except TopicError as error:
+            _log.error("topics.not_restored", error=str(error), follows="routing waits and tries again")
+        return unknown - {route.topic for route in wanted}

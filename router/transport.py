@@ -1,0 +1,138 @@
+"""Faust topics that hand an agent whole runs of records: one Faust message = what one fetch brought of a partition.
+
+Faust spends two asyncio tasks, three queue hops and a counted ``Message`` on every message, about 110 µs. Here
+that price is paid once a run. Membership, rebalances, flow control, tables, sensors and the web stay Faust's own;
+ADR 0003 has the reasons and the figures. ``tests/unit/test_router_faust_inside.py`` fails when a Faust release
+changes what is leaned on here.
+"""
+
+import time
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, cast
+
+from faust import Schema
+from faust.transport.conductor import Conductor
+from faust.transport.drivers import aiokafka
+from faust.types import TP, AppT, ConsumerMessage, Message
+from typing_extensions import override
+
+_TURN_S: Final = 0.01
+
+
+class RunSchema(Schema[Any, Any]):
+    """Marks a topic as one that is handed over in runs: the value of its events is a list of Kafka records."""
+
+    @override
+    def compile(self, app: AppT, **_: Any) -> Any:
+        create_event = app.create_event
+
+        async def decode(message: Message, *, propagate: bool = False) -> Any:  # noqa: ARG001 - Faust's signature
+            return create_event(None, message.value, {}, message)
+
+        return decode
+
+
+class RunConsumer(aiokafka.Consumer):
+    """Makes one message of each fetched run, and commits only finished prefixes of runs.
+
+    A message carries its **last** offset. Unfinished runs wait in read order in ``_pending``; what may be committed
+    is the end of the finished prefix, so acks may arrive in any order and nothing unfinished is ever passed.
+    (Stock Faust can commit over a single unfinished message at the head: faust#606.)
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._pending: defaultdict[TP, deque[Message]] = defaultdict(deque)
+        self.last_progress = time.monotonic()
+        super().__init__(*args, **kwargs)
+
+    def in_flight(self) -> int:
+        """Records handed over and not acknowledged yet (a run's size stands where Faust has a value's)."""
+        unfinished = (message for runs in self._pending.values() for message in runs if not message.acked)
+        return sum(message.serialized_value_size or 0 for message in unfinished)
+
+    def _is_run_topic(self, topic: str) -> bool:
+        channels = cast(Conductor, self.app.topics)._topic_name_index.get(topic, ())  # noqa: SLF001 - no public way
+        return any(isinstance(channel.schema, RunSchema) for channel in channels)
+
+    @override
+    async def _getmany(self, active_partitions: Any, timeout: float) -> Mapping[TP, list[Any]]:
+        self.last_progress = time.monotonic()
+        fetched = await super()._getmany(active_partitions, timeout)
+        return {
+            tp: [records] if records and self._is_run_topic(tp.topic) else records for tp, records in fetched.items()
+        }
+
+    @override
+    def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
+        if not isinstance(record, list):
+            return super()._to_message(tp, record)
+        last = record[-1]
+        message = ConsumerMessage(
+            last.topic,
+            last.partition,
+            last.offset,
+            last.timestamp / 1000.0,
+            last.timestamp_type,
+            {},
+            None,
+            cast(bytes, record),  # what RunSchema hands to the agent as it is
+            None,
+            0,
+            len(record),
+            TP(*tp),
+            generation_id=self.app.consumer_generation_id,
+        )
+        self._pending[message.tp].append(message)
+        return message
+
+    @override
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        if not self._is_run_topic(tp.topic):  # offsets inside a run are no gaps
+            await super()._add_gap(tp, offset_from, offset_to)
+
+    @override
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
+        yield from super()._filter_tps_with_pending_acks(topics)
+        yield from (tp for tp, runs in self._pending.items() if runs and tp not in self._acked)
+
+    @override
+    def _new_offset(self, tp: TP) -> int | None:
+        if not self._is_run_topic(tp.topic):
+            return super()._new_offset(tp)
+        self._acked[tp].clear()
+        self._acked_index[tp].clear()
+        pending, offset = self._pending[tp], None
+        while pending and pending[0].acked:
+            offset = pending.popleft().offset + 1
+        return offset
+
+    def _forget(self, partitions: Iterable[TP]) -> None:
+        for tp in partitions:
+            self._pending.pop(TP(*tp), None)
+
+    @override
+    async def perform_seek(self) -> None:
+        self._forget(list(self._pending))  # reading starts again at the committed offsets
+        await super().perform_seek()
+
+    @override
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Finish and commit what was handed out; stock Faust drops these acks and so repeats the events."""
+        await self.drain()
+        self._forget(revoked)
+        await super().on_partitions_revoked(revoked)
+
+    async def drain(self) -> None:
+        """Hand out no more runs, wait for those under way (at most half a session, then they repeat), commit."""
+        self.stop_flow()
+        deadline = time.monotonic() + self.app.conf.broker_session_timeout / 2
+        while self.in_flight() and time.monotonic() < deadline:
+            await self.sleep(_TURN_S)
+        await self.commit()
+
+
+class RunTransport(aiokafka.Transport):
+    """Stock Faust's transport with ``RunConsumer``."""
+
+    Consumer = RunConsumer

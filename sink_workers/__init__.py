@@ -1,0 +1,1 @@
+"""Sink workers: deliver what waits in subscription topics; every event ends delivered, on a retry topic, or dead."""

@@ -1,0 +1,58 @@
+"""One attempt: the seam between our code and a plugin's."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import assert_never
+
+from eventstreams.reasons import RetryReason
+from eventstreams.sinks import Delivered, DeliveryOutcome, OutboundEvent, Rejected, RetryLater, Sink
+from eventstreams.telemetry.logging import get_logger
+
+_log = get_logger(__name__)
+
+
+async def attempt(sink: Sink, batch: Sequence[OutboundEvent], *, timeout_s: float) -> Sequence[DeliveryOutcome]:
+    """Deliver ``batch`` once and return exactly one outcome per event, in order.
+
+    Never raises but for cancellation, which must reach the worker so that nothing of this batch is settled.
+    A plugin that raises, hangs past ``timeout_s`` seconds or miscounts says nothing about the events, so all
+    of them are retried.
+    """
+    try:
+        async with asyncio.timeout(timeout_s):
+            outcomes = await sink.deliver(batch)
+    except TimeoutError:
+        return _all(batch, RetryReason.PLUGIN_HUNG, f"no outcome within {timeout_s:g} s")
+    except Exception as error:  # noqa: BLE001 - the seam to foreign code: it is logged, and the events are kept
+        _log.exception("plugin.raised", follows="the events are tried again")
+        return _all(batch, RetryReason.PLUGIN_RAISED, type(error).__name__)
+    if problem := _miscount(batch, outcomes):
+        _log.error("plugin.miscounted", problem=problem, follows="the events are tried again")
+        return _all(batch, RetryReason.PLUGIN_MISCOUNTED, problem)
+    return outcomes
+
+
+def outcome_label(outcome: DeliveryOutcome) -> tuple[str, str]:
+    """Outcome and reason as metrics and log lines name them."""
+    match outcome:
+        case Delivered():
+            return "delivered", ""
+        case RetryLater(reason=reason):
+            return "retry_later", reason.value
+        case Rejected(reason=dead_reason):
+            return "rejected", dead_reason.value
+        case _:
+            assert_never(outcome)
+
+
+def _miscount(batch: Sequence[OutboundEvent], outcomes: object) -> str | None:
+    if not isinstance(outcomes, Sequence):
+        return f"{type(outcomes).__name__} instead of a sequence of outcomes"
+    if len(outcomes) != len(batch):
+        return f"{len(outcomes)} outcomes for {len(batch)} events"
+    strange = next((item for item in outcomes if not isinstance(item, DeliveryOutcome)), None)
+    return None if strange is None else f"{type(strange).__name__} among the outcomes"
+
+
+def _all(batch: Sequence[OutboundEvent], reason: RetryReason, detail: str) -> Sequence[DeliveryOutcome]:
+    return [RetryLater(reason, detail)] * len(batch)

@@ -1,0 +1,49 @@
+"""A record of a subscription or retry topic, read: what is to be delivered, or why it never can be. Pure."""
+
+from dataclasses import dataclass
+
+from eventstreams.codec import Codec, CodecProblem
+from eventstreams.control.records import Subscription
+from eventstreams.headers import Envelope, HeaderProblem, Waybill
+from eventstreams.kafka.records import Record
+from eventstreams.reasons import DeadReason
+from eventstreams.sinks import OutboundEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Undeliverable:
+    """Why the event can never be delivered."""
+
+    reason: DeadReason
+    detail: str
+
+
+def read_waybill(record: Record) -> Waybill | Undeliverable:
+    """How far the record has come."""
+    waybill = Waybill.parse(dict(record.headers))
+    return Undeliverable(waybill.reason, waybill.detail) if isinstance(waybill, HeaderProblem) else waybill
+
+
+def read_event(
+    record: Record, waybill: Waybill, subscription: Subscription, codec: Codec
+) -> OutboundEvent | Undeliverable:
+    """The event in the schema version that ``subscription`` asked for."""
+    envelope = Envelope.parse(dict(record.headers))
+    if isinstance(envelope, HeaderProblem):
+        return Undeliverable(envelope.reason, envelope.detail)
+    version = next((each.schema_version for each in subscription.types if each.type == envelope.type), None)
+    data = codec.decode(envelope.dataschema, record.value, version=version)
+    if isinstance(data, CodecProblem):
+        return Undeliverable(data.reason, data.detail)
+    return OutboundEvent(
+        id=envelope.id,
+        type=envelope.type,
+        source=envelope.source,
+        time=envelope.time,
+        dataschema=codec.projected(envelope.dataschema, version),
+        account_sid=envelope.account_sid,
+        data=data,
+        subject=envelope.subject,
+        partition_key=envelope.partition_key,
+        attempt=waybill.attempt,
+    )

@@ -1,0 +1,119 @@
+"""The lanes of one consumer: one for each partition that it is assigned."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Protocol
+
+from eventstreams.kafka.consumer import Offsets
+from eventstreams.kafka.records import Partition, Record
+from eventstreams.telemetry.logging import get_logger
+from eventstreams.telemetry.metrics import Metrics
+from eventstreams.times import Clock
+from sink_workers.lane import Handler, Lane
+
+# Memory of all buffers of a consumer together, and the least and most of it that one lane gets: enough for half
+# a second at full speed, and for one record of the largest size.
+_BUFFERS_BYTES: Final = 64 << 20
+_LEAST_BYTES: Final = 256 << 10
+_MOST_BYTES: Final = 4 << 20
+
+_log = get_logger(__name__)
+
+
+class FlowControl(Protocol):
+    """What a lane may do to its partition; see ``GroupConsumer``."""
+
+    def pause(self, partition: Partition) -> None: ...
+    def resume(self, partition: Partition) -> None: ...
+
+
+class Lanes:
+    """A ``PartitionOwner``. ``flow`` must be set before the first assignment."""
+
+    flow: FlowControl
+
+    def __init__(
+        self,
+        kind: str,
+        handler: Handler,
+        *,
+        metrics: Metrics,
+        clock: Clock,
+        drain_s: float,
+        on_crash: Callable[[BaseException], None],
+    ) -> None:
+        """No lanes yet.
+
+        Args:
+            kind: Which partitions these are, for logs and metrics: ``subscription`` or ``retry``.
+            handler: Shared by all lanes.
+            metrics: Where the number of lanes is told.
+            clock: The time.
+            drain_s: How long a revoked partition may settle what is in flight.
+            on_crash: Called when a lane fails for a reason that is a bug of ours.
+        """
+        self._kind = kind
+        self._handler = handler
+        self._metrics = metrics
+        self._clock = clock
+        self._drain_s = drain_s
+        self._on_crash = on_crash
+        self._lanes: dict[Partition, Lane] = {}
+
+    @property
+    def unsettled(self) -> int:
+        """Records in all lanes that are not settled."""
+        return sum(lane.unsettled for lane in self._lanes.values())
+
+    def on_assigned(self, partitions: Sequence[Partition]) -> None:
+        room = _BUFFERS_BYTES // max(len(self._lanes) + len(partitions), 1)
+        for partition in partitions:
+            self._lanes[partition] = Lane(
+                partition,
+                self._handler,
+                clock=self._clock,
+                buffer_bytes=min(max(room, _LEAST_BYTES), _MOST_BYTES),
+                pause=self.flow.pause,
+                resume=self.flow.resume,
+                on_crash=self._on_crash,
+            )
+        self._count("partitions.assigned", partitions)
+
+    async def on_revoked(self, partitions: Sequence[Partition]) -> Offsets:
+        lanes = {partition: self._lanes[partition] for partition in partitions if partition in self._lanes}
+        await asyncio.gather(*(lane.drain(self._drain_s) for lane in lanes.values()))
+        for partition in lanes:
+            del self._lanes[partition]
+        self._count("partitions.revoked", partitions)
+        return _offsets(lanes)
+
+    def on_lost(self, partitions: Sequence[Partition]) -> None:
+        for partition in partitions:
+            if lane := self._lanes.pop(partition, None):
+                lane.abandon()
+        self._count("partitions.lost", partitions)
+
+    def on_records(self, records: Sequence[Record]) -> None:
+        first = 0
+        for index in range(1, len(records) + 1):  # runs of one partition, as the client hands them out
+            if index == len(records) or _of(records[index]) != _of(records[first]):
+                lane = self._lanes.get(_of(records[first]))
+                if lane is not None:
+                    lane.offer(records[first:index])
+                first = index
+
+    def committable(self) -> Offsets:
+        return _offsets(self._lanes)
+
+    def _count(self, event: str, partitions: Sequence[Partition]) -> None:
+        self._metrics.lanes.labels(self._kind).set(len(self._lanes))
+        _log.info(event, kind=self._kind, count=len(partitions), now=len(self._lanes))
+
+
+def _offsets(lanes: Mapping[Partition, Lane]) -> Offsets:
+    offsets = ((partition, lane.committable) for partition, lane in lanes.items())
+    return {partition: offset for partition, offset in offsets if offset is not None}
+
+
+def _of(record: Record) -> Partition:
+    return Partition(record.topic, record.partition)

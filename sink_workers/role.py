@@ -1,0 +1,114 @@
+"""A worker as a process: what it is made of, in the order in which it starts and, backwards, stops."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Final
+
+from eventstreams.catalog import Catalog
+from eventstreams.codec import Codec
+from eventstreams.control.feed import ControlFeed
+from eventstreams.control.records import Subscription
+from eventstreams.control.snapshot import Change
+from eventstreams.control.vault import Vault
+from eventstreams.kafka.admin import KafkaAdmin
+from eventstreams.kafka.consumer import GroupConsumer
+from eventstreams.kafka.producer import AckedProducer
+from eventstreams.process import Process
+from eventstreams.retry import RetryWheel
+from eventstreams.sinks import DestinationGuard
+from eventstreams.sinks.registry import load_plugin
+from eventstreams.times import now_ms
+from eventstreams.topics import Topics
+from sink_workers.delivery import Delivery
+from sink_workers.handlers import RetryHandler, SubscriptionHandler
+from sink_workers.lane import Handler
+from sink_workers.owner import Lanes
+from sink_workers.settle import Settler
+from sink_workers.sinks import SinkPool
+
+_READY: Final = "the control topic"
+_DRAIN_SHARE: Final = 0.5  # of the process's drain time; the rest is for commits and for leaving the group
+
+
+def worker_for(sink_type: str) -> Callable[[Process], Awaitable[None]]:
+    """The role that delivers to sinks of ``sink_type``."""
+
+    async def work(process: Process) -> None:
+        process.health.expect(_READY)
+        async with AsyncExitStack() as stack:
+            worker = await _open(process, sink_type, stack)
+            process.health.met(_READY)
+            await worker.follow_subscriptions()
+
+    return work
+
+
+async def _open(process: Process, sink_type: str, stack: AsyncExitStack) -> "_Worker":
+    settings, metrics = process.settings, process.metrics
+    plugin, vault, topics = load_plugin(sink_type), Vault(settings), Topics(settings)
+    codec = Codec(Catalog.load(settings.catalog_dirs), schema_base_url=settings.schema_base_url)
+    admin = KafkaAdmin(settings)
+    await admin.wait_for_broker()
+    await admin.ensure([*topics.base_specs(), *topics.worker_specs(sink_type)])
+    retries = topics.retries(sink_type, existing=await admin.topics())
+
+    feed = await stack.enter_async_context(ControlFeed(settings, on_crash=process.crash))
+    producer = await stack.enter_async_context(AckedProducer(settings))
+    guard = DestinationGuard(settings.allowed_destinations)
+    pool = await stack.enter_async_context(SinkPool(plugin, feed, vault, guard))
+    settler = Settler(settings, sink_type, producer=producer, admin=admin, metrics=metrics, clock=now_ms)
+    delivery = Delivery(sink_type, feed=feed, codec=codec, pool=pool, settler=settler, metrics=metrics, clock=now_ms)
+
+    async def consumer(kind: str, group: str, handler: Handler) -> GroupConsumer:
+        drain_s = settings.drain_timeout.total_seconds() * _DRAIN_SHARE
+        lanes = Lanes(kind, handler, metrics=metrics, clock=now_ms, drain_s=drain_s, on_crash=process.crash)
+        member = GroupConsumer(settings, group=topics.group(group), owner=lanes, on_crash=process.crash)
+        lanes.flow = member
+        return await stack.enter_async_context(member)
+
+    wheel = RetryWheel(settings.retry_delays, partitions=settings.retry_partitions)
+    retrying = await consumer("retry", f"worker.{sink_type}.retry", RetryHandler(delivery, wheel, retries))
+    await retrying.subscribe(list(retries))
+    fresh = await consumer("subscription", f"worker.{sink_type}", SubscriptionHandler(delivery, pool, feed))
+    return _Worker(process, sink_type, feed=feed, topics=topics, consumer=fresh)
+
+
+class _Worker:
+    """Keeps the consumer on the topics of exactly the subscriptions that there are."""
+
+    def __init__(
+        self, process: Process, sink_type: str, *, feed: ControlFeed, topics: Topics, consumer: GroupConsumer
+    ) -> None:
+        self._stopping = process.stopping
+        self._sink_type = sink_type
+        self._feed = feed
+        self._topics = topics
+        self._consumer = consumer
+        self._changed = asyncio.Event()
+        feed.listen(self._on_change)
+
+    async def follow_subscriptions(self) -> None:
+        """Return once the process is stopping."""
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            while not self._stopping.is_set():
+                self._changed.clear()
+                await self._consumer.subscribe(self._wanted())
+                changed = asyncio.create_task(self._changed.wait())
+                await asyncio.wait({changed, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                changed.cancel()
+        finally:
+            stopping.cancel()
+
+    def _wanted(self) -> list[str]:
+        return [
+            self._topics.subscription(each.sink_type, each.sid)
+            for each in self._feed.snapshot.subscriptions.values()
+            if each.sink_type == self._sink_type  # those being deleted as well: what they hold becomes dead letters
+        ]
+
+    def _on_change(self, change: Change) -> None:
+        for resource in (change.before, change.after):
+            if isinstance(resource, Subscription) and resource.sink_type == self._sink_type:
+                self._changed.set()

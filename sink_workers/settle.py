@@ -1,0 +1,128 @@
+"""Settling: an event that was not delivered is put on a retry or dead-letter topic, and the broker has said so.
+
+Nothing here commits. A lane calls an event settled when these coroutines return, and they return only then;
+while Kafka does not take the copy, the lane waits and says so.
+"""
+
+import asyncio
+import random
+from dataclasses import replace
+from typing import Final
+
+from eventstreams.headers import Waybill, dead_headers, retry_headers
+from eventstreams.kafka.admin import KafkaAdmin
+from eventstreams.kafka.producer import Acked, AckedProducer
+from eventstreams.kafka.records import Record
+from eventstreams.reasons import DeadReason
+from eventstreams.retry import RetryWheel, next_attempt_ms
+from eventstreams.settings import Settings
+from eventstreams.sinks import Rejected, RetryLater
+from eventstreams.telemetry.logging import get_logger
+from eventstreams.telemetry.metrics import Metrics
+from eventstreams.times import Clock, to_ms
+from eventstreams.topics import Topics
+from sink_workers.inbound import Undeliverable
+
+_REPEAT_S: Final = (0.1, 0.5, 2.0, 5.0)  # between writes that Kafka did not take; the last one repeats
+
+_log = get_logger(__name__)
+
+
+class Settler:
+    """Writes the retries and dead letters of one sink type."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        sink_type: str,
+        *,
+        producer: AckedProducer,
+        admin: KafkaAdmin,
+        metrics: Metrics,
+        clock: Clock,
+    ) -> None:
+        self._topics = Topics(settings)
+        self._delays = settings.retry_delays
+        self._wheel = RetryWheel(settings.retry_delays, partitions=settings.retry_partitions)
+        self._sink_type = sink_type
+        self._producer = producer
+        self._admin = admin
+        self._metrics = metrics
+        self._clock = clock
+
+    async def retry(self, record: Record, waybill: Waybill, outcome: RetryLater, *, began_ms: int) -> None:
+        """Have ``record`` tried again later, or at its deadline declared dead. ``began_ms``: of the failed attempt."""
+        at_ms = next_attempt_ms(
+            self._delays,
+            attempt=waybill.attempt,
+            now_ms=self._clock(),
+            deadline_ms=waybill.deadline_ms,
+            not_before_ms=None if outcome.not_before is None else to_ms(outcome.not_before),
+            random=random.random,
+        )
+        waiting = replace(
+            waybill,
+            attempt=waybill.attempt + 1,
+            first_attempt_at_ms=waybill.first_attempt_at_ms or began_ms,
+            not_before_ms=at_ms,
+            origin=waybill.origin or record.origin,
+            last_reason=outcome.reason.value,
+            last_code=outcome.reason.code,
+            last_detail=outcome.detail,
+        )
+        await self.wait_on(record, waiting)
+        self._metrics.retries.labels(self._sink_type, outcome.reason.value).inc()
+
+    async def wait_on(self, record: Record, waybill: Waybill) -> None:
+        """Put ``record`` into the slot of the wheel that suits ``waybill.not_before_ms``, without an attempt."""
+        slot = self._wheel.slot(waybill.not_before_ms - self._clock())
+        await self._write(
+            self._topics.retry(self._sink_type, slot.delay),
+            record,
+            retry_headers(record.headers, waybill),
+            slot.partition,
+        )
+
+    async def reject(self, record: Record, waybill: Waybill, outcome: Rejected, *, began_ms: int) -> None:
+        """Make a dead letter of ``record``, which its sink refuses for good."""
+        first_ms = waybill.first_attempt_at_ms or began_ms
+        await self._bury(record, replace(waybill, first_attempt_at_ms=first_ms), outcome.reason, outcome.detail)
+
+    async def expire(self, record: Record, waybill: Waybill) -> None:
+        """Make a dead letter of ``record``, whose deadline is over."""
+        attempts = waybill.attempt - 1
+        last = (
+            f"{attempts} attempts; the last: {waybill.last_reason}: {waybill.last_detail}" if attempts else "no attempt"
+        )
+        await self._bury(record, waybill, DeadReason.EXPIRED, last, code=waybill.last_code)
+
+    async def discard(self, record: Record, waybill: Waybill | None, why: Undeliverable) -> None:
+        """Make a dead letter of ``record``, which cannot be delivered to anybody."""
+        await self._bury(record, waybill, why.reason, why.detail)
+
+    async def _bury(
+        self, record: Record, waybill: Waybill | None, reason: DeadReason, detail: str, *, code: int | None = None
+    ) -> None:
+        headers = dead_headers(
+            record.headers, waybill, origin=record.origin, reason=reason, code=code or reason.code, detail=detail
+        )
+        await self._write(self._topics.dead(self._sink_type), record, headers, -1)
+        self._metrics.dead_letters.labels(self._sink_type, reason.value).inc()
+        _log.info("event.died", origin=record.origin, reason=reason.value, detail=detail)
+
+    async def _write(self, topic: str, record: Record, headers: list[tuple[str, bytes]], partition: int) -> None:
+        failures = 0
+        while True:
+            answer = await self._producer.send(
+                topic, record.value, key=record.key, headers=headers, partition=partition
+            )
+            if isinstance(answer, Acked):
+                return
+            self._metrics.settle_failures.labels(self._sink_type).inc()
+            _log.error(
+                "settlement.failed", topic=topic, error=answer.text, follows="its lane waits; nothing is committed"
+            )
+            if answer.topic_gone:
+                await self._admin.ensure(self._topics.worker_specs(self._sink_type))
+            await asyncio.sleep(_REPEAT_S[min(failures, len(_REPEAT_S) - 1)])
+            failures += 1

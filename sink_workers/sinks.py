@@ -1,0 +1,140 @@
+"""The sinks that are open in this worker, by sink SID: opened at first use, anew when anything they were made from
+changes, closed when nobody delivers through them any more.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final, Self
+
+from eventstreams import __version__
+from eventstreams.control.feed import ControlFeed
+from eventstreams.control.records import Account, SinkRecord
+from eventstreams.control.snapshot import Change
+from eventstreams.control.vault import Vault
+from eventstreams.reasons import RetryReason
+from eventstreams.sinks import Capabilities, DestinationGuard, RetryLater, Sink, SinkContext
+from eventstreams.sinks.contract import AnySinkPlugin
+from eventstreams.telemetry.logging import get_logger
+
+_USER_AGENT: Final = f"eventstreams/{__version__}"
+
+_log = get_logger(__name__)
+
+
+@dataclass(slots=True)
+class OpenSink:
+    """A sink and what it was made from.
+
+    Attributes:
+        made_from: Encrypted configuration and account token; when they change, another sink takes its place.
+        users: Deliveries under way.
+    """
+
+    sink: Sink
+    capabilities: Capabilities
+    made_from: tuple[str, str]
+    users: int = 0
+    replaced: bool = False
+
+
+class SinkPool:
+    """Opens, shares and closes sinks. Use as ``async with``."""
+
+    def __init__(self, plugin: AnySinkPlugin, feed: ControlFeed, vault: Vault, guard: DestinationGuard) -> None:
+        self._plugin = plugin
+        self._feed = feed
+        self._vault = vault
+        self._guard = guard
+        self._open: dict[str, OpenSink] = {}
+        self._opening: dict[str, asyncio.Lock] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+        feed.listen(self._on_change)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for sink_sid in list(self._open):
+            self._retire(sink_sid)
+        await asyncio.gather(*self._closing)
+
+    def capabilities(self, sink_sid: str) -> Capabilities | None:
+        """What the sink can do; None where it is not open (yet)."""
+        opened = self._open.get(sink_sid)
+        return None if opened is None else opened.capabilities
+
+    @asynccontextmanager
+    async def lease(self, sink_sid: str) -> AsyncIterator[OpenSink | RetryLater]:
+        """The sink as it is configured now, kept open meanwhile; or why it cannot be used now."""
+        opened = await self._current(sink_sid)
+        if isinstance(opened, RetryLater):
+            yield opened
+            return
+        opened.users += 1
+        try:
+            yield opened
+        finally:
+            opened.users -= 1
+            if opened.replaced and not opened.users:
+                self._close(opened)
+
+    async def _current(self, sink_sid: str) -> OpenSink | RetryLater:
+        snapshot = self._feed.snapshot
+        record = snapshot.sinks.get(sink_sid)
+        account = None if record is None else snapshot.accounts.get(record.account_sid)
+        if record is None or account is None:
+            return RetryLater(RetryReason.SINK_UNUSABLE, "its sink or account is not there")
+        opened = self._open.get(sink_sid)
+        if opened is not None and opened.made_from == (record.configuration, account.auth_token):
+            return opened
+        async with self._opening.setdefault(sink_sid, asyncio.Lock()):
+            opened = self._open.get(sink_sid)
+            if opened is None or opened.made_from != (record.configuration, account.auth_token):
+                return await self._replace(record, account)
+            return opened
+
+    async def _replace(self, record: SinkRecord, account: Account) -> OpenSink | RetryLater:
+        try:
+            config = self._plugin.config.model_validate_json(self._vault.unlock(record.configuration))
+            context = SinkContext(
+                sink_sid=record.sid,
+                account_sid=record.account_sid,
+                signing_tokens=(self._vault.unlock(account.auth_token),),
+                guard=self._guard,
+                user_agent=_USER_AGENT,
+            )
+            sink = await self._plugin.open(config, context)
+        except Exception as error:  # noqa: BLE001 - the seam to foreign code: it is logged, and the events are kept
+            _log.exception("sink.not_opened", sink=record.sid, follows="its events are tried again")
+            return RetryLater(RetryReason.SINK_UNUSABLE, type(error).__name__)
+        self._retire(record.sid)
+        opened = OpenSink(sink, self._plugin.capabilities(config), (record.configuration, account.auth_token))
+        self._open[record.sid] = opened
+        return opened
+
+    def _on_change(self, change: Change) -> None:
+        if isinstance(change.before, SinkRecord) and change.after is None:
+            self._retire(change.before.sid)
+            self._opening.pop(change.before.sid, None)
+
+    def _retire(self, sink_sid: str) -> None:
+        opened = self._open.pop(sink_sid, None)
+        if opened is not None:
+            opened.replaced = True
+            if not opened.users:
+                self._close(opened)
+
+    def _close(self, opened: OpenSink) -> None:
+        task = asyncio.create_task(opened.sink.aclose())
+        self._closing.add(task)
+        task.add_done_callback(self._closed)
+
+    def _closed(self, task: "asyncio.Task[None]") -> None:
+        self._closing.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            _log.warning("sink.close_failed", error=type(error).__name__, follows="its connections end with us")

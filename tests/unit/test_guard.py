@@ -1,0 +1,76 @@
+"""The destination guard: which addresses a delivery may connect to."""
+
+from ipaddress import ip_network
+
+import pytest
+
+from eventstreams.sinks import DestinationForbiddenError, DestinationGuard
+
+FORBIDDEN = [
+    "127.0.0.1",
+    "127.255.255.254",
+    "0.0.0.0",
+    "10.0.0.1",
+    "172.16.0.1",
+    "172.31.255.255",
+    "192.168.1.1",
+    "169.254.169.254",
+    "100.64.0.1",
+    "100.100.100.200",
+    "198.18.0.1",
+    "192.0.0.192",
+    "192.0.2.1",
+    "198.51.100.1",
+    "203.0.113.1",
+    "224.0.0.1",
+    "239.255.255.250",
+    "240.0.0.1",
+    "255.255.255.255",
+    "192.88.99.1",
+    "::",
+    "::1",
+    "::ffff:127.0.0.1",
+    "::ffff:10.0.0.1",
+    "::127.0.0.1",
+    "64:ff9b::7f00:1",
+    "64:ff9b::a9fe:a9fe",
+    "64:ff9b:1::a00:1",
+    "2002:7f00:1::",
+    "2002:c0a8:101::1",
+    "2001:0:4136:e378:8000:63bf:80ff:fffe",
+    "fc00::1",
+    "fd00:ec2::254",
+    "fe80::1",
+    "fe80::1%eth0",
+    "fec0::1",
+    "ff02::1",
+    "2001:db8::1",
+    "100::1",
+]
+PUBLIC = ["1.1.1.1", "93.184.216.34", "172.32.0.1", "100.128.0.1", "2606:4700:4700::1111", "64:ff9b::101:101"]
+
+
+@pytest.mark.parametrize("address", FORBIDDEN)
+def test_an_address_that_is_not_public_is_refused(address: str) -> None:
+    with pytest.raises(DestinationForbiddenError) as caught:
+        DestinationGuard().check(address)
+
+    assert address in str(caught.value)
+    assert "EVENTSTREAMS_ALLOWED_DESTINATIONS" in str(caught.value)
+
+
+@pytest.mark.parametrize("address", PUBLIC)
+def test_a_public_address_passes(address: str) -> None:
+    DestinationGuard().check(address)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.3.2.1", "::ffff:127.0.0.1", "64:ff9b::7f00:1"])
+def test_an_allowed_network_passes_in_every_spelling(address: str) -> None:
+    DestinationGuard((ip_network("127.0.0.0/8"),)).check(address)
+
+
+def test_an_allowed_network_allows_no_other() -> None:
+    guard = DestinationGuard((ip_network("127.0.0.0/8"),))
+
+    with pytest.raises(DestinationForbiddenError):
+        guard.check("10.0.0.1")
