@@ -81,14 +81,16 @@ class Lane:
         self._producer = Producer(
             client_config(
                 settings,
-                enable_idempotence=True,  # acks=all, in order, no duplicates from the client's own retries
-                linger_ms=5,
-                batch_size=524_288,
-                message_max_bytes=4 << 20,
-                queue_buffering_max_messages=1_000_000,
-                topic_metadata_propagation_max_ms=5_000,  # a topic that is gone stalls the lane this long
-                delivery_report_only_error=True,
-                on_delivery=lambda error, message: self._failed.append((error, message)),
+                {
+                    "enable.idempotence": True,  # acks=all, in order, no duplicates from the client's own retries
+                    "linger.ms": 5,
+                    "batch.size": 524_288,
+                    "message.max.bytes": 4 << 20,
+                    "queue.buffering.max.messages": 1_000_000,
+                    "topic.metadata.propagation.max.ms": 5_000,  # a topic that is gone stalls the lane this long
+                    "delivery.report.only.error": True,
+                    "on_delivery": lambda error, message: self._failed.append((error, message)),
+                },
             )
         )
         self._thread = threading.Thread(target=self._run, name="router-lane", daemon=True)

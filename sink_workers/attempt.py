@@ -50,8 +50,8 @@ def _miscount(batch: Sequence[OutboundEvent], outcomes: object) -> str | None:
         return f"{type(outcomes).__name__} instead of a sequence of outcomes"
     if len(outcomes) != len(batch):
         return f"{len(outcomes)} outcomes for {len(batch)} events"
-    strange = next((item for item in outcomes if not isinstance(item, DeliveryOutcome)), None)
-    return None if strange is None else f"{type(strange).__name__} among the outcomes"
+    strange = [type(item).__name__ for item in outcomes if not isinstance(item, DeliveryOutcome)]
+    return f"{strange[0]} among the outcomes" if strange else None
 
 
 def _all(batch: Sequence[OutboundEvent], reason: RetryReason, detail: str) -> Sequence[DeliveryOutcome]:

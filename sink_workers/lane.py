@@ -137,6 +137,8 @@ class Lane:
                 self._tracker.settle(record.offset)
             limits = self._handler.limits(self._partition)
             batch = self._take(limits) if len(self._slots) <= limits.max_in_flight else ()
+            if batch:
+                self._wake()  # the sink may take more side by side now than when this slot began
 
     def _ended(self, slot: "asyncio.Task[None]") -> None:
         self._slots.discard(slot)
@@ -171,7 +173,8 @@ class Lane:
     def _wait_ms(self, limits: Limits) -> int:
         """How long until the head may be taken: until its own time, and until its batch is full or has lingered."""
         record, arrived_ms = self._buffer[0]
-        full = len(self._buffer) >= limits.max_batch_events or self._buffered_bytes >= limits.max_batch_bytes
+        value_bytes = self._buffered_bytes - len(self._buffer) * _RECORD_OVERHEAD_BYTES
+        full = len(self._buffer) >= limits.max_batch_events or value_bytes >= limits.max_batch_bytes
         lingered_ms = arrived_ms if full else arrived_ms + int(limits.linger_s * 1000)
         return max(self._handler.ready_at_ms(record), lingered_ms) - self._clock()
 

@@ -69,7 +69,7 @@ async def _open(process: Process, sink_type: str, stack: AsyncExitStack) -> "_Wo
 
     wheel = RetryWheel(settings.retry_delays, partitions=settings.retry_partitions)
     retrying = await consumer("retry", f"worker.{sink_type}.retry", RetryHandler(delivery, wheel, retries))
-    await retrying.subscribe(list(retries))
+    retrying.subscribe(list(retries))
     fresh = await consumer("subscription", f"worker.{sink_type}", SubscriptionHandler(delivery, pool, feed))
     return _Worker(process, sink_type, feed=feed, topics=topics, consumer=fresh)
 
@@ -94,7 +94,7 @@ class _Worker:
         try:
             while not self._stopping.is_set():
                 self._changed.clear()
-                await self._consumer.subscribe(self._wanted())
+                self._consumer.subscribe(self._wanted())
                 changed = asyncio.create_task(self._changed.wait())
                 await asyncio.wait({changed, stopping}, return_when=asyncio.FIRST_COMPLETED)
                 changed.cancel()

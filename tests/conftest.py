@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from confluent_kafka.admin import AdminClient
+from eventstreams.testing.broker import running_broker
 
 from eventstreams.control.vault import new_key
 from eventstreams.settings import Settings
-from eventstreams.testing.broker import running_broker
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

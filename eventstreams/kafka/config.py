@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from confluent_kafka import KafkaError
@@ -13,8 +14,8 @@ ClientConfig = Mapping[str, Any]
 _LOG: Final = logging.getLogger("eventstreams.kafka")
 
 
-def client_config(settings: Settings, **extra: Any) -> dict[str, Any]:
-    """Settings for a client of the configured Kafka; ``extra`` in librdkafka's names with ``_`` for ``.``."""
+def client_config(settings: Settings, extra: ClientConfig = MappingProxyType({})) -> dict[str, Any]:
+    """Settings for a client of the configured Kafka, with ``extra``, in librdkafka's own names."""
     return {
         "bootstrap.servers": settings.kafka,
         "client.id": settings.instance or "eventstreams",
@@ -23,7 +24,7 @@ def client_config(settings: Settings, **extra: Any) -> dict[str, Any]:
         # A broker that comes back is noticed within two seconds, not after librdkafka's ten.
         "reconnect.backoff.ms": 100,
         "reconnect.backoff.max.ms": 2000,
-        **{name.replace("_", "."): value for name, value in extra.items()},
+        **extra,
     }
 
 

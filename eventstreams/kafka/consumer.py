@@ -2,12 +2,18 @@
 
 It commits what its owner calls committable: on a timer, and at revocation after the owner has drained.
 Nothing else can: the client is private to this module.
+
+The client is used on one thread only. (Since confluent-kafka 2.16 a call from a second thread waits until the first
+has left its own, which a polling thread hardly ever does.) What the event loop wants of it goes through a queue
+that the thread looks at between polls.
 """
 
 import asyncio
 import logging
+import queue
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Final, Protocol, Self
 
@@ -18,7 +24,8 @@ from eventstreams.kafka.records import Partition, Record, to_record
 from eventstreams.settings import Settings
 
 _LOG: Final = logging.getLogger(__name__)
-_POLL_S: Final = 0.2
+_POLL_S: Final = 0.1
+_PAUSED_POLL_S: Final = 0.005  # while a partition is paused its lane may want it back at any moment
 _BATCH: Final = 500  # records handed over at once; larger runs gain nothing (measured: 130,000/s)
 _HANDED_OVER: Final = 4  # batches on their way to the loop; the thread waits beyond that
 COMMIT_INTERVAL_S: Final = 0.2  # a killed process repeats at most what it settled in so long
@@ -67,22 +74,24 @@ class GroupConsumer:
             on_crash: Called once, on the loop, when this consumer cannot go on.
             buffer_mib: Most that the client fetches ahead of the owner, over all partitions together.
         """
-        static = {"group_instance_id": f"{group}-{settings.instance}"} if settings.instance else {}
+        static = {"group.instance.id": f"{group}-{settings.instance}"} if settings.instance else {}
         self._consumer = Consumer(
             client_config(
                 settings,
-                group_id=group,
-                partition_assignment_strategy="cooperative-sticky",  # a change of members stops only what moves
-                session_timeout_ms=10_000,  # a dead member's share moves on after ten seconds
-                heartbeat_interval_ms=2_000,
-                auto_offset_reset="earliest",  # a subscription's topic starts with the subscription
-                enable_auto_commit=False,
-                enable_auto_offset_store=False,
-                fetch_wait_max_ms=500,
-                queued_max_messages_kbytes=buffer_mib * 1024,
-                topic_metadata_refresh_interval_ms=10_000,
-                on_commit=self._committed,
-                **static,
+                {
+                    "group.id": group,
+                    "partition.assignment.strategy": "cooperative-sticky",  # a change of members stops only what moves
+                    "session.timeout.ms": 10_000,  # a dead member's share moves on after ten seconds
+                    "heartbeat.interval.ms": 2_000,
+                    "auto.offset.reset": "earliest",  # a subscription's topic starts with the subscription
+                    "enable.auto.commit": False,
+                    "enable.auto.offset.store": False,
+                    "fetch.wait.max.ms": 500,
+                    "queued.max.messages.kbytes": buffer_mib * 1024,
+                    "topic.metadata.refresh.interval.ms": 10_000,
+                    "on_commit": self._committed,
+                    **static,
+                },
             )
         )
         self._owner = owner
@@ -91,6 +100,8 @@ class GroupConsumer:
         self._stopping = threading.Event()
         self._slots = threading.BoundedSemaphore(_HANDED_OVER)
         self._thread = threading.Thread(target=self._run, name=f"consume-{group}", daemon=True)
+        self._wishes: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._paused: set[Partition] = set()
         self._topics: list[str] = []
         self._commits: dict[Partition, int] = {}
         self._timer: asyncio.Task[None] | None = None
@@ -108,43 +119,58 @@ class GroupConsumer:
         self._stopping.set()
         await asyncio.to_thread(self._thread.join)
 
-    async def subscribe(self, topics: Sequence[str]) -> None:
+    def subscribe(self, topics: Sequence[str]) -> None:
         """Take part in exactly ``topics`` from now on; partitions of the others are revoked."""
         if sorted(topics) == self._topics:
             return
         self._topics = sorted(topics)
-        await asyncio.to_thread(self._subscribe)
+        self._wishes.put(partial(self._subscribe, list(self._topics)))
 
     def pause(self, partition: Partition) -> None:
         """Fetch no more of ``partition``; records handed over before still come."""
-        self._if_assigned(self._consumer.pause, partition)
+        self._wishes.put(partial(self._set_paused, partition, paused=True))
 
     def resume(self, partition: Partition) -> None:
         """Fetch ``partition`` again, from the record after the last one handed over."""
-        self._if_assigned(self._consumer.resume, partition)
-
-    def _if_assigned(self, act: Callable[[list[TopicPartition]], None], partition: Partition) -> None:
-        try:
-            act([TopicPartition(*partition)])
-        except KafkaException as error:
-            _LOG.debug("partition.not_ours: %s: %s", partition, error)  # revoked a moment ago; its lane ends as well
-
-    def _subscribe(self) -> None:
-        if not self._topics:
-            self._consumer.unsubscribe()
-            return
-        self._consumer.subscribe(self._topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
+        self._wishes.put(partial(self._set_paused, partition, paused=False))
 
     # -- on the consumer's thread ----------------------------------------------------------------------------
 
     def _run(self) -> None:
         try:
             while not self._stopping.is_set():
-                if first := self._consumer.poll(_POLL_S):
+                while not self._wishes.empty():
+                    self._wishes.get()()
+                if first := self._consumer.poll(_PAUSED_POLL_S if self._paused else _POLL_S):
                     self._hand_over([first, *self._consumer.consume(_BATCH - 1, 0)])
             self._consumer.close()  # revokes: drains and commits
         except Exception as error:  # noqa: BLE001 - a thread's end must not pass unseen
             self._loop.call_soon_threadsafe(self._on_crash, error)
+
+    def _subscribe(self, topics: list[str]) -> None:
+        if topics:
+            self._consumer.subscribe(topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
+        else:
+            self._consumer.unsubscribe()
+
+    def _set_paused(self, partition: Partition, *, paused: bool) -> None:
+        try:
+            if paused:
+                self._consumer.pause([TopicPartition(*partition)])
+                self._paused.add(partition)
+            else:
+                self._paused.discard(partition)
+                self._consumer.resume([TopicPartition(*partition)])
+        except KafkaException as error:
+            self._paused.discard(partition)
+            _LOG.debug("partition.not_ours: %s: %s", partition, error)  # revoked a moment ago; its lane ends as well
+
+    def _commit(self, offsets: Offsets) -> None:
+        try:
+            self._consumer.commit(offsets=_offsets(offsets), asynchronous=True)
+        except KafkaException as error:
+            _LOG.warning("offset.commit_failed: %s", error)
+            self._loop.call_soon_threadsafe(self._commit_again, list(offsets))
 
     def _hand_over(self, messages: Sequence[Message]) -> None:
         records = []
@@ -164,6 +190,7 @@ class GroupConsumer:
         self._loop.call_soon_threadsafe(self._owner.on_assigned, _plain(partitions))
 
     def _revoked(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        self._paused.difference_update(_plain(partitions))
         released = asyncio.run_coroutine_threadsafe(self._release(_plain(partitions)), self._loop).result()
         if not released:
             return
@@ -174,6 +201,7 @@ class GroupConsumer:
             _LOG.warning("offset.commit_failed: at revocation: %s", error)
 
     def _lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        self._paused.difference_update(_plain(partitions))
         self._loop.call_soon_threadsafe(self._forget, _plain(partitions))
 
     def _committed(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
@@ -207,7 +235,7 @@ class GroupConsumer:
             news = {tp: offset for tp, offset in settled.items() if self._commits.get(tp) != offset}
             if news:
                 self._commits.update(news)
-                self._consumer.commit(offsets=_offsets(news), asynchronous=True)
+                self._wishes.put(partial(self._commit, news))
 
 
 def _plain(partitions: Sequence[TopicPartition]) -> list[Partition]:

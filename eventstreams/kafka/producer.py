@@ -5,7 +5,7 @@ import threading
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -51,26 +51,26 @@ class AckedProducer:
     Use as ``async with``: leaving sends out what waits, for at most ten seconds.
     """
 
-    def __init__(self, settings: Settings, *, linger_ms: float = 5, timeout_s: float = 60, **config: Any) -> None:
+    def __init__(self, settings: Settings, *, linger_ms: float = 5, timeout_s: float = 60) -> None:
         """A producer.
 
         Args:
             settings: Which Kafka.
             linger_ms: How long a record waits for others to share its request.
             timeout_s: After this a record that is not acknowledged is given up and reported.
-            config: More librdkafka settings, ``_`` for ``.``.
         """
         self._producer = Producer(
             client_config(
                 settings,
-                enable_idempotence=True,  # acks=all, in order, no duplicates from the client's own retries
-                linger_ms=linger_ms,
-                delivery_timeout_ms=int(timeout_s * 1000),
-                compression_type="lz4",
-                message_max_bytes=4 << 20,  # the topics decide what is too large
-                # A topic that was just deleted is given up after 5 s; librdkafka's 30 s would stall the others' flush.
-                topic_metadata_propagation_max_ms=5000,
-                **config,
+                {
+                    "enable.idempotence": True,  # acks=all, in order, no duplicates from the client's own retries
+                    "linger.ms": linger_ms,
+                    "delivery.timeout.ms": int(timeout_s * 1000),
+                    "compression.type": "lz4",
+                    "message.max.bytes": 4 << 20,  # the topics decide what is too large
+                    # A topic that was just deleted is given up after 5 s, not after 30.
+                    "topic.metadata.propagation.max.ms": 5000,
+                },
             )
         )
         self._loop = asyncio.get_running_loop()

@@ -1,0 +1,245 @@
+"""A lane: bounded, in order, and nothing is committable that its handler has not settled."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from eventstreams.kafka.records import Partition, Record
+from sink_workers.lane import Lane, Limits
+
+TP = Partition("es.sub.webhook.DF1", 0)
+
+
+def records(first: int, count: int, *, size: int = 10) -> list[Record]:
+    return [Record(TP.topic, 0, first + n, None, b"x" * size, [], 0) for n in range(count)]
+
+
+class Handler:
+    """Lets the test decide when each batch is settled."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.current = limits
+        self.batches: list[list[int]] = []
+        self.gates: dict[int, asyncio.Event] = {}
+        self.ready: Callable[[Record], int] = lambda _: 0
+        self.blocking = False
+
+    def limits(self, partition: Partition) -> Limits:
+        return self.current
+
+    def ready_at_ms(self, record: Record) -> int:
+        return self.ready(record)
+
+    async def handle(self, records: Sequence[Record]) -> None:
+        self.batches.append([record.offset for record in records])
+        if self.blocking:
+            await self.gates.setdefault(records[0].offset, asyncio.Event()).wait()
+
+    def release(self, offset: int) -> None:
+        self.gates.setdefault(offset, asyncio.Event()).set()
+
+
+class Harness:
+    def __init__(self, limits: Limits, *, buffer_bytes: int = 1 << 20) -> None:
+        self.now = 1_000_000
+        self.handler = Handler(limits)
+        self.flow: list[str] = []
+        self.crashes: list[BaseException] = []
+        self.lane = Lane(
+            TP,
+            self.handler,
+            clock=lambda: self.now,
+            buffer_bytes=buffer_bytes,
+            pause=lambda _: self.flow.append("pause"),
+            resume=lambda _: self.flow.append("resume"),
+            on_crash=self.crashes.append,
+        )
+
+
+def singles(max_in_flight: int) -> Limits:
+    return Limits(max_batch_events=1, max_batch_bytes=0, linger_s=0.0, max_in_flight=max_in_flight)
+
+
+async def turn(times: int = 5) -> None:
+    """Let every task that can go on do so."""
+    for _ in range(times):
+        await asyncio.sleep(0)
+
+
+async def test_records_are_handled_in_order_and_then_committable() -> None:
+    harness = Harness(singles(1))
+
+    harness.lane.offer(records(5, 3))
+    await turn(10)
+
+    assert harness.handler.batches == [[5], [6], [7]]
+    assert harness.lane.committable == 8
+
+
+async def test_no_more_than_the_limit_is_in_flight() -> None:
+    harness = Harness(singles(2))
+    harness.handler.blocking = True
+
+    harness.lane.offer(records(0, 5))
+    await turn()
+
+    assert harness.handler.batches == [[0], [1]]
+    assert harness.lane.committable is None
+
+
+async def test_a_record_settled_out_of_turn_does_not_move_the_commit() -> None:
+    harness = Harness(singles(2))
+    harness.handler.blocking = True
+    harness.lane.offer(records(0, 3))
+    await turn()
+
+    harness.handler.release(1)
+    await turn()
+    assert harness.lane.committable is None
+
+    harness.handler.release(0)
+    harness.handler.release(2)
+    await turn()
+    assert harness.lane.committable == 3
+
+
+async def test_a_limit_that_grows_takes_effect_at_once() -> None:
+    harness = Harness(singles(1))
+    harness.handler.blocking = True
+    harness.lane.offer(records(0, 5))
+    await turn()
+
+    harness.handler.current = singles(3)
+    harness.handler.release(0)
+    await turn()
+
+    assert harness.handler.batches == [[0], [1], [2], [3]]
+
+
+async def test_a_full_buffer_pauses_the_partition_and_an_emptied_one_resumes_it() -> None:
+    harness = Harness(singles(1), buffer_bytes=20_000)
+    harness.handler.blocking = True
+
+    harness.lane.offer(records(0, 20))
+    await turn()
+    assert harness.flow == ["pause"]
+
+    harness.handler.blocking = False
+    harness.handler.release(0)
+    await turn(60)
+    assert harness.flow == ["pause", "resume"]
+    assert harness.lane.committable == 20
+
+
+async def test_a_full_batch_goes_at_once_and_a_partial_one_after_its_linger() -> None:
+    harness = Harness(Limits(max_batch_events=3, max_batch_bytes=1000, linger_s=0.05, max_in_flight=4))
+
+    harness.lane.offer(records(0, 4))
+    await turn()
+    assert harness.handler.batches == [[0, 1, 2]]
+
+    harness.now += 50
+    await asyncio.wait_for(_until(lambda: len(harness.handler.batches) == 2), 5)
+    assert harness.handler.batches[1] == [3]
+
+
+async def test_a_batch_is_cut_where_its_bytes_would_be_too_many() -> None:
+    harness = Harness(Limits(max_batch_events=10, max_batch_bytes=25, linger_s=0.0, max_in_flight=1))
+
+    harness.lane.offer(records(0, 5, size=10))
+    await turn(10)
+
+    assert harness.handler.batches == [[0, 1], [2, 3], [4]]
+
+
+async def test_a_single_record_above_the_bytes_of_a_batch_goes_alone() -> None:
+    harness = Harness(Limits(max_batch_events=10, max_batch_bytes=25, linger_s=0.0, max_in_flight=1))
+
+    harness.lane.offer(records(0, 2, size=100))
+    await turn(10)
+
+    assert harness.handler.batches == [[0], [1]]
+
+
+async def test_a_head_that_is_not_due_holds_up_its_lane_until_it_is() -> None:
+    harness = Harness(singles(2))
+    harness.handler.ready = lambda record: 1_000_030 if record.offset == 0 else 0
+
+    harness.lane.offer(records(0, 2))
+    await turn()
+    assert harness.handler.batches == []
+
+    harness.now += 30
+    await asyncio.wait_for(_until(lambda: len(harness.handler.batches) == 2), 5)
+    assert harness.lane.committable == 2
+
+
+async def test_draining_settles_what_is_in_flight_and_takes_no_more() -> None:
+    harness = Harness(singles(1))
+    harness.handler.blocking = True
+    harness.lane.offer(records(0, 3))
+    await turn()
+
+    draining = asyncio.create_task(harness.lane.drain(timeout_s=5))
+    await turn()
+    harness.handler.release(0)
+    await draining
+
+    assert harness.handler.batches == [[0]]
+    assert harness.lane.committable == 1
+
+
+async def test_draining_lets_go_of_what_hangs_and_does_not_call_it_settled() -> None:
+    harness = Harness(singles(1))
+    harness.handler.blocking = True
+    harness.lane.offer(records(0, 1))
+    await turn()
+
+    await harness.lane.drain(timeout_s=0.01)
+    await turn()
+
+    assert harness.lane.committable is None
+    assert harness.crashes == []
+
+
+async def test_records_offered_after_the_end_are_left_to_the_next_owner() -> None:
+    harness = Harness(singles(1))
+    await harness.lane.drain(timeout_s=0)
+
+    harness.lane.offer(records(0, 3))
+    await turn()
+
+    assert harness.handler.batches == []
+    assert harness.lane.committable is None
+
+
+async def test_a_handler_that_raises_is_a_bug_and_reported_as_one() -> None:
+    harness = Harness(singles(1))
+
+    async def raising(records: Sequence[Record]) -> None:
+        raise ValueError("bug")
+
+    harness.handler.handle = raising  # type: ignore[method-assign]
+    harness.lane.offer(records(0, 1))
+    await turn()
+
+    assert [type(error) for error in harness.crashes] == [ValueError]
+    assert harness.lane.committable is None
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110 - polled, under a deadline of the caller's
+        await asyncio.sleep(0.005)
+
+
+@pytest.mark.parametrize("in_flight", [1, 4, 64])
+async def test_every_record_is_handled_exactly_once_however_many_are_in_flight(in_flight: int) -> None:
+    harness = Harness(singles(in_flight))
+
+    for first in range(0, 500, 50):
+        harness.lane.offer(records(first, 50))
+        await turn(2)
+    await asyncio.wait_for(_until(lambda: harness.lane.committable == 500), 10)
+
+    assert sorted(offset for batch in harness.handler.batches for offset in batch) == list(range(500))
