@@ -48,7 +48,7 @@ def events(count: int) -> list[OutboundEvent]:
 
 
 async def test_outcomes_come_back_as_they_are_in_order() -> None:
-    outcomes = [Delivered(), Rejected(DeadReason.REFUSED), RetryLater(RetryReason.THROTTLED)]
+    outcomes: list[DeliveryOutcome] = [Delivered(), Rejected(DeadReason.REFUSED), RetryLater(RetryReason.THROTTLED)]
 
     async def deliver(_: Sequence[OutboundEvent]) -> Sequence[DeliveryOutcome]:
         return outcomes
@@ -82,7 +82,7 @@ async def test_a_plugin_that_hangs_is_cut_off_and_its_events_are_tried_again() -
 )
 async def test_a_plugin_that_miscounts_says_nothing_about_the_events(returned: object) -> None:
     async def deliver(_: Sequence[OutboundEvent]) -> Sequence[DeliveryOutcome]:
-        return returned  # type: ignore[return-value] - that is the point
+        return returned  # type: ignore[return-value]  # that is the point
 
     outcomes = await attempt(FakeSink(deliver), events(2), timeout_s=1)
 

@@ -35,7 +35,7 @@ def an_event(**changes: object) -> Event:
         data={},
         time=datetime(2026, 3, 29, 4, 1, 2, 345678, tzinfo=UTC),
     )
-    return dataclasses.replace(event, **changes)  # type: ignore[arg-type] - any field
+    return dataclasses.replace(event, **changes)  # type: ignore[arg-type]  # any field
 
 
 @given(id_=texts, kind=texts, source=texts, subject=st.none() | texts, key=st.none() | texts)

@@ -19,12 +19,12 @@ def test_a_record_settled_early_waits_for_those_before_it() -> None:
     for offset in (3, 4, 9):
         tracker.take(offset)
 
-    tracker.settle(4)
-    assert tracker.committable is None
-    tracker.settle(3)
-    assert tracker.committable == 5
-    tracker.settle(9)
-    assert tracker.committable == 10
+    seen = []
+    for offset in (4, 3, 9):
+        tracker.settle(offset)
+        seen.append(tracker.committable)
+
+    assert seen == [None, 5, 10]
 
 
 @given(st.data(), st.lists(st.integers(0, 10_000), unique=True, min_size=1, max_size=40).map(sorted))
@@ -44,6 +44,6 @@ def test_for_any_order_of_settling_the_committable_offset_is_the_end_of_the_sett
         tracker.settle(settling)
         settled.add(settling)
 
-        prefix = next((i for i, offset in enumerate(offsets) if offset not in settled), len(offsets))
+        prefix: int = next((i for i, offset in enumerate(offsets) if offset not in settled), len(offsets))
         assert tracker.committable == (offsets[prefix - 1] + 1 if prefix else None)
         assert tracker.unsettled == taken - len(settled)

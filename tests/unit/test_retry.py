@@ -41,7 +41,7 @@ def test_the_longest_wait_grows_with_the_attempts_and_then_stays(attempt: int, l
 def test_the_wait_is_spread_over_the_whole_delay() -> None:
     waits = [
         next_attempt_ms(
-            DELAYS, attempt=2, now_ms=0, deadline_ms=HOUR_MS, not_before_ms=None, random=lambda n=n: n / 100
+            DELAYS, attempt=2, now_ms=0, deadline_ms=HOUR_MS, not_before_ms=None, random=iter([n / 100]).__next__
         )
         for n in range(100)
     ]

@@ -12,7 +12,7 @@ from router.transport import RunConsumer, RunTransport
 
 
 def source_of(thing: object) -> str:
-    return inspect.getsource(thing)  # type: ignore[arg-type] - functions and classes only
+    return inspect.getsource(thing)  # type: ignore[arg-type]  # functions and classes only
 
 
 def test_the_release_is_the_one_that_was_read() -> None:

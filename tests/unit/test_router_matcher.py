@@ -23,7 +23,7 @@ def subscription(number: int, *types: str, account: str = ACCOUNT, **changes: ob
         created_ms=1,
         updated_ms=1,
     )
-    return dataclasses.replace(made, **changes)  # type: ignore[arg-type] - any field
+    return dataclasses.replace(made, **changes)  # type: ignore[arg-type]  # any field
 
 
 @pytest.fixture

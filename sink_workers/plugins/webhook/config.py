@@ -1,5 +1,7 @@
 """Configuration of a webhook sink, as subscribers give it in ``SinkConfiguration``."""
 
+import re
+from ipaddress import ip_address
 from typing import Annotated, Final, Literal, Self
 from urllib.parse import unquote
 
@@ -8,6 +10,18 @@ from yarl import URL
 
 _MAX_URL: Final = 2048  # what receivers and proxies commonly take
 _HIDDEN: Final = "********"
+
+
+# A last label like these makes a host an IPv4 address in disguise for many resolvers: 127.1, 2130706433, 0x7f.1
+_NUMBER: Final = re.compile(r"\d+|0[xX][0-9a-fA-F]*")
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _lower(value: object) -> object:
@@ -33,13 +47,15 @@ class WebhookConfig(BaseModel):
     def _destination_is_a_url(self) -> Self:
         try:
             url = URL(self.destination, encoded=True)
-            usable = url.scheme in {"http", "https"} and bool(url.host) and url.port is not None
+            host = url.host or ""
         except ValueError:
-            usable = False
-        if not usable:
+            raise ValueError("destination is not a URL") from None
+        if url.scheme not in {"http", "https"} or not host or url.port is None:
             raise ValueError("destination must be an http or https URL with a host")
         if any(ord(character) <= 0x20 or ord(character) >= 0x7F for character in self.destination):  # noqa: PLR2004
             raise ValueError("destination must be percent-encoded ASCII without spaces")
+        if _NUMBER.fullmatch(host.rstrip(".").rpartition(".")[2]) and not _is_ip(host):
+            raise ValueError("destination's host is a number, but no IP address as a.b.c.d or [a:b::c]")
         return self
 
     @property
