@@ -1,6 +1,5 @@
 """Certificates for tests of TLS."""
 
-import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,8 +9,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
-def self_signed(host: str) -> tuple[Path, Path]:
-    """Files of a certificate for ``host`` that nobody vouches for, valid for a day, and of its key."""
+def self_signed(host: str, folder: Path) -> tuple[Path, Path]:
+    """Files, in ``folder``, of a certificate for ``host`` that nobody vouches for, valid for a day, and of its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
     now = datetime.now(UTC)
@@ -26,7 +25,6 @@ def self_signed(host: str) -> tuple[Path, Path]:
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
         .sign(key, hashes.SHA256())
     )
-    folder = Path(tempfile.mkdtemp(prefix="eventstreams-tls-"))
     (folder / "certificate.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     (folder / "key.pem").write_bytes(
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())

@@ -5,6 +5,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from ipaddress import ip_network
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -231,8 +232,8 @@ async def test_a_forbidden_destination_is_named_as_one() -> None:
     assert "127.0.0.1 is not public" in outcome.detail
 
 
-async def test_a_self_signed_certificate_is_refused() -> None:
-    certificate, key = self_signed("localhost")
+async def test_a_self_signed_certificate_is_refused(tmp_path: Path) -> None:
+    certificate, key = self_signed("localhost", tmp_path)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate, key)
     server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=tls)
