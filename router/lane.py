@@ -11,15 +11,16 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
-from confluent_kafka import KafkaError, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from eventstreams.errors import FatalProducerError
 from eventstreams.headers import dead_headers
 from eventstreams.kafka.config import client_config
-from eventstreams.kafka.producer import GONE, LASTING
+from eventstreams.kafka.producer import LASTING
 from eventstreams.reasons import DeadReason
 from eventstreams.settings import Settings
 from eventstreams.telemetry.logging import get_logger
@@ -36,7 +37,8 @@ Run = Sequence[SourceRecord]
 """Records of one partition, in order, as they were fetched together."""
 
 Restore = Callable[[set[str]], set[str]]
-"""Of topics that the broker does not know: makes again those that a route leads to, returns the others."""
+"""Of topics that did not take a copy: makes again those that a route leads to and that are missing. Returns those
+that are missing and that no route leads to any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,18 @@ class Settled:
     unmatched: int
 
 
-_Answer = Settled | FatalProducerError
+_Answer = Settled | Exception
 _Job = tuple[Run, "asyncio.Future[Settled]"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """A copy that the broker did not acknowledge."""
+
+    error: KafkaError
+    copy: Copy
+    key: bytes | None
+    value: bytes | None
 
 
 class Lane:
@@ -70,14 +82,14 @@ class Lane:
             settings: Which Kafka.
             planner: Says which copies to make. Asked on the lane's thread.
             dead_topic: Where copies go that the broker will never take.
-            restore: Asked on the lane's thread, before copies for unknown topics are repeated or given up.
+            restore: Asked on the lane's thread, before copies that failed are repeated or given up.
         """
         self._planner = planner
         self._dead_topic = dead_topic
         self._restore = restore
         self._loop = asyncio.get_running_loop()
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._failed: list[tuple[KafkaError, Message]] = []
+        self._failed: list[_Failed] = []
         self._producer = Producer(
             client_config(
                 settings,
@@ -89,7 +101,6 @@ class Lane:
                     "queue.buffering.max.messages": 1_000_000,
                     "topic.metadata.propagation.max.ms": 5_000,  # a topic that is gone stalls the lane this long
                     "delivery.report.only.error": True,
-                    "on_delivery": lambda error, message: self._failed.append((error, message)),
                 },
             )
         )
@@ -128,30 +139,36 @@ class Lane:
             answers: list[_Answer]
             try:
                 answers = list(self._deliver([run for run, _ in group]))
-            except FatalProducerError as error:
+            except Exception as error:  # noqa: BLE001 - a thread's end must not pass unseen: the runs carry it
                 answers = [error] * len(group)
             self._loop.call_soon_threadsafe(_resolve, [future for _, future in group], answers)
 
     def _deliver(self, runs: Sequence[Run]) -> Sequence[Settled]:
         settled = [self._produce_run(run) for run in runs]
         while failed := self._flush():
-            _log.warning("copies.not_acked", count=len(failed), error=failed[0][0].str(), follows="they are repeated")
-            for error, _ in failed:
-                if error.fatal():
-                    raise FatalProducerError(f"Kafka's producer gave up: {error.str()}")
-            unknown = {message.topic() or "" for error, message in failed if error.code() in GONE}
-            given_up = self._restore(unknown) if unknown else set()
+            _log.warning("copies.not_acked", count=len(failed), error=failed[0].error.str(), follows="they are repeated")
+            for each in failed:
+                if each.error.fatal():
+                    raise FatalProducerError(f"Kafka's producer gave up: {each.error.str()}")
+            # Librdkafka has half a dozen codes for a topic that is gone, so the broker is asked, not the code.
+            given_up = self._restore({each.copy.topic for each in failed})
             time.sleep(_RETRY_S)
-            for error, message in failed:
-                if message.topic() not in given_up:
-                    self._repeat(error, message)
+            for each in failed:
+                if each.copy.topic not in given_up:
+                    self._repeat(each)
         return settled
 
-    def _flush(self) -> list[tuple[KafkaError, Message]]:
+    def _flush(self) -> list[_Failed]:
         while self._producer.flush(_TURN_S):
             pass
         failed, self._failed = self._failed, []
         return failed
+
+    def _on_failed(
+        self, copy: Copy, key: bytes | None, value: bytes | None, error: KafkaError | None, _: Message
+    ) -> None:
+        if error is not None:
+            self._failed.append(_Failed(error, copy, key, value))
 
     def _produce_run(self, run: Run) -> Settled:
         copies = dead = unmatched = 0
@@ -167,30 +184,29 @@ class Lane:
                 copies += len(planned)
         return Settled(copies, matched=len(run) - dead - unmatched, dead=dead, unmatched=unmatched)
 
-    def _repeat(self, error: KafkaError, message: Message) -> None:
-        topic, headers = message.topic() or "", _headers(message)
-        if error.code() in LASTING and topic != self._dead_topic:
+    def _repeat(self, failed: _Failed) -> None:
+        copy = failed.copy
+        if failed.error.code() in LASTING and copy.topic != self._dead_topic:
             # Our topics take more than the events' own, so this needs an operator's hand; the partition goes on.
-            reason = DeadReason.TOO_LARGE
-            dead = dead_headers(headers, None, origin=topic, reason=reason, code=reason.code, detail=error.str())
-            self._produce(Copy(self._dead_topic, dead), message.key(), message.value())
-        else:
-            self._produce(Copy(topic, headers), message.key(), message.value())
+            reason, detail = DeadReason.TOO_LARGE, failed.error.str()
+            headers = dead_headers(
+                copy.headers, None, origin=copy.topic, reason=reason, code=reason.code, detail=detail
+            )
+            copy = Copy(self._dead_topic, headers)
+        self._produce(copy, failed.key, failed.value)
 
     def _produce(self, copy: Copy, key: bytes | None, value: bytes | None) -> None:
+        on_failed = partial(self._on_failed, copy, key, value)  # a report's own message comes without its headers
         while True:
             try:
-                self._producer.produce(copy.topic, value, key, headers=list(copy.headers))
+                self._producer.produce(copy.topic, value, key, headers=list(copy.headers), on_delivery=on_failed)
             except BufferError:  # the client's queue is full: wait for acknowledgements
                 self._producer.poll(0.05)
+            except KafkaException as error:  # the client knows already that the topic is gone
+                self._failed.append(_Failed(error.args[0], copy, key, value))
+                return
             else:
                 return
-
-
-def _headers(message: Message) -> list[tuple[str, bytes]]:
-    found = message.headers() or []
-    assert isinstance(found, list)
-    return [(name, value) for name, value in found if isinstance(value, bytes)]
 
 
 def _resolve(futures: Sequence["asyncio.Future[Settled]"], answers: Sequence[_Answer]) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 
 from eventstreams.catalog import Catalog
 from eventstreams.control.feed import ControlFeed
-from eventstreams.errors import TopicError
+from eventstreams.errors import BrokerUnreachableError, TopicError
 from eventstreams.kafka.admin import KafkaAdmin
 from eventstreams.process import Process
 from eventstreams.settings import Settings
@@ -62,12 +62,20 @@ class _Restore:
         self._matcher = matcher
         self._loop = asyncio.get_running_loop()
 
-    def __call__(self, unknown: set[str]) -> set[str]:
-        wanted = [route for topic in unknown if (route := self._matcher.route_to(topic))]
-        specs = [self._topics.subscription_spec(route.sink_type, route.subscription_sid) for route in wanted]
-        _log.warning("topics.missing", wanted=len(wanted), gone=len(unknown) - len(wanted))
+    def __call__(self, topics: set[str]) -> set[str]:
+        return asyncio.run_coroutine_threadsafe(self._restore(topics), self._loop).result()
+
+    async def _restore(self, topics: set[str]) -> set[str]:
         try:
-            asyncio.run_coroutine_threadsafe(self._admin.ensure(specs), self._loop).result()
-        except TopicError as error:
+            missing = topics - (await self._admin.topics()).keys()
+            routes = [route for topic in missing if (route := self._matcher.route_to(topic))]
+            specs = [self._topics.subscription_spec(route.sink_type, route.subscription_sid) for route in routes]
+            if self._topics.router_dead in missing:
+                specs += self._topics.base_specs()
+            await self._admin.ensure(specs)
+        except (TopicError, BrokerUnreachableError) as error:
             _log.error("topics.not_restored", error=str(error), follows="routing waits and tries again")
-        return unknown - {route.topic for route in wanted}
+            return set()
+        if missing:
+            _log.warning("topics.restored", count=len(specs), gone=len(missing) - len(specs))
+        return missing - {spec.name for spec in specs}

@@ -17,7 +17,7 @@ from eventstreams.kafka.producer import AckedProducer
 from eventstreams.process import Process
 from eventstreams.retry import RetryWheel
 from eventstreams.sinks import DestinationGuard
-from eventstreams.sinks.registry import load_plugin
+from eventstreams.sinks.contract import AnySinkPlugin
 from eventstreams.times import now_ms
 from eventstreams.topics import Topics
 from sink_workers.delivery import Delivery
@@ -31,22 +31,22 @@ _READY: Final = "the control topic"
 _DRAIN_SHARE: Final = 0.5  # of the process's drain time; the rest is for commits and for leaving the group
 
 
-def worker_for(sink_type: str) -> Callable[[Process], Awaitable[None]]:
-    """The role that delivers to sinks of ``sink_type``."""
+def worker_for(plugin: AnySinkPlugin) -> Callable[[Process], Awaitable[None]]:
+    """The role that delivers to the sinks of ``plugin``."""
 
     async def work(process: Process) -> None:
         process.health.expect(_READY)
         async with AsyncExitStack() as stack:
-            worker = await _open(process, sink_type, stack)
+            worker = await _open(process, plugin, stack)
             process.health.met(_READY)
             await worker.follow_subscriptions()
 
     return work
 
 
-async def _open(process: Process, sink_type: str, stack: AsyncExitStack) -> "_Worker":
-    settings, metrics = process.settings, process.metrics
-    plugin, vault, topics = load_plugin(sink_type), Vault(settings), Topics(settings)
+async def _open(process: Process, plugin: AnySinkPlugin, stack: AsyncExitStack) -> "_Worker":
+    settings, metrics, sink_type = process.settings, process.metrics, plugin.sink_type
+    vault, topics = Vault(settings), Topics(settings)
     codec = Codec(Catalog.load(settings.catalog_dirs), schema_base_url=settings.schema_base_url)
     admin = KafkaAdmin(settings)
     await admin.wait_for_broker()

@@ -9,6 +9,7 @@ import random
 from dataclasses import replace
 from typing import Final
 
+from eventstreams.errors import TopicError
 from eventstreams.headers import Waybill, dead_headers, retry_headers
 from eventstreams.kafka.admin import KafkaAdmin
 from eventstreams.kafka.producer import Acked, AckedProducer
@@ -122,7 +123,13 @@ class Settler:
             _log.error(
                 "settlement.failed", topic=topic, error=answer.text, follows="its lane waits; nothing is committed"
             )
-            if answer.topic_gone:
-                await self._admin.ensure(self._topics.worker_specs(self._sink_type))
+            await self._restore_topics()
             await asyncio.sleep(_REPEAT_S[min(failures, len(_REPEAT_S) - 1)])
             failures += 1
+
+    async def _restore_topics(self) -> None:
+        """Make our topics again if somebody removed them by hand."""
+        try:
+            await self._admin.ensure(self._topics.worker_specs(self._sink_type))
+        except TopicError as error:
+            _log.error("topics.not_restored", error=str(error))

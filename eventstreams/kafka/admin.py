@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Final
 
-from confluent_kafka import KafkaError, KafkaException, TopicCollection
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, ClusterMetadata
 from confluent_kafka.cimpl import NewTopic
 
 from eventstreams.errors import BrokerUnreachableError, TopicError
@@ -30,14 +30,7 @@ class KafkaAdmin:
         Raises:
             BrokerUnreachableError: none did within ``settings.kafka_wait``.
         """
-        wait_s = self._settings.kafka_wait.total_seconds()
-        try:
-            await asyncio.to_thread(self._client.list_topics, timeout=wait_s)
-        except KafkaException as error:
-            raise BrokerUnreachableError(
-                f"no Kafka broker answered at {self._settings.kafka} within {wait_s:g} s: "
-                "start it, or name another one with EVENTSTREAMS_KAFKA"
-            ) from error
+        await self._list(self._settings.kafka_wait.total_seconds())
 
     async def ensure(self, specs: Sequence[TopicSpec]) -> None:
         """Create those of ``specs`` that are not there; each can be written to when this returns.
@@ -70,21 +63,23 @@ class KafkaAdmin:
             await self._settle(futures, "delete", unless=KafkaError.UNKNOWN_TOPIC_OR_PART)
 
     async def topics(self) -> Mapping[str, int]:
-        """Every topic of this installation that exists, with its number of partitions."""
-        listing = await asyncio.to_thread(self._client.list_topics, timeout=_REQUEST_S)
+        """Every topic of this installation that exists, with its number of partitions.
+
+        Raises:
+            BrokerUnreachableError: no broker answered.
+        """
+        listing = await self._list(_REQUEST_S)
         prefix = self._settings.topic_prefix
         return {name: len(topic.partitions) for name, topic in listing.topics.items() if name.startswith(prefix)}
 
-    async def exists(self, name: str) -> bool:
-        """Whether the brokers know ``name``, asked of the controller's own view and not of a cache."""
-        described = self._client.describe_topics(TopicCollection([name]), request_timeout=_REQUEST_S)
+    async def _list(self, wait_s: float) -> ClusterMetadata:
         try:
-            await asyncio.wrap_future(described[name])
+            return await asyncio.to_thread(self._client.list_topics, timeout=wait_s)
         except KafkaException as error:
-            if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-                return False
-            raise
-        return True
+            raise BrokerUnreachableError(
+                f"no Kafka broker answered at {self._settings.kafka} within {wait_s:g} s: "
+                "start it, or name another one with EVENTSTREAMS_KAFKA"
+            ) from error
 
     async def _settle(self, futures: Mapping[str, Future[None]], verb: str, *, unless: int) -> None:
         for name, future in futures.items():

@@ -141,7 +141,8 @@ class GroupConsumer:
             while not self._stopping.is_set():
                 while not self._wishes.empty():
                     self._wishes.get()()
-                if first := self._consumer.poll(_PAUSED_POLL_S if self._paused else _POLL_S):
+                first = self._consumer.poll(_PAUSED_POLL_S if self._paused else _POLL_S)
+                if first is not None:  # a record without a value is false
                     self._hand_over([first, *self._consumer.consume(_BATCH - 1, 0)])
             self._consumer.close()  # revokes: drains and commits
         except Exception as error:  # noqa: BLE001 - a thread's end must not pass unseen

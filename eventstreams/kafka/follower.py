@@ -112,7 +112,8 @@ class PartitionFollower:
     def _run(self) -> None:
         try:
             while not self._stopping.is_set():
-                if first := self._consumer.poll(_POLL_S):
+                first = self._consumer.poll(_POLL_S)
+                if first is not None:  # a record without a value is false
                     self._hand_over([first, *self._consumer.consume(_BATCH - 1, 0)])
         except Exception as error:  # noqa: BLE001 - a thread's end must not pass unseen
             self._loop.call_soon_threadsafe(self._on_crash, error)

@@ -17,18 +17,17 @@ from eventstreams.settings import Settings
 _POLL_S: Final = 0.5  # how long the thread waits for reports before it looks whether it is to stop
 _FLUSH_S: Final = 10.0
 
-GONE: Final = frozenset({KafkaError._UNKNOWN_TOPIC, KafkaError.UNKNOWN_TOPIC_OR_PART})  # noqa: SLF001 - its public name
-"""Error codes that say that the topic does not exist."""
 LASTING: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD})
 """Error codes that say that no broker will ever take this record."""
 
 
 @dataclass(frozen=True, slots=True)
 class Acked:
-    """The broker has the record, on all in-sync replicas."""
+    """The broker has the record, on all in-sync replicas; ``timestamp_ms`` is its own clock's."""
 
     partition: int
     offset: int
+    timestamp_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +36,10 @@ class NotAcked:
 
     Attributes:
         retriable: Sending again can succeed. False for a record that no broker will ever take.
-        topic_gone: The topic does not exist.
     """
 
     text: str
     retriable: bool
-    topic_gone: bool
 
 
 class AckedProducer:
@@ -160,15 +157,10 @@ class AckedProducer:
             if answer.done():  # its task was cancelled
                 continue
             if error is None:
-                answer.set_result(Acked(message.partition() or 0, message.offset() or 0))
+                answer.set_result(Acked(message.partition() or 0, message.offset() or 0, message.timestamp()[1]))
             else:
                 answer.set_result(_not_acked(error))
 
 
 def _not_acked(error: KafkaError) -> NotAcked:
-    lasting = {
-        KafkaError.MSG_SIZE_TOO_LARGE,
-        KafkaError.INVALID_RECORD,
-        KafkaError.TOPIC_AUTHORIZATION_FAILED,
-    }
-    return NotAcked(error.str(), retriable=error.code() not in lasting, topic_gone=error.code() in GONE)
+    return NotAcked(error.str(), retriable=error.code() not in LASTING)

@@ -1,0 +1,191 @@
+"""The router on a real broker: every match has its copy, nothing else does, and nothing stops it."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from eventstreams.control.records import SubscriptionState
+from eventstreams.headers import ACCOUNT, TYPE
+from eventstreams.process import Process
+from eventstreams.settings import Settings
+from router.role import route
+from tests.support.installation import DELIVERED, SENT, Installation, header
+from tests.support.topic import eventually, read_topic, read_topic_until
+
+pytestmark = pytest.mark.kafka
+
+NOWHERE = "http://127.0.0.1:9/"
+
+
+@pytest.fixture
+async def house(settings: Settings) -> AsyncIterator[Installation]:
+    async with Installation(settings) as house:
+        yield house
+
+
+async def test_an_event_reaches_each_subscription_that_matches_with_the_same_bytes(house: Installation) -> None:
+    sink = await house.add_sink(NOWHERE)
+    first, second = await house.subscribe(sink, SENT), await house.subscribe(sink, SENT, DELIVERED)
+    await house.start(route)
+    event = house.event(1)
+
+    await house.publish([event])
+
+    for subscription in (first, second):
+        [copy] = await read_topic(house.settings, house.topic_of(subscription), 1)
+        value, headers = house.encoded(event)
+        assert copy.value == value
+        assert [each for each in copy.headers if not each[0].startswith("es_")] == headers
+        assert header(copy, "es_subscription") == subscription.sid
+
+
+async def test_deadline_and_acceptance_come_from_the_brokers_clock(house: Installation) -> None:
+    sink = await house.add_sink(NOWHERE)
+    subscription = await house.subscribe(sink, ttl_ms=60_000)
+    await house.start(route)
+
+    value, headers = house.encoded(house.event(1))
+    await house.producer.send(house.topics.events, value, headers=headers, partition=0)
+
+    [source] = await read_topic(house.settings, house.topics.events, 1)
+    [copy] = await read_topic(house.settings, house.topic_of(subscription), 1)
+    assert header(copy, "es_accepted_at") == str(source.timestamp_ms)
+    assert header(copy, "es_deadline") == str(source.timestamp_ms + 60_000)
+
+
+async def test_the_order_of_a_key_is_kept(house: Installation) -> None:
+    sink = await house.add_sink(NOWHERE)
+    subscription = await house.subscribe(sink)
+    await house.start(route)
+    value, headers = house.encoded(house.event(0))
+
+    for number in range(300):
+        ordered = [*headers, ("ce_subject", b"%d" % number)]
+        await house.producer.enqueue(house.topics.events, value, key=b"one key", headers=ordered)
+
+    copies = await read_topic(house.settings, house.topic_of(subscription), 300)
+    assert [int(header(copy, "ce_subject")) for copy in copies] == list(range(300))
+
+
+async def test_other_types_and_other_accounts_are_not_copied(house: Installation) -> None:
+    sink = await house.add_sink(NOWHERE)
+    subscription = await house.subscribe(sink, SENT)
+    router = await house.start(route)
+    value, headers = house.encoded(house.event(2))
+    foreign = [(name, b"AC" + b"0" * 32 if name == ACCOUNT else text) for name, text in headers]
+
+    await house.publish([house.event(1, type_=DELIVERED)])
+    await house.put_raw(house.topics.events, value, foreign)
+    await house.publish([house.event(3)])
+    await eventually(lambda: settled(router) == 3)
+
+    [copy] = await read_topic(house.settings, house.topic_of(subscription), 1)
+    assert header(copy, "ce_id") == "EZ3"
+    assert router.metrics.registry.get_sample_value("eventstreams_routed_copies_total") == 1
+
+
+async def test_a_new_subscription_gets_every_event_accepted_after_it_and_a_deleted_one_none(
+    house: Installation,
+) -> None:
+    sink = await house.add_sink(NOWHERE)
+    router = await house.start(route)
+    await house.publish([house.event(1)])
+
+    subscription = await house.subscribe(sink)
+    await house.publish([house.event(number) for number in range(2, 12)])
+    await eventually(lambda: settled(router) == 11)
+    await house.put(replace(subscription, state=SubscriptionState.DELETING))
+    await house.publish([house.event(12)])
+    await eventually(lambda: settled(router) == 12)
+
+    copies = await read_topic(house.settings, house.topic_of(subscription), 10)
+    assert {header(copy, "ce_id") for copy in copies} == {f"EZ{number}" for number in range(2, 12)}
+    assert router.metrics.registry.get_sample_value("eventstreams_routed_copies_total") == 10
+
+
+@pytest.mark.parametrize(
+    ("change", "reason", "detail"),
+    [
+        pytest.param({"ce_id": None}, "missing_header", "header ce_id is missing or empty", id="no id"),
+        pytest.param({"ce_dataschema": None}, "missing_header", "header ce_dataschema is missing", id="no schema"),
+        pytest.param({ACCOUNT: b"AC1"}, "bad_header", "not AC and 32 hexadecimal digits", id="bad account"),
+        pytest.param({TYPE: b"\xff"}, "bad_header", "not UTF-8", id="type is no text"),
+        pytest.param({TYPE: b"com.acme.unheard.of"}, "unknown_event_type", "'com.acme.unheard.of'", id="unknown type"),
+    ],
+)
+async def test_an_event_that_cannot_be_routed_is_a_dead_letter_and_the_next_one_goes_through(
+    house: Installation, change: dict[str, bytes | None], reason: str, detail: str
+) -> None:
+    sink = await house.add_sink(NOWHERE)
+    subscription = await house.subscribe(sink)
+    await house.start(route)
+    value, good = house.encoded(house.event(1))
+    changed = {**dict(good), **change}
+    bad = [(name, text) for name, text in changed.items() if text is not None]
+
+    await house.put_raw(house.topics.events, value, bad)
+    await house.publish([house.event(2)])
+
+    [dead] = await read_topic(house.settings, house.topics.router_dead, 1)
+    assert header(dead, "es_reason") == reason
+    assert detail in header(dead, "es_detail")
+    assert header(dead, "es_origin").startswith(f"{house.topics.events}/")
+    assert dead.value == value
+    [copy] = await read_topic(house.settings, house.topic_of(subscription), 1)
+    assert header(copy, "ce_id") == "EZ2"
+
+
+async def test_a_record_without_headers_or_value_is_a_dead_letter(house: Installation) -> None:
+    await house.start(route)
+
+    await house.producer.send(house.topics.events, None)
+
+    [dead] = await read_topic(house.settings, house.topics.router_dead, 1)
+    assert header(dead, "es_reason") == "missing_header"
+
+
+async def test_a_topic_that_somebody_removed_is_made_again_and_nothing_is_lost(house: Installation) -> None:
+    sink = await house.add_sink(NOWHERE)
+    subscription, other = await house.subscribe(sink), await house.subscribe(sink, DELIVERED)
+    await house.start(route)
+    await house.publish([house.event(0)])
+    await read_topic(house.settings, house.topic_of(subscription), 1)
+
+    await house.admin.delete([house.topic_of(subscription)])
+    await house.publish([house.event(1), house.event(2, type_=DELIVERED), house.event(3)])
+
+    [copy] = await read_topic(house.settings, house.topic_of(other), 1)
+    assert header(copy, "ce_id") == "EZ2"
+    copies = await read_topic(house.settings, house.topic_of(subscription), 2, timeout_s=60)
+    assert {header(copy, "ce_id") for copy in copies} == {"EZ1", "EZ3"}
+
+
+async def test_a_second_router_takes_a_share_and_takes_over(house: Installation) -> None:
+    sink = await house.add_sink(NOWHERE)
+    subscription = await house.subscribe(sink)
+    first = await house.start(route)
+    second = await house.start(route)
+
+    await house.publish([house.event(number) for number in range(100)])
+    await eventually(lambda: settled(first) + settled(second) >= 100)
+    second.stopping.set()
+    await house.publish([house.event(number) for number in range(100, 200)])
+
+    wanted = {f"EZ{number}" for number in range(200)}
+    copies = await read_topic_until(
+        house.settings,
+        house.topic_of(subscription),
+        lambda records: {header(record, "ce_id") for record in records} >= wanted,
+    )
+    assert {header(copy, "ce_id") for copy in copies} == wanted
+    assert len(copies) <= 2 * len(wanted)
+
+
+def settled(process: Process) -> int:
+    """Events that the router has finished with."""
+    found = 0.0
+    for outcome in ("matched", "unmatched", "dead"):
+        labels = {"outcome": outcome}
+        found += process.metrics.registry.get_sample_value("eventstreams_router_events_total", labels) or 0.0
+    return int(found)

@@ -1,0 +1,375 @@
+"""The worker on a real broker, with real receivers: each event is delivered, waits, or is a dead letter."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
+
+import pytest
+from aiohttp import web
+from pydantic import BaseModel
+from twilio.request_validator import RequestValidator
+
+from eventstreams.control.records import SubscriptionState
+from eventstreams.headers import SUBSCRIPTION
+from eventstreams.process import Process
+from eventstreams.settings import Settings
+from eventstreams.sinks import Capabilities, Delivered, DeliveryOutcome, OutboundEvent, SinkContext, SinkPlugin
+from eventstreams.sinks.contract import AnySinkPlugin
+from eventstreams.sinks.registry import load_plugin
+from eventstreams.testing.receiver import Received, Receiver
+from eventstreams.times import now_ms
+from sink_workers.role import worker_for
+from tests.support.installation import TOKEN, Installation, header
+from tests.support.topic import eventually
+
+pytestmark = pytest.mark.kafka
+
+
+@pytest.fixture
+async def house(settings: Settings) -> AsyncIterator[Installation]:
+    async with Installation(settings) as house:
+        yield house
+
+
+async def start(house: Installation) -> Process:
+    return await house.start(worker_for(load_plugin("webhook")))
+
+
+def first_then(*statuses: int) -> Callable[[Received], int]:
+    """Answers each event's attempts with ``statuses``, one after the other, and then with 200."""
+    seen: dict[str, int] = {}
+
+    def answer(received: Received) -> int:
+        attempt = seen.get(received.ids[0], 0)
+        seen[received.ids[0]] = attempt + 1
+        return statuses[attempt] if attempt < len(statuses) else 200
+
+    return answer
+
+
+async def test_an_event_arrives_as_a_signed_array_of_cloudevents(house: Installation) -> None:
+    async with Receiver() as receiver:
+        subscription = await house.subscribe(await house.add_sink(receiver.url))
+        await start(house)
+
+        await house.hand_to(subscription, house.event(7))
+
+        await receiver.wait_for(lambda: bool(receiver.received))
+    [request] = receiver.received
+    assert request.headers["Content-Type"].startswith("application/json")
+    [event] = request.events
+    assert (event["id"], event["specversion"], event["datacontenttype"]) == ("EZ7", "1.0", "application/json")
+    assert str(event["dataschema"]).endswith("/Messaging.MessageStatus/1")
+    assert event["data"] == house.event(7).data
+    signature = request.headers["X-Twilio-Signature"]
+    assert RequestValidator(TOKEN).validate(request.url, request.body.decode(), signature)
+
+
+async def test_a_failing_event_is_tried_again_with_the_same_body(house: Installation) -> None:
+    async with Receiver(first_then(500, 503)) as receiver:
+        subscription = await house.subscribe(await house.add_sink(receiver.url))
+        worker = await start(house)
+
+        await house.hand_to(subscription, house.event(1))
+
+        await receiver.wait_for(lambda: bool(receiver.accepted))
+    assert len(receiver.received) == 3
+    assert len({request.body for request in receiver.received}) == 1
+    assert retried(worker, "server_error") == 2
+
+
+async def test_an_event_waiting_for_its_retry_does_not_hold_up_the_next(house: Installation) -> None:
+    async with Receiver(first_then(500)) as receiver:
+        subscription = await house.subscribe(await house.add_sink(receiver.url))
+        receiver.answer = lambda received: 500 if received.ids == ["EZ1"] else 200
+        await start(house)
+
+        for number in range(1, 30):
+            await house.hand_to(subscription, house.event(number))
+
+        await receiver.wait_for(lambda: len(receiver.accepted) == 28)
+
+
+async def test_a_refused_event_is_a_dead_letter_with_its_reason_and_bytes(house: Installation) -> None:
+    async with Receiver(lambda received: 400 if received.ids == ["EZ1"] else 200) as receiver:
+        subscription = await house.subscribe(await house.add_sink(receiver.url))
+        await start(house)
+
+        await house.hand_to(subscription, house.event(1))
+        await house.hand_to(subscription, house.event(2))
+
+        [dead] = await house.dead(1)
+        await receiver.wait_for(lambda: bool(receiver.accepted))
+    assert header(dead, "es_reason") == "refused"
+    assert header(dead, "es_code") == "91305"
+    assert header(dead, "es_detail") == "HTTP 400"
+    assert header(dead, "es_origin") == f"{house.topic_of(subscription)}/0/0"
+    assert header(dead, "es_attempt") == "1"
+    assert dead.value == house.encoded(house.event(1))[0]
+    assert list(receiver.accepted) == ["EZ2"]
+
+
+async def test_no_attempt_begins_after_the_deadline_and_the_event_is_a_dead_letter(house: Installation) -> None:
+    async with Receiver() as receiver:
+        subscription = await house.subscribe(await house.add_sink(receiver.url))
+        await start(house)
+
+        await house.hand_to(subscription, house.event(1), accepted_ms=now_ms() - 20_000, deadline_ms=now_ms() - 1)
+
+        [dead] = await house.dead(1)
+    assert header(dead, "es_reason") == "expired"
+    assert header(dead, "es_detail") == "no attempt"
+    assert receiver.received == []
+
+
+async def test_an_event_that_fails_until_its_deadline_expires_with_the_last_reason(house: Installation) -> None:
+    async with Receiver(lambda _: 500) as receiver:
+        subscription = await house.subscribe(await house.add_sink(receiver.url))
+        await start(house)
+        deadline_ms = now_ms() + 4000
+
+        await house.hand_to(subscription, house.event(1), deadline_ms=deadline_ms)
+
+        [dead] = await house.dead(1)
+    assert header(dead, "es_reason") == "expired"
+    assert "server_error: HTTP 500" in header(dead, "es_detail")
+    assert len(receiver.received) == int(header(dead, "es_attempt")) - 1 > 1
+    assert all(request.at * 1000 <= deadline_ms for request in receiver.received)
+
+
+async def test_a_date_in_retry_after_is_obeyed(house: Installation) -> None:
+    def answer(received: Received) -> int | web.Response:
+        return 200 if len(receiver.received) > 1 else web.Response(status=429, headers={"Retry-After": "3"})
+
+    async with Receiver() as receiver:
+        receiver.answer = answer
+        subscription = await house.subscribe(await house.add_sink(receiver.url))
+        await start(house)
+
+        await house.hand_to(subscription, house.event(1))
+
+        await receiver.wait_for(lambda: bool(receiver.accepted))
+    first, second = receiver.received
+    assert second.at - first.at >= 3.0
+
+
+@pytest.mark.parametrize(
+    ("value", "change", "reason"),
+    [
+        pytest.param(b"\xff" * 40, {}, "undecodable", id="not Avro"),
+        pytest.param(b"", {}, "undecodable", id="empty"),
+        pytest.param(None, {"es_deadline": None}, "missing_header", id="no deadline"),
+        pytest.param(None, {"es_deadline": b"soon"}, "bad_header", id="deadline is no number"),
+        pytest.param(None, {"ce_id": None}, "missing_header", id="no id"),
+        pytest.param(None, {"ce_dataschema": b"http://s/Acme.Unheard/1"}, "unknown_schema", id="unknown schema"),
+        pytest.param(None, {SUBSCRIPTION: b"DF" + b"0" * 32}, "subscription_deleted", id="unknown subscription"),
+    ],
+)
+async def test_a_record_that_cannot_be_delivered_is_a_dead_letter_and_the_next_event_goes_through(
+    house: Installation, value: bytes | None, change: dict[str, bytes | None], reason: str
+) -> None:
+    async with Receiver() as receiver:
+        subscription = await house.subscribe(await house.add_sink(receiver.url))
+        await start(house)
+        good, headers = house.encoded(house.event(1))
+        routed = {**dict(headers), "es_accepted_at": b"%d" % now_ms(), "es_deadline": b"%d" % (now_ms() + 60_000)}
+        changed = {**routed, SUBSCRIPTION: subscription.sid.encode(), **change}
+        bad = [(name, text) for name, text in changed.items() if text is not None]
+
+        await house.put_raw(house.topic_of(subscription), good if value is None else value, bad)
+        await house.hand_to(subscription, house.event(2))
+
+        [dead] = await house.dead(1)
+        await receiver.wait_for(lambda: bool(receiver.accepted))
+    assert header(dead, "es_reason") == reason
+    assert header(dead, "es_origin") == f"{house.topic_of(subscription)}/0/0"
+    assert dead.value == (good if value is None else value)
+    assert list(receiver.accepted) == ["EZ2"]
+
+
+async def test_a_webhook_that_answers_ten_megabytes_is_believed_by_its_status(house: Installation) -> None:
+    def answer(received: Received) -> web.Response:
+        return web.Response(status=400 if received.ids == ["EZ1"] else 200, body=b"no! " * 2_621_440)
+
+    async with Receiver(answer) as receiver:
+        subscription = await house.subscribe(await house.add_sink(receiver.url))
+        await start(house)
+
+        await house.hand_to(subscription, house.event(1))
+        await house.hand_to(subscription, house.event(2))
+
+        [dead] = await house.dead(1)
+        await receiver.wait_for(lambda: bool(receiver.accepted))
+    assert header(dead, "es_detail").startswith("HTTP 400: no! no!")
+    assert len(dict(dead.headers)["es_detail"]) <= 1024
+    assert list(receiver.accepted) == ["EZ2"]
+
+
+async def test_a_webhook_that_nobody_listens_on_leaves_its_events_waiting_and_others_served(
+    house: Installation,
+) -> None:
+    async with Receiver() as receiver:
+        nowhere = await house.subscribe(await house.add_sink("http://127.0.0.1:9/"))
+        somewhere = await house.subscribe(await house.add_sink(receiver.url))
+        worker = await start(house)
+
+        await house.hand_to(nowhere, house.event(1), deadline_ms=now_ms() + 3000)
+        await house.hand_to(somewhere, house.event(2))
+
+        await receiver.wait_for(lambda: bool(receiver.accepted))
+        [dead] = await house.dead(1)
+    assert header(dead, "es_reason") == "expired"
+    assert header(dead, "es_code") == "91307"
+    assert retried(worker, "connect_failed") > 0
+
+
+async def test_a_destination_inside_the_network_is_never_connected_to(house: Installation) -> None:
+    async with Receiver() as receiver:
+        guarded = replace_guard(house)
+        subscription = await guarded.subscribe(await guarded.add_sink(receiver.url))
+        await start(guarded)
+
+        await guarded.hand_to(subscription, guarded.event(1), deadline_ms=now_ms() + 2000)
+
+        [dead] = await guarded.dead(1)
+    assert header(dead, "es_reason") == "expired"
+    assert "destination_forbidden" in header(dead, "es_detail")
+    assert receiver.received == []
+
+
+async def test_what_a_deleted_subscription_holds_becomes_dead_letters(house: Installation) -> None:
+    async with Receiver() as receiver:
+        subscription = await house.subscribe(await house.add_sink(receiver.url))
+        for number in range(20):
+            await house.hand_to(subscription, house.event(number))
+        await house.put(replace(subscription, state=SubscriptionState.DELETING))
+
+        await start(house)
+
+        dead = await house.dead(20)
+    assert {header(each, "es_reason") for each in dead} == {"subscription_deleted"}
+    assert [header(each, "ce_id") for each in dead] == [f"EZ{number}" for number in range(20)]
+    assert receiver.received == []
+
+
+async def test_a_subscription_made_while_the_worker_runs_is_served_within_seconds(house: Installation) -> None:
+    async with Receiver() as receiver:
+        sink = await house.add_sink(receiver.url)
+        await start(house)
+
+        for number in range(3):
+            await house.hand_to(await house.subscribe(sink), house.event(number))
+            began = now_ms()
+            await receiver.wait_for(lambda number=number: f"EZ{number}" in receiver.accepted)  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+            assert now_ms() - began < 20_000
+
+
+async def test_events_are_batched_where_the_sink_wants_it(house: Installation) -> None:
+    async with Receiver() as receiver:
+        sink = await house.add_sink(receiver.url, config={"batch_events": True})
+        subscription = await house.subscribe(sink)
+        for number in range(100):
+            await house.hand_to(subscription, house.event(number))
+
+        await start(house)
+
+        await receiver.wait_for(lambda: len(receiver.accepted) == 100)
+    assert max(len(request.events) for request in receiver.received) > 10
+    assert len(receiver.received) < 20
+
+
+# -- plugins that misbehave ------------------------------------------------------------------------------------
+
+
+class Nothing(BaseModel):
+    destination: str
+
+
+class BrokenSink:
+    """Misbehaves at the first attempt of each event with an odd number."""
+
+    def __init__(self, misbehave: Callable[[], Sequence[DeliveryOutcome]]) -> None:
+        self._misbehave = misbehave
+        self.delivered: list[str] = []
+
+    async def deliver(self, batch: Sequence[OutboundEvent], /) -> Sequence[DeliveryOutcome]:
+        if batch[0].attempt == 1 and int(batch[0].id[2:]) % 2:
+            return self._misbehave()
+        self.delivered += [event.id for event in batch]
+        return [Delivered()] * len(batch)
+
+    async def probe(self) -> DeliveryOutcome:
+        return Delivered()
+
+    async def aclose(self) -> None:
+        raise RuntimeError("cannot even close")
+
+
+def broken_plugin(sink: BrokenSink) -> AnySinkPlugin:
+    async def open_sink(config: BaseModel, context: SinkContext) -> BrokenSink:
+        return sink
+
+    return SinkPlugin(
+        sink_type="broken",
+        config=Nothing,
+        capabilities=lambda _: Capabilities(timeout_s=1.0),
+        public=lambda _: {},
+        open=open_sink,
+    )
+
+
+def raising() -> Sequence[DeliveryOutcome]:
+    raise ZeroDivisionError("of the plugin")
+
+
+@pytest.mark.parametrize(
+    ("misbehave", "reason"),
+    [
+        pytest.param(raising, "plugin_raised", id="raises"),
+        pytest.param(lambda: [], "plugin_miscounted", id="too few outcomes"),
+        pytest.param(lambda: [Delivered()] * 2, "plugin_miscounted", id="too many outcomes"),
+        pytest.param(lambda: ["yes"], "plugin_miscounted", id="no outcomes"),
+    ],
+)
+async def test_a_broken_plugin_never_loses_or_dead_letters_events(
+    house: Installation, misbehave: Callable[[], Sequence[DeliveryOutcome]], reason: str
+) -> None:
+    sink = BrokenSink(misbehave)
+    subscription = await house.subscribe(await house.add_sink("x", sink_type="broken"))
+    worker = await house.start(worker_for(broken_plugin(sink)))
+
+    for number in range(10):
+        await house.hand_to(subscription, house.event(number))
+
+    await eventually(lambda: len(sink.delivered) == 10, what=lambda: str(sink.delivered))
+    assert set(sink.delivered) == {f"EZ{number}" for number in range(10)}
+    assert retried(worker, reason, sink_type="broken") == 5
+
+
+async def test_a_sink_that_cannot_be_opened_keeps_its_events(house: Installation) -> None:
+    sink = BrokenSink(raising)
+    tries = 0
+
+    async def open_at_last(config: BaseModel, context: SinkContext) -> BrokenSink:
+        nonlocal tries
+        tries += 1
+        if tries < 3:
+            raise OSError("not now")
+        return sink
+
+    plugin = replace(broken_plugin(sink), open=open_at_last)
+    subscription = await house.subscribe(await house.add_sink("x", sink_type="broken"))
+    await house.start(worker_for(plugin))
+
+    await house.hand_to(subscription, house.event(2))
+
+    await eventually(lambda: sink.delivered == ["EZ2"])
+
+
+def retried(process: Process, reason: str, *, sink_type: str = "webhook") -> float:
+    labels = {"sink_type": sink_type, "reason": reason}
+    return process.metrics.registry.get_sample_value("eventstreams_retries_scheduled_total", labels) or 0.0
+
+
+def replace_guard(house: Installation) -> Installation:
+    house.settings = house.settings.model_copy(update={"allowed_destinations": ()})
+    return house

@@ -1,0 +1,217 @@
+"""An installation inside the test: its roles run beside the test, on the real broker."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Self
+
+import orjson
+
+from eventstreams.catalog import Catalog
+from eventstreams.codec import Codec
+from eventstreams.control.feed import ControlFeed
+from eventstreams.control.records import (
+    Account,
+    Resource,
+    SinkRecord,
+    SinkStatus,
+    SubscribedType,
+    Subscription,
+    SubscriptionState,
+)
+from eventstreams.control.vault import Vault
+from eventstreams.control.writer import ControlWriter
+from eventstreams.events import Event
+from eventstreams.headers import Headers, event_headers, routed_headers
+from eventstreams.kafka.admin import KafkaAdmin
+from eventstreams.kafka.producer import Acked, AckedProducer
+from eventstreams.kafka.records import Record
+from eventstreams.process import Process
+from eventstreams.process.run import RoleMain
+from eventstreams.settings import Settings
+from eventstreams.sids import SidKind, new_sid
+from eventstreams.telemetry.logging import get_logger
+from eventstreams.times import now_ms
+from eventstreams.topics import Topics
+from tests.support.topic import eventually, read_topic
+
+SENT = "com.twilio.messaging.message.sent"
+DELIVERED = "com.twilio.messaging.message.delivered"
+TOKEN = "token-of-the-test"
+
+
+def _raise(error: BaseException) -> None:
+    raise error
+
+
+class Installation:
+    """One account, and what a test adds. Use as ``async with``; leaving stops the roles in order."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.topics = Topics(settings)
+        self.admin = KafkaAdmin(settings)
+        self.catalog = Catalog.load()
+        self.codec = Codec(self.catalog, schema_base_url=settings.schema_base_url)
+        self.vault = Vault(settings)
+        self.account_sid = new_sid(SidKind.ACCOUNT)
+        self.feed: ControlFeed
+        self.producer: AckedProducer
+        self._writer: ControlWriter
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        await self.admin.ensure(self.topics.base_specs())
+        self.feed = await self._stack.enter_async_context(ControlFeed(self.settings, on_crash=_raise))
+        self.producer = await self._stack.enter_async_context(AckedProducer(self.settings, linger_ms=1))
+        self._writer = ControlWriter(self.producer, self.feed, self.topics)
+        now = now_ms()
+        await self.put(
+            Account(
+                sid=self.account_sid,
+                friendly_name="of the test",
+                auth_token=self.vault.lock(TOKEN),
+                created_ms=now,
+                updated_ms=now,
+            )
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    async def put(self, resource: Resource) -> None:
+        await self._writer.put(resource)
+
+    async def remove(self, sid: str) -> None:
+        await self._writer.remove(sid)
+
+    async def add_sink(
+        self, url: str, *, config: Mapping[str, object] | None = None, sink_type: str = "webhook"
+    ) -> SinkRecord:
+        now = now_ms()
+        sink = SinkRecord(
+            sid=new_sid(SidKind.SINK),
+            account_sid=self.account_sid,
+            description="of the test",
+            sink_type=sink_type,
+            configuration=self.vault.lock(orjson.dumps({"destination": url, **(config or {})}).decode()),
+            status=SinkStatus.ACTIVE,
+            created_ms=now,
+            updated_ms=now,
+        )
+        await self.put(sink)
+        return sink
+
+    async def subscribe(
+        self, sink: SinkRecord, *types: str, ttl_ms: int | None = None, schema_version: int = 1
+    ) -> Subscription:
+        """A subscription of ``sink`` to ``types`` (default: ``SENT``), whose topic is there."""
+        now = now_ms()
+        subscription = Subscription(
+            sid=new_sid(SidKind.SUBSCRIPTION),
+            account_sid=self.account_sid,
+            sink_sid=sink.sid,
+            sink_type=sink.sink_type,
+            description="of the test",
+            types=tuple(SubscribedType(type=each, schema_version=schema_version) for each in types or (SENT,)),
+            created_ms=now,
+            updated_ms=now,
+            state=SubscriptionState.ACTIVE,
+            ttl_ms=ttl_ms,
+        )
+        await self.admin.ensure([self.topics.subscription_spec(sink.sink_type, subscription.sid)])
+        await self.put(subscription)
+        return subscription
+
+    async def start(self, main: RoleMain) -> Process:
+        """Run a role until the installation ends; returns once it is ready."""
+        process = Process(self.settings, get_logger("test"))
+        running = asyncio.create_task(_run(main, process))
+        self._stack.push_async_callback(_stop, process, running)
+        await asyncio.sleep(0)  # to where it says what it waits for
+        await eventually(
+            lambda: running.done() or process.health.not_ready() is None,
+            what=lambda: process.health.not_ready() or "ready",
+        )
+        if running.done():
+            running.result()
+        return process
+
+    def event(self, number: int = 0, *, type_: str = SENT) -> Event:
+        """An event with the id ``EZ<number>``."""
+        sid = f"SM{number:032x}"
+        return Event(
+            id=f"EZ{number}",
+            type=type_,
+            source=f"/2010-04-01/Accounts/{self.account_sid}/Messages/{sid}.json",
+            account_sid=self.account_sid,
+            data={
+                "messageSid": sid,
+                "accountSid": self.account_sid,
+                "eventName": type_,
+                "timestamp": "2026-11-24T10:00:00.000Z",
+                "messageStatus": "SENT",
+            },
+        )
+
+    def encoded(self, event: Event) -> tuple[bytes, list[tuple[str, bytes]]]:
+        """Value and headers of ``event`` as its producer writes them."""
+        schema = self.catalog.newest_schema(event.type)
+        assert schema is not None
+        return self.codec.encode(schema, event.data), event_headers(event, dataschema=self.codec.dataschema(schema))
+
+    async def publish(self, events: Iterable[Event]) -> None:
+        """Put ``events`` on the events topic; returns once all are acknowledged."""
+        answers = []
+        for event in events:
+            value, headers = self.encoded(event)
+            key = event.source.encode()
+            answers.append(await self.producer.enqueue(self.topics.events, value, key=key, headers=headers))
+        for answer in await asyncio.gather(*answers):
+            assert isinstance(answer, Acked), answer
+
+    async def hand_to(
+        self, subscription: Subscription, event: Event, *, deadline_ms: int | None = None, accepted_ms: int | None = None
+    ) -> None:
+        """Put ``event`` on the topic of ``subscription``, as a router does."""
+        value, headers = self.encoded(event)
+        accepted = now_ms() if accepted_ms is None else accepted_ms
+        routed = routed_headers(
+            headers,
+            accepted_at_ms=accepted,
+            deadline_ms=accepted + 14_400_000 if deadline_ms is None else deadline_ms,
+            subscription_sid=subscription.sid,
+        )
+        await self.put_raw(self.topic_of(subscription), value, routed)
+
+    async def put_raw(self, topic: str, value: bytes, headers: Headers) -> None:
+        """Put a record on ``topic``, whatever it is."""
+        answer = await self.producer.send(topic, value, headers=headers)
+        assert isinstance(answer, Acked), answer
+
+    def topic_of(self, subscription: Subscription) -> str:
+        return self.topics.subscription(subscription.sink_type, subscription.sid)
+
+    async def dead(self, count: int, *, sink_type: str = "webhook") -> list[Record]:
+        """The first ``count`` dead letters of a sink type, waited for."""
+        return await read_topic(self.settings, self.topics.dead(sink_type), count)
+
+
+def header(record: Record, name: str) -> str:
+    """The value of one header of ``record``, as text."""
+    return dict(record.headers)[name].decode()
+
+
+async def _run(main: RoleMain, process: Process) -> None:
+    await main(process)
+    if process.crashed is not None:
+        raise process.crashed
+
+
+async def _stop(process: Process, running: "asyncio.Task[None]") -> None:
+    process.stopping.set()
+    await running
