@@ -112,6 +112,10 @@ class Settings(BaseSettings):
         description="Start of `dataschema` in events; the default is the reference's, for its consumers' sake.",
     )
 
+    cache_dir: Path | None = Field(
+        None, description="Where `eventstreams up` keeps Kafka's jars; default: `eventstreams` in the user's cache."
+    )
+
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe line shown.")
     log_format: Literal["json", "console"] = Field("json", description="How log lines look.")
 

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from confluent_kafka.admin import AdminClient
-from eventstreams.testing.broker import running_broker
 
 from eventstreams.control.vault import new_key
 from eventstreams.settings import Settings
+from eventstreams.testing.broker import running_broker
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -27,8 +27,8 @@ def kafka(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     if given is not None:
         yield given
         return
-    with running_broker(tmp_path_factory.mktemp("kafka")) as bootstrap:
-        yield bootstrap
+    with running_broker(tmp_path_factory.mktemp("kafka")) as broker:
+        yield broker.bootstrap
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ from concurrent.futures import Future
 from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, ClusterMetadata
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._metadata import ClusterMetadata
 from confluent_kafka.cimpl import NewTopic
 
 from eventstreams.errors import BrokerUnreachableError, TopicError
@@ -71,6 +72,14 @@ class KafkaAdmin:
         listing = await self._list(_REQUEST_S)
         prefix = self._settings.topic_prefix
         return {name: len(topic.partitions) for name, topic in listing.topics.items() if name.startswith(prefix)}
+
+    async def brokers(self) -> int:
+        """How many brokers there are.
+
+        Raises:
+            BrokerUnreachableError: none answered.
+        """
+        return len((await self._list(_REQUEST_S)).brokers)
 
     async def _list(self, wait_s: float) -> ClusterMetadata:
         try:

@@ -75,9 +75,9 @@ async def serve_admin(listening: socket, health: Health, metrics: Metrics) -> As
 
 
 @asynccontextmanager
-async def serve_app(app: web.Application, listening: socket) -> AsyncIterator[None]:
-    """Serve ``app`` on ``listening`` meanwhile; requests under way get two seconds at the end."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
+async def serve_app(app: web.Application, listening: socket, *, drain_s: float = 2.0) -> AsyncIterator[None]:
+    """Serve ``app`` on ``listening`` meanwhile; requests under way get ``drain_s`` seconds at the end."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=drain_s)
     await runner.setup()
     try:
         await web.SockSite(runner, listening).start()

@@ -7,7 +7,7 @@ batches or counts.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel
@@ -71,7 +71,7 @@ class SinkContext:
 
     sink_sid: str
     account_sid: str
-    signing_tokens: Sequence[str]
+    signing_tokens: Sequence[str] = field(repr=False)
     guard: DestinationGuard
     user_agent: str
 

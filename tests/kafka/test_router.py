@@ -1,5 +1,6 @@
 """The router on a real broker: every match has its copy, nothing else does, and nothing stops it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -60,9 +61,12 @@ async def test_the_order_of_a_key_is_kept(house: Installation) -> None:
     await house.start(route)
     value, headers = house.encoded(house.event(0))
 
+    acks = []
     for number in range(300):
         ordered = [*headers, ("ce_subject", b"%d" % number)]
-        await house.producer.enqueue(house.topics.events, value, key=b"one key", headers=ordered)
+        sent = await house.producer.enqueue(house.topics.events, value, key=b"one key", headers=ordered)
+        acks.append(sent)
+    await asyncio.gather(*acks)
 
     copies = await read_topic(house.settings, house.topic_of(subscription), 300)
     assert [int(header(copy, "ce_subject")) for copy in copies] == list(range(300))

@@ -175,7 +175,12 @@ class Installation:
             assert isinstance(answer, Acked), answer
 
     async def hand_to(
-        self, subscription: Subscription, event: Event, *, deadline_ms: int | None = None, accepted_ms: int | None = None
+        self,
+        subscription: Subscription,
+        event: Event,
+        *,
+        deadline_ms: int | None = None,
+        accepted_ms: int | None = None,
     ) -> None:
         """Put ``event`` on the topic of ``subscription``, as a router does."""
         value, headers = self.encoded(event)

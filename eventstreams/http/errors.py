@@ -1,0 +1,145 @@
+"""Every error of our HTTP servers as the reference's JSON: ``{code, message, more_info, status, details?}``."""
+
+from collections.abc import Mapping
+from enum import IntEnum
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Final
+
+import orjson
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
+
+from eventstreams.errors import EventStreamsError
+from eventstreams.telemetry.logging import get_logger
+
+MORE_INFO: Final = "https://www.twilio.com/docs/errors"
+_UNAVAILABLE_RETRY_S: Final = "2"  # a broker that fails over needs about as long
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
+
+_log = get_logger(__name__)
+
+
+class ErrorCode(IntEnum):
+    """The reference's codes that belong to no resource; those of sinks and subscriptions are 91000 and up."""
+
+    BAD_PARAMETER = 20001
+    UNAUTHENTICATED = 20003
+    METHOD_NOT_ALLOWED = 20004
+    NOT_FOUND = 20404
+    TIMED_OUT = 20408
+    CONFLICT = 20409
+    TOO_LARGE = 20413
+    UNSUPPORTED_MEDIA_TYPE = 20415
+    TOO_MANY_REQUESTS = 20429
+    INTERNAL = 20500
+    UNAVAILABLE = 20503
+
+
+_CODES: Final[Mapping[int, int]] = {
+    HTTPStatus.UNAUTHORIZED: ErrorCode.UNAUTHENTICATED,
+    HTTPStatus.METHOD_NOT_ALLOWED: ErrorCode.METHOD_NOT_ALLOWED,
+    HTTPStatus.NOT_FOUND: ErrorCode.NOT_FOUND,
+    HTTPStatus.REQUEST_TIMEOUT: ErrorCode.TIMED_OUT,
+    HTTPStatus.CONFLICT: ErrorCode.CONFLICT,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ErrorCode.TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: ErrorCode.UNSUPPORTED_MEDIA_TYPE,
+    HTTPStatus.TOO_MANY_REQUESTS: ErrorCode.TOO_MANY_REQUESTS,
+    HTTPStatus.INTERNAL_SERVER_ERROR: ErrorCode.INTERNAL,
+    HTTPStatus.SERVICE_UNAVAILABLE: ErrorCode.UNAVAILABLE,
+}
+
+
+class RefusedError(EventStreamsError):
+    """A request that gets an error answer; raised by handlers, answered by ``answer_errors``.
+
+    Attributes:
+        status: HTTP status, 400 or above.
+        code: The reference's code; default: the general one of ``status``.
+        details: JSON that says more, such as the offending positions. None: the answer has no ``details``.
+        headers: Of the answer.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = HTTPStatus.BAD_REQUEST,
+        code: int | None = None,
+        details: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] = _NONE,
+    ) -> None:
+        # Names from a request may hold bytes that are not UTF-8, as lone surrogates; no JSON can.
+        super().__init__(message.encode(errors="replace").decode())
+        self.status = status
+        self.code = _CODES.get(status, ErrorCode.BAD_PARAMETER) if code is None else code
+        self.details = details
+        self.headers = headers
+
+
+def error_answer(error: RefusedError) -> web.Response:
+    """``error`` in the reference's form."""
+    body: dict[str, object] = {
+        "code": int(error.code),
+        "message": str(error),
+        "more_info": f"{MORE_INFO}/{error.code:d}",
+        "status": int(error.status),
+    }
+    if error.details is not None:
+        body["details"] = error.details
+    return web.Response(
+        status=error.status, body=orjson.dumps(body), content_type="application/json", headers=error.headers
+    )
+
+
+@web.middleware
+async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """The outermost middleware: no error leaves in another form, and nothing of our inside leaves with it.
+
+    An ``EventStreamsError`` that no handler dealt with is an operator's matter (Kafka is away, a key is missing)
+    and passes: 503. Any other exception is a bug of ours: 500. Both are logged.
+    """
+    try:
+        return await handler(request)
+    except RefusedError as error:
+        return error_answer(error)
+    except web.HTTPException as error:
+        if error.status < HTTPStatus.BAD_REQUEST:
+            raise
+        return error_answer(_from_aiohttp(request, error))
+    except EventStreamsError as error:
+        _log.error("request.unavailable", method=request.method, path=request.path, error=str(error))
+        return error_answer(unavailable("The service cannot do this just now: try again"))
+    except Exception:  # noqa: BLE001 - the seam: whatever it is, the client gets an answer
+        _log.exception("request.failed", method=request.method, path=request.path, follows="answered with 500")
+        return error_answer(RefusedError("Internal error", status=HTTPStatus.INTERNAL_SERVER_ERROR))
+
+
+def unavailable(message: str, *, details: Mapping[str, object] | None = None) -> RefusedError:
+    """503 with ``Retry-After``: the same request can succeed later."""
+    return RefusedError(
+        message,
+        status=HTTPStatus.SERVICE_UNAVAILABLE,
+        details=details,
+        headers={hdrs.RETRY_AFTER: _UNAVAILABLE_RETRY_S},
+    )
+
+
+def not_found(request: web.Request) -> RefusedError:
+    """The reference's 404; the same for what is not there and for what is another account's."""
+    return RefusedError(f"The requested resource {request.path} was not found", status=HTTPStatus.NOT_FOUND)
+
+
+def _from_aiohttp(request: web.Request, error: web.HTTPException) -> RefusedError:
+    match error:
+        case web.HTTPNotFound():
+            return not_found(request)
+        case web.HTTPMethodNotAllowed():
+            message = f"{request.method} is not allowed here, only {', '.join(sorted(error.allowed_methods))}"
+        case web.HTTPRequestEntityTooLarge():
+            message = "The body is too large"
+        case _:
+            message = error.text or error.reason
+    kept = (hdrs.ALLOW, hdrs.RETRY_AFTER, hdrs.WWW_AUTHENTICATE)
+    headers = {str(name): error.headers[name] for name in kept if name in error.headers}
+    return RefusedError(message, status=error.status, headers=headers)

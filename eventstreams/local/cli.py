@@ -1,0 +1,47 @@
+"""``eventstreams up`` and ``eventstreams fetch-kafka``."""
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from eventstreams.local.kafka import fetch_with_progress
+from eventstreams.local.ports import LOOPBACK
+from eventstreams.local.state import data_folder
+from eventstreams.local.up import Options
+from eventstreams.local.up import up as run_up
+from eventstreams.settings import Settings
+
+
+@click.command()
+@click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(".eventstreams"),
+    show_default=True,
+    help="Folder for everything that is kept: Kafka's data, the first account, logs.",
+)
+@click.option(
+    "--kafka",
+    metavar="HOST:PORT",
+    envvar="EVENTSTREAMS_KAFKA",
+    help="Use this Kafka instead of a broker of its own.",
+)
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="Where the API listens; 0 is any."
+)
+@click.option("--host", default=LOOPBACK, show_default=True, help="Address that API and gateway listen on.")
+def up(data_dir: Path, kafka: str | None, port: int, host: str) -> None:
+    """Run the whole system on this machine: Kafka, API, router, webhook worker, gateway. Ctrl-C ends it.
+
+    Sinks may not reach this machine's own networks unless EVENTSTREAMS_ALLOWED_DESTINATIONS names them, for
+    example 127.0.0.0/8.
+    """
+    with data_folder(data_dir) as folder:
+        asyncio.run(run_up(Options(data_dir, host, port, kafka), folder, say=click.echo))
+
+
+@click.command("fetch-kafka")
+def fetch_kafka() -> None:
+    """Fetch what `eventstreams up` needs of Apache Kafka, so that it can start without a network."""
+    click.echo(fetch_with_progress(Settings.load().cache_dir))

@@ -1,0 +1,194 @@
+"""Apache Kafka's jars: fetched once from Maven Central's artefacts, each checked against its SHA-256.
+
+A jar gets its final name only after it was checked, so a folder in which all names are there needs no second look.
+"""
+
+import fcntl
+import hashlib
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final, Protocol, Self
+
+import requests
+from jgo.maven import MavenContext, PythonResolver
+
+from eventstreams.errors import PrerequisiteError
+
+KAFKA: Final = "Apache Kafka 4.1.1"
+_FOLDER: Final = "kafka-4.1.1"
+_LIST: Final = Path(__file__).with_name("kafka-jars.txt")
+_AT_ONCE: Final = 4
+_TIMEOUT_S: Final = 30
+_MAVEN_S: Final = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Jar:
+    """One pinned artefact."""
+
+    group: str
+    artifact: str
+    version: str
+    sha256: str
+
+    @classmethod
+    def parse(cls, line: str) -> Self:
+        """From ``group:artifact:version sha256``."""
+        coordinate, sha256 = line.split()
+        group, artifact, version = coordinate.split(":")
+        return cls(group, artifact, version, sha256)
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.artifact}-{self.version}.jar"
+
+
+Keep = Callable[[Jar, Path], None]
+"""Takes over a downloaded file."""
+
+
+class Fetcher(Protocol):
+    """Downloads ``jars`` below ``scratch`` and hands each to ``keep`` as soon as it is there.
+
+    Raises:
+        FetchError: one cannot be had this way.
+    """
+
+    def __call__(self, jars: Sequence[Jar], scratch: Path, keep: Keep, /) -> None: ...
+
+
+class FetchError(Exception):
+    """Why a download failed, for a person."""
+
+
+def pinned_jars() -> Sequence[Jar]:
+    """All that a broker needs."""
+    lines = _LIST.read_text().splitlines()
+    return [Jar.parse(line) for line in lines if line and not line.startswith("#")]
+
+
+def fetch_jars(
+    cache: Path,
+    *,
+    jars: Sequence[Jar] | None = None,
+    fetchers: Sequence[Fetcher] | None = None,
+    on_start: Callable[[int, Path], None] = lambda _count, _folder: None,
+    on_jar: Callable[[], None] = lambda: None,
+) -> Path:
+    """The folder with every jar, fetched first where any is missing. Safe to call from several processes at once.
+
+    Args:
+        cache: Where folders are kept from one start to the next.
+        jars: What it takes; by default ``pinned_jars()``.
+        fetchers: How to download, tried one after the other; by default directly, and then through Maven (which
+            may know a mirror) where it is installed.
+        on_start: Called with number and folder before the first download; not at all where nothing is missing.
+        on_jar: Called after each download, from several threads.
+
+    Raises:
+        PrerequisiteError: one cannot be had, is not what was pinned, or the folder cannot be written.
+    """
+    wanted = pinned_jars() if jars is None else jars
+    folder = cache / _FOLDER
+    if not _missing(folder, wanted):
+        return folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _alone(folder):
+            if missing := _missing(folder, wanted):  # another process may have fetched them meanwhile
+                on_start(len(missing), folder)
+                _fetch(missing, folder, _fetchers() if fetchers is None else fetchers, on_jar)
+    except OSError as error:
+        raise PrerequisiteError(
+            f"{folder} cannot hold {KAFKA}: {error.strerror or error}; choose another with EVENTSTREAMS_CACHE_DIR"
+        ) from error
+    return folder
+
+
+def _missing(folder: Path, wanted: Sequence[Jar]) -> Sequence[Jar]:
+    return [jar for jar in wanted if not (folder / jar.file_name).exists()]
+
+
+def _fetch(missing: Sequence[Jar], folder: Path, fetchers: Sequence[Fetcher], on_jar: Callable[[], None]) -> None:
+    def keep(jar: Jar, file: Path) -> None:
+        found = hashlib.sha256(file.read_bytes()).hexdigest()
+        if found != jar.sha256:
+            raise PrerequisiteError(
+                f"{jar.file_name} as downloaded is not the file that was pinned (SHA-256 {found[:12]}…, not "
+                f"{jar.sha256[:12]}…): it was thrown away; look at what stands between here and Maven Central"
+            )
+        file.replace(folder / jar.file_name)
+        on_jar()
+
+    problem = FetchError("no way to download")
+    for fetcher in fetchers:
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".fetching-") as scratch:
+            try:
+                fetcher(_missing(folder, missing), Path(scratch), keep)
+            except FetchError as error:
+                problem = error
+            else:
+                return
+    raise PrerequisiteError(
+        f"{KAFKA} could not be downloaded: {problem}; look at the network, or name another Kafka with --kafka"
+    )
+
+
+def _fetchers() -> Sequence[Fetcher]:
+    maven = shutil.which("mvn")
+    return [_directly] if maven is None else [_directly, partial(_through_maven, maven)]
+
+
+def _directly(jars: Sequence[Jar], scratch: Path, keep: Keep) -> None:
+    def one(jar: Jar) -> None:
+        context = MavenContext(PythonResolver(), repo_cache=scratch / jar.file_name, local_repos=[], timeout=_TIMEOUT_S)
+        component = context.project(jar.group, jar.artifact).at_version(jar.version)
+        try:
+            file = component.artifact().resolve()
+        except (requests.RequestException, RuntimeError) as error:
+            raise FetchError(f"{jar.file_name}: {type(error).__name__}") from error
+        keep(jar, file)
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        try:
+            for _ in pool.map(one, jars):
+                pass
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _through_maven(maven: str, jars: Sequence[Jar], scratch: Path, keep: Keep) -> None:
+    dependencies = "".join(
+        f"<dependency><groupId>{jar.group}</groupId><artifactId>{jar.artifact}</artifactId>"
+        f"<version>{jar.version}</version></dependency>"
+        for jar in jars
+    )
+    (scratch / "pom.xml").write_text(
+        "<project><modelVersion>4.0.0</modelVersion><groupId>local</groupId><artifactId>kafka</artifactId>"
+        f"<version>1</version><dependencies>{dependencies}</dependencies></project>"
+    )
+    command = [maven, "-B", "-q", "dependency:copy-dependencies", "-DexcludeTransitive", "-DoutputDirectory=jars"]
+    try:
+        done = subprocess.run(command, cwd=scratch, capture_output=True, text=True, timeout=_MAVEN_S, check=False)  # noqa: S603 - the user's Maven
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise FetchError(f"Maven: {type(error).__name__}") from error
+    if done.returncode != 0:
+        raise FetchError(f"Maven: {next(iter(done.stdout.splitlines()), 'failed')}")
+    for jar in jars:
+        keep(jar, scratch / "jars" / jar.file_name)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock; the system lets go of it if we die."""
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,55 @@
+"""A local broker made ready: Java found, jars fetched with a progress bar, storage formatted."""
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from eventstreams.local.broker import LocalBroker
+from eventstreams.local.jars import KAFKA, fetch_jars
+from eventstreams.local.java import find_java
+
+_OURS: Final = "eventstreams"
+
+
+def default_cache() -> Path:
+    """Where downloads are kept, by the XDG base directory specification."""
+    home = os.environ.get("XDG_CACHE_HOME")
+    return (Path(home) if home else Path.home() / ".cache") / _OURS
+
+
+def fetch_with_progress(cache: Path | None) -> Path:
+    """The folder with Kafka's jars; while they are downloaded, a bar on stderr shows how far it is.
+
+    Raises:
+        PrerequisiteError: as ``fetch_jars``.
+    """
+    console = Console(stderr=True)
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
+    )
+    with ExitStack() as stack:
+
+        def begin(count: int, folder: Path) -> None:
+            click.echo(f"{KAFKA}: fetching {count} jars, once, into {folder}", err=True)
+            stack.enter_context(bar)
+            bar.add_task(KAFKA, total=count)
+
+        return fetch_jars(cache or default_cache(), on_start=begin, on_jar=lambda: bar.advance(bar.task_ids[0]))
+
+
+def make_broker(folder: Path, *, port: int, controller_port: int, cache: Path | None = None) -> LocalBroker:
+    """A broker that can be started, with its data in ``folder``.
+
+    Raises:
+        PrerequisiteError: there is no Java, or Kafka cannot be had.
+    """
+    java = find_java()
+    jars = fetch_with_progress(cache)
+    broker = LocalBroker(folder.absolute(), port=port, controller_port=controller_port, java=java, jars=jars)
+    broker.prepare()
+    return broker

@@ -1,0 +1,25 @@
+"""``python leash.py PARENT COMMAND…``: becomes COMMAND, which the kernel ends with SIGTERM when PARENT dies.
+
+A supervisor that is killed outright leaves nothing behind. Linux only (``prctl``); elsewhere COMMAND just runs.
+This is a program of its own because nothing but ``exec`` is safe between fork and exec in a process with threads.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+
+_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+
+
+def main() -> None:
+    parent, command = int(sys.argv[1]), sys.argv[2:]
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # it died before we asked
+            sys.exit(0)
+    os.execvp(command[0], command)  # noqa: S606 - this is what it is for
+
+
+if __name__ == "__main__":
+    main()

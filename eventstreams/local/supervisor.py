@@ -1,0 +1,187 @@
+"""Keeps programs running: starts each, starts it again when it dies, ends all in reverse order. Knows nothing of Kafka.
+
+start ─► running ─► died ─► pause (0.2 s, doubling up to 10 s) ─► start …
+"""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from asyncio.subprocess import Process
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final, Self
+
+_LEASH: Final = Path(__file__).with_name("leash.py")
+_LARGEST_LOG: Final = 10 << 20  # then the next start begins another, and keeps this one beside it
+_FIRST_PAUSE_S: Final = 0.2
+_LONGEST_PAUSE_S: Final = 10.0
+_STEADY_S: Final = 30.0  # who ran for so long has earned a fresh count
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What to run.
+
+    Attributes:
+        environ: Added to ours.
+        log: File that gets what it writes.
+        fds: File descriptors that it inherits.
+        stop_s: How long it may take to end after SIGTERM.
+        hopeless: Exit codes after which a restart is pointless.
+    """
+
+    name: str
+    command: Sequence[str]
+    log: Path
+    environ: Mapping[str, str] = MappingProxyType({})
+    fds: Sequence[int] = ()
+    stop_s: float = 30.0
+    hopeless: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """A program ended without being asked.
+
+    Attributes:
+        how: ``exit code 1`` or ``signal SIGKILL``.
+        restart_s: In how many seconds it is started again; None: it is hopeless.
+        last_words: The last line that it wrote since its start.
+    """
+
+    program: Program
+    how: str
+    restart_s: float | None
+    last_words: str
+
+
+def next_pause(deaths: int) -> float:
+    """Seconds before the start after so many deaths in a row."""
+    return float(min(_FIRST_PAUSE_S * 2 ** (deaths - 1), _LONGEST_PAUSE_S))
+
+
+@dataclass(slots=True)
+class _Kept:
+    program: Program
+    process: Process | None = None
+    task: "asyncio.Task[None] | None" = None
+    started: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Supervisor:
+    """Use as ``async with``; leaving ends every program, the last started first."""
+
+    def __init__(self, *, on_death: Callable[[Death], None], on_start: Callable[[], None] = lambda: None) -> None:
+        """A supervisor without programs.
+
+        Args:
+            on_death: Called when a program ended without being asked.
+            on_start: Called after each start: ``pids`` has changed.
+        """
+        self._on_death = on_death
+        self._on_start = on_start
+        self._kept: list[_Kept] = []
+        self._stopping = False
+        self._killing = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._stopping = True
+        for kept in reversed(self._kept):
+            await self._end(kept)
+
+    @property
+    def pids(self) -> Mapping[str, int]:
+        """Process id of each program that runs now."""
+        return {
+            kept.program.name: kept.process.pid
+            for kept in self._kept
+            if kept.process is not None and kept.process.returncode is None
+        }
+
+    def kill_soon(self) -> None:
+        """Wait for no program any more: those that are being ended are killed at once."""
+        self._killing.set()
+
+    async def start(self, program: Program) -> None:
+        """Start ``program`` and keep it running; returns once it runs."""
+        kept = _Kept(program)
+        self._kept.append(kept)
+        kept.task = asyncio.create_task(self._keep(kept), name=f"keep-{program.name}")
+        await kept.started.wait()
+
+    async def _keep(self, kept: _Kept) -> None:
+        deaths = 0
+        while True:
+            began = time.monotonic()
+            offset = _rotate(kept.program.log)
+            process = kept.process = await _spawn(kept.program)
+            kept.started.set()
+            self._on_start()
+            code = await process.wait()
+            if self._stopping:
+                return
+            deaths = 1 if time.monotonic() - began > _STEADY_S else deaths + 1
+            pause_s = None if code in kept.program.hopeless else next_pause(deaths)
+            self._on_death(Death(kept.program, _how(code), pause_s, _last_words(kept.program.log, offset)))
+            if pause_s is None:
+                return
+            await asyncio.sleep(pause_s)
+
+    async def _end(self, kept: _Kept) -> None:
+        process, task = kept.process, kept.task
+        if process is not None and process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+            ended = asyncio.create_task(process.wait())
+            killing = asyncio.create_task(self._killing.wait())
+            await asyncio.wait({ended, killing}, timeout=kept.program.stop_s, return_when=asyncio.FIRST_COMPLETED)
+            killing.cancel()
+            if process.returncode is None:
+                process.kill()
+            await ended
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+async def _spawn(program: Program) -> Process:
+    leash = [sys.executable, "-I", "-S", str(_LEASH), str(os.getpid())]
+    with program.log.open("ab") as log:
+        return await asyncio.create_subprocess_exec(
+            *leash,
+            *program.command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env={**os.environ, **program.environ},
+            pass_fds=program.fds,
+            start_new_session=True,  # Ctrl-C is for us; we end the programs in order
+        )
+
+
+def _rotate(log: Path) -> int:
+    """Keep ``log`` from growing for ever; return its length."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    if not log.exists():
+        return 0
+    if log.stat().st_size > _LARGEST_LOG:
+        log.replace(log.with_suffix(".log.1"))
+        return 0
+    return log.stat().st_size
+
+
+def _how(code: int) -> str:
+    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+
+def _last_words(log: Path, offset: int) -> str:
+    with log.open("rb") as file:
+        file.seek(offset)
+        lines = file.read().decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else ""

@@ -1,0 +1,282 @@
+"""The whole system on this machine: which programs, with which settings, in which order."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+import orjson
+from pydantic import SecretStr
+
+from eventstreams.errors import PrerequisiteError, SettingsError
+from eventstreams.kafka.admin import KafkaAdmin
+from eventstreams.local.kafka import make_broker
+from eventstreams.local.ports import LOOPBACK, free_ports, is_free, open_preferred
+from eventstreams.local.state import State, write_private
+from eventstreams.local.supervisor import Death, Program, Supervisor
+from eventstreams.process.listen import open_socket
+from eventstreams.settings import PREFIX, Settings
+
+_KAFKA: Final = "kafka"
+_POLL_S: Final = 0.1
+_ASK_S: Final = 2.0
+_SPARE_S: Final = 5.0  # beyond a role's own drain time, before it is killed
+_BROKER_STOP_S: Final = 15.0
+_MOST_REPLICAS: Final = 3
+# A setting or a prerequisite is missing: only a person can mend that.
+_HOPELESS: Final = frozenset({SettingsError.exit_code, PrerequisiteError.exit_code})
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """One of our processes.
+
+    Attributes:
+        arguments: Of ``eventstreams``.
+        listens: Name of the setting for the port that it serves, apart from the admin port; None: it has none.
+    """
+
+    name: str
+    arguments: Sequence[str]
+    listens: str | None = None
+
+
+API: Final = Role("api", ("api",), "API_LISTEN")
+GATEWAY: Final = Role("gateway", ("gateway",), "GATEWAY_LISTEN")
+ROLES: Final = (API, Role("router", ("router",)), Role("worker-webhook", ("worker", "webhook")), GATEWAY)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What ``eventstreams up`` was asked for. ``kafka`` None: a broker of its own."""
+
+    data_dir: Path
+    host: str
+    port: int
+    kafka: str | None
+
+
+@dataclass(slots=True)
+class _Installation:
+    """What is decided before anything starts."""
+
+    options: Options
+    folder: Path
+    state: State
+    settings: Settings
+    say: Callable[[str], None]
+    sockets: dict[str, socket.socket] = field(default_factory=dict)
+    hopeless: asyncio.Future[Death] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    def url(self, name: str) -> str:
+        host, port = self.sockets[name].getsockname()[:2]
+        return f"http://{LOOPBACK if host == '0.0.0.0' else host}:{port}"  # noqa: S104 - compared, not listened on
+
+    def open_sockets(self) -> None:
+        """Open every socket that a role listens on, so that a port that is taken is known before anything starts."""
+        options = self.options
+        self.sockets["api"] = open_socket(f"{options.host}:{options.port}", setting="--port")
+        ports = self.state.ports
+        beside = min(options.port + 1, 65535)
+        self.sockets["gateway"] = open_preferred(options.host, _known(ports, "gateway") or [beside])
+        for role in ROLES:
+            self.sockets[_admin(role)] = open_preferred(LOOPBACK, _known(ports, _admin(role)))
+        for name, opened in self.sockets.items():
+            self.state = self.state.with_port(name, opened.getsockname()[1])
+
+    def program(self, role: Role, kafka: str, replicas: int) -> Program:
+        """How to run ``role``."""
+        name = f"{self.state.instance}-{role.name}"
+        environ = {
+            "KAFKA": kafka,
+            "REPLICATION_FACTOR": str(replicas),
+            "INSTANCE": name,
+            "SECRET_KEY": _secret(self.settings.secret_key) or self.state.secret_key,
+            "ACCOUNT_SID": self.account_sid,
+            "AUTH_TOKEN": self.auth_token,
+            "PUBLIC_URL": self.settings.public_url or self.url("api"),
+            "ADMIN_LISTEN": f"fd://{self.sockets[_admin(role)].fileno()}",
+        }
+        fds = [self.sockets[_admin(role)].fileno()]
+        if role.listens is not None:
+            fds.append(self.sockets[role.name].fileno())
+            environ[role.listens] = f"fd://{fds[-1]}"
+        if role is API:
+            environ["READY_URLS"] = ",".join(f"{self.url(_admin(each))}/readyz" for each in ROLES if each is not API)
+        return Program(
+            role.name,
+            [sys.executable, "-m", "eventstreams", *role.arguments],
+            log=self.folder / "logs" / f"{role.name}.log",
+            environ={f"{PREFIX}{key}": value for key, value in environ.items()},
+            fds=fds,
+            stop_s=self.settings.drain_timeout.total_seconds() + _SPARE_S,
+            hopeless=_HOPELESS,
+        )
+
+    @property
+    def account_sid(self) -> str:
+        return self.settings.account_sid or self.state.account_sid
+
+    @property
+    def auth_token(self) -> str:
+        return _secret(self.settings.auth_token) or self.state.auth_token
+
+    def on_death(self, death: Death) -> None:
+        if death.restart_s is None:
+            if not self.hopeless.done():
+                self.hopeless.set_result(death)
+            return
+        self.say(
+            f"{death.program.name} ended ({death.how}): starting it again in {death.restart_s:g} s; "
+            f"its log is {death.program.log}"
+        )
+
+
+async def up(options: Options, folder: Path, *, say: Callable[[str], None]) -> None:
+    """Run everything until SIGINT or SIGTERM.
+
+    Args:
+        options: What was asked for.
+        folder: The data folder, which is ours alone.
+        say: Gets each line for the person who started it; the last before all is ready is ``ready``.
+
+    Raises:
+        EventStreamsError: it cannot start, or a role says that it cannot ever run with these settings.
+    """
+    settings = Settings.load()
+    installation = _Installation(options, folder, State.load(folder), settings, say)
+    installation.open_sockets()
+    stopping = asyncio.Event()
+    async with AsyncExitStack() as stack:
+        run_file = folder / "run.json"
+        stack.callback(run_file.unlink, missing_ok=True)
+        supervisor = Supervisor(
+            on_death=installation.on_death, on_start=lambda: _write_run_file(run_file, installation, supervisor)
+        )
+        _on_signals(stopping, supervisor)
+        await stack.enter_async_context(supervisor)
+        stack.callback(say, "stopping")
+        kafka, replicas = await _kafka(installation, supervisor)
+        installation.state.save(folder)
+        for role in ROLES:
+            await supervisor.start(installation.program(role, kafka, replicas))
+        _introduce(installation, kafka)
+        await _watch(installation, stopping)
+    if installation.hopeless.done():
+        death = installation.hopeless.result()
+        words = death.last_words.removeprefix("eventstreams: ")
+        raise PrerequisiteError(f"{death.program.name} cannot run: {words}")
+
+
+async def _watch(installation: _Installation, stopping: asyncio.Event) -> None:
+    """Say when all is ready; return once it is to end."""
+    ready = asyncio.create_task(_ready(f"{installation.url('api')}/readyz"))
+    ends = {asyncio.create_task(_set(stopping)), asyncio.create_task(_hopeless(installation))}
+    await asyncio.wait({ready, *ends}, return_when=asyncio.FIRST_COMPLETED)
+    if ready.done():
+        installation.say("ready")
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    for task in (ready, *ends):
+        task.cancel()
+
+
+async def _set(event: asyncio.Event) -> None:
+    await event.wait()
+
+
+async def _hopeless(installation: _Installation) -> None:
+    await asyncio.shield(installation.hopeless)
+
+
+async def _kafka(installation: _Installation, supervisor: Supervisor) -> tuple[str, int]:
+    """Bootstrap servers and replication factor, once there is something to connect to."""
+    given = installation.options.kafka
+    if given is not None:
+        admin = KafkaAdmin(installation.settings.model_copy(update={"kafka": given}))
+        await admin.wait_for_broker()
+        wanted = installation.settings.replication_factor
+        if "replication_factor" in installation.settings.model_fields_set:
+            return given, wanted
+        return given, min(await admin.brokers(), _MOST_REPLICAS)
+    ports = [installation.state.ports.get(name, 0) for name in (_KAFKA, "controller")]
+    if not all(port and is_free(port) for port in ports):
+        ports = list(free_ports(2))
+    for name, port in zip((_KAFKA, "controller"), ports, strict=True):
+        installation.state = installation.state.with_port(name, port)
+    broker = await asyncio.to_thread(
+        make_broker,
+        installation.folder / _KAFKA,
+        port=ports[0],
+        controller_port=ports[1],
+        cache=installation.settings.cache_dir,
+    )
+    log = installation.folder / "logs" / "kafka.log"
+    await supervisor.start(Program(_KAFKA, broker.command, log=log, stop_s=_BROKER_STOP_S))
+    return broker.bootstrap, 1
+
+
+def _introduce(installation: _Installation, kafka: str) -> None:
+    for name, value in (
+        ("API", f"{installation.url('api')}/v1"),
+        ("Gateway", f"{installation.url('gateway')}/v1/Events"),
+        ("Kafka", kafka),
+        ("Data", str(installation.folder)),
+        ("Logs", str(installation.folder / "logs")),
+        ("Account SID", installation.account_sid),
+        ("Auth token", installation.auth_token),
+    ):
+        installation.say(f"{name:<12} {value}")
+
+
+def _write_run_file(file: Path, installation: _Installation, supervisor: Supervisor) -> None:
+    """For scripts: what runs now, and where it listens."""
+    found = {
+        "pid": os.getpid(),
+        "pids": dict(supervisor.pids),
+        "api": installation.url("api"),
+        "gateway": installation.url("gateway"),
+        "kafka": installation.options.kafka or f"{LOOPBACK}:{installation.state.ports.get(_KAFKA, 0)}",
+        "admin": {role.name: installation.url(_admin(role)) for role in ROLES},
+        "account_sid": installation.account_sid,
+    }
+    write_private(file, orjson.dumps(found, option=orjson.OPT_INDENT_2))
+
+
+def _on_signals(stopping: asyncio.Event, supervisor: Supervisor) -> None:
+    def on_signal() -> None:
+        if stopping.is_set():
+            supervisor.kill_soon()  # asked twice: whoever asks will not wait
+        stopping.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, on_signal)
+
+
+async def _ready(url: str) -> None:
+    """Return once ``url`` answers 200."""
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_ASK_S)) as session:
+        while True:
+            with suppress(aiohttp.ClientError, TimeoutError):  # it is not up yet, or busy
+                async with session.get(url) as answer:
+                    if answer.status == 200:  # noqa: PLR2004 - OK
+                        return
+            await asyncio.sleep(_POLL_S)
+
+
+def _known(ports: Mapping[str, int], name: str) -> list[int]:
+    return [ports[name]] if name in ports else []
+
+
+def _admin(role: Role) -> str:
+    return f"admin-{role.name}"
+
+
+def _secret(value: SecretStr | None) -> str | None:
+    return None if value is None else value.get_secret_value()

@@ -1,0 +1,68 @@
+"""A real Kafka broker for tests, of their own: another port and folder each time."""
+
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from eventstreams.local.broker import LocalBroker
+from eventstreams.local.kafka import make_broker
+from eventstreams.local.ports import free_ports
+
+_READY_S: Final = 60.0
+_STOP_S: Final = 20.0
+
+
+class RunningBroker:
+    """A broker that a test can kill and start again on the same port, with the same data."""
+
+    def __init__(self, broker: LocalBroker) -> None:
+        self._broker = broker
+        self._process: subprocess.Popen[bytes] | None = None
+        self.bootstrap = broker.bootstrap
+
+    def start(self) -> None:
+        """Return once it answers.
+
+        Raises:
+            TimeoutError: it does not; the text has the end of its log.
+        """
+        log = self._broker.folder / "broker.log"
+        with log.open("ab") as out:
+            self._process = subprocess.Popen(self._broker.command, stdout=out, stderr=out)  # noqa: S603 - ours
+        if not self._broker.is_ready(timeout_s=_READY_S):
+            self.kill()
+            raise TimeoutError(f"the broker did not start: {log.read_text()[-2000:]}")
+
+    def kill(self) -> None:
+        """End it with SIGKILL, as a power cut would."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """End it in order."""
+        self._end(signal.SIGTERM)
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._process is None:
+            return
+        self._process.send_signal(number)
+        try:
+            self._process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+
+@contextmanager
+def running_broker(folder: Path) -> Iterator[RunningBroker]:
+    """A running broker with its data in ``folder``."""
+    port, controller_port = free_ports(2)
+    broker = RunningBroker(make_broker(folder, port=port, controller_port=controller_port))
+    broker.start()
+    try:
+        yield broker
+    finally:
+        broker.stop()

@@ -1,0 +1,1 @@
+"""The whole of Event Streams at work on this machine: ``make demo``."""

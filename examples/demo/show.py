@@ -1,0 +1,47 @@
+"""The live table, and the last words."""
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from examples.demo.tally import Tally
+
+
+def table(tally: Tally, *, doing: str) -> RenderableType:
+    """The figures as they stand."""
+    grid = Table(show_header=False, box=None, padding=(0, 2))
+    grid.add_column(style="bold")
+    grid.add_column(justify="right")
+    grid.add_column(style="dim")
+    dead = tally.dead_by_reason
+    rows = [
+        ("accepted", f"{len(tally.accepted):,}", "by Kafka, on es.events"),
+        ("routed", f"{tally.routed:,}", "copies on the subscription's topic"),
+        ("delivered", f"{len(tally.delivered):,}", _duplicates(tally)),
+        ("retried", f"{tally.retries:,}", "attempts that failed and were put off"),
+        ("dead-lettered", f"{len(tally.dead):,}", ", ".join(f"{each} {count}" for each, count in dead.items())),
+        ("waiting", f"{tally.waiting:,}", ""),
+        ("p50", _ms(tally.latency_ms(0.5)), "from accepted to delivered"),
+        ("p99", _ms(tally.latency_ms(0.99)), "those that were retried among them"),
+    ]
+    for row in rows:
+        grid.add_row(*row)
+    return Group(Text(doing, style="cyan"), grid)
+
+
+def summary(console: Console, tally: Tally) -> None:
+    """Say whether it adds up."""
+    accepted, delivered, dead = len(tally.accepted), len(tally.delivered), len(tally.dead)
+    console.print(f"{accepted:,} accepted = {delivered:,} delivered + {dead:,} dead-lettered", highlight=False)
+    for problem in tally.problems():
+        console.print(f"does not add up: {problem}", style="bold red", highlight=False)
+    if not tally.problems():
+        console.print("It adds up: nothing was lost, and every signature was right.", style="bold green")
+
+
+def _duplicates(tally: Tally) -> str:
+    return f"each once, {tally.duplicates} twice" if tally.duplicates else "each once, signature checked"
+
+
+def _ms(value: int | None) -> str:
+    return "-" if value is None else f"{value:,} ms"

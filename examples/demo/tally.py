@@ -1,0 +1,59 @@
+"""What became of every event of the demo, and whether it adds up. Pure."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Tally:
+    """Events by id.
+
+    Attributes:
+        accepted: When the broker accepted each, in ms since the epoch.
+        delivered: When the receiver first answered 2xx, in ms since the epoch.
+        dead: Reason of each dead letter.
+        deliveries: 2xx answers, an event in a request counting as one; more than ``delivered`` are duplicates.
+        bad_signatures: Requests whose signature the official validator refused.
+        routed: Copies on the subscription's topic, as the router counts.
+        retries: Attempts that failed and were put on a retry topic, as the worker counts.
+    """
+
+    accepted: dict[str, int] = field(default_factory=dict)
+    delivered: dict[str, int] = field(default_factory=dict)
+    dead: dict[str, str] = field(default_factory=dict)
+    deliveries: int = 0
+    bad_signatures: int = 0
+    routed: int = 0
+    retries: int = 0
+
+    @property
+    def waiting(self) -> int:
+        """Accepted events that are neither delivered nor dead letters."""
+        return len(self.accepted.keys() - self.delivered.keys() - self.dead.keys())
+
+    @property
+    def duplicates(self) -> int:
+        return self.deliveries - len(self.delivered)
+
+    @property
+    def dead_by_reason(self) -> Counter[str]:
+        return Counter(self.dead.values())
+
+    def latency_ms(self, share: float) -> int | None:
+        """What ``share`` of the delivered events (0 to 1) took at most, from accepted to delivered."""
+        known = self.delivered.keys() & self.accepted.keys()
+        took = sorted(self.delivered[event_id] - self.accepted[event_id] for event_id in known)
+        return took[min(int(share * len(took)), len(took) - 1)] if took else None
+
+    def problems(self) -> list[str]:
+        """Why the demo has failed; empty where every accepted event is delivered or a dead letter, and no other."""
+        ended = self.delivered.keys() | self.dead.keys()
+        both = self.delivered.keys() & self.dead.keys()
+        checks = (
+            (not self.accepted, "no event was accepted"),
+            (self.waiting, f"{self.waiting} accepted events are neither delivered nor dead letters"),
+            (ended - self.accepted.keys(), f"{len(ended - self.accepted.keys())} events came out that never went in"),
+            (both, f"{len(both)} events were delivered and are dead letters as well"),
+            (self.bad_signatures, f"{self.bad_signatures} requests had a signature that the validator refused"),
+        )
+        return [text for failed, text in checks if failed]

@@ -1,0 +1,128 @@
+"""What the commands do: from lines or stories to the publisher, with a display."""
+
+import asyncio
+import os
+import signal
+import stat
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from itertools import islice
+from typing import Final
+
+import orjson
+
+from eventstreams.catalog import Catalog
+from eventstreams.kafka.admin import KafkaAdmin
+from eventstreams.settings import Settings
+from eventstreams.topics import Topics
+from producers.cloudevents import CloudEventParser, render
+from producers.display import Display
+from producers.lines import read_lines
+from producers.outcomes import Accepted, Invalid, NotAcknowledged, PublishOutcome
+from producers.publish_lines import LineOutcome, publish_lines
+from producers.publisher import EventPublisher
+from producers.simulator import Scenario, paced, simulate
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+
+@asynccontextmanager
+async def _publisher(settings: Settings, catalog: Catalog) -> AsyncIterator[EventPublisher]:
+    """A publisher whose topics are there."""
+    admin = KafkaAdmin(settings)
+    await admin.wait_for_broker()
+    await admin.ensure(Topics(settings).base_specs())
+    async with EventPublisher(settings, catalog) as publisher:
+        yield publisher
+
+
+async def publish_file(settings: Settings, descriptor: int, *, account_sid: str | None, as_json: bool) -> int:
+    """Publish the lines of ``descriptor`` and return the exit code.
+
+    Stops after a batch of which an event was not acknowledged: the next ones would wait in vain as well.
+
+    Raises:
+        EventStreamsError: there is no broker, no catalogue, or the publisher can never send again.
+    """
+    catalog = Catalog.load(settings.catalog_dirs)
+    parser = CloudEventParser(catalog)
+    about = os.fstat(descriptor)
+    total = about.st_size if stat.S_ISREG(about.st_mode) else None
+    async with _publisher(settings, catalog) as publisher:
+        published = publish_lines(read_lines(descriptor), publisher, parser, account_sid=account_sid)
+        with Display(total=total) as display:
+            async with aclosing(published):
+                async for outcomes in published:
+                    _show(display, outcomes, done=os.lseek(descriptor, 0, os.SEEK_CUR) if total else None)
+                    if as_json:
+                        _write([_as_json(each) for each in outcomes])
+                    if any(isinstance(each.outcome, NotAcknowledged) for each in outcomes):
+                        display.say(f"stopped after line {outcomes[-1].number}: Kafka does not acknowledge")
+                        break
+    return display.exit_code
+
+
+async def simulate_events(settings: Settings, scenario: Scenario, *, total: int | None, printing: bool) -> int:
+    """Publish, or print, the first ``total`` events of ``scenario`` at its rate; without end where that is None.
+
+    Returns the exit code. SIGINT and SIGTERM end it in order.
+
+    Raises:
+        EventStreamsError: there is no broker, no catalogue, or the publisher can never send again.
+    """
+    batches = paced(islice(simulate(scenario), total), rate=scenario.rate, stopping=_stopping_on_signals())
+    if printing:
+        async for batch in batches:
+            _write([render(event) for event in batch])
+        return 0
+    async with _publisher(settings, Catalog.load(settings.catalog_dirs)) as publisher:
+        with Display(total=total) as display:
+            display.say(f"simulating {', '.join(scenario.products)} with seed {scenario.seed}")
+            async for batch in batches:
+                _show_batch(display, await publisher.publish_many(batch))
+    return display.exit_code
+
+
+def _stopping_on_signals() -> asyncio.Event:
+    """Set by the first SIGINT or SIGTERM; a second one ends the process as usual."""
+    stopping, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def stop() -> None:
+        stopping.set()
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)
+
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, stop)
+    return stopping
+
+
+def _show(display: Display, outcomes: Sequence[LineOutcome], *, done: float | None) -> None:
+    failed = [each for each in outcomes if not isinstance(each.outcome, Accepted)]
+    for each in failed:
+        display.say(f"line {each.number}: {each.outcome}")
+    display.add(accepted=len(outcomes) - len(failed), failed=len(failed), done=done)
+
+
+def _show_batch(display: Display, outcomes: Sequence[PublishOutcome]) -> None:
+    failed = [each for each in outcomes if not isinstance(each, Accepted)]
+    if failed:
+        display.say(f"{len(failed)} of {len(outcomes)} events failed, the first because: {failed[0]}")
+    done = display.accepted + display.failed + len(outcomes)
+    display.add(accepted=len(outcomes) - len(failed), failed=len(failed), done=done)
+
+
+def _as_json(line: LineOutcome) -> dict[str, object]:
+    match line.outcome:
+        case Accepted(event_id, partition, offset):
+            return {"line": line.number, "id": event_id, "partition": partition, "offset": offset}
+        case Invalid(path, reason):
+            return {"line": line.number, "error": {"path": path, "reason": reason}}
+        case NotAcknowledged(event_id, reason, retry_is_safe):
+            return {"line": line.number, "id": event_id, "error": {"reason": reason, "retry_is_safe": retry_is_safe}}
+
+
+def _write(objects: Sequence[dict[str, object]]) -> None:
+    sys.stdout.buffer.write(b"".join(orjson.dumps(each) + b"\n" for each in objects))
+    sys.stdout.buffer.flush()

@@ -1,0 +1,128 @@
+"""An event as the record it becomes, or what is wrong with it. Pure: nothing is sent."""
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from eventstreams.catalog import Catalog, SchemaVersion
+from eventstreams.codec import Codec
+from eventstreams.errors import InvalidEventError
+from eventstreams.events import Event
+from eventstreams.headers import event_headers
+from eventstreams.sids import SidKind, is_sid
+from eventstreams.topics import MAX_EVENT_BYTES
+from producers.outcomes import Invalid
+
+MAX_ATTRIBUTE_BYTES: Final = 1024  # attributes are headers of every copy; resources' paths are far shorter
+_HEADER_OVERHEAD_BYTES: Final = 10  # two lengths of up to five bytes each
+_RECORD_OVERHEAD_BYTES: Final = 200  # a record batch's own head (61) and a record's (35), rounded up
+_MAX_PATH: Final = 200  # characters; keys of the data come from outside and may be of any length
+_MAX_REASON: Final = 1000
+_FORBIDDEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # CloudEvents 1.0, section 3.1, String
+_SUGGESTION_CUTOFF: Final = 0.8  # of 1; below, names have too little in common to be a slip
+_REMEMBERED_BOUND: Final = 1000  # unknown type names whose nearest one is kept: finding it takes milliseconds
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedEvent:
+    """A record for the events topic."""
+
+    id: str
+    type: str
+    key: bytes
+    value: bytes
+    headers: Sequence[tuple[str, bytes]]
+
+
+class EventEncoder:
+    """Checks events against the catalogue and encodes them, once for their whole way."""
+
+    def __init__(self, catalog: Catalog, codec: Codec) -> None:
+        self._catalog = catalog
+        self._codec = codec
+        self._unknown: dict[str, Invalid] = {}
+
+    def encode(self, event: Event) -> EncodedEvent | Invalid:
+        """The record of ``event``, by the schema version that it names or else the newest."""
+        if problem := _attribute_problem(event):
+            return problem
+        schema = self._schema(event)
+        if isinstance(schema, Invalid):
+            return schema
+        try:
+            value = self._codec.encode(schema, event.data)
+        except InvalidEventError as error:
+            reason = str(error).removeprefix(f"{error.path} ")
+            return Invalid(error.path[:_MAX_PATH], reason[:_MAX_REASON])
+        key = (event.partition_key or event.source).encode()
+        headers = event_headers(event, dataschema=self._codec.dataschema(schema))
+        size = _record_bytes(key, value, headers)
+        if size > MAX_EVENT_BYTES:
+            return Invalid("$", f"takes {size} bytes as a record: at most {MAX_EVENT_BYTES} are possible")
+        return EncodedEvent(event.id, event.type, key, value, headers)
+
+    def _schema(self, event: Event) -> SchemaVersion | Invalid:
+        newest = self._catalog.newest_schema(event.type)
+        if newest is None:
+            return self._unknown.get(event.type) or self._unknown_type(event.type)
+        if event.schema_version is None:
+            return newest
+        found = self._catalog.schemas[newest.schema_id].version(event.schema_version)
+        return found or Invalid(
+            "$.dataschema",
+            f"names version {event.schema_version} of {newest.schema_id}, which has 1 to {newest.version}",
+        )
+
+    def _unknown_type(self, name: str) -> Invalid:
+        near = difflib.get_close_matches(name, self._catalog.types, n=1, cutoff=_SUGGESTION_CUTOFF)
+        hint = f": did you mean {near[0]}?" if near else ""
+        problem = Invalid("$.type", f"is not an event type of the catalogue{hint}")
+        if len(self._unknown) >= _REMEMBERED_BOUND:
+            self._unknown.clear()
+        self._unknown[name] = problem
+        return problem
+
+
+def _attribute_problem(event: Event) -> Invalid | None:
+    for name, text in (
+        ("id", event.id),
+        ("type", event.type),
+        ("source", event.source),
+        ("subject", event.subject),
+        ("partitionkey", event.partition_key),
+    ):
+        if text is not None and (reason := _text_problem(text)):
+            return Invalid(f"$.{name}", reason)
+    if not is_sid(event.account_sid, SidKind.ACCOUNT):
+        return Invalid("$.accountsid", "must be AC and 32 hexadecimal digits")
+    reason = _time_problem(event.time)
+    return Invalid("$.time", reason) if reason else None
+
+
+def _text_problem(text: str) -> str | None:
+    if not text:
+        return "is empty"
+    if _FORBIDDEN.search(text):
+        return "has a control character or half a surrogate pair in it"
+    if len(text.encode()) > MAX_ATTRIBUTE_BYTES:
+        return f"is longer than {MAX_ATTRIBUTE_BYTES} bytes"
+    return None
+
+
+def _time_problem(at: datetime) -> str | None:
+    if at.tzinfo is None:
+        return "has no time zone: say which, such as datetime.now(UTC)"
+    try:
+        at.astimezone(UTC)
+    except OverflowError:
+        return "is outside the years 1 to 9999 of UTC"
+    return None
+
+
+def _record_bytes(key: bytes, value: bytes, headers: Sequence[tuple[str, bytes]]) -> int:
+    """What the record can take at most; compression is not counted on."""
+    in_headers = sum(len(name) + len(text) + _HEADER_OVERHEAD_BYTES for name, text in headers)
+    return len(key) + len(value) + in_headers + _RECORD_OVERHEAD_BYTES

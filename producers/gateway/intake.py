@@ -1,0 +1,114 @@
+"""``POST /v1/Events``: all of a request's events, or none of them for a reason that is the client's."""
+
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+from typing import Final
+
+import orjson
+from aiohttp import hdrs, web
+
+from eventstreams.control.records import Account
+from eventstreams.errors import FatalProducerError
+from eventstreams.http import ACCOUNT, RefusedError, read_body, unavailable
+from eventstreams.telemetry.metrics import Metrics
+from producers.cloudevents import CloudEventParser
+from producers.encoder import EncodedEvent
+from producers.gateway.admission import Admission
+from producers.gateway.binding import read_events
+from producers.outcomes import Accepted, Invalid, NotAcknowledged
+from producers.publisher import EventPublisher
+
+MAX_BODY_BYTES: Final = 2 << 20  # an event of the largest size, which JSON spells longer than Avro
+_MAX_PROBLEMS: Final = 50  # listed in an answer; who has more mends these first
+
+
+class Intake:
+    """Takes events in.
+
+    An event that is invalid refuses its whole batch, before anything is published: the client mends the batch and
+    sends it again as it is, without having to remember which part of it was taken. Only where Kafka fails half-way
+    can a part have been accepted; the answer then says which, and the same batch, with the ids of the answer, can
+    be sent again.
+    """
+
+    def __init__(
+        self,
+        publisher: EventPublisher,
+        parser: CloudEventParser,
+        admission: Admission,
+        *,
+        metrics: Metrics,
+        on_crash: Callable[[BaseException], None],
+    ) -> None:
+        self._publisher = publisher
+        self._parser = parser
+        self._admission = admission
+        self._metrics = metrics
+        self._on_crash = on_crash
+
+    async def post(self, request: web.Request) -> web.Response:
+        """202 with the events' ids, in order, once the broker has acknowledged all of them."""
+        with self._admission.admit(_size(request)):
+            body = await read_body(request)
+            events = read_events(body, request.headers, content_type=request.content_type, charset=request.charset)
+            records = self._encode(events, request[ACCOUNT])
+            try:
+                outcomes = await self._publisher.send(records)
+            except FatalProducerError as error:
+                self._on_crash(error)  # only a new process can publish again
+                raise
+        if any(isinstance(each, NotAcknowledged) for each in outcomes):
+            raise _not_acknowledged(outcomes)
+        answer = orjson.dumps({"ids": [each.id for each in outcomes]})
+        return web.Response(status=HTTPStatus.ACCEPTED, body=answer, content_type="application/json")
+
+    def _encode(self, events: Sequence[object], account: Account) -> list[EncodedEvent]:
+        records: list[EncodedEvent] = []
+        problems: list[tuple[int, Invalid]] = []
+        for position, value in enumerate(events):
+            match self._encode_one(value, account):
+                case EncodedEvent() as record:
+                    records.append(record)
+                case Invalid() as problem:
+                    problems.append((position, problem))
+                    if len(problems) == _MAX_PROBLEMS:
+                        break
+        if problems:
+            self._metrics.refused.labels("invalid").inc(len(problems))
+            raise _invalid(problems)
+        return records
+
+    def _encode_one(self, value: object, account: Account) -> EncodedEvent | Invalid:
+        event = value if isinstance(value, Invalid) else self._parser.parse(value, account_sid=account.sid)
+        if isinstance(event, Invalid):
+            return event
+        if event.account_sid != account.sid:
+            return Invalid("$.accountsid", "is not the account that the request authenticates as")
+        return self._publisher.encoder.encode(event)
+
+
+def _size(request: web.Request) -> int:
+    """The most that the body can be, as far as the request says."""
+    known = request.content_length is not None and hdrs.CONTENT_ENCODING not in request.headers
+    return min(request.content_length or 0, MAX_BODY_BYTES) if known else MAX_BODY_BYTES
+
+
+def _invalid(problems: Sequence[tuple[int, Invalid]]) -> RefusedError:
+    position, first = problems[0]
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return RefusedError(
+        f"Nothing was published: event {position}: {first}{more}",
+        details={
+            "errors": [
+                {"position": position, "path": problem.path, "reason": problem.reason} for position, problem in problems
+            ]
+        },
+    )
+
+
+def _not_acknowledged(outcomes: Sequence[Accepted | NotAcknowledged]) -> RefusedError:
+    missed = sum(isinstance(each, NotAcknowledged) for each in outcomes)
+    return unavailable(
+        f"Kafka did not acknowledge {missed} of {len(outcomes)} events in time: send them again with these ids",
+        details={"events": [{"id": each.id, "accepted": isinstance(each, Accepted)} for each in outcomes]},
+    )

@@ -1,0 +1,56 @@
+"""The gateway as a process: what it is made of, in the order in which it starts and, backwards, stops."""
+
+from contextlib import AsyncExitStack
+from typing import Final
+
+from eventstreams.catalog import Catalog
+from eventstreams.control.feed import ControlFeed
+from eventstreams.control.vault import Vault
+from eventstreams.http import Authenticator
+from eventstreams.kafka.admin import KafkaAdmin
+from eventstreams.process import Process
+from eventstreams.process.health import serve_app
+from eventstreams.process.listen import address_of, open_socket
+from eventstreams.settings import PREFIX
+from eventstreams.topics import Topics
+from producers.cloudevents import CloudEventParser
+from producers.gateway.admission import Admission
+from producers.gateway.app import make_app
+from producers.gateway.intake import Intake
+from producers.publisher import EventPublisher
+
+_READY: Final = "the control topic"
+_MAX_REQUESTS: Final = 1000  # under way: a connection each, most of them waiting for Kafka
+_MAX_BYTES: Final = 64 << 20  # of their bodies
+_ACK_S: Final = 10.0  # sooner than clients and load balancers give up (30 s and more), so that they get an answer
+_DRAIN_SHARE: Final = 0.5  # of the process's drain time, for requests under way; the rest is the producer's
+
+
+async def serve(process: Process) -> None:
+    """Take events in until ``process.stopping``; requests under way are answered before the end."""
+    settings, topics = process.settings, Topics(process.settings)
+    process.health.expect(_READY)
+    catalog, vault = Catalog.load(settings.catalog_dirs), Vault(settings)
+    admin = KafkaAdmin(settings)
+    async with AsyncExitStack() as stack:
+        # Opened first: a port that is taken is told at once.
+        listening = stack.enter_context(open_socket(settings.gateway_listen, setting=f"{PREFIX}GATEWAY_LISTEN"))
+        await admin.wait_for_broker()
+        await admin.ensure(topics.base_specs())
+        feed = await stack.enter_async_context(ControlFeed(settings, on_crash=process.crash))
+        publisher = await stack.enter_async_context(
+            EventPublisher(settings, catalog, metrics=process.metrics, ack_timeout_s=_ACK_S)
+        )
+        intake = Intake(
+            publisher,
+            CloudEventParser(catalog),
+            Admission(max_requests=_MAX_REQUESTS, max_bytes=_MAX_BYTES),
+            metrics=process.metrics,
+            on_crash=process.crash,
+        )
+        app = make_app(intake, Authenticator(feed.snapshot, vault), process.health)
+        drain_s = settings.drain_timeout.total_seconds() * _DRAIN_SHARE
+        await stack.enter_async_context(serve_app(app, listening, drain_s=drain_s))
+        process.health.met(_READY)
+        process.log.info("gateway.listening", address=address_of(listening))
+        await process.stopping.wait()

@@ -1,0 +1,54 @@
+"""What becomes of an event that somebody publishes: a closed set of values."""
+
+from dataclasses import dataclass
+
+from typing_extensions import override
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The broker has the event, on all in-sync replicas. ``partition`` and ``offset`` are of the events topic."""
+
+    id: str
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Invalid:
+    """The event does not fit the catalogue. Nothing was sent; sending it again is pointless.
+
+    Attributes:
+        path: JSON path of the first offence, such as ``$.data.messageSid``; ``$`` is the event as a whole.
+        reason: What is wrong with it, as the rest of a sentence that begins with ``path``. Never the value.
+    """
+
+    path: str
+    reason: str
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.path} {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class NotAcknowledged:
+    """The broker did not say that it has the event; it may have it nevertheless.
+
+    Attributes:
+        id: The event's.
+        reason: Kafka's, in words.
+        retry_is_safe: The same event, with the same id, may be published again and can then succeed.
+    """
+
+    id: str
+    reason: str
+    retry_is_safe: bool
+
+    @override
+    def __str__(self) -> str:
+        follows = "publish it again" if self.retry_is_safe else "publishing it again will not help"
+        return f"Kafka did not acknowledge {self.id} ({self.reason}): {follows}"
+
+
+PublishOutcome = Accepted | Invalid | NotAcknowledged
