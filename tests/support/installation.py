@@ -155,6 +155,9 @@ class Installation:
                 "eventName": type_,
                 "timestamp": "2026-11-24T10:00:00.000Z",
                 "messageStatus": "SENT",
+                "apiVersion": "2010-04-01",
+                "from": "+15005550006",
+                "to": "+15005550010",
             },
         )
 
