@@ -1,4 +1,4 @@
-"""The command line. Applications add their commands by the entry-point group ``eventstreams.commands``."""
+"""The command line. Every command comes in by the entry-point group ``eventstreams.commands``."""
 
 import sys
 from collections.abc import Callable
@@ -11,14 +11,12 @@ from typing_extensions import override
 from eventstreams import __version__
 from eventstreams.control.vault import new_key
 from eventstreams.errors import EventStreamsError, PluginError
-from eventstreams.local.cli import fetch_kafka, up
-from eventstreams.settings import Settings
 
 GROUP: Final = "eventstreams.commands"
 
 
 class _LazyGroup(click.Group):
-    """Loads an application's command when it is asked for: a role starts without importing the others."""
+    """Loads a command when it is asked for: a role starts without importing the others."""
 
     @override
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -52,10 +50,6 @@ def new_key_command() -> None:
     click.echo(new_key())
 
 
-eventstreams.add_command(up)
-eventstreams.add_command(fetch_kafka)
-
-
 def main() -> None:
     """Run the command line; errors that a person can mend are one sentence, never a traceback."""
     run(eventstreams)
@@ -67,8 +61,3 @@ def run(command: Callable[[], object]) -> None:
     except EventStreamsError as error:
         click.echo(f"eventstreams: {error}", err=True)
         sys.exit(error.exit_code)
-
-
-def load_settings() -> Settings:
-    """The settings of this process, for commands."""
-    return Settings.load()

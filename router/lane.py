@@ -146,7 +146,9 @@ class Lane:
     def _deliver(self, runs: Sequence[Run]) -> Sequence[Settled]:
         settled = [self._produce_run(run) for run in runs]
         while failed := self._flush():
-            _log.warning("copies.not_acked", count=len(failed), error=failed[0].error.str(), follows="they are repeated")
+            _log.warning(
+                "copies.not_acked", count=len(failed), error=failed[0].error.str(), follows="they are repeated"
+            )
             for each in failed:
                 if each.error.fatal():
                     raise FatalProducerError(f"Kafka's producer gave up: {each.error.str()}")

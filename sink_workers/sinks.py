@@ -20,6 +20,7 @@ from eventstreams.sinks.contract import AnySinkPlugin
 from eventstreams.telemetry.logging import get_logger
 
 _USER_AGENT: Final = f"eventstreams/{__version__}"
+_CLOSE_S: Final = 2.0  # a plugin that hangs must not hold up the end of the process
 
 _log = get_logger(__name__)
 
@@ -61,7 +62,8 @@ class SinkPool:
     ) -> None:
         for sink_sid in list(self._open):
             self._retire(sink_sid)
-        await asyncio.gather(*self._closing)
+        if self._closing:
+            await asyncio.wait(self._closing, timeout=_CLOSE_S)
 
     def capabilities(self, sink_sid: str) -> Capabilities | None:
         """What the sink can do; None where it is not open (yet)."""

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Final
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._listoffsets import OffsetSpec
 from confluent_kafka.admin._metadata import ClusterMetadata
 from confluent_kafka.cimpl import NewTopic
 
@@ -72,6 +73,30 @@ class KafkaAdmin:
         listing = await self._list(_REQUEST_S)
         prefix = self._settings.topic_prefix
         return {name: len(topic.partitions) for name, topic in listing.topics.items() if name.startswith(prefix)}
+
+    async def lag(self, group: str, topic: str) -> int:
+        """How many records of ``topic`` the consumer group ``group`` has still to settle; 0 where it is gone.
+
+        Raises:
+            TopicError: Kafka did not say.
+        """
+        listing = await self._list(_REQUEST_S)
+        if topic not in listing.topics:
+            return 0
+        partitions = [TopicPartition(topic, number) for number in listing.topics[topic].partitions]
+        try:
+            asked = self._client.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group, partitions)])
+            answer = await asyncio.wrap_future(asked[group])
+            first = await self._offsets(partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]  # the library's gap
+            end = await self._offsets(partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]  # the library's gap
+        except KafkaException as error:
+            raise TopicError(f"Kafka does not tell the offsets of {topic}: {error.args[0].str()}") from error
+        committed = {each.partition: each.offset for each in answer.topic_partitions}
+        return sum(end[number] - max(committed.get(number, 0), first[number]) for number in end)
+
+    async def _offsets(self, partitions: Sequence[TopicPartition], spec: OffsetSpec) -> Mapping[int, int]:
+        asked = self._client.list_offsets(dict.fromkeys(partitions, spec), request_timeout=_REQUEST_S)
+        return {each.partition: (await asyncio.wrap_future(future)).offset for each, future in asked.items()}
 
     async def brokers(self) -> int:
         """How many brokers there are.

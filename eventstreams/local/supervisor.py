@@ -12,7 +12,6 @@ from asyncio.subprocess import Process
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Final, Self
 
 _LEASH: Final = Path(__file__).with_name("leash.py")
@@ -37,7 +36,7 @@ class Program:
     name: str
     command: Sequence[str]
     log: Path
-    environ: Mapping[str, str] = MappingProxyType({})
+    environ: Mapping[str, str] = field(default_factory=dict)
     fds: Sequence[int] = ()
     stop_s: float = 30.0
     hopeless: frozenset[int] = frozenset()

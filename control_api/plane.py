@@ -1,0 +1,76 @@
+"""What the routes work with: the snapshot to read, the writer, and the rules that need more than one resource."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from aiohttp import web
+
+from eventstreams.catalog import Catalog
+from eventstreams.control.feed import ControlFeed
+from eventstreams.control.records import SinkRecord, Subscription, SubscriptionState
+from eventstreams.control.vault import Vault
+from eventstreams.control.writer import ControlWriter
+from eventstreams.kafka.admin import KafkaAdmin
+from eventstreams.sinks.contract import AnySinkPlugin
+from eventstreams.times import Clock
+from eventstreams.topics import Topics
+
+MAX_SINKS: Final = 100  # of an account: the reference's limits
+MAX_SUBSCRIPTIONS: Final = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlPlane:
+    """Everything that a request may need.
+
+    Attributes:
+        writing: Held while a write is checked and made, so that limits and references hold.
+        public_url: Start of the URLs in answers; None: where the request was sent to.
+    """
+
+    feed: ControlFeed
+    writer: ControlWriter
+    admin: KafkaAdmin
+    topics: Topics
+    catalog: Catalog
+    plugins: Mapping[str, AnySinkPlugin]
+    vault: Vault
+    clock: Clock
+    public_url: str | None
+    writing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def sinks_of(self, account_sid: str) -> Sequence[SinkRecord]:
+        """The account's sinks, oldest first."""
+        return list(self.feed.snapshot.sinks_of(account_sid))
+
+    def sink_of(self, account_sid: str, sid: str) -> SinkRecord | None:
+        """The sink ``sid``; None also where it is another account's."""
+        found = self.feed.snapshot.sinks.get(sid)
+        return found if found is not None and found.account_sid == account_sid else None
+
+    def subscriptions_of(self, account_sid: str) -> Sequence[Subscription]:
+        """The account's subscriptions, oldest first, without those that are being deleted."""
+        return list(_active(self.feed.snapshot.subscriptions_of(account_sid)))
+
+    def subscription_of(self, account_sid: str, sid: str) -> Subscription | None:
+        """The subscription ``sid``; None also where it is another account's, or being deleted."""
+        found = self.feed.snapshot.subscriptions.get(sid)
+        mine = found is not None and found.account_sid == account_sid
+        return found if mine and found is not None and found.state is SubscriptionState.ACTIVE else None
+
+    def used_sinks(self, account_sid: str) -> set[str]:
+        """SIDs of the sinks that a subscription of the account delivers to."""
+        return {each.sink_sid for each in self.subscriptions_of(account_sid)}
+
+    def url(self, request: web.Request, path: str) -> str:
+        """The absolute URL of ``path``, as whoever sent ``request`` can reach it."""
+        return f"{(self.public_url or f'{request.scheme}://{request.host}').rstrip('/')}{path}"
+
+
+PLANE: Final = web.AppKey("plane", ControlPlane)
+
+
+def _active(subscriptions: Iterable[Subscription]) -> Iterable[Subscription]:
+    return (each for each in subscriptions if each.state is SubscriptionState.ACTIVE)

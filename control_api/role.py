@@ -1,0 +1,98 @@
+"""The API as a process: what it is made of, in the order in which it starts and, backwards, stops."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import Final
+
+from control_api.app import make_app
+from control_api.janitor import Janitor
+from control_api.plane import ControlPlane
+from eventstreams.catalog import Catalog
+from eventstreams.control.feed import ControlFeed
+from eventstreams.control.records import Account
+from eventstreams.control.vault import Vault
+from eventstreams.control.writer import ControlWriter
+from eventstreams.errors import SettingsError
+from eventstreams.kafka.admin import KafkaAdmin
+from eventstreams.kafka.producer import AckedProducer
+from eventstreams.process import Process
+from eventstreams.process.health import serve_app
+from eventstreams.process.listen import address_of, open_socket
+from eventstreams.settings import PREFIX, Settings
+from eventstreams.sinks.registry import load_plugins
+from eventstreams.times import now_ms
+from eventstreams.topics import Topics
+
+_READY: Final = "the control topic"
+_DRAIN_S: Final = 5.0
+_ACK_S: Final = 10.0  # sooner than clients give up, so that they get an answer
+
+
+async def serve(process: Process) -> None:
+    """Answer until ``process.stopping``."""
+    settings, topics = process.settings, Topics(process.settings)
+    process.health.expect(_READY)
+    catalog, vault, plugins = Catalog.load(settings.catalog_dirs), Vault(settings), load_plugins()
+    admin = KafkaAdmin(settings)
+    async with AsyncExitStack() as stack:
+        # Opened first: a port that is taken is told at once.
+        listening = stack.enter_context(open_socket(settings.api_listen, setting=f"{PREFIX}API_LISTEN"))
+        await admin.wait_for_broker()
+        await admin.ensure(topics.base_specs())
+        feed = await stack.enter_async_context(ControlFeed(settings, on_crash=process.crash))
+        producer = await stack.enter_async_context(AckedProducer(settings, linger_ms=0, timeout_s=_ACK_S))
+        plane = ControlPlane(
+            feed=feed,
+            writer=ControlWriter(producer, feed, topics),
+            admin=admin,
+            topics=topics,
+            catalog=catalog,
+            plugins=plugins,
+            vault=vault,
+            clock=now_ms,
+            public_url=settings.public_url,
+        )
+        await ensure_first_account(plane, settings)
+        stack.callback(_watch(Janitor(plane), process).cancel)
+        app = make_app(plane, process.health, ready_urls=settings.ready_urls)
+        await stack.enter_async_context(serve_app(app, listening, drain_s=_DRAIN_S))
+        process.health.met(_READY)
+        process.log.info("api.listening", address=address_of(listening))
+        await process.stopping.wait()
+
+
+async def ensure_first_account(plane: ControlPlane, settings: Settings) -> None:
+    """Make the account that the settings name, or give it the token that they name.
+
+    Raises:
+        SettingsError: only one of the two is set.
+    """
+    sid, token = settings.account_sid, settings.auth_token
+    if (sid is None) != (token is None):
+        raise SettingsError(f"{PREFIX}ACCOUNT_SID and {PREFIX}AUTH_TOKEN go together: set both, or none")
+    if sid is None or token is None:
+        return
+    found = plane.feed.snapshot.accounts.get(sid)
+    secret = token.get_secret_value()
+    if found is not None and plane.vault.unlock(found.auth_token) == secret:
+        return
+    now = plane.clock()
+    await plane.writer.put(
+        Account(
+            sid=sid,
+            friendly_name="First account" if found is None else found.friendly_name,
+            auth_token=plane.vault.lock(secret),
+            created_ms=now if found is None else found.created_ms,
+            updated_ms=now,
+        )
+    )
+
+
+def _watch(janitor: Janitor, process: Process) -> "asyncio.Task[None]":
+    def ended(task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and (error := task.exception()):
+            process.crash(error)
+
+    task = asyncio.create_task(janitor.run(), name="janitor")
+    task.add_done_callback(ended)
+    return task

@@ -1,0 +1,157 @@
+"""``/v1/Sinks``: create, fetch, list, delete."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Final
+
+import orjson
+from aiohttp import web
+from pydantic import ValidationError
+
+from control_api.answers import json_answer, list_answer, timestamp
+from control_api.codes import Code, refused
+from control_api.forms import Form, read_form
+from control_api.plane import MAX_SINKS, PLANE, ControlPlane
+from eventstreams.control.records import SinkRecord, SinkStatus
+from eventstreams.http import ACCOUNT, RefusedError, not_found
+from eventstreams.sids import SidKind, is_sid, new_sid
+from eventstreams.sinks.contract import AnySinkPlugin
+
+PATH: Final = "/v1/Sinks"
+_BOOLEANS: Final = {"true": True, "false": False}
+
+
+async def create(request: web.Request) -> web.Response:
+    """CreateSink. A sink is active at once."""
+    plane, account = request.app[PLANE], request[ACCOUNT]
+    form = await read_form(request)
+    description = _description(form)
+    plugin = _plugin(form.required("SinkType"), plane.plugins)
+    config = _config(form.required("SinkConfiguration"), plugin)
+    async with plane.writing:
+        if len(plane.sinks_of(account.sid)) >= MAX_SINKS:
+            raise refused(Code.TOO_MANY_SINKS, f"Sink not created: the account has {MAX_SINKS} sinks, the most it may")
+        now_ms = plane.clock()
+        sink = SinkRecord(
+            sid=new_sid(SidKind.SINK),
+            account_sid=account.sid,
+            description=description,
+            sink_type=plugin.sink_type,
+            configuration=plane.vault.lock(config),
+            status=SinkStatus.ACTIVE,
+            created_ms=now_ms,
+            updated_ms=now_ms,
+        )
+        await plane.writer.put(sink)
+    return json_answer(show(plane, request, sink), status=HTTPStatus.CREATED)
+
+
+async def fetch(request: web.Request) -> web.Response:
+    """FetchSink."""
+    return json_answer(show(request.app[PLANE], request, _find(request)))
+
+
+async def list_all(request: web.Request) -> web.Response:
+    """ListSink, oldest first; filters ``InUse`` and ``Status``."""
+    plane, account = request.app[PLANE], request[ACCOUNT]
+    sinks = plane.sinks_of(account.sid)
+    filters = {name: request.query[name] for name in ("InUse", "Status") if name in request.query}
+    if "InUse" in filters:
+        wanted = _BOOLEANS.get(filters["InUse"].lower())
+        if wanted is None:
+            raise RefusedError("InUse must be true or false")
+        used = plane.used_sinks(account.sid)
+        sinks = [sink for sink in sinks if (sink.sid in used) is wanted]
+    if "Status" in filters:
+        if filters["Status"] not in list(SinkStatus):
+            raise RefusedError(f"Status must be one of {', '.join(SinkStatus)}")
+        sinks = [sink for sink in sinks if sink.status == filters["Status"]]
+    return list_answer(
+        request,
+        sinks,
+        key="sinks",
+        filters=filters,
+        position=lambda sink: (sink.created_ms, sink.sid),
+        show=lambda sink: show(plane, request, sink),
+    )
+
+
+async def delete(request: web.Request) -> web.Response:
+    """DeleteSink; refused while a subscription delivers to it."""
+    plane, account = request.app[PLANE], request[ACCOUNT]
+    async with plane.writing:
+        sink = _find(request)
+        if sink.sid in plane.used_sinks(account.sid):
+            raise refused(
+                Code.SINK_IN_USE, f"Sink with SID {sink.sid} is in use: delete the subscriptions that use it first"
+            )
+        await plane.writer.remove(sink.sid)
+    return web.Response(status=HTTPStatus.NO_CONTENT)
+
+
+def show(plane: ControlPlane, request: web.Request, sink: SinkRecord) -> dict[str, object]:
+    """The sink as the API answers it."""
+    url = plane.url(request, f"{PATH}/{sink.sid}")
+    return {
+        "date_created": timestamp(sink.created_ms),
+        "date_updated": timestamp(sink.updated_ms),
+        "description": sink.description,
+        "sid": sink.sid,
+        "sink_configuration": _public(plane, sink),
+        "sink_type": sink.sink_type,
+        "status": sink.status,
+        "url": url,
+        "links": {"sink_test": f"{url}/Test", "sink_validate": f"{url}/Validate"},
+    }
+
+
+def _public(plane: ControlPlane, sink: SinkRecord) -> Mapping[str, object]:
+    """Its configuration without secrets; empty where its plugin is not installed here any more."""
+    plugin = plane.plugins.get(sink.sink_type)
+    if plugin is None:
+        return {}
+    return plugin.public(plugin.config.model_validate_json(plane.vault.unlock(sink.configuration)))
+
+
+def _find(request: web.Request) -> SinkRecord:
+    sid = request.match_info["sid"]
+    if not is_sid(sid, SidKind.SINK):
+        raise refused(Code.BAD_SINK_SID, "The sink SID is malformed: it is DG and 32 hexadecimal digits")
+    sink = request.app[PLANE].sink_of(request[ACCOUNT].sid, sid)
+    if sink is None:
+        raise not_found(request)
+    return sink
+
+
+def _description(form: Form) -> str:
+    description = form.required("Description")
+    if not description.strip():
+        raise refused(Code.SINK_NOT_CREATED, "Sink not created: Description is empty")
+    return description
+
+
+def _plugin(sink_type: str, plugins: Mapping[str, AnySinkPlugin]) -> AnySinkPlugin:
+    plugin = plugins.get(sink_type)
+    if plugin is None:
+        known = ", ".join(sorted(plugins))
+        raise refused(Code.SINK_NOT_CREATED, f"Sink not created: SinkType must be one of {known}")
+    return plugin
+
+
+def _config(text: str, plugin: AnySinkPlugin) -> str:
+    """The configuration as JSON, checked by the plugin's own model."""
+    try:
+        given = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        given = None
+    if not isinstance(given, dict):
+        raise refused(Code.SINK_NOT_CREATED, "Sink not created: SinkConfiguration must be a JSON object")
+    try:
+        plugin.config.model_validate(given)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        text = first["msg"].removeprefix("Value error, ")
+        where = f"SinkConfiguration {key}: " if key else "SinkConfiguration: "
+        raise refused(Code.SINK_NOT_CREATED, f"Sink not created: {where}{text}") from None
+    return orjson.dumps(given).decode()  # as it was given: the model's defaults may change

@@ -1,0 +1,123 @@
+"""``/v1/Subscriptions``: create, fetch, list, delete."""
+
+from dataclasses import replace
+from http import HTTPStatus
+from typing import Final
+
+from aiohttp import web
+
+from control_api.answers import json_answer, list_answer, timestamp
+from control_api.codes import Code, refused
+from control_api.forms import Form, read_form
+from control_api.plane import MAX_SUBSCRIPTIONS, PLANE, ControlPlane
+from control_api.subscribed_types import parse_types
+from eventstreams.control.records import SinkRecord, SinkStatus, Subscription, SubscriptionState
+from eventstreams.http import ACCOUNT, not_found
+from eventstreams.sids import SidKind, is_sid, new_sid
+
+PATH: Final = "/v1/Subscriptions"
+
+
+async def create(request: web.Request) -> web.Response:
+    """CreateSubscription. Its topic exists before it is answered, so that no event is copied into the void."""
+    plane, account = request.app[PLANE], request[ACCOUNT]
+    form = await read_form(request)
+    description = _description(form)
+    sink_sid = form.required("SinkSid")
+    async with plane.writing:
+        sink = _sink(plane, account.sid, sink_sid)
+        types = parse_types(form.all("Types"), plane.catalog, sink_type=sink.sink_type)
+        if len(plane.subscriptions_of(account.sid)) >= MAX_SUBSCRIPTIONS:
+            raise refused(
+                Code.SUBSCRIPTION_NOT_CREATED,
+                f"Subscription not created: the account has {MAX_SUBSCRIPTIONS} subscriptions, the most it may",
+            )
+        now_ms = plane.clock()
+        subscription = Subscription(
+            sid=new_sid(SidKind.SUBSCRIPTION),
+            account_sid=account.sid,
+            sink_sid=sink.sid,
+            sink_type=sink.sink_type,
+            description=description,
+            types=types,
+            created_ms=now_ms,
+            updated_ms=now_ms,
+        )
+        await plane.admin.ensure([plane.topics.subscription_spec(sink.sink_type, subscription.sid)])
+        await plane.writer.put(subscription)
+    return json_answer(show(plane, request, subscription), status=HTTPStatus.CREATED)
+
+
+async def fetch(request: web.Request) -> web.Response:
+    """FetchSubscription."""
+    return json_answer(show(request.app[PLANE], request, _find(request)))
+
+
+async def list_all(request: web.Request) -> web.Response:
+    """ListSubscription, oldest first; filter ``SinkSid``."""
+    plane, account = request.app[PLANE], request[ACCOUNT]
+    subscriptions = plane.subscriptions_of(account.sid)
+    filters = {name: request.query[name] for name in ("SinkSid",) if name in request.query}
+    if "SinkSid" in filters:
+        subscriptions = [each for each in subscriptions if each.sink_sid == _sink_sid(filters["SinkSid"])]
+    return list_answer(
+        request,
+        subscriptions,
+        key="subscriptions",
+        filters=filters,
+        position=lambda each: (each.created_ms, each.sid),
+        show=lambda each: show(plane, request, each),
+    )
+
+
+async def delete(request: web.Request) -> web.Response:
+    """DeleteSubscription: it is gone at once for the API and the router; the janitor ends what it leaves behind."""
+    plane = request.app[PLANE]
+    async with plane.writing:
+        subscription = _find(request)
+        await plane.writer.put(replace(subscription, state=SubscriptionState.DELETING, updated_ms=plane.clock()))
+    return web.Response(status=HTTPStatus.NO_CONTENT)
+
+
+def show(plane: ControlPlane, request: web.Request, subscription: Subscription) -> dict[str, object]:
+    """The subscription as the API answers it."""
+    url = plane.url(request, f"{PATH}/{subscription.sid}")
+    return {
+        "account_sid": subscription.account_sid,
+        "sid": subscription.sid,
+        "date_created": timestamp(subscription.created_ms),
+        "date_updated": timestamp(subscription.updated_ms),
+        "description": subscription.description,
+        "sink_sid": subscription.sink_sid,
+        "url": url,
+        "links": {"subscribed_events": f"{url}/SubscribedEvents"},
+    }
+
+
+def _find(request: web.Request) -> Subscription:
+    found = request.app[PLANE].subscription_of(request[ACCOUNT].sid, request.match_info["sid"])
+    if found is None:
+        raise not_found(request)
+    return found
+
+
+def _description(form: Form) -> str:
+    description = form.required("Description")
+    if not description.strip():
+        raise refused(Code.SUBSCRIPTION_NOT_CREATED, "Subscription not created: Description is empty")
+    return description
+
+
+def _sink(plane: ControlPlane, account_sid: str, sid: str) -> SinkRecord:
+    sink = plane.sink_of(account_sid, _sink_sid(sid))
+    if sink is None:
+        raise refused(Code.SINK_NOT_FOUND, f"Sink with SID {sid} was not found", status=HTTPStatus.NOT_FOUND)
+    if sink.status is not SinkStatus.ACTIVE:
+        raise refused(Code.SINK_NOT_ACTIVE, f"Subscription not created: sink {sid} is {sink.status}, not active")
+    return sink
+
+
+def _sink_sid(text: str) -> str:
+    if not is_sid(text, SidKind.SINK):
+        raise refused(Code.BAD_SINK_SID, "SinkSid is malformed: it is DG and 32 hexadecimal digits")
+    return text
