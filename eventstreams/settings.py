@@ -1,7 +1,10 @@
 """Every setting, read once from ``EVENTSTREAMS_*`` variables. ``docs/settings.md`` is generated from here."""
 
+import difflib
+import os
+from collections.abc import Mapping
 from datetime import timedelta
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -13,6 +16,7 @@ from eventstreams.errors import SettingsError
 from eventstreams.sids import SidKind, is_sid
 
 PREFIX: Final = "EVENTSTREAMS_"
+_SHORTEST_TOKEN: Final = 8
 
 
 def _duration(value: object) -> object:
@@ -23,9 +27,28 @@ def _comma_separated(value: object) -> object:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
+def _networks(value: object) -> object:
+    return tuple(_network(each) for each in value) if isinstance(value, tuple) else value
+
+
+def _network(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return ip_network(value)
+    except ValueError as error:
+        raise ValueError(f"{value!r} is no network such as 10.1.0.0/16: {error}") from None
+
+
 def _account_sid(value: str | None) -> str | None:
     if value is not None and not is_sid(value, SidKind.ACCOUNT):
         raise ValueError("an account SID is AC and 32 hexadecimal digits")
+    return value
+
+
+def _auth_token(value: SecretStr | None) -> SecretStr | None:
+    if value is not None and len(value.get_secret_value()) < _SHORTEST_TOKEN:
+        raise ValueError(f"it must have {_SHORTEST_TOKEN} characters or more")
     return value
 
 
@@ -79,7 +102,9 @@ class Settings(BaseSettings):
     drain_timeout: Duration = Field(
         timedelta(seconds=20), description="How long a stopping process may settle what it has in flight."
     )
-    allowed_destinations: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, CommaSeparated] = Field(
+    allowed_destinations: Annotated[
+        tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_networks), CommaSeparated
+    ] = Field(
         (),
         description="Networks that sinks may reach although they are private, such as `127.0.0.0/8,10.1.0.0/16`.",
     )
@@ -87,7 +112,9 @@ class Settings(BaseSettings):
     account_sid: Annotated[str | None, AfterValidator(_account_sid)] = Field(
         None, description="The first account, made at the API's start if it is not there."
     )
-    auth_token: SecretStr | None = Field(None, min_length=8, description="Its auth token.")
+    auth_token: Annotated[SecretStr | None, AfterValidator(_auth_token)] = Field(
+        None, description="Its auth token, of 8 characters or more."
+    )
     secret_key: SecretStr | None = Field(
         None,
         description="Key for secrets at rest, from `eventstreams new-key`; to rotate: `new,old`.",
@@ -124,17 +151,30 @@ class Settings(BaseSettings):
         """The settings of this process.
 
         Raises:
-            SettingsError: one is wrong; names the variable, the value (never a secret's) and what would be right.
+            SettingsError: one is wrong, or no setting of ours has that name; says the variable, the value (never a
+                secret's) and what would be right.
         """
+        cls._refuse_unknown(os.environ)
         try:
             return cls(**overrides)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             name = str(first["loc"][0])
-            shown = "" if name in SECRETS else f" is {str(first['input'])!r}"
+            given = os.environ.get(f"{PREFIX}{name.upper()}", str(first["input"]))
+            shown = "" if name in SECRETS else f" is {given!r}"
             raise SettingsError(f"{PREFIX}{name.upper()}{shown}: {_plain(first['msg'])}") from None
 
+    @classmethod
+    def _refuse_unknown(cls, environ: Mapping[str, str]) -> None:
+        known = {f"{PREFIX}{name.upper()}" for name in cls.model_fields}
+        for name in environ:
+            if name.startswith(PREFIX) and name not in known | _NOT_SETTINGS:
+                near = difflib.get_close_matches(name, known, n=1)
+                hint = f"did you mean {near[0]}?" if near else "docs/settings.md lists all"
+                raise SettingsError(f"{name} is no setting of Event Streams: {hint}")
 
+
+_NOT_SETTINGS: Final = frozenset({f"{PREFIX}TEST_KAFKA"})  # the tests' own
 SECRETS: Final = frozenset({"auth_token", "secret_key"})
 
 

@@ -115,8 +115,9 @@ def _show_batch(display: Display, outcomes: Sequence[PublishOutcome]) -> None:
 
 def _as_json(line: LineOutcome) -> dict[str, object]:
     match line.outcome:
-        case Accepted(event_id, partition, offset):
-            return {"line": line.number, "id": event_id, "partition": partition, "offset": offset}
+        case Accepted(event_id, partition, offset, accepted_at_ms):
+            found = {"id": event_id, "partition": partition, "offset": offset, "accepted_at_ms": accepted_at_ms}
+            return {"line": line.number, **found}
         case Invalid(path, reason):
             return {"line": line.number, "error": {"path": path, "reason": reason}}
         case NotAcknowledged(event_id, reason, retry_is_safe):

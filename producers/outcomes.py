@@ -7,11 +7,17 @@ from typing_extensions import override
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The broker has the event, on all in-sync replicas. ``partition`` and ``offset`` are of the events topic."""
+    """The broker has the event, on all in-sync replicas.
+
+    Attributes:
+        partition: Of the events topic.
+        accepted_at_ms: By the broker's clock; the event's four hours count from here.
+    """
 
     id: str
     partition: int
     offset: int
+    accepted_at_ms: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,7 @@ class EventPublisher:
 
 def _outcome(event_id: str, answer: Acked | NotAcked) -> Accepted | NotAcknowledged:
     match answer:
-        case Acked(partition, offset):
-            return Accepted(event_id, partition, offset)
+        case Acked(partition, offset, timestamp_ms):
+            return Accepted(event_id, partition, offset, timestamp_ms)
         case NotAcked(text, retriable):
             return NotAcknowledged(event_id, text, retry_is_safe=retriable)

@@ -25,6 +25,7 @@ from eventstreams.process.listen import open_socket
 from eventstreams.settings import PREFIX, Settings
 
 _KAFKA: Final = "kafka"
+_LAST_PORT: Final = 65535
 _POLL_S: Final = 0.1
 _ASK_S: Final = 2.0
 _SPARE_S: Final = 5.0  # beyond a role's own drain time, before it is killed
@@ -84,8 +85,8 @@ class _Installation:
         options = self.options
         self.sockets["api"] = open_socket(f"{options.host}:{options.port}", setting="--port")
         ports = self.state.ports
-        beside = min(options.port + 1, 65535)
-        self.sockets["gateway"] = open_preferred(options.host, _known(ports, "gateway") or [beside])
+        beside = [options.port + 1] if 0 < options.port < _LAST_PORT else []
+        self.sockets["gateway"] = open_preferred(options.host, _known(ports, "gateway") or beside)
         for role in ROLES:
             self.sockets[_admin(role)] = open_preferred(LOOPBACK, _known(ports, _admin(role)))
         for name, opened in self.sockets.items():

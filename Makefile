@@ -1,0 +1,40 @@
+# Everything here works from a clean clone with nothing but Python 3.11 or newer and make.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench docs lock clean
+
+PYTHON ?=
+VENV := .venv
+BIN := $(VENV)/bin
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Make .venv with everything that is locked, and fetch Kafka (once)
+	@sh tools/setup.sh "$(PYTHON)"
+
+demo: setup ## Watch all of it at work: accepted, routed, delivered, retried, dead-lettered
+	@$(BIN)/python -m examples.demo
+
+test: setup ## All tests, against a real Kafka broker that they start
+	@$(BIN)/pytest
+
+check: setup ## Format, lint, types, imports, generated pages, lock file
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m tools.reference --check
+	@$(BIN)/python -m tools.lock --check
+	@echo "all checks passed"
+
+bench: setup ## Measure codec, matcher and worker loop on this machine
+	@$(BIN)/python -m benchmarks
+
+docs: setup ## Write the pages that are generated from the code
+	@$(BIN)/python -m tools.reference
+
+lock: setup ## Choose and pin new versions of all dependencies
+	@$(BIN)/python -m tools.lock
+
+clean: ## Remove what setup and the tests made
+	rm -rf $(VENV) .eventstreams .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* .import_linter_cache

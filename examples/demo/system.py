@@ -1,0 +1,95 @@
+"""``eventstreams up`` as a child of the demo, with a folder, ports and an account of its own."""
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import orjson
+
+from eventstreams.sids import SidKind, new_sid
+
+_READY_S: Final = 120.0
+_STOP_S: Final = 60.0
+# Waits short enough to be watched; the real ones are 5 s to 30 min.
+_SETTINGS: Final = {"ALLOWED_DESTINATIONS": "127.0.0.0/8", "RETRY_DELAYS": "1s,2s,5s", "RETRY_PARTITIONS": "4"}
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """Where everything is."""
+
+    api: str
+    kafka: str
+    router_metrics: str
+    worker_metrics: str
+    account_sid: str
+    auth_token: str
+
+
+class DemoError(Exception):
+    """The demo cannot go on; the text says why."""
+
+
+@contextmanager
+def running_system() -> Iterator[System]:
+    """The whole of Event Streams meanwhile.
+
+    Raises:
+        DemoError: it did not get ready.
+    """
+    account_sid, auth_token = new_sid(SidKind.ACCOUNT), secrets.token_hex(16)
+    with tempfile.TemporaryDirectory(prefix="eventstreams-demo-") as name:
+        folder = Path(name)
+        settings = {**_SETTINGS, "ACCOUNT_SID": account_sid, "AUTH_TOKEN": auth_token}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "eventstreams", "up", "--data-dir", str(folder), "--port", "0"],
+            env=os.environ | {f"EVENTSTREAMS_{key}": value for key, value in settings.items()},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            _wait_until_ready(process)
+            about = orjson.loads((folder / "run.json").read_bytes())
+            yield System(
+                api=about["api"],
+                kafka=about["kafka"],
+                router_metrics=f"{about['admin']['router']}/metrics",
+                worker_metrics=f"{about['admin']['worker-webhook']}/metrics",
+                account_sid=account_sid,
+                auth_token=auth_token,
+            )
+        finally:
+            _stop(process)
+
+
+def _wait_until_ready(process: "subprocess.Popen[str]") -> None:
+    assert process.stdout is not None
+    deadline = time.monotonic() + _READY_S
+    for line in process.stdout:
+        if line.strip() == "ready":
+            return
+        if not line.startswith("Auth token"):
+            print(f"  {line}", end="")
+        if time.monotonic() > deadline:
+            break
+    raise DemoError("the system did not get ready; what it said last stands above")
+
+
+def _stop(process: "subprocess.Popen[str]") -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(_STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    if process.stdout is not None:
+        process.stdout.close()

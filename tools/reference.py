@@ -1,0 +1,119 @@
+"""Writes ``docs/settings.md`` and ``docs/metrics.md`` from the code; ``--check`` only says whether they are current."""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from prometheus_client import Metric
+from pydantic.fields import FieldInfo
+
+from eventstreams.durations import format_duration
+from eventstreams.settings import PREFIX, SECRETS, Settings
+from eventstreams.telemetry.metrics import Metrics
+
+_DOCS: Final = Path(__file__).resolve().parent.parent / "docs"
+_LABELS: Final = "_labelnames"
+_NOTE: Final = "<!-- Written by `make docs` from the code: change it there. -->"
+
+
+def settings_page() -> str:
+    """Every setting: variable, default, meaning."""
+    rows = [
+        f"| `{PREFIX}{name.upper()}` | {_default(name, field)} | {field.description} |"
+        for name, field in Settings.model_fields.items()
+    ]
+    return "\n".join(
+        [
+            _NOTE,
+            "# Settings",
+            "",
+            "Every process reads its settings once, at its start, from the environment. Durations are numbers with a",
+            "unit (`200ms`, `5s`, `10m`, `4h`, `14d`); lists have commas. A wrong value, and a variable of this prefix",
+            "that is none of these, end the process with one sentence and exit code 2.",
+            "",
+            "| variable | default | meaning |",
+            "|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+def metrics_page() -> str:
+    """Every metric: name, type, labels, meaning."""
+    metrics = Metrics()
+    rows = [
+        f"| `{_exposed(family)}` | {family.type} | {_labels(metrics, family)} | {family.documentation} |"
+        for family in metrics.registry.collect()
+        if family.name.startswith("eventstreams_")
+    ]
+    return "\n".join(
+        [
+            _NOTE,
+            "# Metrics",
+            "",
+            "Each process serves them under `/metrics` on its admin port, in Prometheus' form. Those that a role has",
+            "nothing to do with stay at zero. The usual `process_…` metrics are there as well.",
+            "",
+            "| metric | type | labels | meaning |",
+            "|---|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+PAGES: Final[Mapping[str, Callable[[], str]]] = {"settings.md": settings_page, "metrics.md": metrics_page}
+
+
+def main() -> None:
+    checking = sys.argv[1:] == ["--check"]
+    stale = [name for name, page in PAGES.items() if not _is_current(name, page())]
+    if checking and stale:
+        sys.exit(f"docs/{stale[0]} is not what the code says any more: run make docs")
+    for name in stale:
+        (_DOCS / name).write_text(PAGES[name]())
+        print(f"docs/{name} written")
+
+
+def _is_current(name: str, text: str) -> bool:
+    file = _DOCS / name
+    return file.exists() and file.read_text() == text
+
+
+def _default(name: str, field: FieldInfo) -> str:
+    if name in SECRETS or field.default is None:
+        return "-"
+    shown = _shown(field.default)
+    return f"`{shown}`" if shown else "-"
+
+
+def _shown(value: object) -> str:
+    match value:
+        case timedelta():
+            return format_duration(value)
+        case tuple():
+            return ",".join(_shown(each) for each in value)
+        case _:
+            return str(value)
+
+
+def _exposed(family: Metric) -> str:
+    return f"{family.name}_total" if family.type == "counter" else family.name
+
+
+def _labels(metrics: Metrics, family: Metric) -> str:
+    for each in vars(metrics).values():
+        if getattr(each, "_name", None) == family.name:
+            return ", ".join(f"`{label}`" for label in _label_names(each)) or "-"
+    return "-"
+
+
+def _label_names(metric: object) -> Iterator[str]:
+    yield from getattr(metric, _LABELS, ())
+
+
+if __name__ == "__main__":
+    main()

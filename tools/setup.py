@@ -1,0 +1,110 @@
+"""Makes ``.venv`` with the locked dependencies and the project, and fetches Kafka. Standard library only.
+
+Runs again only where something has changed: a stamp in the environment holds the hash of what it was made from.
+"""
+
+import hashlib
+import importlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+STAMP = VENV / "setup.stamp"
+MADE_FROM = ("requirements.lock", "requirements-java.lock", "pyproject.toml", "tools/setup.py")
+OLDEST_JAVA = 17
+
+
+def main() -> None:
+    wanted = fingerprint()
+    if STAMP.is_file() and STAMP.read_text() == wanted and works(VENV / "bin" / "python"):
+        return
+    if not works(VENV / "bin" / "python"):
+        make_environment()
+    say("installing the locked dependencies into .venv")
+    pip("-r", "requirements.lock", "--require-hashes")
+    if not java_is_new_enough():
+        say(f"there is no Java {OLDEST_JAVA} or newer here: installing one into .venv")
+        pip("-r", "requirements-java.lock", "--require-hashes")
+    pip("--no-deps", "--no-build-isolation", "--editable", ".")
+    run([VENV / "bin" / "eventstreams", "fetch-kafka"], "Kafka could not be fetched", stdout=subprocess.DEVNULL)
+    STAMP.write_text(wanted)
+    say("done: .venv/bin/eventstreams --help")
+
+
+def make_environment() -> None:
+    say(f"making .venv with Python {sys.version.split()[0]}")
+    shutil.rmtree(VENV, ignore_errors=True)
+    try:
+        importlib.import_module("ensurepip")  # Debian's Python comes without it
+        builder = importlib.import_module("venv")
+    except ImportError:
+        name = f"python3.{sys.version_info[1]}-venv"
+        fail(f"this Python cannot make environments: install its venv module, on Debian with apt install {name}")
+    builder.create(VENV, with_pip=True, symlinks=True)
+
+
+def pip(*arguments: str) -> None:
+    quiet = [] if sys.stderr.isatty() else ["--quiet", "--progress-bar", "off"]
+    command: list[str | Path] = [
+        VENV / "bin" / "python",
+        "-m",
+        "pip",
+        "install",
+        "--disable-pip-version-check",
+        *quiet,
+        *arguments,
+    ]
+    run(command, "the dependencies could not be installed: look at what pip says above, most likely the network")
+
+
+def run(command: list[str | Path], problem: str, stdout: int | None = None) -> None:
+    done = subprocess.run([str(part) for part in command], cwd=ROOT, stdout=stdout, check=False)
+    if done.returncode != 0:
+        fail(problem)
+
+
+def works(python: Path) -> bool:
+    """Whether the environment's Python runs: a copied or half-made environment does not."""
+    try:
+        return subprocess.run([python, "-c", "import pip"], capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+def java_is_new_enough() -> bool:
+    home = os.environ.get("JAVA_HOME")
+    java = str(Path(home) / "bin" / "java") if home else shutil.which("java")
+    if java is None:
+        return False
+    try:
+        said = subprocess.run([java, "-version"], capture_output=True, text=True, check=True).stderr
+    except (OSError, subprocess.CalledProcessError):
+        return False
+    found = re.search(r'version "(?:1\.)?(\d+)', said)
+    return found is not None and int(found[1]) >= OLDEST_JAVA
+
+
+def fingerprint() -> str:
+    digest = hashlib.sha256(sys.executable.encode())
+    for name in MADE_FROM:
+        digest.update((ROOT / name).read_bytes())
+    return digest.hexdigest()
+
+
+def say(text: str) -> None:
+    print(f"setup: {text}", file=sys.stderr)
+
+
+def fail(text: str) -> NoReturn:
+    say(text)
+    sys.exit(3)
+
+
+if __name__ == "__main__":
+    main()
