@@ -59,7 +59,8 @@ async def list_all(request: web.Request) -> web.Response:
     subscriptions = plane.subscriptions_of(account.sid)
     filters = {name: request.query[name] for name in ("SinkSid",) if name in request.query}
     if "SinkSid" in filters:
-        subscriptions = [each for each in subscriptions if each.sink_sid == _sink_sid(filters["SinkSid"])]
+        sink_sid = _sink_sid(filters["SinkSid"])
+        subscriptions = [each for each in subscriptions if each.sink_sid == sink_sid]
     return list_answer(
         request,
         subscriptions,

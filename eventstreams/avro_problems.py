@@ -1,19 +1,21 @@
 """What is wrong with a value that does not fit its Avro schema: a path and a sentence, never the value itself."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from eventstreams.avro_names import fields_of, kind_of_type, named_types
+
+_Named = Mapping[str, Mapping[str, object]]  # full name → record or enum
+
 _INT64: Final = range(-(2**63), 2**63)
+_MAX_STEP: Final = 100  # characters of a key that a path shows; keys come from outside and may be of any length
 _WORDS: Final = {
     "string": "a string",
     "long": "a 64-bit integer",
-    "int": "a 32-bit integer",
     "double": "a number",
-    "float": "a number",
     "boolean": "true or false",
-    "null": "nothing",
-    "bytes": "bytes",
     "array": "a list",
     "map": "an object",
     "record": "an object",
@@ -31,73 +33,106 @@ class Problem:
 
 def find_problem(schema: object, value: object, path: str = "$.data") -> Problem | None:
     """The first place, depth first, where ``value`` does not fit ``schema`` (parsed Avro); None if it fits."""
-    return next(_problems(schema, value, path, {}), None)
+    return next(_problems(schema, value, path, named_types(schema)), None)
 
 
-def _problems(schema: object, value: object, path: str, named: dict[str, object]) -> Iterator[Problem]:
-    if isinstance(schema, str) and schema in named:
-        schema = named[schema]
+def holds_unwritable_number(value: object) -> bool:
+    """Whether ``value`` has, at any depth, a number that JSON or 64 bits cannot hold: NaN, infinity, 2**63."""
+    match value:
+        case str():
+            return False
+        case float():
+            return not math.isfinite(value)
+        case int():
+            return value not in _INT64
+        case Mapping():
+            return any(holds_unwritable_number(item) for item in value.values())
+        case list() | tuple():
+            return any(holds_unwritable_number(item) for item in value)
+        case _:
+            return False
+
+
+def _problems(schema: object, value: object, path: str, named: _Named) -> Iterator[Problem]:
     if isinstance(schema, list):
         yield from _union_problems(schema, value, path, named)
         return
-    kind = schema["type"] if isinstance(schema, Mapping) else schema
-    if isinstance(schema, Mapping) and "name" in schema:
-        named[str(schema["name"])] = schema
+    spelled = named.get(schema, schema) if isinstance(schema, str) else schema
+    kind = kind_of_type(spelled)
     if not _is_kind(kind, value):
-        yield Problem(path, f"must be {_WORDS.get(str(kind), kind)}, not {_kind_of(value)}")
-    elif kind == "record" and isinstance(schema, Mapping) and isinstance(value, Mapping):
+        yield Problem(path, f"must be {_WORDS[kind]}, not {_kind_of(value)}")
+    elif isinstance(value, str) and not _is_unicode(value):
+        yield Problem(path, "must be text that UTF-8 can hold, without lone surrogates")
+    elif isinstance(spelled, Mapping):
+        yield from _inner_problems(spelled, value, path, named)
+
+
+def _inner_problems(schema: Mapping[str, object], value: object, path: str, named: _Named) -> Iterator[Problem]:
+    kind = schema["type"]
+    if kind == "record" and isinstance(value, Mapping):
         yield from _record_problems(schema, value, path, named)
-    elif kind == "enum" and isinstance(schema, Mapping) and value not in schema["symbols"]:
+    elif kind == "enum" and isinstance(schema["symbols"], list) and value not in schema["symbols"]:
         yield Problem(path, f"must be one of {', '.join(schema['symbols'])}")
-    elif kind == "array" and isinstance(schema, Mapping) and isinstance(value, Sequence):
+    elif kind == "array" and isinstance(value, Sequence):
         for index, item in enumerate(value):
             yield from _problems(schema["items"], item, f"{path}[{index}]", named)
-    elif kind == "map" and isinstance(schema, Mapping) and isinstance(value, Mapping):
+    elif kind == "map" and isinstance(value, Mapping):
         for key, item in value.items():
-            yield from _problems(schema["values"], item, f"{path}.{key}", named)
+            if not isinstance(key, str) or not _is_unicode(key):
+                yield Problem(path, "must have keys of text that UTF-8 can hold")
+            yield from _problems(schema["values"], item, _step(path, key), named)
 
 
 def _record_problems(
-    schema: Mapping[str, object], value: Mapping[object, object], path: str, named: dict[str, object]
+    schema: Mapping[str, object], value: Mapping[object, object], path: str, named: _Named
 ) -> Iterator[Problem]:
-    fields = schema["fields"]
-    assert isinstance(fields, list)
+    fields = fields_of(schema)
     names = {field["name"] for field in fields}
     for name in value:
         if name not in names:
-            yield Problem(f"{path}.{name}", "is not a field of this schema version")
+            yield Problem(_step(path, name), "is not a field of this schema version")
     for field in fields:
         if field["name"] in value:
-            yield from _problems(field["type"], value[field["name"]], f"{path}.{field['name']}", named)
+            yield from _problems(field["type"], value[field["name"]], _step(path, field["name"]), named)
         elif "default" not in field:
-            yield Problem(f"{path}.{field['name']}", "is missing")
+            yield Problem(_step(path, field["name"]), "is missing")
 
 
-def _union_problems(
-    branches: Sequence[object], value: object, path: str, named: dict[str, object]
-) -> Iterator[Problem]:
-    firsts = [next(_problems(branch, value, path, named), None) for branch in branches if branch != "null"]
-    offences = [first for first in firsts if first is not None]
-    if (value is None and "null" in branches) or len(offences) < len(firsts):
+def _union_problems(branches: Sequence[object], value: object, path: str, named: _Named) -> Iterator[Problem]:
+    if value is None and "null" in branches:
         return
-    # What was meant is the branch of the value's own kind: its offence lies deeper than the others'.
-    yield max(offences, key=lambda problem: len(problem.path))
+    spelled = [
+        named.get(branch, branch) if isinstance(branch, str) else branch for branch in branches if branch != "null"
+    ]
+    meant = [branch for branch in spelled if _is_kind(kind_of_type(branch), value)]
+    if not meant:
+        wanted = " or ".join(_WORDS[kind_of_type(branch)] for branch in spelled)
+        yield Problem(path, f"must be {wanted}, not {_kind_of(value)}")
+        return
+    firsts = [next(_problems(branch, value, path, named), None) for branch in meant]
+    offences = [first for first in firsts if first is not None]
+    if len(offences) == len(firsts):
+        yield offences[0]
 
 
-def _is_kind(kind: object, value: object) -> bool:
+def _step(path: str, key: object) -> str:
+    return f"{path}.{str(key)[:_MAX_STEP].encode('utf-8', 'replace').decode()}"
+
+
+def _is_unicode(text: str) -> bool:
+    return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def _is_kind(kind: str, value: object) -> bool:
     match kind:
-        case "null":
-            return value is None
         case "boolean":
             return isinstance(value, bool)
         case "string" | "enum":
             return isinstance(value, str)
-        case "bytes":
-            return isinstance(value, bytes)
-        case "long" | "int":
+        case "long":
             return isinstance(value, int) and not isinstance(value, bool) and value in _INT64
-        case "double" | "float":
-            return isinstance(value, int | float) and not isinstance(value, bool)
+        case "double":
+            return (isinstance(value, float) and math.isfinite(value)) or _is_kind("long", value)
         case "array":
             return isinstance(value, list | tuple)
         case _:  # record, map
@@ -115,7 +150,7 @@ def _kind_of(value: object) -> str:
         case int():
             return "an integer" if value in _INT64 else "an integer beyond 64 bits"
         case float():
-            return "a number"
+            return "a floating-point number" if math.isfinite(value) else "NaN or infinity"
         case Mapping():
             return "an object"
         case list() | tuple():

@@ -2,7 +2,8 @@
 
 import os
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from confluent_kafka.admin import AdminClient
@@ -31,9 +32,9 @@ def kafka(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         yield broker.bootstrap
 
 
-@pytest.fixture
-async def settings(kafka: str) -> AsyncIterator[Settings]:
-    """Settings of an installation of its own on the shared broker; its topics go with the test."""
+@contextmanager
+def installation_settings(kafka: str) -> Iterator[Settings]:
+    """Settings of an installation of its own on the shared broker; its topics go at the end."""
     prefix = f"t{uuid.uuid4().hex[:10]}."
     yield Settings.load(
         kafka=kafka,
@@ -53,3 +54,17 @@ async def settings(kafka: str) -> AsyncIterator[Settings]:
     left = [name for name in admin.list_topics(timeout=10).topics if name.startswith(prefix)]
     for future in (admin.delete_topics(left) if left else {}).values():
         future.result()
+
+
+@pytest.fixture
+def settings(kafka: str) -> Iterator[Settings]:
+    """An installation for one test."""
+    with installation_settings(kafka) as settings:
+        yield settings
+
+
+@pytest.fixture(scope="module")
+def module_settings(kafka: str) -> Iterator[Settings]:
+    """An installation that the tests of a module share."""
+    with installation_settings(kafka) as settings:
+        yield settings

@@ -12,7 +12,14 @@ _ROOT: Final = Path(__file__).resolve().parent.parent
 _LOCK: Final = _ROOT / "requirements.lock"
 _JAVA_LOCK: Final = _ROOT / "requirements-java.lock"
 _MARK: Final = "# pyproject: "
-_COMMON: Final = ("--universal", "--python-version", "3.11", "--generate-hashes", "--no-emit-index-url")
+_COMMON: Final = (
+    "--universal",
+    "--python-version",
+    "3.11",
+    "--generate-hashes",
+    "--no-emit-index-url",
+    "--no-strip-extras",  # a pip of 2023 holds `name==1` for no pin of `name[extra]`
+)
 _QUIET: Final = ("--no-emit-find-links", "--no-annotate", "--custom-compile-command", "make lock", "--quiet")
 
 

@@ -4,10 +4,11 @@ import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import ListOffsetsResultInfo, OffsetSpec
 
@@ -15,7 +16,7 @@ from eventstreams.kafka.config import client_config
 from eventstreams.kafka.records import Record, to_record
 from eventstreams.settings import Settings
 
-_POLL_S: Final = 0.5
+_POLL_S: Final = 0.1
 _BATCH: Final = 1000
 _REQUEST_S: Final = 10.0
 _RETRY_S: Final = 0.2  # most refusals last as long as their request; this bounds the rate of the others
@@ -36,15 +37,18 @@ class PartitionFollower:
         on_records: Callable[[Sequence[Record]], None],
         on_crash: Callable[[BaseException], None],
     ) -> None:
-        self._partition = TopicPartition(topic, 0, OFFSET_BEGINNING)
+        self._partition = TopicPartition(topic, 0, 0)
         self._consumer = Consumer(
             client_config(
                 settings,
                 {
                     "group.id": f"{settings.topic_prefix}unused",  # required by the client; nothing joins or commits
                     "enable.auto.commit": False,
+                    # We ask for offset 0 and get the first that is still there. (To ask for the beginning by name
+                    # takes half a second more, sometimes three: the client asks again on a timer.)
+                    "auto.offset.reset": "earliest",
                     "enable.partition.eof": True,  # tells the end even where compaction removed the last records
-                    "fetch.wait.max.ms": 500,
+                    "fetch.wait.max.ms": 100,
                 },
             )
         )
@@ -60,6 +64,9 @@ class PartitionFollower:
         self.position = 0
 
     async def __aenter__(self) -> Self:
+        # The first question of a client that does not know the brokers yet can take three seconds; this one does not.
+        with suppress(KafkaException):  # no broker: `catch_up` asks until there is one
+            await asyncio.to_thread(self._asker.list_topics, self._partition.topic, timeout=_REQUEST_S)
         self._consumer.assign([self._partition])
         self._thread.start()
         return self

@@ -14,7 +14,7 @@ from eventstreams.headers import Headers
 from eventstreams.kafka.config import client_config
 from eventstreams.settings import Settings
 
-_POLL_S: Final = 0.5  # how long the thread waits for reports before it looks whether it is to stop
+_POLL_S: Final = 0.1  # how long the thread waits for reports before it looks whether it is to stop
 _FLUSH_S: Final = 10.0
 
 LASTING: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD})

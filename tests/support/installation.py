@@ -55,7 +55,7 @@ class Installation:
         self.catalog = Catalog.load()
         self.codec = Codec(self.catalog, schema_base_url=settings.schema_base_url)
         self.vault = Vault(settings)
-        self.account_sid = new_sid(SidKind.ACCOUNT)
+        self.account_sid = ""
         self.feed: ControlFeed
         self.producer: AckedProducer
         self._writer: ControlWriter
@@ -66,7 +66,17 @@ class Installation:
         self.feed = await self._stack.enter_async_context(ControlFeed(self.settings, on_crash=_raise))
         self.producer = await self._stack.enter_async_context(AckedProducer(self.settings, linger_ms=1))
         self._writer = ControlWriter(self.producer, self.feed, self.topics)
-        now = now_ms()
+        await self.new_account()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    async def new_account(self) -> None:
+        """Go on with another account, ``account_sid``, with the token ``TOKEN``."""
+        self.account_sid, now = new_sid(SidKind.ACCOUNT), now_ms()
         await self.put(
             Account(
                 sid=self.account_sid,
@@ -76,12 +86,6 @@ class Installation:
                 updated_ms=now,
             )
         )
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._stack.aclose()
 
     async def put(self, resource: Resource) -> None:
         await self._writer.put(resource)
@@ -203,6 +207,10 @@ class Installation:
 
     def topic_of(self, subscription: Subscription) -> str:
         return self.topics.subscription(subscription.sink_type, subscription.sid)
+
+    async def copies_of(self, subscription_sid: str, count: int, *, sink_type: str = "webhook") -> list[Record]:
+        """The first ``count`` records on a subscription's topic, waited for."""
+        return await read_topic(self.settings, self.topics.subscription(sink_type, subscription_sid), count)
 
     async def dead(self, count: int, *, sink_type: str = "webhook") -> list[Record]:
         """The first ``count`` dead letters of a sink type, waited for."""

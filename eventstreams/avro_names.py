@@ -1,0 +1,39 @@
+"""The named types of an Avro schema: a type is spelled out once and then referred to by its name."""
+
+from collections.abc import Iterator, Mapping
+
+
+def kind_of_type(schema: object) -> str:
+    """The kind of ``schema``, such as "long", "union" or "record"; for a reference the name it refers to."""
+    if isinstance(schema, list):
+        return "union"
+    return str(schema["type"] if isinstance(schema, Mapping) else schema)
+
+
+def fields_of(record: Mapping[str, object]) -> list[Mapping[str, object]]:
+    """The fields of a parsed record schema, in their order on the wire."""
+    fields = record["fields"]
+    assert isinstance(fields, list)  # the parser has seen to it
+    return fields
+
+
+def named_types(schema: object) -> dict[str, Mapping[str, object]]:
+    """Every record and enum that ``schema`` (parsed Avro) spells out, by full name, outermost first."""
+    return dict(_named(schema))
+
+
+def _named(schema: object) -> Iterator[tuple[str, Mapping[str, object]]]:
+    if isinstance(schema, list):
+        for branch in schema:
+            yield from _named(branch)
+    elif isinstance(schema, Mapping):
+        if "name" in schema:
+            yield str(schema["name"]), schema
+        match kind_of_type(schema):
+            case "record":
+                for field in fields_of(schema):
+                    yield from _named(field["type"])
+            case "array":
+                yield from _named(schema["items"])
+            case "map":
+                yield from _named(schema["values"])

@@ -1,0 +1,110 @@
+"""What a schema of the catalogue must be beyond valid Avro: safe to read, plain JSON, and one with its other versions."""
+
+from collections.abc import Iterator, Mapping
+from itertools import chain
+from typing import Final
+
+from eventstreams.avro_names import fields_of, kind_of_type, named_types
+
+_PLAIN: Final = frozenset({"null", "boolean", "long", "double", "string"})
+_INSTEAD: Final = {
+    "int": "long",  # a field that outgrew 32 bits could never be widened for its old readers
+    "float": "double",
+    "bytes": "string, with base64 in it",  # JSON has no bytes
+    "fixed": "string, with base64 in it",
+}
+
+
+def broken_rule(schema: object, previous: object | None = None) -> str | None:
+    """The first rule that ``schema`` (parsed Avro) breaks, as the end of a sentence; None where it keeps all.
+
+    Two of the rules keep a worker alive: fastavro overflows the stack over a type that contains itself, and
+    counts for hours in a list whose items take no bytes.
+
+    Args:
+        schema: The version to check.
+        previous: The version before it: any reader of either must be able to read the other.
+    """
+    if isinstance(schema, list) or kind_of_type(schema) != "record":
+        return "is not a record"
+    changes = () if previous is None else _change_offences(schema, previous)
+    return next(chain(_type_offences(schema, "the record", ()), changes), None)
+
+
+def _type_offences(schema: object, where: str, around: tuple[str, ...]) -> Iterator[str]:
+    """``where`` is the place in words; ``around`` are the records that the place lies in."""
+    kind = kind_of_type(schema)
+    if isinstance(schema, Mapping) and "logicalType" in schema:
+        yield f"makes {where} a {schema['logicalType']}: use the plain {kind}"
+    if kind in _INSTEAD:
+        yield f"makes {where} {kind}: use {_INSTEAD[kind]}"
+    elif kind == "null":
+        yield f"makes {where} null: null is only for what is optional"
+    elif kind in around:
+        yield f"makes {where} a {kind}, which it is part of: types must not contain themselves"
+    elif isinstance(schema, list):
+        for branch in schema:
+            if branch != "null":
+                yield from _type_offences(branch, where, around)
+    elif isinstance(schema, Mapping) and kind not in _PLAIN:
+        yield from _inner_offences(schema, where, around)
+
+
+def _inner_offences(schema: Mapping[str, object], where: str, around: tuple[str, ...]) -> Iterator[str]:
+    match schema["type"]:
+        case "array":
+            yield from _type_offences(schema["items"], f"an item of {where}", around)
+        case "map":
+            yield from _type_offences(schema["values"], f"a value of {where}", around)
+        case "record":
+            fields = fields_of(schema)
+            if not fields:
+                yield f"gives {where} no fields"
+            for field in fields:
+                yield from _field_offences(field, (*around, str(schema["name"])))
+
+
+def _field_offences(field: Mapping[str, object], around: tuple[str, ...]) -> Iterator[str]:
+    where = f"field {field['name']}"
+    yield from _type_offences(field["type"], where, around)
+    type_ = field["type"]
+    optional = isinstance(type_, list) and type_[:1] == ["null"]
+    if ("default" in field) != optional or field.get("default") is not None:
+        yield f'gives {where} a default that does not fit: what is optional is ["null", …] with default null, all else has none'
+
+
+def _change_offences(schema: Mapping[str, object] | object, previous: object) -> Iterator[str]:
+    later, earlier = named_types(schema), named_types(previous)
+    if next(iter(later)) != next(iter(earlier)):
+        yield f"names its record {next(iter(later))}, but the version before says {next(iter(earlier))}"
+    for name, old in earlier.items():
+        new = later.get(name)
+        if new is None:
+            continue  # then the field that had this type is gone or has another, which is said
+        if new.get("symbols") != old.get("symbols"):
+            yield f"changes the symbols of {name}: a reader of the version before could not read them"
+        if old["type"] == new["type"] == "record":
+            yield from _field_changes(name, new, old)
+
+
+def _field_changes(name: str, new: Mapping[str, object], old: Mapping[str, object]) -> Iterator[str]:
+    types = {field["name"]: _shape(field["type"]) for field in fields_of(new)}
+    known = {field["name"]: _shape(field["type"]) for field in fields_of(old)}
+    for field, type_ in known.items():
+        if field not in types:
+            yield f"lacks field {field} of {name}, which the version before has: versions only add fields"
+        elif types[field] != type_:
+            yield f"changes the type of field {field} of {name}: versions only add fields"
+    for field in fields_of(new):
+        if field["name"] not in known and "default" not in field:
+            yield f"adds field {field['name']} to {name} without a default: what a version adds must be optional"
+
+
+def _shape(schema: object) -> object:
+    """``schema`` without its words: comparable, named types as their names."""
+    if isinstance(schema, list):
+        return [_shape(branch) for branch in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    inner = schema.get("items", schema.get("values"))
+    return schema.get("name") or ([schema["type"], _shape(inner)] if inner is not None else schema["type"])

@@ -1,0 +1,92 @@
+"""``eventstreams up`` as a test starts, watches and ends it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+from twilio.rest import Client
+
+TOKEN = "token-of-the-test"
+READY_S = 90.0
+STOP_S = 60.0
+
+
+class Up:
+    """A running ``eventstreams up``; what it says goes to ``said``."""
+
+    def __init__(self, folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> None:
+        self.folder = folder
+        self.said = folder.with_suffix(".said")
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("EVENTSTREAMS_")}
+        with self.said.open("ab") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "eventstreams", "up", "--data-dir", str(folder), *arguments],
+                env=clean | {"EVENTSTREAMS_ALLOWED_DESTINATIONS": "127.0.0.0/8"} | dict(env or {}),
+                stdout=out,
+                stderr=subprocess.STDOUT,
+            )
+
+    @property
+    def text(self) -> str:
+        return self.said.read_text()
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What ``run.json`` says now."""
+        found: dict[str, Any] = orjson.loads((self.folder / "run.json").read_bytes())
+        return found
+
+    def wait_until(self, words: str, *, timeout_s: float = READY_S) -> None:
+        """Return once it has said a line that has ``words`` in it."""
+        deadline = time.monotonic() + timeout_s
+        while not any(words in line for line in self.text.splitlines()):
+            if self.process.poll() is not None:
+                raise AssertionError(f"it ended with {self.process.returncode}: {self.text}")
+            if time.monotonic() > deadline:
+                raise AssertionError(f"it did not say {words!r}: {self.text}\n{self.logs()}")
+            time.sleep(0.02)
+
+    def kill(self, role: str) -> None:
+        """End a role with SIGKILL, and return once another process has taken its place."""
+        pid = self.about["pids"][role]
+        os.kill(pid, signal.SIGKILL)
+        deadline = time.monotonic() + READY_S
+        while self.about["pids"].get(role, pid) == pid:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{role} was not started again: {self.text}")
+            time.sleep(0.02)
+
+    def stop(self) -> int:
+        """End it in order; the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(STOP_S)
+
+    def client(self) -> Client:
+        """Twilio's own client for the first account."""
+        client = Client(self.about["account_sid"], TOKEN)
+        client.events.base_url = self.about["api"]
+        return client
+
+    def logs(self) -> str:
+        """The end of every log, for the text of a failure."""
+        files = sorted((self.folder / "logs").glob("*.log"))
+        return "\n".join(f"--- {file.name}\n{file.read_text()[-2000:]}" for file in files)
+
+
+@contextmanager
+def running_up(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> Iterator[Up]:
+    """A system that is ready, on ports of its own unless ``arguments`` say others."""
+    up = Up(folder, *(arguments or ("--port", "0")), env={"EVENTSTREAMS_AUTH_TOKEN": TOKEN, **(env or {})})
+    try:
+        up.wait_until("ready")
+        yield up
+    finally:
+        if up.process.poll() is None:
+            up.stop()

@@ -1,0 +1,205 @@
+"""``eventstreams up``: starts, says where, keeps its data, stops whole, and tells a person what is wrong."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.support.up import Up, running_up
+
+from eventstreams.testing.broker import RunningBroker, running_broker
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    with running_up(tmp_path_factory.mktemp("up") / "data") as up:
+        yield up
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def wait_until_dead(pids: list[int]) -> None:
+    deadline = time.monotonic() + 60
+    while any(alive(pid) for pid in pids):
+        assert time.monotonic() < deadline, f"still alive: {[pid for pid in pids if alive(pid)]}"
+        time.sleep(0.05)
+
+
+def test_it_says_what_listens_where_then_ready(up: Up) -> None:
+    lines = up.text.splitlines()
+
+    assert lines[-1] == "ready"
+    assert f"API          {up.about['api']}/v1" in lines
+    assert f"Gateway      {up.about['gateway']}/v1/Events" in lines
+    assert f"Kafka        {up.about['kafka']}" in lines
+    assert re.search(r"^Account SID  AC[0-9a-f]{32}$", up.text, re.MULTILINE)
+    assert re.search(r"^Auth token   \S{8,}$", up.text, re.MULTILINE)
+
+
+def test_what_it_keeps_is_for_its_owner_alone(up: Up) -> None:
+    assert (up.folder / "state.json").stat().st_mode & 0o077 == 0
+    assert (up.folder / "run.json").stat().st_mode & 0o077 == 0
+
+
+def test_a_second_one_on_the_same_folder_is_told_so(up: Up) -> None:
+    second = run_up("--data-dir", str(up.folder), "--port", "0")
+
+    assert second.returncode == 3
+    assert one_sentence(second) == (
+        f"eventstreams: --data-dir {up.folder} is in use by another `eventstreams up`: "
+        "stop that one, or choose another folder"
+    )
+
+
+def test_a_role_that_is_killed_is_started_again_and_said_so(up: Up) -> None:
+    for role in ("api", "gateway", "router", "worker-webhook"):
+        up.kill(role)
+        up.wait_until(f"{role} ended (signal SIGKILL): starting it again in 0.2 s")
+
+    assert up.client().events.v1.sinks.list() == []
+
+
+def test_two_side_by_side_do_not_disturb_each_other(up: Up, tmp_path: Path) -> None:
+    with running_up(tmp_path / "other") as other:
+        sink = other.client().events.v1.sinks.create(
+            description="d", sink_type="webhook", sink_configuration={"destination": "https://hooks.example.com/"}
+        )
+
+        assert up.client().events.v1.sinks.list() == []
+        assert [each.sid for each in other.client().events.v1.sinks.list()] == [sink.sid]
+        assert not set(up.about["pids"].values()) & set(other.about["pids"].values())
+
+
+def test_data_and_addresses_survive_a_restart(tmp_path: Path) -> None:
+    with running_up(tmp_path / "data") as first:
+        sink = first.client().events.v1.sinks.create(
+            description="kept", sink_type="webhook", sink_configuration={"destination": "https://hooks.example.com/"}
+        )
+        before = first.about
+        assert first.stop() == 0
+
+    with running_up(tmp_path / "data") as second:
+        assert second.client().events.v1.sinks(sink.sid).fetch().description == "kept"
+        assert {name: second.about[name] for name in ("kafka", "gateway", "admin", "account_sid")} == {
+            name: before[name] for name in ("kafka", "gateway", "admin", "account_sid")
+        }
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_stops_whole_and_in_order(tmp_path: Path, number: signal.Signals) -> None:
+    with running_up(tmp_path / "data") as up:
+        pids = list(up.about["pids"].values())
+
+        up.process.send_signal(number)
+        code = up.process.wait(60)
+
+        assert code == 0
+        assert not any(alive(pid) for pid in pids)
+        assert not (up.folder / "run.json").exists()
+        assert "Traceback" not in up.logs()
+
+
+def test_nothing_is_left_behind_when_it_is_killed_itself(tmp_path: Path) -> None:
+    with running_up(tmp_path / "data") as up:
+        pids = list(up.about["pids"].values())
+
+        up.process.kill()
+        up.process.wait()
+
+        wait_until_dead(pids)
+
+
+def test_another_kafka_can_be_used(tmp_path: Path, broker: RunningBroker) -> None:
+    with running_up(tmp_path / "data", "--port", "0", "--kafka", broker.bootstrap) as up:
+        assert up.about["kafka"] == broker.bootstrap
+        assert "kafka" not in up.about["pids"]
+        assert up.client().events.v1.sinks.list() == []
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
+    with running_broker(tmp_path_factory.mktemp("kafka")) as broker:
+        yield broker
+
+
+# -- what a person did wrong -----------------------------------------------------------------------------------
+
+
+def run_up(*arguments: str, **env: str) -> "subprocess.CompletedProcess[str]":
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("EVENTSTREAMS_")}
+    command = [sys.executable, "-m", "eventstreams", "up", *arguments]
+    return subprocess.run(command, env=clean | env, capture_output=True, text=True, timeout=60, check=False)
+
+
+def one_sentence(done: "subprocess.CompletedProcess[str]") -> str:
+    [line] = done.stderr.strip().splitlines()
+    return line
+
+
+def test_a_port_in_use_is_one_sentence(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+        done = run_up("--data-dir", str(tmp_path / "data"), "--port", str(port))
+
+    assert done.returncode == 3
+    assert one_sentence(done) == f"eventstreams: 127.0.0.1:{port} is in use by another program: choose another --port"
+
+
+def test_a_broker_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+    done = run_up(
+        "--data-dir", str(tmp_path / "data"), "--port", "0", "--kafka", "127.0.0.1:9", EVENTSTREAMS_KAFKA_WAIT="1s"
+    )
+
+    assert done.returncode == 4
+    assert one_sentence(done).startswith("eventstreams: no Kafka broker answered at 127.0.0.1:9 within 1 s")
+
+
+def test_a_bad_setting_is_one_sentence(tmp_path: Path) -> None:
+    done = run_up("--data-dir", str(tmp_path / "data"), "--port", "0", EVENTSTREAMS_TTL="soon")
+
+    assert done.returncode == 2
+    assert one_sentence(done).startswith("eventstreams: EVENTSTREAMS_TTL is 'soon': ")
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    done = run_up("--data-dir", str(tmp_path / "file" / "data"), "--port", "0")
+
+    assert done.returncode == 3
+    assert one_sentence(done).startswith(f"eventstreams: --data-dir {tmp_path / 'file' / 'data'} cannot be written")
+
+
+def test_a_java_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+    done = run_up("--data-dir", str(tmp_path / "data"), "--port", "0", PATH="/nowhere", JAVA_HOME=str(tmp_path))
+
+    if done.returncode == 0:
+        pytest.fail("it started without Java")
+    assert done.returncode == 3
+    assert one_sentence(done).startswith("eventstreams: Kafka needs Java 17 or newer")
+
+
+def test_a_role_that_cannot_ever_run_ends_it_with_its_sentence(tmp_path: Path) -> None:
+    (tmp_path / "catalog.yaml").write_text("products: [")
+
+    done = run_up("--data-dir", str(tmp_path / "data"), "--port", "0", EVENTSTREAMS_CATALOG_DIRS=str(tmp_path))
+
+    assert done.returncode == 3
+    assert "cannot run" in done.stderr.strip().splitlines()[-1]
+    assert "catalog.yaml" in done.stderr.strip().splitlines()[-1]
+    assert "Traceback" not in done.stderr
