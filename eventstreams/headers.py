@@ -32,17 +32,23 @@ ACCEPTED_AT: Final = "es_accepted_at"
 DEADLINE: Final = "es_deadline"
 SUBSCRIPTION: Final = "es_subscription"
 ATTEMPT: Final = "es_attempt"
+ATTEMPTS: Final = "es_attempts"
 FIRST_ATTEMPT_AT: Final = "es_first_attempt_at"
+LAST_ATTEMPT_AT: Final = "es_last_attempt_at"
 NOT_BEFORE: Final = "es_not_before"
 ORIGIN: Final = "es_origin"
 REASON: Final = "es_reason"
 CODE: Final = "es_code"
 DETAIL: Final = "es_detail"
+STATUS: Final = "es_status"
+ANSWER: Final = "es_answer"
 
-MAX_DETAIL_BYTES: Final = 1024  # enough for a sentence and the start of an answer; DESIGN's bound
+MAX_DETAIL_BYTES: Final = 1024  # of a detail, and of an answer: enough for a sentence or a page's start; DESIGN's bound
 
 _REQUIRED: Final = (ID, TYPE, SOURCE, TIME, DATASCHEMA, ACCOUNT)
-_REPLACED_ON_RETRY: Final = frozenset({ATTEMPT, FIRST_ATTEMPT_AT, NOT_BEFORE, ORIGIN, REASON, CODE, DETAIL})
+_REPLACED_ON_RETRY: Final = frozenset(
+    {ATTEMPT, FIRST_ATTEMPT_AT, LAST_ATTEMPT_AT, NOT_BEFORE, ORIGIN, REASON, CODE, DETAIL, STATUS, ANSWER}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +147,9 @@ class Waybill:
         last_reason: Why the attempt before failed; None before the first.
         last_code: Its service error code.
         last_detail: Its detail, at most ``MAX_DETAIL_BYTES``.
+        last_attempt_at_ms: When it began.
+        last_status: The destination's status code, where its protocol has one.
+        last_answer: Start of what the destination answered, at most ``MAX_DETAIL_BYTES``.
     """
 
     accepted_at_ms: int
@@ -153,25 +162,30 @@ class Waybill:
     last_reason: str | None = None
     last_code: int | None = None
     last_detail: str | None = None
+    last_attempt_at_ms: int | None = None
+    last_status: int | None = None
+    last_answer: str | None = None
 
     @classmethod
     def parse(cls, headers: Mapping[str, bytes]) -> Self | HeaderProblem:
         """The state, or what is wrong with the first bad header."""
         if problem := missing(headers, (ACCEPTED_AT, DEADLINE, SUBSCRIPTION)):
             return problem
-        first, code = headers.get(FIRST_ATTEMPT_AT), headers.get(CODE)
         try:
             return cls(
                 accepted_at_ms=int(headers[ACCEPTED_AT]),
                 deadline_ms=int(headers[DEADLINE]),
                 subscription_sid=headers[SUBSCRIPTION].decode(),
                 attempt=int(headers.get(ATTEMPT, b"1")),
-                first_attempt_at_ms=int(first) if first else None,
+                first_attempt_at_ms=_number(headers.get(FIRST_ATTEMPT_AT)),
                 not_before_ms=int(headers.get(NOT_BEFORE, b"0")),
                 origin=_text(headers.get(ORIGIN)),
                 last_reason=_text(headers.get(REASON)),
-                last_code=int(code) if code else None,
+                last_code=_number(headers.get(CODE)),
                 last_detail=_text(headers.get(DETAIL)),
+                last_attempt_at_ms=_number(headers.get(LAST_ATTEMPT_AT)),
+                last_status=_number(headers.get(STATUS)),
+                last_answer=_text(headers.get(ANSWER)),
             )
         except ValueError as error:
             return HeaderProblem(DeadReason.BAD_HEADER, f"an es_ header cannot be read: {error}")
@@ -179,13 +193,18 @@ class Waybill:
 
 def retry_headers(headers: Headers, waybill: Waybill) -> list[tuple[str, bytes]]:
     """The headers of a copy for a retry topic: those it had, with the state of ``waybill``."""
-    return [*_without_state(headers), *_state(waybill), (NOT_BEFORE, b"%d" % waybill.not_before_ms)]
+    return [
+        *_without_state(headers),
+        (ATTEMPT, b"%d" % waybill.attempt),
+        *_state(waybill),
+        (NOT_BEFORE, b"%d" % waybill.not_before_ms),
+    ]
 
 
 def dead_headers(
     headers: Headers, waybill: Waybill | None, *, origin: str, reason: DeadReason, code: int, detail: str
 ) -> list[tuple[str, bytes]]:
-    """The headers of a dead letter: those it had, and why it died.
+    """The headers of a dead letter: those it had, how many attempts there were, and why it died.
 
     Args:
         headers: The record's own, whatever they are; they are kept.
@@ -198,6 +217,7 @@ def dead_headers(
     state = [] if waybill is None else _state(waybill)
     return [
         *_without_state(headers),
+        (ATTEMPTS, b"%d" % (0 if waybill is None else waybill.attempt - 1)),
         *(header for header in state if header[0] not in {REASON, CODE, DETAIL, ORIGIN}),
         (ORIGIN, ((waybill.origin if waybill else None) or origin).encode()),
         (REASON, reason.encode()),
@@ -216,19 +236,27 @@ def _without_state(headers: Headers) -> list[tuple[str, bytes]]:
 
 
 def _state(waybill: Waybill) -> list[tuple[str, bytes]]:
-    state = [(ATTEMPT, b"%d" % waybill.attempt)]
-    if waybill.first_attempt_at_ms is not None:
-        state.append((FIRST_ATTEMPT_AT, b"%d" % waybill.first_attempt_at_ms))
-    if waybill.origin is not None:
-        state.append((ORIGIN, waybill.origin.encode()))
-    if waybill.last_reason is not None:
-        state.append((REASON, waybill.last_reason.encode()))
-    if waybill.last_code is not None:
-        state.append((CODE, b"%d" % waybill.last_code))
-    if waybill.last_detail is not None:
-        state.append((DETAIL, clip(waybill.last_detail)))
-    return state
+    numbers = (
+        (FIRST_ATTEMPT_AT, waybill.first_attempt_at_ms),
+        (LAST_ATTEMPT_AT, waybill.last_attempt_at_ms),
+        (CODE, waybill.last_code),
+        (STATUS, waybill.last_status),
+    )
+    texts = (
+        (ORIGIN, waybill.origin),
+        (REASON, waybill.last_reason),
+        (DETAIL, waybill.last_detail),
+        (ANSWER, waybill.last_answer),
+    )
+    return [
+        *((name, b"%d" % number) for name, number in numbers if number is not None),
+        *((name, clip(text)) for name, text in texts if text),
+    ]
 
 
 def _text(value: bytes | None) -> str | None:
     return value.decode(errors="replace") if value else None
+
+
+def _number(value: bytes | None) -> int | None:
+    return int(value) if value else None

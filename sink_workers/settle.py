@@ -70,6 +70,9 @@ class Settler:
             last_reason=outcome.reason.value,
             last_code=outcome.reason.code,
             last_detail=outcome.detail,
+            last_attempt_at_ms=began_ms,
+            last_status=outcome.status,
+            last_answer=outcome.answer,
         )
         await self.wait_on(record, waiting)
         self._metrics.retries.labels(self._sink_type, outcome.reason.value).inc()
@@ -86,8 +89,15 @@ class Settler:
 
     async def reject(self, record: Record, waybill: Waybill, outcome: Rejected, *, began_ms: int) -> None:
         """Make a dead letter of ``record``, which its sink refuses for good."""
-        first_ms = waybill.first_attempt_at_ms or began_ms
-        await self._bury(record, replace(waybill, first_attempt_at_ms=first_ms), outcome.reason, outcome.detail)
+        made = replace(
+            waybill,
+            attempt=waybill.attempt + 1,
+            first_attempt_at_ms=waybill.first_attempt_at_ms or began_ms,
+            last_attempt_at_ms=began_ms,
+            last_status=outcome.status,
+            last_answer=outcome.answer,
+        )
+        await self._bury(record, made, outcome.reason, outcome.detail)
 
     async def expire(self, record: Record, waybill: Waybill) -> None:
         """Make a dead letter of ``record``, whose deadline is over."""

@@ -22,6 +22,16 @@ class SinkStatus(StrEnum):
     FAILED = "failed"
 
 
+class Throttle(StrEnum):
+    """How a sink's own answers slow deliveries to it.
+
+    ``adaptive``: concurrency follows what the sink takes. ``reference``: the reference's throttle.
+    """
+
+    ADAPTIVE = "adaptive"
+    REFERENCE = "reference"
+
+
 class SubscriptionState(StrEnum):
     """``deleting``: no route leads to it any more; what waits in its topic becomes dead letters, then it goes."""
 
@@ -42,7 +52,13 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SinkRecord:
-    """A destination. ``configuration`` is the encrypted JSON of the plugin's configuration model."""
+    """A destination. ``configuration`` is the encrypted JSON of the plugin's configuration model.
+
+    Attributes:
+        paused: Its events wait, bounded by their deadlines.
+        rate_limit: Most events a second that it is to get; None: as many as it takes.
+        throttle: How its answers slow us.
+    """
 
     sid: str
     account_sid: str
@@ -52,6 +68,9 @@ class SinkRecord:
     status: SinkStatus
     created_ms: int
     updated_ms: int
+    paused: bool = False
+    rate_limit: float | None = None
+    throttle: Throttle = Throttle.ADAPTIVE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +90,12 @@ class SubscribedType:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription:
-    """What a sink gets. ``sink_type`` is the sink's, repeated here because it names the topic."""
+    """What a sink gets. ``sink_type`` is the sink's, repeated here because it names the topic.
+
+    Attributes:
+        ttl_ms: How long its events are tried after they were accepted, at most the setting; None: the setting.
+        paused: Its events wait, bounded by their deadlines.
+    """
 
     sid: str
     account_sid: str
@@ -83,6 +107,7 @@ class Subscription:
     updated_ms: int
     state: SubscriptionState = SubscriptionState.ACTIVE
     ttl_ms: int | None = None
+    paused: bool = False
 
     def dated(self, at_ms: int) -> Self:
         """This subscription with ``since_ms`` filled in where it is open."""

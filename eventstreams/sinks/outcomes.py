@@ -20,21 +20,27 @@ class RetryLater:
         detail: In words, for people; at most 1 KiB is kept. Never a secret, never the event's data.
         not_before: What the destination asked for (``Retry-After``); aware. None where it said nothing.
         status: The destination's status code, where its protocol has one.
+        answer: Start of what the destination answered, for people; at most 1 KiB is kept.
     """
 
     reason: RetryReason
     detail: str = ""
     not_before: datetime | None = None
     status: int | None = None
+    answer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The destination refuses this very event, and always will; it becomes a dead letter."""
+    """The destination refuses this very event, and always will; it becomes a dead letter.
+
+    The attributes are those of ``RetryLater``.
+    """
 
     reason: DeadReason
     detail: str = ""
     status: int | None = None
+    answer: str = ""
 
 
 DeliveryOutcome = Delivered | RetryLater | Rejected

@@ -85,7 +85,6 @@ class Stream:
         assert self.receiver.accepted.keys() == accepted
         duplicates = sum(self.receiver.accepted.values()) - len(accepted)
         assert duplicates < len(accepted)  # around a fault, never as a rule
-        print(f"{len(accepted)} delivered, {duplicates} of them more than once")
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.up import Up, running_up
 
 from eventstreams.testing.broker import RunningBroker, running_broker
+from tests.support.up import Up, running_up
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 

@@ -142,7 +142,7 @@ def test_a_dead_letter_keeps_the_headers_and_says_why() -> None:
     )
 
     assert dead == dict(routed) | {
-        names.ATTEMPT: b"1",
+        names.ATTEMPTS: b"0",
         names.ORIGIN: b"t/0/7",
         names.REASON: b"refused",
         names.CODE: b"91305",

@@ -229,7 +229,7 @@ async def test_a_handler_that_raises_is_a_bug_and_reported_as_one() -> None:
 
 
 async def _until(condition: Callable[[], bool]) -> None:
-    while not condition():  # noqa: ASYNC110 - polled, under a deadline of the caller's
+    while not condition():
         await asyncio.sleep(0.005)
 
 
