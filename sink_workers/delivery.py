@@ -1,8 +1,14 @@
-"""What happens to a batch of records: read, attempted once, settled. The heart of the worker, and its only policy."""
+"""What happens to a batch of records: read, attempted, settled. The heart of the worker, and its only policy.
 
+read ─► may its sink be tried? ─► one attempt ─► delivered, or on a retry or dead-letter topic: settled
+          │  no: a subscription's record waits here, a retry goes back to its topic
+          └─ its deadline is over, or its subscription gone: dead letter, settled
+"""
+
+import asyncio
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from eventstreams.codec import Codec
@@ -14,22 +20,26 @@ from eventstreams.reasons import DeadReason
 from eventstreams.sinks import Capabilities, Delivered, DeliveryOutcome, OutboundEvent, Rejected, RetryLater
 from eventstreams.telemetry.logging import get_logger
 from eventstreams.telemetry.metrics import Metrics
-from eventstreams.times import Clock
+from eventstreams.times import Clock, to_ms
 from sink_workers.attempt import attempt, outcome_label
+from sink_workers.gate import Gate
+from sink_workers.gates import Gates, steady_ms
 from sink_workers.inbound import Undeliverable, read_event, read_waybill
-from sink_workers.settle import Settler
+from sink_workers.lane import Turn
+from sink_workers.settle import Settler, failed
 from sink_workers.sinks import OpenSink, SinkPool
+
+_GONE = Undeliverable(DeadReason.SUBSCRIPTION_DELETED, "its subscription was deleted before it was delivered")
 
 _log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """One record on its way through an attempt."""
+    """One record on its way through its attempts."""
 
     record: Record
     waybill: Waybill
-    sink_sid: str
     event: OutboundEvent
 
 
@@ -43,6 +53,7 @@ class Delivery:
         feed: ControlFeed,
         codec: Codec,
         pool: SinkPool,
+        gates: Gates,
         settler: Settler,
         metrics: Metrics,
         clock: Clock,
@@ -51,21 +62,34 @@ class Delivery:
         self._feed = feed
         self._codec = codec
         self._pool = pool
+        self._gates = gates
         self._settler = settler
         self._metrics = metrics
         self._clock = clock
 
-    async def handle(self, records: Sequence[Record]) -> None:
-        """Settle every one of ``records``; return when the last is."""
-        by_sink: dict[str, list[Parcel]] = {}
-        for record in records:
-            match await self._open(record):
-                case Parcel() as parcel:
-                    by_sink.setdefault(parcel.sink_sid, []).append(parcel)
-                case None:
-                    pass
-        for sink_sid, parcels in by_sink.items():
-            await self._deliver(sink_sid, parcels)
+    async def handle(self, records: Sequence[Record], turn: Turn, *, waits: bool) -> None:
+        """Settle ``records``, all of one subscription, in order; tell ``turn`` of each.
+
+        Args:
+            records: Of one partition.
+            turn: Once it is stopped, what waits is left unsettled.
+            waits: Whether a record may wait here for its sink. If not, it goes back to a retry topic instead.
+        """
+        parcels = await self._open_all(records, turn)
+        while parcels and not turn.stopped.done():
+            parcels = await self._go_on(parcels, turn, waits=waits)
+
+    # -- reading -----------------------------------------------------------------------------------------------
+
+    async def _open_all(self, records: Sequence[Record], turn: Turn) -> Sequence[Parcel]:
+        if len(records) == 1:
+            opened = [await self._open(records[0])]
+        else:
+            opened = await asyncio.gather(*map(self._open, records))
+        for record, parcel in zip(records, opened, strict=True):
+            if parcel is None:
+                turn.settled(record)
+        return [parcel for parcel in opened if parcel is not None]
 
     async def _open(self, record: Record) -> Parcel | None:
         """The parcel in ``record``; None where it is settled already, without an attempt."""
@@ -75,10 +99,10 @@ class Delivery:
             return None
         subscription = await self._subscription(waybill.subscription_sid)
         if subscription is None:
-            gone = Undeliverable(
-                DeadReason.SUBSCRIPTION_DELETED, "its subscription was deleted before it was delivered"
-            )
-            await self._settler.discard(record, waybill, gone)
+            await self._settler.discard(record, waybill, _GONE)
+            return None
+        if waybill.deadline_ms <= self._clock():
+            await self._settler.expire(record, waybill)
             return None
         if waybill.not_before_ms > self._clock():
             await self._settler.wait_on(record, waybill)
@@ -87,46 +111,140 @@ class Delivery:
         if isinstance(event, Undeliverable):
             await self._settler.discard(record, waybill, event)
             return None
-        return Parcel(record, waybill, subscription.sink_sid, event)
+        return Parcel(record, waybill, event)
 
     async def _subscription(self, sid: str) -> Subscription | None:
-        found = self._feed.snapshot.subscriptions.get(sid)
-        if found is None:  # it may be newer than our snapshot
+        if sid not in self._feed.snapshot.subscriptions:  # it may be newer than our snapshot
             await self._feed.catch_up()
-            found = self._feed.snapshot.subscriptions.get(sid)
+        return self._active(sid)
+
+    def _active(self, sid: str) -> Subscription | None:
+        found = self._feed.snapshot.subscriptions.get(sid)
         return found if found is not None and found.state is SubscriptionState.ACTIVE else None
 
-    async def _deliver(self, sink_sid: str, parcels: Sequence[Parcel]) -> None:
-        async with self._pool.lease(sink_sid) as opened:
-            if isinstance(opened, RetryLater):
-                now_ms = self._clock()
-                for parcel in parcels:
-                    await self._settle(parcel, opened, began_ms=now_ms)
-                return
-            for batch in _batches(parcels, opened.capabilities):
-                await self._attempt(opened, batch)
+    # -- attempting --------------------------------------------------------------------------------------------
 
-    async def _attempt(self, opened: OpenSink, parcels: Sequence[Parcel]) -> None:
-        began_ms, began = self._clock(), time.perf_counter()
-        batch = [parcel for parcel in parcels if parcel.waybill.deadline_ms > began_ms]
-        if len(batch) < len(parcels):
+    async def _go_on(self, parcels: Sequence[Parcel], turn: Turn, *, waits: bool) -> Sequence[Parcel]:
+        """One step for ``parcels``; those that are not settled after it, in order."""
+        subscription = self._active(parcels[0].waybill.subscription_sid)
+        if subscription is None:
             for parcel in parcels:
-                if parcel.waybill.deadline_ms <= began_ms:
+                await self._settler.discard(parcel.record, parcel.waybill, _GONE)
+                turn.settled(parcel.record)
+            return ()
+        parcels = await self._without_expired(parcels, turn)
+        if not parcels:
+            return ()
+        gate = self._gates.of(subscription.sink_sid)
+        batch = _first_batch(parcels, self._pool.capabilities(subscription.sink_sid))
+        if waits:
+            within_ms = min(parcel.waybill.deadline_ms for parcel in parcels) - self._clock()
+            if subscription.paused:
+                await gate.wait(within_ms=within_ms, stopped=turn.stopped)
+                return parcels
+            if not await gate.enter(len(batch), within_ms=within_ms, stopped=turn.stopped):
+                return parcels
+        elif subscription.paused or not gate.try_enter_for_retry(len(batch)):
+            await self._send_back(parcels, gate, turn, paused=subscription.paused)
+            return ()
+        left = await self._through(gate, subscription.sink_sid, batch, turn, waits=waits)
+        return (*left, *parcels[len(batch) :])
+
+    async def _without_expired(self, parcels: Sequence[Parcel], turn: Turn) -> Sequence[Parcel]:
+        now_ms = self._clock()
+        alive = [parcel for parcel in parcels if parcel.waybill.deadline_ms > now_ms]
+        if len(alive) < len(parcels):
+            for parcel in parcels:
+                if parcel.waybill.deadline_ms <= now_ms:
                     await self._settler.expire(parcel.record, parcel.waybill)
-        if not batch:
-            return
+                    turn.settled(parcel.record)
+        return alive
+
+    async def _send_back(self, parcels: Sequence[Parcel], gate: Gate, turn: Turn, *, paused: bool) -> None:
+        again_ms = self._clock() + gate.look_again_ms(paused=paused)
+        for parcel in parcels:
+            at_ms = min(again_ms, parcel.waybill.deadline_ms)
+            await self._settler.wait_on(parcel.record, replace(parcel.waybill, not_before_ms=at_ms))
+            turn.settled(parcel.record)
+
+    async def _through(
+        self, gate: Gate, sink_sid: str, batch: Sequence[Parcel], turn: Turn, *, waits: bool
+    ) -> Sequence[Parcel]:
+        """One attempt, for which ``gate`` was entered; those that are to be attempted again, from here."""
+        passed = steady_ms()
+        outcomes: Sequence[DeliveryOutcome] = ()
+        began_ms = self._clock()
+        try:
+            async with self._pool.lease(sink_sid) as opened:
+                began_ms = self._clock()
+                if isinstance(opened, RetryLater):
+                    outcomes = [opened] * len(batch)
+                else:
+                    gate.raise_ceiling(opened.capabilities.max_in_flight)
+                    if any(parcel.waybill.deadline_ms <= began_ms for parcel in batch):
+                        return batch  # to open the sink took that long
+                    outcomes = await self._attempt(opened, batch)
+        finally:
+            if outcomes:
+                gate.leave(outcomes, began_ms=passed, wait_ms=self._wait_ms(outcomes))
+            else:
+                gate.leave_untried()
+        if all(isinstance(outcome, Delivered) for outcome in outcomes):
+            for parcel in batch:
+                self._delivered(parcel, began_ms)
+                turn.settled(parcel.record)
+            return ()
+        holds = waits and gate.is_holding()
+        steps = [
+            self._settle(parcel, outcome, turn, began_ms=began_ms, holds=holds)
+            for parcel, outcome in zip(batch, outcomes, strict=True)
+        ]
+        left = await asyncio.gather(*steps) if len(steps) > 1 else [await steps[0]]
+        return [parcel for parcel in left if parcel is not None]
+
+    async def _attempt(self, opened: OpenSink, batch: Sequence[Parcel]) -> Sequence[DeliveryOutcome]:
+        began = time.perf_counter()
         in_flight = self._metrics.in_flight.labels(self._sink_type)
         in_flight.inc(len(batch))
         try:
             events = [parcel.event for parcel in batch]
-            outcomes = await attempt(opened.sink, events, timeout_s=opened.capabilities.timeout_s)
+            return await attempt(opened.sink, events, timeout_s=opened.capabilities.timeout_s)
         finally:
             in_flight.dec(len(batch))
-        self._metrics.attempt_seconds.labels(self._sink_type).observe(time.perf_counter() - began)
-        for parcel, outcome in zip(batch, outcomes, strict=True):
-            await self._settle(parcel, outcome, began_ms=began_ms)
+            self._metrics.attempt_seconds.labels(self._sink_type).observe(time.perf_counter() - began)
 
-    async def _settle(self, parcel: Parcel, outcome: DeliveryOutcome, *, began_ms: int) -> None:
+    def _wait_ms(self, outcomes: Sequence[DeliveryOutcome]) -> int:
+        asked = [outcome.not_before for outcome in outcomes if isinstance(outcome, RetryLater) and outcome.not_before]
+        return max((to_ms(at) - self._clock() for at in asked), default=0)
+
+    # -- settling ----------------------------------------------------------------------------------------------
+
+    async def _settle(
+        self, parcel: Parcel, outcome: DeliveryOutcome, turn: Turn, *, began_ms: int, holds: bool
+    ) -> Parcel | None:
+        """Settle ``parcel``; or return it as it is to be attempted next, where it waits here for its sink."""
+        match outcome:
+            case Delivered():
+                self._delivered(parcel, began_ms)
+            case RetryLater():
+                self._tell(parcel, outcome, began_ms)
+                if holds and outcome.not_before is None:
+                    return _again(parcel, outcome, began_ms)
+                await self._settler.retry(parcel.record, parcel.waybill, outcome, began_ms=began_ms)
+            case Rejected():
+                self._tell(parcel, outcome, began_ms)
+                await self._settler.reject(parcel.record, parcel.waybill, outcome, began_ms=began_ms)
+            case _:
+                assert_never(outcome)
+        turn.settled(parcel.record)
+        return None
+
+    def _delivered(self, parcel: Parcel, began_ms: int) -> None:
+        self._tell(parcel, Delivered(), began_ms)
+        age_ms = self._clock() - parcel.waybill.accepted_at_ms
+        self._metrics.delivery_seconds.labels(self._sink_type).observe(age_ms / 1000)
+
+    def _tell(self, parcel: Parcel, outcome: DeliveryOutcome, began_ms: int) -> None:
         label, reason = outcome_label(outcome)
         self._metrics.attempts.labels(self._sink_type, label, reason).inc()
         log = _log.debug if isinstance(outcome, Delivered) else _log.info
@@ -139,28 +257,21 @@ class Delivery:
             reason=reason,
             duration_ms=self._clock() - began_ms,
         )
-        match outcome:
-            case Delivered():
-                age_ms = self._clock() - parcel.waybill.accepted_at_ms
-                self._metrics.delivery_seconds.labels(self._sink_type).observe(age_ms / 1000)
-            case RetryLater():
-                await self._settler.retry(parcel.record, parcel.waybill, outcome, began_ms=began_ms)
-            case Rejected():
-                await self._settler.reject(parcel.record, parcel.waybill, outcome, began_ms=began_ms)
-            case _:
-                assert_never(outcome)
 
 
-def _batches(parcels: Sequence[Parcel], capabilities: Capabilities) -> Iterable[Sequence[Parcel]]:
-    """``parcels`` in order, cut so that each batch keeps to ``capabilities``; an event too large goes alone."""
-    batch: list[Parcel] = []
+def _again(parcel: Parcel, outcome: RetryLater, began_ms: int) -> Parcel:
+    waybill = failed(parcel.waybill, outcome, began_ms=began_ms)
+    parcel.event.attempt = waybill.attempt
+    return replace(parcel, waybill=waybill)
+
+
+def _first_batch(parcels: Sequence[Parcel], capabilities: Capabilities | None) -> Sequence[Parcel]:
+    """As many of ``parcels``, from the first, as one delivery may carry; an event that is too large goes alone."""
+    if capabilities is None or capabilities.max_batch_events == 1:
+        return parcels[:1]
     size = 0
-    for parcel in parcels:
-        added = len(parcel.event.json()) if capabilities.max_batch_events > 1 else 0
-        if batch and (len(batch) == capabilities.max_batch_events or size + added > capabilities.max_batch_bytes):
-            yield batch
-            batch, size = [], 0
-        batch.append(parcel)
-        size += added
-    if batch:
-        yield batch
+    for count, parcel in enumerate(parcels[: capabilities.max_batch_events]):
+        size += len(parcel.event.json())
+        if count and size > capabilities.max_batch_bytes:
+            return parcels[:count]
+    return parcels[: capabilities.max_batch_events]

@@ -1,21 +1,27 @@
-"""How the two kinds of lanes differ: a subscription's lane takes what comes, a retry lane looks at the clock."""
+"""How the two kinds of lanes differ: a subscription's lane waits for its sink, a retry lane looks at the clock."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
 from eventstreams.control.feed import ControlFeed
-from eventstreams.headers import NOT_BEFORE
+from eventstreams.control.records import Subscription, SubscriptionState
+from eventstreams.control.snapshot import Change
+from eventstreams.headers import DEADLINE, NOT_BEFORE
 from eventstreams.kafka.records import Partition, Record
 from eventstreams.retry import HOLD_MS, RetryWheel
 from eventstreams.sinks import Capabilities
 from eventstreams.topics import Topics
 from sink_workers.delivery import Delivery
-from sink_workers.lane import Limits
+from sink_workers.gates import Gates
+from sink_workers.lane import Limits, Turn
 from sink_workers.sinks import SinkPool
 
 # Before a sink is open: the first event goes alone, and opens it.
 _ALONE: Final = Limits(max_batch_events=1, max_batch_bytes=0, linger_s=0.0, max_in_flight=1)
+_NOT_NOW: Final = Limits(max_batch_events=1, max_batch_bytes=0, linger_s=0.0, max_in_flight=0)
+# What a deleted subscription leaves behind is only written to the dead letters.
+_DISCARD: Final = Limits(max_batch_events=64, max_batch_bytes=1 << 20, linger_s=0.0, max_in_flight=16)
 # A retry lane carries records of many sinks, each with a time of its own.
 _RETRY: Final = Limits(max_batch_events=1, max_batch_bytes=0, linger_s=0.0, max_in_flight=64)
 
@@ -23,21 +29,58 @@ _RETRY: Final = Limits(max_batch_events=1, max_batch_bytes=0, linger_s=0.0, max_
 class SubscriptionHandler:
     """Handles the records of subscription topics: as many at once as the subscription's sink can take."""
 
-    def __init__(self, delivery: Delivery, pool: SinkPool, feed: ControlFeed) -> None:
+    def __init__(self, delivery: Delivery, *, pool: SinkPool, gates: Gates, feed: ControlFeed) -> None:
         self._delivery = delivery
         self._pool = pool
+        self._gates = gates
         self._feed = feed
+        self._lanes: dict[str, set[Callable[[], None]]] = {}  # by subscription
+        feed.listen(self._on_change)
 
     def limits(self, partition: Partition) -> Limits:
-        subscription = self._feed.snapshot.subscriptions.get(Topics.subscription_of(partition.topic))
-        capabilities = None if subscription is None else self._pool.capabilities(subscription.sink_sid)
-        return _ALONE if capabilities is None else _limits(capabilities)
+        subscription = self._subscription(partition)
+        if subscription is None or subscription.state is not SubscriptionState.ACTIVE:
+            return _DISCARD
+        if subscription.paused:
+            return _NOT_NOW
+        at_once = self._gates.of(subscription.sink_sid).limit()
+        if at_once == 0:
+            return _NOT_NOW
+        capabilities = self._pool.capabilities(subscription.sink_sid)
+        return _ALONE if capabilities is None else _limits(capabilities, at_once)
 
     def ready_at_ms(self, record: Record) -> int:  # noqa: ARG002 - part of the protocol
         return 0
 
-    async def handle(self, records: Sequence[Record]) -> None:
-        await self._delivery.handle(records)
+    def deadline_ms(self, record: Record) -> int:
+        return _number(record, DEADLINE)
+
+    def attach(self, partition: Partition, wake: Callable[[], None]) -> Callable[[], None]:
+        sid = Topics.subscription_of(partition.topic)
+        lanes = self._lanes.setdefault(sid, set())
+        lanes.add(wake)
+        subscription = self._subscription(partition)
+        forget = None if subscription is None else self._gates.of(subscription.sink_sid).listen(wake)
+
+        def detach() -> None:
+            lanes.discard(wake)
+            if not lanes:
+                self._lanes.pop(sid, None)
+            if forget is not None:
+                forget()
+
+        return detach
+
+    async def handle(self, records: Sequence[Record], turn: Turn) -> None:
+        await self._delivery.handle(records, turn, waits=True)
+
+    def _subscription(self, partition: Partition) -> Subscription | None:
+        return self._feed.snapshot.subscriptions.get(Topics.subscription_of(partition.topic))
+
+    def _on_change(self, change: Change) -> None:
+        if isinstance(change.after, Subscription):
+            for wake in list(self._lanes.get(change.after.sid, ())):
+                wake()
 
 
 class RetryHandler:
@@ -54,18 +97,33 @@ class RetryHandler:
 
     def ready_at_ms(self, record: Record) -> int:
         look_ms = record.timestamp_ms + self._wheel.wait_ms(self._delays[record.topic], record.partition)
-        wanted = dict(record.headers).get(NOT_BEFORE, b"")
-        not_before_ms = int(wanted) if wanted.isdigit() else 0
+        not_before_ms = _number(record, NOT_BEFORE)
         return not_before_ms if look_ms < not_before_ms <= look_ms + HOLD_MS else look_ms
 
-    async def handle(self, records: Sequence[Record]) -> None:
-        await self._delivery.handle(records)
+    def deadline_ms(self, record: Record) -> int:
+        return _number(record, DEADLINE)
+
+    def attach(self, partition: Partition, wake: Callable[[], None]) -> Callable[[], None]:  # noqa: ARG002 - part of the protocol
+        return _nothing  # its limits never change
+
+    async def handle(self, records: Sequence[Record], turn: Turn) -> None:
+        await self._delivery.handle(records, turn, waits=False)
 
 
-def _limits(capabilities: Capabilities) -> Limits:
+def _nothing() -> None:
+    return
+
+
+def _limits(capabilities: Capabilities, at_once: int) -> Limits:
     return Limits(
         capabilities.max_batch_events,
         capabilities.max_batch_bytes,
         capabilities.linger_s,
-        capabilities.max_in_flight,
+        at_once,
     )
+
+
+def _number(record: Record, name: str) -> int:
+    """The header ``name``; 0 where it is no number: whoever handles the record finds out."""
+    text = dict(record.headers).get(name, b"")
+    return int(text) if text.isdigit() else 0

@@ -4,12 +4,13 @@
 
 The buffer is bounded: above its high mark the partition is paused, below its low mark it goes on. Slots are tasks
 that each take a batch, have it handled and take the next; there are as many as the sink takes side by side.
+While none may take, what reaches its deadline in the buffer is taken nevertheless, so that it expires in time.
 Lanes share nothing with each other but what their handlers share.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -20,18 +21,38 @@ from sink_workers.offsets import OffsetTracker
 
 _RECORD_OVERHEAD_BYTES: Final = 1500  # headers and Python objects of one record, measured
 _MAX_BUFFERED: Final = 4096
+_MAX_UNSETTLED: Final = 16_384  # settled ones behind an unsettled one among them: what a crash repeats, and memory
+_EXPIRING_SLOTS: Final = 16
+_EXPIRING_BATCH: Final = 64  # with 16 slots that settle in 10 ms: 100,000 expired events a second
+_LOOK_S: Final = 0.5  # how often a buffer that may not move is looked through for what has expired
 
 _log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How a lane takes batches: see ``Capabilities``."""
+    """How a lane takes batches: see ``Capabilities``. ``max_in_flight`` 0: not now."""
 
     max_batch_events: int
     max_batch_bytes: int
     linger_s: float
     max_in_flight: int
+
+
+class Turn:
+    """What a handler has of the lane while it works on a batch.
+
+    Attributes:
+        stopped: Done when the lane takes no more. Whoever only waits then returns; an attempt under way may finish.
+    """
+
+    def __init__(self, tracker: OffsetTracker, stopped: "asyncio.Future[None]") -> None:
+        self._tracker = tracker
+        self.stopped = stopped
+
+    def settled(self, record: Record) -> None:
+        """``record`` is delivered, or the broker has acknowledged its copy; it may be committed."""
+        self._tracker.settle(record.offset)
 
 
 class Handler(Protocol):
@@ -43,8 +64,24 @@ class Handler(Protocol):
     def ready_at_ms(self, record: Record) -> int:
         """When ``record`` may be taken, in ms since the epoch; 0 for at once. It holds up those behind it."""
 
-    async def handle(self, records: Sequence[Record]) -> None:
-        """Settle ``records``, of one partition, in order. Returns when the last is settled, and raises only bugs."""
+    def deadline_ms(self, record: Record) -> int:
+        """When ``record`` is to be taken whatever the limits say, in ms since the epoch."""
+
+    def attach(self, partition: Partition, wake: Callable[[], None]) -> Callable[[], None]:
+        """Have ``wake`` called when the limits of ``partition`` may have grown; returns what ends that."""
+
+    async def handle(self, records: Sequence[Record], turn: Turn) -> None:
+        """Settle ``records``, of one partition, in order, and tell ``turn`` of each.
+
+        Returns when the last is settled, or leaves some unsettled once ``turn.stopped`` is done. Raises only bugs.
+        """
+
+
+@dataclass(slots=True)
+class _Waiting:
+    record: Record
+    arrived_ms: int
+    deadline_ms: int | None = None  # read when it is needed
 
 
 class Lane:
@@ -70,12 +107,17 @@ class Lane:
         self._on_crash = on_crash
         self._loop = asyncio.get_running_loop()
         self._tracker = OffsetTracker()
-        self._buffer: deque[tuple[Record, int]] = deque()
+        self._buffer: deque[_Waiting] = deque()
         self._buffered_bytes = 0
         self._paused = False
-        self._stopping = False
+        self._stopped: asyncio.Future[None] = self._loop.create_future()
+        self._turn = Turn(self._tracker, self._stopped)
         self._slots: set[asyncio.Task[None]] = set()
+        self._expiring: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._look: asyncio.TimerHandle | None = None
+        self._soonest_ms: int | None = None  # deadline in the buffer; None: not known
+        self._detach = handler.attach(partition, self._wake)
 
     @property
     def committable(self) -> int | None:
@@ -88,13 +130,14 @@ class Lane:
 
     def offer(self, records: Sequence[Record]) -> None:
         """Take over ``records``, the next of the partition in order."""
-        if self._stopping:
+        if self._stopped.done():
             return  # not ours any more: the next owner reads them again
         arrived_ms = self._clock()
         for record in records:
             self._tracker.take(record.offset)
-            self._buffer.append((record, arrived_ms))
+            self._buffer.append(_Waiting(record, arrived_ms))
             self._buffered_bytes += _size(record)
+        self._soonest_ms = None
         if not self._paused and self._is_full():
             self._paused = True
             self._pause(self._partition)
@@ -103,53 +146,97 @@ class Lane:
     async def drain(self, timeout_s: float) -> None:
         """Take no more; give what is in flight ``timeout_s`` seconds to be settled, then let go of it."""
         self.stop()
-        if self._slots:
-            await asyncio.wait(self._slots, timeout=timeout_s)
+        if under_way := self._slots | self._expiring:
+            await asyncio.wait(under_way, timeout=timeout_s)
         self.abandon()
 
     def stop(self) -> None:
         """Take no more."""
-        self._stopping = True
+        if not self._stopped.done():
+            self._stopped.set_result(None)
+            self._detach()
         self._buffer.clear()
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._look):
+            if timer is not None:
+                timer.cancel()
 
     def abandon(self) -> None:
         """Take no more, and let go of what is in flight: whoever owns the partition next delivers it again."""
         self.stop()
-        for slot in self._slots:
-            slot.cancel()
+        for task in self._slots | self._expiring:
+            task.cancel()
 
     # -- slots -----------------------------------------------------------------------------------------------
 
     def _wake(self) -> None:
         """Start as many slots as there is work for. A slot ends by itself when there is none."""
+        if self._stopped.done():
+            return
         limits = self._handler.limits(self._partition)
         while len(self._slots) < limits.max_in_flight and (batch := self._take(limits)):
-            slot = self._loop.create_task(self._slot(batch))
-            self._slots.add(slot)
-            slot.add_done_callback(self._ended)
+            self._start(self._slot(batch), self._slots)
+        if self._buffer and self._look is None and len(self._slots) >= limits.max_in_flight:
+            # Records that came too late are seen at once, so that a long backlog of them is gone quickly.
+            late = self._handler.deadline_ms(self._buffer[-1].record) <= self._clock()
+            self._look = self._loop.call_later(0 if late else _LOOK_S, self._look_through)
 
     async def _slot(self, batch: Sequence[Record]) -> None:
         while batch:
-            await self._handler.handle(batch)
-            for record in batch:
-                self._tracker.settle(record.offset)
+            await self._handler.handle(batch, self._turn)
             limits = self._handler.limits(self._partition)
             batch = self._take(limits) if len(self._slots) <= limits.max_in_flight else ()
-            if batch:
-                self._wake()  # the sink may take more side by side now than when this slot began
+            if batch or self._buffer:
+                self._wake()  # the sink may take more side by side now than when this slot began, or none
 
-    def _ended(self, slot: "asyncio.Task[None]") -> None:
-        self._slots.discard(slot)
-        if not slot.cancelled() and (error := slot.exception()):
+    def _look_through(self) -> None:
+        self._look = None
+        if self._soonest_ms is None or self._soonest_ms <= self._clock():
+            self._expire()
+        self._wake()  # comes back here as long as the buffer may not move
+
+    def _expire(self) -> None:
+        """Take what has reached its deadline out of the buffer, wherever it stands."""
+        now_ms = self._clock()
+        self._soonest_ms = None
+        due: list[Record] = []
+        left: deque[_Waiting] = deque()
+        room = (_EXPIRING_SLOTS - len(self._expiring)) * _EXPIRING_BATCH
+        for waiting in self._buffer:
+            if waiting.deadline_ms is None:
+                waiting.deadline_ms = self._handler.deadline_ms(waiting.record)
+            if waiting.deadline_ms <= now_ms and len(due) < room:
+                due.append(waiting.record)
+            else:
+                left.append(waiting)
+                self._soonest_ms = min(waiting.deadline_ms, self._soonest_ms or waiting.deadline_ms)
+        if due:
+            self._buffer = left
+            self._buffered_bytes -= sum(map(_size, due))
+            self._resume_when_low()
+        for first in range(0, len(due), _EXPIRING_BATCH):
+            self._start(self._handler.handle(due[first : first + _EXPIRING_BATCH], self._turn), self._expiring)
+
+    def _start(self, work: Coroutine[None, None, None], among: set["asyncio.Task[None]"]) -> None:
+        task = self._loop.create_task(work)
+        among.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        was_expiring = task in self._expiring
+        self._slots.discard(task)
+        self._expiring.discard(task)
+        if task.cancelled():
+            return
+        if error := task.exception():
             self._on_crash(error)
+        elif was_expiring and self._buffer:
+            self._expire()
 
     # -- buffer ----------------------------------------------------------------------------------------------
 
     def _take(self, limits: Limits) -> Sequence[Record]:
         """The next batch; empty where there is none yet, and then a timer is set for when there will be."""
-        if self._stopping or not self._buffer:
+        if self._stopped.done() or not self._buffer or self._tracker.window >= _MAX_UNSETTLED:
             return ()
         wait_ms = self._wait_ms(limits)
         if wait_ms > 0:
@@ -158,30 +245,33 @@ class Lane:
         batch: list[Record] = []
         left = limits.max_batch_bytes
         while self._buffer and len(batch) < limits.max_batch_events:
-            record, _ = self._buffer[0]
+            record = self._buffer[0].record
             left -= len(record.value)
             if batch and (left < 0 or self._handler.ready_at_ms(record) > self._clock()):
                 break
             batch.append(record)
             self._buffer.popleft()
             self._buffered_bytes -= _size(record)
-        if self._paused and self._is_low():
-            self._paused = False
-            self._resume(self._partition)
+        self._resume_when_low()
         return batch
 
     def _wait_ms(self, limits: Limits) -> int:
         """How long until the head may be taken: until its own time, and until its batch is full or has lingered."""
-        record, arrived_ms = self._buffer[0]
+        head = self._buffer[0]
         value_bytes = self._buffered_bytes - len(self._buffer) * _RECORD_OVERHEAD_BYTES
         full = len(self._buffer) >= limits.max_batch_events or value_bytes >= limits.max_batch_bytes
-        lingered_ms = arrived_ms if full else arrived_ms + int(limits.linger_s * 1000)
-        return max(self._handler.ready_at_ms(record), lingered_ms) - self._clock()
+        lingered_ms = head.arrived_ms if full else head.arrived_ms + int(limits.linger_s * 1000)
+        return max(self._handler.ready_at_ms(head.record), lingered_ms) - self._clock()
 
     def _wake_in(self, wait_ms: int) -> None:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._loop.call_later(wait_ms / 1000, self._wake)
+
+    def _resume_when_low(self) -> None:
+        if self._paused and self._is_low():
+            self._paused = False
+            self._resume(self._partition)
 
     def _is_full(self) -> bool:
         return len(self._buffer) >= _MAX_BUFFERED or self._buffered_bytes >= self._buffer_bytes

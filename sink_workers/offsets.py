@@ -23,6 +23,11 @@ class OffsetTracker:
         """How many records were taken and are not settled."""
         return len(self._taken) - len(self._settled)
 
+    @property
+    def window(self) -> int:
+        """How many records were taken and are not committable: the first unsettled one and all behind it."""
+        return len(self._taken)
+
     def take(self, offset: int) -> None:
         """``offset`` is ours to settle now; greater than any taken before."""
         self._taken.append(offset)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Final
 
 from eventstreams.catalog import Catalog
@@ -21,6 +22,8 @@ from eventstreams.sinks.contract import AnySinkPlugin
 from eventstreams.times import now_ms
 from eventstreams.topics import Topics
 from sink_workers.delivery import Delivery
+from sink_workers.gate import GateState
+from sink_workers.gates import Gates
 from sink_workers.handlers import RetryHandler, SubscriptionHandler
 from sink_workers.lane import Handler
 from sink_workers.owner import Lanes
@@ -58,7 +61,19 @@ async def _open(process: Process, plugin: AnySinkPlugin, stack: AsyncExitStack) 
     guard = DestinationGuard(settings.allowed_destinations)
     pool = await stack.enter_async_context(SinkPool(plugin, feed, vault, guard))
     settler = Settler(settings, sink_type, producer=producer, admin=admin, metrics=metrics, clock=now_ms)
-    delivery = Delivery(sink_type, feed=feed, codec=codec, pool=pool, settler=settler, metrics=metrics, clock=now_ms)
+    gates = Gates(feed)
+    for state in GateState:
+        metrics.sinks.labels(sink_type, state).set_function(partial(_count, gates, state))
+    delivery = Delivery(
+        sink_type,
+        feed=feed,
+        codec=codec,
+        pool=pool,
+        gates=gates,
+        settler=settler,
+        metrics=metrics,
+        clock=now_ms,
+    )
 
     async def consumer(kind: str, group: str, handler: Handler) -> GroupConsumer:
         drain_s = settings.drain_timeout.total_seconds() * _DRAIN_SHARE
@@ -70,8 +85,14 @@ async def _open(process: Process, plugin: AnySinkPlugin, stack: AsyncExitStack) 
     wheel = RetryWheel(settings.retry_delays, partitions=settings.retry_partitions)
     retrying = await consumer("retry", f"worker.{sink_type}.retry", RetryHandler(delivery, wheel, retries))
     retrying.subscribe(list(retries))
-    fresh = await consumer("subscription", f"worker.{sink_type}", SubscriptionHandler(delivery, pool, feed))
+    fresh = await consumer(
+        "subscription", f"worker.{sink_type}", SubscriptionHandler(delivery, pool=pool, gates=gates, feed=feed)
+    )
     return _Worker(process, sink_type, feed=feed, topics=topics, consumer=fresh)
+
+
+def _count(gates: Gates, state: GateState) -> float:
+    return gates.states()[state]
 
 
 class _Worker:

@@ -29,6 +29,21 @@ _REPEAT_S: Final = (0.1, 0.5, 2.0, 5.0)  # between writes that Kafka did not tak
 _log = get_logger(__name__)
 
 
+def failed(waybill: Waybill, outcome: RetryLater, *, began_ms: int) -> Waybill:
+    """``waybill`` after a failed attempt that began at ``began_ms``."""
+    return replace(
+        waybill,
+        attempt=waybill.attempt + 1,
+        first_attempt_at_ms=waybill.first_attempt_at_ms or began_ms,
+        last_reason=outcome.reason.value,
+        last_code=outcome.reason.code,
+        last_detail=outcome.detail,
+        last_attempt_at_ms=began_ms,
+        last_status=outcome.status,
+        last_answer=outcome.answer,
+    )
+
+
 class Settler:
     """Writes the retries and dead letters of one sink type."""
 
@@ -61,20 +76,8 @@ class Settler:
             not_before_ms=None if outcome.not_before is None else to_ms(outcome.not_before),
             random=random.random,
         )
-        waiting = replace(
-            waybill,
-            attempt=waybill.attempt + 1,
-            first_attempt_at_ms=waybill.first_attempt_at_ms or began_ms,
-            not_before_ms=at_ms,
-            origin=waybill.origin or record.origin,
-            last_reason=outcome.reason.value,
-            last_code=outcome.reason.code,
-            last_detail=outcome.detail,
-            last_attempt_at_ms=began_ms,
-            last_status=outcome.status,
-            last_answer=outcome.answer,
-        )
-        await self.wait_on(record, waiting)
+        waiting = failed(waybill, outcome, began_ms=began_ms)
+        await self.wait_on(record, replace(waiting, not_before_ms=at_ms, origin=waybill.origin or record.origin))
         self._metrics.retries.labels(self._sink_type, outcome.reason.value).inc()
 
     async def wait_on(self, record: Record, waybill: Waybill) -> None:

@@ -74,6 +74,13 @@ class Metrics:
         self.in_flight: Final = self._gauge(
             "eventstreams_in_flight_events", "Events of which an attempt is under way.", "sink_type"
         )
+        self.sinks: Final = self._gauge(
+            "eventstreams_sinks",
+            "Sinks that this process delivers to: open, paused by their owner, waiting as they asked, or broken "
+            "(failing again and again: tried at growing intervals).",
+            "sink_type",
+            "state",
+        )
         self.lanes: Final = self._gauge(
             "eventstreams_assigned_partitions", "Partitions that this process owns.", "kind"
         )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from eventstreams.kafka.records import Partition, Record
-from sink_workers.lane import Lane, Limits
+from sink_workers.lane import Lane, Limits, Turn
 
 TP = Partition("es.sub.webhook.DF1", 0)
 
@@ -23,6 +23,9 @@ class Handler:
         self.batches: list[list[int]] = []
         self.gates: dict[int, asyncio.Event] = {}
         self.ready: Callable[[Record], int] = lambda _: 0
+        self.deadline: Callable[[Record], int] = lambda _: 2_000_000
+        self.wake: Callable[[], None] = lambda: None
+        self.detached: list[Partition] = []
         self.blocking = False
 
     def limits(self, partition: Partition) -> Limits:
@@ -31,10 +34,19 @@ class Handler:
     def ready_at_ms(self, record: Record) -> int:
         return self.ready(record)
 
-    async def handle(self, records: Sequence[Record]) -> None:
+    def deadline_ms(self, record: Record) -> int:
+        return self.deadline(record)
+
+    def attach(self, partition: Partition, wake: Callable[[], None]) -> Callable[[], None]:
+        self.wake = wake
+        return lambda: self.detached.append(partition)
+
+    async def handle(self, records: Sequence[Record], turn: Turn) -> None:
         self.batches.append([record.offset for record in records])
         if self.blocking:
             await self.gates.setdefault(records[0].offset, asyncio.Event()).wait()
+        for record in records:
+            turn.settled(record)
 
     def release(self, offset: int) -> None:
         self.gates.setdefault(offset, asyncio.Event()).set()
@@ -217,7 +229,7 @@ async def test_records_offered_after_the_end_are_left_to_the_next_owner() -> Non
 async def test_a_handler_that_raises_is_a_bug_and_reported_as_one() -> None:
     harness = Harness(singles(1))
 
-    async def raising(records: Sequence[Record]) -> None:
+    async def raising(records: Sequence[Record], turn: Turn) -> None:
         raise ValueError("bug")
 
     harness.handler.handle = raising  # type: ignore[method-assign]
@@ -226,6 +238,77 @@ async def test_a_handler_that_raises_is_a_bug_and_reported_as_one() -> None:
 
     assert [type(error) for error in harness.crashes] == [ValueError]
     assert harness.lane.committable is None
+
+
+async def test_a_lane_that_may_not_take_leaves_its_records_and_goes_on_when_it_is_woken() -> None:
+    harness = Harness(singles(0))
+    harness.lane.offer(records(0, 3))
+    await turn()
+    assert harness.handler.batches == []
+
+    harness.handler.current = singles(1)
+    harness.handler.wake()
+    await turn(10)
+
+    assert harness.handler.batches == [[0], [1], [2]]
+
+
+async def test_what_expires_in_a_lane_that_may_not_take_is_handled_wherever_it_stands() -> None:
+    harness = Harness(singles(0))
+    harness.handler.deadline = lambda record: 1_000_010 if record.offset in {1, 3} else 2_000_000
+    harness.lane.offer(records(0, 5))
+    await turn()
+
+    harness.now += 10
+    await asyncio.wait_for(_until(lambda: bool(harness.handler.batches)), 5)
+
+    assert harness.handler.batches == [[1, 3]]
+    assert harness.lane.committable is None  # the head still waits
+    assert harness.lane.unsettled == 3
+
+
+async def test_a_backlog_that_expires_behind_a_closed_gate_frees_the_buffer_for_what_follows() -> None:
+    harness = Harness(singles(0), buffer_bytes=20_000)
+    harness.handler.deadline = lambda _: 1_000_000
+    harness.lane.offer(records(0, 20))
+    await asyncio.wait_for(_until(lambda: harness.lane.committable == 20), 5)
+
+    assert harness.flow == ["pause", "resume"]
+
+
+async def test_a_handler_may_settle_a_part_of_its_batch_before_the_rest() -> None:
+    harness = Harness(Limits(max_batch_events=2, max_batch_bytes=1000, linger_s=0.0, max_in_flight=1))
+    rest = asyncio.Event()
+
+    async def in_parts(records: Sequence[Record], turn: Turn) -> None:
+        turn.settled(records[0])
+        await rest.wait()
+        turn.settled(records[1])
+
+    harness.handler.handle = in_parts  # type: ignore[method-assign]
+    harness.lane.offer(records(0, 2))
+    await turn()
+    assert harness.lane.committable == 1
+
+    rest.set()
+    await turn()
+    assert harness.lane.committable == 2
+
+
+async def test_draining_does_not_wait_for_who_only_waits_for_the_sink() -> None:
+    harness = Harness(singles(1))
+
+    async def waiting(records: Sequence[Record], turn: Turn) -> None:
+        await asyncio.wait({turn.stopped})
+
+    harness.handler.handle = waiting  # type: ignore[method-assign]
+    harness.lane.offer(records(0, 1))
+    await turn()
+
+    await asyncio.wait_for(harness.lane.drain(timeout_s=60), 5)
+
+    assert harness.lane.committable is None
+    assert harness.handler.detached == [TP]
 
 
 async def _until(condition: Callable[[], bool]) -> None:

@@ -1,0 +1,223 @@
+"""The gate of one sink: every attempt passes it, from whichever lane. It says how many may be under way, and when.
+
+    closed   paused by its owner, left alone as the sink asked, or the sink fails: lanes leave events in their topic
+    full     as many attempts under way as the sink takes, or the rate limit is used up: lanes wait in line
+    open     go on
+
+Lanes of subscriptions wait at the gate; lanes of retry topics, which carry events of many sinks, never do.
+"""
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from typing import Final
+
+from eventstreams.control.records import SinkRecord, Throttle
+from eventstreams.sinks import DeliveryOutcome
+from eventstreams.times import Clock
+from sink_workers.bucket import TokenBucket
+from sink_workers.pace import AdaptivePace, Pace, ReferencePace, signal_of
+
+Wake = Callable[[], None]
+
+_RETRY_SHARE: Final = 4  # retries may be under way beside the limit, a quarter of it: new events cannot starve them
+_LOOK_AGAIN_MS: Final = 1_000  # when a retry that found the gate full is looked at again
+_LOOK_AGAIN_PAUSED_MS: Final = 10_000  # the same, while the sink is paused: how late it may learn that it is not
+
+
+class GateState(StrEnum):
+    """What a sink's gate is doing, for people."""
+
+    OPEN = "open"
+    PAUSED = "paused"
+    WAITING = "waiting"
+    BROKEN = "broken"
+
+
+class Gate:
+    """One sink's. Everything happens on one event loop."""
+
+    def __init__(self, clock: Clock, *, jitter: Callable[[], float] = random.random) -> None:
+        """An open gate that lets one attempt pass until ``ceiling`` is known.
+
+        Args:
+            clock: Steady, in ms.
+            jitter: Evenly from [0, 1).
+        """
+        self._clock = clock
+        self._jitter = jitter
+        self._loop = asyncio.get_running_loop()
+        self._pace: Pace = AdaptivePace(jitter)
+        self._throttle = Throttle.ADAPTIVE
+        self._bucket = TokenBucket(clock())
+        self._rate_limit: float | None = None
+        self._paused = False
+        self._ceiling = 1
+        self._in_flight = 0
+        self._line: deque[tuple[asyncio.Future[bool], int]] = deque()
+        self._watchers: set[asyncio.Future[None]] = set()
+        self._lanes: set[Wake] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def configure(self, record: SinkRecord) -> None:
+        """Follow what the sink's owner has set."""
+        self._paused, self._rate_limit = record.paused, record.rate_limit
+        if record.throttle is not self._throttle:
+            self._throttle = record.throttle
+            self._pace = ReferencePace() if record.throttle is Throttle.REFERENCE else AdaptivePace(self._jitter)
+        self.changed()
+
+    def raise_ceiling(self, most: int) -> None:
+        """The sink is open, and takes at most ``most`` attempts side by side."""
+        if most != self._ceiling:
+            self._ceiling = most
+            self._advance()
+
+    @property
+    def state(self) -> GateState:
+        if self._paused:
+            return GateState.PAUSED
+        if self._pace.is_broken():
+            return GateState.BROKEN
+        return GateState.WAITING if self._clock() < self._pace.opens_ms() else GateState.OPEN
+
+    def limit(self) -> int:
+        """How many attempts may be under way now; 0 while it is closed, and then ``listen``ers are woken later."""
+        if self._paused:
+            return 0
+        now_ms = self._clock()
+        limit = self._pace.limit(now_ms, self._ceiling)
+        if limit == 0:
+            self._wake_at(self._pace.opens_ms() - now_ms)
+        return limit
+
+    def is_holding(self) -> bool:
+        """Whether events should wait for the sink rather than go to a retry topic."""
+        return self._paused or self._pace.is_broken() or self._clock() < self._pace.opens_ms()
+
+    def listen(self, wake: Wake) -> Wake:
+        """Have ``wake`` called when the limit may have grown; returns what ends that."""
+        self._lanes.add(wake)
+        return lambda: self._lanes.discard(wake)
+
+    # -- passing ---------------------------------------------------------------------------------------------
+
+    async def enter(self, events: int, *, within_ms: int, stopped: "asyncio.Future[None]") -> bool:
+        """Wait in line for an attempt with ``events``; whoever gets True must ``leave``.
+
+        False means: look again. Something has changed, ``within_ms`` are over, or ``stopped`` is done.
+        """
+        if not self._line and self._try(events, beside=0, debt=0.0):
+            return True
+        turn: asyncio.Future[bool] = self._loop.create_future()
+        self._line.append((turn, events))
+        self._advance()
+        try:
+            either: set[asyncio.Future[bool] | asyncio.Future[None]] = {turn, stopped}
+            await asyncio.wait(either, timeout=within_ms / 1000, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            if turn.done() and turn.result():
+                self.leave_untried()
+            turn.cancel()
+            raise
+        if turn.done():
+            return turn.result()
+        turn.cancel()
+        return False
+
+    async def wait(self, *, within_ms: int, stopped: "asyncio.Future[None]") -> None:
+        """Return when something has changed, ``within_ms`` are over, or ``stopped`` is done."""
+        change: asyncio.Future[None] = self._loop.create_future()
+        self._watchers.add(change)
+        try:
+            await asyncio.wait({change, stopped}, timeout=within_ms / 1000, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._watchers.discard(change)
+            change.cancel()
+
+    def try_enter_for_retry(self, events: int) -> bool:
+        """As ``enter``, without waiting, and ahead of the line: a retry has waited before."""
+        limit = self.limit()
+        beside = 0 if self._pace.is_broken() else max(1, limit // _RETRY_SHARE)
+        return self._try(events, beside=beside, debt=float(events))
+
+    def look_again_ms(self, *, paused: bool) -> int:
+        """How long a retry that may not enter should wait until it is looked at again. ``paused``: its subscription."""
+        if paused or self._paused:
+            return _LOOK_AGAIN_PAUSED_MS
+        return max(self._pace.opens_ms() - self._clock(), _LOOK_AGAIN_MS)
+
+    def leave(self, outcomes: Sequence[DeliveryOutcome], *, began_ms: int, wait_ms: int = 0) -> None:
+        """The attempt that began at ``began_ms`` is over; ``wait_ms``: how long the sink asks to be left alone."""
+        now_ms = self._clock()
+        full = self._in_flight >= self._pace.limit(now_ms, self._ceiling)
+        self._in_flight -= 1
+        was_broken = self._pace.is_broken()
+        self._pace.report(signal_of(outcomes), began_ms=began_ms, now_ms=now_ms, wait_ms=wait_ms, full=full)
+        self._advance()
+        if was_broken and not self._pace.is_broken():
+            self._wake_lanes()
+
+    def leave_untried(self) -> None:
+        """There was no attempt after all; nothing was learnt."""
+        self._in_flight -= 1
+        self._advance()
+        if self._pace.is_broken():
+            self._wake_lanes()
+
+    def changed(self) -> None:
+        """Have everybody look again: a pause, a deletion or a setting has changed."""
+        line, self._line = self._line, deque()
+        for turn, _ in line:
+            if not turn.done():
+                turn.set_result(False)
+        for change in self._watchers:
+            if not change.done():
+                change.set_result(None)
+        self._wake_lanes()
+
+    def _try(self, events: int, *, beside: int, debt: float) -> bool:
+        limit = self.limit()
+        if limit == 0 or self._in_flight >= limit + beside:
+            return False
+        if not self._bucket.take(events, self._rate(), self._clock(), debt=debt):
+            return False
+        self._in_flight += 1
+        return True
+
+    def _advance(self) -> None:
+        """Let pass who may, the first in line first."""
+        while self._line:
+            turn, events = self._line[0]
+            if turn.done():
+                self._line.popleft()
+            elif self._try(events, beside=0, debt=0.0):
+                self._line.popleft()
+                turn.set_result(True)
+            else:
+                if self._in_flight < self.limit():  # only the rate limit is in the way, which time alone mends
+                    self._wake_at(self._bucket.wait_ms(events, self._rate(), self._clock()))
+                return
+
+    def _rate(self) -> float | None:
+        rates = [rate for rate in (self._rate_limit, self._pace.rate(self._clock())) if rate is not None]
+        return min(rates, default=None)
+
+    def _wake_at(self, in_ms: int) -> None:
+        at_s = self._loop.time() + max(in_ms, 1) / 1000
+        if self._timer is not None:
+            if self._timer.when() <= at_s:
+                return  # whoever is woken then asks again
+            self._timer.cancel()
+        self._timer = self._loop.call_at(at_s, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._advance()
+        self._wake_lanes()
+
+    def _wake_lanes(self) -> None:
+        for wake in list(self._lanes):
+            wake()
