@@ -122,7 +122,7 @@ class Settler:
         )
         await self._write(self._topics.dead(self._sink_type), record, headers, -1)
         self._metrics.dead_letters.labels(self._sink_type, reason.value).inc()
-        _log.info("event.died", origin=record.origin, reason=reason.value, detail=detail)
+        _log.debug("event.died", origin=record.origin, reason=reason.value, detail=detail)
 
     async def _write(self, topic: str, record: Record, headers: list[tuple[str, bytes]], partition: int) -> None:
         failures = 0

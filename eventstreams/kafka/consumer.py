@@ -86,7 +86,8 @@ class GroupConsumer:
                     "auto.offset.reset": "earliest",  # a subscription's topic starts with the subscription
                     "enable.auto.commit": False,
                     "enable.auto.offset.store": False,
-                    "fetch.wait.max.ms": 500,
+                    # A partition that is fetched again joins the next request: this is how long that may take.
+                    "fetch.wait.max.ms": 100,
                     "queued.max.messages.kbytes": buffer_mib * 1024,
                     "topic.metadata.refresh.interval.ms": 10_000,
                     "on_commit": self._committed,

@@ -60,6 +60,7 @@ class Installation:
         self.producer: AckedProducer
         self._writer: ControlWriter
         self._stack = AsyncExitStack()
+        self._running: dict[int, asyncio.Task[None]] = {}
 
     async def __aenter__(self) -> Self:
         await self.admin.ensure(self.topics.base_specs())
@@ -135,7 +136,8 @@ class Installation:
         """Run a role until the installation ends; returns once it is ready."""
         process = Process(self.settings, get_logger("test"))
         running = asyncio.create_task(_run(main, process))
-        self._stack.push_async_callback(_stop, process, running)
+        self._running[id(process)] = running
+        self._stack.push_async_callback(self.stop, process)
         await asyncio.sleep(0)  # to where it says what it waits for
         await eventually(
             lambda: running.done() or process.health.not_ready() is None,
@@ -144,6 +146,11 @@ class Installation:
         if running.done():
             running.result()
         return process
+
+    async def stop(self, process: Process) -> None:
+        """Have a role drain and end; nothing if it has."""
+        process.stopping.set()
+        await self._running[id(process)]
 
     def event(self, number: int = 0, *, type_: str = SENT) -> Event:
         """An event with the id ``EZ<number>``."""
@@ -226,8 +233,3 @@ async def _run(main: RoleMain, process: Process) -> None:
     await main(process)
     if process.crashed is not None:
         raise process.crashed
-
-
-async def _stop(process: Process, running: "asyncio.Task[None]") -> None:
-    process.stopping.set()
-    await running
