@@ -17,6 +17,7 @@ from eventstreams.telemetry.metrics import Metrics
 from eventstreams.times import Clock
 from sink_workers.attempt import attempt, outcome_label
 from sink_workers.inbound import Undeliverable, read_event, read_waybill
+from sink_workers.notices import FailureNotices
 from sink_workers.settle import Settler
 from sink_workers.sinks import OpenSink, SinkPool
 
@@ -44,6 +45,7 @@ class Delivery:
         codec: Codec,
         pool: SinkPool,
         settler: Settler,
+        notices: FailureNotices,
         metrics: Metrics,
         clock: Clock,
     ) -> None:
@@ -52,6 +54,7 @@ class Delivery:
         self._codec = codec
         self._pool = pool
         self._settler = settler
+        self._notices = notices
         self._metrics = metrics
         self._clock = clock
 
@@ -112,6 +115,7 @@ class Delivery:
         if len(batch) < len(parcels):
             for parcel in parcels:
                 if parcel.waybill.deadline_ms <= began_ms:
+                    self._notices.expired(parcel.sink_sid, parcel.waybill, parcel.event.type)
                     await self._settler.expire(parcel.record, parcel.waybill)
         if not batch:
             return
@@ -129,6 +133,7 @@ class Delivery:
     async def _settle(self, parcel: Parcel, outcome: DeliveryOutcome, *, began_ms: int) -> None:
         label, reason = outcome_label(outcome)
         self._metrics.attempts.labels(self._sink_type, label, reason).inc()
+        self._notices.settled(parcel.sink_sid, parcel.waybill.subscription_sid, parcel.event.type, outcome)
         log = _log.debug if isinstance(outcome, Delivered) else _log.info
         log(
             "delivery.attempted",
