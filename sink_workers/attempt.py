@@ -2,11 +2,15 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import assert_never
+from datetime import datetime
+from types import UnionType
+from typing import Final, assert_never
 
-from eventstreams.reasons import RetryReason
+from eventstreams.reasons import DeadReason, RetryReason
 from eventstreams.sinks import Delivered, DeliveryOutcome, OutboundEvent, Rejected, RetryLater, Sink
 from eventstreams.telemetry.logging import get_logger
+
+_COMMON: Final[dict[str, type | UnionType]] = {"detail": str, "status": int | None, "answer": str}
 
 _log = get_logger(__name__)
 
@@ -50,8 +54,24 @@ def _miscount(batch: Sequence[OutboundEvent], outcomes: object) -> str | None:
         return f"{type(outcomes).__name__} instead of a sequence of outcomes"
     if len(outcomes) != len(batch):
         return f"{len(outcomes)} outcomes for {len(batch)} events"
-    strange = [type(item).__name__ for item in outcomes if not isinstance(item, DeliveryOutcome)]
-    return f"{strange[0]} among the outcomes" if strange else None
+    return next((problem for problem in map(_strange, outcomes) if problem), None)
+
+
+def _strange(outcome: object) -> str | None:
+    """Why ``outcome`` is none of ours: a plugin without type checks may return anything, or fill ours with anything."""
+    match outcome:
+        case Delivered():
+            return None
+        case RetryLater():
+            kinds: dict[str, type | UnionType] = {"reason": RetryReason, "not_before": datetime | None}
+        case Rejected():
+            kinds = {"reason": DeadReason}
+        case _:
+            return f"{type(outcome).__name__} among the outcomes"
+    for name, kind in (kinds | _COMMON).items():
+        if not isinstance(getattr(outcome, name), kind):
+            return f"{type(outcome).__name__} with a {name} that is {type(getattr(outcome, name)).__name__}"
+    return None
 
 
 def _all(batch: Sequence[OutboundEvent], reason: RetryReason, detail: str) -> Sequence[DeliveryOutcome]:

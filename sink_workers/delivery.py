@@ -14,7 +14,7 @@ from typing import assert_never
 from eventstreams.codec import Codec
 from eventstreams.control.feed import ControlFeed
 from eventstreams.control.records import Subscription, SubscriptionState
-from eventstreams.headers import Waybill
+from eventstreams.headers import TYPE, Waybill
 from eventstreams.kafka.records import Record
 from eventstreams.reasons import DeadReason
 from eventstreams.sinks import Capabilities, Delivered, DeliveryOutcome, OutboundEvent, Rejected, RetryLater
@@ -26,6 +26,7 @@ from sink_workers.gate import Gate
 from sink_workers.gates import Gates, steady_ms
 from sink_workers.inbound import Undeliverable, read_event, read_waybill
 from sink_workers.lane import Turn
+from sink_workers.notices import FailureNotices
 from sink_workers.settle import Settler, failed
 from sink_workers.sinks import OpenSink, SinkPool
 
@@ -55,6 +56,7 @@ class Delivery:
         pool: SinkPool,
         gates: Gates,
         settler: Settler,
+        notices: FailureNotices,
         metrics: Metrics,
         clock: Clock,
     ) -> None:
@@ -64,6 +66,7 @@ class Delivery:
         self._pool = pool
         self._gates = gates
         self._settler = settler
+        self._notices = notices
         self._metrics = metrics
         self._clock = clock
 
@@ -102,7 +105,7 @@ class Delivery:
             await self._settler.discard(record, waybill, _GONE)
             return None
         if waybill.deadline_ms <= self._clock():
-            await self._settler.expire(record, waybill)
+            await self._expire(record, waybill, subscription)
             return None
         if waybill.not_before_ms > self._clock():
             await self._settler.wait_on(record, waybill)
@@ -132,7 +135,7 @@ class Delivery:
                 await self._settler.discard(parcel.record, parcel.waybill, _GONE)
                 turn.settled(parcel.record)
             return ()
-        parcels = await self._without_expired(parcels, turn)
+        parcels = await self._without_expired(parcels, subscription, turn)
         if not parcels:
             return ()
         gate = self._gates.of(subscription.sink_sid)
@@ -147,18 +150,25 @@ class Delivery:
         elif subscription.paused or not gate.try_enter_for_retry(len(batch)):
             await self._send_back(parcels, gate, turn, paused=subscription.paused)
             return ()
-        left = await self._through(gate, subscription.sink_sid, batch, turn, waits=waits)
+        left = await self._through(gate, subscription, batch, turn, waits=waits)
         return (*left, *parcels[len(batch) :])
 
-    async def _without_expired(self, parcels: Sequence[Parcel], turn: Turn) -> Sequence[Parcel]:
+    async def _without_expired(
+        self, parcels: Sequence[Parcel], subscription: Subscription, turn: Turn
+    ) -> Sequence[Parcel]:
         now_ms = self._clock()
         alive = [parcel for parcel in parcels if parcel.waybill.deadline_ms > now_ms]
         if len(alive) < len(parcels):
             for parcel in parcels:
                 if parcel.waybill.deadline_ms <= now_ms:
-                    await self._settler.expire(parcel.record, parcel.waybill)
+                    await self._expire(parcel.record, parcel.waybill, subscription)
                     turn.settled(parcel.record)
         return alive
+
+    async def _expire(self, record: Record, waybill: Waybill, subscription: Subscription) -> None:
+        event_type = dict(record.headers).get(TYPE, b"").decode(errors="replace")
+        self._notices.expired(subscription.sink_sid, waybill, event_type)
+        await self._settler.expire(record, waybill)
 
     async def _send_back(self, parcels: Sequence[Parcel], gate: Gate, turn: Turn, *, paused: bool) -> None:
         again_ms = self._clock() + gate.look_again_ms(paused=paused)
@@ -168,14 +178,14 @@ class Delivery:
             turn.settled(parcel.record)
 
     async def _through(
-        self, gate: Gate, sink_sid: str, batch: Sequence[Parcel], turn: Turn, *, waits: bool
+        self, gate: Gate, subscription: Subscription, batch: Sequence[Parcel], turn: Turn, *, waits: bool
     ) -> Sequence[Parcel]:
         """One attempt, for which ``gate`` was entered; those that are to be attempted again, from here."""
         passed = steady_ms()
         outcomes: Sequence[DeliveryOutcome] = ()
         began_ms = self._clock()
         try:
-            async with self._pool.lease(sink_sid) as opened:
+            async with self._pool.lease(subscription.sink_sid) as opened:
                 began_ms = self._clock()
                 if isinstance(opened, RetryLater):
                     outcomes = [opened] * len(batch)
@@ -189,9 +199,10 @@ class Delivery:
                 gate.leave(outcomes, began_ms=passed, wait_ms=self._wait_ms(outcomes))
             else:
                 gate.leave_untried()
+        for parcel, outcome in zip(batch, outcomes, strict=True):
+            self._observe(parcel, subscription, outcome, began_ms)
         if all(isinstance(outcome, Delivered) for outcome in outcomes):
             for parcel in batch:
-                self._delivered(parcel, began_ms)
                 turn.settled(parcel.record)
             return ()
         holds = waits and gate.is_holding()
@@ -225,33 +236,31 @@ class Delivery:
         """Settle ``parcel``; or return it as it is to be attempted next, where it waits here for its sink."""
         match outcome:
             case Delivered():
-                self._delivered(parcel, began_ms)
+                pass
             case RetryLater():
-                self._tell(parcel, outcome, began_ms)
                 if holds and outcome.not_before is None:
                     return _again(parcel, outcome, began_ms)
                 await self._settler.retry(parcel.record, parcel.waybill, outcome, began_ms=began_ms)
             case Rejected():
-                self._tell(parcel, outcome, began_ms)
                 await self._settler.reject(parcel.record, parcel.waybill, outcome, began_ms=began_ms)
             case _:
                 assert_never(outcome)
         turn.settled(parcel.record)
         return None
 
-    def _delivered(self, parcel: Parcel, began_ms: int) -> None:
-        self._tell(parcel, Delivered(), began_ms)
-        age_ms = self._clock() - parcel.waybill.accepted_at_ms
-        self._metrics.delivery_seconds.labels(self._sink_type).observe(age_ms / 1000)
-
-    def _tell(self, parcel: Parcel, outcome: DeliveryOutcome, began_ms: int) -> None:
+    def _observe(self, parcel: Parcel, subscription: Subscription, outcome: DeliveryOutcome, began_ms: int) -> None:
+        """Tell whoever keeps count of the attempt. Nobody here waits, and nothing depends on them."""
         label, reason = outcome_label(outcome)
         self._metrics.attempts.labels(self._sink_type, label, reason).inc()
+        if isinstance(outcome, Delivered):
+            age_ms = self._clock() - parcel.waybill.accepted_at_ms
+            self._metrics.delivery_seconds.labels(self._sink_type).observe(age_ms / 1000)
+        self._notices.settled(subscription.sink_sid, subscription.sid, parcel.event.type, outcome)
         log = _log.debug if isinstance(outcome, Delivered) else _log.info
         log(
             "delivery.attempted",
             event_id=parcel.event.id,
-            subscription=parcel.waybill.subscription_sid,
+            subscription=subscription.sid,
             attempt=parcel.waybill.attempt,
             outcome=label,
             reason=reason,

@@ -26,6 +26,7 @@ from sink_workers.gate import GateState
 from sink_workers.gates import Gates
 from sink_workers.handlers import RetryHandler, SubscriptionHandler
 from sink_workers.lane import Handler
+from sink_workers.notices import open_notices
 from sink_workers.owner import Lanes
 from sink_workers.settle import Settler
 from sink_workers.sinks import SinkPool
@@ -50,7 +51,8 @@ def worker_for(plugin: AnySinkPlugin) -> Callable[[Process], Awaitable[None]]:
 async def _open(process: Process, plugin: AnySinkPlugin, stack: AsyncExitStack) -> "_Worker":
     settings, metrics, sink_type = process.settings, process.metrics, plugin.sink_type
     vault, topics = Vault(settings), Topics(settings)
-    codec = Codec(Catalog.load(settings.catalog_dirs), schema_base_url=settings.schema_base_url)
+    catalog = Catalog.load(settings.catalog_dirs)
+    codec = Codec(catalog, schema_base_url=settings.schema_base_url)
     admin = KafkaAdmin(settings)
     await admin.wait_for_broker()
     await admin.ensure([*topics.base_specs(), *topics.worker_specs(sink_type)])
@@ -61,6 +63,9 @@ async def _open(process: Process, plugin: AnySinkPlugin, stack: AsyncExitStack) 
     guard = DestinationGuard(settings.allowed_destinations)
     pool = await stack.enter_async_context(SinkPool(plugin, feed, vault, guard))
     settler = Settler(settings, sink_type, producer=producer, admin=admin, metrics=metrics, clock=now_ms)
+    notices = await stack.enter_async_context(
+        open_notices(process, feed=feed, catalog=catalog, codec=codec, producer=producer)
+    )
     gates = Gates(feed)
     for state in GateState:
         metrics.sinks.labels(sink_type, state).set_function(partial(_count, gates, state))
@@ -71,6 +76,7 @@ async def _open(process: Process, plugin: AnySinkPlugin, stack: AsyncExitStack) 
         pool=pool,
         gates=gates,
         settler=settler,
+        notices=notices,
         metrics=metrics,
         clock=now_ms,
     )

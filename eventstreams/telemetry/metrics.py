@@ -89,6 +89,11 @@ class Metrics:
             "Writes to a retry or dead-letter topic that failed and are repeated; their lanes wait.",
             "sink_type",
         )
+        self.failure_notices: Final = self._counter(
+            "eventstreams_failure_notices_total",
+            "Notices to those who subscribe to error logs: published, dropped or not acknowledged.",
+            "outcome",
+        )
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, registry=self.registry)

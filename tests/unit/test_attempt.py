@@ -77,8 +77,30 @@ async def test_a_plugin_that_hangs_is_cut_off_and_its_events_are_tried_again() -
 
 @pytest.mark.parametrize(
     "returned",
-    [[], [Delivered()], [Delivered()] * 3, None, [Delivered(), None], [Delivered(), True]],
-    ids=["none", "too few", "too many", "no sequence", "a hole", "a strange one"],
+    [
+        [],
+        [Delivered()],
+        [Delivered()] * 3,
+        None,
+        [Delivered(), None],
+        [Delivered(), True],
+        [Delivered(), RetryLater("slow")],  # type: ignore[arg-type]  # that is the point
+        [Delivered(), Rejected("no")],  # type: ignore[arg-type]  # that is the point
+        [Delivered(), RetryLater(RetryReason.TIMED_OUT, not_before=5)],  # type: ignore[arg-type]  # that is the point
+        [Delivered(), Rejected(DeadReason.REFUSED, detail=b"no")],  # type: ignore[arg-type]  # that is the point
+    ],
+    ids=[
+        "none",
+        "too few",
+        "too many",
+        "no sequence",
+        "a hole",
+        "a strange one",
+        "a retry reason of its own",
+        "a dead reason of its own",
+        "a time that is none",
+        "a detail that is no text",
+    ],
 )
 async def test_a_plugin_that_miscounts_says_nothing_about_the_events(returned: object) -> None:
     async def deliver(_: Sequence[OutboundEvent]) -> Sequence[DeliveryOutcome]:

@@ -1,0 +1,95 @@
+"""Watches what becomes of events, and has a notice published where the owner of a failing sink is to be told."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+from eventstreams.catalog import Catalog
+from eventstreams.codec import Codec
+from eventstreams.control.feed import ControlFeed
+from eventstreams.control.snapshot import Snapshot
+from eventstreams.events import Event
+from eventstreams.headers import Waybill
+from eventstreams.kafka.producer import AckedProducer
+from eventstreams.process import Process
+from eventstreams.reasons import DeadReason, RetryReason
+from eventstreams.sinks import Delivered, DeliveryOutcome, Rejected, RetryLater
+from eventstreams.times import now_ms
+from eventstreams.topics import Topics
+from sink_workers.notices.cadence import Cadence
+from sink_workers.notices.notice import notice
+from sink_workers.notices.outbox import Outbox
+from sink_workers.notices.readers import ErrorLogReaders
+
+_ERROR_LOGS: Final = "com.twilio.error-logs."
+
+
+class FailureNotices:
+    """Told of every outcome; decides at once, waits for nothing.
+
+    A failure to deliver an error log is never looked at, whatever the sink: else a broken sink that reads error
+    logs would be sent notices of its own notices.
+    """
+
+    def __init__(
+        self, snapshot: Snapshot, readers: ErrorLogReaders, cadence: Cadence, post: Callable[[Event], None]
+    ) -> None:
+        """``snapshot`` and ``readers`` are kept current by others; ``post`` publishes a notice and never waits."""
+        self._snapshot = snapshot
+        self._readers = readers
+        self._cadence = cadence
+        self._post = post
+
+    def settled(self, sink_sid: str, subscription_sid: str, event_type: str, outcome: DeliveryOutcome) -> None:
+        """An attempt at an event of ``event_type`` has come to ``outcome``."""
+        match outcome:
+            case Delivered():
+                self._cadence.delivered(sink_sid)
+            case RetryLater(reason=reason) | Rejected(reason=reason):
+                self._failed(sink_sid, subscription_sid, event_type, reason, reason.code, outcome.status)
+
+    def expired(self, sink_sid: str, waybill: Waybill, event_type: str) -> None:
+        """The deadline of an event of ``event_type`` is over; counts as an error, though nothing was attempted."""
+        code = waybill.last_code or DeadReason.EXPIRED.code
+        reason = DeadReason.EXPIRED
+        self._failed(sink_sid, waybill.subscription_sid, event_type, reason, code, waybill.last_status)
+
+    def _failed(
+        self,
+        sink_sid: str,
+        subscription_sid: str,
+        event_type: str,
+        reason: RetryReason | DeadReason,
+        code: int,
+        status: int | None,
+    ) -> None:
+        sink = self._snapshot.sinks.get(sink_sid)
+        if sink is None or sink.account_sid not in self._readers or event_type.startswith(_ERROR_LOGS):
+            return
+        trouble = self._cadence.failed(sink_sid)
+        if trouble is None:
+            return
+        self._post(
+            notice(
+                sink,
+                subscription_sid=subscription_sid,
+                reason=reason,
+                code=code,
+                status=status,
+                trouble=trouble,
+            )
+        )
+
+
+@asynccontextmanager
+async def open_notices(
+    process: Process, *, feed: ControlFeed, catalog: Catalog, codec: Codec, producer: AckedProducer
+) -> AsyncIterator[FailureNotices]:
+    """The notices of one worker, published through ``producer``."""
+    readers = ErrorLogReaders(feed.snapshot)
+    feed.listen(readers.apply)
+    topic = Topics(process.settings).events
+    async with Outbox(
+        topic, catalog=catalog, codec=codec, producer=producer, metrics=process.metrics, on_crash=process.crash
+    ) as outbox:
+        yield FailureNotices(feed.snapshot, readers, Cadence(now_ms), outbox.post)

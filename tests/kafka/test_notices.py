@@ -1,0 +1,278 @@
+"""Failure notices on a real broker: who subscribes to error logs is told of a sink's errors, seldom and in no loop."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+import orjson
+import pytest
+from aiohttp import web
+from yarl import URL
+
+from eventstreams.control.records import SinkRecord
+from eventstreams.headers import DATASCHEMA, TYPE
+from eventstreams.kafka.records import Record
+from eventstreams.process import Process
+from eventstreams.settings import Settings
+from eventstreams.sids import SidKind, is_sid
+from eventstreams.sinks.registry import load_plugin
+from eventstreams.testing.receiver import Receiver
+from eventstreams.times import now_ms
+from router.role import route
+from sink_workers.role import worker_for
+from tests.support.installation import SENT, Installation, header
+from tests.support.topic import eventually, read_topic_until
+
+pytestmark = pytest.mark.kafka
+
+ERROR_LOGGED = "com.twilio.error-logs.error.logged"
+NOWHERE = "http://127.0.0.1:9/"
+SECRET = "not-for-notices"
+
+
+@pytest.fixture
+async def house(settings: Settings) -> AsyncIterator[Installation]:
+    one_partition = settings.model_copy(update={"events_partitions": 1})  # then all notices are in one order
+    async with Installation(one_partition) as house:
+        yield house
+
+
+@pytest.fixture
+async def refusing() -> AsyncIterator[Receiver]:
+    """A destination that refuses every event for good, and says something that is nobody else's business."""
+    async with Receiver(lambda _: web.Response(status=400, text=SECRET)) as receiver:
+        yield receiver
+
+
+async def test_the_first_error_of_a_sink_and_the_tenth_are_told_to_who_subscribes(
+    house: Installation, refusing: Receiver
+) -> None:
+    async with Receiver() as listening:
+        await house.subscribe(await house.add_sink(listening.url), ERROR_LOGGED, schema_version=2)
+        sink = await house.add_sink(refusing.url)
+        subscription = await house.subscribe(sink)
+        await house.start(route)
+        await start(house)
+
+        await house.hand_to(subscription, house.event(1))
+        await listening.wait_for(lambda: len(listening.accepted) == 1)
+        for number in range(2, 16):
+            await house.hand_to(subscription, house.event(number))
+        await listening.wait_for(lambda: len(listening.accepted) == 2)
+        told = await notices(house)
+
+    first, tenth = [request.events[0] for request in listening.received][:2]
+    data = first["data"]
+    assert isinstance(data, dict)
+    assert first["type"] == ERROR_LOGGED
+    assert str(first["dataschema"]).endswith("/ErrorLogs.Error/2")
+    assert first["id"] == data["sid"]
+    assert is_sid(str(first["id"]), SidKind.ERROR_LOG)
+    assert first["source"] == f"/v1/Alerts/{first['id']}"
+    assert first["time"] == data["date_created"]
+    assert {name: data[name] for name in data if name not in {"sid", "date_created", "payload"}} == {
+        "account_sid": house.account_sid,
+        "master_account_sid": house.account_sid,
+        "level": "ERROR",
+        "product_name": "Event Streams",
+        "error_code": "91305",
+    }
+    payload = orjson.loads(data["payload"])
+    since = payload.pop("since")
+    assert since == data["date_created"]
+    assert payload == {
+        "sink_sid": sink.sid,
+        "subscription_sid": subscription.sid,
+        "sink_type": "webhook",
+        "reason": "refused",
+        "code": 91305,
+        "status": 400,
+        "errors": 1,
+        "message": f"Sink {sink.sid} refused an event (status 400); the event is kept as a dead letter. "
+        "The first error.",
+    }
+    later = orjson.loads(str(tenth["data"]["payload"])) if isinstance(tenth["data"], dict) else {}
+    assert (later["errors"], later["since"]) == (10, since)
+    assert f"10 errors since {since}." in later["message"]
+    assert [payload["errors"] for payload in told[sink.sid]] == [1, 10]
+
+
+@pytest.mark.parametrize("version", [1, 2])
+async def test_a_notice_decodes_at_every_version_and_carries_nothing_of_event_answer_or_configuration(
+    house: Installation, refusing: Receiver, version: int
+) -> None:
+    sink = await house.add_sink(refusing.url.replace("http://", f"http://user:{SECRET}@"))
+    subscription = await house.subscribe(sink)
+    await house.subscribe(sink, ERROR_LOGGED)
+    await start(house)
+
+    await house.hand_to(subscription, house.event(1))
+
+    [record] = await read_topic_until(house.settings, house.topics.events, bool)
+    data = house.codec.decode(header(record, DATASCHEMA), record.value, version=version)
+    assert isinstance(data, dict)
+    assert data["sid"] == header(record, "ce_id")
+    assert data["account_sid"] == house.account_sid == header(record, "ce_accountsid")
+    assert record.key == sink.sid.encode()
+    everything = record.value + b"".join(text for _, text in record.headers)
+    assert SECRET.encode() not in everything
+    of_the_event = {str(text) for text in house.event(1).data.values()} - {house.account_sid}
+    assert not [text for text in of_the_event if text.encode() in everything]
+
+
+async def test_a_sink_that_cannot_be_reached_is_an_error_and_one_that_asks_for_fewer_events_a_warning(
+    house: Installation,
+) -> None:
+    async with Receiver(lambda _: 429) as busy:
+        await house.subscribe(await house.add_sink(NOWHERE), ERROR_LOGGED)
+        unreachable, throttling = await house.add_sink(NOWHERE), await house.add_sink(busy.url)
+        subscriptions = [await house.subscribe(sink) for sink in (unreachable, throttling)]
+        await start(house)
+
+        for subscription in subscriptions:
+            await house.hand_to(subscription, house.event(1))
+
+        records = await read_topic_until(house.settings, house.topics.events, lambda found: len(found) >= 2)
+    levels = {payload_of(house, record)["reason"]: data_of(house, record)["level"] for record in records}
+    assert levels == {"connect_failed": "ERROR", "throttled": "WARNING"}
+    codes = {data_of(house, record)["error_code"] for record in records}
+    assert codes == {"91307", "91302"}
+
+
+async def test_an_event_whose_deadline_is_over_is_an_error_too(house: Installation) -> None:
+    sink = await house.add_sink(NOWHERE)
+    subscription = await house.subscribe(sink)
+    await house.subscribe(sink, ERROR_LOGGED)
+    await start(house)
+
+    await house.hand_to(subscription, house.event(1), deadline_ms=now_ms() - 1)
+
+    [record] = await read_topic_until(house.settings, house.topics.events, bool)
+    payload = payload_of(house, record)
+    assert (payload["reason"], payload["code"], data_of(house, record)["level"]) == ("expired", 91300, "ERROR")
+    assert "status" not in payload
+
+
+async def test_accounts_are_told_of_their_own_sinks_only(house: Installation, refusing: Receiver) -> None:
+    async with Receiver() as listening:
+        sinks: list[SinkRecord] = []
+        for _ in range(2):
+            await house.new_account()
+            await house.subscribe(await house.add_sink(f"{listening.url}/{house.account_sid}"), ERROR_LOGGED)
+            sinks.append(await house.add_sink(refusing.url))
+            await house.hand_to(await house.subscribe(sinks[-1]), house.event(1))
+        await house.start(route)
+        await start(house)
+
+        await listening.wait_for(lambda: len(listening.accepted) == 2)
+
+    told = {URL(request.url).name: request.events[0]["data"] for request in listening.received}
+    for sink in sinks:
+        data = told[sink.account_sid]
+        assert isinstance(data, dict)
+        assert data["account_sid"] == sink.account_sid
+        assert orjson.loads(data["payload"])["sink_sid"] == sink.sid
+
+
+async def test_an_account_in_which_nobody_subscribes_gets_no_notices(house: Installation, refusing: Receiver) -> None:
+    silent = await house.add_sink(refusing.url)
+    subscription = await house.subscribe(silent)
+    worker = await start(house)
+    for number in range(10):
+        await house.hand_to(subscription, house.event(number))
+    await house.dead(10)
+
+    await house.new_account()
+    await house.subscribe(await house.add_sink(NOWHERE), ERROR_LOGGED)
+
+    assert await notices(house) == {}
+    await eventually(lambda: published(worker) == 1)
+
+
+async def test_who_subscribes_while_a_sink_fails_is_told_at_its_next_error(
+    house: Installation, refusing: Receiver
+) -> None:
+    sink = await house.add_sink(refusing.url)
+    subscription = await house.subscribe(sink)
+    worker = await start(house)
+    await house.hand_to(subscription, house.event(1))
+    await house.dead(1)
+
+    await house.subscribe(sink, ERROR_LOGGED)
+    for number in range(2, 100):  # the worker learns of the subscription in its own time
+        await house.hand_to(subscription, house.event(number))
+        await house.dead(number)
+        if published(worker):
+            break
+
+    [record] = await read_topic_until(house.settings, house.topics.events, bool)
+    assert payload_of(house, record)["errors"] == 1
+
+
+@pytest.mark.parametrize("status", [400, 500], ids=["refuses", "fails and is tried again"])
+async def test_a_broken_sink_that_subscribes_to_error_logs_too_gets_no_notices_of_its_notices(
+    house: Installation, status: int
+) -> None:
+    async with Receiver(lambda _: status) as broken:
+        sink = await house.add_sink(broken.url)
+        await house.subscribe(sink, SENT)
+        await house.subscribe(sink, ERROR_LOGGED)
+        await house.start(route)
+        await start(house)
+
+        # Without the guard the errors of the first two notices are the 99th and the 100th, and make a third.
+        await house.publish([house.event(number) for number in range(98 if status == 400 else 20)])
+
+        await broken.wait_for(lambda: errors_of(broken, ERROR_LOGGED) >= 2 and errors_of(broken, SENT) >= 98)
+        told = await notices(house)
+
+    at_most = len(str(errors_of(broken, SENT)))
+    assert 2 <= len(told[sink.sid]) <= (2 if status == 400 else at_most)
+
+
+# -- helpers ---------------------------------------------------------------------------------------------------
+
+
+async def start(house: Installation) -> Process:
+    return await house.start(worker_for(load_plugin("webhook")))
+
+
+async def notices(house: Installation) -> Mapping[str, Sequence[Mapping[str, object]]]:
+    """The payloads of all notices so far, by sink.
+
+    The outbox keeps its order, so one more sink fails, and when the notice of that is there, so are all before.
+    """
+    last = await house.add_sink("http://127.0.0.1:9/last")
+    await house.hand_to(await house.subscribe(last), house.event(999))
+    found: dict[str, list[Mapping[str, object]]] = {}
+
+    def enough(records: Sequence[Record]) -> bool:
+        found.clear()
+        for record in records:
+            if header(record, TYPE) == ERROR_LOGGED:
+                payload = payload_of(house, record)
+                found.setdefault(str(payload["sink_sid"]), []).append(payload)
+        return last.sid in found
+
+    await read_topic_until(house.settings, house.topics.events, enough)
+    del found[last.sid]
+    return found
+
+
+def data_of(house: Installation, record: Record) -> Mapping[str, object]:
+    data = house.codec.decode(header(record, DATASCHEMA), record.value)
+    assert isinstance(data, dict)
+    return data
+
+
+def payload_of(house: Installation, record: Record) -> Mapping[str, object]:
+    payload = orjson.loads(str(data_of(house, record)["payload"]))
+    assert isinstance(payload, dict)
+    return payload
+
+
+def published(worker: Process) -> float:
+    labels = {"outcome": "published"}
+    return worker.metrics.registry.get_sample_value("eventstreams_failure_notices_total", labels) or 0.0
+
+
+def errors_of(receiver: Receiver, event_type: str) -> int:
+    return sum(request.events[0]["type"] == event_type for request in receiver.received)
