@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
-from control_api import sinks, subscriptions
+from control_api import delivery, sinks, subscriptions
 from control_api.cors import add_cors
 from control_api.forms import MAX_BODY_BYTES
 from control_api.plane import PLANE, ControlPlane
@@ -29,5 +29,13 @@ def make_app(plane: ControlPlane, health: Health, *, ready_urls: Sequence[str] =
                 web.delete(f"{path}/{{sid}}", resource.delete),
             ]
         )
+    app.add_routes(
+        [
+            web.get(delivery.SINK_PATH, delivery.fetch_sink),
+            web.post(delivery.SINK_PATH, delivery.update_sink),
+            web.get(delivery.SUBSCRIPTION_PATH, delivery.fetch_subscription),
+            web.post(delivery.SUBSCRIPTION_PATH, delivery.update_subscription),
+        ]
+    )
     app.add_routes(readiness_routes(health, ready_urls))
     return app

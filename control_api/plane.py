@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Final
 
 from aiohttp import web
@@ -27,6 +28,7 @@ class ControlPlane:
 
     Attributes:
         writing: Held while a write is checked and made, so that limits and references hold.
+        ttl: How long an event is tried where its subscription asks for nothing shorter.
         public_url: Start of the URLs in answers; None: where the request was sent to.
     """
 
@@ -39,6 +41,7 @@ class ControlPlane:
     vault: Vault
     clock: Clock
     public_url: str | None
+    ttl: timedelta
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def sinks_of(self, account_sid: str) -> Sequence[SinkRecord]:

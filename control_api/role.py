@@ -51,6 +51,7 @@ async def serve(process: Process) -> None:
             vault=vault,
             clock=now_ms,
             public_url=settings.public_url,
+            ttl=settings.ttl,
         )
         await ensure_first_account(plane, settings)
         stack.callback(_watch(Janitor(plane), process).cancel)

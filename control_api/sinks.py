@@ -48,7 +48,7 @@ async def create(request: web.Request) -> web.Response:
 
 async def fetch(request: web.Request) -> web.Response:
     """FetchSink."""
-    return json_answer(show(request.app[PLANE], request, _find(request)))
+    return json_answer(show(request.app[PLANE], request, find(request)))
 
 
 async def list_all(request: web.Request) -> web.Response:
@@ -80,7 +80,7 @@ async def delete(request: web.Request) -> web.Response:
     """DeleteSink; refused while a subscription delivers to it."""
     plane, account = request.app[PLANE], request[ACCOUNT]
     async with plane.writing:
-        sink = _find(request)
+        sink = find(request)
         if sink.sid in plane.used_sinks(account.sid):
             raise refused(
                 Code.SINK_IN_USE, f"Sink with SID {sink.sid} is in use: delete the subscriptions that use it first"
@@ -113,7 +113,12 @@ def _public(plane: ControlPlane, sink: SinkRecord) -> Mapping[str, object]:
     return plugin.public(plugin.config.model_validate_json(plane.vault.unlock(sink.configuration)))
 
 
-def _find(request: web.Request) -> SinkRecord:
+def find(request: web.Request) -> SinkRecord:
+    """The sink that the path of ``request`` names.
+
+    Raises:
+        RefusedError: the account has none of that SID, or it is malformed.
+    """
     sid = request.match_info["sid"]
     if not is_sid(sid, SidKind.SINK):
         raise refused(Code.BAD_SINK_SID, "The sink SID is malformed: it is DG and 32 hexadecimal digits")

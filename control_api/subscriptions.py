@@ -50,7 +50,7 @@ async def create(request: web.Request) -> web.Response:
 
 async def fetch(request: web.Request) -> web.Response:
     """FetchSubscription."""
-    return json_answer(show(request.app[PLANE], request, _find(request)))
+    return json_answer(show(request.app[PLANE], request, find(request)))
 
 
 async def list_all(request: web.Request) -> web.Response:
@@ -75,7 +75,7 @@ async def delete(request: web.Request) -> web.Response:
     """DeleteSubscription: it is gone at once for the API and the router; the janitor ends what it leaves behind."""
     plane = request.app[PLANE]
     async with plane.writing:
-        subscription = _find(request)
+        subscription = find(request)
         await plane.writer.put(replace(subscription, state=SubscriptionState.DELETING, updated_ms=plane.clock()))
     return web.Response(status=HTTPStatus.NO_CONTENT)
 
@@ -95,7 +95,12 @@ def show(plane: ControlPlane, request: web.Request, subscription: Subscription) 
     }
 
 
-def _find(request: web.Request) -> Subscription:
+def find(request: web.Request) -> Subscription:
+    """The subscription that the path of ``request`` names.
+
+    Raises:
+        RefusedError: the account has none of that SID.
+    """
     found = request.app[PLANE].subscription_of(request[ACCOUNT].sid, request.match_info["sid"])
     if found is None:
         raise not_found(request)

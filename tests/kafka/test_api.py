@@ -2,90 +2,23 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
 import aiohttp
 import pytest
 import pytest_asyncio
-from twilio.base.exceptions import TwilioRestException
 from twilio.http.async_http_client import AsyncTwilioHttpClient
 from twilio.rest import Client
 
-from control_api.role import serve
-from eventstreams.process import Process
-from eventstreams.process.listen import address_of, open_socket
 from eventstreams.settings import Settings
 from eventstreams.sids import SidKind, new_sid
-from eventstreams.telemetry.logging import get_logger
 from eventstreams.testing.receiver import Receiver
 from router.role import route
+from tests.support.api import WEBHOOK, Api, authorization, call, raw, refusal, serving, with_new_account
 from tests.support.installation import DELIVERED, SENT, TOKEN, Installation
 
 pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="module")]
-
-T = TypeVar("T")
-WEBHOOK = {"destination": "https://hooks.example.com/a", "method": "POST", "batch_events": False}
-
-
-class Api:
-    """A running API, and Twilio's client for it."""
-
-    def __init__(self, house: Installation, url: str) -> None:
-        self.house = house
-        self.url = url
-        self.client = self.client_of(house.account_sid, TOKEN)
-
-    def client_of(self, account_sid: str, token: str) -> Client:
-        client = Client(account_sid, token)
-        client.events.base_url = self.url
-        return client
-
-    async def sink(self, **changes: object) -> Any:
-        wanted = {"description": "a sink", "sink_type": "webhook", "sink_configuration": WEBHOOK, **changes}
-        return await call(lambda: self.client.events.v1.sinks.create(**wanted))
-
-    async def subscription(self, sink_sid: str, *types: str, **changes: object) -> Any:
-        wanted = {"description": "a subscription", "sink_sid": sink_sid, "types": [{"type": each} for each in types]}
-        return await call(lambda: self.client.events.v1.subscriptions.create(**{**wanted, **changes}))
-
-
-async def call(work: Callable[[], T]) -> T:
-    """Run a blocking client beside the server."""
-    return await asyncio.to_thread(work)
-
-
-async def refusal(work: Callable[[], object]) -> TwilioRestException:
-    """The error that ``work`` ends with."""
-    with pytest.raises(TwilioRestException) as caught:
-        await call(work)
-    return caught.value
-
-
-async def until_ready(url: str) -> None:
-    async with asyncio.timeout(30), aiohttp.ClientSession() as session:
-        while True:
-            async with session.get(f"{url}/readyz") as answer:
-                if answer.status == 200:
-                    return
-            await asyncio.sleep(0.05)
-
-
-@asynccontextmanager
-async def serving(settings: Settings) -> AsyncIterator[str]:
-    """The API as a role, on a port of its own, meanwhile; its URL."""
-    with open_socket("127.0.0.1:0", setting="test") as listening:
-        url = f"http://{address_of(listening)}"
-        handed_over = listening.detach()
-    process = Process(settings.model_copy(update={"api_listen": f"fd://{handed_over}"}), get_logger("test"))
-    running = asyncio.create_task(serve(process))
-    try:
-        await until_ready(url)
-        yield url
-    finally:
-        process.stopping.set()
-        await running
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -98,16 +31,6 @@ async def shared(module_settings: Settings) -> AsyncIterator[Api]:
 async def api(shared: Api) -> Api:
     """The shared API, with an account that no other test has."""
     return await with_new_account(shared)
-
-
-async def with_new_account(api: Api) -> Api:
-    """The same API for another account, once it knows of it."""
-    await api.house.new_account()
-    fresh = Api(api.house, api.url)
-    async with asyncio.timeout(30):
-        while (await raw(fresh, "GET", "/v1/Sinks"))[0] == 401:
-            await asyncio.sleep(0.02)
-    return fresh
 
 
 async def test_a_sink_is_created_fetched_listed_and_deleted(api: Api) -> None:
@@ -427,18 +350,3 @@ async def test_an_event_accepted_after_the_answer_reaches_the_new_subscription(a
 
     [copy] = await api.house.copies_of(subscription.sid, 1)
     assert dict(copy.headers)["ce_id"] == b"EZ1"
-
-
-async def raw(
-    api: Api, method: str, path: str, *, data: bytes | None = None, content_type: str | None = None
-) -> tuple[int, Any]:
-    headers = authorization(api) | ({"Content-Type": content_type} if content_type else {})
-    async with (
-        aiohttp.ClientSession() as session,
-        session.request(method, api.url + path, data=data, headers=headers) as answer,
-    ):
-        return answer.status, await answer.json()
-
-
-def authorization(api: Api) -> dict[str, str]:
-    return {"Authorization": aiohttp.encode_basic_auth(api.house.account_sid, TOKEN)}

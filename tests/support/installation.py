@@ -34,7 +34,7 @@ from eventstreams.sids import SidKind, new_sid
 from eventstreams.telemetry.logging import get_logger
 from eventstreams.times import now_ms
 from eventstreams.topics import Topics
-from tests.support.topic import eventually, read_topic
+from tests.support.topic import eventually, read_topic, read_topic_until
 
 SENT = "com.twilio.messaging.message.sent"
 DELIVERED = "com.twilio.messaging.message.delivered"
@@ -222,6 +222,16 @@ class Installation:
     async def dead(self, count: int, *, sink_type: str = "webhook") -> list[Record]:
         """The first ``count`` dead letters of a sink type, waited for."""
         return await read_topic(self.settings, self.topics.dead(sink_type), count)
+
+    async def dead_of(self, subscription_sid: str, count: int, *, sink_type: str = "webhook") -> list[Record]:
+        """The first ``count`` dead letters of one subscription, waited for."""
+
+        def of_it(records: Iterable[Record]) -> list[Record]:
+            return [each for each in records if header(each, "es_subscription") == subscription_sid]
+
+        topic = self.topics.dead(sink_type)
+        found = await read_topic_until(self.settings, topic, lambda records: len(of_it(records)) >= count)
+        return of_it(found)[:count]
 
 
 def header(record: Record, name: str) -> str:

@@ -1,0 +1,154 @@
+"""``/v1/Sinks/{Sid}/Delivery`` and ``/v1/Subscriptions/{Sid}/Delivery``: pause, rate limit, throttle, time to live.
+
+An extension of the reference. While a sink or a subscription is paused its events wait, until their deadlines.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final, TypeVar
+
+from aiohttp import web
+
+from control_api import sinks, subscriptions
+from control_api.answers import json_answer
+from control_api.forms import Form, read_form
+from control_api.plane import PLANE, ControlPlane
+from eventstreams.control.records import SinkRecord, Subscription, Throttle
+from eventstreams.durations import format_duration, parse_duration
+from eventstreams.http import RefusedError
+
+SINK_PATH: Final = f"{sinks.PATH}/{{sid}}/Delivery"
+SUBSCRIPTION_PATH: Final = f"{subscriptions.PATH}/{{sid}}/Delivery"
+_LEAST_RATE: Final = 0.001  # an event in a quarter of an hour: less is a pause
+_MOST_RATE: Final = 1_000_000.0
+_LEAST_TTL: Final = timedelta(seconds=1)
+_BOOLEANS: Final = {"true": True, "false": False}
+
+T = TypeVar("T")
+
+
+async def fetch_sink(request: web.Request) -> web.Response:
+    """How a sink is delivered to."""
+    return json_answer(_show_sink(request.app[PLANE], request, sinks.find(request)))
+
+
+async def update_sink(request: web.Request) -> web.Response:
+    """Change ``Paused``, ``RateLimit`` or ``Throttle``; what is not named stays. In effect within seconds."""
+    plane, form = request.app[PLANE], await read_form(request)
+    paused = _given(form, "Paused", _boolean)
+    rate_limit = _given(form, "RateLimit", _rate)
+    throttle = _given(form, "Throttle", _throttle)
+    _refuse_others(form, {"Paused", "RateLimit", "Throttle"})
+    async with plane.writing:
+        sink = sinks.find(request)
+        changed = replace(
+            sink,
+            paused=sink.paused if paused is None else paused[0],
+            rate_limit=sink.rate_limit if rate_limit is None else rate_limit[0],
+            throttle=sink.throttle if throttle is None else throttle[0],
+        )
+        if changed != sink:
+            changed = replace(changed, updated_ms=plane.clock())
+            await plane.writer.put(changed)
+    return json_answer(_show_sink(plane, request, changed))
+
+
+async def fetch_subscription(request: web.Request) -> web.Response:
+    """How a subscription is delivered."""
+    return json_answer(_show_subscription(request.app[PLANE], request, subscriptions.find(request)))
+
+
+async def update_subscription(request: web.Request) -> web.Response:
+    """Change ``Paused`` or ``Ttl``; what is not named stays. A ttl counts for events accepted from now on."""
+    plane, form = request.app[PLANE], await read_form(request)
+    paused = _given(form, "Paused", _boolean)
+    ttl_ms = _given(form, "Ttl", lambda text: _ttl_ms(text, plane.ttl))
+    _refuse_others(form, {"Paused", "Ttl"})
+    async with plane.writing:
+        subscription = subscriptions.find(request)
+        changed = replace(
+            subscription,
+            paused=subscription.paused if paused is None else paused[0],
+            ttl_ms=subscription.ttl_ms if ttl_ms is None else ttl_ms[0],
+        )
+        if changed != subscription:
+            changed = replace(changed, updated_ms=plane.clock())
+            await plane.writer.put(changed)
+    return json_answer(_show_subscription(plane, request, changed))
+
+
+def _show_sink(plane: ControlPlane, request: web.Request, sink: SinkRecord) -> Mapping[str, object]:
+    return {
+        "sink_sid": sink.sid,
+        "paused": sink.paused,
+        "rate_limit": sink.rate_limit,
+        "throttle": sink.throttle,
+        "url": plane.url(request, f"{sinks.PATH}/{sink.sid}/Delivery"),
+    }
+
+
+def _show_subscription(plane: ControlPlane, request: web.Request, subscription: Subscription) -> Mapping[str, object]:
+    ttl = plane.ttl if subscription.ttl_ms is None else timedelta(milliseconds=subscription.ttl_ms)
+    return {
+        "account_sid": subscription.account_sid,
+        "subscription_sid": subscription.sid,
+        "paused": subscription.paused,
+        "ttl": ttl.total_seconds(),
+        "url": plane.url(request, f"{subscriptions.PATH}/{subscription.sid}/Delivery"),
+    }
+
+
+def _given(form: Form, name: str, read: Callable[[str], T]) -> tuple[T] | None:
+    """The value of ``name`` in a tuple, since it may be None; None where it is not in the form."""
+    values = form.all(name)
+    return (read(values[-1].strip()),) if values else None
+
+
+def _refuse_others(form: Form, known: set[str]) -> None:
+    if not form.fields:
+        raise RefusedError(f"Missing required parameter: name at least one of {', '.join(sorted(known))}{form.note}")
+    if others := sorted({name for name, _ in form.fields} - known):
+        raise RefusedError(f"{others[0][:100]} is no parameter here: there are {', '.join(sorted(known))}")
+
+
+def _boolean(text: str) -> bool:
+    value = _BOOLEANS.get(text.lower())
+    if value is None:
+        raise RefusedError("Paused must be true or false")
+    return value
+
+
+def _rate(text: str) -> float | None:
+    if not text:
+        return None
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not _LEAST_RATE <= rate <= _MOST_RATE:  # NaN is refused as well
+        raise RefusedError(
+            f"RateLimit must be events a second, from {_LEAST_RATE:g} to {_MOST_RATE:.0f}, or empty for no limit"
+        )
+    return rate
+
+
+def _throttle(text: str) -> Throttle:
+    try:
+        return Throttle(text.lower())
+    except ValueError:
+        raise RefusedError(f"Throttle must be one of {', '.join(Throttle)}") from None
+
+
+def _ttl_ms(text: str, longest: timedelta) -> int | None:
+    if not text:
+        return None
+    try:
+        ttl = timedelta(seconds=int(text)) if text.isdecimal() and len(text) < 10 else parse_duration(text)  # noqa: PLR2004 - far above any ttl, far below timedelta's bound
+    except (ValueError, OverflowError):
+        ttl = timedelta()
+    if not _LEAST_TTL <= ttl <= longest:
+        raise RefusedError(
+            f"Ttl must be a time from 1s to {format_duration(longest)}, such as 30m or 1800, or empty for the longest"
+        )
+    return ttl // timedelta(milliseconds=1)

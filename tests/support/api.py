@@ -1,0 +1,112 @@
+"""A running API, Twilio's own client for it, and requests that no client would make."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+import aiohttp
+import pytest
+from twilio.base.exceptions import TwilioRestException
+from twilio.rest import Client
+
+from control_api.role import serve
+from eventstreams.process import Process
+from eventstreams.process.listen import address_of, open_socket
+from eventstreams.settings import Settings
+from eventstreams.telemetry.logging import get_logger
+from tests.support.installation import TOKEN, Installation
+
+T = TypeVar("T")
+WEBHOOK = {"destination": "https://hooks.example.com/a", "method": "POST", "batch_events": False}
+
+
+class Api:
+    """A running API, and Twilio's client for it."""
+
+    def __init__(self, house: Installation, url: str) -> None:
+        self.house = house
+        self.url = url
+        self.client = self.client_of(house.account_sid, TOKEN)
+
+    def client_of(self, account_sid: str, token: str) -> Client:
+        client = Client(account_sid, token)
+        client.events.base_url = self.url
+        return client
+
+    async def sink(self, **changes: object) -> Any:
+        wanted = {"description": "a sink", "sink_type": "webhook", "sink_configuration": WEBHOOK, **changes}
+        return await call(lambda: self.client.events.v1.sinks.create(**wanted))
+
+    async def subscription(self, sink_sid: str, *types: str, **changes: object) -> Any:
+        wanted = {"description": "a subscription", "sink_sid": sink_sid, "types": [{"type": each} for each in types]}
+        return await call(lambda: self.client.events.v1.subscriptions.create(**{**wanted, **changes}))
+
+
+async def call(work: Callable[[], T]) -> T:
+    """Run a blocking client beside the server."""
+    return await asyncio.to_thread(work)
+
+
+async def refusal(work: Callable[[], object]) -> TwilioRestException:
+    """The error that ``work`` ends with."""
+    with pytest.raises(TwilioRestException) as caught:
+        await call(work)
+    return caught.value
+
+
+async def until_ready(url: str) -> None:
+    async with asyncio.timeout(30), aiohttp.ClientSession() as session:
+        while True:
+            async with session.get(f"{url}/readyz") as answer:
+                if answer.status == 200:
+                    return
+            await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[str]:
+    """The API as a role, on a port of its own, meanwhile; its URL."""
+    with open_socket("127.0.0.1:0", setting="test") as listening:
+        url = f"http://{address_of(listening)}"
+        handed_over = listening.detach()
+    process = Process(settings.model_copy(update={"api_listen": f"fd://{handed_over}"}), get_logger("test"))
+    running = asyncio.create_task(serve(process))
+    try:
+        await until_ready(url)
+        yield url
+    finally:
+        process.stopping.set()
+        await running
+
+
+async def with_new_account(api: Api) -> Api:
+    """The same API for another account, once it knows of it."""
+    await api.house.new_account()
+    fresh = Api(api.house, api.url)
+    async with asyncio.timeout(30):
+        while (await raw(fresh, "GET", "/v1/Sinks"))[0] == 401:
+            await asyncio.sleep(0.02)
+    return fresh
+
+
+async def raw(
+    api: Api, method: str, path: str, *, data: bytes | None = None, content_type: str | None = None
+) -> tuple[int, Any]:
+    headers = authorization(api) | ({"Content-Type": content_type} if content_type else {})
+    async with (
+        aiohttp.ClientSession() as session,
+        session.request(method, api.url + path, data=data, headers=headers) as answer,
+    ):
+        return answer.status, await answer.json()
+
+
+def authorization(api: Api) -> dict[str, str]:
+    return {"Authorization": aiohttp.encode_basic_auth(api.house.account_sid, TOKEN)}
+
+
+async def post_form(api: Api, path: str, **fields: str) -> tuple[int, Any]:
+    """POST ``fields`` as a form, the way that clients do."""
+    data = urlencode(fields).encode()
+    return await raw(api, "POST", path, data=data, content_type="application/x-www-form-urlencoded")
