@@ -4,7 +4,6 @@ A name can resolve to something else between a check and a connection, so there 
 the only question asked is "may a socket be opened to this address?".
 """
 
-import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import (
@@ -19,11 +18,14 @@ from typing import ClassVar, Final
 
 Network = IPv4Network | IPv6Network
 
-# IPv6 ranges that carry an IPv4 address inside (RFC 6052, RFC 8215).
-_NAT64: Final = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
+# All IPv6 that is routed on the Internet so far (IANA). What lies outside includes translated IPv4 (::ffff:0:0:0/96).
+_GLOBAL_UNICAST: Final = IPv6Network("2000::/3")
+# IPv6 with an IPv4 address in its last 32 bits (RFC 6052). Where the local-use prefix 64:ff9b:1::/48 carries it is the
+# network's own choice (RFC 8215), so that one is no place for deliveries unless it is allowed as it stands.
+_NAT64: Final = IPv6Network("64:ff9b::/96")
+_ISATAP: Final = (0x0000_5EFE, 0x0200_5EFE)  # before an IPv4 address in the last 32 bits (RFC 5214)
 # Special-purpose ranges that ``is_global`` lets pass on some supported Python: carrier NAT (RFC 6598), protocol
-# assignments (RFC 6890, 2928), benchmarks (RFC 2544), 6to4 relays (RFC 7526), IPv4-compatible and site-local IPv6
-# (RFC 4291), documentation (RFC 9637), segment routing (RFC 9602).
+# assignments (RFC 6890, 2928), benchmarks (RFC 2544), 6to4 relays (RFC 7526), IPv6 documentation (RFC 9637).
 _FORBIDDEN: Final = tuple(
     map(
         ip_network,
@@ -32,11 +34,8 @@ _FORBIDDEN: Final = tuple(
             "192.0.0.0/24",
             "192.88.99.0/24",
             "198.18.0.0/15",
-            "::/96",
             "2001::/23",
             "3fff::/20",
-            "5f00::/16",
-            "fec0::/10",
         ),
     )
 )
@@ -45,10 +44,11 @@ _FORBIDDEN: Final = tuple(
 class DestinationForbiddenError(OSError):
     """The address is private, local or otherwise no place for deliveries. ``strerror`` names it.
 
-    ``errno`` is ``ERRNO``, by which it can be told apart where a client library folds several errors into one.
+    ``errno`` is ``ERRNO``, by which it can be told apart where a client library folds several errors into one. It is
+    the reference's code for this, and no system's errno: firewalls say EPERM, and OpenSSL's errors have its number.
     """
 
-    ERRNO: ClassVar[int] = errno.EPERM
+    ERRNO: ClassVar[int] = 91307
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +84,15 @@ def _meanings(ip: IPv4Address | IPv6Address) -> list[IPv4Address | IPv6Address]:
             found.append(ip.sixtofour)
         if ip.teredo:
             found += ip.teredo
-        if any(ip in network for network in _NAT64):
-            return [IPv4Address(int(ip) & 0xFFFF_FFFF)]
+        low = IPv4Address(int(ip) & 0xFFFF_FFFF)
+        if ip in _NAT64:
+            return [low]
+        if int(ip) >> 32 & 0xFFFF_FFFF in _ISATAP:
+            found.append(low)
     return found
 
 
 def _is_public(ip: IPv4Address | IPv6Address) -> bool:
+    if isinstance(ip, IPv6Address) and ip not in _GLOBAL_UNICAST:
+        return False
     return ip.is_global and not ip.is_multicast and not any(ip in network for network in _FORBIDDEN)

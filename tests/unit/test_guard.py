@@ -1,8 +1,10 @@
 """The destination guard: which addresses a delivery may connect to."""
 
-from ipaddress import ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_network
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from eventstreams.sinks import DestinationForbiddenError, DestinationGuard
 
@@ -46,8 +48,25 @@ FORBIDDEN = [
     "ff02::1",
     "2001:db8::1",
     "100::1",
+    "::ffff:0:127.0.0.1",
+    "64:ff9b:1:7f00:0:100:101:101",
+    "2a00:1450::5efe:10.0.0.1",
+    "2a00:1450::200:5efe:127.0.0.1",
+    "4000::1",
+    "5f00::1",
+    "fd20:ce::254",
+    "169.254.170.2",
 ]
-PUBLIC = ["1.1.1.1", "93.184.216.34", "172.32.0.1", "100.128.0.1", "2606:4700:4700::1111", "64:ff9b::101:101"]
+PUBLIC = [
+    "1.1.1.1",
+    "93.184.216.34",
+    "172.32.0.1",
+    "100.128.0.1",
+    "2606:4700:4700::1111",
+    "64:ff9b::101:101",
+    "2002:101:101::1",
+    "2a00:1450::1",
+]
 
 
 @pytest.mark.parametrize("address", FORBIDDEN)
@@ -74,3 +93,24 @@ def test_an_allowed_network_allows_no_other() -> None:
 
     with pytest.raises(DestinationForbiddenError):
         guard.check("10.0.0.1")
+
+
+def test_a_network_that_is_allowed_as_it_stands_may_be_one_that_carries_others() -> None:
+    DestinationGuard((ip_network("64:ff9b:1::/48"),)).check("64:ff9b:1::a00:1")
+
+
+@given(st.ip_addresses(v=4))
+def test_an_ipv4_address_is_judged_alike_however_ipv6_carries_it(address: IPv4Address) -> None:
+    carriers = ("::ffff:0:0", "64:ff9b::")
+
+    carried = {may_be(IPv6Address(int(IPv6Address(carrier)) | int(address))) for carrier in carriers}
+
+    assert carried == {may_be(address)}
+
+
+def may_be(address: IPv4Address | IPv6Address) -> bool:
+    try:
+        DestinationGuard().check(str(address))
+    except DestinationForbiddenError:
+        return False
+    return True
