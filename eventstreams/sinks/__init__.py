@@ -1,7 +1,7 @@
 """The public contract of sink plugins: all that a plugin imports of this project."""
 
 from eventstreams.reasons import DeadReason, RetryReason
-from eventstreams.sinks.contract import API_VERSION, Capabilities, Sink, SinkContext, SinkPlugin
+from eventstreams.sinks.contract import API_VERSION, Capabilities, SigningSecrets, Sink, SinkContext, SinkPlugin
 from eventstreams.sinks.event import OutboundEvent
 from eventstreams.sinks.guard import DestinationForbiddenError, DestinationGuard
 from eventstreams.sinks.outcomes import Delivered, DeliveryOutcome, Rejected, RetryLater
@@ -18,6 +18,7 @@ __all__ = [
     "Rejected",
     "RetryLater",
     "RetryReason",
+    "SigningSecrets",
     "Sink",
     "SinkContext",
     "SinkPlugin",

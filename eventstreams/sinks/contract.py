@@ -8,6 +8,7 @@ batches or counts.
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Final, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel
@@ -80,6 +81,25 @@ ConfigT = TypeVar("ConfigT", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SigningSecrets(Generic[ConfigT]):
+    """Secrets of a sink's own, which its deliveries are signed with and receivers check by.
+
+    They live in the sink's configuration. ``create`` and ``rotate`` return keys of it with their new values.
+
+    Attributes:
+        show: What a receiver needs in order to check, as JSON for the sink's owner alone; None where a sink with
+            this configuration signs with no such secret.
+        create: What to add to the configuration of a new sink: a secret where the subscriber gave none.
+        rotate: What to change for another secret, given the time and how long the old one signs beside it. Only
+            called where ``show`` returns something. Raises ValueError with a sentence where it cannot be done now.
+    """
+
+    show: Callable[[ConfigT], Mapping[str, object] | None]
+    create: Callable[[ConfigT], Mapping[str, object]]
+    rotate: Callable[[ConfigT, datetime, timedelta], Mapping[str, object]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SinkPlugin(Generic[ConfigT]):
     """One kind of sink.
 
@@ -91,6 +111,7 @@ class SinkPlugin(Generic[ConfigT]):
         public: The configuration as the API may show it, without secrets.
         open: Makes the sink; connects lazily or at once. To raise means that the sink is unusable now; its
             events wait.
+        signing: Where sinks of this type can have signing secrets: how to make, show and rotate them.
         api_version: The ``API_VERSION`` it was written for.
     """
 
@@ -99,6 +120,7 @@ class SinkPlugin(Generic[ConfigT]):
     capabilities: Callable[[ConfigT], Capabilities]
     public: Callable[[ConfigT], Mapping[str, object]]
     open: Callable[[ConfigT, SinkContext], Awaitable[Sink]]
+    signing: SigningSecrets[ConfigT] | None = None
     api_version: int = API_VERSION
 
 

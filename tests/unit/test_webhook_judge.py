@@ -12,8 +12,8 @@ from sink_workers.plugins.webhook.judge import judge
 NOW = datetime(2026, 3, 29, 4, 0, 0, tzinfo=UTC)
 
 
-def judged(status: int, retry_after: str | None = None) -> DeliveryOutcome:
-    return judge(status, retry_after=retry_after, excerpt="why", now=NOW)
+def judged(status: int, retry_after: str | None = None, *, events: int = 1) -> DeliveryOutcome:
+    return judge(status, retry_after=retry_after, answer="why", events=events, now=NOW)
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
@@ -21,9 +21,26 @@ def test_any_2xx_is_delivered(status: int) -> None:
     assert judged(status) == Delivered()
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 413, 422, 499])
-def test_a_4xx_is_a_dead_letter(status: int) -> None:
-    assert judged(status) == Rejected(DeadReason.REFUSED, f"HTTP {status}: why", status)
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 408, 409, 410, 415, 422, 425, 499])
+def test_a_4xx_is_a_dead_letter_with_the_answer(status: int) -> None:
+    assert judged(status) == Rejected(DeadReason.REFUSED, f"HTTP {status}", status, "why")
+
+
+def test_a_413_says_that_the_event_is_too_large() -> None:
+    assert judged(413) == Rejected(DeadReason.TOO_LARGE, "HTTP 413", 413, "why")
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_batch_whose_body_is_refused_is_tried_again_event_by_event(status: int) -> None:
+    outcome = judged(status, events=7)
+
+    detail = f"HTTP {status} for 7 events: each is tried again alone"
+    assert outcome == RetryLater(RetryReason.BAD_ANSWER, detail, None, status, "why")
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 410])
+def test_a_batch_that_is_refused_whatever_it_holds_is_dead(status: int) -> None:
+    assert judged(status, events=7) == judged(status)
 
 
 @pytest.mark.parametrize(
@@ -45,6 +62,7 @@ def test_everything_else_is_tried_again(status: int, reason: RetryReason) -> Non
     assert isinstance(outcome, RetryLater)
     assert outcome.reason is reason
     assert outcome.status == status
+    assert outcome.answer == "why"
 
 
 @pytest.mark.parametrize(

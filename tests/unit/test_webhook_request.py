@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from ipaddress import ip_network
+from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
 
 import orjson
@@ -12,48 +12,26 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from twilio.request_validator import RequestValidator
 
-from eventstreams.sinks import DestinationGuard, OutboundEvent, SinkContext
 from sink_workers.plugins.webhook.config import WebhookConfig, public
 from sink_workers.plugins.webhook.request import RequestBuilder
 from sink_workers.plugins.webhook.signature import signature, signed_url
+from tests.support.webhooks import TOKEN, context, event
 
-TOKEN = "12345"
+NOW = datetime(2026, 3, 29, 4, 1, 2, tzinfo=UTC)
 BODY = b'[{"specversion":"1.0","id":"EZ00000000000000000000000000000001"}]'
-
-
-def context() -> SinkContext:
-    return SinkContext(
-        sink_sid="DG1",
-        account_sid="AC1",
-        signing_tokens=(TOKEN,),
-        guard=DestinationGuard((ip_network("127.0.0.0/8"),)),
-        user_agent="eventstreams/0",
-    )
-
-
-def event(number: int = 1, **data: object) -> OutboundEvent:
-    return OutboundEvent(
-        id=f"EZ{number}",
-        type="com.acme.thing.made",
-        source="/things/1",
-        time="2026-03-29T04:01:02.345Z",
-        dataschema="https://schemas/Acme.Thing/1",
-        account_sid="AC1",
-        data=data,
-    )
 
 
 def test_the_signature_of_the_known_vector_is_the_known_one() -> None:
     url = signed_url("https://hooks.example.com/tw", BODY)
 
     assert url == f"https://hooks.example.com/tw?bodySHA256={hashlib.sha256(BODY).hexdigest()}"
-    assert signature(url, TOKEN) == "iFuqAxHgiZkU3g+3r2anQQ7VHsM="
+    assert signature(url, "12345") == "iFuqAxHgiZkU3g+3r2anQQ7VHsM="
 
 
 def test_user_and_password_can_be_signed_as_the_known_vector_has_them() -> None:
     url = signed_url("https://user:pa%24s@hooks.example.com:8443/tw", BODY)
 
-    assert signature(url, TOKEN) == "5HCLbfc5Tw+v/fAUjIuRqjnBs2g="
+    assert signature(url, "12345") == "5HCLbfc5Tw+v/fAUjIuRqjnBs2g="
 
 
 @pytest.mark.parametrize(
@@ -68,7 +46,7 @@ def test_user_and_password_can_be_signed_as_the_known_vector_has_them() -> None:
     ],
 )
 def test_the_official_validator_accepts_what_is_sent(destination: str) -> None:
-    request = RequestBuilder(WebhookConfig(destination=destination), context()).build([event(text="größer")])
+    request = RequestBuilder(WebhookConfig(destination=destination), context()).build([event(text="größer")], NOW)
 
     validator = RequestValidator(TOKEN)
     received = request.headers["X-Twilio-Signature"]
@@ -81,7 +59,7 @@ def test_the_official_validator_accepts_what_is_sent(destination: str) -> None:
 def test_any_events_make_a_signed_array(datas: list[dict[str, object]]) -> None:
     builder = RequestBuilder(WebhookConfig(destination="https://h.example/x"), context())
 
-    request = builder.build([event(number) for number, _ in enumerate(datas)])
+    request = builder.build([event(number) for number, _ in enumerate(datas)], NOW)
 
     query = parse_qs(urlsplit(request.url).query)
     assert query["bodySHA256"] == [hashlib.sha256(request.body).hexdigest()]
@@ -89,7 +67,7 @@ def test_any_events_make_a_signed_array(datas: list[dict[str, object]]) -> None:
 
 
 def test_the_body_is_an_array_also_of_one_event() -> None:
-    request = RequestBuilder(WebhookConfig(destination="https://h.example/x"), context()).build([event(a=1)])
+    request = RequestBuilder(WebhookConfig(destination="https://h.example/x"), context()).build([event(a=1)], NOW)
 
     assert orjson.loads(request.body) == [
         {
@@ -110,7 +88,7 @@ def test_the_body_is_an_array_also_of_one_event() -> None:
 def test_user_and_password_travel_as_basic_authorization_and_not_in_the_url() -> None:
     config = WebhookConfig(destination="https://us%40er:pa%24s@h.example/x", method="GET")
 
-    request = RequestBuilder(config, context()).build([event()])
+    request = RequestBuilder(config, context()).build([event()], NOW)
 
     assert request.headers["Authorization"] == "Basic " + base64.b64encode(b"us@er:pa$s").decode()
     assert "pa%24s" not in request.url
@@ -118,11 +96,11 @@ def test_user_and_password_travel_as_basic_authorization_and_not_in_the_url() ->
     assert request.method == "GET"
 
 
-def test_a_password_is_not_shown_again() -> None:
+def test_user_and_password_are_not_shown_again() -> None:
     config = WebhookConfig(destination="https://user:hunter2@h.example/x")
 
     assert public(config) == {
-        "destination": "https://user:********@h.example/x",
+        "destination": "https://********@h.example/x",
         "method": "post",
         "batch_events": False,
     }

@@ -2,9 +2,6 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -14,70 +11,14 @@ from twilio.request_validator import RequestValidator
 from eventstreams.sinks import (
     DeadReason,
     Delivered,
-    DeliveryOutcome,
     DestinationGuard,
-    OutboundEvent,
     Rejected,
     RetryLater,
     RetryReason,
-    SinkContext,
 )
 from eventstreams.testing.certificates import self_signed
 from eventstreams.testing.receiver import Received, Receiver
-from sink_workers.plugins.webhook import PLUGIN
-from sink_workers.plugins.webhook.config import WebhookConfig
-
-LOOPBACK = DestinationGuard((ip_network("127.0.0.0/8"),))
-EVENT = OutboundEvent(
-    id="EZ1",
-    type="com.acme.thing.made",
-    source="/things/1",
-    time="2026-03-29T04:01:02.345Z",
-    dataschema="https://schemas/Acme.Thing/1",
-    account_sid="AC1",
-    data={"a": 1},
-)
-
-
-async def deliver(url: str, *, guard: DestinationGuard = LOOPBACK, times: int = 1) -> list[DeliveryOutcome]:
-    context = SinkContext(
-        sink_sid="DG1", account_sid="AC1", signing_tokens=("tok",), guard=guard, user_agent="eventstreams/test"
-    )
-    sink = await PLUGIN.open(WebhookConfig(destination=url), context)
-    try:
-        return [outcome for _ in range(times) for outcome in await sink.deliver([EVENT])]
-    finally:
-        await sink.aclose()
-
-
-Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
-@asynccontextmanager
-async def raw_server(talk: Talk) -> AsyncIterator[str]:
-    """A server that says what ``talk`` says, HTTP or not; ends with the test."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await talk(reader, writer)
-        except ConnectionError:
-            return
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook"
-    finally:
-        server.close()
-
-
-async def read_request(reader: asyncio.StreamReader) -> None:
-    head = await reader.readuntil(b"\r\n\r\n")
-    length = next(
-        int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")
-    )
-    await reader.readexactly(length)
+from tests.support.webhooks import TOKEN, deliver, event, opened, raw_server, read_request
 
 
 async def test_a_delivery_arrives_signed_and_is_delivered() -> None:
@@ -88,7 +29,7 @@ async def test_a_delivery_arrives_signed_and_is_delivered() -> None:
     (received,) = receiver.received
     assert received.ids == ["EZ1"]
     signature = received.headers["X-Twilio-Signature"]
-    assert RequestValidator("tok").validate(received.url, received.body.decode(), signature)
+    assert RequestValidator(TOKEN).validate(received.url, received.body.decode(), signature)
 
 
 async def test_connections_are_kept_alive_from_delivery_to_delivery() -> None:
@@ -102,7 +43,7 @@ async def test_connections_are_kept_alive_from_delivery_to_delivery() -> None:
             writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
 
     async with raw_server(talk) as url:
-        outcomes = await deliver(url, times=5)
+        outcomes = await deliver(url, batches=[[event()]] * 5)
 
     assert outcomes == [Delivered()] * 5
     assert connections == 1
@@ -127,14 +68,14 @@ async def test_an_answer_of_ten_megabytes_is_judged_by_its_status_and_not_read(s
     assert isinstance(outcome, Delivered if status == 200 else RetryLater)
     assert sent < 10485760
     if isinstance(outcome, RetryLater):
-        assert len(outcome.detail) < 1024
+        assert outcome.answer == "x" * 1024
 
 
 async def test_a_refusal_says_why_in_the_receivers_words() -> None:
     async with Receiver(lambda _: web.Response(status=422, text="no such\nfield: colour\x00")) as receiver:
         outcomes = await deliver(receiver.url)
 
-    assert outcomes == [Rejected(DeadReason.REFUSED, "HTTP 422: no such field: colour", 422)]
+    assert outcomes == [Rejected(DeadReason.REFUSED, "HTTP 422", 422, "no such field: colour")]
 
 
 async def test_a_redirect_is_not_followed() -> None:
@@ -254,13 +195,8 @@ async def test_the_probe_is_an_empty_array() -> None:
         bodies.append(received.body)
         return 204
 
-    async with Receiver(answer) as receiver:
-        context = SinkContext(
-            sink_sid="DG1", account_sid="AC1", signing_tokens=("tok",), guard=LOOPBACK, user_agent="eventstreams/test"
-        )
-        sink = await PLUGIN.open(WebhookConfig(destination=receiver.url), context)
+    async with Receiver(answer) as receiver, opened(receiver.url) as sink:
         outcome = await sink.probe()
-        await sink.aclose()
 
     assert outcome == Delivered()
     assert bodies == [b"[]"]

@@ -12,30 +12,38 @@ _OK: Final = range(200, 300)
 _REDIRECT: Final = range(300, 400)
 _REFUSED: Final = range(400, 500)
 _BROKEN: Final = range(500, 600)
+# Said of the body. In a batch one event may be the cause; which one, only its own answer tells.
+_ABOUT_THE_BODY: Final = frozenset({400, 413, 422})
 
 
-def judge(status: int, *, retry_after: str | None, excerpt: str, now: datetime) -> DeliveryOutcome:
-    """What an answer with ``status`` says of the events.
+def judge(status: int, *, retry_after: str | None, answer: str, events: int, now: datetime) -> DeliveryOutcome:
+    """What an answer with ``status`` says of each event.
 
     Args:
         status: HTTP status code.
         retry_after: The header of that name; None where there is none.
-        excerpt: Start of the answer's body, for people.
+        answer: Start of the answer's body, for people.
+        events: How many there are in the request.
         now: Aware; a ``Retry-After`` in seconds counts from here.
     """
     if status in _OK:
         return Delivered()
-    detail = f"HTTP {status}: {excerpt}" if excerpt else f"HTTP {status}"
+    detail = f"HTTP {status}"
     not_before = None if retry_after is None else _not_before(retry_after, now)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return RetryLater(RetryReason.THROTTLED, detail, not_before, status)
+        return RetryLater(RetryReason.THROTTLED, detail, not_before, status, answer)
     if status in _BROKEN:
-        return RetryLater(RetryReason.SERVER_ERROR, detail, not_before, status)
+        return RetryLater(RetryReason.SERVER_ERROR, detail, not_before, status, answer)
+    if status in _ABOUT_THE_BODY and events > 1:
+        alone = f"{detail} for {events} events: each is tried again alone"
+        return RetryLater(RetryReason.BAD_ANSWER, alone, None, status, answer)
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return Rejected(DeadReason.TOO_LARGE, detail, status, answer)
     if status in _REFUSED:
-        return Rejected(DeadReason.REFUSED, detail, status)
+        return Rejected(DeadReason.REFUSED, detail, status, answer)
     if status in _REDIRECT:
-        return RetryLater(RetryReason.REDIRECTED, f"HTTP {status}: redirects are not followed", None, status)
-    return RetryLater(RetryReason.BAD_ANSWER, detail, None, status)
+        return RetryLater(RetryReason.REDIRECTED, f"{detail}: redirects are not followed", None, status, answer)
+    return RetryLater(RetryReason.BAD_ANSWER, detail, None, status, answer)
 
 
 def _not_before(retry_after: str, now: datetime) -> datetime | None:

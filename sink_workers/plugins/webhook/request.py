@@ -1,38 +1,62 @@
 """The request that carries a batch: pure, so that what is signed and what is sent can be tested together."""
 
 import base64
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from datetime import datetime
 
 from eventstreams.sinks import OutboundEvent, SinkContext
+from sink_workers.plugins.webhook.client import HttpRequest
 from sink_workers.plugins.webhook.config import WebhookConfig
 from sink_workers.plugins.webhook.signature import HEADER, signature, signed_url
-
-
-@dataclass(frozen=True, slots=True)
-class WebhookRequest:
-    """One request, ready to send; ``url`` must go on the wire as it is spelled here."""
-
-    method: str
-    url: str
-    headers: Mapping[str, str]
-    body: bytes
+from sink_workers.plugins.webhook.standard_webhooks import SIGNATURE, Signer
 
 
 class RequestBuilder:
-    """Builds the requests of one sink."""
+    """Builds the requests of one sink. What is the same in all of them is made once."""
 
     def __init__(self, config: WebhookConfig, context: SinkContext) -> None:
-        self._method = config.method.upper()
-        self._url = str(config.url)
-        self._token = context.signing_tokens[0]
-        self._headers = {"Content-Type": "application/json", "User-Agent": context.user_agent}
-        if config.credentials is not None:
-            pair = ":".join(config.credentials).encode()
-            self._headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
+        """A builder.
 
-    def build(self, batch: Sequence[OutboundEvent]) -> WebhookRequest:
-        """A request with ``batch`` as a JSON array of CloudEvents; an array also where it is one event."""
-        body = b"[" + b",".join(event.json() for event in batch) + b"]"
+        Raises:
+            ValueError: the configuration asks for signatures, and has no secret.
+        """
+        self._method = config.method.upper()
+        self._url = config.url
+        self._token = context.signing_tokens[0]
+        self._signer = None if config.standard_webhooks is None else Signer(config.standard_webhooks)
+        given = {name: value.get_secret_value() for name, value in config.headers.items()}
+        self._headers = _with_defaults(given, {"Content-Type": "application/json", "User-Agent": context.user_agent})
+        self._secrets = [*given.values()]
+        if config.credentials is not None:
+            pair = base64.b64encode(":".join(config.credentials).encode()).decode()
+            self._headers["Authorization"] = f"Basic {pair}"
+            self._secrets += [pair, *config.credentials]
+
+    def build(self, batch: Sequence[OutboundEvent], now: datetime, *, access_token: str | None = None) -> HttpRequest:
+        """A request with ``batch`` as a JSON array of CloudEvents; an array also where it is one event.
+
+        Args:
+            batch: Of any length.
+            now: Aware; the time that signatures name.
+            access_token: Sent as Bearer authorization.
+        """
+        body = b"[" + b",".join([event.json() for event in batch]) + b"]"
         url = signed_url(self._url, body)
-        return WebhookRequest(self._method, url, {**self._headers, HEADER: signature(url, self._token)}, body)
+        headers = {**self._headers, HEADER: signature(url, self._token)}
+        if self._signer is not None:
+            headers |= self._signer.headers([event.id for event in batch], body, now)
+        if access_token is not None:
+            headers["Authorization"] = f"Bearer {access_token}"
+        return HttpRequest(self._method, url, headers, body)
+
+    def secrets(self, request: HttpRequest, *, access_token: str | None = None) -> Sequence[str]:
+        """What of ``request`` an answer may not be shown to repeat."""
+        signatures = request.headers.get(SIGNATURE, "").split()
+        found = [*self._secrets, request.headers[HEADER], *signatures, access_token]
+        return [each for each in found if each]
+
+
+def _with_defaults(given: dict[str, str], defaults: dict[str, str]) -> dict[str, str]:
+    """``given``, and those of ``defaults`` that it has in no case."""
+    names = {name.lower() for name in given}
+    return {**{name: value for name, value in defaults.items() if name.lower() not in names}, **given}

@@ -1,154 +1,134 @@
-"""The webhook sink: one HTTP client for each destination, with its connections kept alive."""
+"""The webhook sink: requests built, sent and judged."""
 
 import asyncio
-import socket
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Final
 
-import aiohttp
-from yarl import URL
+from aiohttp.abc import AbstractResolver
 
 from eventstreams.sinks import (
     Capabilities,
     DeliveryOutcome,
-    DestinationForbiddenError,
-    DestinationGuard,
     OutboundEvent,
     RetryLater,
-    RetryReason,
+    SigningSecrets,
     SinkContext,
     SinkPlugin,
 )
+from sink_workers.plugins.webhook import rotation
+from sink_workers.plugins.webhook.answer import excerpt
+from sink_workers.plugins.webhook.client import MAX_IN_FLIGHT, TIMEOUT_S, Answer, HttpClient
 from sink_workers.plugins.webhook.config import WebhookConfig, public
 from sink_workers.plugins.webhook.judge import judge
-from sink_workers.plugins.webhook.request import RequestBuilder, WebhookRequest
+from sink_workers.plugins.webhook.oauth import Token, TokenSource
+from sink_workers.plugins.webhook.request import RequestBuilder
+from sink_workers.plugins.webhook.tls import client_context
 
-TIMEOUT_S: Final = 5.0  # the reference's: the whole answer within five seconds
-_HUNG_S: Final = 8.0  # above it, so that a slow receiver is told apart from a hung plugin
-_MAX_IN_FLIGHT: Final = 64
-_EXCERPT_BYTES: Final = 512  # of an answer's body; leaves room for the rest of a detail
-_BODY_BYTES: Final = 16 * 1024  # read at most, so that the connection can be used again
-_BODY_S: Final = 1.0
-_KEEPALIVE_S: Final = 4.0  # below the five seconds after which common servers close: no request into a closing door
-_DNS_S: Final = 10  # names are asked again after this; the guard looks at every connection anyhow
+_HUNG_S: Final = TIMEOUT_S + 3.0  # above it, so that a slow receiver is told apart from a hung plugin
+_HUNG_WITH_TOKENS_S: Final = 4 * TIMEOUT_S + 3.0  # a token, a request, after a 401 another of each
 
 
 class WebhookSink:
     """Delivers to one destination."""
 
-    def __init__(self, builder: RequestBuilder, guard: DestinationGuard) -> None:
+    def __init__(self, builder: RequestBuilder, client: HttpClient, tokens: TokenSource | None) -> None:
         self._builder = builder
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=_MAX_IN_FLIGHT,
-                keepalive_timeout=_KEEPALIVE_S,
-                ttl_dns_cache=_DNS_S,
-                socket_factory=_GuardedSockets(guard),
-            ),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            timeout=aiohttp.ClientTimeout(total=None),
-            skip_auto_headers=("Accept", "Accept-Encoding"),
-        )
+        self._client = client
+        self._tokens = tokens
 
     async def deliver(self, batch: Sequence[OutboundEvent]) -> Sequence[DeliveryOutcome]:
         """One request; its answer counts for every event of ``batch``."""
-        return [await self._send(self._builder.build(batch))] * len(batch)
+        return [await self._deliver(batch)] * len(batch)
 
     async def probe(self) -> DeliveryOutcome:
         """An empty array: a receiver that iterates over it does nothing."""
-        return await self._send(self._builder.build(()))
+        return await self._deliver(())
 
     async def aclose(self) -> None:
-        await self._session.close()
+        if self._tokens is not None:
+            await self._tokens.aclose()
+        await self._client.aclose()
 
-    async def _send(self, request: WebhookRequest) -> DeliveryOutcome:
-        try:
-            async with asyncio.timeout(TIMEOUT_S):
-                return await self._exchange(request)
-        except TimeoutError:
-            return RetryLater(RetryReason.TIMED_OUT, f"no answer within {TIMEOUT_S:g} s")
-        except aiohttp.ClientConnectorCertificateError as error:
-            return RetryLater(RetryReason.CONNECT_FAILED, str(error.certificate_error))
-        except aiohttp.ClientConnectorError as error:
-            if error.os_error.errno == DestinationForbiddenError.ERRNO:
-                return RetryLater(RetryReason.DESTINATION_FORBIDDEN, error.os_error.strerror or "")
-            return RetryLater(RetryReason.CONNECT_FAILED, error.os_error.strerror or str(error.os_error))
-        except aiohttp.ClientConnectionError as error:
-            return RetryLater(RetryReason.CONNECT_FAILED, type(error).__name__)
-        except aiohttp.ClientError as error:
-            return RetryLater(RetryReason.BAD_ANSWER, type(error).__name__)
+    async def _deliver(self, batch: Sequence[OutboundEvent]) -> DeliveryOutcome:
+        if self._tokens is None:
+            return (await self._send(batch, None))[0]
+        token = await self._tokens.token()
+        if isinstance(token, RetryLater):
+            return token
+        outcome, status = await self._send(batch, token)
+        if status != HTTPStatus.UNAUTHORIZED:
+            return outcome
+        other = await self._tokens.token(refused=token)
+        if isinstance(other, RetryLater):
+            return other
+        return outcome if other == token else (await self._send(batch, other))[0]
 
-    async def _exchange(self, request: WebhookRequest) -> DeliveryOutcome:
-        response = await self._session.request(
-            request.method,
-            URL(request.url, encoded=True),
-            data=request.body,
-            headers=request.headers,
-            allow_redirects=False,
+    async def _send(self, batch: Sequence[OutboundEvent], token: Token | None) -> tuple[DeliveryOutcome, int | None]:
+        """What became of ``batch``, and the status of the answer; None where there was none."""
+        value = None if token is None else token.value
+        request = self._builder.build(batch, datetime.now(UTC), access_token=value)
+        answer = await self._client.exchange(request)
+        if isinstance(answer, RetryLater):
+            return answer, None
+        shown = "" if _is_good(answer) else excerpt(answer.body, self._builder.secrets(request, access_token=value))
+        outcome = judge(
+            answer.status,
+            retry_after=answer.retry_after,
+            answer=shown,
+            events=len(batch),
+            now=datetime.now(UTC),
         )
-        try:
-            # The head of the answer decides. Of its body we keep what explains a failure, if that comes soon.
-            body = await _read(response.content)
-            return judge(
-                response.status,
-                retry_after=response.headers.get("Retry-After"),
-                excerpt=_printable(body[:_EXCERPT_BYTES]),
-                now=datetime.now(UTC),
-            )
-        finally:
-            if response.content.at_eof():
-                response.release()  # the connection serves the next request
-            else:
-                response.close()
+        return outcome, answer.status
 
 
-class _GuardedSockets:
-    """Makes the sockets for connections, to addresses that the guard lets pass: asked after the name is resolved."""
-
-    def __init__(self, guard: DestinationGuard) -> None:
-        self._guard = guard
-
-    def __call__(self, address: aiohttp.AddrInfoType) -> socket.socket:
-        family, kind, protocol, _, where = address
-        self._guard.check(str(where[0]))
-        return socket.socket(family, kind, protocol)
+def _is_good(answer: Answer) -> bool:
+    return HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES
 
 
-async def _read(content: aiohttp.StreamReader) -> bytes:
-    """The start of a body: up to ``_BODY_BYTES``, or what has come when ``_BODY_S`` are over or it breaks off."""
-    body = b""
-    try:
-        async with asyncio.timeout(_BODY_S):
-            while len(body) < _BODY_BYTES and not content.at_eof():
-                body += await content.read(_BODY_BYTES - len(body))
-    except (TimeoutError, aiohttp.ClientError):
-        return body
-    return body
+async def open_sink(
+    config: WebhookConfig, context: SinkContext, *, resolver: AbstractResolver | None = None
+) -> WebhookSink:
+    """The sink; it connects when it has something to deliver.
 
-
-def _printable(body: bytes) -> str:
-    text = body.decode(errors="replace")
-    return "".join(character if character.isprintable() else " " for character in text).strip()
-
-
-async def _open(config: WebhookConfig, context: SinkContext) -> WebhookSink:
-    return WebhookSink(RequestBuilder(config, context), context.guard)
+    Args:
+        config: Where to and how.
+        context: The worker's.
+        resolver: Of names; None: the system's.
+    """
+    builder = RequestBuilder(config, context)
+    tls = None
+    if config.client_certificate is not None or config.ca_certificate is not None:
+        tls = await asyncio.to_thread(
+            client_context,
+            authorities=config.ca_certificate,
+            certificate=config.client_certificate,
+            key=None if config.client_key is None else config.client_key.get_secret_value(),
+        )
+    client = HttpClient(context.guard, tls=tls, resolver=resolver)
+    tokens = None if config.oauth2 is None else TokenSource(config.oauth2, client, user_agent=context.user_agent)
+    return WebhookSink(builder, client, tokens)
 
 
 def _capabilities(config: WebhookConfig) -> Capabilities:
+    timeout_s = _HUNG_S if config.oauth2 is None else _HUNG_WITH_TOKENS_S
     if not config.batch_events:
-        return Capabilities(timeout_s=_HUNG_S, max_in_flight=_MAX_IN_FLIGHT)
+        return Capabilities(timeout_s=timeout_s, max_in_flight=MAX_IN_FLIGHT)
     return Capabilities(
-        timeout_s=_HUNG_S,
-        max_in_flight=_MAX_IN_FLIGHT,
-        max_batch_events=100,
-        max_batch_bytes=64 * 1024,  # the reference's only documented bound of a batch
-        linger_s=0.5,
+        timeout_s=timeout_s,
+        max_in_flight=MAX_IN_FLIGHT,
+        max_batch_events=config.batch_max_events,
+        max_batch_bytes=config.batch_max_bytes - config.batch_max_events - 1,  # brackets and commas
+        linger_s=config.batch_linger_ms / 1000,
     )
 
 
 PLUGIN: Final = SinkPlugin(
-    sink_type="webhook", config=WebhookConfig, capabilities=_capabilities, public=public, open=_open
+    sink_type="webhook",
+    config=WebhookConfig,
+    capabilities=_capabilities,
+    public=public,
+    open=open_sink,
+    signing=SigningSecrets(show=rotation.show, create=rotation.create, rotate=rotation.rotate),
 )

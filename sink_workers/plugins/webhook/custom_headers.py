@@ -1,0 +1,63 @@
+"""Headers that a subscriber adds to the requests: which may be given. Pure."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+_MAX_HEADERS: Final = 32
+_MAX_BYTES: Final = 8192  # of all together: servers commonly take 8 KiB, for one or for all
+_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")  # token: RFC 9110, 5.6.2
+_VALUE: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?|")  # field-value without obs-text: 5.5
+_OURS: Final = frozenset(
+    {
+        # They say how the message is framed and where it goes, which this side alone knows (RFC 9110, 9112) …
+        "connection",
+        "content-encoding",
+        "content-length",
+        "expect",
+        "host",
+        "http2-settings",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        # … or vouch for it.
+        "signature",
+        "signature-input",
+        "webhook-id",
+        "webhook-signature",
+        "webhook-timestamp",
+        "x-twilio-signature",
+    }
+)
+
+
+def check_headers(headers: Mapping[str, str]) -> None:
+    """Return if all ``headers`` can be sent.
+
+    Raises:
+        ValueError: one cannot; the text has no value of any.
+    """
+    if len(headers) > _MAX_HEADERS:
+        raise ValueError(f"there are {len(headers)} headers: {_MAX_HEADERS} are the most")
+    size = 0
+    seen: set[str] = set()
+    for position, (name, value) in enumerate(headers.items(), 1):
+        if not _NAME.fullmatch(name):
+            raise ValueError(
+                f"the name of header {position} is no HTTP token: 1 to 128 letters, digits and !#$%&'*+-.^_`|~"
+            )
+        if name.lower() in _OURS:
+            raise ValueError(f"{name} cannot be given: it is set here for each request")
+        if name.lower() in seen:
+            raise ValueError(f"{name} is there twice: the case of names does not count")
+        if not _VALUE.fullmatch(value):
+            raise ValueError(f"the value of {name} must be printable ASCII without spaces at its ends")
+        seen.add(name.lower())
+        size += len(name) + len(value)
+    if size > _MAX_BYTES:
+        raise ValueError(f"they have {size} bytes: {_MAX_BYTES} are the most, names and values together")
