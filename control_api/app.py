@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
-from control_api import delivery, sinks, subscriptions
+from control_api import delivery, signing, sinks, subscriptions
 from control_api.cors import add_cors
 from control_api.forms import MAX_BODY_BYTES
 from control_api.plane import PLANE, ControlPlane
@@ -37,5 +37,6 @@ def make_app(plane: ControlPlane, health: Health, *, ready_urls: Sequence[str] =
             web.post(delivery.SUBSCRIPTION_PATH, delivery.update_subscription),
         ]
     )
+    app.add_routes([web.get(signing.PATH, signing.fetch), web.post(signing.PATH, signing.rotate)])
     app.add_routes(readiness_routes(health, ready_urls))
     return app

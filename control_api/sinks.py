@@ -152,11 +152,12 @@ def _config(text: str, plugin: AnySinkPlugin) -> str:
     if not isinstance(given, dict):
         raise refused(Code.SINK_NOT_CREATED, "Sink not created: SinkConfiguration must be a JSON object")
     try:
-        plugin.config.model_validate(given)
+        config = plugin.config.model_validate(given)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         key = ".".join(str(part) for part in first["loc"])
         text = first["msg"].removeprefix("Value error, ")
         where = f"SinkConfiguration {key}: " if key else "SinkConfiguration: "
         raise refused(Code.SINK_NOT_CREATED, f"Sink not created: {where}{text}") from None
-    return orjson.dumps(given).decode()  # as it was given: the model's defaults may change
+    made = {} if plugin.signing is None else plugin.signing.create(config)
+    return orjson.dumps({**given, **made}).decode()  # as it was given: the model's defaults may change

@@ -1,0 +1,88 @@
+"""``/v1/Sinks/{sid}/SigningSecret``: what receivers check signatures with, and another one in its place."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import Final
+
+import orjson
+from aiohttp import hdrs, web
+from pydantic import BaseModel
+
+from control_api import sinks
+from control_api.answers import json_answer
+from control_api.forms import Form, read_form
+from control_api.plane import PLANE, ControlPlane
+from eventstreams.control.records import SinkRecord
+from eventstreams.http import RefusedError
+from eventstreams.sinks import SigningSecrets
+
+PATH: Final = f"{sinks.PATH}/{{sid}}/SigningSecret"
+_GRACE_S: Final = 24 * 3600  # a working day for whoever has to change a receiver
+_MAX_GRACE_S: Final = 7 * 24 * 3600
+_SECONDS: Final = re.compile(r"[0-9]{1,6}")
+
+
+async def fetch(request: web.Request) -> web.Response:
+    """The current secret, or the public key where signatures are checked with one. For the account's owner alone."""
+    plane, sink = request.app[PLANE], sinks.find(request)
+    signing, config, _ = _signing(plane, sink)
+    return _answer(plane, request, sink, signing, config)
+
+
+async def rotate(request: web.Request) -> web.Response:
+    """Another secret; the old one signs beside it for ``GraceSeconds``, so that receivers can follow in their time."""
+    plane = request.app[PLANE]
+    grace = _grace(await read_form(request))
+    async with plane.writing:
+        sink = sinks.find(request)
+        signing, config, stored = _signing(plane, sink)
+        now_ms = plane.clock()
+        try:
+            changes = signing.rotate(config, datetime.fromtimestamp(now_ms / 1000, UTC), grace)
+        except ValueError as error:
+            raise RefusedError(f"Not rotated: {error}", status=HTTPStatus.CONFLICT) from None
+        configuration = plane.vault.lock(orjson.dumps({**stored, **changes}).decode())
+        sink = replace(sink, configuration=configuration, updated_ms=now_ms)
+        await plane.writer.put(sink)
+    signing, config, _ = _signing(plane, sink)
+    return _answer(plane, request, sink, signing, config)
+
+
+def _signing(
+    plane: ControlPlane, sink: SinkRecord
+) -> tuple[SigningSecrets[BaseModel], BaseModel, Mapping[str, object]]:
+    """How ``sink`` signs: the plugin's ways, its configuration read, and as it is stored."""
+    plugin = plane.plugins.get(sink.sink_type)
+    if plugin is not None and plugin.signing is not None:
+        stored = plane.vault.unlock(sink.configuration)
+        config = plugin.config.model_validate_json(stored)
+        if plugin.signing.show(config) is not None:
+            return plugin.signing, config, orjson.loads(stored)
+    raise RefusedError(
+        f"Sink {sink.sid} has no signing secret: its type has none, or its configuration asks for none",
+        status=HTTPStatus.NOT_FOUND,
+    )
+
+
+def _answer(
+    plane: ControlPlane,
+    request: web.Request,
+    sink: SinkRecord,
+    signing: SigningSecrets[BaseModel],
+    config: BaseModel,
+) -> web.Response:
+    shown = signing.show(config) or {}
+    answer = json_answer({"sink_sid": sink.sid, **shown, "url": plane.url(request, request.path)})
+    answer.headers[hdrs.CACHE_CONTROL] = "no-store"
+    return answer
+
+
+def _grace(form: Form) -> timedelta:
+    given = form.all("GraceSeconds")
+    text = given[-1] if given else str(_GRACE_S)
+    if not _SECONDS.fullmatch(text) or int(text) > _MAX_GRACE_S:
+        raise RefusedError(f"GraceSeconds must be a whole number from 0 to {_MAX_GRACE_S}")
+    return timedelta(seconds=int(text))
