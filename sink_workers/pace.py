@@ -13,6 +13,9 @@ from eventstreams.reasons import RetryReason
 from eventstreams.sinks import Delivered, DeliveryOutcome, Rejected, RetryLater
 
 
+_REFUSED: Final = range(400, 500)
+
+
 class Signal(Enum):
     """What an attempt says of the sink as a whole."""
 
@@ -36,8 +39,11 @@ def _signal(outcome: DeliveryOutcome) -> Signal:
     match outcome:
         case Delivered() | Rejected():
             return Signal.TOOK
-        case RetryLater(reason=reason):
-            return Signal.SLOW_DOWN if reason is RetryReason.THROTTLED else Signal.FAILED
+        case RetryLater(reason=RetryReason.THROTTLED):
+            return Signal.SLOW_DOWN
+        case RetryLater(status=status):
+            # A refused batch, whose events are tried one by one: the sink works, and says what it does not want.
+            return Signal.TOOK if status in _REFUSED else Signal.FAILED
         case _:
             assert_never(outcome)
 

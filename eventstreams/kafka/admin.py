@@ -5,14 +5,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Final
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec
 from confluent_kafka.admin._metadata import ClusterMetadata
 from confluent_kafka.cimpl import NewTopic
 
 from eventstreams.errors import BrokerUnreachableError, TopicError
+from eventstreams.kafka.committed import committed_offsets
 from eventstreams.kafka.config import client_config
+from eventstreams.kafka.records import Partition
 from eventstreams.settings import Settings
 from eventstreams.topics import TopicSpec
 
@@ -84,15 +86,15 @@ class KafkaAdmin:
         if topic not in listing.topics:
             return 0
         partitions = [TopicPartition(topic, number) for number in listing.topics[topic].partitions]
+        committed = await committed_offsets(
+            self._settings, group, [Partition(topic, number) for number in listing.topics[topic].partitions]
+        )
         try:
-            asked = self._client.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group, partitions)])
-            answer = await asyncio.wrap_future(asked[group])
             first = await self._offsets(partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]  # the library's gap
             end = await self._offsets(partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]  # the library's gap
         except KafkaException as error:
             raise TopicError(f"Kafka does not tell the offsets of {topic}: {error.args[0].str()}") from error
-        committed = {each.partition: each.offset for each in answer.topic_partitions}
-        return sum(end[number] - max(committed.get(number, 0), first[number]) for number in end)
+        return sum(end[number] - max(committed.get(Partition(topic, number), 0), first[number]) for number in end)
 
     async def _offsets(self, partitions: Sequence[TopicPartition], spec: OffsetSpec) -> Mapping[int, int]:
         asked = self._client.list_offsets(dict.fromkeys(partitions, spec), request_timeout=_REQUEST_S)

@@ -41,7 +41,9 @@ def sink() -> Sink:
     [
         pytest.param([Delivered()], Signal.TOOK, id="taken"),
         pytest.param([Rejected(DeadReason.REFUSED)], Signal.TOOK, id="refused: it works, and wants others"),
-        pytest.param([RetryLater(RetryReason.SERVER_ERROR)], Signal.FAILED, id="broken"),
+        pytest.param([RetryLater(RetryReason.SERVER_ERROR, status=500)], Signal.FAILED, id="broken"),
+        pytest.param([RetryLater(RetryReason.BAD_ANSWER, status=422)] * 2, Signal.TOOK, id="a batch refused"),
+        pytest.param([RetryLater(RetryReason.TIMED_OUT)], Signal.FAILED, id="no answer"),
         pytest.param([RetryLater(RetryReason.SERVER_ERROR), Delivered()], Signal.TOOK, id="taken in part"),
         pytest.param([RetryLater(RetryReason.THROTTLED), Delivered()], Signal.SLOW_DOWN, id="throttled in part"),
         pytest.param(
