@@ -15,6 +15,7 @@ class SidKind(StrEnum):
     SINK = "DG"
     SUBSCRIPTION = "DF"
     EVENT = "EZ"
+    JOB = "JR"
 
 
 def new_sid(kind: SidKind) -> str:

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, TopicPartition
 
+from eventstreams.errors import TopicError
 from eventstreams.kafka.config import client_config
 from eventstreams.kafka.records import Partition, Record, to_record
 from eventstreams.settings import Settings
 
 _POLL_S: Final = 0.1  # how long one look waits for a first record
+_LASTING: Final = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_AUTHORIZATION_FAILED})
 _T = TypeVar("_T")
 
 
@@ -89,6 +91,9 @@ class RangeReader:
         """The next records, at most ``most``; none where there was none within a moment, or where it ``ended``.
 
         Keeps waiting for a broker that is away: the caller decides for how long to ask.
+
+        Raises:
+            TopicError: a topic is gone, or we may not read it.
         """
         return () if self.ended else await self._run(lambda: self._read(most))
 
@@ -117,10 +122,8 @@ class RangeReader:
                 self._reach(partition, record.offset + 1)
             elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
                 self._reach(partition, message.offset() or 0)
-            elif error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-                self._reach(partition, self._ends[partition])  # removed: nothing of it can be read any more
-            elif error.fatal():
-                raise KafkaException(error)
+            elif error.fatal() or error.code() in _LASTING:
+                raise TopicError(f"{partition.topic} cannot be read: {error.str()}")
         return found
 
     def _left(self, partition: Partition) -> bool:
