@@ -25,7 +25,7 @@ async def list_all(request: web.Request) -> web.Response:
     query = PageQuery.parse(request.query)
     cursor = None if query.token is None else _cursor(mark_of(query.token)[1])
     given = Parameters.check(request.query.items(), (*FILTERS, *_PAGING))
-    letters, following = await desk.page(given.selection(request[ACCOUNT].sid), query.size, cursor)
+    letters, following = await desk.page(given.selection(request[ACCOUNT].sid, of_letters=True), query.size, cursor)
     return json_answer(
         envelope(
             Page(letters, before=None, after=None if following is None else (0, _token(following))),

@@ -96,9 +96,10 @@ class JobRoutes:
         """The job that the form in ``request`` asks for."""
         desk, account = request.app[DESK], request[ACCOUNT]
         form = await read_form(request)
-        given = Parameters.check(form.fields, REDRIVE if self._kind is JobKind.REDRIVE else REPLAY)
-        selection = given.selection(account.sid)
-        if self._kind is JobKind.REDRIVE:
+        of_letters = self._kind is JobKind.REDRIVE
+        given = Parameters.check(form.fields, REDRIVE if of_letters else REPLAY)
+        selection = given.selection(account.sid, of_letters=of_letters)
+        if of_letters:
             _check_redrive(selection, form)
         else:
             selection = _replay(selection, form, request.app[PLANE])
@@ -141,6 +142,7 @@ class JobRoutes:
             "selection": show_selection(order.selection),
             "rate": order.rate,
             **_counts(self._kind, progress),
+            "looked_through": round(job.looked_through, 4),
             "waiting_because": problem,
             "error_code": _FAILED_CODE if job.status is JobStatus.FAILED else None,
             "error_message": progress.detail if progress is not None and progress.detail else None,
@@ -161,6 +163,7 @@ def show_selection(selection: Selection) -> Mapping[str, object]:
         "codes": list(selection.codes),
         "dead_letter_ids": list(selection.dead_letter_ids),
         "after": None if selection.after_ms is None else timestamp(selection.after_ms),
+        "filter": selection.expression,
         "before": None if selection.before_ms is None else timestamp(selection.before_ms),
     }
 
@@ -170,7 +173,6 @@ def show_preview(order: Order, preview: Preview) -> Mapping[str, object]:
     return {
         "selection": show_selection(order.selection),
         "rate": order.rate,
-        "examined": preview.examined,
         "selected": preview.selected,
         _COPIED[order.kind]: preview.copied,
         "skipped": _plain(preview.skipped),
@@ -183,9 +185,8 @@ def show_preview(order: Order, preview: Preview) -> Mapping[str, object]:
 
 def _counts(kind: JobKind, progress: Progress | None) -> Mapping[str, object]:
     if progress is None:
-        return {"examined": 0, "selected": 0, _COPIED[kind]: 0, "skipped": {}}
+        return {"selected": 0, _COPIED[kind]: 0, "skipped": {}}
     return {
-        "examined": progress.examined,
         "selected": progress.selected,
         _COPIED[kind]: progress.copied,
         "skipped": _plain(progress.skipped),

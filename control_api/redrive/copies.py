@@ -36,7 +36,7 @@ class Copier:
     ) -> None:
         self._kind = kind
         self._selection = selection
-        self._selector = Selector(selection)
+        self._selector = Selector(selection, of_letters=kind is JobKind.REDRIVE)
         self._job_sid = job_sid
         self._topics = topics
         self._subscriptions = subscriptions

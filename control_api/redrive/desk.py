@@ -116,7 +116,7 @@ class Desk:
             _Shelf(sink_types[each.topic], each, cursor)
             for each in (narrow(whole, sink_types[whole.topic], selection.dead_letter_ids) for whole in found)
         ]
-        selector, budget = Selector(selection), _PAGE_BUDGET
+        selector, budget = Selector(selection, of_letters=True), _PAGE_BUDGET
         for shelf in shelves:
             budget -= await self._fill(shelf, selector, size, budget)
         letters = sorted((each for shelf in shelves for each in shelf.letters), key=_newest_first)[:size]
@@ -127,7 +127,7 @@ class Desk:
     async def letter(self, account_sid: str, place: Place) -> DeadLetter | None:
         """The dead letter at ``place``; None also where it is another account's. Raises as ``ranges``."""
         selection = Selection(account_sid=account_sid, dead_letter_ids=(str(place),))
-        selector = Selector(selection)
+        selector = Selector(selection, of_letters=True)
         for part in await self.ranges(JobKind.REDRIVE, selection):
             for record in await self._records(part):
                 letter = DeadLetter.read(record, place.sink_type)
@@ -135,14 +135,16 @@ class Desk:
         return None
 
     async def _sink_types(self, selection: Selection) -> Mapping[str, str]:
-        """The dead-letter topics that there are, and of which sink type each is."""
+        """The dead-letter topics that can hold what is selected, and of which sink type each is."""
         of = {topic: self.topics.sink_type_of_dead(topic) for topic in await self.admin.topics()}
-        wanted = {place.sink_type for text in selection.dead_letter_ids if (place := Place.parse(text)) is not None}
-        return {
-            topic: sink_type
-            for topic, sink_type in sorted(of.items())
-            if sink_type is not None and (not selection.dead_letter_ids or sink_type in wanted)
-        }
+        found = {topic: sink_type for topic, sink_type in sorted(of.items()) if sink_type is not None}
+        subscription = self.control.snapshot.subscriptions.get(selection.subscription_sid or "")
+        if subscription is not None:  # what died of it is nowhere else
+            found = {topic: sink_type for topic, sink_type in found.items() if sink_type == subscription.sink_type}
+        if selection.dead_letter_ids:
+            wanted = {place.sink_type for text in selection.dead_letter_ids if (place := Place.parse(text)) is not None}
+            found = {topic: sink_type for topic, sink_type in found.items() if sink_type in wanted}
+        return found
 
     async def _fill(self, shelf: "_Shelf", selector: Selector, size: int, budget: int) -> int:
         """Look backwards through ``shelf`` until it has ``size`` letters; return how many records that took."""

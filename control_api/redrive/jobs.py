@@ -125,6 +125,16 @@ class Job:
         return self.status in FINISHED
 
     @property
+    def looked_through(self) -> float:
+        """Which part of its ranges is behind it, from 0 to 1. (How many records that were is for operators to know:
+        they are everybody's.)
+        """
+        if self.progress is None or not self.order.ranges:
+            return 0.0 if self.progress is None else 1.0
+        left = sum(each.records for each in self.progress.left)
+        return 1 - left / max(sum(each.records for each in self.order.ranges), 1)
+
+    @property
     def position(self) -> tuple[int, str]:
         """Where it stands in a list of jobs: oldest first."""
         return self.order.created_ms, self.order.sid

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from control_api.redrive.dead_letter import Place
+from control_api.redrive.expression import MAX_LENGTH, Expression
 from control_api.redrive.pace import DEFAULT_RATE, MAX_RATE, MIN_RATE
 from control_api.redrive.selection import Selection
 from eventstreams.http import RefusedError
@@ -12,9 +13,9 @@ from eventstreams.reasons import DeadReason
 from eventstreams.sids import SidKind, is_sid
 from eventstreams.times import parse_rfc3339, to_ms
 
-FILTERS: Final = ("SubscriptionSid", "Reason", "Code", "Type", "EventId", "After", "Before")
+FILTERS: Final = ("SubscriptionSid", "Reason", "Code", "Type", "EventId", "After", "Before", "Filter")
 REDRIVE: Final = (*FILTERS, "DeadLetterId", "Rate")
-REPLAY: Final = ("SubscriptionSid", "Type", "EventId", "After", "Before", "Rate")
+REPLAY: Final = ("SubscriptionSid", "Type", "EventId", "After", "Before", "Filter", "Rate")
 _MAX_VALUES: Final = 1000  # of one parameter; a job's record has room for as many, and a list of more is a range
 _MAX_LENGTH: Final = 255  # of an id or a type
 _MAX_SHOWN: Final = 80
@@ -37,8 +38,9 @@ class Parameters:
         for name, value in listed:
             if name not in known:
                 raise RefusedError(f"Unknown parameter {name[:_MAX_SHOWN]}: there are {', '.join(known)}")
-            if len(value) > _MAX_LENGTH:
-                raise RefusedError(f"A value of {name} has more than {_MAX_LENGTH} characters")
+            longest = MAX_LENGTH if name == "Filter" else _MAX_LENGTH
+            if len(value) > longest:
+                raise RefusedError(f"A value of {name} has more than {longest} characters")
         names = [name for name, _ in listed]
         if crowded := next((name for name in set(names) if names.count(name) > _MAX_VALUES), None):
             raise RefusedError(f"{crowded} has more than {_MAX_VALUES} values: choose by After and Before")
@@ -58,8 +60,8 @@ class Parameters:
             raise RefusedError(f"{name} can be there once only")
         return found[0] if found else None
 
-    def selection(self, account_sid: str) -> Selection:
-        """What of the account's is selected.
+    def selection(self, account_sid: str, *, of_letters: bool) -> Selection:
+        """What of the account's is selected, of dead letters or of accepted events.
 
         Raises:
             RefusedError: 400: a value is malformed; says what would be right.
@@ -77,6 +79,7 @@ class Parameters:
             dead_letter_ids=tuple(_dead_letter_id(each) for each in self.all("DeadLetterId")),
             after_ms=after_ms,
             before_ms=before_ms,
+            expression=self._expression(of_letters=of_letters),
         )
 
     def rate(self) -> int:
@@ -95,6 +98,15 @@ class Parameters:
         if sid is not None and not is_sid(sid, SidKind.SUBSCRIPTION):
             raise RefusedError("SubscriptionSid is malformed: it is DF and 32 hexadecimal digits")
         return sid
+
+    def _expression(self, *, of_letters: bool) -> str | None:
+        text = self.one("Filter")
+        if text is not None:
+            try:
+                Expression(text, of_letters=of_letters)
+            except ValueError as error:
+                raise RefusedError(f"Filter must be CEL such as status >= 500 && code == 91306: {error}") from None
+        return text
 
     def _time(self, name: str) -> int | None:
         text = self.one(name)

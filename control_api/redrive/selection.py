@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from control_api.redrive.dead_letter import DeadLetter, Place
+from control_api.redrive.expression import Expression
 from eventstreams import headers as names
 from eventstreams.kafka.ranges import Range
 from eventstreams.kafka.records import Record
@@ -27,6 +28,7 @@ class Selection:
         types: Event types; of a replay never empty, for they are what its subscription wants.
         after_ms: Died, or of a replay accepted, at this time or later.
         before_ms: Sooner than this.
+        expression: In CEL; see ``Expression``.
     """
 
     account_sid: str
@@ -38,6 +40,7 @@ class Selection:
     dead_letter_ids: tuple[str, ...] = ()
     after_ms: int | None = None
     before_ms: int | None = None
+    expression: str | None = None
 
     @property
     def takes_all(self) -> bool:
@@ -48,7 +51,7 @@ class Selection:
 class Selector:
     """A selection, made ready to be asked often. Times are not asked for: the ranges of the topic are cut by them."""
 
-    def __init__(self, selection: Selection) -> None:
+    def __init__(self, selection: Selection, *, of_letters: bool) -> None:
         self._account_sid = selection.account_sid
         self._subscription_sid = selection.subscription_sid
         self._types = frozenset(selection.types)
@@ -56,6 +59,8 @@ class Selector:
         self._reasons = frozenset(selection.reasons)
         self._codes = frozenset(selection.codes)
         self._ids = frozenset(selection.dead_letter_ids)
+        text = selection.expression
+        self._expression = None if text is None else Expression(text, of_letters=of_letters)
 
     def takes_letter(self, letter: DeadLetter) -> bool:
         return (
@@ -66,6 +71,7 @@ class Selector:
             and (not self._reasons or letter.reason in self._reasons)
             and (not self._codes or letter.code in self._codes)
             and (not self._ids or str(letter.place) in self._ids)
+            and (self._expression is None or self._expression.takes_letter(letter))
         )
 
     def takes_event(self, record: Record) -> bool:
@@ -76,6 +82,7 @@ class Selector:
             and headers.get(names.TYPE, b"").decode(errors="replace") in self._types
             and (not self._event_ids or headers.get(names.ID, b"").decode(errors="replace") in self._event_ids)
             and names.missing(headers) is None
+            and (self._expression is None or self._expression.takes_event(record.headers))
         )
 
 
