@@ -30,6 +30,7 @@ _FIRST_WINDOW: Final = 200  # offsets looked through at first for a page; each n
 _MAX_WINDOW: Final = 10_000
 _PAGE_BUDGET: Final = 50_000  # records looked at for one page, of all topics: about a second of work
 _PREVIEW_S: Final = 10.0  # a preview says how far it came in so long
+_READERS: Final = 4  # requests that look through topics at once: each has a connection and up to 4 MiB
 _READ_S: Final = 10.0  # for a broker that does not answer
 
 Cursor = Mapping[str, int]
@@ -60,7 +61,12 @@ class Preview:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """Reads dead letters and events, and makes jobs. ``submitting`` is held while limits are checked and a job made."""
+    """Reads dead letters and events, and makes jobs.
+
+    Attributes:
+        submitting: Held while limits are checked and a job is made.
+        reading: Held while a request looks through topics.
+    """
 
     settings: Settings
     topics: Topics
@@ -72,6 +78,7 @@ class Desk:
     runner: JobRunner
     clock: Clock
     submitting: asyncio.Lock = field(default_factory=asyncio.Lock)
+    reading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_READERS))
 
     async def ranges(self, kind: JobKind, selection: Selection) -> tuple[Range, ...]:
         """Where the events of ``selection`` can be, as of now. Raises ``TopicError`` and ``BrokerUnreachableError``."""
@@ -94,8 +101,9 @@ class Desk:
             subscriptions=lambda: self.control.snapshot.subscriptions,
             default_ttl_ms=int(self.settings.ttl.total_seconds() * 1000),
         )
-        preview, deadline, now_ms = Preview(), time.monotonic() + _PREVIEW_S, self.clock()
-        async with RangeReader(self.settings, order.ranges) as reader:
+        preview, now_ms = Preview(), self.clock()
+        async with self.reading, RangeReader(self.settings, order.ranges) as reader:
+            deadline = time.monotonic() + _PREVIEW_S
             while not reader.ended and time.monotonic() < deadline:
                 for record in await reader.read(_READ):
                     _preview_one(preview, record, copier.copy(record, now_ms=now_ms))
@@ -168,8 +176,8 @@ class Desk:
         return [record async for records in self._batches(part) for record in records]
 
     async def _batches(self, part: Range) -> AsyncIterator[Sequence[Record]]:
-        deadline = time.monotonic() + _READ_S
-        async with RangeReader(self.settings, [part]) as reader:
+        async with self.reading, RangeReader(self.settings, [part]) as reader:
+            deadline = time.monotonic() + _READ_S
             while not reader.ended:
                 records = await reader.read(_READ)
                 yield records

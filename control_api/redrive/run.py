@@ -98,6 +98,8 @@ class JobRun:
         if job is None or job.finished:
             return Ended.FINISHED
         self._progress = _taken_up(job, now_ms=self._clock())
+        if job.cancelled:
+            return await self._finish(JobStatus.CANCELLED)
         begun = await self._write([], self._progress)
         if begun is not None:
             return begun

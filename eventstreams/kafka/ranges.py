@@ -93,7 +93,7 @@ class RangeReader:
         Keeps waiting for a broker that is away: the caller decides for how long to ask.
 
         Raises:
-            TopicError: a topic is gone, or we may not read it.
+            TopicError: a topic is gone, is another one of the same name, or may not be read by us.
         """
         return () if self.ended else await self._run(lambda: self._read(most))
 
@@ -117,14 +117,20 @@ class RangeReader:
                 continue  # fetched ahead of an end that was reached
             if error is None:
                 record = to_record(message)
+                self._check(partition, record.offset)
                 if record.offset < self._ends[partition]:
                     found.append(record)
                 self._reach(partition, record.offset + 1)
             elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
+                self._check(partition, message.offset() or 0)
                 self._reach(partition, message.offset() or 0)
             elif error.fatal() or error.code() in _LASTING:
                 raise TopicError(f"{partition.topic} cannot be read: {error.str()}")
         return found
+
+    def _check(self, partition: Partition, offset: int) -> None:
+        if offset < self._positions[partition]:
+            raise TopicError(f"{partition.topic} was made anew: its offsets are not those that were asked for")
 
     def _left(self, partition: Partition) -> bool:
         return self._positions[partition] < self._ends[partition]

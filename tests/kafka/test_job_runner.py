@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
@@ -18,7 +19,9 @@ from eventstreams.control.records import Subscription
 from eventstreams.settings import Settings
 from eventstreams.sids import SidKind, new_sid
 from eventstreams.telemetry.metrics import Metrics
+from eventstreams.testing.broker import running_broker
 from eventstreams.times import now_ms
+from tests.conftest import installation_settings
 from tests.support.dead import bury, copies, ids
 from tests.support.installation import Installation
 from tests.support.topic import eventually
@@ -290,3 +293,19 @@ async def test_a_job_survives_processes_that_are_killed(works: Works) -> None:
 
     assert ids(await copies(works.house, works.subscription)) == numbered(1500)
     assert works.copied(sid) == 1500
+
+
+async def test_a_job_outlives_a_broker_that_dies_in_the_middle(tmp_path: Path) -> None:
+    with running_broker(tmp_path) as broker, installation_settings(broker.bootstrap) as settings:
+        async with working(settings) as works, works.runner():
+            await bury(works.house, works.subscription, range(400))
+            sid = await works.submit(rate=150)
+            await works.until(sid, lambda job: works.copied(sid) >= 50)
+
+            await asyncio.to_thread(broker.kill)
+            await asyncio.to_thread(broker.start)
+
+            await works.until(sid, lambda job: job.finished)
+            assert works.job(sid).status is JobStatus.COMPLETED
+            assert works.copied(sid) == 400
+            assert ids(await copies(works.house, works.subscription)) == numbered(400)

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
+from eventstreams.errors import TopicError
 from eventstreams.kafka.admin import KafkaAdmin
 from eventstreams.kafka.producer import Acked, AckedProducer
 from eventstreams.kafka.ranges import Range, RangeReader
@@ -131,6 +132,16 @@ async def test_a_range_ends_where_its_last_offset_is_no_record(
     assert [int(each.value) for each in await read_all(settings, [Range(topic, 0, 5, 8)])] == [5, 6, 7]
     assert await read_all(settings, [Range(topic, 0, 21, 23)]) == []
     assert await read_all(settings, []) == []
+
+
+async def test_a_range_of_a_topic_that_was_made_anew_is_an_error_and_not_a_wait(
+    settings: Settings, admin: KafkaAdmin, topic: str
+) -> None:
+    async with owner(settings) as producer:
+        await producer.write(records(topic, b"1"))
+
+    with pytest.raises(TopicError, match="made anew"):
+        await read_all(settings, [Range(topic, 0, 50, 60)])
 
 
 async def test_a_range_of_time_is_cut_by_the_brokers_clock(settings: Settings, admin: KafkaAdmin) -> None:
