@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from types import TracebackType
 from typing import Final, Self
@@ -27,14 +27,17 @@ from eventstreams.telemetry.logging import get_logger
 from eventstreams.topics import Topics
 
 # A transaction that a dead process left open on the topic hides what was written behind it until the broker ends
-# it, 10 to 20 s later; nobody waits for that with an answer that is known to be written.
+# it, 10 to 20 s later, or its job is taken up again. Neither an answer nor the start of a process waits for that.
 _READ_BACK_S: Final = 3.0
 
 _log = get_logger(__name__)
 
 
 class JobFeed:
-    """Follows the jobs topic. Use as ``async with``: once entered, it knows all jobs that there were then."""
+    """Follows the jobs topic. Use as ``async with``: once entered, it knows the jobs that there were then.
+
+    But for those behind a transaction that a dead process left open: it is a runner's first act to end that one.
+    """
 
     def __init__(self, settings: Settings, *, on_crash: Callable[[BaseException], None]) -> None:
         self.jobs: dict[str, Job] = {}
@@ -44,7 +47,9 @@ class JobFeed:
 
     async def __aenter__(self) -> Self:
         await self._stack.enter_async_context(self._follower)
-        await self.catch_up()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_READ_BACK_S):
+                await self.catch_up()
         return self
 
     async def __aexit__(

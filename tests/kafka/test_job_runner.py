@@ -134,6 +134,8 @@ async def test_what_was_produced_and_not_committed_before_a_death_counts_as_neve
         dying.produce(works.house.topic_of(works.subscription), b"%d" % number, headers=[("ce_id", b"EZ%d" % number)])
     dying.produce(topics.jobs, encode(lies), key_of(JobPart.PROGRESS, order.sid))
     dying.flush(10)  # all is on the broker, but for the end of the transaction
+    async with asyncio.timeout(30), JobFeed(works.house.settings, on_crash=_raise) as later:
+        assert later.jobs == works.feed.jobs  # a process starts although nobody has ended it yet
 
     async with works.runner():
         job = await works.until(order.sid, lambda job: job.finished)

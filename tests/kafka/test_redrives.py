@@ -1,6 +1,8 @@
 """Dead letters, redrives and replays through the API, on the real broker."""
 
 import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,7 +20,7 @@ from eventstreams.times import now_ms
 from sink_workers.role import worker_for
 from tests.support.api import Api, serving
 from tests.support.dead import bury, copies, event, ids
-from tests.support.installation import DELIVERED, SENT, Installation, header
+from tests.support.installation import DELIVERED, SENT, TOKEN, Installation, header
 
 pytestmark = pytest.mark.kafka
 
@@ -346,3 +348,47 @@ async def test_a_deleted_subscriptions_topic_goes_although_a_redrive_was_the_las
         async with asyncio.timeout(60):
             while house.topic_of(fresh) in await house.admin.topics():
                 await asyncio.sleep(0.1)
+
+
+async def run_cli(api: Api, *arguments: str, answer: str = "") -> tuple[int, str]:
+    """Exit code and all that the command line says."""
+    env = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("EVENTSTREAMS_")},
+        "EVENTSTREAMS_ACCOUNT_SID": api.account_sid,
+        "EVENTSTREAMS_AUTH_TOKEN": TOKEN,
+    }
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "eventstreams", *arguments, "--url", api.url),
+        env=env,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate(answer.encode())
+    return process.returncode or 0, said.decode()
+
+
+async def test_dead_letters_are_listed_and_redriven_from_a_terminal(
+    house: Installation, api: Api, subscription: Subscription
+) -> None:
+    await bury(house, subscription, range(3))
+    await bury(house, subscription, [3], reason=DeadReason.EXPIRED)
+
+    listed = await run_cli(
+        api, "dead-letters", "--subscription", subscription.sid, "--reason", "refused", "--limit", "2"
+    )
+    nothing = await run_cli(api, "redrive", "--event-id", "EZ9")
+    declined = await run_cli(api, "redrive", "--reason", "refused", answer="n\n")
+    done = await run_cli(api, "redrive", "--reason", "refused", "--filter", "event_id != 'EZ1'", answer="y\n")
+    refused = await run_cli(api, "redrive", "--yes")
+
+    assert listed[0] == 0
+    assert [line.split("  ")[3] for line in listed[1].splitlines()] == ["EZ2", "EZ1"]
+    assert nothing == (0, "nothing is selected\n")
+    assert declined[0] == 1
+    assert "3 events" in declined[1]
+    assert done[0] == 0, done
+    assert "completed: 2 redriven" in done[1]
+    assert refused[0] == 1
+    assert "eventstreams: the API refuses: Choose what to redrive" in refused[1]
+    assert ids(await copies(house, subscription)) == ["EZ0", "EZ2"]
