@@ -4,22 +4,26 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
-from control_api import delivery, signing, sinks, subscriptions
+from control_api import dead_letters, delivery, signing, sinks, subscriptions
 from control_api.cors import add_cors
 from control_api.forms import MAX_BODY_BYTES
 from control_api.plane import PLANE, ControlPlane
 from control_api.readiness import readiness_routes
+from control_api.redrive.desk import DESK, Desk
+from control_api.redrive.jobs import JobKind
+from control_api.redrives import JobRoutes
 from eventstreams.http import Authenticator, answer_errors, require_account
 from eventstreams.process import Health
 
 
-def make_app(plane: ControlPlane, health: Health, *, ready_urls: Sequence[str] = ()) -> web.Application:
+def make_app(plane: ControlPlane, desk: Desk, health: Health, *, ready_urls: Sequence[str] = ()) -> web.Application:
     """``/v1/…`` for accounts; /livez and /readyz for everybody."""
     authenticator = Authenticator(plane.feed.snapshot, plane.vault)
     app = web.Application(
         middlewares=[add_cors, answer_errors, require_account(authenticator)], client_max_size=MAX_BODY_BYTES
     )
     app[PLANE] = plane
+    app[DESK] = desk
     for path, resource in ((sinks.PATH, sinks), (subscriptions.PATH, subscriptions)):
         app.add_routes(
             [
@@ -38,5 +42,12 @@ def make_app(plane: ControlPlane, health: Health, *, ready_urls: Sequence[str] =
         ]
     )
     app.add_routes([web.get(signing.PATH, signing.fetch), web.post(signing.PATH, signing.rotate)])
+    app.add_routes(
+        [
+            web.get(dead_letters.PATH, dead_letters.list_all),
+            web.get(f"{dead_letters.PATH}/{{id}}", dead_letters.fetch),
+            *(route for kind in JobKind for route in JobRoutes(kind).routes()),
+        ]
+    )
     app.add_routes(readiness_routes(health, ready_urls))
     return app

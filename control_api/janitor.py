@@ -49,7 +49,7 @@ class Janitor:
             return
         topic = plane.topics.subscription(subscription.sink_type, subscription.sid)
         group = plane.topics.group(f"worker.{subscription.sink_type}")
-        if await plane.admin.lag(group, topic):
+        if not await plane.admin.has_settled(group, topic):
             return
         await plane.admin.delete([topic])
         await plane.writer.remove(subscription.sid)

@@ -60,10 +60,10 @@ def paginate(items: Sequence[T], position: Callable[[T], Position], query: PageQ
     if query.token is None:
         first = query.number * query.size
     elif query.token.startswith(_PREVIOUS):
-        mark = _mark(query.token)
+        mark = mark_of(query.token)
         first = max(sum(position(item) < mark for item in items) - query.size, 0)
     else:
-        mark = _mark(query.token)
+        mark = mark_of(query.token)
         first = sum(position(item) <= mark for item in items)
     found = items[first : first + query.size]
     last = first + len(found)
@@ -80,7 +80,7 @@ def envelope(
     *,
     key: str,
     url: str,
-    filters: Mapping[str, str],
+    filters: Mapping[str, str] | Sequence[tuple[str, str]],
     show: Callable[[T], Mapping[str, object]],
 ) -> dict[str, object]:
     """The answer to a list request.
@@ -95,9 +95,10 @@ def envelope(
     """
 
     def link(number: int, token: str | None = None) -> str:
-        parameters = {**filters, "PageSize": str(query.size), "Page": str(number)}
+        given = filters.items() if isinstance(filters, Mapping) else filters
+        parameters = [*given, ("PageSize", str(query.size)), ("Page", str(number))]
         if token is not None:
-            parameters["PageToken"] = token
+            parameters.append(("PageToken", token))
         return f"{url}?{urlencode(parameters)}"
 
     previous = None if page.before is None else link(max(query.number - 1, 0), _token(_PREVIOUS, page.before))
@@ -130,7 +131,12 @@ def _token(direction: str, position: Position) -> str:
     return direction + base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
-def _mark(token: str) -> Position:
+def mark_of(token: str) -> Position:
+    """The position that a page's ``token`` names.
+
+    Raises:
+        RefusedError: 400, code 91002: the token is none of ours.
+    """
     text = token.removeprefix(_NEXT).removeprefix(_PREVIOUS)
     try:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode()

@@ -7,6 +7,7 @@ from typing import Final
 from control_api.app import make_app
 from control_api.janitor import Janitor
 from control_api.plane import ControlPlane
+from control_api.redrive.opened import open_desk
 from eventstreams.catalog import Catalog
 from eventstreams.control.feed import ControlFeed
 from eventstreams.control.records import Account
@@ -55,7 +56,8 @@ async def serve(process: Process) -> None:
         )
         await ensure_first_account(plane, settings)
         stack.callback(_watch(Janitor(plane), process).cancel)
-        app = make_app(plane, process.health, ready_urls=settings.ready_urls)
+        desk = await open_desk(process, plane, producer, stack)
+        app = make_app(plane, desk, process.health, ready_urls=settings.ready_urls)
         await stack.enter_async_context(serve_app(app, listening, drain_s=_DRAIN_S))
         process.health.met(_READY)
         process.log.info("api.listening", address=address_of(listening))

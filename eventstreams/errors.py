@@ -9,6 +9,7 @@
     ├── PluginError                   a sink plugin is broken, there twice, or of another API version
     ├── InvalidEventError             an event does not fit the catalogue; nothing was sent
     ├── PublishError                  the broker did not acknowledge; says whether a retry is safe
+    ├── RemoteError                   the API does not answer the command line, or refused (in ``control_api.remote``)
     ├── RefusedError                  a request that gets an error answer (in ``eventstreams.http``)
     └── FatalProducerError            a producer can never send again; the process must start afresh
 

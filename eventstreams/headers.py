@@ -42,6 +42,7 @@ CODE: Final = "es_code"
 DETAIL: Final = "es_detail"
 STATUS: Final = "es_status"
 ANSWER: Final = "es_answer"
+REDRIVE: Final = "es_redrive"
 
 MAX_DETAIL_BYTES: Final = 1024  # of a detail, and of an answer: enough for a sentence or a page's start; DESIGN's bound
 
@@ -133,6 +134,16 @@ def routed_headers(
         (DEADLINE, b"%d" % deadline_ms),
         (SUBSCRIPTION, subscription_sid.encode()),
     ]
+
+
+def again_headers(
+    headers: Headers, *, accepted_at_ms: int, deadline_ms: int, subscription_sid: str, job_sid: str
+) -> list[tuple[str, bytes]]:
+    """As ``routed_headers``, for a copy that the redrive or replay ``job_sid`` makes: a fresh start, and by whom."""
+    routed = routed_headers(
+        headers, accepted_at_ms=accepted_at_ms, deadline_ms=deadline_ms, subscription_sid=subscription_sid
+    )
+    return [*routed, (REDRIVE, job_sid.encode())]
 
 
 @dataclass(frozen=True, slots=True)

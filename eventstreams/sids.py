@@ -16,6 +16,7 @@ class SidKind(StrEnum):
     SUBSCRIPTION = "DF"
     EVENT = "EZ"
     ERROR_LOG = "NO"
+    JOB = "JR"
 
 
 def new_sid(kind: SidKind) -> str:

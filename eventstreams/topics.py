@@ -36,6 +36,7 @@ class Topics:
         self.control = f"{prefix}control"
         self.attempts = f"{prefix}attempts"
         self.router_dead = f"{prefix}dead.router"
+        self.jobs = f"{prefix}jobs"
         self._prefix = prefix
 
     def subscription(self, sink_type: str, subscription_sid: str) -> str:
@@ -54,6 +55,11 @@ class Topics:
     def dead(self, sink_type: str) -> str:
         """The dead letters of one sink type."""
         return f"{self._prefix}dead.{sink_type}"
+
+    def sink_type_of_dead(self, topic: str) -> str | None:
+        """Whose dead letters ``topic`` holds; None where it holds no sink type's."""
+        start = f"{self._prefix}dead."
+        return topic.removeprefix(start) if topic.startswith(start) and topic != self.router_dead else None
 
     def retries(self, sink_type: str, existing: Iterable[str] = ()) -> Mapping[str, timedelta]:
         """The retry topics of one sink type and the delay of each.
@@ -79,6 +85,7 @@ class Topics:
             self._spec(self.control, 1, compacted=True),
             self._spec(self.attempts, settings.attempts_partitions, retention_ms=_ATTEMPT_DAYS * _DAY_MS),
             self._spec(self.router_dead, 1, retention_ms=_DEAD_LETTER_DAYS * _DAY_MS),
+            self._spec(self.jobs, 1, compacted=True),
         ]
 
     def worker_specs(self, sink_type: str) -> list[TopicSpec]:

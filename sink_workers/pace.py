@@ -12,7 +12,6 @@ from typing import Final, Protocol, assert_never
 from eventstreams.reasons import RetryReason
 from eventstreams.sinks import Delivered, DeliveryOutcome, Rejected, RetryLater
 
-
 _REFUSED: Final = range(400, 500)
 
 

@@ -1,8 +1,10 @@
 """Topics: made before anybody writes to them, by our own code, idempotently."""
 
 import asyncio
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
@@ -14,11 +16,13 @@ from confluent_kafka.cimpl import NewTopic
 from eventstreams.errors import BrokerUnreachableError, TopicError
 from eventstreams.kafka.committed import committed_offsets
 from eventstreams.kafka.config import client_config
+from eventstreams.kafka.ranges import Range, RangeReader
 from eventstreams.kafka.records import Partition
 from eventstreams.settings import Settings
 from eventstreams.topics import TopicSpec
 
 _REQUEST_S: Final = 30.0  # librdkafka asks one broker for so long; creating 1,000 topics took 0.5 s
+_LOOK_S: Final = 10.0  # connecting and passing over what a transaction left takes a fraction of a second
 
 
 class KafkaAdmin:
@@ -76,29 +80,80 @@ class KafkaAdmin:
         prefix = self._settings.topic_prefix
         return {name: len(topic.partitions) for name, topic in listing.topics.items() if name.startswith(prefix)}
 
-    async def lag(self, group: str, topic: str) -> int:
-        """How many records of ``topic`` the consumer group ``group`` has still to settle; 0 where it is gone.
+    async def has_settled(self, group: str, topic: str) -> bool:
+        """Whether the consumer group ``group`` has committed past every record of ``topic``; True where it is gone.
+
+        The end of a partition is no measure of that: after a transaction it is one more than the last record is,
+        for the marker counts, and aborted records count although nobody is given them. So what lies behind the
+        committed offset is looked at.
 
         Raises:
             TopicError: Kafka did not say.
         """
         listing = await self._list(_REQUEST_S)
         if topic not in listing.topics:
-            return 0
-        partitions = [TopicPartition(topic, number) for number in listing.topics[topic].partitions]
-        committed = await committed_offsets(
-            self._settings, group, [Partition(topic, number) for number in listing.topics[topic].partitions]
-        )
-        try:
-            first = await self._offsets(partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]  # the library's gap
-            end = await self._offsets(partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]  # the library's gap
-        except KafkaException as error:
-            raise TopicError(f"Kafka does not tell the offsets of {topic}: {error.args[0].str()}") from error
-        return sum(end[number] - max(committed.get(Partition(topic, number), 0), first[number]) for number in end)
+            return True
+        partitions = [Partition(topic, number) for number in listing.topics[topic].partitions]
+        committed = await committed_offsets(self._settings, group, partitions)
+        left = [
+            replace(each, first=max(each.first, committed.get(Partition(topic, each.partition), 0)))
+            for each in await self.ranges([topic])
+        ]
+        return not await self._has_records([each for each in left if each.records])
 
-    async def _offsets(self, partitions: Sequence[TopicPartition], spec: OffsetSpec) -> Mapping[int, int]:
+    async def _has_records(self, ranges: Sequence[Range]) -> bool:
+        """Whether there is a record in ``ranges``; also where that cannot be told yet, since a transaction is open."""
+        if not ranges:
+            return False
+        async with RangeReader(self._settings, ranges) as reader:
+            deadline = time.monotonic() + _LOOK_S
+            while not reader.ended:
+                if await reader.read(1) or time.monotonic() > deadline:
+                    return True
+        return False
+
+    async def ranges(
+        self, topics: Sequence[str], *, after_ms: int | None = None, before_ms: int | None = None
+    ) -> Sequence[Range]:
+        """What the partitions of ``topics`` hold now, by the brokers' own time; nothing of topics that are not there.
+
+        Args:
+            topics: Their timestamps must be the broker's, so that they ascend (``LogAppendTime``).
+            after_ms: From the first record at or after this on; None: from the oldest on.
+            before_ms: Up to, and without, the first record at or after this; None: up to the newest.
+
+        Raises:
+            TopicError: Kafka did not say.
+        """
+        listing = await self._list(_REQUEST_S)
+        partitions = [
+            TopicPartition(topic, number)
+            for topic in topics
+            if topic in listing.topics
+            for number in listing.topics[topic].partitions
+        ]
+        if not partitions:
+            return []
+        end = await self._offsets(partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]  # the library's gap
+        first = await self._offsets(partitions, OffsetSpec.earliest() if after_ms is None else _at(after_ms))  # type: ignore[no-untyped-call]  # the library's gap
+        last = end if before_ms is None else await self._offsets(partitions, _at(before_ms))
+        # For a time after the newest record Kafka answers -1.
+        return [
+            Range(*at, end[at] if first[at] < 0 else first[at], end[at] if last[at] < 0 else min(last[at], end[at]))
+            for at in end
+        ]
+
+    async def _offsets(self, partitions: Sequence[TopicPartition], spec: OffsetSpec) -> Mapping[Partition, int]:
         asked = self._client.list_offsets(dict.fromkeys(partitions, spec), request_timeout=_REQUEST_S)
-        return {each.partition: (await asyncio.wrap_future(future)).offset for each, future in asked.items()}
+        try:
+            return {
+                Partition(each.topic, each.partition): (await asyncio.wrap_future(future)).offset
+                for each, future in asked.items()
+            }
+        except KafkaException as error:
+            raise TopicError(
+                f"Kafka does not tell the offsets of {partitions[0].topic}: {error.args[0].str()}"
+            ) from error
 
     async def brokers(self) -> int:
         """How many brokers there are.
@@ -130,3 +185,8 @@ class KafkaAdmin:
         if reason.code() == KafkaError.INVALID_REPLICATION_FACTOR:
             return f"{reason.str()} (EVENTSTREAMS_REPLICATION_FACTOR is {self._settings.replication_factor})"
         return reason.str()
+
+
+def _at(time_ms: int) -> OffsetSpec:
+    spec: OffsetSpec = OffsetSpec.for_timestamp(time_ms)
+    return spec

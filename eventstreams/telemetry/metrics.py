@@ -71,6 +71,12 @@ class Metrics:
         self.dead_letters: Final = self._counter(
             "eventstreams_dead_letters_total", "Events that became dead letters.", "sink_type", "reason"
         )
+        self.redriven: Final = self._counter(
+            "eventstreams_redriven_events_total",
+            "Events put on a subscription's topic again: dead letters by a redrive, accepted events by a replay.",
+            "sink_type",
+            "kind",
+        )
         self.in_flight: Final = self._gauge(
             "eventstreams_in_flight_events", "Events of which an attempt is under way.", "sink_type"
         )

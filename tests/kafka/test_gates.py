@@ -8,7 +8,8 @@ import pytest
 from aiohttp import web
 
 from eventstreams.control.records import SinkRecord, Subscription, SubscriptionState
-from eventstreams.kafka.records import Record
+from eventstreams.kafka.committed import committed_offsets
+from eventstreams.kafka.records import Partition, Record
 from eventstreams.process import Process
 from eventstreams.settings import Settings
 from eventstreams.sinks.registry import load_plugin
@@ -46,7 +47,10 @@ async def hand_all(
 
 
 async def committed_lag(house: Installation, subscription: Subscription) -> int:
-    return await house.admin.lag(house.topics.group("worker.webhook"), house.topic_of(subscription))
+    at = Partition(house.topic_of(subscription), 0)
+    committed = await committed_offsets(house.settings, house.topics.group("worker.webhook"), [at])
+    [held] = await house.admin.ranges([at.topic])
+    return held.end - committed.get(at, 0)
 
 
 def in_state(worker: Process, state: str) -> float:

@@ -16,6 +16,7 @@ from eventstreams.process import Process
 from eventstreams.process.listen import address_of, open_socket
 from eventstreams.settings import Settings
 from eventstreams.telemetry.logging import get_logger
+from eventstreams.telemetry.metrics import Metrics
 from tests.support.installation import TOKEN, Installation
 
 T = TypeVar("T")
@@ -66,12 +67,13 @@ async def until_ready(url: str) -> None:
 
 
 @asynccontextmanager
-async def serving(settings: Settings) -> AsyncIterator[str]:
-    """The API as a role, on a port of its own, meanwhile; its URL."""
+async def serving(settings: Settings, metrics: Metrics | None = None) -> AsyncIterator[str]:
+    """The API as a role, on a port of its own, meanwhile; its URL. It counts in ``metrics``."""
     with open_socket("127.0.0.1:0", setting="test") as listening:
         url = f"http://{address_of(listening)}"
         handed_over = listening.detach()
-    process = Process(settings.model_copy(update={"api_listen": f"fd://{handed_over}"}), get_logger("test"))
+    settings = settings.model_copy(update={"api_listen": f"fd://{handed_over}"})
+    process = Process(settings, get_logger("test"), metrics or Metrics())
     running = asyncio.create_task(serve(process))
     try:
         await until_ready(url)
@@ -79,6 +81,8 @@ async def serving(settings: Settings) -> AsyncIterator[str]:
     finally:
         process.stopping.set()
         await running
+    if process.crashed is not None:
+        raise process.crashed
 
 
 async def with_new_account(api: Api) -> Api:

@@ -1,0 +1,76 @@
+"""What becomes of one record that a job comes across: a copy for a subscription's topic, or why not. Pure."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from control_api.redrive.dead_letter import DeadLetter
+from control_api.redrive.jobs import JobKind
+from control_api.redrive.selection import Selection, Selector, SkipReason
+from eventstreams.control.records import Subscription, SubscriptionState
+from eventstreams.headers import again_headers
+from eventstreams.kafka.records import Record
+from eventstreams.kafka.transaction import Outgoing
+from eventstreams.topics import Topics
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A record to produce: key and value are the event's own."""
+
+    record: Outgoing
+    sink_type: str
+
+
+class Copier:
+    """Decides for the records of one job, or of its preview. Subscriptions count as they are when it is asked."""
+
+    def __init__(
+        self,
+        kind: JobKind,
+        selection: Selection,
+        *,
+        job_sid: str,
+        topics: Topics,
+        subscriptions: Callable[[], Mapping[str, Subscription]],
+        default_ttl_ms: int,
+    ) -> None:
+        self._kind = kind
+        self._selection = selection
+        self._selector = Selector(selection, of_letters=kind is JobKind.REDRIVE)
+        self._job_sid = job_sid
+        self._topics = topics
+        self._subscriptions = subscriptions
+        self._default_ttl_ms = default_ttl_ms
+
+    def copy(self, record: Record, *, now_ms: int) -> Copy | SkipReason | None:
+        """The copy to make of ``record``; None where the selection does not take it."""
+        match self._kind:
+            case JobKind.REDRIVE:
+                letter = DeadLetter.read(record, self._topics.sink_type_of_dead(record.topic) or "")
+                if not self._selector.takes_letter(letter):
+                    return None
+                return self._copy(record, letter.subscription_sid, letter.accepted_ms, now_ms)
+            case JobKind.REPLAY:
+                if not self._selector.takes_event(record):
+                    return None
+                return self._copy(record, self._selection.subscription_sid, record.timestamp_ms, now_ms)
+
+    def _copy(
+        self, record: Record, subscription_sid: str | None, accepted_ms: int | None, now_ms: int
+    ) -> Copy | SkipReason:
+        if subscription_sid is None or accepted_ms is None:
+            return SkipReason.UNREADABLE
+        subscription = self._subscriptions().get(subscription_sid)
+        if subscription is None or subscription.state is not SubscriptionState.ACTIVE:
+            return SkipReason.SUBSCRIPTION_DELETED
+        if subscription.account_sid != self._selection.account_sid:
+            return SkipReason.OTHER_ACCOUNT
+        headers = again_headers(
+            record.headers,
+            accepted_at_ms=accepted_ms,
+            deadline_ms=now_ms + (subscription.ttl_ms or self._default_ttl_ms),
+            subscription_sid=subscription.sid,
+            job_sid=self._job_sid,
+        )
+        topic = self._topics.subscription(subscription.sink_type, subscription.sid)
+        return Copy(Outgoing(topic, record.value, record.key, headers), subscription.sink_type)

@@ -1,0 +1,103 @@
+"""A dead letter as a person wants to see it, read from its record. Pure; never raises, whatever the record is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from typing_extensions import override
+
+from eventstreams import headers as names
+from eventstreams.kafka.records import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a dead letter stands. ``str()`` is its id."""
+
+    sink_type: str
+    partition: int
+    offset: int
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.sink_type}.{self.partition}.{self.offset}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Place | None":
+        """The place that an id names; None where it is no id."""
+        sink_type, *numbers = text.rsplit(".", 2)
+        if len(numbers) != 2 or not all(_is_number(each) for each in numbers):  # noqa: PLR2004 - partition, offset
+            return None
+        return cls(sink_type, int(numbers[0]), int(numbers[1]))
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One dead letter. What its headers do not say, or say wrongly, is None.
+
+    Attributes:
+        died_ms: When it became one: the broker's time.
+        account_sid: Whose event it is.
+        origin: ``topic/partition/offset`` of the subscription's record.
+        job_sid: The redrive or replay that had put the event there.
+    """
+
+    place: Place
+    record: Record
+    died_ms: int
+    account_sid: str | None
+    event_id: str | None
+    event_type: str | None
+    subscription_sid: str | None
+    reason: str | None
+    code: int | None
+    detail: str | None
+    attempts: int | None
+    accepted_ms: int | None
+    first_attempt_ms: int | None
+    last_attempt_ms: int | None
+    status: int | None
+    answer: str | None
+    origin: str | None
+    job_sid: str | None
+
+    @classmethod
+    def read(cls, record: Record, sink_type: str) -> "DeadLetter":
+        """What ``record``, of the dead-letter topic of ``sink_type``, says."""
+        headers = dict(record.headers)
+        return cls(
+            place=Place(sink_type, record.partition, record.offset),
+            record=record,
+            died_ms=record.timestamp_ms,
+            account_sid=_text(headers, names.ACCOUNT),
+            event_id=_text(headers, names.ID),
+            event_type=_text(headers, names.TYPE),
+            subscription_sid=_text(headers, names.SUBSCRIPTION),
+            reason=_text(headers, names.REASON),
+            code=_number(headers, names.CODE),
+            detail=_text(headers, names.DETAIL),
+            attempts=_number(headers, names.ATTEMPTS),
+            accepted_ms=_number(headers, names.ACCEPTED_AT),
+            first_attempt_ms=_number(headers, names.FIRST_ATTEMPT_AT),
+            last_attempt_ms=_number(headers, names.LAST_ATTEMPT_AT),
+            status=_number(headers, names.STATUS),
+            answer=_text(headers, names.ANSWER),
+            origin=_text(headers, names.ORIGIN),
+            job_sid=_text(headers, names.REDRIVE),
+        )
+
+    def without_value(self) -> "DeadLetter":
+        """This letter with an empty value: a list of them then takes little memory."""
+        return replace(self, record=replace(self.record, value=b""))
+
+
+def _text(headers: Mapping[str, bytes], name: str) -> str | None:
+    return headers[name].decode(errors="replace") if headers.get(name) else None
+
+
+def _number(headers: Mapping[str, bytes], name: str) -> int | None:
+    value = headers.get(name, b"")
+    return int(value) if _is_number(value.decode(errors="replace")) else None
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= 18  # noqa: PLR2004 - digits that fit into 64 bits

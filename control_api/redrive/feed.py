@@ -1,0 +1,142 @@
+"""The jobs there are, kept current from the jobs topic; and the writes of the API to it."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
+from types import TracebackType
+from typing import Final, Self
+
+from control_api.redrive.jobs import (
+    Job,
+    JobPart,
+    JobRecordError,
+    Order,
+    decode_order,
+    decode_progress,
+    encode,
+    key_of,
+    parse_key,
+)
+from eventstreams.errors import TopicError
+from eventstreams.kafka.follower import PartitionFollower
+from eventstreams.kafka.producer import AckedProducer, NotAcked
+from eventstreams.kafka.records import Record
+from eventstreams.settings import Settings
+from eventstreams.telemetry.logging import get_logger
+from eventstreams.topics import Topics
+
+# A transaction that a dead process left open on the topic hides what was written behind it until the broker ends
+# it, 10 to 20 s later, or its job is taken up again. Neither an answer nor the start of a process waits for that.
+_READ_BACK_S: Final = 3.0
+
+_log = get_logger(__name__)
+
+
+class JobFeed:
+    """Follows the jobs topic. Use as ``async with``: once entered, it knows the jobs that there were then.
+
+    But for those behind a transaction that a dead process left open: it is a runner's first act to end that one.
+    """
+
+    def __init__(self, settings: Settings, *, on_crash: Callable[[BaseException], None]) -> None:
+        self.jobs: dict[str, Job] = {}
+        self._listeners: list[Callable[[], None]] = []
+        self._follower = PartitionFollower(settings, Topics(settings).jobs, on_records=self._apply, on_crash=on_crash)
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        await self._stack.enter_async_context(self._follower)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_READ_BACK_S):
+                await self.catch_up()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Call ``listener`` when jobs were submitted, on the event loop."""
+        self._listeners.append(listener)
+
+    async def catch_up(self) -> None:
+        """Return once all that was written before this was called is known."""
+        await self._follower.catch_up()
+
+    async def wait_until(self, offset: int) -> None:
+        """Return once the record before ``offset`` is known."""
+        await self._follower.wait_until(offset)
+
+    def jobs_of(self, account_sid: str) -> Sequence[Job]:
+        """The account's jobs, oldest first."""
+        found = (job for job in self.jobs.values() if job.order.selection.account_sid == account_sid)
+        return sorted(found, key=lambda job: job.position)
+
+    def unfinished(self) -> Sequence[Job]:
+        """Everybody's jobs that are not finished, oldest first."""
+        return sorted((job for job in self.jobs.values() if not job.finished), key=lambda job: job.position)
+
+    def _apply(self, records: Sequence[Record]) -> None:
+        submitted = False
+        for record in records:
+            try:
+                submitted |= self._apply_one(record) is JobPart.ORDER
+            except JobRecordError as error:
+                _log.warning("job.record_skipped", offset=record.offset, error=str(error))
+        if submitted:
+            for listener in self._listeners:
+                listener()
+
+    def _apply_one(self, record: Record) -> JobPart:
+        part, sid = parse_key(record.key)
+        job = self.jobs.get(sid)
+        match part:
+            case JobPart.ORDER if not record.value:
+                self.jobs.pop(sid, None)
+            case JobPart.ORDER:
+                self.jobs[sid] = Job(decode_order(record.value))
+            case JobPart.PROGRESS:
+                if job is not None and record.value:
+                    self.jobs[sid] = replace(job, progress=decode_progress(record.value))
+            case JobPart.CANCEL:
+                if job is not None and record.value:
+                    self.jobs[sid] = replace(job, cancelled=True)
+        return part
+
+
+class JobWriter:
+    """Makes, cancels and forgets jobs."""
+
+    def __init__(self, producer: AckedProducer, feed: JobFeed, topics: Topics) -> None:
+        self._producer = producer
+        self._feed = feed
+        self._topic = topics.jobs
+
+    async def submit(self, order: Order) -> None:
+        """Have ``order`` done; on return it is acknowledged.
+
+        Raises:
+            TopicError: the broker did not acknowledge; it may be done nevertheless.
+        """
+        await self._write(JobPart.ORDER, order.sid, encode(order))
+
+    async def cancel(self, sid: str) -> None:
+        """Have the job ``sid`` ended; as ``submit``."""
+        await self._write(JobPart.CANCEL, sid, b"{}")
+
+    async def forget(self, sid: str) -> None:
+        """Remove the finished job ``sid``; as ``submit``."""
+        for part in JobPart:  # the order first: what is left of a job without one counts as nothing
+            await self._write(part, sid, None)
+
+    async def _write(self, part: JobPart, sid: str, value: bytes | None) -> None:
+        answer = await self._producer.send(self._topic, value, key=key_of(part, sid))
+        if isinstance(answer, NotAcked):
+            raise TopicError(f"Kafka did not take a write to {self._topic}: {answer.text}")
+        try:
+            async with asyncio.timeout(_READ_BACK_S):
+                await self._feed.wait_until(answer.offset + 1)
+        except TimeoutError:
+            _log.warning("job.not_read_back", sid=sid, follows="the answer does not wait for it")

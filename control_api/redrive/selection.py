@@ -1,0 +1,97 @@
+"""Which dead letters, or which accepted events, a list, a preview or a job takes. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from control_api.redrive.dead_letter import DeadLetter, Place
+from control_api.redrive.expression import Expression
+from eventstreams import headers as names
+from eventstreams.kafka.ranges import Range
+from eventstreams.kafka.records import Record
+
+
+class SkipReason(StrEnum):
+    """Why a selected event is not put on a subscription's topic again."""
+
+    SUBSCRIPTION_DELETED = "subscription_deleted"
+    OTHER_ACCOUNT = "other_account"
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What is taken; a field that is empty takes any.
+
+    Attributes:
+        account_sid: Never empty: nobody sees, or moves, what is another account's.
+        types: Event types; of a replay never empty, for they are what its subscription wants.
+        after_ms: Died, or of a replay accepted, at this time or later.
+        before_ms: Sooner than this.
+        expression: In CEL; see ``Expression``.
+    """
+
+    account_sid: str
+    subscription_sid: str | None = None
+    types: tuple[str, ...] = ()
+    event_ids: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    codes: tuple[int, ...] = ()
+    dead_letter_ids: tuple[str, ...] = ()
+    after_ms: int | None = None
+    before_ms: int | None = None
+    expression: str | None = None
+
+    @property
+    def takes_all(self) -> bool:
+        """Whether it names nothing but the account."""
+        return self == Selection(account_sid=self.account_sid)
+
+
+class Selector:
+    """A selection, made ready to be asked often. Times are not asked for: the ranges of the topic are cut by them."""
+
+    def __init__(self, selection: Selection, *, of_letters: bool) -> None:
+        self._account_sid = selection.account_sid
+        self._subscription_sid = selection.subscription_sid
+        self._types = frozenset(selection.types)
+        self._event_ids = frozenset(selection.event_ids)
+        self._reasons = frozenset(selection.reasons)
+        self._codes = frozenset(selection.codes)
+        self._ids = frozenset(selection.dead_letter_ids)
+        text = selection.expression
+        self._expression = None if text is None else Expression(text, of_letters=of_letters)
+
+    def takes_letter(self, letter: DeadLetter) -> bool:
+        return (
+            letter.account_sid == self._account_sid
+            and self._subscription_sid in (None, letter.subscription_sid)
+            and (not self._types or letter.event_type in self._types)
+            and (not self._event_ids or letter.event_id in self._event_ids)
+            and (not self._reasons or letter.reason in self._reasons)
+            and (not self._codes or letter.code in self._codes)
+            and (not self._ids or str(letter.place) in self._ids)
+            and (self._expression is None or self._expression.takes_letter(letter))
+        )
+
+    def takes_event(self, record: Record) -> bool:
+        """Whether a record of the events topic is taken; never one that a router would call malformed."""
+        headers = dict(record.headers)
+        return (
+            headers.get(names.ACCOUNT) == self._account_sid.encode()
+            and headers.get(names.TYPE, b"").decode(errors="replace") in self._types
+            and (not self._event_ids or headers.get(names.ID, b"").decode(errors="replace") in self._event_ids)
+            and names.missing(headers) is None
+            and (self._expression is None or self._expression.takes_event(record.headers))
+        )
+
+
+def narrow(whole: Range, sink_type: str, ids: Sequence[str]) -> Range:
+    """The part of ``whole``, dead letters of ``sink_type``, in which those of ``ids`` are; all of it without ids."""
+    if not ids:
+        return whole
+    places = [place for text in ids if (place := Place.parse(text)) is not None]
+    offsets = [each.offset for each in places if (each.sink_type, each.partition) == (sink_type, whole.partition)]
+    if not offsets:
+        return replace(whole, end=whole.first)
+    return replace(whole, first=max(whole.first, min(offsets)), end=min(whole.end, max(offsets) + 1))

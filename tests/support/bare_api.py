@@ -1,0 +1,61 @@
+"""A bare client of the API, for requests that Twilio's has no words for."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Any
+
+import aiohttp
+
+from eventstreams.settings import Settings
+from eventstreams.telemetry.metrics import Metrics
+from tests.support.api import serving
+from tests.support.installation import TOKEN
+
+Form = Mapping[str, str] | Sequence[tuple[str, str]]
+
+
+class BareApi:
+    """A running API, asked as one account."""
+
+    def __init__(self, url: str, account_sid: str, metrics: Metrics, session: aiohttp.ClientSession) -> None:
+        self.url = url
+        self.account_sid = account_sid
+        self.metrics = metrics
+        self._session = session
+
+    async def ask(self, method: str, path: str, form: Form | None = None) -> tuple[int, dict[str, Any]]:
+        """Status and body of the answer to a request; ``path`` may be a whole URL of the API."""
+        headers = {"Authorization": aiohttp.encode_basic_auth(self.account_sid, TOKEN)}
+        url = path if path.startswith("http") else f"{self.url}{path}"
+        async with self._session.request(method, url, data=form, headers=headers) as answer:
+            return answer.status, await answer.json()
+
+    async def get(self, path: str) -> dict[str, Any]:
+        status, body = await self.ask("GET", path)
+        assert status == HTTPStatus.OK, body
+        return body
+
+    async def post(self, path: str, form: Form, *, expect: int = 201) -> dict[str, Any]:
+        status, body = await self.ask("POST", path, form)
+        assert status == expect, body
+        return body
+
+    def as_account(self, account_sid: str) -> "BareApi":
+        return BareApi(self.url, account_sid, self.metrics, self._session)
+
+    async def until(self, url: str, *statuses: str) -> dict[str, Any]:
+        """The job at ``url`` once it has one of ``statuses``."""
+        async with asyncio.timeout(60):
+            while (job := await self.get(url))["status"] not in statuses:
+                await asyncio.sleep(0.05)
+        return job
+
+
+@asynccontextmanager
+async def serving_bare(settings: Settings, account_sid: str) -> AsyncIterator[BareApi]:
+    """The API as a role, on a port of its own, meanwhile."""
+    metrics = Metrics()
+    async with serving(settings, metrics) as url, aiohttp.ClientSession() as session:
+        yield BareApi(url, account_sid, metrics, session)

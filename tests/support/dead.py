@@ -1,0 +1,59 @@
+"""Dead letters made for a test, and what is read of them again."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from eventstreams import headers as names
+from eventstreams.control.records import Subscription
+from eventstreams.events import Event
+from eventstreams.headers import Waybill, dead_headers, routed_headers
+from eventstreams.kafka.producer import Acked
+from eventstreams.kafka.records import Record
+from eventstreams.reasons import DeadReason
+from tests.support.installation import SENT, Installation, header
+from tests.support.topic import read_topic_until
+
+_LAST = "EZ-the-last"
+
+
+async def bury(
+    house: Installation,
+    subscription: Subscription,
+    numbers: Sequence[int],
+    *,
+    reason: DeadReason = DeadReason.REFUSED,
+    type_: str = SENT,
+    without: str = "",
+) -> list[int]:
+    """Make dead letters of events, as a worker does; return when the broker took each."""
+    topic, times = house.topics.dead("webhook"), []
+    for number in numbers:
+        value, headers = house.encoded(event(house, number, type_))
+        routed = routed_headers(headers, accepted_at_ms=5000, deadline_ms=9000, subscription_sid=subscription.sid)
+        waybill = Waybill(
+            5000, 9000, subscription.sid, attempt=4, first_attempt_at_ms=6000, last_attempt_at_ms=8000, last_status=410
+        )
+        dead = dead_headers(routed, waybill, origin="t/0/1", reason=reason, code=reason.code, detail="gone for good")
+        kept = [each for each in dead if each[0] != without]
+        answer = await house.producer.send(topic, value, key=b"k%d" % number, headers=kept)
+        assert isinstance(answer, Acked)
+        times.append(answer.timestamp_ms)
+    return times
+
+
+def event(house: Installation, number: int, type_: str = SENT) -> Event:
+    return replace(house.event(number, type_=type_), time=datetime(2026, 3, 29, tzinfo=UTC))
+
+
+async def copies(house: Installation, subscription: Subscription) -> list[Record]:
+    """All that is on the topic of ``subscription`` now, as a worker would read it."""
+    await house.hand_to(subscription, replace(house.event(0), id=_LAST))
+    found = await read_topic_until(
+        house.settings, house.topic_of(subscription), lambda records: bool(records) and ids(records)[-1] == _LAST
+    )
+    return found[:-1]
+
+
+def ids(records: Sequence[Record]) -> list[str]:
+    return [header(each, names.ID) for each in records]
