@@ -15,7 +15,7 @@ import aiohttp
 import orjson
 from pydantic import SecretStr
 
-from eventstreams.errors import PrerequisiteError, SettingsError
+from eventstreams.errors import CatalogError, PluginError, PrerequisiteError, SettingsError
 from eventstreams.kafka.admin import KafkaAdmin
 from eventstreams.local.kafka import make_broker
 from eventstreams.local.ports import LOOPBACK, free_ports, is_free, open_preferred
@@ -31,8 +31,8 @@ _ASK_S: Final = 2.0
 _SPARE_S: Final = 5.0  # beyond a role's own drain time, before it is killed
 _BROKER_STOP_S: Final = 15.0
 _MOST_REPLICAS: Final = 3
-# A setting or a prerequisite is missing: only a person can mend that.
-_HOPELESS: Final = frozenset({SettingsError.exit_code, PrerequisiteError.exit_code})
+# Only a person can mend these, so the role is not started again.
+_HOPELESS: Final = frozenset(each.exit_code for each in (SettingsError, PrerequisiteError, CatalogError, PluginError))
 
 
 @dataclass(frozen=True, slots=True)
