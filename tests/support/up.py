@@ -25,7 +25,7 @@ class Up:
         self.folder = folder
         self.said = folder.with_suffix(".said")
         clean = {name: value for name, value in os.environ.items() if not name.startswith("EVENTSTREAMS_")}
-        with self.said.open("ab") as out:
+        with self.said.open("wb") as out:  # what an earlier one on this folder said is no news
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "eventstreams", "up", "--data-dir", str(folder), *arguments],
                 env=clean | {"EVENTSTREAMS_ALLOWED_DESTINATIONS": "127.0.0.0/8"} | dict(env or {}),
