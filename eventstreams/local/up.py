@@ -24,6 +24,10 @@ from eventstreams.local.supervisor import Death, Program, Supervisor
 from eventstreams.process.listen import open_socket
 from eventstreams.settings import PREFIX, Settings
 
+DEFAULT_PORT: Final = 8080
+# Where every command looks unless told otherwise. Only with the default port, which just one of us can have: a broker
+# listens a second after its port was found free.
+_USUAL_KAFKA_PORT: Final = 9092
 _KAFKA: Final = "kafka"
 _LAST_PORT: Final = 65535
 _POLL_S: Final = 0.1
@@ -206,9 +210,7 @@ async def _kafka(installation: _Installation, supervisor: Supervisor) -> tuple[s
         if "replication_factor" in installation.settings.model_fields_set:
             return given, wanted
         return given, min(await admin.brokers(), _MOST_REPLICAS)
-    ports = [installation.state.ports.get(name, 0) for name in (_KAFKA, "controller")]
-    if not all(port and is_free(port) for port in ports):
-        ports = list(free_ports(2))
+    ports = _broker_ports(installation)
     for name, port in zip((_KAFKA, "controller"), ports, strict=True):
         installation.state = installation.state.with_port(name, port)
     broker = await asyncio.to_thread(
@@ -221,6 +223,17 @@ async def _kafka(installation: _Installation, supervisor: Supervisor) -> tuple[s
     log = installation.folder / "logs" / "kafka.log"
     await supervisor.start(Program(_KAFKA, broker.command, log=log, stop_s=_BROKER_STOP_S))
     return broker.bootstrap, 1
+
+
+def _broker_ports(installation: _Installation) -> Sequence[int]:
+    """For the broker's clients and for its controller: those of last time where they are free."""
+    known = [installation.state.ports.get(name, 0) for name in (_KAFKA, "controller")]
+    if all(port and is_free(port) for port in known):
+        return known
+    port, controller_port = free_ports(2)
+    if installation.options.port == DEFAULT_PORT and is_free(_USUAL_KAFKA_PORT):
+        port = _USUAL_KAFKA_PORT
+    return port, controller_port
 
 
 def _introduce(installation: _Installation, kafka: str) -> None:
