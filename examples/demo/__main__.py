@@ -18,7 +18,7 @@ from eventstreams.catalog import Catalog
 from eventstreams.settings import Settings
 from eventstreams.testing.receiver import Receiver
 from examples.demo.show import summary, table
-from examples.demo.system import DemoError, System, running_system
+from examples.demo.system import DemoError, System, forget_settings, running_system
 from examples.demo.tally import Tally
 from examples.demo.watch import watching
 from examples.demo.webhook import Webhook
@@ -35,6 +35,7 @@ _REDRAW_S: Final = 0.2
 @click.option("--rate", default=150.0, show_default=True, help="Events in a second.")
 def main(seconds: float, rate: float) -> None:
     """Show the whole of Event Streams at work on this machine."""
+    forget_settings()
     console = Console()
     began = time.monotonic()
     console.print("[bold]Event Streams[/]: starting Kafka, API, router, webhook worker and gateway")
