@@ -46,7 +46,7 @@ def main(seconds: float, rate: float) -> None:
     except DemoError as error:
         console.print(f"demo: {error}", style="bold red")
         sys.exit(1)
-    console.print()
+    console.print("" if console.is_terminal else "\n")
     summary(console, tally)
     console.print(f"  {time.monotonic() - began:.1f} s in all")
     sys.exit(1 if tally.problems() else 0)
@@ -82,7 +82,7 @@ def _subscribe(system: System, url: str, console: Console) -> None:
         if event_type.product in list(Product) and not event_type.internal
     ]
     subscription = client.events.v1.subscriptions.create(description="everything", sink_sid=sink.sid, types=types)
-    console.print(f"  sink          {sink.sid} to {url}", highlight=False)
+    console.print(f"  sink          {sink.sid} to {url}", highlight=False, soft_wrap=True)
     console.print(f"  subscription  {subscription.sid} to {len(types)} event types\n", highlight=False)
 
 
