@@ -72,7 +72,7 @@ class Customer:
         found = await read_topic_until(
             self.settings, topic, lambda records: any(map(of_event, records)), timeout_s=WAIT_S
         )
-        [record] = [record for record in found if of_event(record)]
+        record = next(record for record in found if of_event(record))
         return {name: text.decode() for name, text in record.headers}
 
 
@@ -175,6 +175,9 @@ async def test_a_subscription_to_a_sink_that_is_nowhere_keeps_its_events_to_itse
         sink_configuration={"destination": "http://127.0.0.1:9/"},
     )
 
-    await asyncio.to_thread(client.subscriptions.create, description="d", sink_sid=nowhere.sid, types=[{"type": SENT}])
+    subscription = await asyncio.to_thread(
+        client.subscriptions.create, description="d", sink_sid=nowhere.sid, types=[{"type": SENT}]
+    )
 
     await customer.next_event_arrives()
+    await asyncio.to_thread(subscription.delete)

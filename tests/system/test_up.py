@@ -40,9 +40,9 @@ def wait_until_dead(pids: list[int]) -> None:
 
 
 def test_it_says_what_listens_where_then_ready(up: Up) -> None:
-    lines = up.text.splitlines()
+    said = up.text.splitlines()
+    lines = said[: said.index("ready")]
 
-    assert lines[-1] == "ready"
     assert f"API          {up.about['api']}/v1" in lines
     assert f"Gateway      {up.about['gateway']}/v1/Events" in lines
     assert f"Kafka        {up.about['kafka']}" in lines
@@ -202,5 +202,6 @@ def test_a_role_that_cannot_ever_run_ends_it_with_its_sentence(tmp_path: Path) -
     done = run_up("--data-dir", str(tmp_path / "data"), "--port", "0", EVENTSTREAMS_CATALOG_DIRS=str(tmp_path))
 
     assert done.returncode == 3
-    assert "eventstreams: api cannot run: " in one_sentence(done)
-    assert f"{tmp_path / 'catalog.yaml'} is not YAML" in one_sentence(done)
+    role, words = one_sentence(done).removeprefix("eventstreams: ").split(" cannot run: ")
+    assert role in ("api", "router", "worker-webhook", "gateway")
+    assert words.startswith(f"{tmp_path / 'catalog.yaml'} is not YAML: ")
