@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from eventstreams.testing.broker import RunningBroker, running_broker
-from tests.support.up import Up, running_up
+from tests.support.up import Up, clean_environ, running_up
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
@@ -140,9 +140,8 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
 
 
 def run_up(*arguments: str, **env: str) -> "subprocess.CompletedProcess[str]":
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("EVENTSTREAMS_")}
     command = [sys.executable, "-m", "eventstreams", "up", *arguments]
-    return subprocess.run(command, env=clean | env, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, env=clean_environ() | env, capture_output=True, text=True, timeout=60, check=False)
 
 
 def one_sentence(done: "subprocess.CompletedProcess[str]") -> str:
