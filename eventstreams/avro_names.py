@@ -1,6 +1,9 @@
 """The named types of an Avro schema: a type is spelled out once and then referred to by its name."""
 
 from collections.abc import Iterator, Mapping
+from typing import Final
+
+_CONTENTS: Final = {"array": "items", "map": "values"}
 
 
 def kind_of_type(schema: object) -> str:
@@ -29,11 +32,9 @@ def _named(schema: object) -> Iterator[tuple[str, Mapping[str, object]]]:
     elif isinstance(schema, Mapping):
         if "name" in schema:
             yield str(schema["name"]), schema
-        match kind_of_type(schema):
-            case "record":
-                for field in fields_of(schema):
-                    yield from _named(field["type"])
-            case "array":
-                yield from _named(schema["items"])
-            case "map":
-                yield from _named(schema["values"])
+        kind = kind_of_type(schema)
+        if kind == "record":
+            for field in fields_of(schema):
+                yield from _named(field["type"])
+        elif kind in _CONTENTS:
+            yield from _named(schema[_CONTENTS[kind]])

@@ -1,4 +1,4 @@
-"""What a schema of the catalogue must be beyond valid Avro: safe to read, plain JSON, and one with its other versions."""
+"""What a schema of the catalogue must be beyond valid Avro: safe to read, plain JSON, one with its other versions."""
 
 from collections.abc import Iterator, Mapping
 from itertools import chain
@@ -43,6 +43,9 @@ def _type_offences(schema: object, where: str, around: tuple[str, ...]) -> Itera
     elif kind in around:
         yield f"makes {where} a {kind}, which it is part of: types must not contain themselves"
     elif isinstance(schema, list):
+        kinds = [kind_of_type(branch) for branch in schema]
+        if "union" in kinds or len(set(kinds)) < len(kinds):
+            yield f"makes {where} one of {', '.join(kinds)}: a union is of different types, each no union"
         for branch in schema:
             if branch != "null":
                 yield from _type_offences(branch, where, around)
@@ -51,17 +54,20 @@ def _type_offences(schema: object, where: str, around: tuple[str, ...]) -> Itera
 
 
 def _inner_offences(schema: Mapping[str, object], where: str, around: tuple[str, ...]) -> Iterator[str]:
-    match schema["type"]:
-        case "array":
-            yield from _type_offences(schema["items"], f"an item of {where}", around)
-        case "map":
-            yield from _type_offences(schema["values"], f"a value of {where}", around)
-        case "record":
-            fields = fields_of(schema)
-            if not fields:
-                yield f"gives {where} no fields"
-            for field in fields:
-                yield from _field_offences(field, (*around, str(schema["name"])))
+    kind = schema["type"]
+    if kind == "array":
+        yield from _type_offences(schema["items"], f"an item of {where}", around)
+    elif kind == "map":
+        yield from _type_offences(schema["values"], f"a value of {where}", around)
+    elif kind == "record":
+        fields = fields_of(schema)
+        if not fields:
+            yield f"gives {where} no fields"
+        names = [field["name"] for field in fields]
+        for field in fields:
+            if names.count(field["name"]) > 1:
+                yield f"has field {field['name']} twice"
+            yield from _field_offences(field, (*around, str(schema["name"])))
 
 
 def _field_offences(field: Mapping[str, object], around: tuple[str, ...]) -> Iterator[str]:
@@ -70,7 +76,10 @@ def _field_offences(field: Mapping[str, object], around: tuple[str, ...]) -> Ite
     type_ = field["type"]
     optional = isinstance(type_, list) and type_[:1] == ["null"]
     if ("default" in field) != optional or field.get("default") is not None:
-        yield f'gives {where} a default that does not fit: what is optional is ["null", …] with default null, all else has none'
+        yield (
+            f"gives {where} a default that does not fit: "
+            'what is optional is ["null", …] with default null, all else has none'
+        )
 
 
 def _change_offences(schema: Mapping[str, object] | object, previous: object) -> Iterator[str]:

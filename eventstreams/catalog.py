@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Annotated, Final, Self
 
 import yaml
-from fastavro.schema import SchemaParseException, parse_schema
+from fastavro.schema import parse_schema
 from fastavro.types import Schema as AvroSchema
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from eventstreams.avro_rules import broken_rule
 from eventstreams.errors import CatalogError
 
 _PACKAGED: Final = Path(__file__).parent / "_avro"  # in a wheel
@@ -76,8 +77,12 @@ class SchemaVersion:
         """
         try:
             return parse_schema(json.loads(self.path.read_text("utf-8")))
-        except (OSError, ValueError, SchemaParseException) as error:
-            raise CatalogError(f"{self.path} is not an Avro schema: {error}") from error
+        except OSError as error:
+            raise CatalogError(f"{self.path} cannot be read: {error.strerror}") from error
+        except KeyError as error:
+            raise CatalogError(f"{self.path} is not an Avro schema: {error} is missing") from error
+        except Exception as error:  # the parser raises what the file provokes
+            raise CatalogError(f"{self.path} is not an Avro schema: {_one_line(error)}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +102,18 @@ class Schema:
     def version(self, number: int) -> SchemaVersion | None:
         return self.versions[number - 1] if 1 <= number <= len(self.versions) else None
 
+    def check(self) -> None:
+        """Return if every version keeps the catalogue's rules (``eventstreams.avro_rules``).
+
+        Raises:
+            CatalogError: one does not; names its file and the rule.
+        """
+        previous: AvroSchema | None = None
+        for version in self.versions:
+            if problem := broken_rule(version.avro, previous):
+                raise CatalogError(f"{version.path} {problem}")
+            previous = version.avro
+
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
@@ -110,13 +127,17 @@ class Catalog:
     def load(cls, extra_dirs: Sequence[Path] = ()) -> Self:
         """The built-in catalogue, and those of ``extra_dirs`` beside it.
 
+        The schemas of ``extra_dirs`` are checked here; a test checks the built-in ones, which are read when needed.
+
         Raises:
-            CatalogError: a folder contradicts itself or another one; names the file and the entry.
+            CatalogError: a folder contradicts itself or another one, or a schema in it breaks a rule; names the
+                file and the entry.
         """
         products: dict[str, str] = {}
         types: dict[str, EventType] = {}
         schemas: dict[str, Schema] = {}
-        for folder in (builtin_dir(), *extra_dirs):
+        builtin = builtin_dir()
+        for folder in (builtin, *extra_dirs):
             listing = _read(folder / FILE)
             products |= listing.products
             for schema_id, entry in listing.schemas.items():
@@ -130,6 +151,9 @@ class Catalog:
                     if name in types:
                         raise CatalogError(f"{where}: type {name} is already in schema {types[name].schema_id}")
                     types[name] = _event_type(name, schemas[schema_id], type_entry)
+            if folder is not builtin:
+                for schema_id in listing.schemas:
+                    schemas[schema_id].check()
         return cls(products, dict(sorted(types.items())), schemas)
 
     def newest_schema(self, event_type: str) -> SchemaVersion | None:
@@ -183,12 +207,16 @@ def _read(path: Path) -> _Listing:
         return _Listing.model_validate(yaml.load(path.read_text("utf-8"), _LOADER))  # noqa: S506 - a safe one
     except OSError as error:
         raise CatalogError(f"{path} cannot be read: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        raise CatalogError(f"{path} is not YAML: {error}") from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = " / ".join(str(part) for part in first["loc"])
-        raise CatalogError(f"{path}: {where}: {first['msg']}") from error
+        raise CatalogError(f"{path}: {where}: {first['msg']}" if where else f"{path}: {first['msg']}") from error
+    except (yaml.YAMLError, ValueError) as error:  # the latter of bytes that are no text and of days that are none
+        raise CatalogError(f"{path} is not YAML: {_one_line(error)}") from error
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _schema(folder: Path, schema_id: str, entry: _SchemaEntry, where: str) -> Schema:

@@ -5,8 +5,8 @@
     ├── PrerequisiteError             Java, Kafka's jars or a port is not to be had; 3
     ├── BrokerUnreachableError        no Kafka broker answers; 4
     ├── TopicError                    Kafka refused to make, change or remove a topic
-    ├── CatalogError                  the catalogue in avro/ contradicts itself
-    ├── PluginError                   a sink plugin is broken, there twice, or of another API version
+    ├── CatalogError                  the catalogue in avro/ contradicts itself; 5
+    ├── PluginError                   a sink plugin is broken, there twice, or of another API version; 6
     ├── InvalidEventError             an event does not fit the catalogue; nothing was sent
     ├── PublishError                  the broker did not acknowledge; says whether a retry is safe
     ├── RemoteError                   the API does not answer the command line, or refused (in ``control_api.remote``)
@@ -44,9 +44,13 @@ class TopicError(EventStreamsError):
 class CatalogError(EventStreamsError):
     """The catalogue in ``avro/`` contradicts itself; the text names file and entry."""
 
+    exit_code = 5
+
 
 class PluginError(EventStreamsError):
     """A sink plugin is broken, there twice, or of another API version; names its distribution."""
+
+    exit_code = 6
 
 
 class InvalidEventError(EventStreamsError):

@@ -5,12 +5,16 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import hypothesis
 import pytest
 from confluent_kafka.admin import AdminClient
 
 from eventstreams.control.vault import new_key
 from eventstreams.settings import Settings
 from eventstreams.testing.broker import running_broker
+
+hypothesis.settings.register_profile("ours", deadline=None)  # a busy machine is no finding; pytest's own limit holds
+hypothesis.settings.load_profile("ours")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

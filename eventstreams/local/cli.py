@@ -8,7 +8,7 @@ import click
 from eventstreams.local.kafka import fetch_with_progress
 from eventstreams.local.ports import LOOPBACK
 from eventstreams.local.state import data_folder
-from eventstreams.local.up import Options
+from eventstreams.local.up import DEFAULT_PORT, Options
 from eventstreams.local.up import up as run_up
 from eventstreams.settings import Settings
 
@@ -28,7 +28,11 @@ from eventstreams.settings import Settings
     help="Use this Kafka instead of a broker of its own.",
 )
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="Where the API listens; 0 is any."
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=DEFAULT_PORT,
+    show_default=True,
+    help="Where the API listens; 0 is any.",
 )
 @click.option("--host", default=LOOPBACK, show_default=True, help="Address that API and gateway listen on.")
 def up(data_dir: Path, kafka: str | None, port: int, host: str) -> None:

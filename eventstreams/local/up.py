@@ -15,7 +15,7 @@ import aiohttp
 import orjson
 from pydantic import SecretStr
 
-from eventstreams.errors import PrerequisiteError, SettingsError
+from eventstreams.errors import CatalogError, PluginError, PrerequisiteError, SettingsError
 from eventstreams.kafka.admin import KafkaAdmin
 from eventstreams.local.kafka import make_broker
 from eventstreams.local.ports import LOOPBACK, free_ports, is_free, open_preferred
@@ -24,6 +24,10 @@ from eventstreams.local.supervisor import Death, Program, Supervisor
 from eventstreams.process.listen import open_socket
 from eventstreams.settings import PREFIX, Settings
 
+DEFAULT_PORT: Final = 8080
+# Where every command looks unless told otherwise. Only with the default port, which just one of us can have: a broker
+# listens a second after its port was found free.
+_USUAL_KAFKA_PORT: Final = 9092
 _KAFKA: Final = "kafka"
 _LAST_PORT: Final = 65535
 _POLL_S: Final = 0.1
@@ -31,8 +35,8 @@ _ASK_S: Final = 2.0
 _SPARE_S: Final = 5.0  # beyond a role's own drain time, before it is killed
 _BROKER_STOP_S: Final = 15.0
 _MOST_REPLICAS: Final = 3
-# A setting or a prerequisite is missing: only a person can mend that.
-_HOPELESS: Final = frozenset({SettingsError.exit_code, PrerequisiteError.exit_code})
+# Only a person can mend these, so the role is not started again.
+_HOPELESS: Final = frozenset(each.exit_code for each in (SettingsError, PrerequisiteError, CatalogError, PluginError))
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,9 +210,7 @@ async def _kafka(installation: _Installation, supervisor: Supervisor) -> tuple[s
         if "replication_factor" in installation.settings.model_fields_set:
             return given, wanted
         return given, min(await admin.brokers(), _MOST_REPLICAS)
-    ports = [installation.state.ports.get(name, 0) for name in (_KAFKA, "controller")]
-    if not all(port and is_free(port) for port in ports):
-        ports = list(free_ports(2))
+    ports = _broker_ports(installation)
     for name, port in zip((_KAFKA, "controller"), ports, strict=True):
         installation.state = installation.state.with_port(name, port)
     broker = await asyncio.to_thread(
@@ -221,6 +223,17 @@ async def _kafka(installation: _Installation, supervisor: Supervisor) -> tuple[s
     log = installation.folder / "logs" / "kafka.log"
     await supervisor.start(Program(_KAFKA, broker.command, log=log, stop_s=_BROKER_STOP_S))
     return broker.bootstrap, 1
+
+
+def _broker_ports(installation: _Installation) -> Sequence[int]:
+    """For the broker's clients and for its controller: those of last time where they are free."""
+    known = [installation.state.ports.get(name, 0) for name in (_KAFKA, "controller")]
+    if all(port and is_free(port) for port in known):
+        return known
+    port, controller_port = free_ports(2)
+    if installation.options.port == DEFAULT_PORT and is_free(_USUAL_KAFKA_PORT):
+        port = _USUAL_KAFKA_PORT
+    return port, controller_port
 
 
 def _introduce(installation: _Installation, kafka: str) -> None:

@@ -22,11 +22,14 @@ def open_socket(listen: str, *, setting: str) -> socket.socket:
         setting: What to name in errors.
 
     Raises:
-        SettingsError: ``listen`` has neither form.
+        SettingsError: ``listen`` has neither form, or the parent handed down no such socket.
         PrerequisiteError: the port is taken or may not be used.
     """
     if listen.startswith(_FD) and listen.removeprefix(_FD).isdecimal():
-        return socket.socket(fileno=int(listen.removeprefix(_FD)))
+        try:
+            return socket.socket(fileno=int(listen.removeprefix(_FD)))
+        except OSError as error:
+            raise SettingsError(f"{setting} is {listen!r}: this process was not handed such a socket") from error
     host, colon, port = listen.rpartition(":")
     if not colon or not port.isdecimal() or int(port) > 65535:  # noqa: PLR2004 - TCP's largest port
         raise SettingsError(f"{setting} is {listen!r}: it must be host:port, such as 127.0.0.1:8080")
@@ -36,6 +39,9 @@ def open_socket(listen: str, *, setting: str) -> socket.socket:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         opened.bind((host.strip("[]"), int(port)))
         opened.listen(_BACKLOG)
+    except (TypeError, UnicodeError) as error:  # what Python says to a name that can be none
+        opened.close()
+        raise SettingsError(f"{setting} is {listen!r}: {host!r} is no host name") from error
     except OSError as error:
         opened.close()
         if error.errno == errno.EADDRINUSE:

@@ -10,6 +10,7 @@ from typing import Final
 from eventstreams.local.broker import LocalBroker
 from eventstreams.local.kafka import make_broker
 from eventstreams.local.ports import free_ports
+from eventstreams.settings import Settings
 
 _READY_S: Final = 60.0
 _STOP_S: Final = 20.0
@@ -60,7 +61,8 @@ class RunningBroker:
 def running_broker(folder: Path) -> Iterator[RunningBroker]:
     """A running broker with its data in ``folder``."""
     port, controller_port = free_ports(2)
-    broker = RunningBroker(make_broker(folder, port=port, controller_port=controller_port))
+    cache = Settings.load().cache_dir
+    broker = RunningBroker(make_broker(folder, port=port, controller_port=controller_port, cache=cache))
     broker.start()
     try:
         yield broker

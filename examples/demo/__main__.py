@@ -18,7 +18,7 @@ from eventstreams.catalog import Catalog
 from eventstreams.settings import Settings
 from eventstreams.testing.receiver import Receiver
 from examples.demo.show import summary, table
-from examples.demo.system import DemoError, System, running_system
+from examples.demo.system import DemoError, System, forget_settings, running_system
 from examples.demo.tally import Tally
 from examples.demo.watch import watching
 from examples.demo.webhook import Webhook
@@ -35,6 +35,7 @@ _REDRAW_S: Final = 0.2
 @click.option("--rate", default=150.0, show_default=True, help="Events in a second.")
 def main(seconds: float, rate: float) -> None:
     """Show the whole of Event Streams at work on this machine."""
+    forget_settings()
     console = Console()
     began = time.monotonic()
     console.print("[bold]Event Streams[/]: starting Kafka, API, router, webhook worker and gateway")
@@ -45,7 +46,7 @@ def main(seconds: float, rate: float) -> None:
     except DemoError as error:
         console.print(f"demo: {error}", style="bold red")
         sys.exit(1)
-    console.print()
+    console.print("" if console.is_terminal else "\n")
     summary(console, tally)
     console.print(f"  {time.monotonic() - began:.1f} s in all")
     sys.exit(1 if tally.problems() else 0)
@@ -81,7 +82,7 @@ def _subscribe(system: System, url: str, console: Console) -> None:
         if event_type.product in list(Product) and not event_type.internal
     ]
     subscription = client.events.v1.subscriptions.create(description="everything", sink_sid=sink.sid, types=types)
-    console.print(f"  sink          {sink.sid} to {url}", highlight=False)
+    console.print(f"  sink          {sink.sid} to {url}", highlight=False, soft_wrap=True)
     console.print(f"  subscription  {subscription.sid} to {len(types)} event types\n", highlight=False)
 
 

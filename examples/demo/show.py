@@ -19,8 +19,8 @@ def table(tally: Tally, *, doing: str) -> RenderableType:
         ("routed", f"{tally.routed:,}", "copies on the subscription's topic"),
         ("delivered", f"{len(tally.delivered):,}", _duplicates(tally)),
         ("retried", f"{tally.retries:,}", "attempts that failed and were put off"),
-        ("dead-lettered", f"{len(tally.dead):,}", ", ".join(f"{each} {count}" for each, count in dead.items())),
-        ("waiting", f"{tally.waiting:,}", ""),
+        ("dead-lettered", f"{len(tally.dead):,}", ", ".join(f"{each}: {count}" for each, count in dead.items())),
+        ("waiting", f"{tally.waiting:,}", "on their way, or for their next attempt"),
         ("p50", _ms(tally.latency_ms(0.5)), "from accepted to delivered"),
         ("p99", _ms(tally.latency_ms(0.99)), "those that were retried among them"),
     ]

@@ -15,6 +15,7 @@ from typing import Final
 
 import orjson
 
+from eventstreams.settings import PREFIX
 from eventstreams.sids import SidKind, new_sid
 
 _READY_S: Final = 120.0
@@ -39,6 +40,13 @@ class DemoError(Exception):
     """The demo cannot go on; the text says why."""
 
 
+def forget_settings() -> None:
+    """Drop the settings of the shell: the demo is an installation of its own. Downloads stay where they are."""
+    for name in list(os.environ):
+        if name.startswith(PREFIX) and name != f"{PREFIX}CACHE_DIR":
+            del os.environ[name]
+
+
 @contextmanager
 def running_system() -> Iterator[System]:
     """The whole of Event Streams meanwhile.
@@ -52,7 +60,7 @@ def running_system() -> Iterator[System]:
         settings = {**_SETTINGS, "ACCOUNT_SID": account_sid, "AUTH_TOKEN": auth_token}
         process = subprocess.Popen(
             [sys.executable, "-m", "eventstreams", "up", "--data-dir", str(folder), "--port", "0"],
-            env=os.environ | {f"EVENTSTREAMS_{key}": value for key, value in settings.items()},
+            env=os.environ | {f"{PREFIX}{key}": value for key, value in settings.items()},
             stdout=subprocess.PIPE,
             text=True,
         )

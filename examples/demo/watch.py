@@ -16,7 +16,7 @@ from eventstreams.topics import Topics
 from examples.demo.system import DemoError, System
 from examples.demo.tally import Tally
 
-_EACH_S: Final = 0.5
+_EACH_S: Final = 0.2
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -34,10 +35,11 @@ from eventstreams.sids import SidKind, new_sid
 from eventstreams.telemetry.logging import get_logger
 from eventstreams.times import now_ms
 from eventstreams.topics import Topics
+from tests.support.events import DELIVERED, SENT, message_event
 from tests.support.topic import eventually, read_topic, read_topic_until
 
-SENT = "com.twilio.messaging.message.sent"
-DELIVERED = "com.twilio.messaging.message.delivered"
+__all__ = ["DELIVERED", "SENT", "TOKEN", "Installation", "header"]
+
 TOKEN = "token-of-the-test"
 
 
@@ -154,23 +156,7 @@ class Installation:
 
     def event(self, number: int = 0, *, type_: str = SENT) -> Event:
         """An event with the id ``EZ<number>``."""
-        sid = f"SM{number:032x}"
-        return Event(
-            id=f"EZ{number}",
-            type=type_,
-            source=f"/2010-04-01/Accounts/{self.account_sid}/Messages/{sid}.json",
-            account_sid=self.account_sid,
-            data={
-                "messageSid": sid,
-                "accountSid": self.account_sid,
-                "eventName": type_,
-                "timestamp": "2026-11-24T10:00:00.000Z",
-                "messageStatus": "SENT",
-                "apiVersion": "2010-04-01",
-                "from": "+15005550006",
-                "to": "+15005550010",
-            },
-        )
+        return replace(message_event(self.account_sid, number, type_=type_), id=f"EZ{number}")
 
     def encoded(self, event: Event) -> tuple[bytes, list[tuple[str, bytes]]]:
         """Value and headers of ``event`` as its producer writes them."""

@@ -13,9 +13,17 @@ from typing import Any
 import orjson
 from twilio.rest import Client
 
+from eventstreams.settings import PREFIX
+
 TOKEN = "token-of-the-test"
 READY_S = 90.0
 STOP_S = 60.0
+
+
+def clean_environ() -> dict[str, str]:
+    """This process's environment without settings, but for where downloads are."""
+    kept = f"{PREFIX}CACHE_DIR"
+    return {name: value for name, value in os.environ.items() if name == kept or not name.startswith(PREFIX)}
 
 
 class Up:
@@ -24,11 +32,10 @@ class Up:
     def __init__(self, folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> None:
         self.folder = folder
         self.said = folder.with_suffix(".said")
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("EVENTSTREAMS_")}
-        with self.said.open("ab") as out:
+        with self.said.open("wb") as out:  # what an earlier one on this folder said is no news
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "eventstreams", "up", "--data-dir", str(folder), *arguments],
-                env=clean | {"EVENTSTREAMS_ALLOWED_DESTINATIONS": "127.0.0.0/8"} | dict(env or {}),
+                env=clean_environ() | {"EVENTSTREAMS_ALLOWED_DESTINATIONS": "127.0.0.0/8"} | dict(env or {}),
                 stdout=out,
                 stderr=subprocess.STDOUT,
             )

@@ -1,0 +1,1 @@
+"""What the parts that every event passes cost on this machine: ``make bench``."""

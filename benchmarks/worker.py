@@ -1,0 +1,213 @@
+"""A worker's own share of a delivery: from fetched records to settled ones, through a lane, with a sink in memory."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from benchmarks.events import ACCOUNT, average_bytes, codec, encoded
+from benchmarks.measure import ROUNDS, Figure
+from eventstreams.control.feed import ControlFeed
+from eventstreams.control.records import (
+    Account,
+    Resource,
+    SinkRecord,
+    SinkStatus,
+    SubscribedType,
+    Subscription,
+    encode,
+    key_of,
+)
+from eventstreams.control.vault import Vault, new_key
+from eventstreams.headers import routed_headers
+from eventstreams.kafka.admin import KafkaAdmin
+from eventstreams.kafka.producer import AckedProducer
+from eventstreams.kafka.records import Partition, Record
+from eventstreams.settings import Settings
+from eventstreams.sinks import (
+    Capabilities,
+    Delivered,
+    DeliveryOutcome,
+    DestinationGuard,
+    OutboundEvent,
+    SinkContext,
+    SinkPlugin,
+)
+from eventstreams.sinks.contract import AnySinkPlugin
+from eventstreams.telemetry.logging import configure_logging
+from eventstreams.telemetry.metrics import Metrics
+from eventstreams.times import now_ms
+from sink_workers.delivery import Delivery
+from sink_workers.gates import Gates
+from sink_workers.handlers import SubscriptionHandler
+from sink_workers.lane import Lane
+from sink_workers.notices import FailureNotices
+from sink_workers.notices.cadence import Cadence
+from sink_workers.notices.readers import ErrorLogReaders
+from sink_workers.settle import Settler
+from sink_workers.sinks import SinkPool
+
+_FETCH = 500  # records handed over at a time
+_SINK, _SUBSCRIPTION = "DG" + "1" * 32, "DF" + "1" * 32
+_PARTITION = Partition(f"es.sub.memory.{_SUBSCRIPTION}", 0)
+
+
+async def measure(scale: float) -> tuple[str, Sequence[Figure]]:
+    count = round(20_000 * scale)
+    single = Capabilities(timeout_s=5.0)
+    batched = Capabilities(timeout_s=5.0, max_batch_events=100, max_batch_bytes=1 << 20)
+    return f"{count:,} events, {average_bytes(encoded(count))}", [
+        await _figure("decoded, made JSON, delivered one by one", single, count),
+        await _figure("the same in batches of up to 100", batched, count),
+    ]
+
+
+class _Nothing(BaseModel):
+    """The sink needs no configuration."""
+
+
+class _Memory:
+    """Takes every event, and makes the JSON that a destination would get."""
+
+    async def deliver(self, batch: Sequence[OutboundEvent], /) -> Sequence[DeliveryOutcome]:
+        for event in batch:
+            event.json()
+        return [Delivered()] * len(batch)
+
+    async def probe(self) -> DeliveryOutcome:
+        return Delivered()
+
+    async def aclose(self) -> None:
+        """There is nothing to close."""
+
+
+@dataclass(slots=True)
+class _Flow:
+    """Pauses as a Kafka consumer does."""
+
+    going: asyncio.Event
+
+    def pause(self, _: Partition) -> None:
+        self.going.clear()
+
+    def resume(self, _: Partition) -> None:
+        self.going.set()
+
+
+async def _figure(what: str, capabilities: Capabilities, count: int) -> Figure:
+    records = _records(count)
+    rounds = []
+    for _ in range(ROUNDS):
+        lane, flow = _lane(capabilities)
+        began = time.process_time()
+        for first in range(0, count, _FETCH):
+            await flow.going.wait()
+            lane.offer(records[first : first + _FETCH])
+            await asyncio.sleep(0)
+        while lane.unsettled:  # noqa: ASYNC110 - a busy loop would be measured as well
+            await asyncio.sleep(0.001)
+        rounds.append((time.process_time() - began) / count)
+        await lane.drain(0)
+    return Figure(what, min(rounds) * 1e6)
+
+
+def _lane(capabilities: Capabilities) -> tuple[Lane, _Flow]:
+    """A lane as a worker has it. Nothing here reaches for a broker: every event is delivered at once."""
+    settings = Settings.load(secret_key=new_key())
+    configure_logging(settings, role="worker")
+    metrics, vault = Metrics(), Vault(settings)
+    feed = ControlFeed(settings, on_crash=_raise)
+    for resource in _resources(vault):
+        feed.snapshot.apply(Record("es.control", 0, 0, key_of(resource.sid), encode(resource), [], 1))
+
+    async def open_sink(config: BaseModel, context: SinkContext) -> _Memory:  # noqa: ARG001 - a plugin's signature
+        return _Memory()
+
+    plugin: AnySinkPlugin = SinkPlugin(
+        sink_type="memory",
+        config=_Nothing,
+        capabilities=lambda _: capabilities,
+        public=lambda _: {},
+        open=open_sink,
+    )
+    pool = SinkPool(plugin, feed, vault, DestinationGuard())
+    settler = Settler(
+        settings,
+        "memory",
+        producer=AckedProducer(settings),
+        admin=KafkaAdmin(settings),
+        metrics=metrics,
+        clock=now_ms,
+    )
+    _, made = codec()
+    gates = Gates(feed)
+    notices = FailureNotices(feed.snapshot, ErrorLogReaders(feed.snapshot), Cadence(now_ms), post=_raise)
+    delivery = Delivery(
+        "memory",
+        feed=feed,
+        codec=made,
+        pool=pool,
+        gates=gates,
+        settler=settler,
+        notices=notices,
+        metrics=metrics,
+        clock=now_ms,
+    )
+    flow = _Flow(asyncio.Event())
+    flow.going.set()
+    lane = Lane(
+        _PARTITION,
+        SubscriptionHandler(delivery, pool=pool, gates=gates, feed=feed),
+        clock=now_ms,
+        buffer_bytes=4 << 20,
+        pause=flow.pause,
+        resume=flow.resume,
+        on_crash=_raise,
+    )
+    return lane, flow
+
+
+def _resources(vault: Vault) -> Sequence[Resource]:
+    catalog, _ = codec()
+    return (
+        Account(sid=ACCOUNT, friendly_name="", auth_token=vault.lock("token"), created_ms=1, updated_ms=1),
+        SinkRecord(
+            sid=_SINK,
+            account_sid=ACCOUNT,
+            description="",
+            sink_type="memory",
+            configuration=vault.lock("{}"),
+            status=SinkStatus.ACTIVE,
+            created_ms=1,
+            updated_ms=1,
+        ),
+        Subscription(
+            sid=_SUBSCRIPTION,
+            account_sid=ACCOUNT,
+            sink_sid=_SINK,
+            sink_type="memory",
+            description="",
+            types=tuple(
+                SubscribedType(type=name, schema_version=catalog.schemas[each.schema_id].latest.version, since_ms=1)
+                for name, each in catalog.types.items()
+            ),
+            created_ms=1,
+            updated_ms=1,
+        ),
+    )
+
+
+def _records(count: int) -> Sequence[Record]:
+    now, records = now_ms(), []
+    for offset, event in enumerate(encoded(count)):
+        headers = routed_headers(
+            event.headers, accepted_at_ms=now, deadline_ms=now + 14_400_000, subscription_sid=_SUBSCRIPTION
+        )
+        records.append(Record(_PARTITION.topic, 0, offset, event.key, event.value, headers, now))
+    return records
+
+
+def _raise(error: object) -> None:
+    raise AssertionError(error)

@@ -1,0 +1,167 @@
+"""The HTTP gateway on a real broker: in all three modes, all of a request or nothing, and never a 500."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+import aiohttp
+import pytest
+
+from eventstreams.process.listen import address_of, open_socket
+from eventstreams.settings import Settings
+from producers.gateway.role import serve
+from tests.support.events import SENT, message_event
+from tests.support.installation import TOKEN, Installation, header
+from tests.support.topic import read_topic
+
+pytestmark = pytest.mark.kafka
+
+STRUCTURED = {"Content-Type": "application/cloudevents+json"}
+BATCH = {"Content-Type": "application/cloudevents-batch+json"}
+
+
+def cloudevent(number: int, **changes: object) -> dict[str, object]:
+    event = message_event("AC" + "1" * 32, number)
+    made = {"specversion": "1.0", "id": f"EZ{number}", "type": SENT, "source": event.source, "data": event.data}
+    return {name: value for name, value in {**made, **changes}.items() if value is not None}
+
+
+@dataclass
+class Gateway:
+    """A running gateway and somebody who posts to it."""
+
+    house: Installation
+    session: aiohttp.ClientSession
+    url: str
+
+    async def post(
+        self, body: object, headers: Mapping[str, str] = STRUCTURED, *, token: str = TOKEN
+    ) -> tuple[int, Any]:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        credentials = {"Authorization": aiohttp.encode_basic_auth(self.house.account_sid, token)}
+        async with self.session.post(self.url, data=BytesIO(data), headers={**headers, **credentials}) as answer:
+            return answer.status, await answer.json()
+
+    async def accepted(self, count: int) -> list[str]:
+        """Ids on the events topic, which has one partition here."""
+        records = await read_topic(self.house.settings, self.house.topics.events, count)
+        return [header(record, "ce_id") for record in records]
+
+
+@pytest.fixture
+async def gateway(settings: Settings) -> AsyncIterator[Gateway]:
+    async with running(settings.model_copy(update={"events_partitions": 1})) as gateway:
+        yield gateway
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Gateway]:
+    with open_socket("127.0.0.1:0", setting="test") as listening:
+        url = f"http://{address_of(listening)}/v1/Events"
+        handed_over = listening.detach()
+    served = settings.model_copy(update={"gateway_listen": f"fd://{handed_over}"})
+    async with Installation(served) as house, aiohttp.ClientSession() as session:
+        await house.start(serve)
+        yield Gateway(house, session, url)
+
+
+async def test_an_event_is_accepted_with_its_id_once_kafka_has_it(gateway: Gateway) -> None:
+    status, answer = await gateway.post(cloudevent(1))
+
+    assert (status, answer) == (202, {"ids": ["EZ1"]})
+    [record] = await read_topic(gateway.house.settings, gateway.house.topics.events, 1)
+    assert header(record, "ce_accountsid") == gateway.house.account_sid
+    assert header(record, "ce_dataschema").endswith("/Messaging.MessageStatus/8")
+
+
+async def test_a_batch_is_accepted_in_order(gateway: Gateway) -> None:
+    status, answer = await gateway.post([cloudevent(number, partitionkey="one") for number in range(50)], BATCH)
+
+    assert status == 202
+    assert answer["ids"] == await gateway.accepted(50) == [f"EZ{number}" for number in range(50)]
+
+
+async def test_attributes_may_stand_in_headers(gateway: Gateway) -> None:
+    headers = {"ce-specversion": "1.0", "ce-type": SENT, "ce-source": "/a%20b", "ce-id": "EZ7"}
+
+    status, answer = await gateway.post(cloudevent(7)["data"], {**headers, "Content-Type": "application/json"})
+
+    assert (status, answer) == (202, {"ids": ["EZ7"]})
+    [record] = await read_topic(gateway.house.settings, gateway.house.topics.events, 1)
+    assert header(record, "ce_source") == "/a b"
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        pytest.param(cloudevent(1, type="com.acme.no"), "$.type is not an event type of the catalogue", id="type"),
+        pytest.param(cloudevent(1, data={}), "$.data.messageSid is missing", id="data"),
+        pytest.param(cloudevent(1, source=None), "$.source", id="no source"),
+        pytest.param(cloudevent(1, specversion="0.3"), "$.specversion", id="version"),
+        pytest.param(cloudevent(1, accountsid="AC" + "0" * 32), "$.accountsid is not the account", id="account"),
+        pytest.param([], "must be a JSON object", id="a list"),
+        pytest.param(b"{", "is not JSON", id="no JSON"),
+        pytest.param(b"\xff", "is not JSON", id="no text"),
+    ],
+)
+async def test_an_event_that_is_wrong_is_refused_and_the_next_one_accepted(
+    gateway: Gateway, body: object, words: str
+) -> None:
+    status, answer = await gateway.post(body)
+
+    assert status == 400
+    assert words in answer["message"]
+    assert (await gateway.post(cloudevent(2)))[0] == 202
+    assert await gateway.accepted(1) == ["EZ2"]
+
+
+async def test_one_wrong_event_refuses_its_batch_and_is_named(gateway: Gateway) -> None:
+    batch = [cloudevent(1), cloudevent(2, type="com.acme.no"), cloudevent(3, data={})]
+
+    status, answer = await gateway.post(batch, BATCH)
+
+    assert status == 400
+    assert answer["message"].startswith("Nothing was published: event 1: $.type ")
+    assert [(each["position"], each["path"]) for each in answer["details"]["errors"]] == [
+        (1, "$.type"),
+        (2, "$.data.messageSid"),
+    ]
+    await gateway.post(cloudevent(9))
+    assert await gateway.accepted(1) == ["EZ9"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status"),
+    [
+        pytest.param({"Content-Type": "text/plain"}, b"x", 415, id="no mode"),
+        pytest.param({"Content-Type": "application/cloudevents+json; charset=latin-1"}, b"{}", 415, id="charset"),
+        pytest.param(BATCH, b"{}", 400, id="no list"),
+        pytest.param(BATCH, b"[" + b"1," * 1000 + b"1]", 413, id="too many"),
+        pytest.param(STRUCTURED, b" " * (3 << 20), 413, id="too large"),
+        pytest.param({**STRUCTURED, "Content-Encoding": "gzip"}, b"not gzip", 400, id="no gzip"),
+    ],
+)
+async def test_a_request_that_is_wrong_is_told_so(
+    gateway: Gateway, headers: Mapping[str, str], body: bytes, status: int
+) -> None:
+    found, answer = await gateway.post(body, headers)
+
+    assert found == status
+    assert set(answer) >= {"code", "message", "more_info", "status"}
+
+
+async def test_nobody_publishes_without_the_token(gateway: Gateway) -> None:
+    assert (await gateway.post(cloudevent(1), token="wrong"))[0] == 401
+
+
+async def test_requests_under_way_are_answered_when_it_stops(settings: Settings) -> None:
+    async with running(settings) as gateway:
+        posting = [asyncio.create_task(gateway.post(cloudevent(number))) for number in range(20)]
+        await asyncio.wait(posting, return_when=asyncio.FIRST_COMPLETED)
+
+    answers = await asyncio.gather(*posting, return_exceptions=True)
+    assert all(isinstance(each, aiohttp.ClientError) or each[0] == 202 for each in answers)  # type: ignore[index]  # an answer

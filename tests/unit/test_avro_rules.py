@@ -1,0 +1,113 @@
+"""What a schema of the catalogue must be: the rules one by one, and every schema that comes with the product."""
+
+import pytest
+from fastavro.schema import parse_schema
+
+from eventstreams.avro_rules import broken_rule
+from eventstreams.catalog import Catalog
+
+OPTIONAL = {"name": "note", "type": ["null", "string"], "default": None}
+NAME = {"name": "name", "type": "string"}
+
+
+def record(*fields: object, name: str = "acme.Thing") -> object:
+    return parse_schema({"type": "record", "name": name, "fields": list(fields)})
+
+
+def field(type_: object, **more: object) -> dict[str, object]:
+    return {"name": "it", "type": type_, **more}
+
+
+@pytest.mark.parametrize("schema_id", Catalog.load().schemas)
+def test_every_schema_of_the_product_keeps_the_rules(schema_id: str) -> None:
+    Catalog.load().schemas[schema_id].check()
+
+
+@pytest.mark.parametrize(
+    "type_",
+    [
+        "string",
+        "long",
+        "double",
+        "boolean",
+        {"type": "enum", "name": "acme.Colour", "symbols": ["RED", "BLUE"]},
+        {"type": "array", "items": "string"},
+        {"type": "map", "values": ["null", "long"]},
+        {"type": "record", "name": "acme.Inner", "fields": [OPTIONAL]},
+    ],
+    ids=str,
+)
+def test_plain_json_types_keep_the_rules(type_: object) -> None:
+    assert broken_rule(record(field(type_))) is None
+
+
+@pytest.mark.parametrize(
+    ("type_", "rule"),
+    [
+        pytest.param("int", "makes field it int: use long", id="int"),
+        pytest.param("float", "makes field it float: use double", id="float"),
+        pytest.param("bytes", "makes field it bytes: use string, with base64 in it", id="bytes"),
+        pytest.param(
+            {"type": "fixed", "name": "acme.Hash", "size": 16}, "makes field it fixed: use string", id="fixed"
+        ),
+        pytest.param("null", "makes field it null: null is only for what is optional", id="null"),
+        pytest.param(
+            {"type": "long", "logicalType": "timestamp-millis"},
+            "makes field it a timestamp-millis: use the plain long",
+            id="logical type",
+        ),
+        pytest.param({"type": "array", "items": "int"}, "makes an item of field it int", id="inside a list"),
+        pytest.param({"type": "array", "items": "null"}, "makes an item of field it null", id="items without bytes"),
+        pytest.param({"type": "map", "values": "float"}, "makes a value of field it float", id="inside a map"),
+        pytest.param(["null", "string"], "gives field it a default that does not fit", id="optional without default"),
+        pytest.param(
+            {"type": "record", "name": "acme.Empty", "fields": []}, "gives field it no fields", id="empty record"
+        ),
+        pytest.param(["string", "string"], "makes field it one of string, string", id="one type twice"),
+        pytest.param(["null", ["null", "long"]], "makes field it one of null, union", id="union in a union"),
+        pytest.param(
+            {"type": "array", "items": "acme.Thing"}, "types must not contain themselves", id="contains itself"
+        ),
+    ],
+)
+def test_a_type_that_harms_readers_breaks_a_rule(type_: object, rule: str) -> None:
+    assert rule in str(broken_rule(record(field(type_))))
+
+
+def test_a_schema_that_is_no_record_breaks_a_rule() -> None:
+    assert broken_rule(parse_schema({"type": "array", "items": "string"})) == "is not a record"
+    assert broken_rule(parse_schema(["null", "string"])) == "is not a record"
+
+
+def test_a_field_that_is_there_twice_breaks_a_rule() -> None:
+    assert broken_rule(record(NAME, NAME)) == "has field name twice"
+
+
+def test_a_default_on_what_is_not_optional_breaks_a_rule() -> None:
+    assert "a default that does not fit" in str(broken_rule(record(field("string", default="x"))))
+    assert "a default that does not fit" in str(broken_rule(record(field(["string", "null"], default="x"))))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "rule"),
+    [
+        pytest.param([NAME], [NAME, OPTIONAL], None, id="an optional field more"),
+        pytest.param([NAME, OPTIONAL], [OPTIONAL, NAME], None, id="another order"),
+        pytest.param([NAME], [{**NAME, "doc": "better words"}], None, id="other words"),
+        pytest.param([NAME, OPTIONAL], [NAME], "lacks field note of acme.Thing", id="a field less"),
+        pytest.param([NAME], [{**NAME, "type": "long"}], "changes the type of field name", id="another type"),
+        pytest.param([NAME], [NAME, field("long")], "what a version adds must be optional", id="a required field more"),
+    ],
+)
+def test_a_new_version_only_adds_optional_fields(before: list[object], after: list[object], rule: str | None) -> None:
+    found = broken_rule(record(*after), record(*before))
+
+    assert found is None if rule is None else rule in str(found)
+
+
+def test_a_new_version_keeps_names_and_symbols() -> None:
+    def colours(*symbols: str) -> object:
+        return record(field({"type": "enum", "name": "acme.Colour", "symbols": list(symbols)}))
+
+    assert "changes the symbols of acme.Colour" in str(broken_rule(colours("RED", "BLUE"), colours("RED")))
+    assert "the version before says acme.Thing" in str(broken_rule(record(NAME, name="acme.Other"), record(NAME)))

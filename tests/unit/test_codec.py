@@ -1,0 +1,154 @@
+"""The codec: what goes in comes out, in the version that was asked for; no bytes make it raise."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eventstreams.catalog import Catalog
+from eventstreams.codec import Codec, CodecProblem
+from eventstreams.errors import InvalidEventError
+from eventstreams.reasons import DeadReason
+from tests.support.events import SENT, message_event
+
+CATALOG = Catalog.load()
+CODEC = Codec(CATALOG, schema_base_url="https://schemas.example.com/")
+SCHEMA = CATALOG.schemas["Messaging.MessageStatus"]
+DATA = dict(message_event("AC" + "1" * 32, 1).data)
+
+optional = st.fixed_dictionaries(
+    {},
+    optional={
+        "errorCode": st.integers(-(2**63), 2**63 - 1),
+        "body": st.text(),
+        "messagingServiceSid": st.text(),
+        "mcc": st.text(),
+        "numberOfSegments": st.integers(0, 100),
+    },
+)
+
+
+@given(optional)
+def test_what_is_encoded_is_decoded(more: dict[str, object]) -> None:
+    data = DATA | more
+
+    value = CODEC.encode(SCHEMA.latest, data)
+
+    assert CODEC.decode(CODEC.dataschema(SCHEMA.latest), value) == data
+
+
+@given(optional)
+def test_an_older_version_lacks_the_fields_that_it_does_not_know(more: dict[str, object]) -> None:
+    value = CODEC.encode(SCHEMA.latest, DATA | more)
+
+    found = CODEC.decode(CODEC.dataschema(SCHEMA.latest), value, version=1)
+
+    assert found == DATA | {name: each for name, each in more.items() if name not in ("mcc", "numberOfSegments")}
+
+
+def test_a_newer_version_is_read_from_what_an_older_one_wrote() -> None:
+    oldest = SCHEMA.versions[0]
+    value = CODEC.encode(oldest, DATA)
+
+    assert CODEC.decode(CODEC.dataschema(oldest), value, version=SCHEMA.latest.version) == DATA
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_make_it_raise(value: bytes) -> None:
+    for schema in CATALOG.schemas.values():
+        found = CODEC.decode(CODEC.dataschema(schema.latest), value, version=1)
+
+        assert isinstance(found, dict) or found.reason is DeadReason.UNDECODABLE
+
+
+@pytest.mark.parametrize("cut", [0, 1, 10, -1])
+def test_a_value_that_was_cut_off_is_undecodable(cut: int) -> None:
+    value = CODEC.encode(SCHEMA.latest, DATA)
+
+    found = CODEC.decode(CODEC.dataschema(SCHEMA.latest), value[:cut])
+
+    assert isinstance(found, CodecProblem)
+    assert found.reason is DeadReason.UNDECODABLE
+    assert f"value is not Avro of Messaging.MessageStatus/{SCHEMA.latest.version}" in found.detail
+
+
+def test_a_value_with_bytes_behind_its_end_is_undecodable() -> None:
+    found = CODEC.decode(CODEC.dataschema(SCHEMA.latest), CODEC.encode(SCHEMA.latest, DATA) + b"\0")
+
+    assert isinstance(found, CodecProblem)
+    assert "1 bytes after Messaging.MessageStatus" in found.detail
+
+
+@pytest.mark.parametrize(
+    "dataschema",
+    [
+        "",
+        "x",
+        "https://s/Acme.Unheard/1",
+        "https://s/Messaging.MessageStatus/0",
+        "https://s/Messaging.MessageStatus/99",
+        "https://s/Messaging.MessageStatus/-1",
+        "https://s/Messaging.MessageStatus/one",
+        "/" * 50000,
+    ],
+    ids=lambda text: text[:40],
+)
+def test_a_schema_that_is_not_in_the_catalogue_is_unknown(dataschema: str) -> None:
+    found = CODEC.decode(dataschema, b"")
+
+    assert isinstance(found, CodecProblem)
+    assert found.reason is DeadReason.UNKNOWN_SCHEMA
+    assert len(found.detail) < 400
+
+
+def test_a_version_that_the_catalogue_has_lost_is_unknown() -> None:
+    found = CODEC.decode(CODEC.dataschema(SCHEMA.latest), CODEC.encode(SCHEMA.latest, DATA), version=99)
+
+    assert found == CodecProblem(DeadReason.UNKNOWN_SCHEMA, "Messaging.MessageStatus has no version 99")
+
+
+def test_a_schema_is_known_by_its_last_two_parts_whatever_its_base() -> None:
+    value = CODEC.encode(SCHEMA.latest, DATA)
+
+    assert CODEC.decode(f"http://elsewhere/a/b/Messaging.MessageStatus/{SCHEMA.latest.version}", value) == DATA
+    assert CODEC.projected("http://elsewhere/Messaging.MessageStatus/8", 2) == (
+        "https://schemas.example.com/Messaging.MessageStatus/2"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "path", "words"),
+    [
+        pytest.param({"from": None}, "$.data.from", "must be a string, not null", id="null"),
+        pytest.param({"from": 1}, "$.data.from", "must be a string, not an integer", id="wrong type"),
+        pytest.param({"errorCode": 1.5}, "$.data.errorCode", "must be a 64-bit integer", id="fraction"),
+        pytest.param({"errorCode": True}, "$.data.errorCode", "must be a 64-bit integer, not true", id="boolean"),
+        pytest.param({"errorCode": 2**63}, "$.data.errorCode", "beyond 64 bits", id="too large"),
+        pytest.param({"messageStatus": "LOST"}, "$.data.messageStatus", "must be one of QUEUED, SENT", id="no symbol"),
+        pytest.param({"colour": "red"}, "$.data.colour", "is not a field of this schema version", id="unknown field"),
+        pytest.param({"body": "\ud800"}, "$.data.body", "without lone surrogates", id="half a character"),
+    ],
+)
+def test_data_that_does_not_fit_is_told_with_its_path(change: dict[str, object], path: str, words: str) -> None:
+    with pytest.raises(InvalidEventError) as caught:
+        CODEC.encode(SCHEMA.latest, DATA | change)
+
+    assert caught.value.path == path
+    assert words in str(caught.value)
+    assert f"(Messaging.MessageStatus version {SCHEMA.latest.version})" in str(caught.value)
+
+
+def test_a_missing_field_is_told_with_its_path() -> None:
+    data = {name: each for name, each in DATA.items() if name != "to"}
+
+    with pytest.raises(InvalidEventError, match="is missing") as caught:
+        CODEC.encode(SCHEMA.latest, data)
+
+    assert caught.value.path == "$.data.to"
+
+
+def test_every_event_type_of_the_product_has_a_schema_that_can_be_named() -> None:
+    for name in CATALOG.types:
+        schema = CATALOG.newest_schema(name)
+        assert schema is not None
+        assert CODEC.writer(CODEC.dataschema(schema)) is schema
+    assert CATALOG.newest_schema(SENT) is SCHEMA.latest

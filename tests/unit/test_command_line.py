@@ -1,0 +1,118 @@
+"""What a person did wrong is one sentence and an exit code, whatever the command; never a traceback."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import pytest
+
+from eventstreams.control.vault import new_key
+
+KEY = new_key()
+ACCOUNT = "AC" + "1" * 32
+ROLES = (("api",), ("router",), ("worker", "webhook"), ("gateway",))
+
+
+def run(arguments: Sequence[str], **settings: str) -> "subprocess.CompletedProcess[str]":
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("EVENTSTREAMS_")}
+    given = {
+        "KAFKA": "127.0.0.1:9",  # nobody listens there
+        "KAFKA_WAIT": "100ms",
+        "SECRET_KEY": KEY,
+        "LOG_LEVEL": "error",
+        **dict.fromkeys(("API_LISTEN", "GATEWAY_LISTEN", "ADMIN_LISTEN"), "127.0.0.1:0"),
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "eventstreams", *arguments],
+        env=clean | {f"EVENTSTREAMS_{name}": value for name, value in (given | settings).items()},
+        input="",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def one_sentence(done: "subprocess.CompletedProcess[str]") -> str:
+    [line] = done.stderr.splitlines()
+    assert line.startswith("eventstreams: ")
+    return line.removeprefix("eventstreams: ")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [*ROLES, ("publish", "-", "--account", ACCOUNT), ("simulate", "--account", ACCOUNT, "--count", "1")],
+    ids=" ".join,
+)
+def test_a_broker_that_is_not_there(arguments: Sequence[str]) -> None:
+    done = run(arguments)
+
+    assert done.returncode == 4
+    assert one_sentence(done) == (
+        "no Kafka broker answered at 127.0.0.1:9 within 0.1 s: start it, or name another one with EVENTSTREAMS_KAFKA"
+    )
+
+
+@pytest.mark.parametrize("arguments", ROLES, ids=" ".join)
+def test_a_port_in_use(arguments: Sequence[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+
+        done = run(arguments, ADMIN_LISTEN=address)
+
+    assert done.returncode == 3
+    assert one_sentence(done) == f"{address} is in use by another program: choose another EVENTSTREAMS_ADMIN_LISTEN"
+
+
+@pytest.mark.parametrize(("role", "setting"), [("api", "API_LISTEN"), ("gateway", "GATEWAY_LISTEN")])
+def test_a_port_in_use_for_what_the_role_serves(role: str, setting: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = run([role], **{setting: f"127.0.0.1:{taken.getsockname()[1]}"})
+
+    assert done.returncode == 3
+    assert one_sentence(done).endswith(f"choose another EVENTSTREAMS_{setting}")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("TTL", "soon", "EVENTSTREAMS_TTL is 'soon': "),
+        ("TTLL", "4h", "EVENTSTREAMS_TTLL is no setting of Event Streams: did you mean EVENTSTREAMS_TTL?"),
+        ("REPLICATION_FACTOR", "0", "EVENTSTREAMS_REPLICATION_FACTOR is '0': "),
+        ("RETRY_DELAYS", "5s,1s", "EVENTSTREAMS_RETRY_DELAYS is '5s,1s': the delays must grow"),
+        ("ALLOWED_DESTINATIONS", "home", "EVENTSTREAMS_ALLOWED_DESTINATIONS is 'home': 'home' is no network"),
+        ("ACCOUNT_SID", "me", "EVENTSTREAMS_ACCOUNT_SID is 'me': an account SID is AC and 32 hexadecimal digits"),
+        ("SECRET_KEY", "hush", "EVENTSTREAMS_SECRET_KEY is malformed: "),
+        ("ADMIN_LISTEN", "here", "EVENTSTREAMS_ADMIN_LISTEN is 'here': it must be host:port"),
+        ("ADMIN_LISTEN", "fd://99", "EVENTSTREAMS_ADMIN_LISTEN is 'fd://99': this process was not handed such a"),
+        pytest.param("ADMIN_LISTEN", f"{'é' * 70}:80", "is no host name", id="no host name"),
+    ],
+)
+def test_a_bad_setting(name: str, value: str, words: str) -> None:
+    done = run(["api"], **{name: value})
+
+    assert done.returncode == 2
+    assert words in one_sentence(done)
+
+
+def test_a_secret_is_not_shown_where_it_is_wrong() -> None:
+    done = run(["api"], AUTH_TOKEN="secret!")
+
+    assert done.returncode == 2
+    assert one_sentence(done) == "EVENTSTREAMS_AUTH_TOKEN: it must have 8 characters or more"
+
+
+def test_a_sink_type_that_nobody_has_installed() -> None:
+    done = run(["worker", "pigeon"])
+
+    assert done.returncode == 6
+    assert one_sentence(done).startswith("no sink plugin 'pigeon' is installed; there are: ")
+
+
+def test_a_catalogue_that_is_not_there() -> None:
+    done = run(["gateway"], CATALOG_DIRS="/nowhere")
+
+    assert done.returncode == 5
+    assert one_sentence(done) == "/nowhere/catalog.yaml cannot be read: No such file or directory"
