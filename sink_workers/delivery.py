@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import assert_never
 
 from eventstreams.codec import Codec
@@ -60,15 +61,18 @@ class Delivery:
         metrics: Metrics,
         clock: Clock,
     ) -> None:
-        self._sink_type = sink_type
         self._feed = feed
         self._codec = codec
         self._pool = pool
         self._gates = gates
         self._settler = settler
         self._notices = notices
-        self._metrics = metrics
         self._clock = clock
+        # Looked up once: for each event it would cost as much as its JSON.
+        self._in_flight = metrics.in_flight.labels(sink_type)
+        self._attempt_seconds = metrics.attempt_seconds.labels(sink_type)
+        self._delivery_seconds = metrics.delivery_seconds.labels(sink_type)
+        self._attempts = cache(partial(metrics.attempts.labels, sink_type))
 
     async def handle(self, records: Sequence[Record], turn: Turn, *, waits: bool) -> None:
         """Settle ``records``, all of one subscription, in order; tell ``turn`` of each.
@@ -215,14 +219,13 @@ class Delivery:
 
     async def _attempt(self, opened: OpenSink, batch: Sequence[Parcel]) -> Sequence[DeliveryOutcome]:
         began = time.perf_counter()
-        in_flight = self._metrics.in_flight.labels(self._sink_type)
-        in_flight.inc(len(batch))
+        self._in_flight.inc(len(batch))
         try:
             events = [parcel.event for parcel in batch]
             return await attempt(opened.sink, events, timeout_s=opened.capabilities.timeout_s)
         finally:
-            in_flight.dec(len(batch))
-            self._metrics.attempt_seconds.labels(self._sink_type).observe(time.perf_counter() - began)
+            self._in_flight.dec(len(batch))
+            self._attempt_seconds.observe(time.perf_counter() - began)
 
     def _wait_ms(self, outcomes: Sequence[DeliveryOutcome]) -> int:
         asked = [outcome.not_before for outcome in outcomes if isinstance(outcome, RetryLater) and outcome.not_before]
@@ -251,10 +254,10 @@ class Delivery:
     def _observe(self, parcel: Parcel, subscription: Subscription, outcome: DeliveryOutcome, began_ms: int) -> None:
         """Tell whoever keeps count of the attempt. Nobody here waits, and nothing depends on them."""
         label, reason = outcome_label(outcome)
-        self._metrics.attempts.labels(self._sink_type, label, reason).inc()
+        self._attempts(label, reason).inc()
         if isinstance(outcome, Delivered):
             age_ms = self._clock() - parcel.waybill.accepted_at_ms
-            self._metrics.delivery_seconds.labels(self._sink_type).observe(age_ms / 1000)
+            self._delivery_seconds.observe(age_ms / 1000)
         self._notices.settled(subscription.sink_sid, subscription.sid, parcel.event.type, outcome)
         log = _log.debug if isinstance(outcome, Delivered) else _log.info
         log(
