@@ -85,14 +85,33 @@ class KafkaAdmin:
             return 0
         partitions = [TopicPartition(topic, number) for number in listing.topics[topic].partitions]
         try:
-            asked = self._client.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group, partitions)])
-            answer = await asyncio.wrap_future(asked[group])
+            committed = await self._committed(group, partitions)
             first = await self._offsets(partitions, OffsetSpec.earliest())  # type: ignore[no-untyped-call]  # the library's gap
             end = await self._offsets(partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]  # the library's gap
         except KafkaException as error:
             raise TopicError(f"Kafka does not tell the offsets of {topic}: {error.args[0].str()}") from error
-        committed = {each.partition: each.offset for each in answer.topic_partitions}
         return sum(end[number] - max(committed.get(number, 0), first[number]) for number in end)
+
+    async def committed(self, group: str, topic: str) -> Mapping[int, int]:
+        """The next offset that ``group`` will read of each partition of ``topic``; without those it never committed.
+
+        Raises:
+            TopicError: Kafka did not say.
+        """
+        listing = await self._list(_REQUEST_S)
+        if topic not in listing.topics:
+            return {}
+        partitions = [TopicPartition(topic, number) for number in listing.topics[topic].partitions]
+        try:
+            found = await self._committed(group, partitions)
+        except KafkaException as error:
+            raise TopicError(f"Kafka does not tell the offsets of {topic}: {error.args[0].str()}") from error
+        return {number: offset for number, offset in found.items() if offset >= 0}
+
+    async def _committed(self, group: str, partitions: Sequence[TopicPartition]) -> Mapping[int, int]:
+        asked = self._client.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group, list(partitions))])
+        answer = await asyncio.wrap_future(asked[group])
+        return {each.partition: each.offset for each in answer.topic_partitions}
 
     async def _offsets(self, partitions: Sequence[TopicPartition], spec: OffsetSpec) -> Mapping[int, int]:
         asked = self._client.list_offsets(dict.fromkeys(partitions, spec), request_timeout=_REQUEST_S)
