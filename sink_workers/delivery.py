@@ -16,6 +16,8 @@ from eventstreams.telemetry.logging import get_logger
 from eventstreams.telemetry.metrics import Metrics
 from eventstreams.times import Clock
 from sink_workers.attempt import attempt, outcome_label
+from sink_workers.attempt_entries import Rest
+from sink_workers.attempt_log import AttemptLog
 from sink_workers.inbound import Undeliverable, read_event, read_waybill
 from sink_workers.settle import Settler
 from sink_workers.sinks import OpenSink, SinkPool
@@ -44,6 +46,7 @@ class Delivery:
         codec: Codec,
         pool: SinkPool,
         settler: Settler,
+        attempt_log: AttemptLog,
         metrics: Metrics,
         clock: Clock,
     ) -> None:
@@ -52,6 +55,7 @@ class Delivery:
         self._codec = codec
         self._pool = pool
         self._settler = settler
+        self._attempt_log = attempt_log
         self._metrics = metrics
         self._clock = clock
 
@@ -129,6 +133,7 @@ class Delivery:
     async def _settle(self, parcel: Parcel, outcome: DeliveryOutcome, *, began_ms: int) -> None:
         label, reason = outcome_label(outcome)
         self._metrics.attempts.labels(self._sink_type, label, reason).inc()
+        duration_ms = self._clock() - began_ms
         log = _log.debug if isinstance(outcome, Delivered) else _log.info
         log(
             "delivery.attempted",
@@ -137,18 +142,29 @@ class Delivery:
             attempt=parcel.waybill.attempt,
             outcome=label,
             reason=reason,
-            duration_ms=self._clock() - began_ms,
+            duration_ms=duration_ms,
         )
+        rest: Rest | None = None
         match outcome:
             case Delivered():
                 age_ms = self._clock() - parcel.waybill.accepted_at_ms
                 self._metrics.delivery_seconds.labels(self._sink_type).observe(age_ms / 1000)
             case RetryLater():
-                await self._settler.retry(parcel.record, parcel.waybill, outcome, began_ms=began_ms)
+                rest = await self._settler.retry(parcel.record, parcel.waybill, outcome, began_ms=began_ms)
             case Rejected():
-                await self._settler.reject(parcel.record, parcel.waybill, outcome, began_ms=began_ms)
+                rest = await self._settler.reject(parcel.record, parcel.waybill, outcome, began_ms=began_ms)
             case _:
                 assert_never(outcome)
+        self._attempt_log.attempted(
+            parcel.record,
+            parcel.waybill,
+            parcel.event,
+            outcome,
+            sink_sid=parcel.sink_sid,
+            began_ms=began_ms,
+            duration_ms=duration_ms,
+            rest=rest,
+        )
 
 
 def _batches(parcels: Sequence[Parcel], capabilities: Capabilities) -> Iterable[Sequence[Parcel]]:

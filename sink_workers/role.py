@@ -20,6 +20,7 @@ from eventstreams.sinks import DestinationGuard
 from eventstreams.sinks.contract import AnySinkPlugin
 from eventstreams.times import now_ms
 from eventstreams.topics import Topics
+from sink_workers.attempt_log import AttemptLog
 from sink_workers.delivery import Delivery
 from sink_workers.handlers import RetryHandler, SubscriptionHandler
 from sink_workers.lane import Handler
@@ -57,8 +58,28 @@ async def _open(process: Process, plugin: AnySinkPlugin, stack: AsyncExitStack) 
     producer = await stack.enter_async_context(AckedProducer(settings))
     guard = DestinationGuard(settings.allowed_destinations)
     pool = await stack.enter_async_context(SinkPool(plugin, feed, vault, guard))
-    settler = Settler(settings, sink_type, producer=producer, admin=admin, metrics=metrics, clock=now_ms)
-    delivery = Delivery(sink_type, feed=feed, codec=codec, pool=pool, settler=settler, metrics=metrics, clock=now_ms)
+    attempt_log = await stack.enter_async_context(
+        AttemptLog(settings, sink_type, snapshot=feed.snapshot, metrics=metrics, clock=now_ms)
+    )
+    settler = Settler(
+        settings,
+        sink_type,
+        producer=producer,
+        admin=admin,
+        attempt_log=attempt_log,
+        metrics=metrics,
+        clock=now_ms,
+    )
+    delivery = Delivery(
+        sink_type,
+        feed=feed,
+        codec=codec,
+        pool=pool,
+        settler=settler,
+        attempt_log=attempt_log,
+        metrics=metrics,
+        clock=now_ms,
+    )
 
     async def consumer(kind: str, group: str, handler: Handler) -> GroupConsumer:
         drain_s = settings.drain_timeout.total_seconds() * _DRAIN_SHARE
