@@ -5,6 +5,8 @@ from contextlib import AsyncExitStack
 from typing import Final
 
 from control_api.app import make_app
+from control_api.delivery_log.desk import LogDesk
+from control_api.delivery_log.log import DeliveryLog, file_of
 from control_api.janitor import Janitor
 from control_api.plane import ControlPlane
 from eventstreams.catalog import Catalog
@@ -54,11 +56,20 @@ async def serve(process: Process) -> None:
         )
         await ensure_first_account(plane, settings)
         stack.callback(_watch(Janitor(plane), process).cancel)
-        app = make_app(plane, process.health, ready_urls=settings.ready_urls)
+        desk = await _desk(process, plane, stack)
+        app = make_app(plane, process.health, desk=desk, ready_urls=settings.ready_urls)
         await stack.enter_async_context(serve_app(app, listening, drain_s=_DRAIN_S))
         process.health.met(_READY)
         process.log.info("api.listening", address=address_of(listening))
         await process.stopping.wait()
+
+
+async def _desk(process: Process, plane: ControlPlane, stack: AsyncExitStack) -> LogDesk | None:
+    file = file_of(process.settings)
+    if file is None:
+        return None
+    log = DeliveryLog(process.settings, file, metrics=process.metrics, clock=now_ms)
+    return LogDesk(process.settings, plane, await stack.enter_async_context(log))
 
 
 async def ensure_first_account(plane: ControlPlane, settings: Settings) -> None:
