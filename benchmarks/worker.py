@@ -3,9 +3,11 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from pydantic import BaseModel
+from typing_extensions import override
 
 from benchmarks.events import ACCOUNT, average_bytes, codec, encoded
 from benchmarks.measure import ROUNDS, Figure
@@ -39,6 +41,7 @@ from eventstreams.sinks.contract import AnySinkPlugin
 from eventstreams.telemetry.logging import configure_logging
 from eventstreams.telemetry.metrics import Metrics
 from eventstreams.times import now_ms
+from sink_workers.attempt_log import AttemptLog
 from sink_workers.delivery import Delivery
 from sink_workers.gates import Gates
 from sink_workers.handlers import SubscriptionHandler
@@ -81,6 +84,22 @@ class _Memory:
 
     async def aclose(self) -> None:
         """There is nothing to close."""
+
+
+class _Taken(AbstractContextManager[object]):
+    """Takes what is told the delivery log, as a Kafka client would."""
+
+    waiting = 0
+
+    @override
+    def __exit__(self, *_: object) -> None:
+        """There is nothing to close."""
+
+    def offer(self, topic: str, value: bytes, *, weight: int) -> None:
+        """Forgets it."""
+
+    def poll(self) -> None:
+        """Nothing waits."""
 
 
 @dataclass(slots=True)
@@ -133,11 +152,15 @@ def _lane(capabilities: Capabilities) -> tuple[Lane, _Flow]:
         open=open_sink,
     )
     pool = SinkPool(plugin, feed, vault, DestinationGuard())
+    attempt_log = AttemptLog(
+        settings, "memory", snapshot=feed.snapshot, metrics=metrics, clock=now_ms, producer=lambda _: _Taken()
+    )
     settler = Settler(
         settings,
         "memory",
         producer=AckedProducer(settings),
         admin=KafkaAdmin(settings),
+        attempt_log=attempt_log,
         metrics=metrics,
         clock=now_ms,
     )
@@ -152,6 +175,7 @@ def _lane(capabilities: Capabilities) -> tuple[Lane, _Flow]:
         gates=gates,
         settler=settler,
         notices=notices,
+        attempt_log=attempt_log,
         metrics=metrics,
         clock=now_ms,
     )

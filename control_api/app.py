@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
-from control_api import dead_letters, delivery, signing, sinks, subscriptions
+from control_api import attempts, dead_letters, delivery, events, signing, sinks, subscriptions
 from control_api.cors import add_cors
+from control_api.delivery_log.desk import LOG, LogDesk
 from control_api.forms import MAX_BODY_BYTES
 from control_api.plane import PLANE, ControlPlane
 from control_api.readiness import readiness_routes
@@ -16,14 +17,18 @@ from eventstreams.http import Authenticator, answer_errors, require_account
 from eventstreams.process import Health
 
 
-def make_app(plane: ControlPlane, desk: Desk, health: Health, *, ready_urls: Sequence[str] = ()) -> web.Application:
-    """``/v1/…`` for accounts; /livez and /readyz for everybody."""
+def make_app(
+    plane: ControlPlane, desk: Desk, health: Health, *, log: LogDesk | None = None, ready_urls: Sequence[str] = ()
+) -> web.Application:
+    """``/v1/…`` for accounts; /livez and /readyz for everybody. ``log`` None: there is no delivery log."""
     authenticator = Authenticator(plane.feed.snapshot, plane.vault)
     app = web.Application(
         middlewares=[add_cors, answer_errors, require_account(authenticator)], client_max_size=MAX_BODY_BYTES
     )
     app[PLANE] = plane
     app[DESK] = desk
+    if log is not None:
+        app[LOG] = log
     for path, resource in ((sinks.PATH, sinks), (subscriptions.PATH, subscriptions)):
         app.add_routes(
             [
@@ -49,5 +54,6 @@ def make_app(plane: ControlPlane, desk: Desk, health: Health, *, ready_urls: Seq
             *(route for kind in JobKind for route in JobRoutes(kind).routes()),
         ]
     )
+    app.add_routes([web.get(attempts.PATH, attempts.list_all), web.get(f"{events.PATH}/{{id}}", events.fetch)])
     app.add_routes(readiness_routes(health, ready_urls))
     return app

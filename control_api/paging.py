@@ -23,12 +23,28 @@ Position = tuple[int, str]
 
 
 @dataclass(frozen=True, slots=True)
+class Seek:
+    """A page that follows ``position``, or with ``backwards`` the one that ends before it."""
+
+    position: Position
+    backwards: bool
+
+
+@dataclass(frozen=True, slots=True)
 class PageQuery:
     """Which page is asked for. ``number`` counts only where there is no ``token``."""
 
     size: int
     number: int
     token: str | None
+
+    def seek(self) -> "Seek | None":
+        """Where the page goes on; None where it is counted from the start.
+
+        Raises:
+            RefusedError: 400, code 91002: the token is none of ours.
+        """
+        return None if self.token is None else Seek(mark_of(self.token), self.token.startswith(_PREVIOUS))
 
     @classmethod
     def parse(cls, query: Mapping[str, str]) -> "PageQuery":

@@ -5,6 +5,8 @@ from contextlib import AsyncExitStack
 from typing import Final
 
 from control_api.app import make_app
+from control_api.delivery_log.desk import LogDesk
+from control_api.delivery_log.log import DeliveryLog, file_of
 from control_api.janitor import Janitor
 from control_api.plane import ControlPlane
 from control_api.redrive.opened import open_desk
@@ -57,11 +59,20 @@ async def serve(process: Process) -> None:
         await ensure_first_account(plane, settings)
         stack.callback(_watch(Janitor(plane), process).cancel)
         desk = await open_desk(process, plane, producer, stack)
-        app = make_app(plane, desk, process.health, ready_urls=settings.ready_urls)
+        log = await _log_desk(process, plane, stack)
+        app = make_app(plane, desk, process.health, log=log, ready_urls=settings.ready_urls)
         await stack.enter_async_context(serve_app(app, listening, drain_s=_DRAIN_S))
         process.health.met(_READY)
         process.log.info("api.listening", address=address_of(listening))
         await process.stopping.wait()
+
+
+async def _log_desk(process: Process, plane: ControlPlane, stack: AsyncExitStack) -> LogDesk | None:
+    file = file_of(process.settings)
+    if file is None:
+        return None
+    log = DeliveryLog(process.settings, file, metrics=process.metrics, clock=now_ms)
+    return LogDesk(process.settings, plane, await stack.enter_async_context(log))
 
 
 async def ensure_first_account(plane: ControlPlane, settings: Settings) -> None:

@@ -53,6 +53,15 @@ class RetryWheel:
         position = bisect.bisect_right(self._slots, wait_ms, key=lambda slot: slot.wait_ms)
         return self._slots[max(position - 1, 0)]
 
+    def resting_slot(self, *, put_ms: int, not_before_ms: int, now_ms: int) -> Slot:
+        """Where a record is now that was put on the wheel at ``put_ms`` and moved on whenever its slot came round."""
+        while True:
+            slot = self.slot(not_before_ms - put_ms)
+            looked_at_ms = put_ms + slot.wait_ms
+            if now_ms < looked_at_ms or not_before_ms <= looked_at_ms + HOLD_MS:
+                return slot
+            put_ms = looked_at_ms
+
     def wait_ms(self, delay: timedelta, partition: int) -> int:
         """How long a record stays in ``partition`` of the topic for ``delay``."""
         return _ms(delay) * (partition + 1) // self._partitions

@@ -139,6 +139,17 @@ class Settings(BaseSettings):
         description="Start of `dataschema` in events; the default is the reference's, for its consumers' sake.",
     )
 
+    delivery_log: str | None = Field(
+        None,
+        description="File of the API's delivery log; `off`: none. Default: `eventstreams` in the user's state folder.",
+    )
+    delivery_log_retention: Duration = Field(
+        timedelta(days=7), description="How far the delivery log reaches back; its topics are kept for 7 days."
+    )
+    delivery_log_max_mib: int = Field(
+        2048, ge=8, le=1 << 20, description="Most that the delivery log holds, in MiB; the oldest goes first."
+    )
+
     cache_dir: Path | None = Field(
         None, description="Where `eventstreams up` keeps Kafka's jars; default: `eventstreams` in the user's cache."
     )

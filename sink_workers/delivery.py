@@ -23,6 +23,8 @@ from eventstreams.telemetry.logging import get_logger
 from eventstreams.telemetry.metrics import Metrics
 from eventstreams.times import Clock, to_ms
 from sink_workers.attempt import attempt, outcome_label
+from sink_workers.attempt_entries import Rest
+from sink_workers.attempt_log import AttemptLog
 from sink_workers.gate import Gate
 from sink_workers.gates import Gates, steady_ms
 from sink_workers.inbound import Undeliverable, read_event, read_waybill
@@ -45,6 +47,15 @@ class Parcel:
     event: OutboundEvent
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """An attempt that was made: for whom, when it began, how long it took."""
+
+    subscription: Subscription
+    began_ms: int
+    duration_ms: int
+
+
 class Delivery:
     """Takes records of subscription and retry topics to their sinks."""
 
@@ -58,6 +69,7 @@ class Delivery:
         gates: Gates,
         settler: Settler,
         notices: FailureNotices,
+        attempt_log: AttemptLog,
         metrics: Metrics,
         clock: Clock,
     ) -> None:
@@ -67,6 +79,7 @@ class Delivery:
         self._gates = gates
         self._settler = settler
         self._notices = notices
+        self._attempt_log = attempt_log
         self._clock = clock
         # Looked up once: for each event it would cost as much as its JSON.
         self._in_flight = metrics.in_flight.labels(sink_type)
@@ -203,16 +216,17 @@ class Delivery:
                 gate.leave(outcomes, began_ms=passed, wait_ms=self._wait_ms(outcomes))
             else:
                 gate.leave_untried()
+        made = Made(subscription, began_ms, self._clock() - began_ms)
         for parcel, outcome in zip(batch, outcomes, strict=True):
-            self._observe(parcel, subscription, outcome, began_ms)
+            self._observe(parcel, outcome, made)
         if all(isinstance(outcome, Delivered) for outcome in outcomes):
             for parcel in batch:
+                self._record(parcel, Delivered(), made, None)
                 turn.settled(parcel.record)
             return ()
-        holds = waits and gate.is_holding()
+        holder = gate if waits and gate.is_holding() else None
         steps = [
-            self._settle(parcel, outcome, turn, began_ms=began_ms, holds=holds)
-            for parcel, outcome in zip(batch, outcomes, strict=True)
+            self._settle(parcel, outcome, turn, made, holder) for parcel, outcome in zip(batch, outcomes, strict=True)
         ]
         left = await asyncio.gather(*steps) if len(steps) > 1 else [await steps[0]]
         return [parcel for parcel in left if parcel is not None]
@@ -234,40 +248,57 @@ class Delivery:
     # -- settling ----------------------------------------------------------------------------------------------
 
     async def _settle(
-        self, parcel: Parcel, outcome: DeliveryOutcome, turn: Turn, *, began_ms: int, holds: bool
+        self, parcel: Parcel, outcome: DeliveryOutcome, turn: Turn, made: Made, holder: Gate | None
     ) -> Parcel | None:
-        """Settle ``parcel``; or return it as it is to be attempted next, where it waits here for its sink."""
+        """Settle ``parcel``; or return it as it is to be attempted next, where it waits here for ``holder`` to open."""
+        rest: Rest | None = None
         match outcome:
             case Delivered():
                 pass
             case RetryLater():
-                if holds and outcome.not_before is None:
-                    return _again(parcel, outcome, began_ms)
-                await self._settler.retry(parcel.record, parcel.waybill, outcome, began_ms=began_ms)
+                if holder is not None and outcome.not_before is None:
+                    next_ms = self._clock() + holder.look_again_ms(paused=False)
+                    self._record(parcel, outcome, made, Rest(parcel.record.origin, next_ms))
+                    return _again(parcel, outcome, made.began_ms)
+                rest = await self._settler.retry(parcel.record, parcel.waybill, outcome, began_ms=made.began_ms)
             case Rejected():
-                await self._settler.reject(parcel.record, parcel.waybill, outcome, began_ms=began_ms)
+                rest = await self._settler.reject(parcel.record, parcel.waybill, outcome, began_ms=made.began_ms)
             case _:
                 assert_never(outcome)
+        self._record(parcel, outcome, made, rest)
         turn.settled(parcel.record)
         return None
 
-    def _observe(self, parcel: Parcel, subscription: Subscription, outcome: DeliveryOutcome, began_ms: int) -> None:
+    def _observe(self, parcel: Parcel, outcome: DeliveryOutcome, made: Made) -> None:
         """Tell whoever keeps count of the attempt. Nobody here waits, and nothing depends on them."""
         label, reason = outcome_label(outcome)
         self._attempts(label, reason).inc()
         if isinstance(outcome, Delivered):
             age_ms = self._clock() - parcel.waybill.accepted_at_ms
             self._delivery_seconds.observe(age_ms / 1000)
-        self._notices.settled(subscription.sink_sid, subscription.sid, parcel.event.type, outcome)
+        self._notices.settled(made.subscription.sink_sid, made.subscription.sid, parcel.event.type, outcome)
         log = _log.debug if isinstance(outcome, Delivered) else _log.info
         log(
             "delivery.attempted",
             event_id=parcel.event.id,
-            subscription=subscription.sid,
+            subscription=made.subscription.sid,
             attempt=parcel.waybill.attempt,
             outcome=label,
             reason=reason,
-            duration_ms=self._clock() - began_ms,
+            duration_ms=made.duration_ms,
+        )
+
+    def _record(self, parcel: Parcel, outcome: DeliveryOutcome, made: Made, rest: Rest | None) -> None:
+        """Have the delivery log told of the attempt, and where the event is now."""
+        self._attempt_log.attempted(
+            parcel.record,
+            parcel.waybill,
+            parcel.event,
+            outcome,
+            sink_sid=made.subscription.sink_sid,
+            began_ms=made.began_ms,
+            duration_ms=made.duration_ms,
+            rest=rest,
         )
 
 

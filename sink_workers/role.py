@@ -21,6 +21,7 @@ from eventstreams.sinks import DestinationGuard
 from eventstreams.sinks.contract import AnySinkPlugin
 from eventstreams.times import now_ms
 from eventstreams.topics import Topics
+from sink_workers.attempt_log import AttemptLog
 from sink_workers.delivery import Delivery
 from sink_workers.gate import GateState
 from sink_workers.gates import Gates
@@ -62,7 +63,18 @@ async def _open(process: Process, plugin: AnySinkPlugin, stack: AsyncExitStack) 
     producer = await stack.enter_async_context(AckedProducer(settings))
     guard = DestinationGuard(settings.allowed_destinations)
     pool = await stack.enter_async_context(SinkPool(plugin, feed, vault, guard))
-    settler = Settler(settings, sink_type, producer=producer, admin=admin, metrics=metrics, clock=now_ms)
+    attempt_log = await stack.enter_async_context(
+        AttemptLog(settings, sink_type, snapshot=feed.snapshot, metrics=metrics, clock=now_ms)
+    )
+    settler = Settler(
+        settings,
+        sink_type,
+        producer=producer,
+        admin=admin,
+        attempt_log=attempt_log,
+        metrics=metrics,
+        clock=now_ms,
+    )
     notices = await stack.enter_async_context(
         open_notices(process, feed=feed, catalog=catalog, codec=codec, producer=producer)
     )
@@ -77,6 +89,7 @@ async def _open(process: Process, plugin: AnySinkPlugin, stack: AsyncExitStack) 
         gates=gates,
         settler=settler,
         notices=notices,
+        attempt_log=attempt_log,
         metrics=metrics,
         clock=now_ms,
     )

@@ -22,6 +22,8 @@ from eventstreams.telemetry.logging import get_logger
 from eventstreams.telemetry.metrics import Metrics
 from eventstreams.times import Clock, to_ms
 from eventstreams.topics import Topics
+from sink_workers.attempt_entries import Rest
+from sink_workers.attempt_log import AttemptLog
 from sink_workers.inbound import Undeliverable
 
 _REPEAT_S: Final = (0.1, 0.5, 2.0, 5.0)  # between writes that Kafka did not take; the last one repeats
@@ -54,6 +56,7 @@ class Settler:
         *,
         producer: AckedProducer,
         admin: KafkaAdmin,
+        attempt_log: AttemptLog,
         metrics: Metrics,
         clock: Clock,
     ) -> None:
@@ -63,10 +66,11 @@ class Settler:
         self._sink_type = sink_type
         self._producer = producer
         self._admin = admin
+        self._attempt_log = attempt_log
         self._metrics = metrics
         self._clock = clock
 
-    async def retry(self, record: Record, waybill: Waybill, outcome: RetryLater, *, began_ms: int) -> None:
+    async def retry(self, record: Record, waybill: Waybill, outcome: RetryLater, *, began_ms: int) -> Rest:
         """Have ``record`` tried again later, or at its deadline declared dead. ``began_ms``: of the failed attempt."""
         at_ms = next_attempt_ms(
             self._delays,
@@ -77,20 +81,22 @@ class Settler:
             random=random.random,
         )
         waiting = failed(waybill, outcome, began_ms=began_ms)
-        await self.wait_on(record, replace(waiting, not_before_ms=at_ms, origin=waybill.origin or record.origin))
+        waiting = replace(waiting, not_before_ms=at_ms, origin=waybill.origin or record.origin)
+        place = await self.wait_on(record, waiting)
         self._metrics.retries.labels(self._sink_type, outcome.reason.value).inc()
+        return Rest(place, at_ms)
 
-    async def wait_on(self, record: Record, waybill: Waybill) -> None:
-        """Put ``record`` into the slot of the wheel that suits ``waybill.not_before_ms``, without an attempt."""
+    async def wait_on(self, record: Record, waybill: Waybill) -> str:
+        """Put ``record`` into the slot of the wheel that suits ``waybill.not_before_ms``; return its new place."""
         slot = self._wheel.slot(waybill.not_before_ms - self._clock())
-        await self._write(
+        return await self._write(
             self._topics.retry(self._sink_type, slot.delay),
             record,
             retry_headers(record.headers, waybill),
             slot.partition,
         )
 
-    async def reject(self, record: Record, waybill: Waybill, outcome: Rejected, *, began_ms: int) -> None:
+    async def reject(self, record: Record, waybill: Waybill, outcome: Rejected, *, began_ms: int) -> Rest:
         """Make a dead letter of ``record``, which its sink refuses for good."""
         made = replace(
             waybill,
@@ -100,7 +106,7 @@ class Settler:
             last_status=outcome.status,
             last_answer=outcome.answer,
         )
-        await self._bury(record, made, outcome.reason, outcome.detail)
+        return await self._bury(record, made, outcome.reason, outcome.detail)
 
     async def expire(self, record: Record, waybill: Waybill) -> None:
         """Make a dead letter of ``record``, whose deadline is over."""
@@ -108,30 +114,35 @@ class Settler:
         last = (
             f"{attempts} attempts; the last: {waybill.last_reason}: {waybill.last_detail}" if attempts else "no attempt"
         )
-        await self._bury(record, waybill, DeadReason.EXPIRED, last, code=waybill.last_code)
+        code = waybill.last_code or DeadReason.EXPIRED.code
+        rest = await self._bury(record, waybill, DeadReason.EXPIRED, last, code=code)
+        self._attempt_log.died(record, waybill, DeadReason.EXPIRED, code=code, detail=last, rest=rest)
 
     async def discard(self, record: Record, waybill: Waybill | None, why: Undeliverable) -> None:
         """Make a dead letter of ``record``, which cannot be delivered to anybody."""
-        await self._bury(record, waybill, why.reason, why.detail)
+        rest = await self._bury(record, waybill, why.reason, why.detail)
+        self._attempt_log.died(record, waybill, why.reason, code=why.reason.code, detail=why.detail, rest=rest)
 
     async def _bury(
         self, record: Record, waybill: Waybill | None, reason: DeadReason, detail: str, *, code: int | None = None
-    ) -> None:
+    ) -> Rest:
         headers = dead_headers(
             record.headers, waybill, origin=record.origin, reason=reason, code=code or reason.code, detail=detail
         )
-        await self._write(self._topics.dead(self._sink_type), record, headers, -1)
+        place = await self._write(self._topics.dead(self._sink_type), record, headers, -1)
         self._metrics.dead_letters.labels(self._sink_type, reason.value).inc()
         _log.debug("event.died", origin=record.origin, reason=reason.value, detail=detail)
+        return Rest(place)
 
-    async def _write(self, topic: str, record: Record, headers: list[tuple[str, bytes]], partition: int) -> None:
+    async def _write(self, topic: str, record: Record, headers: list[tuple[str, bytes]], partition: int) -> str:
+        """Return the place of the copy once the broker has it."""
         failures = 0
         while True:
             answer = await self._producer.send(
                 topic, record.value, key=record.key, headers=headers, partition=partition
             )
             if isinstance(answer, Acked):
-                return
+                return f"{topic}/{answer.partition}/{answer.offset}"
             self._metrics.settle_failures.labels(self._sink_type).inc()
             _log.error(
                 "settlement.failed", topic=topic, error=answer.text, follows="its lane waits; nothing is committed"

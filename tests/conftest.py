@@ -49,6 +49,7 @@ def installation_settings(kafka: str) -> Iterator[Settings]:
         retry_partitions=2,
         retry_delays="200ms,1s",
         secret_key=new_key(),
+        delivery_log="off",
         allowed_destinations="127.0.0.0/8",
         api_listen="127.0.0.1:0",
         gateway_listen="127.0.0.1:0",

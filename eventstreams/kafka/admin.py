@@ -112,6 +112,19 @@ class KafkaAdmin:
                     return True
         return False
 
+    async def committed(self, group: str, topic: str) -> Mapping[int, int]:
+        """The next offset that ``group`` will read of each partition of ``topic``; without those it never committed.
+
+        Raises:
+            TopicError: Kafka did not say.
+        """
+        listing = await self._list(_REQUEST_S)
+        if topic not in listing.topics:
+            return {}
+        partitions = [Partition(topic, number) for number in listing.topics[topic].partitions]
+        found = await committed_offsets(self._settings, group, partitions)
+        return {partition.number: offset for partition, offset in found.items()}
+
     async def ranges(
         self, topics: Sequence[str], *, after_ms: int | None = None, before_ms: int | None = None
     ) -> Sequence[Range]:

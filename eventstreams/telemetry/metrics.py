@@ -100,6 +100,28 @@ class Metrics:
             "Notices to those who subscribe to error logs: published, dropped or not acknowledged.",
             "outcome",
         )
+        self.attempt_log_dropped: Final = self._counter(
+            "eventstreams_attempt_log_dropped_total",
+            "Attempts that are missing in the delivery log, because Kafka did not take them in time.",
+            "sink_type",
+        )
+        self.delivery_log_lag_records: Final = self._gauge(
+            "eventstreams_delivery_log_lag_records", "Records that the delivery log has still to read.", "topic"
+        )
+        self.delivery_log_lag: Final = self._gauge(
+            "eventstreams_delivery_log_lag_seconds", "How old what the delivery log has read last is, while it lags."
+        )
+        self.delivery_log_bytes: Final = self._gauge(
+            "eventstreams_delivery_log_size_bytes", "What the delivery log holds."
+        )
+        self.delivery_log_skipped: Final = self._counter(
+            "eventstreams_delivery_log_skipped_total",
+            "Entries of the attempts topic that this release cannot read.",
+        )
+        self.delivery_log_rebuilds: Final = self._counter(
+            "eventstreams_delivery_log_rebuilds_total",
+            "Times that the delivery log was found damaged or removed, and built anew.",
+        )
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, registry=self.registry)

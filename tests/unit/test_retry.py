@@ -80,3 +80,15 @@ def test_any_time_is_met_to_within_the_hold_after_a_few_moves(wait: int) -> None
 
     assert now - wait <= HOLD_MS  # late by no more than the shortest slot
     assert moves <= 6
+
+
+@given(wait=st.integers(0, 4 * HOUR_MS), partitions=st.integers(1, 12), data=st.data())
+def test_where_a_record_rests_is_what_its_moves_lead_to(wait: int, partitions: int, data: st.DataObject) -> None:
+    wheel = RetryWheel(DELAYS, partitions=partitions)
+    now = data.draw(st.integers(0, wait))
+    put, slot = 0, wheel.slot(wait)
+    while (looked_at := put + slot.wait_ms) <= now and wait > looked_at + HOLD_MS:  # as the worker moves it
+        put, slot = looked_at, wheel.slot(wait - looked_at)
+
+    assert wheel.resting_slot(put_ms=0, not_before_ms=wait, now_ms=now) == slot
+    assert put <= now

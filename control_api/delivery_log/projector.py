@@ -1,0 +1,196 @@
+"""Reads the events and attempts topics into the store, on a thread of its own, for ever.
+
+Whatever goes wrong with the store or Kafka, it opens the store again and goes on from the offsets that are in it.
+"""
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final, Self
+
+from control_api.delivery_log.sqlite_schema import MOST_ENTRIES
+from control_api.delivery_log.store import AcceptedEvent, LoggedEntry, LogWriter, StoreDamagedError
+from eventstreams.attempts import UnreadableRecordError, decode
+from eventstreams.errors import EventStreamsError
+from eventstreams.headers import ACCOUNT, ID, TIME, TYPE
+from eventstreams.kafka.records import Partition, Record
+from eventstreams.kafka.topics_reader import Backlog, TopicsReader
+from eventstreams.settings import Settings
+from eventstreams.telemetry.logging import get_logger
+from eventstreams.telemetry.metrics import Metrics
+from eventstreams.times import Clock
+from eventstreams.topics import Topics
+
+_READ: Final = 1_000  # records in one transaction; an attempts record holds up to 256 entries
+_WAIT_S: Final = 0.2
+_IDLE_WRITE_MS: Final = 5_000  # what is too old goes although nothing comes
+_AGAIN_S: Final = 2.0
+_LONGEST_NAME: Final = 1024
+
+_log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How far behind the log is.
+
+    Attributes:
+        records: That are in the topics and not in the log.
+        read_until_ms: Every record that is older is in the log. None before a record of each partition was read.
+        seconds: How long ago that is; 0 when there is nothing to read.
+    """
+
+    records: int
+    read_until_ms: int | None
+    seconds: float | None
+
+
+class Projector:
+    """Use as ``with``: leaving ends the thread after the transaction that it is in."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        writer: LogWriter,
+        *,
+        metrics: Metrics,
+        clock: Clock,
+    ) -> None:
+        topics = Topics(settings)
+        self._settings = settings
+        self._topics = (topics.attempts, topics.events)
+        self._writer = writer
+        self._metrics = metrics
+        self._clock = clock
+        self._stopping = threading.Event()
+        self._damaged = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="delivery-log", daemon=True)
+        self._lag: Lag | None = None
+        self._current_ms: int | None = None
+        self._written_ms = 0
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stopping.set()
+        self._thread.join()
+
+    @property
+    def lag(self) -> Lag | None:
+        """None while it is not known: at the start, and while the store or Kafka cannot be used."""
+        return self._lag
+
+    def rebuild(self) -> None:
+        """Throw the store away and begin anew: somebody who read it found it damaged."""
+        self._damaged.set()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._follow()
+            except StoreDamagedError as error:
+                _log.warning("delivery_log.thrown_away", error=str(error), follows="it is built anew from Kafka")
+                self._metrics.delivery_log_rebuilds.inc()
+                self._lag = None
+                self._writer.discard()
+            except EventStreamsError as error:
+                _log.warning("delivery_log.halted", error=str(error), follows="again in a moment; it lags meanwhile")
+                self._halt()
+            except Exception:  # noqa: BLE001 - a bug in what nobody waits for must not end the API
+                _log.exception("delivery_log.failed", follows="again in a moment; it lags meanwhile")
+                self._halt()
+        self._writer.close()
+
+    def _halt(self) -> None:
+        self._lag = None
+        if self._current_ms is not None:
+            self._metrics.delivery_log_lag.set((self._clock() - self._current_ms) / 1000)
+        self._stopping.wait(_AGAIN_S)
+
+    def _follow(self) -> None:
+        with TopicsReader(self._settings, self._topics) as reader:
+            identity = f"{reader.cluster_id()}/{self._settings.topic_prefix}"
+            reader.start(self._writer.open(identity))
+            self._damaged.clear()
+            while not self._stopping.is_set():
+                records = reader.read(_READ, wait_s=_WAIT_S)
+                if self._damaged.is_set():
+                    self._damaged.clear()
+                    raise StoreDamagedError("a search found the store damaged")
+                now_ms = self._clock()
+                if records or now_ms - self._written_ms >= _IDLE_WRITE_MS:
+                    self._writer.write(*self._sort(records), reader.offsets(), now_ms=now_ms)
+                    self._written_ms = now_ms
+                self._tell(reader.backlogs())
+
+    def _sort(self, records: Sequence[Record]) -> tuple[Sequence[AcceptedEvent], Sequence[LoggedEntry]]:
+        """The events and the entries in ``records``."""
+        events: list[AcceptedEvent] = []
+        entries: list[LoggedEntry] = []
+        attempts = self._topics[0]
+        for record in records:
+            if record.topic == attempts:
+                entries += self._entries(record)
+            elif (event := read_event(record)) is not None:
+                events.append(event)
+        return events, entries
+
+    def _entries(self, record: Record) -> Sequence[LoggedEntry]:
+        try:
+            decoded = decode(record.value)
+        except UnreadableRecordError as error:
+            _log.warning("attempts.record_skipped", place=record.origin, error=str(error))
+            self._metrics.delivery_log_skipped.inc()
+            return ()
+        found = [
+            LoggedEntry(record.partition, record.offset, index, entry)
+            for index, entry in enumerate(decoded[:MOST_ENTRIES])
+            if entry is not None
+        ]
+        if len(found) < len(decoded):
+            self._metrics.delivery_log_skipped.inc(len(decoded) - len(found))
+        return found
+
+    def _tell(self, backlogs: Mapping[Partition, Backlog] | None) -> None:
+        now_ms = self._clock()
+        self._lag = None if backlogs is None else _lag(backlogs, now_ms)
+        if backlogs is None or self._lag is None:
+            return
+        for topic in self._topics:
+            left = sum(backlog.records for partition, backlog in backlogs.items() if partition.topic == topic)
+            self._metrics.delivery_log_lag_records.labels(topic.removeprefix(self._settings.topic_prefix)).set(left)
+        if self._lag.read_until_ms is not None:
+            self._current_ms = self._lag.read_until_ms
+            self._metrics.delivery_log_lag.set((now_ms - self._current_ms) / 1000)
+        self._metrics.delivery_log_bytes.set(self._writer.held_bytes)
+
+
+def read_event(record: Record) -> AcceptedEvent | None:
+    """The event in a record of the events topic; None where nobody could ask for it, having no account or id."""
+    headers = dict(record.headers)
+    try:
+        account, event_id, event_type = headers[ACCOUNT].decode(), headers[ID].decode(), headers[TYPE].decode()
+        time = headers[TIME].decode()
+    except (KeyError, UnicodeDecodeError):
+        return None
+    if max(len(account), len(event_id), len(event_type), len(time)) > _LONGEST_NAME:
+        return None
+    return AcceptedEvent(record.timestamp_ms, record.partition, record.offset, event_id, account, event_type, time)
+
+
+def _lag(backlogs: Mapping[Partition, Backlog], now_ms: int) -> Lag:
+    behind = [backlog for backlog in backlogs.values() if backlog.records]
+    if not behind:
+        return Lag(0, now_ms, 0.0)
+    times = [backlog.read_until_ms for backlog in behind if backlog.read_until_ms is not None]
+    until_ms = min(times) if len(times) == len(behind) else None
+    return Lag(
+        records=sum(backlog.records for backlog in behind),
+        read_until_ms=until_ms,
+        seconds=None if until_ms is None else max(now_ms - until_ms, 0) / 1000,
+    )

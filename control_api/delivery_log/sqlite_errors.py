@@ -1,0 +1,27 @@
+"""SQLite's errors as ours."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from control_api.delivery_log.store import SearchTooLongError, StoreDamagedError, StoreUnavailableError
+
+# Damaged, no database at all, or without the tables that ours has: the file is not what we wrote.
+_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
+_PRIMARY: Final = 0xFF  # the rest of a code only says more of it
+
+
+@contextmanager
+def telling(file: Path) -> Iterator[None]:
+    """Raise ours for what SQLite raises meanwhile."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & _PRIMARY
+        if code == sqlite3.SQLITE_INTERRUPT:
+            raise SearchTooLongError("the search would take too long") from None
+        if code in _DAMAGED:
+            raise StoreDamagedError(f"{file} is damaged: {error}") from error
+        raise StoreUnavailableError(f"{file} cannot be used just now: {error}") from error

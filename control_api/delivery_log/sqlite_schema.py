@@ -1,0 +1,85 @@
+"""The tables. Everything is in segments, each with tables of its own: to drop one costs next to nothing, whereas to
+delete its rows would cost as much as writing them did, and indexes stay small enough to be written in memory.
+
+``$`` stands for the number of a segment. Texts that repeat (SIDs, types, reasons, topics) are numbers of ``name_$``.
+A place is one integer: partition, offset and position in the record.
+"""
+
+from typing import Final
+
+APPLICATION_ID: Final = 0x45534C47  # "ESLG"
+VERSION: Final = 1
+
+BASE: Final = """
+create table about (identity text not null);
+create table position (
+    topic text not null, partition integer not null, following integer not null, primary key (topic, partition)
+) without rowid;
+create table segment (
+    id integer primary key, begun_ms integer not null, first_ms integer not null, last_ms integer not null,
+    bytes integer not null
+);
+"""
+
+SEGMENT: Final = """
+create table name_$ (id integer primary key, text text not null unique);
+create table event_$ (
+    at integer not null, place integer not null, id text not null, account integer not null, type integer not null,
+    time text not null, primary key (at, place)
+) without rowid;
+create index event_id_$ on event_$ (id);
+create table entry_$ (
+    at integer not null, place integer not null, kind integer not null, failed integer not null, event text not null,
+    type integer not null, account integer not null, subscription integer not null, sink integer,
+    sink_type integer not null, attempt integer not null, duration integer, accepted integer, deadline integer,
+    origin_topic integer not null, origin text not null, rest_topic integer, rest text, next integer, reason integer,
+    code integer, status integer, detail text, answer text, primary key (at, place)
+) without rowid;
+create index entry_event_$ on entry_$ (event);
+create index entry_account_$ on entry_$ (account, at, place);
+create index entry_subscription_$ on entry_$ (subscription, at, place);
+create index entry_sink_$ on entry_$ (sink, at, place);
+create index entry_failed_$ on entry_$ (account, at, place) where failed = 1;
+create index entry_failed_subscription_$ on entry_$ (subscription, at, place) where failed = 1;
+"""
+
+DROP_SEGMENT: Final = "drop table name_$; drop table event_$; drop table entry_$; delete from segment where id = $;"
+
+ADD_NAME: Final = "insert into name_$ values (?, ?)"
+ADD_EVENT: Final = "insert or ignore into event_$ values (?, ?, ?, ?, ?, ?)"
+ADD_ENTRY: Final = (
+    "insert or ignore into entry_$ values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+ADD_POSITION: Final = "insert or replace into position values (?, ?, ?)"
+ADD_SEGMENT: Final = "insert into segment values (?, ?, ?, ?, 0)"
+GROW_SEGMENT: Final = "update segment set first_ms = ?, last_ms = ?, bytes = ? where id = ?"
+
+SEGMENTS: Final = "select id, first_ms, last_ms from segment order by last_ms desc"
+NAMES: Final = "select id, text from name_$ order by id"
+NAME: Final = "select text from name_$ where id = ?"
+NAME_ID: Final = "select id from name_$ where text = ?"
+EVENT: Final = (
+    "select at, place, id, type, time from event_$ indexed by event_id_$ where id = ? and account = ? and at >= ? "
+    "order by at desc, place desc limit 1"
+)
+
+_OFFSET_BITS: Final = 41  # 2 million million records of a partition
+_POSITION_BITS: Final = 12
+MOST_ENTRIES: Final = 1 << _POSITION_BITS
+"""Of one record; the others are left out."""
+
+
+def sql(template: str, segment: int) -> str:
+    """``template`` for one segment."""
+    return template.replace("$", str(segment))
+
+
+def place(partition: int, offset: int, position: int = 0) -> int:
+    """One integer that sorts as the three do, and fits SQLite's: partitions are at most 1,000."""
+    return (partition << _OFFSET_BITS | offset) << _POSITION_BITS | position
+
+
+def unplace(number: int) -> tuple[int, int, int]:
+    """Partition, offset and position."""
+    rest, position = number >> _POSITION_BITS, number & (MOST_ENTRIES - 1)
+    return rest >> _OFFSET_BITS, rest & ((1 << _OFFSET_BITS) - 1), position

@@ -1,0 +1,137 @@
+"""What a store of the delivery log takes and answers. SQLite is the one there is; another has to keep to this."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from eventstreams.attempts import Entry
+from eventstreams.errors import EventStreamsError
+from eventstreams.kafka.records import Partition
+
+
+class StoreDamagedError(EventStreamsError):
+    """What the store holds cannot be relied on: it is to be thrown away and built anew."""
+
+
+class StoreUnavailableError(EventStreamsError):
+    """The store cannot be used just now; what it holds is not in doubt."""
+
+
+class SearchTooLongError(EventStreamsError):
+    """A search was given up because it would have taken too long."""
+
+
+class AcceptedEvent(NamedTuple):
+    """One record of the events topic, without its value. ``time`` is what the producer wrote."""
+
+    accepted_ms: int
+    partition: int
+    offset: int
+    id: str
+    account_sid: str
+    type: str
+    time: str
+
+
+class LoggedEntry(NamedTuple):
+    """One entry of the attempts topic, and where it stands there; ``position`` counts within its record."""
+
+    partition: int
+    offset: int
+    position: int
+    entry: Entry
+
+    @property
+    def mark(self) -> "Mark":
+        return Mark(self.entry.at_ms, self.partition, self.offset, self.position)
+
+
+class Mark(NamedTuple):
+    """Where an entry stands among all, oldest first. The same however often the store is built."""
+
+    at_ms: int
+    partition: int
+    offset: int
+    position: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryQuery:
+    """Which entries of one account. None: whatever.
+
+    Attributes:
+        failed: Only those that are neither delivered nor redriven.
+        from_ms: At this time or later.
+        before_ms: Sooner than this.
+        mark: Only what is older, or with ``newer`` what is newer, than this.
+        newer: The oldest of those that are newer, instead of the newest of those that are older.
+        skip: How many to leave out first.
+        limit: How many at most.
+    """
+
+    account_sid: str
+    event_id: str | None = None
+    subscription_sid: str | None = None
+    sink_sid: str | None = None
+    kind: str | None = None
+    failed: bool = False
+    reason: str | None = None
+    from_ms: int = 0
+    before_ms: int | None = None
+    mark: Mark | None = None
+    newer: bool = False
+    skip: int = 0
+    limit: int
+
+
+class LogWriter(Protocol):
+    """One thread's."""
+
+    @property
+    def held_bytes(self) -> int:
+        """What the store holds now."""
+
+    def open(self, identity: str) -> Mapping[Partition, int]:
+        """The next offset of each partition that is in the store; empty for one that is new.
+
+        Args:
+            identity: Which topics of which Kafka; a store of others is begun anew.
+
+        Raises:
+            StoreUnavailableError: it cannot be written, or another process writes it.
+        """
+
+    def write(
+        self,
+        events: Sequence[AcceptedEvent],
+        entries: Sequence[LoggedEntry],
+        offsets: Mapping[Partition, int],
+        *,
+        now_ms: int,
+    ) -> None:
+        """Take all of it in, or nothing; and let go of what is too old or too much.
+
+        Raises:
+            StoreDamagedError: begin anew.
+            StoreUnavailableError: try again.
+        """
+
+    def discard(self) -> None:
+        """Throw away everything. ``open`` begins anew."""
+
+    def close(self) -> None: ...
+
+
+class LogReader(Protocol):
+    """May be asked from several threads at once. What is past the retention is not answered.
+
+    All methods raise ``StoreUnavailableError``, ``StoreDamagedError`` and ``SearchTooLongError``.
+    """
+
+    def entries(self, query: EntryQuery) -> Sequence[LoggedEntry]:
+        """Newest first."""
+
+    def event(self, account_sid: str, event_id: str) -> AcceptedEvent | None:
+        """The event; of several with this id the one that was accepted last."""
+
+    def close(self) -> None: ...

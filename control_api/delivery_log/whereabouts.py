@@ -1,0 +1,175 @@
+"""Where one event is now, for each subscription that it is for. Pure.
+
+What the log has of it decides; of what it has nothing, the routes and the offsets of the router tell.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import assert_never
+
+from control_api.delivery_log.store import AcceptedEvent, LoggedEntry
+from eventstreams.attempts import Entry, EntryKind
+from eventstreams.control.records import Subscription, SubscriptionState
+from eventstreams.retry import RetryWheel
+from eventstreams.topics import Topics
+
+
+class DeliveryState(StrEnum):
+    """Where the event stands for one subscription.
+
+    ``routing``: the router has not come to it. ``waiting``: on the subscription's topic, for its first attempt.
+    ``retrying``: on a retry topic, until its next attempt or its deadline. ``unrecorded``: nothing is left on the
+    topic and nothing is known; what happened to it was not logged.
+    """
+
+    ROUTING = "routing"
+    WAITING = "waiting"
+    RETRYING = "retrying"
+    DELIVERED = "delivered"
+    DEAD = "dead"
+    UNRECORDED = "unrecorded"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a record is. ``offset``: None where only its partition is known; ``partition`` likewise."""
+
+    topic: str
+    partition: int | None = None
+    offset: int | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "Place":
+        """From ``topic/partition/offset``."""
+        topic, partition, offset = (*text.split("/"), "", "")[:3]
+        return cls(topic, _number(partition), _number(offset))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whereabouts:
+    """One subscription's part.
+
+    Attributes:
+        sink_sid: None where it is not known any more.
+        place: None for delivered and unrecorded.
+        last: What was logged last; None before the first attempt.
+        attempts: How many there were.
+        next_try_ms: None where there will be none, or at once.
+        deadline_ms: None where it is not known.
+        paused: The subscription or its sink is paused.
+    """
+
+    subscription_sid: str
+    sink_sid: str | None
+    state: DeliveryState
+    place: Place | None
+    last: Entry | None = None
+    attempts: int = 0
+    next_try_ms: int | None = None
+    deadline_ms: int | None = None
+    paused: bool = False
+
+
+def latest(entries: Iterable[LoggedEntry]) -> Mapping[str, Entry]:
+    """The last of ``entries`` of each subscription."""
+    found: dict[str, LoggedEntry] = {}
+    for each in entries:
+        sid = each.entry.subscription_sid
+        if sid not in found or found[sid].mark < each.mark:
+            found[sid] = each
+    return {sid: each.entry for sid, each in found.items()}
+
+
+def matching(event: AcceptedEvent, subscriptions: Iterable[Subscription]) -> Sequence[Subscription]:
+    """Those of the account's ``subscriptions`` that the router copies ``event`` to, as they are now."""
+    return [
+        each
+        for each in subscriptions
+        if each.state is SubscriptionState.ACTIVE
+        and any(wanted.type == event.type and (wanted.since_ms or 0) <= event.accepted_ms for wanted in each.types)
+    ]
+
+
+def after_entry(entry: Entry, *, topics: Topics, wheel: RetryWheel, now_ms: int) -> Whereabouts:
+    """What the last entry of a subscription says."""
+    kind = EntryKind(entry.kind)
+    place = None if entry.rests_at is None else Place.parse(entry.rests_at)
+    found = Whereabouts(
+        subscription_sid=entry.subscription_sid,
+        sink_sid=entry.sink_sid,
+        state=DeliveryState.DELIVERED,
+        place=place,
+        last=entry,
+        attempts=entry.attempt,
+        deadline_ms=entry.deadline_ms,
+    )
+    match kind:
+        case EntryKind.DELIVERED:
+            return found
+        case EntryKind.RETRY_LATER:
+            next_ms = entry.next_at_ms
+            expires = next_ms is None or (entry.deadline_ms is not None and next_ms >= entry.deadline_ms)
+            return replace(
+                found,
+                state=DeliveryState.RETRYING,
+                place=_on_wheel(entry, place, topics, wheel, now_ms),
+                next_try_ms=None if expires else next_ms,
+            )
+        case EntryKind.REJECTED | EntryKind.DIED:
+            return replace(found, state=DeliveryState.DEAD)
+        case EntryKind.REDRIVEN:
+            return replace(found, state=DeliveryState.WAITING)
+        case _:
+            assert_never(kind)
+
+
+def before_entry(
+    event: AcceptedEvent,
+    subscription: Subscription,
+    *,
+    routed: bool,
+    gone: bool,
+    topics: Topics,
+    ttl_ms: int,
+) -> Whereabouts:
+    """What can be said of a matching subscription of which nothing is logged.
+
+    Args:
+        event: Which.
+        subscription: For whom.
+        routed: The router is past the event.
+        gone: Everything in the subscription's topic is settled, and what was settled would be in the log by now.
+        topics: Names.
+        ttl_ms: For subscriptions that ask for no other.
+    """
+    topic = topics.subscription(subscription.sink_type, subscription.sid)
+    if not routed:
+        state, place = DeliveryState.ROUTING, Place(topics.events, event.partition, event.offset)
+    elif not gone:
+        state, place = DeliveryState.WAITING, Place(topic)
+    else:
+        state, place = DeliveryState.UNRECORDED, None
+    return Whereabouts(
+        subscription_sid=subscription.sid,
+        sink_sid=subscription.sink_sid,
+        state=state,
+        place=place,
+        deadline_ms=event.accepted_ms + (subscription.ttl_ms or ttl_ms),
+    )
+
+
+def _on_wheel(entry: Entry, put: Place | None, topics: Topics, wheel: RetryWheel, now_ms: int) -> Place | None:
+    """Where a record that waits for its retry is now: it moves on to shorter slots without being logged."""
+    if put is None or entry.next_at_ms is None:
+        return put
+    if put.topic == topics.subscription(entry.sink_type, entry.subscription_sid):
+        return put  # its sink as a whole does not work: it waits where it is
+    put_ms = entry.at_ms + (entry.duration_ms or 0)
+    slot = wheel.resting_slot(put_ms=put_ms, not_before_ms=entry.next_at_ms, now_ms=now_ms)
+    now = Place(topics.retry(entry.sink_type, slot.delay), slot.partition)
+    return put if (put.topic, put.partition) == (now.topic, now.partition) else now
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isdecimal() else None

@@ -1,0 +1,123 @@
+"""What happened to one event's copy for one subscription: the entries of the attempts topic. Pure.
+
+Many entries share one record, as JSON: ``{"v": 1, "fields": [names], "entries": [[values], …]}``. The names make a
+record readable by itself, and let a later release add some. Never any of the event's data.
+"""
+
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from typing import Final, NamedTuple, get_args, get_type_hints
+
+import orjson
+
+VERSION: Final = 1
+_LARGEST: Final = 2**63 - 1  # what SQL's integers hold
+
+
+class EntryKind(StrEnum):
+    """What happened.
+
+    The first three are an attempt's outcome. ``died``: it became a dead letter without another attempt.
+    ``redriven``: its dead letter was put on the subscription's topic again.
+    """
+
+    DELIVERED = "delivered"
+    RETRY_LATER = "retry_later"
+    REJECTED = "rejected"
+    DIED = "died"
+    REDRIVEN = "redriven"
+
+
+class Entry(NamedTuple):
+    """One thing that happened. A tuple, since a worker makes one for every delivery.
+
+    Attributes:
+        kind: Of ``EntryKind``.
+        at_ms: When the attempt began, or when it died, by the worker's clock.
+        attempt: The attempt's number, from 1; of what died: how many there were.
+        duration_ms: How long the attempt took, its whole batch; None where there was none.
+        accepted_ms: By the broker; None where the record did not say.
+        deadline_ms: No attempt begins at or after this; None where the record did not say.
+        origin: ``topic/partition/offset`` of the copy on the subscription's topic.
+        rests_at: The same of the copy on a retry or dead-letter topic, as it was put there; None for delivered.
+        next_at_ms: The next attempt begins no sooner; equal to ``deadline_ms`` where there will be none.
+        reason: Of ``RetryReason`` or ``DeadReason``; None for delivered.
+        code: Service error code.
+        status: The destination's status code.
+        detail: In words, at most 1 KiB.
+        answer: Start of the destination's answer, at most 1 KiB.
+    """
+
+    kind: str
+    at_ms: int
+    event_id: str
+    event_type: str
+    account_sid: str
+    subscription_sid: str
+    sink_sid: str | None
+    sink_type: str
+    attempt: int
+    duration_ms: int | None
+    accepted_ms: int | None
+    deadline_ms: int | None
+    origin: str
+    rests_at: str | None = None
+    next_at_ms: int | None = None
+    reason: str | None = None
+    code: int | None = None
+    status: int | None = None
+    detail: str | None = None
+    answer: str | None = None
+
+
+_FIELDS: Final = list(Entry._fields)
+_TYPES: Final = tuple(get_args(hint) or hint for hint in get_type_hints(Entry).values())
+_NUMBERS: Final = tuple(index for index, types in enumerate(_TYPES) if types is int or types == (int, type(None)))
+_KINDS: Final = frozenset(EntryKind)
+
+
+class UnreadableRecordError(ValueError):
+    """A record of the attempts topic that this release cannot read."""
+
+
+def encode(entries: Iterable[Entry]) -> bytes:
+    """The value of a record with ``entries``.
+
+    Raises:
+        TypeError: an entry holds what JSON cannot.
+    """
+    return orjson.dumps({"v": VERSION, "fields": _FIELDS, "entries": [tuple(entry) for entry in entries]})
+
+
+def decode(value: bytes) -> Sequence[Entry | None]:
+    """The entries of a record, in order; None stands for one that makes no sense or is of a later release.
+
+    Raises:
+        UnreadableRecordError: the whole record makes no sense.
+    """
+    try:
+        content = orjson.loads(value)
+        version, fields, rows = content["v"], content["fields"], content["entries"]
+    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+        raise UnreadableRecordError(f"not a record of attempts: {error}") from None
+    if version != VERSION or not isinstance(fields, list) or not isinstance(rows, list):
+        raise UnreadableRecordError(f"version {version!r} of the records of attempts, and this release reads {VERSION}")
+    if fields == _FIELDS:
+        return [_entry(row) for row in rows]
+    return [_entry(_in_order(fields, row)) for row in rows]
+
+
+def _in_order(fields: Sequence[object], row: object) -> object:
+    """The values of ``row``, whose names are ``fields``, in our order; None where it has none."""
+    if not isinstance(row, list):
+        return None
+    values = dict(zip(map(str, fields), row, strict=False))
+    return [values.get(name) for name in _FIELDS]
+
+
+def _entry(row: object) -> Entry | None:
+    if not isinstance(row, list) or len(row) != len(_FIELDS) or not all(map(isinstance, row, _TYPES)):
+        return None
+    if row[0] not in _KINDS or any((row[index] or 0) > _LARGEST for index in _NUMBERS):
+        return None
+    return Entry(*row)

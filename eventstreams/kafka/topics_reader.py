@@ -1,0 +1,162 @@
+"""Reads every partition of some topics from given offsets on, and knows how far it is behind. Never commits.
+
+For a thread of its own: all calls wait, and all must come from one thread.
+"""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final, Self
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from eventstreams.errors import BrokerUnreachableError
+from eventstreams.kafka.config import client_config
+from eventstreams.kafka.records import Partition, Record, to_record
+from eventstreams.settings import Settings
+
+_REQUEST_S: Final = 5.0
+_LOOK_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How far one partition is read.
+
+    Attributes:
+        records: How many are left, as of the last answer of its broker.
+        read_until_ms: Time of the last record that was read; None before the first.
+    """
+
+    records: int
+    read_until_ms: int | None
+
+
+@dataclass(slots=True)
+class _Place:
+    """Where reading a partition stands. ``following``: offset of the next record; None before anything is known."""
+
+    following: int | None = None
+    read_until_ms: int | None = None
+
+
+class TopicsReader:
+    """Use as ``with``; ``start`` first."""
+
+    def __init__(
+        self, settings: Settings, topics: Sequence[str], *, buffer_mib: int = 8, look_s: float = _LOOK_S
+    ) -> None:
+        """A reader.
+
+        Args:
+            settings: Which Kafka.
+            topics: What to read; they may come later.
+            buffer_mib: Most that the client fetches ahead.
+            look_s: How often topics are looked at for partitions that are new, or that were not there.
+        """
+        self._settings = settings
+        self._topics = tuple(topics)
+        self._look_s = look_s
+        self._consumer = Consumer(
+            client_config(
+                settings,
+                {
+                    "group.id": f"{settings.topic_prefix}unused",  # required by the client; nothing joins or commits
+                    "enable.auto.commit": False,
+                    "auto.offset.reset": "earliest",  # an offset that is gone: go on with the first that is there
+                    "enable.partition.eof": True,  # tells the end even where no record is the last one
+                    "fetch.wait.max.ms": 500,  # only where there is nothing to fetch
+                    "queued.max.messages.kbytes": buffer_mib * 1024,
+                },
+            )
+        )
+        self._places: dict[Partition, _Place] = {}
+        self._assigned: set[Partition] = set()
+        self._looked_at = float("-inf")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._consumer.close()
+
+    def cluster_id(self) -> str:
+        """What tells this Kafka from every other.
+
+        Raises:
+            BrokerUnreachableError: no broker answered.
+        """
+        try:
+            return self._consumer.list_topics(timeout=_REQUEST_S).cluster_id or ""
+        except KafkaException as error:
+            raise BrokerUnreachableError(f"no Kafka broker answered at {self._settings.kafka}") from error
+
+    def start(self, offsets: Mapping[Partition, int]) -> None:
+        """Read from ``offsets`` on; partitions that are not among them from their first record on. Once."""
+        self._places = {partition: _Place(offset) for partition, offset in offsets.items()}
+
+    def read(self, count: int, *, wait_s: float) -> Sequence[Record]:
+        """At most ``count`` records; empty when none came within ``wait_s`` seconds."""
+        if time.monotonic() - self._looked_at > self._look_s:
+            self._look_for_partitions()
+        first = self._consumer.poll(wait_s)
+        if first is None:
+            return ()
+        messages = [first, *self._consumer.consume(count - 1, 0)]
+        records = [to_record(message) for message in messages if message.error() is None]
+        for message in messages:
+            self._note(message)
+        return records
+
+    def offsets(self) -> Mapping[Partition, int]:
+        """The next offset of each partition of which anything is known."""
+        return {tp: place.following for tp, place in self._places.items() if place.following is not None}
+
+    def backlogs(self) -> Mapping[Partition, Backlog] | None:
+        """How far each partition is read; None while that is not known of all."""
+        if not self._assigned:
+            return None
+        found = {}
+        for partition in self._assigned:
+            place = self._places[partition]
+            low, high = self._consumer.get_watermark_offsets(TopicPartition(*partition), cached=True)
+            if high < 0:
+                return None
+            following = max(low, 0) if place.following is None else place.following
+            found[partition] = Backlog(max(high - following, 0), place.read_until_ms)
+        return found
+
+    def _note(self, message: Message) -> None:
+        topic, partition, offset, error = message.topic(), message.partition(), message.offset(), message.error()
+        if topic is None or partition is None or offset is None:
+            return  # about the client as a whole; librdkafka goes on by itself
+        place = self._places.get(Partition(topic, partition))
+        if place is None:
+            return
+        if error is None:
+            place.following, place.read_until_ms = offset + 1, message.timestamp()[1]
+        elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
+            place.following = offset
+
+    def _look_for_partitions(self) -> None:
+        self._looked_at = time.monotonic()
+        with suppress(KafkaException):  # no broker just now: asked again soon
+            there = {Partition(topic, number) for topic in self._topics for number in self._numbers(topic)}
+            fresh, gone = sorted(there - self._assigned), sorted(self._assigned - there)
+            if fresh:
+                for partition in fresh:
+                    self._places.setdefault(partition, _Place())
+                wanted = [TopicPartition(*each, self._places[each].following or 0) for each in fresh]
+                self._consumer.incremental_assign(wanted)
+            if gone:
+                self._consumer.incremental_unassign([TopicPartition(*partition) for partition in gone])
+            self._assigned = there
+
+    def _numbers(self, topic: str) -> Iterable[int]:
+        """The partitions of ``topic``; none where it is not there."""
+        found = self._consumer.list_topics(topic, timeout=_REQUEST_S).topics.get(topic)
+        return () if found is None else found.partitions

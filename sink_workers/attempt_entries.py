@@ -1,0 +1,139 @@
+"""What happened to an event, as an entry of the attempts topic. Pure."""
+
+from dataclasses import dataclass
+from typing import assert_never
+
+from eventstreams.attempts import Entry, EntryKind
+from eventstreams.headers import ACCOUNT, ID, TYPE, Waybill, clip
+from eventstreams.kafka.records import Record
+from eventstreams.reasons import DeadReason
+from eventstreams.sids import SidKind, is_sid
+from eventstreams.sinks import Delivered, DeliveryOutcome, OutboundEvent, Rejected, RetryLater
+from eventstreams.topics import Topics
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Where a copy was put that was not delivered.
+
+    Attributes:
+        place: ``topic/partition/offset``, on a retry or dead-letter topic.
+        next_at_ms: When it is tried again; the deadline where it expires before; None for a dead letter.
+    """
+
+    place: str
+    next_at_ms: int | None = None
+
+
+def attempted(
+    record: Record,
+    waybill: Waybill,
+    event: OutboundEvent,
+    outcome: DeliveryOutcome,
+    *,
+    sink_type: str,
+    sink_sid: str,
+    began_ms: int,
+    duration_ms: int,
+    rest: Rest | None,
+) -> Entry:
+    """See ``AttemptLog.attempted``. Made for every delivery, so by position: names would cost as much again."""
+    reason = code = status = detail = answer = None
+    if not isinstance(outcome, Delivered):
+        reason, code, status = outcome.reason.value, outcome.reason.code, outcome.status
+        detail, answer = _clipped(outcome.detail), _clipped(outcome.answer)
+    return Entry(
+        _kind(outcome),
+        began_ms,
+        event.id,
+        event.type,
+        event.account_sid,
+        waybill.subscription_sid,
+        sink_sid,
+        sink_type,
+        waybill.attempt,
+        duration_ms,
+        waybill.accepted_at_ms,
+        waybill.deadline_ms,
+        waybill.origin or record.origin,
+        None if rest is None else rest.place,
+        None if rest is None else rest.next_at_ms,
+        reason,
+        code,
+        status,
+        detail,
+        answer,
+    )
+
+
+def died(
+    record: Record,
+    waybill: Waybill | None,
+    reason: DeadReason,
+    *,
+    code: int,
+    detail: str,
+    rest: Rest,
+    sink_type: str,
+    sink_sid: str | None,
+    at_ms: int,
+) -> Entry:
+    """See ``AttemptLog.died``."""
+    headers = dict(record.headers)
+    entry = Entry(
+        kind=EntryKind.DIED.value,
+        at_ms=at_ms,
+        event_id=_text(headers.get(ID)),
+        event_type=_text(headers.get(TYPE)),
+        account_sid=_text(headers.get(ACCOUNT)),
+        subscription_sid=subscription_of(record, waybill),
+        sink_sid=sink_sid,
+        sink_type=sink_type,
+        attempt=0,
+        duration_ms=None,
+        accepted_ms=None,
+        deadline_ms=None,
+        origin=record.origin,
+        rests_at=rest.place,
+        reason=reason.value,
+        code=code,
+        detail=_clipped(detail),
+    )
+    if waybill is None:
+        return entry
+    return entry._replace(
+        attempt=waybill.attempt - 1,
+        accepted_ms=waybill.accepted_at_ms,
+        deadline_ms=waybill.deadline_ms,
+        origin=waybill.origin or record.origin,
+        status=waybill.last_status,
+        answer=waybill.last_answer,
+    )
+
+
+def subscription_of(record: Record, waybill: Waybill | None) -> str:
+    """Whose record it is; where it does not say, from its topic; empty where that is no subscription's."""
+    if waybill is not None:
+        return waybill.subscription_sid
+    named = Topics.subscription_of(record.topic)
+    return named if is_sid(named, SidKind.SUBSCRIPTION) else ""
+
+
+def _kind(outcome: DeliveryOutcome) -> str:
+    match outcome:
+        case Delivered():
+            return EntryKind.DELIVERED.value
+        case RetryLater():
+            return EntryKind.RETRY_LATER.value
+        case Rejected():
+            return EntryKind.REJECTED.value
+        case _:
+            assert_never(outcome)
+
+
+def _clipped(text: str) -> str | None:
+    return clip(text).decode() if text else None
+
+
+def _text(value: bytes | None) -> str:
+    return (value or b"").decode(errors="replace")

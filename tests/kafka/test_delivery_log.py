@@ -1,0 +1,485 @@
+"""The delivery log on a real broker: real routers, workers and receivers, asked through the API."""
+
+import base64
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+
+from eventstreams.attempts import encode
+from eventstreams.control.records import Subscription, SubscriptionState
+from eventstreams.events import Event
+from eventstreams.settings import Settings
+from eventstreams.sinks.registry import load_plugin
+from eventstreams.telemetry.metrics import Metrics
+from eventstreams.testing.receiver import Received, Receiver
+from eventstreams.times import from_ms, now_ms, rfc3339_ms
+from router.role import route
+from sink_workers.role import worker_for
+from tests.support.entries import make_entry
+from tests.support.installation import DELIVERED, SENT, TOKEN, Installation
+from tests.support.plain_api import PlainApi, serving_counted
+from tests.support.topic import eventually
+
+pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="module")]
+
+
+def token(text: str) -> str:
+    return f"PT{base64.urlsafe_b64encode(text.encode()).decode().rstrip('=')}"
+
+
+SECRET = "do-not-tell-0123456789"
+
+
+@dataclass
+class System:
+    """A whole installation: router, worker for webhooks, API with a log, and a receiver."""
+
+    house: Installation
+    receiver: Receiver
+    url: str
+    metrics: Metrics
+    file: Path
+    numbers: int = 0
+
+    @property
+    def api(self) -> PlainApi:
+        return PlainApi(self.url, self.house.account_sid)
+
+    async def publish(self, count: int = 1, *, type_: str = SENT) -> list[Event]:
+        """Events that no other test has."""
+        events = [self.house.event(self.numbers + n, type_=type_) for n in range(count)]
+        self.numbers += count
+        await self.house.publish(events)
+        return events
+
+    async def subscribe(self, status: int = 200, **options: Any) -> Subscription:
+        """A subscription whose receiver always answers ``status``."""
+        sink = await self.house.add_sink(f"{self.receiver.url}/{status}?token={SECRET}")
+        return await self.house.subscribe(sink, **options)
+
+    async def delivery(self, event: Event, subscription: Subscription, state: str) -> dict[str, Any]:
+        """What the log says of ``event`` for ``subscription``, once its state is ``state``."""
+
+        def found(answer: Any) -> list[dict[str, Any]]:
+            return [
+                each
+                for each in answer["deliveries"]
+                if each["subscription_sid"] == subscription.sid and each["state"] == state
+            ]
+
+        return found(await self.api.until(f"/v1/Events/{event.id}", lambda answer: bool(found(answer))))[0]
+
+
+def answer(received: Received) -> int | web.Response:
+    """Answers what the path says."""
+    status = int(received.url.partition("?")[0].rpartition("/")[2])
+    headers = {"Retry-After": "3600"} if status == 429 else {}
+    return web.Response(status=status, headers=headers, text="" if status == 200 else "no such order")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(module_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
+    file = tmp_path_factory.mktemp("log") / "delivery-log.db"
+    settings = module_settings.model_copy(update={"delivery_log": str(file)})
+    async with Installation(settings) as house, Receiver(answer) as receiver:
+        await house.start(route)
+        await house.start(worker_for(load_plugin("webhook")))
+        async with serving_counted(settings) as (url, metrics):
+            yield System(house, receiver, url, metrics, file)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def system(shared: System) -> System:
+    """The shared system, with an account that no other test has."""
+    await shared.house.new_account()
+    await shared.api.until("/v1/Sinks", lambda _: True)
+    return shared
+
+
+async def test_a_delivered_event(system: System) -> None:
+    subscription = await system.subscribe()
+
+    [event] = await system.publish()
+
+    delivery = await system.delivery(event, subscription, "delivered")
+    assert (delivery["attempts"], delivery["next_try_at"], delivery["topic"]) == (1, None, None)
+    assert delivery["sink_sid"] == subscription.sink_sid
+    status, found = await system.api.get(f"/v1/Events/{event.id}")
+    assert status == 200
+    assert found["id"] == event.id
+    assert found["type"] == SENT
+    assert found["account_sid"] == system.house.account_sid
+    assert found["time"] == rfc3339_ms(event.time)
+    assert found["accepted_at"] <= delivery["last_at"]
+    assert found["topic"] == system.house.topics.events
+    assert found["offset"] >= 0
+    assert found["url"] == f"{system.url}/v1/Events/{event.id}"
+    assert found["lag"]["records"] >= 0
+    [attempt] = (await system.api.get(delivery["links"]["attempts"]))[1]["attempts"]
+    assert (attempt["outcome"], attempt["event_id"], attempt["attempt"]) == ("delivered", event.id, 1)
+
+
+async def test_an_event_that_is_to_be_tried_again_says_when_and_why(system: System) -> None:
+    subscription = await system.subscribe(429)
+    earliest = rfc3339_ms(from_ms(now_ms() + 3_500_000))
+
+    [event] = await system.publish()
+
+    delivery = await system.delivery(event, subscription, "retrying")
+    assert earliest < delivery["next_try_at"] < delivery["deadline"]
+    assert delivery["topic"].startswith(f"{system.house.settings.topic_prefix}retry.webhook.")
+    assert (delivery["reason"], delivery["code"], delivery["status"]) == ("throttled", 91302, 429)
+    assert (delivery["detail"], delivery["answer"]) == ("HTTP 429", "no such order")
+
+
+async def test_a_refused_event_says_why_and_where_its_dead_letter_is(system: System) -> None:
+    subscription = await system.subscribe(404)
+
+    [event] = await system.publish()
+
+    delivery = await system.delivery(event, subscription, "dead")
+    assert (delivery["reason"], delivery["code"], delivery["status"]) == ("refused", 91305, 404)
+    assert (delivery["topic"], delivery["partition"]) == (system.house.topics.dead("webhook"), 0)
+    letters = await system.house.dead(delivery["offset"] + 1)
+    assert dict(letters[-1].headers)["ce_id"] == event.id.encode()
+
+
+async def test_an_event_that_expired_says_how_often_it_was_tried(system: System) -> None:
+    subscription = await system.subscribe(503, ttl_ms=5000)
+    earlier = system.house.event(system.numbers)
+    system.numbers += 1
+    await system.house.hand_to(subscription, earlier)
+    await system.delivery(earlier, subscription, "retrying")  # the worker has the topic
+
+    [event] = await system.publish()
+
+    delivery = await system.delivery(event, subscription, "dead")
+    assert (delivery["reason"], delivery["code"]) == ("expired", 91306)
+    assert delivery["attempts"] >= 1
+    assert delivery["next_try_at"] is None
+    tried = (await system.api.get("/v1/Attempts", EventId=event.id))[1]["attempts"]
+    assert [each["outcome"] for each in tried] == ["died", *["retry_later"] * delivery["attempts"]]
+    assert tried[0]["sink_sid"] == subscription.sink_sid
+
+
+async def test_an_event_whose_sink_was_not_tried_yet_waits_on_its_subscriptions_topic(system: System) -> None:
+    sink = await system.house.add_sink("x", sink_type="nobody")
+    subscription = await system.house.subscribe(sink)
+
+    [event] = await system.publish()
+
+    delivery = await system.delivery(event, subscription, "waiting")
+    assert delivery["topic"] == system.house.topic_of(subscription)
+    assert (delivery["attempts"], delivery["reason"], delivery["paused"]) == (0, None, False)
+    assert delivery["deadline"] is not None
+
+
+async def test_each_matching_subscription_has_its_own_line(system: System) -> None:
+    good, bad = await system.subscribe(), await system.subscribe(404)
+    other = await system.house.subscribe(await system.house.add_sink(f"{system.receiver.url}/200"), DELIVERED)
+
+    [event] = await system.publish()
+
+    await system.delivery(event, good, "delivered")
+    await system.delivery(event, bad, "dead")
+    sids = [each["subscription_sid"] for each in (await system.api.get(f"/v1/Events/{event.id}"))[1]["deliveries"]]
+    assert sids == sorted([good.sid, bad.sid])
+    assert other.sid not in sids
+
+
+async def test_an_event_that_nobody_wants_has_no_deliveries(system: System) -> None:
+    [event] = await system.publish()
+
+    found = await system.api.until(f"/v1/Events/{event.id}", lambda _: True)
+
+    assert found["deliveries"] == []
+
+
+async def test_what_a_deleted_subscription_held_is_dead_because_of_that(system: System) -> None:
+    subscription = await system.subscribe()
+    event = system.house.event(system.numbers)
+    system.numbers += 1
+    await system.house.put(replace(subscription, state=SubscriptionState.DELETING))
+
+    await system.house.hand_to(subscription, event)
+
+    delivery = await system.delivery(event, subscription, "dead")
+    assert delivery["reason"] == "subscription_deleted"
+    found = (await system.api.get(f"/v1/Events/{event.id}"))[1]
+    assert (found["type"], found["time"], found["offset"]) == (SENT, None, None)  # it never was on the events topic
+
+
+async def test_an_event_that_is_not_known_is_said_so_with_how_far_the_log_has_read(system: System) -> None:
+    await system.api.until("/v1/Attempts", lambda answer: answer["lag"] is not None)
+
+    status, error = await system.api.get("/v1/Events/EZunheard-of")
+
+    assert (status, error["code"]) == (404, 20404)
+    assert "EZunheard-of is not in the delivery log, which " in error["message"]
+    assert error["details"]["read_until"] <= rfc3339_ms(from_ms(now_ms()))
+    assert error["details"]["lag"]["records"] >= 0
+
+
+async def test_a_name_that_is_not_utf8_is_not_found(system: System) -> None:
+    assert (await system.api.get(f"{system.url}/v1/Events/%FF%00"))[0] == 404
+    assert (await system.api.get(f"{system.url}/v1/Attempts?EventId=%FF"))[1]["attempts"] == []
+
+
+async def test_an_account_sees_nothing_of_another(system: System) -> None:
+    subscription = await system.subscribe(404)
+    [event] = await system.publish()
+    await system.delivery(event, subscription, "dead")
+
+    await system.house.new_account()
+    await system.api.until("/v1/Sinks", lambda _: True)
+
+    async def listed(**query: str) -> Any:
+        return (await system.api.until("/v1/Attempts", lambda _: True, **query))["attempts"]
+
+    assert await listed() == []
+    assert await listed(EventId=event.id) == []
+    assert await listed(SubscriptionSid=subscription.sid) == []
+    assert await listed(SinkSid=subscription.sink_sid) == []
+    assert (await system.api.get(f"/v1/Events/{event.id}"))[0] == 404
+
+
+async def test_attempts_are_found_by_what_one_looks_for(system: System) -> None:
+    good, bad = await system.subscribe(), await system.subscribe(404)
+    hour_ago = rfc3339_ms(from_ms(now_ms() - 3_600_000))
+    [event] = await system.publish()
+    await system.delivery(event, good, "delivered")
+    await system.delivery(event, bad, "dead")
+
+    async def subscriptions(**query: str) -> set[str]:
+        answer = (await system.api.get("/v1/Attempts", **query))[1]
+        return {each["subscription_sid"] for each in answer["attempts"]}
+
+    assert await subscriptions() == {good.sid, bad.sid}
+    assert await subscriptions(Outcome="failed", After=hour_ago) == {bad.sid}
+    assert await subscriptions(Outcome="failed", Before=hour_ago) == set()
+    assert await subscriptions(Outcome="delivered") == {good.sid}
+    assert await subscriptions(Reason="refused") == {bad.sid}
+    assert await subscriptions(SubscriptionSid=good.sid) == {good.sid}
+    assert await subscriptions(SinkSid=bad.sink_sid) == {bad.sid}
+
+
+async def test_attempts_come_in_pages_newest_first_and_back_again(system: System) -> None:
+    subscription = await system.subscribe()
+    events = await system.publish(7)
+    await system.api.until("/v1/Attempts", lambda answer: len(answer["attempts"]) == 7)
+
+    pages = [(await system.api.get("/v1/Attempts", PageSize="3", SubscriptionSid=subscription.sid))[1]]
+    while pages[-1]["meta"]["next_page_url"]:
+        pages.append((await system.api.get(pages[-1]["meta"]["next_page_url"]))[1])
+    back = (await system.api.get(pages[-1]["meta"]["previous_page_url"]))[1]
+    first = (await system.api.get(back["meta"]["previous_page_url"]))[1]
+    second_by_number = (await system.api.get("/v1/Attempts", PageSize="3", Page="1"))[1]
+
+    assert [len(page["attempts"]) for page in pages] == [3, 3, 1]
+    times = [each["began_at"] for page in pages for each in page["attempts"]]
+    assert times == sorted(times, reverse=True)
+    assert {each["event_id"] for page in pages for each in page["attempts"]} == {event.id for event in events}
+    assert back["attempts"] == pages[1]["attempts"] == second_by_number["attempts"]
+    assert first["attempts"] == pages[0]["attempts"]
+    assert first["meta"]["previous_page_url"] is None
+    assert pages[0]["meta"]["key"] == "attempts"
+    assert f"SubscriptionSid={subscription.sid}" in pages[0]["meta"]["next_page_url"]
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ({"Outcome": "fine"}, "Outcome must be one of delivered, retry_later"),
+        ({"Reason": "bad luck"}, "Reason must be one of throttled"),
+        ({"SubscriptionSid": "DG" + "1" * 32}, "SubscriptionSid is malformed"),
+        ({"SinkSid": "x"}, "SinkSid is malformed"),
+        ({"After": "yesterday"}, "After must be a time such as"),
+        ({"Before": "2026-01-01T00:00:00"}, "Before must be a time such as"),
+        ({"PageSize": "0"}, "PageSize must be an integer"),
+        ({"Page": "999999", "PageSize": "1000"}, "go on with next_page_url"),
+        ({"PageToken": "PTx"}, "PageToken is not one"),
+        ({"PageToken": "PTMTIzLkRGMQ"}, "PageToken is not one"),
+        ({"PageToken": token("1.999.9999999999999.0")}, "PageToken is not one"),
+        ({"PageToken": token("99999999999999999999.0.0.0")}, "PageToken is not one"),
+    ],
+)
+async def test_a_question_that_makes_no_sense_is_answered_with_what_would(
+    system: System, query: dict[str, str], words: str
+) -> None:
+    status, error = await system.api.get("/v1/Attempts", **query)
+
+    assert (status, error["status"]) == (400, 400)
+    assert words in error["message"]
+
+
+async def test_secrets_are_in_no_answer_and_not_in_the_file(system: System) -> None:
+    subscription = await system.subscribe(404)
+    [event] = await system.publish()
+    await system.delivery(event, subscription, "dead")
+
+    answers = [await system.api.get(path) for path in ("/v1/Attempts", f"/v1/Events/{event.id}")]
+
+    held = b"".join(file.read_bytes() for file in system.file.parent.iterdir())
+    for secret in (SECRET, TOKEN, "+15005550010"):
+        assert secret not in str(answers)
+        assert secret.encode() not in held
+
+
+async def test_a_log_that_is_deleted_is_rebuilt_and_gives_the_same_answers(system: System) -> None:
+    subscriptions = [await system.subscribe(status) for status in (200, 404, 429)]
+    events = await system.publish(5)  # the Retry-After of the first holds the rest for the third subscription
+    paths = ["/v1/Attempts", *(f"/v1/Events/{event.id}" for event in events)]
+    await system.api.until(
+        "/v1/Attempts", lambda answer: len(answer["attempts"]) == 11
+    )
+    for event in events:
+        await system.delivery(event, subscriptions[0], "delivered")
+
+    async def asked() -> list[Any]:
+        answers = [(await system.api.get(path))[1] for path in paths]
+        for each in answers:
+            each.pop("lag", None)
+            for delivery in each.get("deliveries", ()):
+                if delivery["state"] == "retrying":  # it moves on meanwhile
+                    delivery.update(topic=None, partition=None, offset=None)
+        return answers
+
+    before = await asked()
+    rebuilds = system.metrics.registry.get_sample_value
+    counted = rebuilds("eventstreams_delivery_log_rebuilds_total") or 0.0
+    for file in system.file.parent.glob("*.db*"):
+        if file.suffix != ".lock":
+            file.unlink()
+
+    await eventually(lambda: (rebuilds("eventstreams_delivery_log_rebuilds_total") or 0.0) > counted)
+    await system.api.until(
+        "/v1/Attempts", lambda answer: len(answer["attempts"]) == 11
+    )
+    await system.api.until("/v1/Attempts", lambda answer: (answer["lag"] or {}).get("records") == 0)
+    assert await asked() == before
+
+
+async def test_a_log_that_is_damaged_while_it_is_used_is_rebuilt(settings: Settings, tmp_path: Path) -> None:
+    settings = settings.model_copy(update={"delivery_log": str(tmp_path / "log.db")})
+    async with Installation(settings) as house, serving_counted(settings) as (url, metrics):
+        await house.publish([house.event(number) for number in range(200)])
+        api = PlainApi(url, house.account_sid)
+        for number in (0, 199):
+            await api.until(f"/v1/Events/EZ{number}", lambda _: True)
+
+        for file in (tmp_path / "log.db", tmp_path / "log.db-wal"):
+            with file.open("r+b") as opened:  # in place, as a bad disk would
+                size = file.stat().st_size
+                opened.seek(2048)
+                opened.write(b"\xa5" * max(size - 2048, 0))
+        await house.publish([house.event(200)])
+
+        for number in (0, 199, 200):
+            await api.until(f"/v1/Events/EZ{number}", lambda _: True)
+        rebuilds = metrics.registry.get_sample_value("eventstreams_delivery_log_rebuilds_total")
+        assert rebuilds is not None
+        assert rebuilds > 0
+
+
+async def test_records_that_make_no_sense_are_skipped_and_counted(settings: Settings, tmp_path: Path) -> None:
+    settings = settings.model_copy(update={"delivery_log": str(tmp_path / "log.db")})
+    async with Installation(settings) as house, serving_counted(settings) as (url, metrics):
+        good = make_entry(at_ms=now_ms(), account_sid=house.account_sid)
+        attempts, events = house.topics.attempts, house.topics.events
+        await house.put_raw(attempts, b"\xff", ())
+        await house.put_raw(attempts, encode([good._replace(kind="teleported"), good]), ())
+        for headers in ((), [("ce_id", b"\xff")], [("ce_id", b"x" * 2000), ("ce_type", b"t"), ("ce_time", b"t")]):
+            await house.put_raw(events, b"", [*headers, ("ce_accountsid", house.account_sid.encode())])
+
+        listed = await PlainApi(url, house.account_sid).until(
+            "/v1/Attempts", lambda answer: answer["attempts"] and answer["lag"] == {"records": 0, "seconds": 0.0}
+        )
+
+        assert [each["event_id"] for each in listed["attempts"]] == [good.event_id]
+        assert metrics.registry.get_sample_value("eventstreams_delivery_log_skipped_total") == 2
+
+
+async def test_an_event_of_a_paused_sink_says_so(system: System) -> None:
+    sink = await system.house.add_sink("x", sink_type="nobody")
+    subscription = await system.house.subscribe(sink)
+    await system.house.put(replace(sink, paused=True))
+
+    [event] = await system.publish()
+
+    assert (await system.delivery(event, subscription, "waiting"))["paused"] is True
+
+
+async def test_an_api_that_starts_again_goes_on_where_the_log_was(settings: Settings, tmp_path: Path) -> None:
+    settings = settings.model_copy(update={"delivery_log": str(tmp_path / "log.db")})
+    async with Installation(settings) as house, Receiver(answer) as receiver:
+        subscription = await house.subscribe(await house.add_sink(f"{receiver.url}/200"))
+        await house.start(worker_for(load_plugin("webhook")))
+        for number in range(3):
+            await house.hand_to(subscription, house.event(number))
+            async with serving_counted(settings) as (url, _):
+                api = PlainApi(url, house.account_sid)
+                listed = await api.until(
+                    "/v1/Attempts",
+                    lambda answer, number=number: len(answer["attempts"]) > number,  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+                )
+                assert [each["event_id"] for each in listed["attempts"]] == [f"EZ{n}" for n in range(number, -1, -1)]
+
+
+async def test_an_event_that_no_router_has_come_to_is_on_its_way(settings: Settings, tmp_path: Path) -> None:
+    settings = settings.model_copy(update={"delivery_log": str(tmp_path / "log.db")})
+    async with Installation(settings) as house, serving_counted(settings) as (url, _):
+        await house.subscribe(await house.add_sink("http://127.0.0.1:9/"))
+        await house.publish([house.event(1)])
+
+        found = await PlainApi(url, house.account_sid).until("/v1/Events/EZ1", lambda _: True)
+
+        [delivery] = found["deliveries"]
+        assert (delivery["state"], delivery["topic"]) == ("routing", house.topics.events)
+        assert (delivery["partition"], delivery["offset"]) == (found["partition"], found["offset"])
+
+
+async def test_a_log_that_is_switched_off_says_so(settings: Settings) -> None:
+    async with Installation(settings) as house, serving_counted(settings) as (url, _):
+        for path in ("/v1/Attempts", "/v1/Events/EZ1"):
+            status, error = await PlainApi(url, house.account_sid).get(path)
+
+            assert status == 503
+            assert error["message"].startswith("The delivery log is switched off: EVENTSTREAMS_DELIVERY_LOG")
+
+
+async def test_a_log_that_cannot_be_written_leaves_the_rest_of_the_api_as_it_is(
+    settings: Settings, tmp_path: Path
+) -> None:
+    (tmp_path / "log.db").mkdir()
+    settings = settings.model_copy(update={"delivery_log": str(tmp_path / "log.db")})
+    async with Installation(settings) as house, serving_counted(settings) as (url, _):
+        api = PlainApi(url, house.account_sid)
+
+        assert (await api.get("/v1/Sinks"))[0] == 200
+        status, error = await api.get("/v1/Attempts")
+        assert (status, error["message"]) == (503, "The delivery log cannot be read just now: try again")
+
+
+async def test_deliveries_go_on_while_kafka_does_not_take_attempts(settings: Settings) -> None:
+    async with Installation(settings) as house, Receiver(answer) as receiver:
+        subscription = await house.subscribe(await house.add_sink(f"{receiver.url}/200"))
+        worker = await house.start(worker_for(load_plugin("webhook")))
+        await house.admin.delete([house.topics.attempts])
+
+        for number in range(200):
+            await house.hand_to(subscription, house.event(number))
+
+        await receiver.wait_for(lambda: len(receiver.accepted) == 200)
+        group = house.topics.group("worker.webhook")
+        while not await house.admin.has_settled(group, house.topic_of(subscription)):
+            pass
+        labels = {"sink_type": "webhook"}
+        await eventually(
+            lambda: worker.metrics.registry.get_sample_value("eventstreams_attempt_log_dropped_total", labels) == 200,
+            timeout_s=60,
+        )

@@ -1,0 +1,55 @@
+"""The API in the test, asked in plain HTTP."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+
+from eventstreams.settings import Settings
+from eventstreams.telemetry.metrics import Metrics
+from tests.support.api import serving
+from tests.support.installation import TOKEN
+
+
+class PlainApi:
+    """One account's view of an API."""
+
+    def __init__(self, url: str, account_sid: str) -> None:
+        self.url = url
+        self._authorization = {"Authorization": aiohttp.encode_basic_auth(account_sid, TOKEN)}
+
+    async def get(self, path: str, **query: str) -> tuple[int, Any]:
+        """Status and JSON; ``path`` may be a whole URL of an answer."""
+        url = path if path.startswith("http") else f"{self.url}{path}"
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(url, params=query or None, headers=self._authorization) as answer,
+        ):
+            return answer.status, await answer.json()
+
+    async def until(self, path: str, condition: Callable[[Any], bool], **query: str) -> Any:
+        """The first answer that fulfils ``condition``.
+
+        Raises:
+            TimeoutError: none did within half a minute; the text is the last one.
+        """
+        answer: Any = None
+        try:
+            async with asyncio.timeout(30):
+                while True:
+                    status, answer = await self.get(path, **query)
+                    if status == 200 and condition(answer):
+                        return answer
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise TimeoutError(f"{path} {query}: {answer}") from None
+
+
+@asynccontextmanager
+async def serving_counted(settings: Settings) -> AsyncIterator[tuple[str, Metrics]]:
+    """The API as a role, on a port of its own, meanwhile: its URL and what it counts."""
+    metrics = Metrics()
+    async with serving(settings, metrics) as url:
+        yield url, metrics

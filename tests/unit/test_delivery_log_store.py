@@ -1,0 +1,414 @@
+"""The SQLite store of the delivery log: nothing lost, nothing doubled, bounded, and thrown away when it is bad."""
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from control_api.delivery_log.sqlite_reader import SqliteReader
+from control_api.delivery_log.sqlite_schema import place, unplace
+from control_api.delivery_log.sqlite_writer import SqliteWriter
+from control_api.delivery_log.store import (
+    EntryQuery,
+    LoggedEntry,
+    Mark,
+    SearchTooLongError,
+    StoreDamagedError,
+    StoreUnavailableError,
+)
+from eventstreams.kafka.records import Partition
+from tests.support.delivery_log import logged, make_event
+from tests.support.entries import ACCOUNT, NOW_MS, OTHER_ACCOUNT, SINK, SUBSCRIPTION, make_entry
+
+ATTEMPTS = Partition("es.attempts", 0)
+EVENTS = Partition("es.events", 0)
+HERE = "cluster/es."
+DAY = timedelta(days=1)
+MIB = 1 << 20
+
+
+class Store:
+    """A writer and a reader of one file."""
+
+    def __init__(self, file: Path, *, retention: timedelta = 7 * DAY, max_bytes: int = 64 * MIB) -> None:
+        self.file = file
+        self.now_ms = NOW_MS
+        self.writer = SqliteWriter(file, retention=retention, max_bytes=max_bytes)
+        self.reader = SqliteReader(
+            file, retention_ms=retention // timedelta(milliseconds=1), clock=lambda: self.now_ms, search_s=30.0
+        )
+
+    def write(self, *entries: LoggedEntry, next_offset: int = 0) -> None:
+        self.writer.write((), entries, {ATTEMPTS: next_offset}, now_ms=self.now_ms)
+
+    def found(self, *, account_sid: str = ACCOUNT, limit: int = 1000, **wanted: object) -> Sequence[LoggedEntry]:
+        return self.reader.entries(EntryQuery(account_sid=account_sid, limit=limit, **wanted))  # type: ignore[arg-type]  # what the test says
+
+    def ids(self, **wanted: object) -> list[str]:
+        return [each.entry.event_id for each in self.found(**wanted)]  # type: ignore[arg-type]  # what the test says
+
+    def close(self) -> None:
+        self.reader.close()
+        self.writer.close()
+
+
+@pytest.fixture
+def new(tmp_path: Path) -> Iterator[Callable[..., Store]]:
+    made: list[Store] = []
+
+    def make(**options: object) -> Store:
+        made.append(Store(tmp_path / "state" / "log.db", **options))  # type: ignore[arg-type]  # what the test says
+        return made[-1]
+
+    yield make
+    for store in made:
+        store.close()
+
+
+@pytest.fixture
+def store(new: Callable[..., Store]) -> Store:
+    store = new()
+    store.writer.open(HERE)
+    return store
+
+
+def test_a_new_store_has_nothing_and_no_offsets(new: Callable[..., Store]) -> None:
+    store = new()
+
+    assert store.writer.open(HERE) == {}
+    assert store.found() == []
+    assert store.reader.event(ACCOUNT, "EZ1") is None
+
+
+def test_what_is_written_is_found_as_it_was(store: Store) -> None:
+    delivered = logged(make_entry(), 0)
+    died = logged(
+        make_entry("died", event_id="EZ2", at_ms=NOW_MS + 1, sink_sid=None, duration_ms=None, accepted_ms=None), 1
+    )
+    retried = logged(
+        make_entry("retry_later", event_id="EZ3", at_ms=NOW_MS + 2, next_at_ms=NOW_MS + 500),
+        5,
+        partition=3,
+        position=77,
+    )
+
+    store.write(delivered, died, retried)
+
+    assert store.found() == [retried, died, delivered]
+
+
+def test_an_event_is_found_by_its_account_alone(store: Store) -> None:
+    mine, others = make_event(), make_event(offset=1, account_sid=OTHER_ACCOUNT, accepted_ms=NOW_MS + 5)
+
+    store.writer.write((mine, others), (), {EVENTS: 2}, now_ms=NOW_MS)
+
+    assert store.reader.event(ACCOUNT, "EZ1") == mine
+    assert store.reader.event(OTHER_ACCOUNT, "EZ1") == others
+    assert store.reader.event("AC" + "3" * 32, "EZ1") is None
+
+
+def test_of_an_event_that_was_published_twice_the_later_one_is_found(store: Store) -> None:
+    first, second = make_event(), make_event(offset=9, accepted_ms=NOW_MS + 5)
+
+    store.writer.write((first, second), (), {}, now_ms=NOW_MS)
+
+    assert store.reader.event(ACCOUNT, "EZ1") == second
+
+
+@pytest.mark.parametrize(
+    ("wanted", "ids"),
+    [
+        ({}, ["EZ5", "EZ4", "EZ3", "EZ2", "EZ1"]),
+        ({"event_id": "EZ2"}, ["EZ2"]),
+        ({"subscription_sid": "DF" + "2" * 32}, ["EZ3"]),
+        ({"sink_sid": "DG" + "2" * 32}, ["EZ4"]),
+        ({"kind": "rejected"}, ["EZ5"]),
+        ({"failed": True}, ["EZ5", "EZ4", "EZ2"]),
+        ({"failed": True, "subscription_sid": SUBSCRIPTION}, ["EZ5", "EZ4", "EZ2"]),
+        ({"failed": True, "sink_sid": SINK}, ["EZ5", "EZ2"]),
+        ({"reason": "throttled"}, ["EZ2"]),
+        ({"reason": "never_heard_of"}, []),
+        ({"from_ms": NOW_MS + 2, "before_ms": NOW_MS + 4}, ["EZ4", "EZ3"]),
+        ({"limit": 2}, ["EZ5", "EZ4"]),
+        ({"limit": 2, "skip": 1}, ["EZ4", "EZ3"]),
+        ({"mark": Mark(NOW_MS + 2, 0, 0, 2)}, ["EZ2", "EZ1"]),
+        ({"mark": Mark(NOW_MS + 1, 0, 0, 1), "newer": True, "limit": 2}, ["EZ4", "EZ3"]),
+        ({"account_sid": OTHER_ACCOUNT}, ["EZ6"]),
+        ({"account_sid": OTHER_ACCOUNT, "event_id": "EZ1"}, []),
+        ({"account_sid": "AC" + "3" * 32}, []),
+    ],
+)
+def test_a_search_finds_what_it_asks_for_newest_first(store: Store, wanted: dict[str, object], ids: list[str]) -> None:
+    entries = [
+        make_entry(),
+        make_entry("retry_later", event_id="EZ2", reason="throttled"),
+        make_entry(event_id="EZ3", subscription_sid="DF" + "2" * 32),
+        make_entry("died", event_id="EZ4", sink_sid="DG" + "2" * 32),
+        make_entry("rejected", event_id="EZ5"),
+        make_entry(event_id="EZ6", account_sid=OTHER_ACCOUNT),
+    ]
+    store.write(*(logged(each._replace(at_ms=NOW_MS + n), 0, position=n) for n, each in enumerate(entries)))
+
+    assert store.ids(**wanted) == ids
+
+
+def test_pages_over_many_segments_have_each_entry_once_both_ways(new: Callable[..., Store]) -> None:
+    store = new(max_bytes=8 * MIB)
+    store.writer.open(HERE)
+    count = 3000
+    for first in range(0, count, 100):  # two partitions, one behind the other in time
+        numbers = range(first, first + 100)
+        store.write(
+            *(
+                logged(
+                    make_entry(event_id=f"EZ{n}", at_ms=NOW_MS + (n // 7) - 40 * (n % 2), detail="x" * 300),
+                    n,
+                    partition=n % 2,
+                )
+                for n in numbers
+            )
+        )
+
+    forwards: list[LoggedEntry] = []
+    while page := store.found(limit=170, mark=forwards[-1].mark if forwards else None):
+        forwards += page
+    backwards: list[LoggedEntry] = []
+    while page := store.found(limit=170, newer=True, mark=backwards[0].mark if backwards else Mark(0, 0, 0, 0)):
+        backwards = [*page, *backwards]
+
+    assert {each.entry.event_id for each in forwards} == {f"EZ{n}" for n in range(count)}
+    assert forwards == backwards == sorted(forwards, key=lambda each: each.mark, reverse=True)
+
+
+def test_after_a_restart_offsets_and_rows_are_where_they_were(new: Callable[..., Store]) -> None:
+    store = new()
+    store.writer.open(HERE)
+    store.write(logged(make_entry(), 41), next_offset=42)
+    store.close()
+
+    again = new()
+
+    assert again.writer.open(HERE) == {ATTEMPTS: 42}
+    again.write(logged(make_entry(event_id="EZ2", at_ms=NOW_MS + 1), 42), next_offset=43)
+    assert again.ids() == ["EZ2", "EZ1"]
+
+
+def test_a_record_that_is_read_twice_is_there_once(store: Store) -> None:
+    for _ in range(2):
+        store.writer.write((make_event(),), (logged(make_entry(), 41),), {ATTEMPTS: 42}, now_ms=NOW_MS)
+
+    assert store.ids() == ["EZ1"]
+
+
+def test_a_write_that_fails_changes_neither_rows_nor_offsets(new: Callable[..., Store]) -> None:
+    store = new()
+    store.writer.open(HERE)
+    store.write(logged(make_entry(), 0), next_offset=1)
+    unheard_of = make_entry(event_id="EZ2", account_sid="AC" + "9" * 32, at_ms=NOW_MS + 1)
+
+    with pytest.raises(OverflowError):
+        store.write(logged(unheard_of, 1), logged(make_entry(duration_ms=2**70), 2), next_offset=3)
+
+    assert store.ids() == ["EZ1"]
+    assert store.writer.open(HERE) == {ATTEMPTS: 1}
+    store.write(logged(unheard_of, 1), next_offset=2)
+    assert store.ids(account_sid="AC" + "9" * 32) == ["EZ2"]
+
+
+def test_what_is_older_than_the_retention_is_neither_answered_nor_kept(new: Callable[..., Store]) -> None:
+    store = new(retention=32 * DAY)
+    store.writer.open(HERE)
+    for day in range(40):
+        at_ms = store.now_ms
+        event = make_event(f"EZ{day}", accepted_ms=at_ms, offset=day)
+        store.writer.write((event,), (logged(make_entry(event_id=f"EZ{day}", at_ms=at_ms), day),), {}, now_ms=at_ms)
+        store.now_ms += DAY // timedelta(milliseconds=1)
+
+    assert store.ids() == [f"EZ{day}" for day in range(39, 7, -1)]
+    assert store.reader.event(ACCOUNT, "EZ7") is None
+    assert store.reader.event(ACCOUNT, "EZ8") is not None
+    assert segments(store) <= 34
+
+
+def test_what_is_too_old_already_is_not_taken_in(store: Store) -> None:
+    old_ms = NOW_MS - 8 * 86_400_000
+
+    store.writer.write(
+        (make_event(accepted_ms=old_ms),), (logged(make_entry(at_ms=old_ms), 0),), {ATTEMPTS: 1}, now_ms=NOW_MS
+    )
+
+    store.now_ms = old_ms
+    assert store.ids() == []
+
+
+def test_the_size_is_bounded_and_the_oldest_goes_first(new: Callable[..., Store]) -> None:
+    limit = 8 * MIB
+    store = new(max_bytes=limit)
+    store.writer.open(HERE)
+    written = 0
+    while written < 20_000:
+        batch = [
+            logged(make_entry("retry_later", event_id=f"EZ{n}", at_ms=NOW_MS + n, answer="a" * 900), n)
+            for n in range(written, written + 200)
+        ]
+        store.write(*batch)
+        written += len(batch)
+
+    kept = [int(id_[2:]) for id_ in store.ids(limit=20_000)]
+    assert kept == list(range(19_999, 19_999 - len(kept), -1))
+    assert 4000 < len(kept) < 10_000
+    assert store.writer.held_bytes <= limit * 1.1
+    assert store.file.stat().st_size <= limit * 1.2
+
+
+def test_built_from_one_topic_after_the_other_it_keeps_the_newest_of_both(new: Callable[..., Store]) -> None:
+    store = new(max_bytes=8 * MIB)
+    store.writer.open(HERE)
+    count, step = 30_000, 500
+    for first in range(0, count, step):
+        events = [make_event(f"EZ{n:0100}", accepted_ms=NOW_MS + n, offset=n) for n in range(first, first + step)]
+        store.writer.write(events, (), {}, now_ms=NOW_MS)
+    for first in range(0, count, step):
+        store.write(
+            *(logged(make_entry(event_id=f"EZ{n:0100}", at_ms=NOW_MS + n), n) for n in range(first, first + step))
+        )
+
+    oldest = int(store.ids(limit=count)[-1][2:])
+    assert store.reader.event(ACCOUNT, f"EZ{count - 1:0100}") is not None
+    assert store.reader.event(ACCOUNT, f"EZ{oldest + 2000:0100}") is not None
+    assert oldest > count // 3
+
+
+@pytest.mark.parametrize(
+    "content",
+    [pytest.param(b"no database at all", id="another kind of file"), pytest.param(b"", id="empty")],
+)
+def test_a_file_that_is_none_of_ours_is_replaced(new: Callable[..., Store], content: bytes) -> None:
+    store = new()
+    store.file.parent.mkdir()
+    store.file.write_bytes(content)
+
+    assert store.writer.open(HERE) == {}
+    store.write(logged(make_entry(), 0))
+    assert store.ids() == ["EZ1"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["pragma user_version = 99", "pragma application_id = 7", "drop table about", "delete from about"],
+)
+def test_a_file_of_another_release_is_replaced(new: Callable[..., Store], change: str) -> None:
+    store = new()
+    store.writer.open(HERE)
+    store.write(logged(make_entry(), 0), next_offset=1)
+    store.close()
+    other = sqlite3.connect(store.file)
+    other.execute(change)
+    other.commit()
+    other.close()
+
+    assert new().writer.open(HERE) == {}
+
+
+def test_the_log_of_another_kafka_is_replaced(new: Callable[..., Store]) -> None:
+    store = new()
+    store.writer.open(HERE)
+    store.write(logged(make_entry(), 0), next_offset=1)
+    store.close()
+
+    again = new()
+
+    assert again.writer.open("another/es.") == {}
+    assert again.ids() == []
+
+
+def test_a_damaged_file_is_noticed_thrown_away_and_begun_anew(new: Callable[..., Store]) -> None:
+    store = new()
+    store.writer.open(HERE)
+    store.write(*(logged(make_entry(event_id=f"EZ{n}"), n) for n in range(2000)), next_offset=2000)
+    store.close()
+    damaged = bytearray(store.file.read_bytes())
+    damaged[8192:] = b"\xa5" * (len(damaged) - 8192)
+    store.file.write_bytes(damaged)
+    again = new()
+
+    def go_on() -> None:
+        again.writer.open(HERE)
+        again.write(*(logged(make_entry(event_id=f"EZ{n}"), n) for n in range(2000, 4000)))
+
+    with pytest.raises(StoreDamagedError):
+        go_on()
+    with pytest.raises(StoreDamagedError):
+        again.found()
+    again.writer.discard()
+
+    assert again.writer.open(HERE) == {}
+    again.write(logged(make_entry(), 0))
+    assert again.ids() == ["EZ1"]
+
+
+def test_a_file_that_is_removed_meanwhile_is_noticed(store: Store) -> None:
+    store.write(logged(make_entry(), 0), next_offset=1)
+    assert store.ids() == ["EZ1"]
+
+    store.file.unlink()
+
+    with pytest.raises(StoreUnavailableError):
+        store.found()
+    with pytest.raises(StoreDamagedError, match="was removed"):
+        store.write(logged(make_entry(), 1), next_offset=2)
+    store.writer.discard()
+    assert store.writer.open(HERE) == {}
+    assert store.ids() == []
+
+
+def test_two_processes_do_not_write_one_file(store: Store, new: Callable[..., Store]) -> None:
+    second = new()
+
+    with pytest.raises(StoreUnavailableError, match="in use by another process"):
+        second.writer.open(HERE)
+    store.close()
+    second.writer.open(HERE)
+
+
+def test_a_file_that_cannot_be_written_is_said_so(tmp_path: Path) -> None:
+    (tmp_path / "log.db").mkdir()
+    writer = SqliteWriter(tmp_path / "log.db", retention=DAY, max_bytes=MIB)
+
+    with pytest.raises(StoreUnavailableError, match=r"log\.db cannot be written: Is a directory"):
+        writer.open(HERE)
+    writer.close()
+
+
+def test_only_its_owner_may_read_the_file(store: Store) -> None:
+    store.write(logged(make_entry(), 0))
+
+    assert {file.stat().st_mode & 0o077 for file in store.file.parent.glob("log.db*") if file.suffix != ".lock"} == {0}
+
+
+def test_a_search_that_takes_too_long_is_given_up(store: Store) -> None:
+    store.write(*(logged(make_entry(event_id=f"EZ{n}"), n) for n in range(30_000)))
+    hasty = SqliteReader(store.file, retention_ms=86_400_000, clock=lambda: NOW_MS, search_s=0.0)
+
+    with pytest.raises(SearchTooLongError):
+        hasty.entries(EntryQuery(account_sid=ACCOUNT, sink_sid=SINK, skip=29_000, limit=1))
+    hasty.close()
+
+
+def test_a_place_sorts_as_its_parts_do_and_fits_sqlite() -> None:
+    places = [(0, 0, 0), (0, 0, 4095), (0, 1, 0), (0, 2**41 - 1, 0), (1, 0, 0), (999, 2**41 - 1, 4095)]
+
+    numbers = [place(*each) for each in places]
+
+    assert numbers == sorted(numbers)
+    assert numbers[-1] < 2**63
+    assert [unplace(number) for number in numbers] == places
+
+
+def segments(store: Store) -> int:
+    database = sqlite3.connect(store.file)
+    count: int = database.execute("select count(*) from segment").fetchone()[0]
+    database.close()
+    return count
