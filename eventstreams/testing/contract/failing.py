@@ -5,7 +5,7 @@ from typing import Final
 
 from eventstreams.sinks import Delivered, DeliveryOutcome, OutboundEvent, Rejected, RetryLater, Sink
 from eventstreams.testing.contract.destination import offers
-from eventstreams.testing.contract.rig import GRACE_S, Delivering, Rig, check_outcome, in_time, must
+from eventstreams.testing.contract.rig import Delivering, Rig, check_outcome, must
 from eventstreams.testing.contract.suite import ContractSuite, contract
 
 _HANGING: Final = 4  # deliveries side by side that hang
@@ -70,7 +70,7 @@ class FailingContract(ContractSuite):
         sink, batch = await rig.open(), [self.event(1)]
         reached = await rig.destination.hang()
         delivering = rig.begin(sink, batch)
-        await in_time(reached.wait(), "the delivery does not reach the destination")
+        await rig.in_time(reached.wait(), "the delivery does not reach the destination")
 
         await rig.cancel(delivering, batch)
 
@@ -89,20 +89,20 @@ class FailingContract(ContractSuite):
 
         delivering = rig.begin(sink, batch)
         await asyncio.sleep(0)
-        await asyncio.gather(*(in_time(sink.aclose(), "aclose() does not return") for _ in range(2)))
+        await asyncio.gather(*(rig.close(sink) for _ in range(2)))
         await _ends_truly(rig, delivering, batch)
 
-        await in_time(sink.aclose(), "aclose() once more does not return")
-        await in_time((await rig.open()).aclose(), "aclose() of a sink that never delivered does not return")
+        await rig.close(sink, " once more")
+        await rig.close(await rig.open(), " of a sink that never delivered")
 
     @contract("hang")
     async def test_closing_ends_what_hangs(self, rig: Rig) -> None:
         sink, batch = await rig.open(), [self.event(1)]
         reached = await rig.destination.hang()
         delivering = rig.begin(sink, batch)
-        await in_time(reached.wait(), "the delivery does not reach the destination")
+        await rig.in_time(reached.wait(), "the delivery does not reach the destination")
 
-        await in_time(sink.aclose(), "aclose() during a delivery that hangs does not return")
+        await rig.close(sink, " during a delivery that hangs")
 
         await _ends_truly(rig, delivering, batch)
 
@@ -114,7 +114,7 @@ class FailingContract(ContractSuite):
         await rig.destination.rotate()
         outcomes = await rig.attempt(before, [self.event(2)])
         after = await rig.open()  # as a worker does as soon as configuration or tokens have changed
-        await asyncio.gather(rig.deliver_all(after, [self.event(3)]), in_time(before.aclose(), "aclose() hangs"))
+        await asyncio.gather(rig.deliver_all(after, [self.event(3)]), rig.close(before))
         await rig.deliver_all(after, [self.event(4)])
 
         must(
@@ -177,9 +177,7 @@ async def _probe_is_not_fooled(rig: Rig, sink: Sink) -> None:
     probing = asyncio.create_task(_probe(sink))
     done, _ = await asyncio.wait({probing}, timeout=rig.capabilities.timeout_s)
     if not done:
-        probing.cancel()
-        done, _ = await asyncio.wait({probing}, timeout=GRACE_S)
-        must(bool(done), "probe() was cancelled and goes on: let CancelledError through")
+        await rig.stop(probing, "probe()")
         return
     outcome = probing.result()
     check_outcome(outcome)

@@ -5,7 +5,7 @@ import copy
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from ipaddress import ip_network
-from typing import Final
+from typing import Final, TypeVar
 
 from eventstreams.sinks import (
     DeadReason,
@@ -24,14 +24,13 @@ from eventstreams.testing.contract.destination import Destination
 from eventstreams.testing.contract.events import CANARY
 from eventstreams.testing.contract.watch import Watch
 
-GRACE_S: Final = 10.0  # for what should be at once
-_ARRIVAL_S: Final = 30.0
 _POLL_S: Final = 0.02
 _PLUGINS_REASONS: Final = {DeadReason.REFUSED, DeadReason.TOO_LARGE}
 _WORKERS_REASONS: Final = {RetryReason.PLUGIN_RAISED, RetryReason.PLUGIN_HUNG, RetryReason.PLUGIN_MISCOUNTED}
 # Whatever runs on this machine or network is a fair destination in a test.
 _ANYWHERE: Final = DestinationGuard((ip_network("0.0.0.0/0"), ip_network("::/0")))
 
+Result = TypeVar("Result")
 Delivering = asyncio.Task[Sequence[DeliveryOutcome]]
 Expected = Callable[[OutboundEvent], object]
 
@@ -39,12 +38,23 @@ Expected = Callable[[OutboundEvent], object]
 class Rig:
     """A plugin and a destination, and the sinks that were opened from the one to the other."""
 
-    def __init__(self, plugin: AnySinkPlugin, destination: Destination, watch: Watch, *, expected: Expected) -> None:
-        """``expected``: what the destination has of an event that arrived."""
+    def __init__(
+        self, plugin: AnySinkPlugin, destination: Destination, watch: Watch, *, expected: Expected, patience_s: float
+    ) -> None:
+        """A rig.
+
+        Args:
+            plugin: Under test.
+            destination: Where to.
+            watch: Gets to see what anybody could see.
+            expected: What the destination has of an event that arrived.
+            patience_s: How long to wait for what should be at once.
+        """
         self.plugin = plugin
         self.destination = destination
         self.watch = watch
         self._expected = expected
+        self._patience_s = patience_s
         self._opened: list[Sink] = []
         watch.hide([CANARY])
 
@@ -69,7 +79,17 @@ class Rig:
     async def aclose(self) -> None:
         """Close every sink that was opened, perhaps once more."""
         for sink in self._opened:
-            await in_time(sink.aclose(), "aclose() does not return")
+            await self.close(sink)
+
+    async def close(self, sink: Sink, when: str = "") -> None:
+        """Close ``sink``, perhaps not for the first time. ``when``: words for what goes wrong then."""
+        try:
+            await self.in_time(sink.aclose(), f"aclose(){when} does not return")
+        except AssertionError:
+            raise
+        except Exception as error:
+            self.watch.saw_error("the error that aclose() raised", error)
+            raise AssertionError(f"aclose(){when} raised {type(error).__name__}") from error
 
     def begin(self, sink: Sink, batch: Sequence[OutboundEvent]) -> Delivering:
         """Have ``sink`` deliver ``batch``, beside the test."""
@@ -109,9 +129,7 @@ class Rig:
         Raises:
             AssertionError: it does not end by that, or its outcomes, had it ended before, are wrong.
         """
-        delivering.cancel()
-        done, _ = await asyncio.wait({delivering}, timeout=GRACE_S)
-        must(bool(done), "deliver() was cancelled and goes on: let CancelledError through")
+        await self.stop(delivering, "deliver()")
         if not delivering.cancelled():
             await self.end(delivering, batch)
 
@@ -143,7 +161,7 @@ class Rig:
     async def wait_for(self, events: Iterable[OutboundEvent]) -> None:
         """Return once the destination has each of ``events``, exactly as expected."""
         wanted = {event.id: self._expected(event) for event in events}
-        deadline = time.monotonic() + _ARRIVAL_S
+        deadline = time.monotonic() + self._patience_s
         while lacking := wanted.keys() - (await self.contents()).keys():
             must(
                 time.monotonic() < deadline,
@@ -172,6 +190,20 @@ class Rig:
             f"twice or unwanted: {sorted(each for each in found if wanted.get(each) != found[each])}",
         )
 
+    async def in_time(self, doing: Awaitable[object], problem: str) -> None:
+        """Await ``doing``, which takes no time; that it does is a ``problem``."""
+        try:
+            async with asyncio.timeout(self._patience_s):
+                await doing
+        except TimeoutError:
+            raise AssertionError(f"{problem} within {self._patience_s:g} s") from None
+
+    async def stop(self, doing: "asyncio.Task[Result]", name: str) -> None:
+        """Cancel ``doing``; return once it has ended."""
+        doing.cancel()
+        done, _ = await asyncio.wait({doing}, timeout=self._patience_s)
+        must(bool(done), f"{name} was cancelled and goes on: let CancelledError through")
+
     def _check(self, batch: Sequence[OutboundEvent], outcomes: object) -> None:
         must(
             isinstance(outcomes, Sequence) and not isinstance(outcomes, str),
@@ -182,15 +214,6 @@ class Rig:
         for outcome in outcomes:
             check_outcome(outcome)
             self.watch.saw("an outcome", repr(outcome))
-
-
-async def in_time(doing: Awaitable[object], problem: str) -> None:
-    """Await ``doing``, which takes no time; that it does is a ``problem``."""
-    try:
-        async with asyncio.timeout(GRACE_S):
-            await doing
-    except TimeoutError:
-        raise AssertionError(f"{problem} within {GRACE_S:g} s") from None
 
 
 def check_outcome(outcome: object) -> None:

@@ -25,10 +25,14 @@ class ContractSuite:
         sink_type: Of the plugin, which must be installed: it comes in by the same door as in a worker.
         cannot: Each ability that the destination does not offer, and why. Tests that need it are not there; one
             that names the declaration is there instead.
+        patience_s: How long a test waits for what should be at once, such as the destination showing an event.
+        deadline_s: How long a test may take, with all its waiting.
     """
 
     sink_type: ClassVar[str]
     cannot: ClassVar[Mapping[Ability, str]] = {}
+    patience_s: ClassVar[float] = 10.0
+    deadline_s: ClassVar[float] = 100.0
 
     def destination(self) -> AbstractAsyncContextManager[Destination]:
         """A new destination, of this test alone, that takes everything."""
@@ -71,14 +75,14 @@ class ContractSuite:
             async with self.destination() as destination:
                 for ability in needed:
                     must(offers(destination, ability), self._lacks(destination, ability))
-                rig = Rig(self.plugin(), destination, watch, expected=self.expected)
+                rig = Rig(self.plugin(), destination, watch, expected=self.expected, patience_s=self.patience_s)
                 try:
                     await test(rig)
                 finally:
                     await destination.heal()
                     await rig.aclose()
 
-        run_watched(main)
+        run_watched(main, deadline_s=self.deadline_s)
 
     def _lacks(self, destination: Destination, ability: Ability) -> str:
         return (

@@ -12,9 +12,8 @@ from typing import Final
 
 from typing_extensions import override
 
-DEADLINE_S: Final = 100.0  # of one test; a sink's own time limit is some seconds
 _TURN_S: Final = 2.0  # a loop that has not turned for so long is blocked
-_LEFT_S: Final = 5.0  # for closed connections to end
+_LEFT_S: Final = 3.0  # for closed connections to end
 
 
 class Watch(logging.Handler):
@@ -45,8 +44,8 @@ class Watch(logging.Handler):
         return sorted({where for where, text in self._seen if any(secret in text for secret in self._secrets)})
 
 
-def run_watched(main: Callable[[Watch], Coroutine[None, None, None]]) -> None:
-    """Run ``main`` in an event loop and thread of its own.
+def run_watched(main: Callable[[Watch], Coroutine[None, None, None]], *, deadline_s: float) -> None:
+    """Run ``main`` in an event loop and thread of its own, for at most ``deadline_s``.
 
     Raises:
         AssertionError: it did, or it blocks the loop, takes forever, leaves tasks behind or lets a secret be seen.
@@ -59,7 +58,7 @@ def run_watched(main: Callable[[Watch], Coroutine[None, None, None]]) -> None:
     root.setLevel(logging.DEBUG)
     try:
         with redirect_stdout(out), redirect_stderr(errors):
-            _in_thread(lambda: _with_nothing_left(main(watch)))
+            _in_thread(lambda: _with_nothing_left(main(watch)), deadline_s)
     finally:
         root.setLevel(level)
         root.removeHandler(watch)
@@ -70,7 +69,7 @@ def run_watched(main: Callable[[Watch], Coroutine[None, None, None]]) -> None:
         raise AssertionError(f"a secret, or the data of an event, can be seen in {', '.join(found)}")
 
 
-def _in_thread(main: Callable[[], Coroutine[None, None, None]]) -> None:
+def _in_thread(main: Callable[[], Coroutine[None, None, None]], deadline_s: float) -> None:
     """A thread, so that a sink that blocks its loop fails the test instead of blocking the whole run."""
     __tracebackhide__ = True
     failures: list[BaseException] = []
@@ -88,13 +87,13 @@ def _in_thread(main: Callable[[], Coroutine[None, None, None]]) -> None:
 
     thread = threading.Thread(target=work, name="sink-contract", daemon=True)
     thread.start()
-    thread.join(DEADLINE_S)
+    thread.join(deadline_s)
     if thread.is_alive():
         turned = threading.Event()
         for loop in loops:
             loop.call_soon_threadsafe(turned.set)
         if turned.wait(_TURN_S):
-            raise AssertionError(f"not over within {DEADLINE_S:g} s: something waits for what never comes")
+            raise AssertionError(f"not over within {deadline_s:g} s: something waits for what never comes")
         raise AssertionError("the sink blocks the event loop: use an async client, or asyncio.to_thread")
     for failure in failures:
         raise failure
