@@ -18,6 +18,7 @@ class FakeBeanstalkd(Destination):
 
     def __init__(self) -> None:
         self.jobs: list[bytes] = []
+        self.refusals = 0
         self._draining = False
         self._babbling = False
         self._deferred: Collection[str] = ()
@@ -101,13 +102,20 @@ class FakeBeanstalkd(Destination):
                 return b"UNKNOWN_COMMAND\r\n"
 
     def _put(self, job: bytes) -> bytes:
+        answer = self._judge(job)
+        if answer is None:
+            self.jobs.append(job)
+            return b"INSERTED %d\r\n" % len(self.jobs)
+        self.refusals += 1
+        return answer
+
+    def _judge(self, job: bytes) -> bytes | None:
         if len(job) > MAX_JOB_BYTES:
             return b"JOB_TOO_BIG\r\n"
         if self._draining or self._reached is not None:  # one that hangs takes nothing
             return b"DRAINING\r\n"
         if self._babbling:
-            return b""
+            return b"MOO\r\n"
         if json.loads(job)["id"] in self._deferred:
             return b"OUT_OF_MEMORY\r\n"
-        self.jobs.append(job)
-        return b"INSERTED %d\r\n" % len(self.jobs)
+        return None
