@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import ClassVar
 
 from aiohttp import web
+from standardwebhooks import Webhook
 from twilio.request_validator import RequestValidator
 from typing_extensions import override
 
@@ -18,25 +19,35 @@ _NO_LIMIT = "how large a request may be is the receiver's to say"
 
 
 class WebhookReceiver(Destination):
-    """Takes what has the right password and the right signature, as a careful receiver does."""
+    """Takes what has the right password, key and signatures, as a careful receiver does."""
 
-    def __init__(self, receiver: Receiver, *, batch_events: bool) -> None:
+    config: dict[str, object]
+    secrets: tuple[str, ...]
+
+    def __init__(self, receiver: Receiver, *, all_options: bool) -> None:
         self._receiver = receiver
-        self._batch_events = batch_events
+        self._all_options = all_options
         self._taken: list[Received] = []
         self._held = asyncio.Event()
-        self._use(password="old p@ssword", token="signing-token-before")
+        self._use(password="old p@ssword", token="signing-token-before", key="key-before")
         receiver.answer = self._take
 
-    def _use(self, *, password: str, token: str) -> None:
+    def _use(self, *, password: str, token: str, key: str) -> None:
         spelled = password.replace("@", "%40").replace(" ", "%20")
         encoded = base64.b64encode(f"user:{password}".encode()).decode()
-        self.config = {
-            "destination": self._receiver.url.replace("http://", f"http://user:{spelled}@"),
-            "batch_events": self._batch_events,
-        }
+        self.config = {"destination": self._receiver.url.replace("http://", f"http://user:{spelled}@")}
         self._authorization = f"Basic {encoded}"
+        self._key = key if self._all_options else None
+        secret = f"whsec_{base64.b64encode(key.ljust(32).encode()).decode()}"
+        self._webhook = Webhook(secret) if self._all_options else None
         self.secrets = (password, spelled, encoded)
+        if self._all_options:
+            self.config |= {
+                "batch_events": True,
+                "headers": {"X-Key": key},
+                "standard_webhooks": {"secret": secret},
+            }
+            self.secrets += (key, secret)
         self.signing_tokens = (token,)
 
     def _take(self, received: Received) -> int:
@@ -45,6 +56,10 @@ class WebhookReceiver(Destination):
             return 401
         if not validator.validate(received.url, received.body.decode(), received.headers["X-Twilio-Signature"]):
             return 403
+        if received.headers.get("X-Key") != self._key:
+            return 403
+        if self._webhook is not None:
+            self._webhook.verify(received.body, dict(received.headers))
         self._taken.append(received)
         return 200
 
@@ -79,7 +94,7 @@ class WebhookReceiver(Destination):
 
     @override
     async def rotate(self) -> None:
-        self._use(password="new p@ssword", token="signing-token-after")
+        self._use(password="new p@ssword", token="signing-token-after", key="key-after")
 
 
 class TestWebhook(SinkContract):
@@ -89,14 +104,16 @@ class TestWebhook(SinkContract):
         "defer": _ANSWERS_FOR_ALL,
         "too_large": _NO_LIMIT,
     }
-    batch_events: ClassVar[bool] = False
+    all_options: ClassVar[bool] = False
 
     @override
     @asynccontextmanager
     async def destination(self) -> AsyncIterator[Destination]:
         async with Receiver() as receiver:
-            yield WebhookReceiver(receiver, batch_events=self.batch_events)
+            yield WebhookReceiver(receiver, all_options=self.all_options)
 
 
-class TestWebhookInBatches(TestWebhook):
-    batch_events = True
+class TestWebhookWithAllOptions(TestWebhook):
+    """In batches, with a key of its own in a header, and signed in both ways."""
+
+    all_options = True

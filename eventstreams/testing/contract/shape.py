@@ -4,6 +4,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from pydantic import BaseModel, SecretStr, ValidationError
@@ -13,6 +14,8 @@ from eventstreams.testing.contract.rig import Rig, must
 from eventstreams.testing.contract.suite import ContractSuite, contract
 
 _UNKNOWN_KEY: Final = "noSuchKey"
+_GRACE: Final = timedelta(hours=1)
+_SHORTEST_SECRET: Final = 16
 _SINK_TYPE: Final = re.compile(r"[a-z0-9-]{1,40}")
 
 
@@ -91,6 +94,48 @@ class ShapeContract(ContractSuite):
             for secret in rig.destination.secrets:
                 for text in _errors(rig, {**given, key: [secret]}):
                     rig.watch.saw(f"an error about {key} (give its model ConfigDict(hide_input_in_errors=True))", text)
+
+    @contract()
+    async def test_signing_secrets_are_made_and_rotated_and_only_their_owner_sees_them(self, rig: Rig) -> None:
+        model, signing = rig.plugin.config, rig.plugin.signing
+        if signing is None:
+            return  # sinks of this type have none
+        created = signing.create(model.model_validate(rig.destination.config))
+        given = {**rig.destination.config, **created}
+        config = model.model_validate(given)
+        if signing.show(config) is None:
+            return  # a sink with this configuration has none
+
+        changes = signing.rotate(config, datetime.now(UTC), _GRACE)
+        rotated = model.model_validate({**given, **changes})
+
+        must(signing.show(rotated) != signing.show(config), "rotate() left the signing secret as it was")
+        made = {*_words(created), *_words(changes)}
+        must(bool(made), "rotate() made no new secret")
+        rig.watch.hide(made)
+        for each in (config, rotated):
+            rig.watch.saw("repr() of its configuration", repr(each))
+            rig.watch.saw("what public() returns", json.dumps(dict(rig.plugin.public(each)), ensure_ascii=False))
+
+
+def _words(changes: object) -> Iterator[str]:
+    """Every text in ``changes`` of a configuration that is long enough to be a secret, and no time."""
+    if isinstance(changes, Mapping):
+        for value in changes.values():
+            yield from _words(value)
+    elif isinstance(changes, list | tuple):
+        for value in changes:
+            yield from _words(value)
+    elif isinstance(changes, str) and len(changes) >= _SHORTEST_SECRET and not _is_time(changes):
+        yield changes
+
+
+def _is_time(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _complaints(rig: Rig, config: Mapping[str, object]) -> list[str]:
