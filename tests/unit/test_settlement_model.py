@@ -6,7 +6,14 @@ from contextlib import ExitStack
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from structlog.testing import capture_logs
 from typing_extensions import override
 
@@ -170,7 +177,10 @@ class Settlement(RuleBasedStateMachine):
                 return RetryLater(RetryReason.THROTTLED, not_before=from_ms(self.world.clock() + later_ms))
 
 
-TestSettlement = Settlement.TestCase
-TestSettlement.settings = settings(
-    max_examples=100, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+def test_no_commit_passes_an_unsettled_event_whatever_happens() -> None:
+    run_state_machine_as_test(
+        Settlement,
+        settings=settings(
+            max_examples=100, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+        ),
+    )

@@ -19,6 +19,7 @@ class FakeBeanstalkd(Destination):
     def __init__(self) -> None:
         self.jobs: list[bytes] = []
         self.refusals = 0
+        self.port = 0
         self._draining = False
         self._babbling = False
         self._deferred: Collection[str] = ()
@@ -30,7 +31,8 @@ class FakeBeanstalkd(Destination):
     async def listening(self) -> AsyncIterator["FakeBeanstalkd"]:
         """It, on a free port of loopback; ``config`` leads there."""
         server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.config = {"host": "127.0.0.1", "port": server.sockets[0].getsockname()[1], "tube": "events"}
+        self.port = server.sockets[0].getsockname()[1]
+        self.config = {"host": "127.0.0.1", "port": self.port, "tube": "events"}
         try:
             yield self
         finally:
@@ -95,6 +97,10 @@ class FakeBeanstalkd(Destination):
             case [b"put", _, _, _, length]:
                 job = (await reader.readexactly(int(length) + 2))[:-2]
                 return self._put(job)
+            case [b"peek-ready"] if self.jobs:
+                return b"FOUND 1 %d\r\n%s\r\n" % (len(self.jobs[0]), self.jobs[0])
+            case [b"quit"]:
+                raise ConnectionError
             case [b"stats"]:
                 stats = b"---\ncurrent-jobs-ready: 0\ndraining: %s\n" % (b"true" if self._draining else b"false")
                 return b"OK %d\r\n%s\r\n" % (len(stats), stats)

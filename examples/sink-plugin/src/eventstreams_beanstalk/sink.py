@@ -22,7 +22,6 @@ from eventstreams_beanstalk.protocol import STATS, OutOfStepError, check_use, ju
 
 TIMEOUT_S: Final = 5.0
 MAX_IN_FLIGHT: Final = 4
-
 FAILURES: Final = (OSError, EOFError, asyncio.LimitOverrunError, OutOfStepError)  # a timeout is an OSError
 
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -46,8 +45,8 @@ class BeanstalkSink:
                 writer.writelines([use(self._config.tube), *(put(event.json()) for event in batch)])
                 await writer.drain()
                 check_use(await reader.readuntil(b"\r\n"))
-                for _ in batch:
-                    outcomes.append(judge(await reader.readuntil(b"\r\n")))  # noqa: PERF401 - kept when the next fails
+                while len(outcomes) < len(batch):
+                    outcomes.append(judge(await reader.readuntil(b"\r\n")))
         except FAILURES as error:
             return outcomes + [_explain(error)] * (len(batch) - len(outcomes))
         return outcomes
