@@ -6,7 +6,8 @@ from typing import Final
 
 from eventstreams.reasons import DeadReason
 from eventstreams.sinks import Delivered, DeliveryOutcome, OutboundEvent, Rejected, RetryLater
-from eventstreams.testing.contract.rig import Rig, must
+from eventstreams.testing.contract.checks import must
+from eventstreams.testing.contract.rig import Rig
 from eventstreams.testing.contract.suite import ContractSuite, contract
 
 _FEW: Final = 5  # events of a batch in which each position is looked at

@@ -4,8 +4,9 @@ import asyncio
 from typing import Final
 
 from eventstreams.sinks import Delivered, DeliveryOutcome, OutboundEvent, Rejected, RetryLater, Sink
+from eventstreams.testing.contract.checks import check_outcome, must
 from eventstreams.testing.contract.destination import offers
-from eventstreams.testing.contract.rig import Delivering, Rig, check_outcome, must
+from eventstreams.testing.contract.rig import Delivering, Rig
 from eventstreams.testing.contract.suite import ContractSuite, contract
 
 _HANGING: Final = 4  # deliveries side by side that hang

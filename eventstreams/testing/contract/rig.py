@@ -8,25 +8,20 @@ from ipaddress import ip_network
 from typing import Final, TypeVar
 
 from eventstreams.sinks import (
-    DeadReason,
     Delivered,
     DeliveryOutcome,
     DestinationGuard,
     OutboundEvent,
-    Rejected,
-    RetryLater,
-    RetryReason,
     Sink,
     SinkContext,
 )
 from eventstreams.sinks.contract import AnySinkPlugin, Capabilities
+from eventstreams.testing.contract.checks import check_outcome, must
 from eventstreams.testing.contract.destination import Destination
 from eventstreams.testing.contract.events import CANARY
 from eventstreams.testing.contract.watch import Watch
 
 _POLL_S: Final = 0.02
-_PLUGINS_REASONS: Final = {DeadReason.REFUSED, DeadReason.TOO_LARGE}
-_WORKERS_REASONS: Final = {RetryReason.PLUGIN_RAISED, RetryReason.PLUGIN_HUNG, RetryReason.PLUGIN_MISCOUNTED}
 # Whatever runs on this machine or network is a fair destination in a test.
 _ANYWHERE: Final = DestinationGuard((ip_network("0.0.0.0/0"), ip_network("::/0")))
 
@@ -216,24 +211,6 @@ class Rig:
             self.watch.saw("an outcome", repr(outcome))
 
 
-def check_outcome(outcome: object) -> None:
-    """Raise AssertionError unless ``outcome`` is one that a plugin may return."""
-    match outcome:
-        case Delivered():
-            pass
-        case RetryLater(reason=reason, not_before=not_before):
-            must(isinstance(reason, RetryReason), f"RetryLater with {reason!r}: it takes a RetryReason")
-            must(reason not in _WORKERS_REASONS, f"RetryLater with {reason!r}, which only the worker says of a plugin")
-            must(
-                not_before is None or getattr(not_before, "tzinfo", None) is not None,
-                f"RetryLater with not_before {not_before!r}: it takes an aware datetime",
-            )
-        case Rejected(reason=dead_reason):
-            must(dead_reason in _PLUGINS_REASONS, f"Rejected with {dead_reason!r}: it takes REFUSED or TOO_LARGE")
-        case _:
-            raise AssertionError(f"{outcome!r} among the outcomes: it takes Delivered, RetryLater and Rejected")
-
-
 def batches(events: Sequence[OutboundEvent], capabilities: Capabilities) -> Iterable[Sequence[OutboundEvent]]:
     """``events`` in order, as a worker cuts them: within ``capabilities``, a larger event alone."""
     batch: list[OutboundEvent] = []
@@ -247,12 +224,6 @@ def batches(events: Sequence[OutboundEvent], capabilities: Capabilities) -> Iter
         size += added
     if batch:
         yield batch
-
-
-def must(holds: bool, otherwise: str) -> None:  # noqa: FBT001 - reads as a sentence
-    """Raise AssertionError with ``otherwise`` unless it ``holds``."""
-    if not holds:
-        raise AssertionError(otherwise)
 
 
 async def _deliver(sink: Sink, batch: Sequence[OutboundEvent]) -> Sequence[DeliveryOutcome]:

@@ -10,7 +10,8 @@ from typing import Final
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from eventstreams.sinks import API_VERSION
-from eventstreams.testing.contract.rig import Rig, must
+from eventstreams.testing.contract.checks import must
+from eventstreams.testing.contract.rig import Rig
 from eventstreams.testing.contract.suite import ContractSuite, contract
 
 _UNKNOWN_KEY: Final = "noSuchKey"

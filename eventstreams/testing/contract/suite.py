@@ -10,9 +10,10 @@ from typing_extensions import override
 from eventstreams.sinks import OutboundEvent
 from eventstreams.sinks.contract import AnySinkPlugin
 from eventstreams.sinks.registry import load_plugin
+from eventstreams.testing.contract.checks import must
 from eventstreams.testing.contract.destination import ABILITIES, Ability, Destination, offers
 from eventstreams.testing.contract.events import outbound_event
-from eventstreams.testing.contract.rig import Rig, must
+from eventstreams.testing.contract.rig import Rig
 from eventstreams.testing.contract.watch import Watch, run_watched
 
 _NEEDS = "_contract_needs"
