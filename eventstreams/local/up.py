@@ -23,6 +23,7 @@ from eventstreams.local.state import State, write_private
 from eventstreams.local.supervisor import Death, Program, Supervisor
 from eventstreams.process.listen import open_socket
 from eventstreams.settings import PREFIX, Settings
+from eventstreams.sinks.registry import installed_sink_types
 
 DEFAULT_PORT: Final = 8080
 # Where every command looks unless told otherwise. Only with the default port, which just one of us can have: a broker
@@ -55,7 +56,8 @@ class Role:
 
 API: Final = Role("api", ("api",), "API_LISTEN")
 GATEWAY: Final = Role("gateway", ("gateway",), "GATEWAY_LISTEN")
-ROLES: Final = (API, Role("router", ("router",)), Role("worker-webhook", ("worker", "webhook")), GATEWAY)
+WORKERS: Final = tuple(Role(f"worker-{each}", ("worker", each)) for each in installed_sink_types())
+ROLES: Final = (API, Role("router", ("router",)), *WORKERS, GATEWAY)
 
 
 @dataclass(frozen=True, slots=True)

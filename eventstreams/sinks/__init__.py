@@ -1,6 +1,7 @@
 """The public contract of sink plugins: all that a plugin imports of this project."""
 
 from eventstreams.reasons import DeadReason, RetryReason
+from eventstreams.sinks.connect import open_connection
 from eventstreams.sinks.contract import API_VERSION, Capabilities, SigningSecrets, Sink, SinkContext, SinkPlugin
 from eventstreams.sinks.event import OutboundEvent
 from eventstreams.sinks.guard import DestinationForbiddenError, DestinationGuard
@@ -22,4 +23,5 @@ __all__ = [
     "Sink",
     "SinkContext",
     "SinkPlugin",
+    "open_connection",
 ]

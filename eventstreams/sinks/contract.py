@@ -66,7 +66,8 @@ class SinkContext:
         account_sid: Whose.
         signing_tokens: Account auth tokens that a receiver may check against, the one to sign with first.
             A sink is opened anew when they change.
-        guard: Must be asked before each connection to an address that came from the configuration.
+        guard: Must be asked before each connection to an address that came from the configuration;
+            ``open_connection`` does.
         user_agent: For protocols that have such a thing.
     """
 

@@ -5,10 +5,13 @@ from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Final
 
+from pydantic import BaseModel
+
 from eventstreams.errors import PluginError
 from eventstreams.sinks.contract import API_VERSION, AnySinkPlugin, SinkPlugin
 
 GROUP: Final = "eventstreams.sinks"
+_MAX_ERROR: Final = 300  # characters of what a plugin's import raised: a line
 _SINK_TYPE: Final = re.compile(r"[a-z0-9-]{1,40}")
 
 
@@ -28,7 +31,7 @@ def load_plugins() -> Mapping[str, AnySinkPlugin]:
     for entry in entry_points(group=GROUP):
         where = f"sink plugin {entry.name!r} of {_distribution(entry)}"
         if entry.name in found:
-            raise PluginError(f"{where} is also in {origin[entry.name]}: uninstall one of the two")
+            raise PluginError(f"{where} is also in {origin[entry.name]}: one of the two must go")
         found[entry.name] = _load(entry, where)
         origin[entry.name] = _distribution(entry)
     return found
@@ -49,17 +52,29 @@ def load_plugin(sink_type: str) -> AnySinkPlugin:
 def _load(entry: EntryPoint, where: str) -> AnySinkPlugin:
     try:
         plugin = entry.load()
-    except Exception as error:  # a plugin's import may raise anything at all
-        raise PluginError(f"{where} cannot be loaded: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:  # a plugin's import may do anything at all
+        raise PluginError(f"{where} cannot be loaded: {_first_line(error)}") from error
     if not isinstance(plugin, SinkPlugin):
-        raise PluginError(f"{where} is {type(plugin).__name__}, not a SinkPlugin")
+        raise PluginError(f"{where} is of type {type(plugin).__name__}, not a SinkPlugin: name the value itself")
     if plugin.api_version != API_VERSION:
         raise PluginError(
             f"{where} speaks sink API {plugin.api_version}, not {API_VERSION}: install a matching release"
         )
     if plugin.sink_type != entry.name or not _SINK_TYPE.fullmatch(plugin.sink_type):
         raise PluginError(f"{where} calls itself {plugin.sink_type!r}: both names must be equal, of a-z, 0-9 and -")
+    config: object = plugin.config
+    if not (isinstance(config, type) and issubclass(config, BaseModel)):
+        raise PluginError(f"{where} has a config that is no pydantic model")
+    for name in ("capabilities", "public", "open"):
+        if not callable(getattr(plugin, name)):
+            raise PluginError(f"{where} has a value as {name}, which must be a function")
     return plugin
+
+
+def _first_line(error: BaseException) -> str:
+    """``error`` in one line, whatever it says."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:_MAX_ERROR]}" if text else type(error).__name__
 
 
 def _distribution(entry: EntryPoint) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from types import TracebackType
@@ -47,11 +47,17 @@ Answer = int | web.StreamResponse
 class Receiver:
     """Use as ``async with``. Everything that it answered with 2xx counts as accepted."""
 
-    def __init__(self, answer: Callable[[Received], Answer] = lambda _: 200, *, listen: str = "127.0.0.1:0") -> None:
+    def __init__(
+        self,
+        answer: Callable[[Received], Answer | Awaitable[Answer]] = lambda _: 200,
+        *,
+        listen: str = "127.0.0.1:0",
+    ) -> None:
         """A receiver.
 
         Args:
-            answer: Asked for each request. May be replaced at any time (``receiver.answer = …``).
+            answer: Asked for each request, and awaited where it takes its time. May be replaced at any time
+                (``receiver.answer = …``).
             listen: Where.
         """
         self.answer = answer
@@ -102,7 +108,8 @@ class Receiver:
             events=_events(body),
         )
         self.received.append(received)
-        answer = self.answer(received)
+        given = self.answer(received)
+        answer = await given if isinstance(given, Awaitable) else given
         status = answer if isinstance(answer, int) else answer.status
         if 200 <= status < 300:  # noqa: PLR2004 - success, as HTTP defines it
             self.accepted.update(received.ids)

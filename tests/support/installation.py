@@ -97,15 +97,17 @@ class Installation:
         await self._writer.remove(sid)
 
     async def add_sink(
-        self, url: str, *, config: Mapping[str, object] | None = None, sink_type: str = "webhook"
+        self, url: str | None, *, config: Mapping[str, object] | None = None, sink_type: str = "webhook"
     ) -> SinkRecord:
+        """A sink with ``url`` as its ``destination``, where it has such a thing, and ``config``."""
         now = now_ms()
+        destination = {} if url is None else {"destination": url}
         sink = SinkRecord(
             sid=new_sid(SidKind.SINK),
             account_sid=self.account_sid,
             description="of the test",
             sink_type=sink_type,
-            configuration=self.vault.lock(orjson.dumps({"destination": url, **(config or {})}).decode()),
+            configuration=self.vault.lock(orjson.dumps({**destination, **(config or {})}).decode()),
             status=SinkStatus.ACTIVE,
             created_ms=now,
             updated_ms=now,

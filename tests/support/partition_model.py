@@ -1,0 +1,324 @@
+"""Kafka, a worker and its sink in memory, for properties of settlement: what is lost here would be lost for good.
+
+The lanes, the offset tracker, the retry wheel and the settler are the real ones. Broker, consumer and sink are models:
+each does at any time what a real one may do at its worst, as the test asks.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final
+
+from typing_extensions import override
+
+from eventstreams.headers import REASON, Headers, Waybill, routed_headers
+from eventstreams.kafka.admin import KafkaAdmin
+from eventstreams.kafka.producer import Acked, AckedProducer, NotAcked
+from eventstreams.kafka.records import Partition, Record
+from eventstreams.retry import RetryWheel
+from eventstreams.settings import Settings
+from eventstreams.sids import SidKind, new_sid
+from eventstreams.sinks import Delivered, DeliveryOutcome, Rejected, RetryLater
+from eventstreams.telemetry.metrics import Metrics
+from eventstreams.topics import Topics, TopicSpec
+from sink_workers.delivery import Delivery
+from sink_workers.handlers import RetryHandler
+from sink_workers.inbound import Undeliverable, read_waybill
+from sink_workers.lane import Lane, Limits, Turn
+from sink_workers.settle import Settler
+
+TTL_MS: Final = 30_000
+_START_MS: Final = 1_000_000
+_SID: Final = new_sid(SidKind.SUBSCRIPTION)
+_BUFFER_BYTES: Final = 20_000  # a dozen records: small enough to be full now and then
+
+
+class Mood(Enum):
+    """What the broker does with a record that is sent to it."""
+
+    UP = auto()
+    REFUSING = auto()
+    """Does not take it, and says so."""
+    DEAF = auto()
+    """Takes it, but its acknowledgement is lost."""
+    STUCK = auto()
+    """Says nothing until it changes."""
+
+
+class Broker(AckedProducer):
+    """Topics in memory, and the offsets that were committed. Outlives every worker."""
+
+    def __init__(self, clock: Callable[[], int]) -> None:
+        # Not super().__init__(): that would be a client of Kafka.
+        self.mood = Mood.UP
+        self.logs: dict[Partition, list[Record]] = {}
+        self.committed: dict[Partition, int] = {}
+        self._ends: dict[Partition, int] = {}
+        self._clock = clock
+        self._changed = asyncio.Event()
+        self._on_their_way: list[tuple[Partition, bytes, Headers]] = []
+
+    def change(self, mood: Mood) -> None:
+        self.mood = mood
+        if mood is not Mood.STUCK:  # what a dead worker had sent arrives after all
+            for sent in self._on_their_way:
+                self.append(*sent)
+            self._on_their_way.clear()
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    @override
+    async def send(
+        self,
+        topic: str,
+        value: bytes | None,
+        *,
+        key: bytes | None = None,
+        headers: Headers = (),
+        partition: int = -1,
+    ) -> Acked | NotAcked:
+        await asyncio.sleep(0)
+        try:
+            while self.mood is Mood.STUCK:
+                await self._changed.wait()
+        except asyncio.CancelledError:
+            self._on_their_way.append((Partition(topic, max(partition, 0)), value or b"", headers))
+            raise
+        if self.mood is Mood.REFUSING:
+            return NotAcked("not now", retriable=True)
+        record = self.append(Partition(topic, max(partition, 0)), value or b"", headers)
+        await asyncio.sleep(0)
+        if self.mood is Mood.DEAF:
+            return NotAcked("timed out", retriable=True)
+        return Acked(record.partition, record.offset, record.timestamp_ms)
+
+    def append(self, partition: Partition, value: bytes, headers: Headers, *, gap: int = 0) -> Record:
+        """A new record at the end, ``gap`` offsets behind the one before it."""
+        offset = self._ends.get(partition, 0) + gap
+        record = Record(partition.topic, partition.number, offset, None, value, headers, self._clock())
+        self.logs.setdefault(partition, []).append(record)
+        self._ends[partition] = offset + 1
+        return record
+
+    def uncommitted(self, partition: Partition) -> Sequence[Record]:
+        """What a new owner of ``partition`` begins with."""
+        first = self.committed.get(partition, 0)
+        return [record for record in self.logs.get(partition, []) if record.offset >= first]
+
+
+class _Admin(KafkaAdmin):
+    """The topics are there already."""
+
+    def __init__(self) -> None:
+        pass
+
+    @override
+    async def ensure(self, specs: Sequence[TopicSpec]) -> None:
+        pass
+
+
+@dataclass(eq=False)
+class Attempt:
+    """A batch at the sink, which has not answered yet."""
+
+    records: Sequence[Record]
+    answer: "asyncio.Future[Sequence[DeliveryOutcome]]"
+
+
+class World:
+    """Everything. Runs on the loop on which it was made; all times are that loop's."""
+
+    def __init__(self, *, delays: str, partitions: int) -> None:
+        self._loop = asyncio.get_running_loop()
+        settings = Settings.load(retry_delays=delays, retry_partitions=partitions)
+        topics = Topics(settings)
+        self.broker = Broker(self.clock)
+        self.subscription = Partition(topics.subscription("webhook", _SID), 0)
+        self.dead_topic = topics.dead("webhook")
+        self.retries = [Partition(topic, number) for topic in topics.retries("webhook") for number in range(partitions)]
+        self.retrying = retry_handler(settings)
+        self.limits = Limits(max_batch_events=1, max_batch_bytes=1 << 20, linger_s=0.0, max_in_flight=1)
+        self.published: set[str] = set()
+        self.delivered: set[str] = set()
+        self.refused: set[str] = set()
+        self.attempts: list[Attempt] = []
+        self.crashes: list[BaseException] = []
+        self.settler = Settler(
+            settings, "webhook", producer=self.broker, admin=_Admin(), metrics=Metrics(), clock=self.clock
+        )
+        self.worker = Worker(self)
+
+    def clock(self) -> int:
+        return _START_MS + round(self._loop.time() * 1000)
+
+    def publish(self, *, gap: int = 0, ttl_ms: int = TTL_MS) -> None:
+        """A router's copy of a new event, on the subscription's topic."""
+        event_id = f"EZ{len(self.published)}"
+        self.published.add(event_id)
+        headers = routed_headers(
+            [], accepted_at_ms=self.clock(), deadline_ms=self.clock() + ttl_ms, subscription_sid=_SID
+        )
+        self.broker.append(self.subscription, event_id.encode(), headers, gap=gap)
+
+    def answer(self, attempt: Attempt, outcomes: Sequence[DeliveryOutcome]) -> None:
+        """The sink answers. What it took it has, whatever becomes of the worker."""
+        self.attempts.remove(attempt)
+        if attempt.answer.done():
+            return  # its worker is gone
+        for record, outcome in zip(attempt.records, outcomes, strict=True):
+            match outcome:
+                case Delivered():
+                    self.delivered.add(record.value.decode())
+                case Rejected():
+                    self.refused.add(record.value.decode())
+                case RetryLater():
+                    pass
+        attempt.answer.set_result(outcomes)
+
+    @property
+    def dead(self) -> Mapping[str, Sequence[str]]:
+        """Event ids of the dead letters, each with its reasons."""
+        found: dict[str, list[str]] = {}
+        for record in self.broker.logs.get(Partition(self.dead_topic, 0), []):
+            found.setdefault(record.value.decode(), []).append(dict(record.headers)[REASON].decode())
+        return found
+
+    @property
+    def owed(self) -> set[str]:
+        """Events that a new owner of the partitions would find."""
+        return {
+            record.value.decode()
+            for partition in (self.subscription, *self.retries)
+            for record in self.broker.uncommitted(partition)
+        }
+
+    def new_worker(self) -> None:
+        """Another one takes over, where the last commit was."""
+        self.worker = Worker(self)
+
+
+class Worker:
+    """A process that has all partitions: it fetches, handles, and commits what its lanes say."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.paused: set[Partition] = set()
+        self._handlers = {partition: _Handler(world) for partition in (world.subscription, *world.retries)}
+        self.lanes = {partition: self._lane(partition) for partition in self._handlers}
+        self._left = {partition: list(world.broker.uncommitted(partition)) for partition in self.lanes}
+        self._fetched = {partition: world.broker.committed.get(partition, 0) for partition in self.lanes}
+
+    def fetch(self, partition: Partition, most: int) -> None:
+        """Hand the next ``most`` records to the lane, unless it has paused its partition."""
+        if partition in self.paused:
+            return
+        log = self._world.broker.logs.get(partition, [])
+        records = [record for record in log if record.offset >= self._fetched[partition]][:most]
+        if records:
+            self._fetched[partition] = records[-1].offset + 1
+            self.lanes[partition].offer(records)
+
+    def commit(self) -> None:
+        """As the consumer does every now and then."""
+        for partition, lane in self.lanes.items():
+            offset = lane.committable
+            if offset is not None:
+                before = self._world.broker.committed.get(partition, 0)
+                assert offset >= before, f"{partition} is committed backwards, from {before} to {offset}"
+                self._world.broker.committed[partition] = offset
+
+    def wake(self) -> None:
+        for handler in self._handlers.values():
+            handler.wake()
+
+    async def drain(self, timeout_s: float) -> None:
+        """Its partitions are revoked in order."""
+        await asyncio.gather(*(lane.drain(timeout_s) for lane in self.lanes.values()))
+        self.commit()
+
+    def abandon(self) -> None:
+        """It is gone, or its partitions were lost: nothing of it is committed any more."""
+        for lane in self.lanes.values():
+            lane.abandon()
+
+    def _lane(self, partition: Partition) -> Lane:
+        return Lane(
+            partition,
+            self._handlers[partition],
+            clock=self._world.clock,
+            buffer_bytes=_BUFFER_BYTES,
+            pause=self.paused.add,
+            resume=self.paused.discard,
+            on_crash=self._world.crashes.append,
+        )
+
+
+class _Handler:
+    """What ``Delivery`` does, at its shortest: one attempt, then each record is settled as the sink said."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.wake: Callable[[], None] = lambda: None
+
+    def limits(self, partition: Partition) -> Limits:
+        return self._world.limits
+
+    def ready_at_ms(self, record: Record) -> int:
+        return 0 if record.topic == self._world.subscription.topic else self._world.retrying.ready_at_ms(record)
+
+    def deadline_ms(self, record: Record) -> int:
+        return _waybill(record).deadline_ms
+
+    def attach(self, partition: Partition, wake: Callable[[], None]) -> Callable[[], None]:
+        self.wake = wake
+        return lambda: None
+
+    async def handle(self, records: Sequence[Record], turn: Turn) -> None:
+        world, tried = self._world, []
+        for record in records:
+            waybill = _waybill(record)
+            if waybill.deadline_ms <= world.clock():
+                await world.settler.expire(record, waybill)
+                turn.settled(record)
+            elif waybill.not_before_ms > world.clock():
+                await world.settler.wait_on(record, waybill)
+                turn.settled(record)
+            else:
+                tried.append((record, waybill))
+        late = [record for record, waybill in tried if waybill.deadline_ms <= world.clock()]
+        if not tried:
+            return
+        if late:  # Kafka kept us waiting for the others
+            await self.handle([record for record, _ in tried], turn)
+            return
+        began_ms = world.clock()
+        attempt = Attempt([record for record, _ in tried], asyncio.get_running_loop().create_future())
+        world.attempts.append(attempt)
+        outcomes = await attempt.answer
+        for (record, waybill), outcome in zip(tried, outcomes, strict=True):
+            match outcome:
+                case RetryLater():
+                    await world.settler.retry(record, waybill, outcome, began_ms=began_ms)
+                case Rejected():
+                    await world.settler.reject(record, waybill, outcome, began_ms=began_ms)
+                case Delivered():
+                    pass
+            turn.settled(record)
+
+
+def _waybill(record: Record) -> Waybill:
+    waybill = read_waybill(record)
+    assert not isinstance(waybill, Undeliverable), waybill
+    return waybill
+
+
+class _NoDelivery(Delivery):
+    def __init__(self) -> None:
+        pass
+
+
+def retry_handler(settings: Settings) -> RetryHandler:
+    """One that is only asked when a record is ready."""
+    wheel = RetryWheel(settings.retry_delays, partitions=settings.retry_partitions)
+    return RetryHandler(_NoDelivery(), wheel, Topics(settings).retries("webhook"))
