@@ -3,11 +3,9 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from pydantic import BaseModel
-from typing_extensions import override
 
 from benchmarks.events import ACCOUNT, average_bytes, codec, encoded
 from benchmarks.measure import ROUNDS, Figure
@@ -41,7 +39,6 @@ from eventstreams.sinks.contract import AnySinkPlugin
 from eventstreams.telemetry.logging import configure_logging
 from eventstreams.telemetry.metrics import Metrics
 from eventstreams.times import now_ms
-from sink_workers.attempt_log import AttemptLog
 from sink_workers.delivery import Delivery
 from sink_workers.gates import Gates
 from sink_workers.handlers import SubscriptionHandler
@@ -51,6 +48,7 @@ from sink_workers.notices.cadence import Cadence
 from sink_workers.notices.readers import ErrorLogReaders
 from sink_workers.settle import Settler
 from sink_workers.sinks import SinkPool
+from tests.support.no_log import no_log
 
 _FETCH = 500  # records handed over at a time
 _SINK, _SUBSCRIPTION = "DG" + "1" * 32, "DF" + "1" * 32
@@ -84,22 +82,6 @@ class _Memory:
 
     async def aclose(self) -> None:
         """There is nothing to close."""
-
-
-class _Taken(AbstractContextManager[object]):
-    """Takes what is told the delivery log, as a Kafka client would."""
-
-    waiting = 0
-
-    @override
-    def __exit__(self, *_: object) -> None:
-        """There is nothing to close."""
-
-    def offer(self, topic: str, value: bytes, *, weight: int) -> None:
-        """Forgets it."""
-
-    def poll(self) -> None:
-        """Nothing waits."""
 
 
 @dataclass(slots=True)
@@ -152,9 +134,7 @@ def _lane(capabilities: Capabilities) -> tuple[Lane, _Flow]:
         open=open_sink,
     )
     pool = SinkPool(plugin, feed, vault, DestinationGuard())
-    attempt_log = AttemptLog(
-        settings, "memory", snapshot=feed.snapshot, metrics=metrics, clock=now_ms, producer=lambda _: _Taken()
-    )
+    attempt_log = no_log(settings, "memory", metrics=metrics, clock=now_ms)
     settler = Settler(
         settings,
         "memory",

@@ -334,9 +334,7 @@ async def test_a_log_that_is_deleted_is_rebuilt_and_gives_the_same_answers(syste
     subscriptions = [await system.subscribe(status) for status in (200, 404, 429)]
     events = await system.publish(5)  # the Retry-After of the first holds the rest for the third subscription
     paths = ["/v1/Attempts", *(f"/v1/Events/{event.id}" for event in events)]
-    await system.api.until(
-        "/v1/Attempts", lambda answer: len(answer["attempts"]) == 11
-    )
+    await system.api.until("/v1/Attempts", lambda answer: len(answer["attempts"]) == 11)
     for event in events:
         await system.delivery(event, subscriptions[0], "delivered")
 
@@ -357,9 +355,7 @@ async def test_a_log_that_is_deleted_is_rebuilt_and_gives_the_same_answers(syste
             file.unlink()
 
     await eventually(lambda: (rebuilds("eventstreams_delivery_log_rebuilds_total") or 0.0) > counted)
-    await system.api.until(
-        "/v1/Attempts", lambda answer: len(answer["attempts"]) == 11
-    )
+    await system.api.until("/v1/Attempts", lambda answer: len(answer["attempts"]) == 11)
     await system.api.until("/v1/Attempts", lambda answer: (answer["lag"] or {}).get("records") == 0)
     assert await asked() == before
 

@@ -27,6 +27,7 @@ from sink_workers.handlers import RetryHandler
 from sink_workers.inbound import Undeliverable, read_waybill
 from sink_workers.lane import Lane, Limits, Turn
 from sink_workers.settle import Settler
+from tests.support.no_log import no_log
 
 TTL_MS: Final = 30_000
 _START_MS: Final = 1_000_000
@@ -145,7 +146,13 @@ class World:
         self.attempts: list[Attempt] = []
         self.crashes: list[BaseException] = []
         self.settler = Settler(
-            settings, "webhook", producer=self.broker, admin=_Admin(), metrics=Metrics(), clock=self.clock
+            settings,
+            "webhook",
+            producer=self.broker,
+            admin=_Admin(),
+            attempt_log=no_log(settings, "webhook", metrics=Metrics(), clock=self.clock),
+            metrics=Metrics(),
+            clock=self.clock,
         )
         self.worker = Worker(self)
 

@@ -1,0 +1,34 @@
+"""An attempt log that nobody reads."""
+
+from contextlib import AbstractContextManager
+
+from typing_extensions import override
+
+from eventstreams.control.snapshot import Snapshot
+from eventstreams.settings import Settings
+from eventstreams.telemetry.metrics import Metrics
+from eventstreams.times import Clock
+from sink_workers.attempt_log import AttemptLog
+
+
+class Forgotten(AbstractContextManager[object]):
+    """Takes what an attempt log writes, as a Kafka client would."""
+
+    waiting = 0
+
+    @override
+    def __exit__(self, *_: object) -> None:
+        """There is nothing to close."""
+
+    def offer(self, topic: str, value: bytes, *, weight: int) -> None:
+        """Forgets it."""
+
+    def poll(self) -> None:
+        """Nothing waits."""
+
+
+def no_log(settings: Settings, sink_type: str, *, metrics: Metrics, clock: Clock) -> AttemptLog:
+    """An attempt log as a worker has it, of which nothing reaches Kafka."""
+    return AttemptLog(
+        settings, sink_type, snapshot=Snapshot(), metrics=metrics, clock=clock, producer=lambda _: Forgotten()
+    )
