@@ -15,8 +15,8 @@ setup: ## Make .venv with everything that is locked, and fetch Kafka (once)
 demo: setup ## Watch all of it at work: accepted, routed, delivered, retried, dead-lettered
 	@$(BIN)/python -m examples.demo
 
-test: setup ## All tests, against a real Kafka broker that they start
-	@$(BIN)/pytest
+test: setup ## All tests, against real Kafka brokers that they start
+	@$(BIN)/pytest --numprocesses 3 --dist loadfile
 
 check: setup ## Format, lint, types, imports, generated pages, lock file
 	@$(BIN)/ruff format --check --quiet .

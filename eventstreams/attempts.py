@@ -38,7 +38,7 @@ class Entry(NamedTuple):
         duration_ms: How long the attempt took, its whole batch; None where there was none.
         accepted_ms: By the broker; None where the record did not say.
         deadline_ms: No attempt begins at or after this; None where the record did not say.
-        origin: ``topic/partition/offset`` of the copy on the subscription's topic.
+        origin: ``topic/partition/offset`` of the copy on the subscription's topic; of a redrive its topic alone.
         rests_at: The same of the copy on a retry or dead-letter topic, as it was put there; None for delivered.
         next_at_ms: The next attempt begins no sooner; equal to ``deadline_ms`` where there will be none.
         reason: Of ``RetryReason`` or ``DeadReason``; None for delivered.

@@ -219,8 +219,8 @@ class _Search:
             duration_ms=row["duration"],
             accepted_ms=row["accepted"],
             deadline_ms=row["deadline"],
-            origin=f"{text('origin_topic')}/{row['origin']}",
-            rests_at=None if row["rest"] is None else f"{text('rest_topic')}/{row['rest']}",
+            origin=_place(text("origin_topic"), row["origin"]),
+            rests_at=None if row["rest"] is None else _place(text("rest_topic"), row["rest"]),
             next_at_ms=row["next"],
             reason=optional("reason"),
             code=row["code"],
@@ -234,3 +234,8 @@ class _Search:
 def _is_beyond(last: LoggedEntry, first_ms: int, last_ms: int, *, newer: bool) -> bool:
     """Whether a segment, and so all after it, has nothing that comes before ``last``."""
     return first_ms > last.entry.at_ms if newer else last_ms < last.entry.at_ms
+
+
+def _place(topic: str, rest: str) -> str:
+    """``topic/partition/offset``, or the topic alone where no more is known."""
+    return f"{topic}/{rest}" if rest else topic

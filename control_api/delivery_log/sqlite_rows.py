@@ -57,7 +57,7 @@ class SegmentRows:
             self._name(origin_topic),
             origin,
             self._optional(rest_topic or None),
-            rest or None,
+            rest if rest_topic else None,
             entry.next_at_ms,
             self._optional(entry.reason),
             entry.code,

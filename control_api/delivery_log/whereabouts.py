@@ -76,9 +76,18 @@ def latest(entries: Iterable[LoggedEntry]) -> Mapping[str, Entry]:
     found: dict[str, LoggedEntry] = {}
     for each in entries:
         sid = each.entry.subscription_sid
-        if sid not in found or found[sid].mark < each.mark:
+        if sid not in found or _is_later(each, found[sid]):
             found[sid] = each
     return {sid: each.entry for sid, each in found.items()}
+
+
+def _is_later(one: LoggedEntry, other: LoggedEntry) -> bool:
+    """In the order of the log; but a redrive and the attempt that follows it are told by different processes."""
+    if EntryKind.REDRIVEN not in (one.entry.kind, other.entry.kind):
+        return one.mark > other.mark
+    if one.entry.at_ms == other.entry.at_ms:
+        return other.entry.kind == EntryKind.REDRIVEN
+    return one.entry.at_ms > other.entry.at_ms
 
 
 def matching(event: AcceptedEvent, subscriptions: Iterable[Subscription]) -> Sequence[Subscription]:

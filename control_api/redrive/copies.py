@@ -19,6 +19,7 @@ class Copy:
 
     record: Outgoing
     sink_type: str
+    sink_sid: str
 
 
 class Copier:
@@ -73,4 +74,5 @@ class Copier:
             job_sid=self._job_sid,
         )
         topic = self._topics.subscription(subscription.sink_type, subscription.sid)
-        return Copy(Outgoing(topic, record.value, record.key, headers), subscription.sink_type)
+        outgoing = Outgoing(topic, record.value, record.key, headers)
+        return Copy(outgoing, subscription.sink_type, subscription.sink_sid)

@@ -6,6 +6,7 @@ from control_api.plane import ControlPlane
 from control_api.redrive.desk import Desk
 from control_api.redrive.feed import JobFeed, JobWriter
 from control_api.redrive.runner import JobRunner, RunnerParts
+from control_api.redrive.teller import RedriveTeller
 from eventstreams.codec import Codec
 from eventstreams.kafka.producer import AckedProducer
 from eventstreams.process import Process
@@ -15,6 +16,7 @@ async def open_desk(process: Process, plane: ControlPlane, producer: AckedProduc
     """A desk that works until ``stack`` is left; unfinished jobs go on at once."""
     settings = process.settings
     feed = await stack.enter_async_context(JobFeed(settings, on_crash=process.crash))
+    teller = stack.enter_context(RedriveTeller(settings, process.metrics))
     runner = JobRunner(
         RunnerParts(
             settings=settings,
@@ -23,6 +25,7 @@ async def open_desk(process: Process, plane: ControlPlane, producer: AckedProduc
             admin=plane.admin,
             metrics=process.metrics,
             clock=plane.clock,
+            tell=teller.tell,
         )
     )
     return Desk(

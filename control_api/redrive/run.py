@@ -58,6 +58,10 @@ class _Batch:
         self.skipped[reason] = self.skipped.get(reason, 0) + 1
 
 
+Tell = Callable[[Sequence[Copy], int], None]
+"""Gets copies that were written, and a time in ms since the epoch that is not later than they were."""
+
+
 class JobRun:
     """Runs one job on one transactional producer."""
 
@@ -70,6 +74,7 @@ class JobRun:
         producer: TransactionalProducer,
         kind: JobKind,
         copier: Copier,
+        tell: Tell,
         metrics: Metrics,
         clock: Clock,
         sleep: Callable[[float], Awaitable[None]],
@@ -82,6 +87,7 @@ class JobRun:
         self._producer = producer
         self._kind = kind
         self._copier = copier
+        self._tell = tell
         self._metrics = metrics
         self._clock = clock
         self._sleep = sleep
@@ -183,6 +189,7 @@ class JobRun:
             case Written():
                 self._progress = progress
                 self._count(copies)
+                self._tell(copies, progress.updated_ms)
                 return None
             case Fenced():
                 return Ended.NOT_OURS

@@ -10,7 +10,7 @@ from typing import Final, Self
 
 from control_api.redrive.copies import Copier
 from control_api.redrive.feed import JobFeed
-from control_api.redrive.run import Ended, JobRun, Waiting
+from control_api.redrive.run import Ended, JobRun, Tell, Waiting
 from eventstreams.control.feed import ControlFeed
 from eventstreams.control.records import SubscriptionState
 from eventstreams.errors import EventStreamsError
@@ -30,7 +30,7 @@ _log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunnerParts:
-    """What a runner is made of."""
+    """What a runner is made of. ``tell`` gets what has been put on a subscription's topic again; it must not wait."""
 
     settings: Settings
     feed: JobFeed
@@ -38,6 +38,7 @@ class RunnerParts:
     admin: KafkaAdmin
     metrics: Metrics
     clock: Clock
+    tell: Tell = lambda _copies, _at_ms: None
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     monotonic: Callable[[], float] = time.monotonic
 
@@ -157,6 +158,7 @@ class JobRunner:
             producer=producer,
             kind=order.kind,
             copier=copier,
+            tell=parts.tell,
             metrics=parts.metrics,
             clock=parts.clock,
             sleep=parts.sleep,

@@ -479,3 +479,20 @@ async def test_deliveries_go_on_while_kafka_does_not_take_attempts(settings: Set
             lambda: worker.metrics.registry.get_sample_value("eventstreams_attempt_log_dropped_total", labels) == 200,
             timeout_s=60,
         )
+
+
+async def test_a_redriven_event_waits_again_and_is_then_said_to_be_delivered(system: System) -> None:
+    subscription = await system.subscribe(404)
+    [event] = await system.publish()
+    await system.delivery(event, subscription, "dead")
+    await system.house.put(replace(subscription, paused=True))
+
+    await system.api.post("/v1/Redrives", SubscriptionSid=subscription.sid)
+
+    waiting = await system.delivery(event, subscription, "waiting")
+    assert waiting["topic"] == system.house.topic_of(subscription)
+    sink = await system.house.add_sink(f"{system.receiver.url}/200?token={SECRET}")
+    await system.house.put(replace(subscription, sink_sid=sink.sid))
+    await system.delivery(event, subscription, "delivered")
+    listed = (await system.api.get("/v1/Attempts", EventId=event.id))[1]["attempts"]
+    assert [each["outcome"] for each in listed] == ["delivered", "redriven", "rejected"]

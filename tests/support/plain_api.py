@@ -29,6 +29,15 @@ class PlainApi:
         ):
             return answer.status, await answer.json()
 
+    async def post(self, path: str, **form: str) -> Any:
+        """The JSON of what was created."""
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(f"{self.url}{path}", data=form, headers=self._authorization) as answer,
+        ):
+            assert answer.status == 201, await answer.text()
+            return await answer.json()
+
     async def until(self, path: str, condition: Callable[[Any], bool], **query: str) -> Any:
         """The first answer that fulfils ``condition``.
 

@@ -105,6 +105,17 @@ def test_the_last_entry_of_each_subscription_counts_whatever_order_they_are_read
     assert latest(reversed(entries)) == latest(entries)
 
 
+@pytest.mark.parametrize("mark", [1, 3], ids=["read before", "read after"])
+def test_a_redrive_comes_before_the_attempt_that_follows_it_in_whatever_order_they_are_read(mark: int) -> None:
+    dead = logged(make_entry("rejected", at_ms=NOW_MS), offset=0)
+    redriven = logged(make_entry("redriven", at_ms=NOW_MS + 5), offset=mark)
+    delivered = logged(make_entry("delivered", at_ms=NOW_MS + 5), offset=2)
+
+    assert latest([dead, redriven]) == {SUBSCRIPTION: redriven.entry}
+    assert latest([dead, redriven, delivered]) == {SUBSCRIPTION: delivered.entry}
+    assert latest([delivered, redriven, dead]) == {SUBSCRIPTION: delivered.entry}
+
+
 @pytest.mark.parametrize(
     ("changed", "matches"),
     [
