@@ -1,0 +1,84 @@
+"""Workers join and leave in mid-stream on a real broker: partitions move, and every event arrives."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from eventstreams.control.records import Subscription
+from eventstreams.process import Process
+from eventstreams.settings import Settings
+from eventstreams.sinks.registry import load_plugin
+from eventstreams.testing.receiver import Received, Receiver
+from sink_workers.role import worker_for
+from tests.support.installation import Installation
+from tests.support.topic import eventually
+
+pytestmark = pytest.mark.kafka
+
+SUBSCRIPTIONS, EVENTS = 6, 150
+
+
+@pytest.fixture
+async def house(settings: Settings) -> AsyncIterator[Installation]:
+    async with Installation(settings) as house:
+        yield house
+
+
+async def start(house: Installation) -> Process:
+    return await house.start(worker_for(load_plugin("webhook")))
+
+
+def owned(worker: Process) -> float:
+    """Partitions of subscription topics that ``worker`` owns."""
+    labels = {"kind": "subscription"}
+    return worker.metrics.registry.get_sample_value("eventstreams_assigned_partitions", labels) or 0.0
+
+
+async def publish(house: Installation, subscriptions: list[Subscription]) -> set[str]:
+    """A steady stream for all of them; the ids."""
+    numbers = iter(range(SUBSCRIPTIONS * EVENTS))
+    for _ in range(EVENTS):
+        await asyncio.gather(*(house.hand_to(each, house.event(next(numbers))) for each in subscriptions))
+        await asyncio.sleep(0.02)
+    return {f"EZ{number}" for number in range(SUBSCRIPTIONS * EVENTS)}
+
+
+async def test_a_worker_that_joins_and_one_that_leaves_in_mid_stream_lose_and_double_nothing(
+    house: Installation,
+) -> None:
+    async with Receiver() as receiver:
+        subscriptions = [await house.subscribe(await house.add_sink(receiver.url)) for _ in range(SUBSCRIPTIONS)]
+        first = await start(house)
+        publishing = asyncio.create_task(publish(house, subscriptions))
+        await receiver.wait_for(lambda: len(receiver.accepted) > 50)
+
+        second = await start(house)
+        await eventually(lambda: owned(first) == owned(second) == SUBSCRIPTIONS / 2, timeout_s=60)
+        await house.stop(first)
+
+        sent = await publishing
+        await receiver.wait_for(lambda: receiver.accepted.keys() == sent, timeout_s=60)
+        await eventually(lambda: owned(second) == SUBSCRIPTIONS)
+    assert set(receiver.accepted.values()) == {1}
+
+
+async def test_a_partition_that_moves_while_a_delivery_hangs_is_delivered_by_its_new_owner(
+    house: Installation,
+) -> None:
+    async def answer(received: Received) -> int:
+        if received.ids[0] == "EZ0" and len(receiver.received) == 1:
+            await asyncio.sleep(60)  # longer than a revoked partition may drain
+        return 200
+
+    async with Receiver(answer) as receiver:
+        subscription = await house.subscribe(await house.add_sink(receiver.url))
+        first = await start(house)
+        await house.hand_to(subscription, house.event(0))
+        await eventually(lambda: len(receiver.received) == 1)
+        for number in range(1, 20):
+            await house.hand_to(subscription, house.event(number))
+
+        await asyncio.gather(house.stop(first), start(house))
+
+        await receiver.wait_for(lambda: len(receiver.accepted) == 20, timeout_s=60)
