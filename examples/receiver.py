@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -20,7 +21,9 @@ class Receiver(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
         for event in json.loads(body) if genuine else ():
-            print(event["type"], event["id"], json.dumps(event["data"]), flush=True)
+            line = f"{event['type']} {event['id']} {json.dumps(event['data'])}\n"
+            sys.stdout.write(line)  # one call: requests are served side by side
+            sys.stdout.flush()
 
     @override
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
