@@ -207,7 +207,7 @@ class Delivery:
                 if isinstance(opened, RetryLater):
                     outcomes = [opened] * len(batch)
                 else:
-                    gate.raise_ceiling(opened.capabilities.max_in_flight)
+                    gate.set_ceiling(opened.capabilities.max_in_flight)
                     if any(parcel.waybill.deadline_ms <= began_ms for parcel in batch):
                         return batch  # to open the sink took that long
                     outcomes = await self._attempt(opened, batch)

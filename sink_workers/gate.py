@@ -22,6 +22,7 @@ from sink_workers.pace import AdaptivePace, Pace, ReferencePace, signal_of
 
 Wake = Callable[[], None]
 
+_UNKNOWN_CEILING: Final = 64
 _RETRY_SHARE: Final = 4  # retries may be under way beside the limit, a quarter of it: new events cannot starve them
 _LOOK_AGAIN_MS: Final = 1_000  # when a retry that found the gate full is looked at again
 _LOOK_AGAIN_PAUSED_MS: Final = 10_000  # the same, while the sink is paused: how late it may learn that it is not
@@ -40,7 +41,7 @@ class Gate:
     """One sink's. Everything happens on one event loop."""
 
     def __init__(self, clock: Clock, *, jitter: Callable[[], float] = random.random) -> None:
-        """An open gate that lets one attempt pass until ``ceiling`` is known.
+        """An open gate. Until the sink's ceiling is known, lanes send one attempt each, which opens the sink.
 
         Args:
             clock: Steady, in ms.
@@ -54,7 +55,7 @@ class Gate:
         self._bucket = TokenBucket(clock())
         self._rate_limit: float | None = None
         self._paused = False
-        self._ceiling = 1
+        self._ceiling = _UNKNOWN_CEILING
         self._in_flight = 0
         self._line: deque[tuple[asyncio.Future[bool], int]] = deque()
         self._watchers: set[asyncio.Future[None]] = set()
@@ -69,7 +70,7 @@ class Gate:
             self._pace = ReferencePace() if record.throttle is Throttle.REFERENCE else AdaptivePace(self._jitter)
         self.changed()
 
-    def raise_ceiling(self, most: int) -> None:
+    def set_ceiling(self, most: int) -> None:
         """The sink is open, and takes at most ``most`` attempts side by side."""
         if most != self._ceiling:
             self._ceiling = most

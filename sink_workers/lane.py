@@ -21,7 +21,7 @@ from sink_workers.offsets import OffsetTracker
 
 _RECORD_OVERHEAD_BYTES: Final = 1500  # headers and Python objects of one record, measured
 _MAX_BUFFERED: Final = 4096
-_MAX_UNSETTLED: Final = 16_384  # settled ones behind an unsettled one among them: what a crash repeats, and memory
+_MAX_UNSETTLED: Final = 16_384  # with those settled behind one that is not: what a crash repeats, and memory
 _EXPIRING_SLOTS: Final = 16
 _EXPIRING_BATCH: Final = 64  # with 16 slots that settle in 10 ms: 100,000 expired events a second
 _LOOK_S: Final = 0.5  # how often a buffer that may not move is looked through for what has expired
@@ -183,6 +183,7 @@ class Lane:
     async def _slot(self, batch: Sequence[Record]) -> None:
         while batch:
             await self._handler.handle(batch, self._turn)
+            self._resume_when_low()
             limits = self._handler.limits(self._partition)
             batch = self._take(limits) if len(self._slots) <= limits.max_in_flight else ()
             if batch or self._buffer:
@@ -229,8 +230,10 @@ class Lane:
             return
         if error := task.exception():
             self._on_crash(error)
-        elif was_expiring and self._buffer:
-            self._expire()
+        elif was_expiring:
+            self._resume_when_low()
+            if self._buffer:
+                self._expire()
 
     # -- buffer ----------------------------------------------------------------------------------------------
 
@@ -274,10 +277,18 @@ class Lane:
             self._resume(self._partition)
 
     def _is_full(self) -> bool:
-        return len(self._buffer) >= _MAX_BUFFERED or self._buffered_bytes >= self._buffer_bytes
+        return (
+            len(self._buffer) >= _MAX_BUFFERED
+            or self._buffered_bytes >= self._buffer_bytes
+            or self._tracker.window >= _MAX_UNSETTLED
+        )
 
     def _is_low(self) -> bool:
-        return len(self._buffer) <= _MAX_BUFFERED // 4 and self._buffered_bytes <= self._buffer_bytes // 4
+        return (
+            len(self._buffer) <= _MAX_BUFFERED // 4
+            and self._buffered_bytes <= self._buffer_bytes // 4
+            and self._tracker.window <= _MAX_UNSETTLED // 2
+        )
 
 
 def _size(record: Record) -> int:

@@ -34,7 +34,7 @@ class Harness:
     def __init__(self, *, ceiling: int = 64) -> None:
         self.now = 1_000
         self.gate = Gate(lambda: self.now, jitter=lambda: 0.0)
-        self.gate.raise_ceiling(ceiling)
+        self.gate.set_ceiling(ceiling)
         self.stopped: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.woken = 0
         self.gate.listen(self._wake)

@@ -276,6 +276,26 @@ async def test_a_backlog_that_expires_behind_a_closed_gate_frees_the_buffer_for_
     assert harness.flow == ["pause", "resume"]
 
 
+async def test_what_is_settled_behind_a_head_that_is_not_is_bounded_and_goes_on_when_the_head_is() -> None:
+    harness = Harness(singles(2), buffer_bytes=1 << 30)
+    harness.handler.blocking = True
+    head = harness.handler.gates.setdefault(0, asyncio.Event())
+    for offset in range(1, 40_000):
+        harness.handler.release(offset)
+
+    for first in range(0, 40_000, 500):
+        if harness.flow[-1:] != ["pause"]:
+            harness.lane.offer(records(first, 500))
+            await turn(1500)
+    paused_at = max(batch[0] for batch in harness.handler.batches)
+    assert harness.flow == ["pause"]
+    assert harness.lane.committable is None
+
+    head.set()
+    await asyncio.wait_for(_until(lambda: harness.flow[-1:] == ["resume"]), 5)
+    assert paused_at < 20_000
+
+
 async def test_a_handler_may_settle_a_part_of_its_batch_before_the_rest() -> None:
     harness = Harness(Limits(max_batch_events=2, max_batch_bytes=1000, linger_s=0.0, max_in_flight=1))
     rest = asyncio.Event()
