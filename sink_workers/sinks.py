@@ -138,7 +138,7 @@ class SinkPool:
                 self._close(opened)
 
     def _close(self, opened: OpenSink) -> None:
-        task = asyncio.create_task(opened.sink.aclose())
+        task = asyncio.create_task(_end(opened.sink))
         self._closing.add(task)
         task.add_done_callback(self._closed)
 
@@ -151,3 +151,7 @@ class SinkPool:
 def _unusable(record: SinkRecord, error: BaseException) -> RetryLater:
     _log.error("sink.not_opened", sink=record.sid, exc_info=error, follows="its events are tried again")
     return RetryLater(RetryReason.SINK_UNUSABLE, type(error).__name__)
+
+
+async def _end(sink: Sink) -> None:
+    await sink.aclose()  # in a task of its own: whatever it raises, even at once, is nobody else's

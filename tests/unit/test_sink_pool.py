@@ -2,15 +2,17 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import cast
 
 import pytest
 from pydantic import BaseModel
+from structlog.testing import capture_logs
 
-from eventstreams.control.feed import ControlFeed
+from eventstreams.control.feed import ControlFeed, Listener
 from eventstreams.control.records import Account, SinkRecord, SinkStatus
-from eventstreams.control.snapshot import Snapshot
+from eventstreams.control.snapshot import Change, Snapshot
 from eventstreams.control.vault import Vault, new_key
 from eventstreams.settings import Settings
 from eventstreams.sinks import Capabilities, DestinationGuard, RetryLater, RetryReason, Sink, SinkContext, SinkPlugin
@@ -22,6 +24,18 @@ Open = Callable[["Config", SinkContext], Awaitable[Sink]]
 
 class Config(BaseModel):
     """Nothing."""
+
+
+_SINK = SinkRecord(
+    sid="DG1",
+    account_sid="AC1",
+    description="",
+    sink_type="test",
+    configuration="",
+    status=SinkStatus.ACTIVE,
+    created_ms=0,
+    updated_ms=0,
+)
 
 
 async def opens(_: Config, __: SinkContext) -> Sink:
@@ -51,23 +65,19 @@ def not_capable(_: Config) -> Capabilities:
     raise ValueError("of the plugin")
 
 
-def pool_of(open_: Open, capabilities: Callable[[Config], Capabilities] = capable) -> SinkPool:
-    """A pool with the sink DG1, which ``open_`` opens."""
+def pool_of(
+    open_: Open,
+    capabilities: Callable[[Config], Capabilities] = capable,
+    *,
+    listen: Callable[[Listener], None] = lambda _: None,
+) -> SinkPool:
+    """A pool with the sink DG1, which ``open_`` opens; ``listen`` gets whom to tell of changes."""
     vault, snapshot = Vault(Settings.load(secret_key=new_key())), Snapshot()
     snapshot.accounts["AC1"] = Account(
         sid="AC1", friendly_name="", auth_token=vault.lock("token"), created_ms=0, updated_ms=0
     )
-    snapshot.sinks["DG1"] = SinkRecord(
-        sid="DG1",
-        account_sid="AC1",
-        description="",
-        sink_type="test",
-        configuration=vault.lock("{}"),
-        status=SinkStatus.ACTIVE,
-        created_ms=0,
-        updated_ms=0,
-    )
-    feed = cast(ControlFeed, SimpleNamespace(snapshot=snapshot, listen=lambda _: None))
+    snapshot.sinks["DG1"] = replace(_SINK, configuration=vault.lock("{}"))
+    feed = cast(ControlFeed, SimpleNamespace(snapshot=snapshot, listen=listen))
     plugin = SinkPlugin(sink_type="test", config=Config, capabilities=capabilities, public=lambda _: {}, open=open_)
     return SinkPool(cast(AnySinkPlugin, plugin), feed, vault, DestinationGuard(()))
 
@@ -90,6 +100,19 @@ async def test_a_sink_that_cannot_be_opened_is_unusable_now(
         assert isinstance(opened, RetryLater)
 
     assert opened.reason is RetryReason.SINK_UNUSABLE
+
+
+async def test_a_sink_that_raises_when_it_is_closed_keeps_nobody_from_the_change_that_closed_it() -> None:
+    listeners: list[Listener] = []
+    pool = pool_of(opens, listen=listeners.append)  # what it opens has not even an ``aclose``
+    async with pool.lease("DG1") as opened:
+        assert not isinstance(opened, RetryLater)
+
+    with capture_logs() as logs:
+        listeners[0](Change(_SINK, None))
+        await asyncio.sleep(0.01)
+
+    assert [entry["event"] for entry in logs] == ["sink.close_failed"]
 
 
 async def test_who_waits_for_a_sink_to_open_can_be_cancelled() -> None:
