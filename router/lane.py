@@ -18,7 +18,7 @@ from typing import Final, Self
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from eventstreams.errors import FatalProducerError
-from eventstreams.headers import dead_headers
+from eventstreams.headers import KNOWN, MAX_DETAIL_BYTES, Headers, dead_headers
 from eventstreams.kafka.config import client_config
 from eventstreams.kafka.producer import LASTING
 from eventstreams.reasons import DeadReason
@@ -187,7 +187,7 @@ class Lane:
         return Settled(copies, matched=len(run) - dead - unmatched, dead=dead, unmatched=unmatched)
 
     def _repeat(self, failed: _Failed) -> None:
-        copy = failed.copy
+        copy, key, value = failed.copy, failed.key, failed.value
         if failed.error.code() in LASTING and copy.topic != self._dead_topic:
             # Our topics take more than the events' own, so this needs an operator's hand; the partition goes on.
             reason, detail = DeadReason.TOO_LARGE, failed.error.str()
@@ -195,7 +195,11 @@ class Lane:
                 copy.headers, None, origin=copy.topic, reason=reason, code=reason.code, detail=detail
             )
             copy = Copy(self._dead_topic, headers)
-        self._produce(copy, failed.key, failed.value)
+        elif failed.error.code() in LASTING:
+            # Not even the dead letters take it: compressed by its producer it was small enough for the events topic,
+            # which still has it. What is left tells which event it was, and why.
+            copy, key, value = Copy(self._dead_topic, _short(copy.headers)), None, None
+        self._produce(copy, key, value)
 
     def _produce(self, copy: Copy, key: bytes | None, value: bytes | None) -> None:
         on_failed = partial(self._on_failed, copy, key, value)  # a report's own message comes without its headers
@@ -209,6 +213,11 @@ class Lane:
                 return
             else:
                 return
+
+
+def _short(headers: Headers) -> Headers:
+    """Those of ``headers`` that we know and that are short."""
+    return [(name, value) for name, value in dict(headers).items() if name in KNOWN and len(value) <= MAX_DETAIL_BYTES]
 
 
 def _resolve(futures: Sequence["asyncio.Future[Settled]"], answers: Sequence[_Answer]) -> None:

@@ -19,14 +19,19 @@ async def attempt(sink: Sink, batch: Sequence[OutboundEvent], *, timeout_s: floa
     """Deliver ``batch`` once and return exactly one outcome per event, in order.
 
     Never raises but for cancellation, which must reach the worker so that nothing of this batch is settled.
-    A plugin that raises, hangs past ``timeout_s`` seconds or miscounts says nothing about the events, so all
-    of them are retried.
+    A plugin that raises (also a cancellation that is not ours), hangs past ``timeout_s`` seconds or miscounts says
+    nothing about the events, so all of them are retried.
     """
     try:
         async with asyncio.timeout(timeout_s):
             outcomes = await sink.deliver(batch)
     except TimeoutError:
         return _all(batch, RetryReason.PLUGIN_HUNG, f"no outcome within {timeout_s:g} s")
+    except asyncio.CancelledError as error:
+        if is_cancelled():
+            raise
+        _log.exception("plugin.raised", follows="the events are tried again")
+        return _all(batch, RetryReason.PLUGIN_RAISED, type(error).__name__)
     except Exception as error:  # noqa: BLE001 - the seam to foreign code: it is logged, and the events are kept
         _log.exception("plugin.raised", follows="the events are tried again")
         return _all(batch, RetryReason.PLUGIN_RAISED, type(error).__name__)
@@ -34,6 +39,16 @@ async def attempt(sink: Sink, batch: Sequence[OutboundEvent], *, timeout_s: floa
         _log.error("plugin.miscounted", problem=problem, follows="the events are tried again")
         return _all(batch, RetryReason.PLUGIN_MISCOUNTED, problem)
     return outcomes
+
+
+def is_cancelled() -> bool:
+    """Whether somebody wants this task to end.
+
+    If not, a ``CancelledError`` is the plugin's own: it waited for a task or future of its own that was cancelled.
+    To let that pass would end the slot of a lane and leave its batch to nobody.
+    """
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
 
 
 def outcome_label(outcome: DeliveryOutcome) -> tuple[str, str]:

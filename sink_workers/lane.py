@@ -176,8 +176,10 @@ class Lane:
         while len(self._slots) < limits.max_in_flight and (batch := self._take(limits)):
             self._start(self._slot(batch), self._slots)
         if self._buffer and self._look is None and len(self._slots) >= limits.max_in_flight:
-            # Records that came too late are seen at once, so that a long backlog of them is gone quickly.
-            late = self._handler.deadline_ms(self._buffer[-1].record) <= self._clock()
+            # Records that came too late are seen at once, so that a long backlog of them is gone quickly; but not
+            # while there is no slot for them: whoever frees one looks again.
+            has_room = len(self._expiring) < _EXPIRING_SLOTS
+            late = has_room and self._handler.deadline_ms(self._buffer[-1].record) <= self._clock()
             self._look = self._loop.call_later(0 if late else _LOOK_S, self._look_through)
 
     async def _slot(self, batch: Sequence[Record]) -> None:
@@ -234,6 +236,7 @@ class Lane:
             self._resume_when_low()
             if self._buffer:
                 self._expire()
+                self._wake()  # what has expired may have been all that the slots waited for
 
     # -- buffer ----------------------------------------------------------------------------------------------
 

@@ -57,6 +57,7 @@ async def _open(process: Process, plugin: AnySinkPlugin, stack: AsyncExitStack) 
     admin = KafkaAdmin(settings)
     await admin.wait_for_broker()
     await admin.ensure([*topics.base_specs(), *topics.worker_specs(sink_type)])
+    await admin.grow(topics.worker_specs(sink_type))  # the wheel puts records on each partition that settings name
     retries = topics.retries(sink_type, existing=await admin.topics())
 
     feed = await stack.enter_async_context(ControlFeed(settings, on_crash=process.crash))

@@ -18,6 +18,7 @@ from eventstreams.reasons import RetryReason
 from eventstreams.sinks import Capabilities, DestinationGuard, RetryLater, Sink, SinkContext
 from eventstreams.sinks.contract import AnySinkPlugin
 from eventstreams.telemetry.logging import get_logger
+from sink_workers.attempt import is_cancelled
 
 _USER_AGENT: Final = f"eventstreams/{__version__}"
 _CLOSE_S: Final = 2.0  # a plugin that hangs must not hold up the end of the process
@@ -110,12 +111,17 @@ class SinkPool:
                 guard=self._guard,
                 user_agent=_USER_AGENT,
             )
-            sink = await self._plugin.open(config, context)
+            capabilities = self._plugin.capabilities(config)
+            async with asyncio.timeout(capabilities.timeout_s):  # a retry lane waits for it with events of other sinks
+                sink = await self._plugin.open(config, context)
+        except asyncio.CancelledError as error:
+            if is_cancelled():
+                raise
+            return _unusable(record, error)
         except Exception as error:  # noqa: BLE001 - the seam to foreign code: it is logged, and the events are kept
-            _log.exception("sink.not_opened", sink=record.sid, follows="its events are tried again")
-            return RetryLater(RetryReason.SINK_UNUSABLE, type(error).__name__)
+            return _unusable(record, error)
         self._retire(record.sid)
-        opened = OpenSink(sink, self._plugin.capabilities(config), (record.configuration, account.auth_token))
+        opened = OpenSink(sink, capabilities, (record.configuration, account.auth_token))
         self._open[record.sid] = opened
         return opened
 
@@ -132,7 +138,7 @@ class SinkPool:
                 self._close(opened)
 
     def _close(self, opened: OpenSink) -> None:
-        task = asyncio.create_task(opened.sink.aclose())
+        task = asyncio.create_task(_end(opened.sink))
         self._closing.add(task)
         task.add_done_callback(self._closed)
 
@@ -140,3 +146,12 @@ class SinkPool:
         self._closing.discard(task)
         if not task.cancelled() and (error := task.exception()):
             _log.warning("sink.close_failed", error=type(error).__name__, follows="its connections end with us")
+
+
+def _unusable(record: SinkRecord, error: BaseException) -> RetryLater:
+    _log.error("sink.not_opened", sink=record.sid, exc_info=error, follows="its events are tried again")
+    return RetryLater(RetryReason.SINK_UNUSABLE, type(error).__name__)
+
+
+async def _end(sink: Sink) -> None:
+    await sink.aclose()  # in a task of its own: whatever it raises, even at once, is nobody else's

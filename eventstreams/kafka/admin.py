@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec
 from confluent_kafka.admin._metadata import ClusterMetadata
-from confluent_kafka.cimpl import NewTopic
+from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from eventstreams.errors import BrokerUnreachableError, TopicError
 from eventstreams.kafka.committed import committed_offsets
@@ -59,6 +59,24 @@ class KafkaAdmin:
             return
         futures = self._client.create_topics(wanted, request_timeout=_REQUEST_S, operation_timeout=_REQUEST_S)
         await self._settle(futures, "create", unless=KafkaError.TOPIC_ALREADY_EXISTS)
+
+    async def grow(self, specs: Sequence[TopicSpec]) -> None:
+        """Give those of ``specs`` that have fewer partitions than they say the others: a setting may have grown.
+
+        Raises:
+            BrokerUnreachableError: no broker answered.
+            TopicError: Kafka refused.
+        """
+        there = await self.topics()
+        short = [
+            NewPartitions(spec.name, spec.partitions)
+            for spec in specs
+            if there.get(spec.name, spec.partitions) < spec.partitions
+        ]
+        if short:
+            futures = self._client.create_partitions(short, request_timeout=_REQUEST_S, operation_timeout=_REQUEST_S)
+            # That it has so many already is what another process did that starts beside this one.
+            await self._settle(futures, "grow", unless=KafkaError.INVALID_PARTITIONS)
 
     async def delete(self, names: Iterable[str]) -> None:
         """Delete those topics of ``names`` that are there.

@@ -50,7 +50,13 @@ class BestEffortProducer:
 
     def poll(self) -> None:
         """Have the reports that are there delivered; at once."""
-        self._producer.poll(0)
+        try:
+            self._producer.poll(0)
+        except KafkaException as error:  # librdkafka raises here what ends an idempotent producer for good
+            _LOG.warning("producer.gave_up: %s: another takes its place", error.args[0].str())
+            ended, self._producer = self._producer, self._open()
+            ended.purge()
+            ended.flush(0)  # what it held is reported as dropped
 
     @property
     def waiting(self) -> int:
@@ -58,12 +64,8 @@ class BestEffortProducer:
         return len(self._producer)
 
     def _report(self, weight: int, error: KafkaError | None, _: Message) -> None:
-        if error is None:
-            return
-        self._on_dropped(weight)
-        if error.fatal():
-            _LOG.warning("producer.gave_up: %s: another takes its place", error.str())
-            self._producer = self._open()
+        if error is not None:
+            self._on_dropped(weight)
 
     def _open(self) -> Producer:
         return Producer(

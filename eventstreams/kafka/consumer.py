@@ -102,6 +102,7 @@ class GroupConsumer:
         self._slots = threading.BoundedSemaphore(_HANDED_OVER)
         self._thread = threading.Thread(target=self._run, name=f"consume-{group}", daemon=True)
         self._wishes: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._ours: set[Partition] = set()  # of the thread; a wish can come when its partition is gone
         self._paused: set[Partition] = set()
         self._topics: list[str] = []
         self._commits: dict[Partition, int] = {}
@@ -156,23 +157,25 @@ class GroupConsumer:
             self._consumer.unsubscribe()
 
     def _set_paused(self, partition: Partition, *, paused: bool) -> None:
-        try:
-            if paused:
-                self._consumer.pause([TopicPartition(*partition)])
-                self._paused.add(partition)
-            else:
-                self._paused.discard(partition)
-                self._consumer.resume([TopicPartition(*partition)])
-        except KafkaException as error:
+        if partition not in self._ours:
+            return  # revoked a moment ago; its lane ends as well
+        if paused:
+            self._consumer.pause([TopicPartition(*partition)])
+            self._paused.add(partition)
+        else:
             self._paused.discard(partition)
-            _LOG.debug("partition.not_ours: %s: %s", partition, error)  # revoked a moment ago; its lane ends as well
+            self._consumer.resume([TopicPartition(*partition)])
 
     def _commit(self, offsets: Offsets) -> None:
+        # What was released is committed already, further on: the broker would take the older offset as well.
+        ours = {partition: offset for partition, offset in offsets.items() if partition in self._ours}
+        if not ours:
+            return
         try:
-            self._consumer.commit(offsets=_offsets(offsets), asynchronous=True)
+            self._consumer.commit(offsets=_offsets(ours), asynchronous=True)
         except KafkaException as error:
             _LOG.warning("offset.commit_failed: %s", error)
-            self._loop.call_soon_threadsafe(self._commit_again, list(offsets))
+            self._loop.call_soon_threadsafe(self._commit_again, list(ours))
 
     def _hand_over(self, messages: Sequence[Message]) -> None:
         records = []
@@ -189,11 +192,12 @@ class GroupConsumer:
             self._loop.call_soon_threadsafe(self._take, records)
 
     def _assigned(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        self._ours.update(_plain(partitions))
         self._loop.call_soon_threadsafe(self._owner.on_assigned, _plain(partitions))
 
     def _revoked(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        self._paused.difference_update(_plain(partitions))
         released = asyncio.run_coroutine_threadsafe(self._release(_plain(partitions)), self._loop).result()
+        self._let_go(_plain(partitions))
         if not released:
             return
         try:
@@ -203,8 +207,15 @@ class GroupConsumer:
             _LOG.warning("offset.commit_failed: at revocation: %s", error)
 
     def _lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        self._paused.difference_update(_plain(partitions))
+        self._let_go(_plain(partitions))
         self._loop.call_soon_threadsafe(self._forget, _plain(partitions))
+
+    def _let_go(self, partitions: Sequence[Partition]) -> None:
+        # librdkafka would keep a pause for when they come back, and their next lane knows of none.
+        if paused := self._paused.intersection(partitions):
+            self._consumer.resume([TopicPartition(*partition) for partition in paused])
+        self._paused.difference_update(partitions)
+        self._ours.difference_update(partitions)
 
     def _committed(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
         if error is not None:

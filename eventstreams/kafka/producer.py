@@ -141,10 +141,17 @@ class AckedProducer:
 
     def _serve(self) -> None:
         while not self._stopping.is_set():
-            self._producer.poll(_POLL_S)
+            try:
+                self._producer.poll(_POLL_S)
+            except KafkaException as error:  # librdkafka raises here what ends an idempotent producer for good
+                self._loop.call_soon_threadsafe(self._give_up, error.args[0])
             if self._reports:
                 reports, self._reports = self._reports, []
                 self._loop.call_soon_threadsafe(self._resolve, reports)
+
+    def _give_up(self, error: KafkaError) -> None:
+        self._fatal = error
+        self._room.set()  # whoever waits for room is told as well
 
     def _report(self, answer: "asyncio.Future[Acked | NotAcked]", error: KafkaError | None, message: Message) -> None:
         self._reports.append((answer, error, message))
@@ -152,8 +159,6 @@ class AckedProducer:
     def _resolve(self, reports: list[tuple["asyncio.Future[Acked | NotAcked]", KafkaError | None, Message]]) -> None:
         self._room.set()
         for answer, error, message in reports:
-            if error is not None and error.fatal():
-                self._fatal = error
             if answer.done():  # its task was cancelled
                 continue
             if error is None:

@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self, TypeVar
@@ -181,7 +182,8 @@ class TransactionalProducer:
         client, self._client = self._client, None
         if client is not None:
             client.purge()
-            client.poll(0)
+            with suppress(KafkaException):  # that it is fenced is raised here once more
+                client.poll(0)
 
     def _first_refusal(self) -> KafkaError | None:
         return self._refused

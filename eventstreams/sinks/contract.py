@@ -43,7 +43,7 @@ class Capabilities:
     """How the worker may use one sink.
 
     Attributes:
-        timeout_s: A delivery that takes longer is taken for hung and cancelled.
+        timeout_s: A delivery that takes longer is taken for hung and cancelled; so is ``open``.
         max_batch_events: Most events of one ``deliver``.
         max_batch_bytes: Most bytes of their JSON together; a single larger event still comes, alone.
         linger_s: How long to wait for a batch to fill.

@@ -193,3 +193,18 @@ def settled(process: Process) -> int:
         labels = {"outcome": outcome}
         found += process.metrics.registry.get_sample_value("eventstreams_router_events_total", labels) or 0.0
     return int(found)
+
+
+async def test_an_event_that_was_small_only_while_it_was_compressed_stops_nobody(house: Installation) -> None:
+    subscription = await house.subscribe(await house.add_sink(NOWHERE))
+    await house.start(route)
+    value, headers = house.encoded(house.event(1))
+    await house.put_raw(house.topics.events, value + b"\0" * 3_000_000, [*headers, ("other", b"\0" * 10_000)])
+
+    [dead] = await read_topic(house.settings, house.topics.router_dead, 1)
+    await house.publish([house.event(2)])
+
+    assert (header(dead, "ce_id"), header(dead, "es_reason")) == ("EZ1", "too_large")
+    assert dead.value == b""
+    [copy] = await house.copies_of(subscription.sid, 1)
+    assert header(copy, "ce_id") == "EZ2"

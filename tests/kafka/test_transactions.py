@@ -185,3 +185,18 @@ async def test_a_topic_is_settled_once_only_markers_and_aborted_records_lie_behi
 
     assert await admin.has_settled(group, topic)
     assert await admin.has_settled(group, f"{topic}x")
+
+
+async def test_an_owner_that_is_fenced_just_before_its_commit_is_told_so(
+    settings: Settings, topic: str, admin: KafkaAdmin
+) -> None:
+    async with owner(settings) as first, TransactionalProducer(settings, f"{settings.topic_prefix}job") as second:
+        commit = first._commit
+
+        def fenced(client: Producer, deadline: float) -> None:
+            assert second._open() == Written()
+            commit(client, deadline)
+
+        first._commit = fenced  # type: ignore[method-assign]
+
+        assert await first.write(records(topic, b"of nobody")) == Fenced()

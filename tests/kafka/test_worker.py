@@ -17,6 +17,7 @@ from eventstreams.sinks.contract import AnySinkPlugin
 from eventstreams.sinks.registry import load_plugin
 from eventstreams.testing.receiver import Received, Receiver
 from eventstreams.times import now_ms
+from eventstreams.topics import Topics
 from sink_workers.role import worker_for
 from tests.support.installation import TOKEN, Installation, header
 from tests.support.topic import eventually
@@ -369,3 +370,16 @@ async def test_a_sink_that_cannot_be_opened_keeps_its_events(house: Installation
 def retried(process: Process, reason: str, *, sink_type: str = "webhook") -> float:
     labels = {"sink_type": sink_type, "reason": reason}
     return process.metrics.registry.get_sample_value("eventstreams_retries_scheduled_total", labels) or 0.0
+
+
+async def test_retry_topics_of_fewer_partitions_than_the_settings_name_are_grown(house: Installation) -> None:
+    before = house.settings.model_copy(update={"retry_partitions": 1})
+    specs = Topics(before).worker_specs("webhook")
+    await house.admin.ensure(specs)
+
+    await start(house)
+
+    there = await house.admin.topics()
+    assert {spec.name: there[spec.name] for spec in specs} == {
+        spec.name: spec.partitions for spec in house.topics.worker_specs("webhook")
+    }

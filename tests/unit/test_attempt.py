@@ -56,6 +56,18 @@ async def test_outcomes_come_back_as_they_are_in_order() -> None:
     assert await attempt(FakeSink(deliver), events(3), timeout_s=1) == outcomes
 
 
+async def test_a_plugin_whose_own_task_was_cancelled_has_raised() -> None:
+    own: asyncio.Future[Sequence[DeliveryOutcome]] = asyncio.get_running_loop().create_future()
+    own.cancel()
+
+    async def deliver(_: Sequence[OutboundEvent]) -> Sequence[DeliveryOutcome]:
+        return await own
+
+    assert await attempt(FakeSink(deliver), events(1), timeout_s=1) == [
+        RetryLater(RetryReason.PLUGIN_RAISED, "CancelledError")
+    ]
+
+
 async def test_a_plugin_that_raises_never_loses_or_dead_letters_events() -> None:
     async def deliver(_: Sequence[OutboundEvent]) -> Sequence[DeliveryOutcome]:
         raise RuntimeError("secret in the text")

@@ -296,6 +296,47 @@ async def test_what_is_settled_behind_a_head_that_is_not_is_bounded_and_goes_on_
     assert paused_at < 20_000
 
 
+async def test_a_lane_with_more_expired_records_than_it_may_settle_at_once_does_not_turn_idly() -> None:
+    harness = Harness(singles(0), buffer_bytes=64 << 20)
+    harness.handler.blocking = True
+    asked = 0
+
+    def deadline(_: Record) -> int:
+        nonlocal asked
+        asked += 1
+        return 1_000_000
+
+    harness.handler.deadline = deadline
+    harness.lane.offer(records(0, 4000))
+    await turn(20)
+    assert len(harness.handler.batches) == 16
+    asked = 0
+
+    await turn(1000)
+
+    assert asked == 0
+    harness.lane.abandon()
+    await turn()
+
+
+async def test_a_lane_that_waited_for_an_expired_record_alone_goes_on_when_it_is_settled() -> None:
+    harness = Harness(singles(0), buffer_bytes=64 << 20)
+    harness.handler.deadline = lambda record: 1_000_000 if record.offset == 0 else 2_000_000
+    harness.handler.blocking = True
+    harness.lane.offer(records(0, 1))
+    await asyncio.wait_for(_until(lambda: harness.handler.batches == [[0]]), 5)
+    harness.handler.blocking, harness.handler.current = False, singles(64)
+    for first in range(1, 17_001, 500):  # more than may be behind one that is not settled
+        harness.lane.offer(records(first, 500))
+        await turn(50)
+    await asyncio.sleep(0.6)  # nothing looks any more
+    assert len(harness.handler.batches) < 17_001
+
+    harness.handler.release(0)
+
+    await asyncio.wait_for(_until(lambda: harness.lane.committable == 17_001), 10)
+
+
 async def test_a_handler_may_settle_a_part_of_its_batch_before_the_rest() -> None:
     harness = Harness(Limits(max_batch_events=2, max_batch_bytes=1000, linger_s=0.0, max_in_flight=1))
     rest = asyncio.Event()

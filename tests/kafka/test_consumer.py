@@ -1,0 +1,109 @@
+"""A member of a group on a real broker: what is left of a partition that goes, when it goes and when it comes back."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+
+from eventstreams.kafka.committed import committed_offsets
+from eventstreams.kafka.consumer import COMMIT_INTERVAL_S, GroupConsumer, Offsets
+from eventstreams.kafka.records import Partition, Record
+from eventstreams.settings import Settings
+from eventstreams.topics import TopicSpec
+from tests.support.installation import Installation
+from tests.support.topic import eventually
+
+pytestmark = pytest.mark.kafka
+
+COUNT = 100
+
+
+class Owner:
+    """Has settled what the test says; a drain settles a record with each of its steps, and one at its very end."""
+
+    def __init__(self) -> None:
+        self.received: list[int] = []
+        self.assigned: set[Partition] = set()
+        self.settled: dict[Partition, int] = {}
+        self.drain_steps = 0
+
+    def on_assigned(self, partitions: Sequence[Partition]) -> None:
+        self.assigned.update(partitions)
+
+    async def on_revoked(self, partitions: Sequence[Partition]) -> Offsets:
+        for step in range(self.drain_steps + 1):
+            await asyncio.sleep(0 if step == self.drain_steps else COMMIT_INTERVAL_S / 2)
+            self.settled = {partition: offset + 1 for partition, offset in self.settled.items()}
+        self.assigned.difference_update(partitions)
+        return {partition: self.settled.pop(partition) for partition in partitions if partition in self.settled}
+
+    def on_lost(self, partitions: Sequence[Partition]) -> None:
+        self.assigned.difference_update(partitions)
+
+    def on_records(self, records: Sequence[Record]) -> None:
+        self.received += [record.offset for record in records]
+
+    def committable(self) -> Offsets:
+        return dict(self.settled)
+
+
+class Group:
+    """One member of a group over two topics, of which ``at`` is in the one that comes and goes."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.topics = [f"{settings.topic_prefix}comes-and-goes", f"{settings.topic_prefix}stays"]
+        self.at = Partition(self.topics[0], 0)
+        self.name = f"{settings.topic_prefix}group"
+        self.owner = Owner()
+        self.member: GroupConsumer
+
+    async def take(self) -> None:
+        self.member.subscribe(self.topics)
+        await eventually(lambda: self.at in self.owner.assigned)
+
+    async def give_away(self) -> None:
+        self.member.subscribe(self.topics[1:])
+        await eventually(lambda: self.at not in self.owner.assigned)
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Group]:
+    crashes: list[BaseException] = []
+    group = Group(settings)
+    async with Installation(settings) as house:
+        await house.admin.ensure([TopicSpec(topic, 1, {}) for topic in group.topics])
+        for number in range(COUNT):
+            await house.put_raw(group.at.topic, b"%d" % number, ())
+        async with GroupConsumer(settings, group=group.name, owner=group.owner, on_crash=crashes.append) as member:
+            group.member = member
+            await group.take()
+            await eventually(lambda: len(group.owner.received) == COUNT)
+            yield group
+    assert crashes == []
+
+
+@pytest.mark.parametrize("when", ["while it was ours", "when it was gone"])
+async def test_a_partition_that_was_paused_is_fetched_when_it_comes_back(settings: Settings, when: str) -> None:
+    async with running(settings) as group:
+        if when == "while it was ours":
+            group.member.pause(group.at)
+        await group.give_away()
+        if when == "when it was gone":
+            group.member.pause(group.at)
+        group.owner.received.clear()
+
+        await group.take()
+
+        await eventually(lambda: group.owner.received == list(range(COUNT)))
+
+
+async def test_what_was_settled_in_a_drain_stays_committed(settings: Settings) -> None:
+    async with running(settings) as group:
+        group.owner.settled[group.at] = 50
+        group.owner.drain_steps = 8  # the timer wants to commit meanwhile as well
+
+        await group.give_away()
+
+        await asyncio.sleep(1)  # whatever the timer wanted is done by now
+        assert await committed_offsets(settings, group.name, [group.at]) == {group.at: 59}

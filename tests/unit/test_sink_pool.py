@@ -1,0 +1,130 @@
+"""The pool: whatever a plugin does when a sink is opened, whoever asked is answered, and soon."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+from pydantic import BaseModel
+from structlog.testing import capture_logs
+
+from eventstreams.control.feed import ControlFeed, Listener
+from eventstreams.control.records import Account, SinkRecord, SinkStatus
+from eventstreams.control.snapshot import Change, Snapshot
+from eventstreams.control.vault import Vault, new_key
+from eventstreams.settings import Settings
+from eventstreams.sinks import Capabilities, DestinationGuard, RetryLater, RetryReason, Sink, SinkContext, SinkPlugin
+from eventstreams.sinks.contract import AnySinkPlugin
+from sink_workers.sinks import SinkPool
+
+Open = Callable[["Config", SinkContext], Awaitable[Sink]]
+
+
+class Config(BaseModel):
+    """Nothing."""
+
+
+_SINK = SinkRecord(
+    sid="DG1",
+    account_sid="AC1",
+    description="",
+    sink_type="test",
+    configuration="",
+    status=SinkStatus.ACTIVE,
+    created_ms=0,
+    updated_ms=0,
+)
+
+
+async def opens(_: Config, __: SinkContext) -> Sink:
+    return cast(Sink, object())
+
+
+async def hangs(_: Config, __: SinkContext) -> Sink:
+    never: asyncio.Future[Sink] = asyncio.get_running_loop().create_future()
+    return await never
+
+
+async def raises(_: Config, __: SinkContext) -> Sink:
+    raise ValueError("of the plugin")
+
+
+async def is_cancelled_by_its_own(_: Config, __: SinkContext) -> Sink:
+    own: asyncio.Future[Sink] = asyncio.get_running_loop().create_future()
+    own.cancel()
+    return await own
+
+
+def capable(_: Config) -> Capabilities:
+    return Capabilities(timeout_s=0.05)
+
+
+def not_capable(_: Config) -> Capabilities:
+    raise ValueError("of the plugin")
+
+
+def pool_of(
+    open_: Open,
+    capabilities: Callable[[Config], Capabilities] = capable,
+    *,
+    listen: Callable[[Listener], None] = lambda _: None,
+) -> SinkPool:
+    """A pool with the sink DG1, which ``open_`` opens; ``listen`` gets whom to tell of changes."""
+    vault, snapshot = Vault(Settings.load(secret_key=new_key())), Snapshot()
+    snapshot.accounts["AC1"] = Account(
+        sid="AC1", friendly_name="", auth_token=vault.lock("token"), created_ms=0, updated_ms=0
+    )
+    snapshot.sinks["DG1"] = replace(_SINK, configuration=vault.lock("{}"))
+    feed = cast(ControlFeed, SimpleNamespace(snapshot=snapshot, listen=listen))
+    plugin = SinkPlugin(sink_type="test", config=Config, capabilities=capabilities, public=lambda _: {}, open=open_)
+    return SinkPool(cast(AnySinkPlugin, plugin), feed, vault, DestinationGuard(()))
+
+
+@pytest.mark.parametrize(
+    ("open_", "capabilities"),
+    [
+        pytest.param(hangs, capable, id="hangs"),
+        pytest.param(raises, capable, id="raises"),
+        pytest.param(is_cancelled_by_its_own, capable, id="is cancelled by its own"),
+        pytest.param(opens, not_capable, id="does not know what it can"),
+    ],
+)
+async def test_a_sink_that_cannot_be_opened_is_unusable_now(
+    open_: Open, capabilities: Callable[[Config], Capabilities]
+) -> None:
+    pool = pool_of(open_, capabilities)
+
+    async with asyncio.timeout(5), pool.lease("DG1") as opened:
+        assert isinstance(opened, RetryLater)
+
+    assert opened.reason is RetryReason.SINK_UNUSABLE
+
+
+async def test_a_sink_that_raises_when_it_is_closed_keeps_nobody_from_the_change_that_closed_it() -> None:
+    listeners: list[Listener] = []
+    pool = pool_of(opens, listen=listeners.append)  # what it opens has not even an ``aclose``
+    async with pool.lease("DG1") as opened:
+        assert not isinstance(opened, RetryLater)
+
+    with capture_logs() as logs:
+        listeners[0](Change(_SINK, None))
+        await asyncio.sleep(0.01)
+
+    assert [entry["event"] for entry in logs] == ["sink.close_failed"]
+
+
+async def test_who_waits_for_a_sink_to_open_can_be_cancelled() -> None:
+    pool = pool_of(hangs, lambda _: Capabilities(timeout_s=60))
+
+    async def deliver() -> None:
+        async with pool.lease("DG1"):
+            raise AssertionError("it never opens")
+
+    waiting = asyncio.create_task(deliver())
+    await asyncio.sleep(0.01)
+    waiting.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
