@@ -44,6 +44,9 @@ STATUS: Final = "es_status"
 ANSWER: Final = "es_answer"
 REDRIVE: Final = "es_redrive"
 
+UNREADABLE: Final = "es_unreadable"
+"""Stands in for the headers of a record of which not even the names can be read."""
+
 MAX_DETAIL_BYTES: Final = 1024  # of a detail, and of an answer: enough for a sentence or a page's start; DESIGN's bound
 
 _REQUIRED: Final = (ID, TYPE, SOURCE, TIME, DATASCHEMA, ACCOUNT)
@@ -67,6 +70,8 @@ class HeaderProblem:
 
 def missing(headers: Mapping[str, bytes], required: Sequence[str] = _REQUIRED) -> HeaderProblem | None:
     """What to say of the first of ``required`` that is not there; None where all are."""
+    if UNREADABLE in headers:
+        return HeaderProblem(DeadReason.BAD_HEADER, "a header's name is not UTF-8, so that no header can be read")
     for name in required:
         if not headers.get(name):
             return HeaderProblem(DeadReason.MISSING_HEADER, f"header {name} is missing or empty")

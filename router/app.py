@@ -2,22 +2,25 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, cast
 
 import faust
-from faust.types import EventT
+from faust.types import TP, EventT
 from typing_extensions import override
 
 from eventstreams.control.feed import ControlFeed
+from eventstreams.kafka.admin import KafkaAdmin
 from eventstreams.settings import Settings
 from eventstreams.telemetry.metrics import Metrics
 from eventstreams.topics import Topics
 from router.lane import Lane, Run, Settled
 from router.transport import RunConsumer, RunSchema, RunTransport
+from router.unreadable import read_over
 
 _WINDOW: Final = 16  # runs handed to the lane and not acknowledged; bounds memory and what a crash repeats
 _MAX_RUN: Final = 2000  # records a fetch may bring of one partition
@@ -28,6 +31,7 @@ class RouterApp(faust.App):
     """A Faust app that tells its process when it crashes, and writes nothing to disk."""
 
     on_router_crash: Callable[[BaseException], None]
+    read_over: Callable[[Mapping[TP, int]], Awaitable[Mapping[TP, list[Any]]]]
 
     @override
     def _crash(self, reason: BaseException) -> None:
@@ -39,7 +43,7 @@ class RouterApp(faust.App):
         """No tables, hence no folders: the file system may be read-only."""
 
 
-def make_app(settings: Settings, *, on_crash: Callable[[BaseException], None]) -> RouterApp:
+def make_app(settings: Settings, admin: KafkaAdmin, *, on_crash: Callable[[BaseException], None]) -> RouterApp:
     """A Faust app for the group of routers, without agents yet."""
     group = Topics(settings).group("router")
     app = RouterApp(
@@ -60,6 +64,7 @@ def make_app(settings: Settings, *, on_crash: Callable[[BaseException], None]) -
         stream_wait_empty=False,  # RunConsumer settles what is in flight
     )
     app.on_router_crash = on_crash
+    app.read_over = partial(read_over, settings, admin, most=_MAX_RUN)
     app.transport = RunTransport(app.conf.broker_consumer, app)
     return app
 

@@ -41,7 +41,7 @@ async def route(process: Process) -> None:
         await stack.enter_async_context(lane)
         pump = RunPump(lane=lane, feed=feed, metrics=process.metrics, on_crash=process.crash)
         await stack.enter_async_context(pump)
-        app = make_app(settings, on_crash=process.crash)
+        app = make_app(settings, admin, on_crash=process.crash)
         add_agent(app, topics.events, pump)
 
         async def assigned(*_: object, **__: object) -> None:

@@ -8,8 +8,8 @@ changes what is leaned on here.
 
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final, cast
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, Protocol, cast
 
 from faust import Schema
 from faust.transport.conductor import Conductor
@@ -18,6 +18,13 @@ from faust.types import TP, AppT, ConsumerMessage, Message
 from typing_extensions import override
 
 _TURN_S: Final = 0.01
+
+
+class SupportsReadingOver(Protocol):
+    """What the app of a ``RunConsumer`` offers beyond Faust's."""
+
+    async def read_over(self, positions: Mapping[TP, int]) -> Mapping[TP, list[Any]]:
+        """See ``router.unreadable.read_over``."""
 
 
 class RunSchema(Schema[Any, Any]):
@@ -58,10 +65,27 @@ class RunConsumer(aiokafka.Consumer):
     @override
     async def _getmany(self, active_partitions: Any, timeout: float) -> Mapping[TP, list[Any]]:
         self.last_progress = time.monotonic()
-        fetched = await super()._getmany(active_partitions, timeout)
+        try:
+            fetched = await super()._getmany(active_partitions, timeout)
+        except UnicodeDecodeError:  # aiokafka's way to say that a header's name is not UTF-8
+            fetched = await self._read_over(list(active_partitions or self.assignment()))
         return {
             tp: [records] if records and self._is_run_topic(tp.topic) else records for tp, records in fetched.items()
         }
+
+    async def _read_over(self, partitions: Sequence[TP]) -> Mapping[TP, list[Any]]:
+        """The records up to, and with, the first that aiokafka cannot read, of each partition that has one."""
+        positions = {tp: at for tp in partitions if (at := await self._thread.position(tp)) is not None}
+        found = await cast(SupportsReadingOver, self.app).read_over(positions)
+        thread = self._thread
+
+        async def seek() -> None:
+            # Not the thread's own seek_wait, which also calls what lies before the offset read.
+            for tp, records in found.items():
+                thread.seek(tp, records[-1].offset + 1)
+
+        await thread.call_thread(seek)
+        return found
 
     @override
     def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:

@@ -2,9 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.producer import message_accumulator
+from aiokafka.producer import producer as producer_module
+from aiokafka.record import default_records
+from typing_extensions import override
 
 from eventstreams.control.records import SubscriptionState
 from eventstreams.headers import ACCOUNT, TYPE
@@ -53,6 +59,51 @@ async def test_deadline_and_acceptance_come_from_the_brokers_clock(house: Instal
     [copy] = await read_topic(house.settings, house.topic_of(subscription), 1)
     assert header(copy, "es_accepted_at") == str(source.timestamp_ms)
     assert header(copy, "es_deadline") == str(source.timestamp_ms + 60_000)
+
+
+class _NotUtf8(str):
+    """A header's name that no client of ours would write."""
+
+    __slots__ = ()
+
+    @override
+    def encode(self, *_: object, **__: object) -> bytes:
+        return b"\xff\xfe"
+
+
+@asynccontextmanager
+async def odd_producer(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[AIOKafkaProducer]:
+    """A producer that writes header names as they are: aiokafka's own in plain Python."""
+    for module in (message_accumulator, producer_module):
+        monkeypatch.setattr(module, "DefaultRecordBatchBuilder", default_records._DefaultRecordBatchBuilderPy)
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka)
+    await producer.start()
+    try:
+        yield producer
+    finally:
+        await producer.stop()
+
+
+async def test_a_record_with_a_header_whose_name_is_not_utf_8_is_a_dead_letter_and_the_next_one_goes_through(
+    house: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subscription = await house.subscribe(await house.add_sink(NOWHERE))
+    await house.start(route)
+    value, headers = house.encoded(house.event(2))
+    topic = house.topics.events
+
+    async with odd_producer(house.settings, monkeypatch) as producer:
+        for number in range(3):
+            await producer.send_and_wait(topic, value, headers=headers, partition=0)
+            await producer.send_and_wait(topic, b"odd%d" % number, headers=[(_NotUtf8("?"), b"1")], partition=0)
+    await house.publish([house.event(9)])
+
+    dead = await read_topic(house.settings, house.topics.router_dead, 3)
+    copies = await read_topic(house.settings, house.topic_of(subscription), 4)
+    assert [record.value for record in dead] == [b"odd0", b"odd1", b"odd2"]
+    assert {header(record, "es_reason") for record in dead} == {"bad_header"}
+    assert "is not UTF-8" in header(dead[0], "es_detail")
+    assert sorted(header(record, "ce_id") for record in copies) == ["EZ2", "EZ2", "EZ2", "EZ9"]
 
 
 async def test_the_order_of_a_key_is_kept(house: Installation) -> None:

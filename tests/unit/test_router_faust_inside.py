@@ -55,3 +55,12 @@ def test_the_topic_index_and_the_schema_hook_are_there() -> None:
         or "app" in inspect.signature(Schema.compile).parameters
     )
     assert RunTransport.Consumer is RunConsumer
+
+
+def test_the_clients_thread_tells_positions_and_runs_what_seeks() -> None:
+    thread = aiokafka.AIOKafkaConsumerThread
+
+    assert list(inspect.signature(thread.position).parameters) == ["self", "tp"]
+    assert list(inspect.signature(thread.seek).parameters) == ["self", "partition", "offset"]
+    assert inspect.iscoroutinefunction(thread.call_thread)
+    assert "_read_offset" in source_of(thread._seek_wait)  # why it is not used
