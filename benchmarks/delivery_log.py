@@ -1,6 +1,6 @@
 """What the delivery log costs: a worker for each delivery, and the API for each event and entry that it takes in.
 
-    .venv/bin/python benchmarks/delivery_log.py [entries]
+    .venv/bin/python benchmarks/delivery_log.py [entries [postgresql://user:password@host/database]]
 
 Starts a Kafka of its own. CPU times hold also where the machine is shared; the rate is what was left of it.
 """
@@ -14,8 +14,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+from control_api.delivery_log.postgresql_address import Address
+from control_api.delivery_log.postgresql_writer import PostgresqlWriter
 from control_api.delivery_log.projector import Projector
 from control_api.delivery_log.sqlite_writer import SqliteWriter
+from control_api.delivery_log.store import LogWriter
 from eventstreams.control.snapshot import Snapshot
 from eventstreams.events import Event
 from eventstreams.headers import Waybill, event_headers
@@ -36,7 +39,7 @@ _TURN: Final = 600  # deliveries in 50 ms at 12,000 a second
 _TYPE: Final = "com.acme.messaging.message.sent"
 
 
-async def main(count: int) -> None:
+async def main(count: int, dsn: str | None) -> None:
     with tempfile.TemporaryDirectory() as name, running_broker(Path(name) / "kafka") as broker:
         settings = Settings.load(kafka=broker.bootstrap, replication_factor=1)
         await KafkaAdmin(settings).ensure(Topics(settings).base_specs())
@@ -44,7 +47,11 @@ async def main(count: int) -> None:
         spent = await deliver(settings, count, logging=True) - without
         print(f"worker: {spent / count * 1e6:.2f} us of CPU a delivery, the Kafka client's threads included")
         await publish(settings, count)
-        project(settings, Path(name) / "log.db", count)
+        retention, max_bytes = timedelta(days=7), 2 << 30
+        writer: LogWriter = SqliteWriter(Path(name) / "log.db", retention=retention, max_bytes=max_bytes)
+        if dsn is not None:
+            writer = PostgresqlWriter(Address(dsn, topic_prefix="benchmark."), retention=retention, max_bytes=max_bytes)
+        project(settings, writer, count)
 
 
 async def deliver(settings: Settings, count: int, *, logging: bool) -> float:
@@ -88,18 +95,17 @@ async def publish(settings: Settings, count: int) -> None:
             await asyncio.gather(*answers)
 
 
-def project(settings: Settings, file: Path, count: int) -> None:
+def project(settings: Settings, writer: LogWriter, count: int) -> None:
     """Build the log of ``count`` events and as many entries, from nothing."""
-    writer = SqliteWriter(file, retention=timedelta(days=7), max_bytes=2 << 30)
     began, spent = time.monotonic(), time.process_time()
     with Projector(settings, writer, metrics=Metrics(), clock=now_ms) as projector:
         while (lag := projector.lag) is None or lag.records:
             time.sleep(0.02)
         took, spent = time.monotonic() - began, time.process_time() - spent
-    size = file.stat().st_size
+    size = writer.held_bytes
     print(f"api: {spent / count * 1e6:.1f} us of CPU an event with its entry; {count / took:,.0f} of them a second")
-    print(f"file: {size / count:.0f} bytes for both: 2 GiB hold {(2 << 30) / size * count / 1e6:.1f} million")
+    print(f"store: {size / count:.0f} bytes for both: 2 GiB hold {(2 << 30) / size * count / 1e6:.1f} million")
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 300_000))
+    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 300_000, sys.argv[2] if len(sys.argv) > 2 else None))  # noqa: PLR2004

@@ -11,7 +11,7 @@ from control_api import attempts
 from control_api.answers import json_answer
 from control_api.delivery_log.answers import asking, show_lag, show_time, utf8
 from control_api.delivery_log.desk import Found
-from control_api.delivery_log.projector import Lag
+from control_api.delivery_log.store import Lag
 from control_api.delivery_log.whereabouts import Whereabouts
 from control_api.plane import PLANE
 from eventstreams.http import ACCOUNT, RefusedError

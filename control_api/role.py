@@ -6,7 +6,8 @@ from typing import Final
 
 from control_api.app import make_app
 from control_api.delivery_log.desk import LogDesk
-from control_api.delivery_log.log import DeliveryLog, file_of
+from control_api.delivery_log.log import DeliveryLog
+from control_api.delivery_log.stores import Stores, make_stores
 from control_api.janitor import Janitor
 from control_api.plane import ControlPlane
 from control_api.redrive.opened import open_desk
@@ -36,6 +37,7 @@ async def serve(process: Process) -> None:
     settings, topics = process.settings, Topics(process.settings)
     process.health.expect(_READY)
     catalog, vault, plugins = Catalog.load(settings.catalog_dirs), Vault(settings), load_plugins()
+    stores = make_stores(settings, now_ms)
     admin = KafkaAdmin(settings)
     async with AsyncExitStack() as stack:
         # Opened first: a port that is taken is told at once.
@@ -59,7 +61,7 @@ async def serve(process: Process) -> None:
         await ensure_first_account(plane, settings)
         stack.callback(_watch(Janitor(plane), process).cancel)
         desk = await open_desk(process, plane, producer, stack)
-        log = await _log_desk(process, plane, stack)
+        log = await _log_desk(process, plane, stack, stores)
         app = make_app(plane, desk, process.health, log=log, ready_urls=settings.ready_urls)
         await stack.enter_async_context(serve_app(app, listening, drain_s=_DRAIN_S))
         process.health.met(_READY)
@@ -67,11 +69,12 @@ async def serve(process: Process) -> None:
         await process.stopping.wait()
 
 
-async def _log_desk(process: Process, plane: ControlPlane, stack: AsyncExitStack) -> LogDesk | None:
-    file = file_of(process.settings)
-    if file is None:
+async def _log_desk(
+    process: Process, plane: ControlPlane, stack: AsyncExitStack, stores: Stores | None
+) -> LogDesk | None:
+    if stores is None:
         return None
-    log = DeliveryLog(process.settings, file, metrics=process.metrics, clock=now_ms)
+    log = DeliveryLog(process.settings, stores, metrics=process.metrics, clock=now_ms)
     return LogDesk(process.settings, plane, await stack.enter_async_context(log))
 
 

@@ -16,6 +16,7 @@ from eventstreams.errors import SettingsError
 from eventstreams.sids import SidKind, is_sid
 
 PREFIX: Final = "EVENTSTREAMS_"
+DSN_SCHEMES: Final = ("postgresql://", "postgres://")
 _SHORTEST_TOKEN: Final = 8
 
 
@@ -49,6 +50,14 @@ def _account_sid(value: str | None) -> str | None:
 def _auth_token(value: SecretStr | None) -> SecretStr | None:
     if value is not None and len(value.get_secret_value()) < _SHORTEST_TOKEN:
         raise ValueError(f"it must have {_SHORTEST_TOKEN} characters or more")
+    return value
+
+
+def _file_or_dsn(value: SecretStr | None) -> SecretStr | None:
+    if value is not None:
+        text = value.get_secret_value().strip()
+        if "://" in text and not text.startswith(DSN_SCHEMES):
+            raise ValueError("it must be a file, postgresql://user:password@host/database, or off")
     return value
 
 
@@ -139,9 +148,10 @@ class Settings(BaseSettings):
         description="Start of `dataschema` in events; the default is the reference's, for its consumers' sake.",
     )
 
-    delivery_log: str | None = Field(
+    delivery_log: Annotated[SecretStr | None, AfterValidator(_file_or_dsn)] = Field(
         None,
-        description="File of the API's delivery log; `off`: none. Default: `eventstreams` in the user's state folder.",
+        description="The API's delivery log: a file, `postgresql://user:password@host/database`, or `off`. "
+        "Default: a file in `eventstreams` in the user's state folder.",
     )
     delivery_log_retention: Duration = Field(
         timedelta(days=7), description="How far the delivery log reaches back; its topics are kept for 7 days."
@@ -185,8 +195,8 @@ class Settings(BaseSettings):
                 raise SettingsError(f"{name} is no setting of Event Streams: {hint}")
 
 
-_NOT_SETTINGS: Final = frozenset({f"{PREFIX}TEST_KAFKA"})  # the tests' own
-SECRETS: Final = frozenset({"auth_token", "secret_key"})
+_NOT_SETTINGS: Final = frozenset({f"{PREFIX}TEST_KAFKA", f"{PREFIX}TEST_POSTGRESQL"})  # the tests' own
+SECRETS: Final = frozenset({"auth_token", "delivery_log", "secret_key"})
 
 
 def _plain(message: str) -> str:

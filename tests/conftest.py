@@ -12,6 +12,7 @@ from confluent_kafka.admin import AdminClient
 from eventstreams.control.vault import new_key
 from eventstreams.settings import Settings
 from eventstreams.testing.broker import running_broker
+from tests.support.postgresql import running_postgresql
 
 hypothesis.settings.register_profile("ours", deadline=None)  # a busy machine is no finding; pytest's own limit holds
 hypothesis.settings.load_profile("ours")
@@ -22,6 +23,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--kafka",
         default=os.environ.get("EVENTSTREAMS_TEST_KAFKA"),
         help="host:port of a Kafka to test against; default: a broker of our own",
+    )
+    parser.addoption(
+        "--postgresql",
+        default=os.environ.get("EVENTSTREAMS_TEST_POSTGRESQL"),
+        help="postgresql://… of a database to test against; default: a server of our own",
     )
 
 
@@ -34,6 +40,17 @@ def kafka(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         return
     with running_broker(tmp_path_factory.mktemp("kafka")) as broker:
         yield broker.bootstrap
+
+
+@pytest.fixture(scope="session")
+def postgresql(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A database of a real PostgreSQL, one for the whole run: tests take schemas of their own in it."""
+    given: str | None = request.config.getoption("--postgresql")
+    if given is not None:
+        yield given
+        return
+    with running_postgresql() as server:
+        yield server.dsn
 
 
 @contextmanager

@@ -7,8 +7,7 @@ from http import HTTPStatus
 from aiohttp import web
 
 from control_api.delivery_log.desk import LOG, LogDesk
-from control_api.delivery_log.projector import Lag
-from control_api.delivery_log.store import SearchTooLongError, StoreDamagedError, StoreUnavailableError
+from control_api.delivery_log.store import Lag, SearchTooLongError, StoreDamagedError, StoreUnavailableError
 from eventstreams.http import RefusedError, unavailable
 from eventstreams.settings import PREFIX
 from eventstreams.times import from_ms, rfc3339_ms
@@ -24,7 +23,7 @@ def asking(request: web.Request) -> Iterator[LogDesk]:
     desk = request.app.get(LOG)
     if desk is None:
         raise RefusedError(
-            f"The delivery log is switched off: {PREFIX}DELIVERY_LOG must name its file",
+            f"The delivery log is switched off: {PREFIX}DELIVERY_LOG must name a file or a PostgreSQL",
             status=HTTPStatus.SERVICE_UNAVAILABLE,
         )
     try:

@@ -1,24 +1,18 @@
 """The delivery log as the API uses it: asked on the event loop, searched beside it."""
 
 import asyncio
-import os
-import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
-from datetime import timedelta
-from pathlib import Path
 from types import TracebackType
 from typing import Final, ParamSpec, Self, TypeVar
 
-from control_api.delivery_log.projector import Lag, Projector
-from control_api.delivery_log.sqlite_reader import SqliteReader
-from control_api.delivery_log.sqlite_writer import SqliteWriter
-from control_api.delivery_log.store import AcceptedEvent, EntryQuery, LoggedEntry, StoreDamagedError
+from control_api.delivery_log.projector import Projector
+from control_api.delivery_log.store import AcceptedEvent, EntryQuery, Lag, LoggedEntry, StoreDamagedError
+from control_api.delivery_log.stores import Stores
 from eventstreams.settings import Settings
 from eventstreams.telemetry.metrics import Metrics
 from eventstreams.times import Clock
 
-OFF: Final = frozenset({"", "off"})
 _SEARCHES: Final = 4  # at once; others wait. Each may read the disk for seconds.
 
 P = ParamSpec("P")
@@ -31,19 +25,13 @@ class DeliveryLog:
     def __init__(
         self,
         settings: Settings,
-        file: Path,
+        stores: Stores,
         *,
         metrics: Metrics,
         clock: Clock,
     ) -> None:
-        retention, max_bytes = settings.delivery_log_retention, settings.delivery_log_max_mib << 20
-        self._reader = SqliteReader(file, retention_ms=retention // timedelta(milliseconds=1), clock=clock)
-        self._projector = Projector(
-            settings,
-            SqliteWriter(file, retention=retention, max_bytes=max_bytes),
-            metrics=metrics,
-            clock=clock,
-        )
+        self._reader = stores.reader
+        self._projector = Projector(settings, stores.writer, metrics=metrics, clock=clock)
         self._searching = asyncio.Semaphore(_SEARCHES)
         self._stack = ExitStack()
 
@@ -82,20 +70,3 @@ class DeliveryLog:
             except StoreDamagedError:
                 self._projector.rebuild()
                 raise
-
-
-def file_of(settings: Settings) -> Path | None:
-    """The log's file; None where there is to be none."""
-    if settings.delivery_log is None:
-        return _state_folder() / "eventstreams" / f"{settings.topic_prefix}delivery-log.db"
-    return None if settings.delivery_log.strip() in OFF else Path(settings.delivery_log)
-
-
-def _state_folder() -> Path:
-    """By the XDG base directory specification; a folder for temporary files where the user has no home."""
-    if home := os.environ.get("XDG_STATE_HOME"):
-        return Path(home)
-    try:
-        return Path.home() / ".local" / "state"
-    except RuntimeError:
-        return Path(tempfile.gettempdir())

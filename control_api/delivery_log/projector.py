@@ -5,12 +5,18 @@ Whatever goes wrong with the store or Kafka, it opens the store again and goes o
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
-from control_api.delivery_log.sqlite_schema import MOST_ENTRIES
-from control_api.delivery_log.store import AcceptedEvent, LoggedEntry, LogWriter, StoreDamagedError
+from control_api.delivery_log.places import MOST_ENTRIES
+from control_api.delivery_log.store import (
+    AcceptedEvent,
+    Lag,
+    LoggedEntry,
+    LogWriter,
+    StoreDamagedError,
+    StoreTakenError,
+)
 from eventstreams.attempts import UnreadableRecordError, decode
 from eventstreams.errors import EventStreamsError
 from eventstreams.headers import ACCOUNT, ID, TIME, TYPE
@@ -25,25 +31,14 @@ from eventstreams.topics import Topics
 _READ: Final = 1_000  # records in one transaction; an attempts record holds up to 256 entries
 _WAIT_S: Final = 0.2
 _IDLE_WRITE_MS: Final = 5_000  # what is too old goes although nothing comes
-_AGAIN_S: Final = 2.0
+_AGAIN_S: Final = 2.0  # the first time, then twice as long, up to the next
+_LONGEST_AGAIN_S: Final = 30.0
+_MOST_HALTS: Final = 8  # that are counted
+_END_S: Final = 20.0  # a database that does not answer may hold the thread for longer; it ends with the process
+_TELL_MS: Final = 1_000
 _LONGEST_NAME: Final = 1024
 
 _log = get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Lag:
-    """How far behind the log is.
-
-    Attributes:
-        records: That are in the topics and not in the log.
-        read_until_ms: Every record that is older is in the log. None before a record of each partition was read.
-        seconds: How long ago that is; 0 when there is nothing to read.
-    """
-
-    records: int
-    read_until_ms: int | None
-    seconds: float | None
 
 
 class Projector:
@@ -69,6 +64,9 @@ class Projector:
         self._lag: Lag | None = None
         self._current_ms: int | None = None
         self._written_ms = 0
+        self._told_ms = 0
+        self._halts = 0
+        self._stands_by = False
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -78,11 +76,14 @@ class Projector:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stopping.set()
-        self._thread.join()
+        self._thread.join(_END_S)
 
     @property
     def lag(self) -> Lag | None:
-        """None while it is not known: at the start, and while the store or Kafka cannot be used."""
+        """None while it is not known: at the start, and while the store or Kafka cannot be used.
+
+        Where another process writes the store: what it says.
+        """
         return self._lag
 
     def rebuild(self) -> None:
@@ -110,12 +111,16 @@ class Projector:
         self._lag = None
         if self._current_ms is not None:
             self._metrics.delivery_log_lag.set((self._clock() - self._current_ms) / 1000)
-        self._stopping.wait(_AGAIN_S)
+        self._stopping.wait(min(_AGAIN_S * 2**self._halts, _LONGEST_AGAIN_S))
+        self._halts = min(self._halts + 1, _MOST_HALTS)
 
     def _follow(self) -> None:
         with TopicsReader(self._settings, self._topics) as reader:
             identity = f"{reader.cluster_id()}/{self._settings.topic_prefix}"
-            reader.start(self._writer.open(identity))
+            offsets = self._open(identity)
+            if offsets is None:
+                return
+            reader.start(offsets)
             self._damaged.clear()
             while not self._stopping.is_set():
                 records = reader.read(_READ, wait_s=_WAIT_S)
@@ -125,8 +130,35 @@ class Projector:
                 now_ms = self._clock()
                 if records or now_ms - self._written_ms >= _IDLE_WRITE_MS:
                     self._writer.write(*self._sort(records), reader.offsets(), now_ms=now_ms)
-                    self._written_ms = now_ms
+                    self._written_ms, self._halts = now_ms, 0
                 self._tell(reader.backlogs())
+
+    def _open(self, identity: str) -> Mapping[Partition, int] | None:
+        """The offsets to go on from, once the store is ours to write; None where we are told to stop."""
+        while not self._stopping.is_set():
+            try:
+                offsets = self._writer.open(identity)
+            except StoreTakenError as error:
+                self._stand_by(error)
+                self._stopping.wait(_AGAIN_S)
+            else:
+                self._stands_by = False
+                return offsets
+        return None
+
+    def _stand_by(self, error: StoreTakenError) -> None:
+        """Another process writes: say what it says of its lag. Sizes and the rest are its to measure."""
+        if not self._stands_by:
+            _log.info("delivery_log.standing_by", reason=str(error), follows="it is read, and written when that ends")
+        self._stands_by, self._halts = True, 0
+        now_ms = self._clock()
+        self._lag = self._writer.heard(now_ms=now_ms)
+        self._metrics.delivery_log_lag_records.clear()
+        self._metrics.delivery_log_bytes.set(0)
+        if self._lag is not None and self._lag.read_until_ms is not None:
+            self._current_ms = self._lag.read_until_ms
+        if self._current_ms is not None:
+            self._metrics.delivery_log_lag.set(max(now_ms - self._current_ms, 0) / 1000)
 
     def _sort(self, records: Sequence[Record]) -> tuple[Sequence[AcceptedEvent], Sequence[LoggedEntry]]:
         """The events and the entries in ``records``."""
@@ -168,6 +200,9 @@ class Projector:
             self._current_ms = self._lag.read_until_ms
             self._metrics.delivery_log_lag.set((now_ms - self._current_ms) / 1000)
         self._metrics.delivery_log_bytes.set(self._writer.held_bytes)
+        if now_ms - self._told_ms >= _TELL_MS:
+            self._writer.tell(self._lag)
+            self._told_ms = now_ms
 
 
 def read_event(record: Record) -> AcceptedEvent | None:
@@ -185,12 +220,6 @@ def read_event(record: Record) -> AcceptedEvent | None:
 
 def _lag(backlogs: Mapping[Partition, Backlog], now_ms: int) -> Lag:
     behind = [backlog for backlog in backlogs.values() if backlog.records]
-    if not behind:
-        return Lag(0, now_ms, 0.0)
     times = [backlog.read_until_ms for backlog in behind if backlog.read_until_ms is not None]
-    until_ms = min(times) if len(times) == len(behind) else None
-    return Lag(
-        records=sum(backlog.records for backlog in behind),
-        read_until_ms=until_ms,
-        seconds=None if until_ms is None else max(now_ms - until_ms, 0) / 1000,
-    )
+    until_ms = min(times, default=now_ms) if len(times) == len(behind) else None
+    return Lag.at(now_ms, sum(backlog.records for backlog in behind), until_ms)

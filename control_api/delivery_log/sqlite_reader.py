@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from control_api.delivery_log import sqlite_schema as schema
+from control_api.delivery_log.places import unplace
+from control_api.delivery_log.search import order, terms
 from control_api.delivery_log.sqlite_errors import telling
 from control_api.delivery_log.store import (
     AcceptedEvent,
@@ -56,7 +58,7 @@ class SqliteReader:
                 if (account := names.id_of(account_sid)) is not None:
                     rows = database.execute(schema.sql(schema.EVENT, segment), (event_id, account, self._oldest_ms()))
                     for at, place, id_, type_, time_ in rows:
-                        partition, offset, _ = schema.unplace(place)
+                        partition, offset, _ = unplace(place)
                         found.append(AcceptedEvent(at, partition, offset, id_, account_sid, names.text(type_), time_))
         return max(found, default=None)
 
@@ -149,44 +151,26 @@ class _Search:
         if where is None:
             return ()
         conditions, values = where
-        order = "asc" if self._query.newer else "desc"
         text = (
             f"select * from entry_$ indexed by {self._index()} where {' and '.join(conditions)} "  # noqa: S608 - ours
-            f"order by at {order}, place {order} limit ?"
+            f"order by {order(self._query)} limit ?"
         )
         rows = self._database.execute(schema.sql(text, self._segment), (*values, limit))
         return [self._logged(row) for row in rows]
 
     def _conditions(self) -> tuple[list[str], list[int | str]] | None:
         """What the rows must fulfil; None where nothing in this segment can."""
-        query = self._query
-        conditions = ["at >= ?"]
-        values: list[int | str] = [max(query.from_ms, self._oldest_ms)]
-        for column, text in (
-            ("account", query.account_sid),
-            ("subscription", query.subscription_sid),
-            ("sink", query.sink_sid),
-            ("kind", query.kind),
-            ("reason", query.reason),
-        ):
-            if text is not None:
-                number = self._names.id_of(text)
-                if number is None:
-                    return None
-                conditions.append(f"{column} = ?")
-                values.append(number)
-        if query.event_id is not None:
-            conditions.append("event = ?")
-            values.append(query.event_id)
-        if query.failed:
-            conditions.append("failed = 1")
-        if query.before_ms is not None:
-            conditions.append("at < ?")
-            values.append(query.before_ms)
-        if query.mark is not None:
-            at_ms, *place = query.mark
-            conditions.append(f"(at, place) {'>' if query.newer else '<'} (?, ?)")
-            values += [at_ms, schema.place(*place)]
+        conditions: list[str] = []
+        values: list[int | str] = []
+        for term in terms(self._query, oldest_ms=self._oldest_ms):
+            conditions.append(term.text)
+            if not term.is_name:
+                values += term.values
+                continue
+            number = self._names.id_of(str(term.values[0]))
+            if number is None:
+                return None
+            values.append(number)
         return conditions, values
 
     def _index(self) -> str:
@@ -228,7 +212,7 @@ class _Search:
             detail=row["detail"],
             answer=row["answer"],
         )
-        return LoggedEntry(*schema.unplace(row["place"]), entry)
+        return LoggedEntry(*unplace(row["place"]), entry)
 
 
 def _is_beyond(last: LoggedEntry, first_ms: int, last_ms: int, *, newer: bool) -> bool:

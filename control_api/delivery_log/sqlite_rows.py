@@ -4,11 +4,9 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from control_api.delivery_log.sqlite_schema import place
+from control_api.delivery_log.places import place
 from control_api.delivery_log.store import AcceptedEvent, LoggedEntry
-from eventstreams.attempts import EntryKind
 
-_GOOD: Final = frozenset({EntryKind.DELIVERED, EntryKind.REDRIVEN})
 _NONE: Final[Mapping[str, int]] = MappingProxyType({})
 
 EventRow = tuple[int, int, str, int, int, str]
@@ -43,7 +41,7 @@ class SegmentRows:
             entry.at_ms,
             place(logged.partition, logged.offset, logged.position),
             self._name(entry.kind),
-            0 if entry.kind in _GOOD else 1,
+            int(logged.failed),
             entry.event_id,
             self._name(entry.event_type),
             self._name(entry.account_sid),

@@ -2,7 +2,7 @@
 delete its rows would cost as much as writing them did, and indexes stay small enough to be written in memory.
 
 ``$`` stands for the number of a segment. Texts that repeat (SIDs, types, reasons, topics) are numbers of ``name_$``.
-A place is one integer: partition, offset and position in the record.
+A place is one integer, as in ``places``.
 """
 
 from typing import Final
@@ -63,23 +63,7 @@ EVENT: Final = (
     "order by at desc, place desc limit 1"
 )
 
-_OFFSET_BITS: Final = 41  # 2 million million records of a partition
-_POSITION_BITS: Final = 12
-MOST_ENTRIES: Final = 1 << _POSITION_BITS
-"""Of one record; the others are left out."""
-
 
 def sql(template: str, segment: int) -> str:
     """``template`` for one segment."""
     return template.replace("$", str(segment))
-
-
-def place(partition: int, offset: int, position: int = 0) -> int:
-    """One integer that sorts as the three do, and fits SQLite's: partitions are at most 1,000."""
-    return (partition << _OFFSET_BITS | offset) << _POSITION_BITS | position
-
-
-def unplace(number: int) -> tuple[int, int, int]:
-    """Partition, offset and position."""
-    rest, position = number >> _POSITION_BITS, number & (MOST_ENTRIES - 1)
-    return rest >> _OFFSET_BITS, rest & ((1 << _OFFSET_BITS) - 1), position

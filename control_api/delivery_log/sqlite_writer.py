@@ -5,45 +5,39 @@ import os
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 from control_api.delivery_log import sqlite_schema as schema
+from control_api.delivery_log.segments import Bounds, Segment
 from control_api.delivery_log.sqlite_errors import telling
 from control_api.delivery_log.sqlite_rows import SegmentRows
-from control_api.delivery_log.store import AcceptedEvent, LoggedEntry, StoreDamagedError, StoreUnavailableError
+from control_api.delivery_log.store import (
+    AcceptedEvent,
+    Lag,
+    LoggedEntry,
+    StoreDamagedError,
+    StoreUnavailableError,
+)
 from eventstreams.kafka.records import Partition
 
-_SEGMENTS: Final = 32  # so many make up the whole; the log shrinks by one at a time, and a search asks each
 _CACHE_KIB: Final = 32 << 10  # half of a segment of the default size: 70,000 rows/s, against 20,000 in one table
 _MOST_WAL_BYTES: Final = 16 << 20  # what is kept of it between transactions
-_BEYOND: Final = 1 << 62  # later than any time
 _PRIVATE: Final = 0o600
 
 
-@dataclass(slots=True)
-class _Segment:
-    id: int
-    begun_ms: int
-    first_ms: int = _BEYOND
-    last_ms: int = 0
-    bytes: int = 0
-
-
 class SqliteWriter:
-    """A ``LogWriter``. The newest segment is written; the others only wait to be dropped."""
+    """A ``LogWriter``."""
 
     def __init__(self, file: Path, *, retention: timedelta, max_bytes: int) -> None:
         self._file = file
-        self._retention_ms = retention // timedelta(milliseconds=1)
-        self._max_bytes = max_bytes
+        self._bounds = Bounds.of(retention, max_bytes)
         self._stack = ExitStack()
         self._connection: sqlite3.Connection | None = None
         self._locked = False
         self._inode = 0
-        self._segments: list[_Segment] = []
+        self._segments: list[Segment] = []
         self._rows = SegmentRows()
 
     @property
@@ -59,7 +53,7 @@ class SqliteWriter:
                 self._connect()
                 self._create(identity)
             rows = self._database.execute("select * from segment order by id")
-            self._segments = [_Segment(*row) for row in rows]
+            self._segments = [Segment(*row) for row in rows]
             if self._segments:
                 names = self._database.execute(schema.sql(schema.NAMES, self._segments[-1].id))
                 self._rows = SegmentRows({text: number for number, text in names})
@@ -88,6 +82,12 @@ class SqliteWriter:
                 if self._database.in_transaction:
                     self._database.execute("rollback")
                 raise
+
+    def tell(self, lag: Lag) -> None:
+        """Nobody is there to be told: the file is one process's."""
+
+    def heard(self, *, now_ms: int) -> Lag | None:
+        """Nobody tells."""
 
     def discard(self) -> None:
         self._disconnect()
@@ -190,19 +190,14 @@ class SqliteWriter:
 
     def _trim(self, now_ms: int) -> None:
         """Begin a new segment when the newest is full, and drop what is too old or too much."""
-        newest = self._segments[-1] if self._segments else None
-        part_ms, part_bytes = self._retention_ms // _SEGMENTS, self._max_bytes // _SEGMENTS
-        if newest is None or newest.bytes >= part_bytes or (newest.bytes and now_ms - newest.begun_ms >= part_ms):
+        if self._bounds.wants_new(self._segments, now_ms):
             self._begin_segment(now_ms)
-        while len(self._segments) > 1:
-            oldest = min(self._segments[:-1], key=lambda segment: segment.last_ms)
-            if oldest.last_ms >= now_ms - self._retention_ms and self.held_bytes < self._max_bytes:
-                break
-            self._run(schema.DROP_SEGMENT, oldest.id)
-            self._segments.remove(oldest)
+        while (spare := self._bounds.spare(self._segments, now_ms)) is not None:
+            self._run(schema.DROP_SEGMENT, spare.id)
+            self._segments.remove(spare)
 
     def _begin_segment(self, now_ms: int) -> None:
-        made = _Segment(self._segments[-1].id + 1 if self._segments else 1, now_ms)
+        made = Segment(self._segments[-1].id + 1 if self._segments else 1, now_ms)
         self._run(schema.SEGMENT, made.id)
         self._database.execute(schema.ADD_SEGMENT, (made.id, made.begun_ms, made.first_ms, made.last_ms))
         self._segments.append(made)
@@ -210,15 +205,13 @@ class SqliteWriter:
 
     def _insert(self, events: Sequence[AcceptedEvent], entries: Sequence[LoggedEntry], now_ms: int) -> None:
         segment, before = self._segments[-1], self._used_bytes()
-        oldest_ms = now_ms - self._retention_ms
+        oldest_ms = now_ms - self._bounds.retention_ms
         event_rows = [self._rows.event(event) for event in events if event.accepted_ms >= oldest_ms]
         entry_rows = [self._rows.entry(each) for each in entries if each.entry.at_ms >= oldest_ms]
         self._database.executemany(schema.sql(schema.ADD_NAME, segment.id), self._rows.new_names())
         self._database.executemany(schema.sql(schema.ADD_EVENT, segment.id), event_rows)
         self._database.executemany(schema.sql(schema.ADD_ENTRY, segment.id), entry_rows)
-        if times := [row[0] for row in event_rows] + [row[0] for row in entry_rows]:
-            segment.first_ms = min(segment.first_ms, *times)
-            segment.last_ms = max(segment.last_ms, *times)
+        segment.cover([*(row[0] for row in event_rows), *(row[0] for row in entry_rows)])
         segment.bytes += self._used_bytes() - before
         self._database.execute(schema.GROW_SEGMENT, (segment.first_ms, segment.last_ms, segment.bytes, segment.id))
 

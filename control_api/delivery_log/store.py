@@ -1,12 +1,14 @@
-"""What a store of the delivery log takes and answers. SQLite is the one there is; another has to keep to this."""
+"""What a store of the delivery log takes and answers, whichever it is: SQLite, or PostgreSQL."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
-from eventstreams.attempts import Entry
+from eventstreams.attempts import Entry, EntryKind
 from eventstreams.errors import EventStreamsError
 from eventstreams.kafka.records import Partition
+
+_GOOD: Final = frozenset({EntryKind.DELIVERED, EntryKind.REDRIVEN})
 
 
 class StoreDamagedError(EventStreamsError):
@@ -17,8 +19,33 @@ class StoreUnavailableError(EventStreamsError):
     """The store cannot be used just now; what it holds is not in doubt."""
 
 
+class StoreTakenError(StoreUnavailableError):
+    """Another process writes the store that several share: read it, and write when that one has gone."""
+
+
 class SearchTooLongError(EventStreamsError):
     """A search was given up because it would have taken too long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How far behind the log is.
+
+    Attributes:
+        records: That are in the topics and not in the log.
+        read_until_ms: Every record that is older is in the log. None before a record of each partition was read.
+        seconds: How long ago that is; 0 when there is nothing to read.
+    """
+
+    records: int
+    read_until_ms: int | None
+    seconds: float | None
+
+    @classmethod
+    def at(cls, now_ms: int, records: int, read_until_ms: int | None) -> "Lag":
+        if not records:
+            return cls(0, read_until_ms, 0.0)
+        return cls(records, read_until_ms, None if read_until_ms is None else max(now_ms - read_until_ms, 0) / 1000)
 
 
 class AcceptedEvent(NamedTuple):
@@ -40,6 +67,11 @@ class LoggedEntry(NamedTuple):
     offset: int
     position: int
     entry: Entry
+
+    @property
+    def failed(self) -> bool:
+        """Neither delivered nor redriven."""
+        return self.entry.kind not in _GOOD
 
     @property
     def mark(self) -> "Mark":
@@ -98,7 +130,8 @@ class LogWriter(Protocol):
             identity: Which topics of which Kafka; a store of others is begun anew.
 
         Raises:
-            StoreUnavailableError: it cannot be written, or another process writes it.
+            StoreTakenError: another process writes it; ``heard`` says how far it is.
+            StoreUnavailableError: it cannot be written.
         """
 
     def write(
@@ -115,6 +148,12 @@ class LogWriter(Protocol):
             StoreDamagedError: begin anew.
             StoreUnavailableError: try again.
         """
+
+    def tell(self, lag: Lag) -> None:
+        """Let those know who read the store in other processes; raises as ``write`` does."""
+
+    def heard(self, *, now_ms: int) -> Lag | None:
+        """What the process that writes told last, as it is now; None where that was too long ago."""
 
     def discard(self) -> None:
         """Throw away everything. ``open`` begins anew."""

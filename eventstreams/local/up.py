@@ -116,7 +116,7 @@ class _Installation:
             fds.append(self.sockets[role.name].fileno())
             environ[role.listens] = f"fd://{fds[-1]}"
         if role is API:
-            given = self.settings.delivery_log
+            given = _secret(self.settings.delivery_log)
             environ["DELIVERY_LOG"] = str(self.folder / "delivery-log.db") if given is None else given
             environ["READY_URLS"] = ",".join(f"{self.url(_admin(each))}/readyz" for each in ROLES if each is not API)
         return Program(

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from aiohttp import web
+from pydantic import SecretStr
 
 from eventstreams.attempts import encode
 from eventstreams.control.records import Subscription, SubscriptionState
@@ -85,7 +86,7 @@ def answer(received: Received) -> int | web.Response:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shared(module_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
     file = tmp_path_factory.mktemp("log") / "delivery-log.db"
-    settings = module_settings.model_copy(update={"delivery_log": str(file)})
+    settings = module_settings.model_copy(update={"delivery_log": SecretStr(str(file))})
     async with Installation(settings) as house, Receiver(answer) as receiver:
         await house.start(route)
         await house.start(worker_for(load_plugin("webhook")))
@@ -361,7 +362,7 @@ async def test_a_log_that_is_deleted_is_rebuilt_and_gives_the_same_answers(syste
 
 
 async def test_a_log_that_is_damaged_while_it_is_used_is_rebuilt(settings: Settings, tmp_path: Path) -> None:
-    settings = settings.model_copy(update={"delivery_log": str(tmp_path / "log.db")})
+    settings = settings.model_copy(update={"delivery_log": SecretStr(str(tmp_path / "log.db"))})
     async with Installation(settings) as house, serving_counted(settings) as (url, metrics):
         await house.publish([house.event(number) for number in range(200)])
         api = PlainApi(url, house.account_sid)
@@ -383,7 +384,7 @@ async def test_a_log_that_is_damaged_while_it_is_used_is_rebuilt(settings: Setti
 
 
 async def test_records_that_make_no_sense_are_skipped_and_counted(settings: Settings, tmp_path: Path) -> None:
-    settings = settings.model_copy(update={"delivery_log": str(tmp_path / "log.db")})
+    settings = settings.model_copy(update={"delivery_log": SecretStr(str(tmp_path / "log.db"))})
     async with Installation(settings) as house, serving_counted(settings) as (url, metrics):
         good = make_entry(at_ms=now_ms(), account_sid=house.account_sid)
         attempts, events = house.topics.attempts, house.topics.events
@@ -411,7 +412,7 @@ async def test_an_event_of_a_paused_sink_says_so(system: System) -> None:
 
 
 async def test_an_api_that_starts_again_goes_on_where_the_log_was(settings: Settings, tmp_path: Path) -> None:
-    settings = settings.model_copy(update={"delivery_log": str(tmp_path / "log.db")})
+    settings = settings.model_copy(update={"delivery_log": SecretStr(str(tmp_path / "log.db"))})
     async with Installation(settings) as house, Receiver(answer) as receiver:
         subscription = await house.subscribe(await house.add_sink(f"{receiver.url}/200"))
         await house.start(worker_for(load_plugin("webhook")))
@@ -427,7 +428,7 @@ async def test_an_api_that_starts_again_goes_on_where_the_log_was(settings: Sett
 
 
 async def test_an_event_that_no_router_has_come_to_is_on_its_way(settings: Settings, tmp_path: Path) -> None:
-    settings = settings.model_copy(update={"delivery_log": str(tmp_path / "log.db")})
+    settings = settings.model_copy(update={"delivery_log": SecretStr(str(tmp_path / "log.db"))})
     async with Installation(settings) as house, serving_counted(settings) as (url, _):
         await house.subscribe(await house.add_sink("http://127.0.0.1:9/"))
         await house.publish([house.event(1)])
@@ -452,7 +453,7 @@ async def test_a_log_that_cannot_be_written_leaves_the_rest_of_the_api_as_it_is(
     settings: Settings, tmp_path: Path
 ) -> None:
     (tmp_path / "log.db").mkdir()
-    settings = settings.model_copy(update={"delivery_log": str(tmp_path / "log.db")})
+    settings = settings.model_copy(update={"delivery_log": SecretStr(str(tmp_path / "log.db"))})
     async with Installation(settings) as house, serving_counted(settings) as (url, _):
         api = PlainApi(url, house.account_sid)
 

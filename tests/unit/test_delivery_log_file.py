@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from control_api.delivery_log.log import file_of
+from control_api.delivery_log.stores import file_of
 from eventstreams.settings import Settings
 
 

@@ -1,0 +1,101 @@
+"""Searches in the PostgreSQL of the delivery log, beside its writer or without one."""
+
+import queue
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from control_api.delivery_log import postgresql_schema as schema
+from control_api.delivery_log.places import unplace
+from control_api.delivery_log.postgresql_address import Address, Connection
+from control_api.delivery_log.postgresql_rows import plain
+from control_api.delivery_log.search import order, terms
+from control_api.delivery_log.store import AcceptedEvent, EntryQuery, LoggedEntry, StoreUnavailableError
+from eventstreams.attempts import Entry
+from eventstreams.times import Clock
+
+_SEARCH_S: Final = 5.0
+# To compile takes longer than to search. Without bitmaps a search goes along an index in the order of its answer, and
+# ends with its page; the planner would rather fetch and sort all of a subscription, being wrong about how much that is.
+_MANNER: Final = "set default_transaction_read_only = on; set jit = off; set enable_bitmapscan = off"
+
+
+class PostgresqlReader:
+    """A ``LogReader``. Keeps connections that are not in use for the next search."""
+
+    def __init__(self, address: Address, *, retention_ms: int, clock: Clock, search_s: float = _SEARCH_S) -> None:
+        self._address = address
+        self._retention_ms = retention_ms
+        self._clock = clock
+        self._search_ms = max(int(search_s * 1000), 1)  # 0 would be for ever
+        self._statements = schema.Statements(address.schema)
+        self._idle: queue.SimpleQueue[Connection] = queue.SimpleQueue()
+
+    def entries(self, query: EntryQuery) -> Sequence[LoggedEntry]:
+        wanted = terms(query, oldest_ms=self._oldest_ms())
+        conditions = " and ".join(term.text for term in wanted).replace("?", "%s")
+        values = [value for term in wanted for value in term.values]
+        rows = self._ask(
+            f"{schema.ENTRIES} where {conditions} order by {order(query)} limit %s offset %s",
+            *values,
+            query.limit,
+            query.skip,
+        )
+        found = [LoggedEntry(*unplace(place), Entry(*rest)) for place, _, *rest in rows]
+        return found[::-1] if query.newer else found
+
+    def event(self, account_sid: str, event_id: str) -> AcceptedEvent | None:
+        rows = self._ask(schema.EVENT, event_id, account_sid, self._oldest_ms())
+        for at, place, *rest in rows:
+            partition, offset, _ = unplace(place)
+            return AcceptedEvent(at, partition, offset, *rest)
+        return None
+
+    def close(self) -> None:
+        with suppress(queue.Empty):
+            while True:
+                self._idle.get_nowait().close()
+
+    def _oldest_ms(self) -> int:
+        return self._clock() - self._retention_ms
+
+    def _ask(self, template: str, *values: int | str) -> Sequence[TupleRow]:
+        statement = self._statements.sql(template)
+        with self._address.telling(reading=True):
+            while True:
+                kept = self._kept()
+                connection = self._connect() if kept is None else kept
+                try:
+                    rows = connection.execute(statement, [plain(value) for value in values]).fetchall()
+                except psycopg.Error:
+                    if kept is not None and connection.closed:
+                        continue  # the server was started again since: with another connection
+                    connection.close()
+                    raise
+                self._idle.put(connection)
+                return rows
+
+    def _kept(self) -> Connection | None:
+        try:
+            return self._idle.get_nowait()
+        except queue.Empty:
+            return None
+
+    def _connect(self) -> Connection:
+        connection = self._address.connect()
+        try:
+            connection.execute(f"set statement_timeout = {self._search_ms}; {_MANNER}")
+            self._check(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _check(self, connection: Connection) -> None:
+        """Not to read what another release wrote."""
+        about = connection.execute(self._statements.sql(schema.ABOUT)).fetchall()
+        if [version for version, _ in about] != [schema.VERSION]:
+            raise StoreUnavailableError(f"the delivery log in {self._address} is of another release, or being made")

@@ -1,0 +1,48 @@
+"""What a search asks of the rows, in SQL that every store understands. Pure.
+
+The columns that it names: at, place, account, subscription, sink, kind, reason, event, failed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from control_api.delivery_log.places import place
+from control_api.delivery_log.store import EntryQuery
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One condition. ``text`` has a ``?`` for each of ``values``; ``is_name``: its value is a text that repeats."""
+
+    text: str
+    values: tuple[int | str, ...] = ()
+    is_name: bool = False
+
+
+def terms(query: EntryQuery, *, oldest_ms: int) -> Sequence[Term]:
+    """All that a row must fulfil; nothing older than ``oldest_ms`` does."""
+    found = [Term("at >= ?", (max(query.from_ms, oldest_ms),)), Term("account = ?", (query.account_sid,), is_name=True)]
+    for column, text in (
+        ("subscription", query.subscription_sid),
+        ("sink", query.sink_sid),
+        ("kind", query.kind),
+        ("reason", query.reason),
+    ):
+        if text is not None:
+            found.append(Term(f"{column} = ?", (text,), is_name=True))
+    if query.event_id is not None:
+        found.append(Term("event = ?", (query.event_id,)))
+    if query.failed:
+        found.append(Term("failed = 1"))
+    if query.before_ms is not None:
+        found.append(Term("at < ?", (query.before_ms,)))
+    if query.mark is not None:
+        at_ms, *rest = query.mark
+        found.append(Term(f"(at, place) {'>' if query.newer else '<'} (?, ?)", (at_ms, place(*rest))))
+    return found
+
+
+def order(query: EntryQuery) -> str:
+    """In which a search comes across the rows that it wants."""
+    direction = "asc" if query.newer else "desc"
+    return f"at {direction}, place {direction}"

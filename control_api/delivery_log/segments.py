@@ -1,0 +1,57 @@
+"""When a store begins a new segment, and which ones it lets go: one rule for every store. Pure.
+
+Rows go to the newest segment; the others only wait to be dropped, whole. They follow the order of writing and not the
+rows' times, so that a worker's wrong clock, or a week that is read in an hour, cannot make too many or too large ones.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, Self
+
+_SEGMENTS: Final = 32  # so many make up the whole; the log shrinks by one at a time, and a search asks each
+_BEYOND: Final = 1 << 62  # later than any time
+
+
+@dataclass(slots=True)
+class Segment:
+    """One of them; ``first_ms`` and ``last_ms`` are its rows' times."""
+
+    id: int
+    begun_ms: int
+    first_ms: int = _BEYOND
+    last_ms: int = 0
+    bytes: int = 0
+
+    def cover(self, times: Iterable[int]) -> None:
+        """Know that there are rows of ``times`` in it."""
+        for each in times:
+            self.first_ms, self.last_ms = min(self.first_ms, each), max(self.last_ms, each)
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much a store holds."""
+
+    retention_ms: int
+    max_bytes: int
+
+    @classmethod
+    def of(cls, retention: timedelta, max_bytes: int) -> Self:
+        return cls(retention // timedelta(milliseconds=1), max_bytes)
+
+    def wants_new(self, segments: Sequence[Segment], now_ms: int) -> bool:
+        """Whether the next rows go to a new segment: the last one is full, or has been written for long enough."""
+        if not segments:
+            return True
+        newest = segments[-1]
+        is_old = newest.last_ms > 0 and now_ms - newest.begun_ms >= self.retention_ms // _SEGMENTS
+        return is_old or newest.bytes >= self.max_bytes // _SEGMENTS
+
+    def spare(self, segments: Sequence[Segment], now_ms: int) -> Segment | None:
+        """The one to drop, being too old or too much; never the newest. None where all may stay."""
+        if len(segments) < 2:  # noqa: PLR2004 - the newest and another
+            return None
+        oldest = min(segments[:-1], key=lambda segment: segment.last_ms)
+        held = sum(segment.bytes for segment in segments)
+        return oldest if oldest.last_ms < now_ms - self.retention_ms or held >= self.max_bytes else None
