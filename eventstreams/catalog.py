@@ -169,31 +169,23 @@ class CatalogReading:
     problems: list[str] = field(default_factory=list)
 
     def add(self, folder: Path) -> Sequence[Schema]:
-        """Read ``folder`` and return its schemas; an entry with a problem is left out."""
-        listing = read_listing(folder / FILE)
-        if isinstance(listing, list):
-            self.problems += listing
-            return ()
+        """Read ``folder`` and return its schemas, those with a problem as far as their files are there."""
+        listing, problems = read_listing(folder / FILE)
+        self.problems += problems
         self.products |= listing.products
-        return [
-            schema
-            for schema_id, entry in listing.schemas.items()
-            if (schema := self._add_schema(folder, schema_id, entry)) is not None
-        ]
+        return [self._add_schema(folder, schema_id, entry) for schema_id, entry in listing.schemas.items()]
 
-    def _add_schema(self, folder: Path, schema_id: str, entry: SchemaEntry) -> Schema | None:
+    def _add_schema(self, folder: Path, schema_id: str, entry: SchemaEntry) -> Schema:
         where = f"{folder / FILE}: schema {schema_id}"
+        schema = _schema(folder, schema_id, entry)
         if schema_id in self.schemas:
             self.problems.append(f"{where} is already in another folder: choose another id")
-            return None
-        if problems := list(entry_problems(folder, schema_id, entry, self.products)):
-            self.problems += problems
-            return None
-        schema = self.schemas[schema_id] = _schema(folder, schema_id, entry)
+        self.schemas.setdefault(schema_id, schema)
+        self.problems += entry_problems(folder, schema_id, entry, self.products)
         for name, type_entry in entry.types.items():
             if name in self.types:
                 self.problems.append(f"{where}: type {name} is already in schema {self.types[name].schema_id}")
-            else:
+            elif schema.versions:
                 self.types[name] = _event_type(name, schema, type_entry)
         return schema
 
@@ -207,6 +199,7 @@ def _schema(folder: Path, schema_id: str, entry: SchemaEntry) -> Schema:
     versions = [
         SchemaVersion(schema_id, number, listed.released, listed.changes, version_file(folder, schema_id, number))
         for number, listed in sorted(entry.versions.items())
+        if version_file(folder, schema_id, number).is_file()
     ]
     return Schema(schema_id, entry.product, entry.title, entry.sinks, versions)
 

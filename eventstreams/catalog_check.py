@@ -19,7 +19,8 @@ def check_catalog(extra_dirs: Sequence[Path] = ()) -> tuple[CatalogReading, Sequ
         before = len(reading.problems)
         schemas = reading.add(folder)
         found += reading.problems[before:]
-        found += _stray_files(folder, schemas, reading)
+        if len(reading.problems) == before:
+            found += _stray_files(folder, schemas)
         for schema in schemas:
             found += _schema_problems(schema)
     return reading, list(dict.fromkeys(found))
@@ -32,8 +33,8 @@ def _schema_problems(schema: Schema) -> Iterator[str]:
         try:
             yield from (f"{version.path} {problem}" for problem in _undocumented(version.avro))
         except CatalogError:
-            return  # told by the rules
-    if not broken:
+            continue  # told already
+    if schema.versions and not broken:
         yield from _example_problems(schema)
 
 
@@ -62,12 +63,11 @@ def _example_problems(schema: Schema) -> Iterator[str]:
         yield f"{schema.example}: {problem.path} {problem.text}"
 
 
-def _stray_files(folder: Path, schemas: Sequence[Schema], reading: CatalogReading) -> Iterator[str]:
-    """Schemas on disk that the listing does not know: they would silently not be there."""
+def _stray_files(folder: Path, schemas: Sequence[Schema]) -> Iterator[str]:
+    """Schemas on disk that the listing does not know: nobody could subscribe to them."""
     listed = {version.path for schema in schemas for version in schema.versions}
-    whole = not any(problem.startswith(f"{folder / FILE}") for problem in reading.problems)
-    for path in sorted(folder.glob("*/*.avsc")) if whole else ():
+    for path in sorted(folder.glob("*/*.avsc")):
         if path not in listed:
-            known = path.parent.name in {schema.id for schema in schemas}
+            known = any(path.parent.name == schema.id for schema in schemas)
             what = f"version of schema {path.parent.name}" if known else "schema"
             yield f"{path} belongs to no {what} in {folder / FILE}"

@@ -1,7 +1,7 @@
 """``catalog.yaml`` as it is written: parsed, and every mistake in it told with its place."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -33,7 +33,7 @@ def _words(value: object) -> object:
 
 def _type_name(value: str) -> str:
     if not _TYPE_NAME.fullmatch(value):
-        raise ValueError("a type is words of small letters and digits with dots between, com.acme.parcel.sent")
+        raise ValueError("a type is words of small letters and digits with dots between, such as com.acme.parcel.sent")
     return value
 
 
@@ -76,16 +76,45 @@ class Listing(_Strict):
     schemas: dict[str, SchemaEntry]
 
 
-def read_listing(path: Path) -> Listing | list[str]:
-    """The listing at ``path``; where it is none, every mistake, each as a sentence that begins with the file."""
+_NOTHING: Final = Listing(products={}, schemas={})
+
+
+def read_listing(path: Path) -> tuple[Listing, Sequence[str]]:
+    """What can be used of the listing at ``path``, and every mistake in it: sentences that begin with the file."""
     try:
-        return Listing.model_validate(yaml.load(path.read_text("utf-8"), _LOADER))  # noqa: S506 - a safe one
+        written = yaml.load(path.read_text("utf-8"), _LOADER)  # noqa: S506 - a safe one
     except OSError as error:
-        return [f"{path} cannot be read: {error.strerror}"]
-    except ValidationError as error:
-        return [_sentence(path, each["loc"], each["msg"]) for each in error.errors(include_url=False)]
+        return _NOTHING, [f"{path} cannot be read: {error.strerror}"]
     except (yaml.YAMLError, ValueError) as error:  # the latter of bytes that are no text and of days that are none
-        return [f"{path} is not YAML: {one_line(error)}"]
+        return _NOTHING, [f"{path} is not YAML: {one_line(error)}"]
+    try:
+        return Listing.model_validate(written), ()
+    except ValidationError as error:
+        found = error.errors(include_url=False)
+    return _usable(written, {each["loc"][:2] for each in found}), [
+        _sentence(path, each["loc"], each["msg"]) for each in found
+    ]
+
+
+def _usable(written: object, wrong: Collection[tuple[int | str, ...]]) -> Listing:
+    """``written`` without the schemas in ``wrong``, so that a mistake in one hides none in the others."""
+    if not isinstance(written, dict):
+        return _NOTHING
+    products, schemas = written.get("products"), written.get("schemas")
+    if not isinstance(products, dict) or not isinstance(schemas, dict):
+        return _NOTHING
+    return Listing(
+        products={str(each): _title_or_id(title, str(each)) for each, title in products.items()},
+        schemas={
+            name: SchemaEntry.model_validate(entry)
+            for name, entry in schemas.items()
+            if isinstance(name, str) and ("schemas", name) not in wrong
+        },
+    )
+
+
+def _title_or_id(title: object, id_: str) -> str:
+    return title if isinstance(title, str) and title.strip() else f"{id_}, without a title"
 
 
 def _sentence(path: Path, place: tuple[int | str, ...], message: str) -> str:
@@ -101,7 +130,7 @@ def entry_problems(folder: Path, schema_id: str, entry: SchemaEntry, products: M
         yield f"{where} is of product {entry.product!r}, which is not listed"
     if not _SCHEMA_ID.fullmatch(schema_id):
         yield f"{where}: an id is Product.Name, of letters and digits"
-        return  # it may lead out of the folder
+        return  # nor can its files be where they belong
     listed = sorted(entry.versions)
     wanted = list(range(1, len(listed) + 1))
     if listed != wanted:

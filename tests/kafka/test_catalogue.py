@@ -34,7 +34,7 @@ def operators_own(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that docs/adding-an-event-type.md makes."""
     folder = tmp_path_factory.mktemp("own") / "catalog"
     for name, content in re.findall(
-        r"^`catalog/(\S+)`:\n\n```\w+\n(.*?)^```", DOCS.read_text(), re.DOTALL | re.MULTILINE
+        r"^`catalog/(\S+)`[^\n]*:\n\n```\w+\n(.*?)^```", DOCS.read_text(), re.DOTALL | re.MULTILINE
     ):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

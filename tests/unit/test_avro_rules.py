@@ -111,3 +111,27 @@ def test_a_new_version_keeps_names_and_symbols() -> None:
 
     assert "changes the symbols of acme.Colour" in str(broken_rules(colours("RED", "BLUE"), colours("RED")))
     assert "the version before says acme.Thing" in str(broken_rules(record(NAME, name="acme.Other"), record(NAME)))
+
+
+PHONE = {"identityType": "phone"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "rule"),
+    [
+        pytest.param([{**NAME, **PHONE}], None, id="a string"),
+        pytest.param([{**OPTIONAL, **PHONE}], None, id="a string that may be absent"),
+        pytest.param([{**NAME, "identityType": "shoe"}], "'shoe': there is only phone", id="another kind"),
+        pytest.param([field("long", **PHONE)], "'phone': only a string can be one", id="a number"),
+        pytest.param([{**NAME, **PHONE}, {**OPTIONAL, **PHONE}], "which another field has too", id="two of a kind"),
+        pytest.param(
+            [field({"type": "record", "name": "acme.Inner", "fields": [{**NAME, **PHONE}]})],
+            "gives field name of field it an identityType: only fields of the outermost record have one",
+            id="inside another record",
+        ),
+    ],
+)
+def test_an_identity_is_one_string_of_the_outermost_record(fields: list[object], rule: str | None) -> None:
+    found = broken_rules(record(*fields))
+
+    assert found == [] if rule is None else rule in str(found)
