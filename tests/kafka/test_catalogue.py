@@ -60,7 +60,7 @@ async def ask(api: Api, path: str, **headers: str) -> tuple[int, Mapping[str, st
     """Status, headers and JSON of an answer to somebody without credentials."""
     async with aiohttp.ClientSession() as session, session.get(api.url + path, headers=headers) as answer:
         body = await answer.read()
-        return answer.status, dict(answer.headers), orjson.loads(body) if body else None
+        return answer.status, answer.headers, orjson.loads(body) if body else None
 
 
 async def validate(api: Api, event: Mapping[str, object]) -> None:
