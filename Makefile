@@ -18,11 +18,12 @@ demo: setup ## Watch all of it at work: accepted, routed, delivered, retried, de
 test: setup ## All tests, against real Kafka brokers that they start
 	@$(BIN)/pytest --numprocesses 3 --dist loadfile
 
-check: setup ## Format, lint, types, imports, generated pages, lock file
+check: setup ## Format, lint, types, imports, catalogue, generated pages, lock file
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/eventstreams catalog check
 	@$(BIN)/python -m tools.reference --check
 	@$(BIN)/python -m tools.lock --check
 	@echo "all checks passed"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
-from control_api import attempts, dead_letters, delivery, events, signing, sinks, subscriptions
+from control_api import attempts, dead_letters, delivery, events, schema_documents, signing, sinks, subscriptions
 from control_api.cors import add_cors
 from control_api.delivery_log.desk import LOG, LogDesk
 from control_api.forms import MAX_BODY_BYTES
@@ -15,18 +15,26 @@ from control_api.redrive.jobs import JobKind
 from control_api.redrives import JobRoutes
 from eventstreams.http import Authenticator, answer_errors, require_account
 from eventstreams.process import Health
+from eventstreams.schema_documents import SchemaDocuments
 
 
 def make_app(
-    plane: ControlPlane, desk: Desk, health: Health, *, log: LogDesk | None = None, ready_urls: Sequence[str] = ()
+    plane: ControlPlane,
+    desk: Desk,
+    health: Health,
+    *,
+    documents: SchemaDocuments,
+    log: LogDesk | None = None,
+    ready_urls: Sequence[str] = (),
 ) -> web.Application:
-    """``/v1/…`` for accounts; /livez and /readyz for everybody. ``log`` None: there is no delivery log."""
+    """``/v1/…`` for accounts; /schemas, /livez and /readyz for everybody. ``log`` None: there is no delivery log."""
     authenticator = Authenticator(plane.feed.snapshot, plane.vault)
     app = web.Application(
         middlewares=[add_cors, answer_errors, require_account(authenticator)], client_max_size=MAX_BODY_BYTES
     )
     app[PLANE] = plane
     app[DESK] = desk
+    app[schema_documents.DOCUMENTS] = documents
     if log is not None:
         app[LOG] = log
     for path, resource in ((sinks.PATH, sinks), (subscriptions.PATH, subscriptions)):
@@ -55,5 +63,6 @@ def make_app(
         ]
     )
     app.add_routes([web.get(attempts.PATH, attempts.list_all), web.get(f"{events.PATH}/{{id}}", events.fetch)])
+    app.add_routes([web.get(schema_documents.PATH, schema_documents.fetch)])
     app.add_routes(readiness_routes(health, ready_urls))
     return app

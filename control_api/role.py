@@ -22,6 +22,7 @@ from eventstreams.kafka.producer import AckedProducer
 from eventstreams.process import Process
 from eventstreams.process.health import serve_app
 from eventstreams.process.listen import address_of, open_socket
+from eventstreams.schema_documents import SchemaDocuments
 from eventstreams.settings import PREFIX, Settings
 from eventstreams.sinks.registry import load_plugins
 from eventstreams.times import now_ms
@@ -62,7 +63,8 @@ async def serve(process: Process) -> None:
         stack.callback(_watch(Janitor(plane), process).cancel)
         desk = await open_desk(process, plane, producer, stack)
         log = await _log_desk(process, plane, stack, stores)
-        app = make_app(plane, desk, process.health, log=log, ready_urls=settings.ready_urls)
+        documents = SchemaDocuments(catalog, schema_base_url=settings.schema_base_url)
+        app = make_app(plane, desk, process.health, documents=documents, log=log, ready_urls=settings.ready_urls)
         await stack.enter_async_context(serve_app(app, listening, drain_s=_DRAIN_S))
         process.health.met(_READY)
         process.log.info("api.listening", address=address_of(listening))

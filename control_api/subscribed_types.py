@@ -72,11 +72,11 @@ def subscribable(name: str, version: int | None, catalog: Catalog, *, sink_type:
             pass
     schema = catalog.schemas[found.schema_id]
     # The catalogue knows the sinks of the reference; a sink type of somebody's own takes everything.
-    listed = {each for known in catalog.schemas.values() for each in known.sinks}
-    if sink_type in listed and sink_type not in schema.sinks:
+    listed = {each for known in catalog.types.values() for each in known.sinks}
+    if sink_type in listed and sink_type not in found.sinks:
         raise refused(
             Code.SUBSCRIPTION_NOT_CREATED,
-            f"Type {name} cannot be delivered to {sink_type} sinks, only to {', '.join(schema.sinks)}",
+            f"Type {name} cannot be delivered to {sink_type} sinks, only to {', '.join(found.sinks)}",
         )
     chosen = schema.latest if version is None else schema.version(version)
     if chosen is None:

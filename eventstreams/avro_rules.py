@@ -1,6 +1,6 @@
 """What a schema of the catalogue must be beyond valid Avro: safe to read, plain JSON, one with its other versions."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Final
 
@@ -14,9 +14,14 @@ _INSTEAD: Final = {
     "fixed": "string, with base64 in it",
 }
 
+IDENTITY: Final = "identityType"
+"""The attribute of a field that holds whom an event is about, by which Segment knows a person; the reference's word."""
 
-def broken_rule(schema: object, previous: object | None = None) -> str | None:
-    """The first rule that ``schema`` (parsed Avro) breaks, as the end of a sentence; None where it keeps all.
+_IDENTITIES: Final = frozenset({"phone"})
+
+
+def broken_rules(schema: object, previous: object | None = None) -> Sequence[str]:
+    """Every rule that ``schema`` (parsed Avro) breaks, each as the end of a sentence; empty where it keeps all.
 
     Two of the rules keep a worker alive: fastavro overflows the stack over a type that contains itself, and
     counts for hours in a list whose items take no bytes.
@@ -26,9 +31,9 @@ def broken_rule(schema: object, previous: object | None = None) -> str | None:
         previous: The version before it: any reader of either must be able to read the other.
     """
     if isinstance(schema, list) or kind_of_type(schema) != "record":
-        return "is not a record"
+        return ["is not a record"]
     changes = () if previous is None else _change_offences(schema, previous)
-    return next(chain(_type_offences(schema, "the record", ()), changes), None)
+    return list(dict.fromkeys(chain(_type_offences(schema, "the record", ()), changes)))
 
 
 def _type_offences(schema: object, where: str, around: tuple[str, ...]) -> Iterator[str]:
@@ -68,6 +73,10 @@ def _inner_offences(schema: Mapping[str, object], where: str, around: tuple[str,
             if names.count(field["name"]) > 1:
                 yield f"has field {field['name']} twice"
             yield from _field_offences(field, (*around, str(schema["name"])))
+        if not around:
+            yield from _identity_offences(fields)
+        elif nested := next((field["name"] for field in fields if IDENTITY in field), None):
+            yield f"gives field {nested} of {where} an {IDENTITY}: only fields of the outermost record have one"
 
 
 def _field_offences(field: Mapping[str, object], around: tuple[str, ...]) -> Iterator[str]:
@@ -80,6 +89,20 @@ def _field_offences(field: Mapping[str, object], around: tuple[str, ...]) -> Ite
             f"gives {where} a default that does not fit: "
             'what is optional is ["null", …] with default null, all else has none'
         )
+
+
+def _identity_offences(fields: Sequence[Mapping[str, object]]) -> Iterator[str]:
+    kinds = [field[IDENTITY] for field in fields if IDENTITY in field]
+    for field in fields:
+        if IDENTITY not in field:
+            continue
+        where = f"gives field {field['name']} {IDENTITY} {field[IDENTITY]!r}"
+        if field[IDENTITY] not in _IDENTITIES:
+            yield f"{where}: there is only {', '.join(sorted(_IDENTITIES))}"
+        elif field["type"] not in ("string", ["null", "string"]):
+            yield f"{where}: only a string can be one"
+        elif kinds.count(field[IDENTITY]) > 1:
+            yield f"{where}, which another field has too: an event is about one"
 
 
 def _change_offences(schema: Mapping[str, object] | object, previous: object) -> Iterator[str]:

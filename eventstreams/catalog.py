@@ -5,38 +5,34 @@ On disk (``avro/``, and an operator's own folders in the same form): ``catalog.y
 """
 
 import json
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
-from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Final, Self
 
-import yaml
 from fastavro.schema import parse_schema
 from fastavro.types import Schema as AvroSchema
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from eventstreams.avro_rules import broken_rule
+from eventstreams.avro_names import fields_of
+from eventstreams.avro_rules import IDENTITY, broken_rules
+from eventstreams.catalog_listing import (
+    FILE,
+    EventTypeStatus,
+    SchemaEntry,
+    TypeEntry,
+    entry_problems,
+    one_line,
+    read_listing,
+    version_file,
+)
 from eventstreams.errors import CatalogError
+
+__all__ = ["Catalog", "EventType", "EventTypeStatus", "Schema", "SchemaVersion", "builtin_dir"]
 
 _PACKAGED: Final = Path(__file__).parent / "_avro"  # in a wheel
 _CHECKOUT: Final = Path(__file__).parent.parent / "avro"
-_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # both are safe; the first is ten times as fast
-FILE: Final = "catalog.yaml"
-_TYPE_NAME: Final = r"[a-z0-9]+([._-][a-z0-9]+)*"
-_SCHEMA_ID: Final = re.compile(r"[A-Za-z0-9]+(\.[A-Za-z0-9]+)+")
-
-
-class EventTypeStatus(StrEnum):
-    """Whether a type may be subscribed to, and whether it is still delivered (the reference's life cycle)."""
-
-    AVAILABLE = "available"
-    DEPRECATED = "deprecated"
-    RESTRICTED = "restricted"
-    DISCONTINUED = "discontinued"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +41,7 @@ class EventType:
 
     Attributes:
         internal: Made by Event Streams itself, for one sink; nobody can subscribe to it.
+        sinks: The sink types of the reference that may take it.
     """
 
     name: str
@@ -53,6 +50,7 @@ class EventType:
     description: str
     status: EventTypeStatus
     internal: bool
+    sinks: Sequence[str]
     documentation_url: str | None
     created: date
     updated: date
@@ -82,7 +80,13 @@ class SchemaVersion:
         except KeyError as error:
             raise CatalogError(f"{self.path} is not an Avro schema: {error} is missing") from error
         except Exception as error:  # the parser raises what the file provokes
-            raise CatalogError(f"{self.path} is not an Avro schema: {_one_line(error)}") from error
+            raise CatalogError(f"{self.path} is not an Avro schema: {one_line(error)}") from error
+
+    @cached_property
+    def identities(self) -> Mapping[str, str]:
+        """Kind of identity, such as "phone", to the field of the data that holds one of whom the event is about."""
+        assert isinstance(self.avro, dict)  # every schema of the catalogue is a record
+        return {str(each[IDENTITY]): str(each["name"]) for each in fields_of(self.avro) if IDENTITY in each}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,17 +106,24 @@ class Schema:
     def version(self, number: int) -> SchemaVersion | None:
         return self.versions[number - 1] if 1 <= number <= len(self.versions) else None
 
-    def check(self) -> None:
-        """Return if every version keeps the catalogue's rules (``eventstreams.avro_rules``).
+    @property
+    def example(self) -> Path:
+        """The file with data as the newest version has it; not every schema has one."""
+        return self.latest.path.with_name("example.json")
 
-        Raises:
-            CatalogError: one does not; names its file and the rule.
-        """
+    def problems(self) -> Iterator[str]:
+        """Where a version breaks the catalogue's rules (``eventstreams.avro_rules``): its file, then the rule."""
         previous: AvroSchema | None = None
         for version in self.versions:
-            if problem := broken_rule(version.avro, previous):
-                raise CatalogError(f"{version.path} {problem}")
-            previous = version.avro
+            try:
+                avro = version.avro
+            except CatalogError as error:
+                yield str(error)
+                previous = None
+                continue
+            for problem in broken_rules(avro, previous):
+                yield f"{version.path} {problem}"
+            previous = avro
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,28 +144,14 @@ class Catalog:
             CatalogError: a folder contradicts itself or another one, or a schema in it breaks a rule; names the
                 file and the entry.
         """
-        products: dict[str, str] = {}
-        types: dict[str, EventType] = {}
-        schemas: dict[str, Schema] = {}
-        builtin = builtin_dir()
-        for folder in (builtin, *extra_dirs):
-            listing = _read(folder / FILE)
-            products |= listing.products
-            for schema_id, entry in listing.schemas.items():
-                where = f"{folder / FILE}: schema {schema_id}"
-                if schema_id in schemas:
-                    raise CatalogError(f"{where} is already in another folder: choose another id")
-                if entry.product not in products:
-                    raise CatalogError(f"{where} is of product {entry.product!r}, which is not listed")
-                schemas[schema_id] = _schema(folder, schema_id, entry, where)
-                for name, type_entry in entry.types.items():
-                    if name in types:
-                        raise CatalogError(f"{where}: type {name} is already in schema {types[name].schema_id}")
-                    types[name] = _event_type(name, schemas[schema_id], type_entry)
-            if folder is not builtin:
-                for schema_id in listing.schemas:
-                    schemas[schema_id].check()
-        return cls(products, dict(sorted(types.items())), schemas)
+        reading = CatalogReading()
+        for folder in (builtin_dir(), *extra_dirs):
+            added = reading.add(folder)
+            if folder in extra_dirs and not reading.problems:
+                reading.problems.extend(problem for schema in added for problem in schema.problems())
+            if reading.problems:
+                raise CatalogError(reading.problems[0])
+        return cls(reading.products, dict(sorted(reading.types.items())), reading.schemas)
 
     def newest_schema(self, event_type: str) -> SchemaVersion | None:
         """The newest version of the schema that ``event_type`` follows; None for an unknown type."""
@@ -162,80 +159,52 @@ class Catalog:
         return None if found is None else self.schemas[found.schema_id].latest
 
 
+@dataclass(slots=True)
+class CatalogReading:
+    """A catalogue while its folders are read, one after the other, with every problem of their listings."""
+
+    products: dict[str, str] = field(default_factory=dict)
+    types: dict[str, EventType] = field(default_factory=dict)
+    schemas: dict[str, Schema] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    def add(self, folder: Path) -> Sequence[Schema]:
+        """Read ``folder`` and return its schemas, those with a problem as far as their files are there."""
+        listing, problems = read_listing(folder / FILE)
+        self.problems += problems
+        self.products |= listing.products
+        return [self._add_schema(folder, schema_id, entry) for schema_id, entry in listing.schemas.items()]
+
+    def _add_schema(self, folder: Path, schema_id: str, entry: SchemaEntry) -> Schema:
+        where = f"{folder / FILE}: schema {schema_id}"
+        schema = _schema(folder, schema_id, entry)
+        if schema_id in self.schemas:
+            self.problems.append(f"{where} is already in another folder: choose another id")
+        self.schemas.setdefault(schema_id, schema)
+        self.problems += entry_problems(folder, schema_id, entry, self.products)
+        for name, type_entry in entry.types.items():
+            if name in self.types:
+                self.problems.append(f"{where}: type {name} is already in schema {self.types[name].schema_id}")
+            elif schema.versions:
+                self.types[name] = _event_type(name, schema, type_entry)
+        return schema
+
+
 def builtin_dir() -> Path:
     """The catalogue that comes with the product."""
     return _PACKAGED if _PACKAGED.is_dir() else _CHECKOUT
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _TypeEntry(_Strict):
-    description: str = Field(min_length=1)
-    status: EventTypeStatus = EventTypeStatus.AVAILABLE
-    internal: bool = False
-    documentation_url: str | None = None
-
-
-class _VersionEntry(_Strict):
-    released: date
-    changes: str = Field(min_length=1)
-
-
-def _described(value: object) -> object:
-    return {"description": value} if isinstance(value, str) else value
-
-
-class _SchemaEntry(_Strict):
-    product: str
-    title: str
-    sinks: tuple[str, ...] = ("webhook", "kinesis")
-    versions: dict[int, _VersionEntry] = Field(min_length=1)
-    types: dict[
-        Annotated[str, Field(pattern=f"^{_TYPE_NAME}$")], Annotated[_TypeEntry, BeforeValidator(_described)]
-    ] = Field(min_length=1)
-
-
-class _Listing(_Strict):
-    products: dict[str, str]
-    schemas: dict[str, _SchemaEntry]
-
-
-def _read(path: Path) -> _Listing:
-    try:
-        return _Listing.model_validate(yaml.load(path.read_text("utf-8"), _LOADER))  # noqa: S506 - a safe one
-    except OSError as error:
-        raise CatalogError(f"{path} cannot be read: {error.strerror}") from error
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = " / ".join(str(part) for part in first["loc"])
-        raise CatalogError(f"{path}: {where}: {first['msg']}" if where else f"{path}: {first['msg']}") from error
-    except (yaml.YAMLError, ValueError) as error:  # the latter of bytes that are no text and of days that are none
-        raise CatalogError(f"{path} is not YAML: {_one_line(error)}") from error
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
-
-
-def _schema(folder: Path, schema_id: str, entry: _SchemaEntry, where: str) -> Schema:
-    if not _SCHEMA_ID.fullmatch(schema_id):
-        raise CatalogError(f"{where}: an id is Product.Name, of letters and digits")
-    wanted = list(range(1, len(entry.versions) + 1))
-    if sorted(entry.versions) != wanted:
-        raise CatalogError(f"{where}: versions are {sorted(entry.versions)}, but must be {wanted} without a gap")
+def _schema(folder: Path, schema_id: str, entry: SchemaEntry) -> Schema:
     versions = [
-        SchemaVersion(schema_id, number, listed.released, listed.changes, folder / schema_id / f"{number}.avsc")
+        SchemaVersion(schema_id, number, listed.released, listed.changes, version_file(folder, schema_id, number))
         for number, listed in sorted(entry.versions.items())
+        if version_file(folder, schema_id, number).is_file()
     ]
-    for version in versions:
-        if not version.path.is_file():
-            raise CatalogError(f"{where}: {version.path} is missing")
     return Schema(schema_id, entry.product, entry.title, entry.sinks, versions)
 
 
-def _event_type(name: str, schema: Schema, entry: _TypeEntry) -> EventType:
+def _event_type(name: str, schema: Schema, entry: TypeEntry) -> EventType:
     return EventType(
         name=name,
         schema_id=schema.id,
@@ -243,6 +212,7 @@ def _event_type(name: str, schema: Schema, entry: _TypeEntry) -> EventType:
         description=entry.description,
         status=entry.status,
         internal=entry.internal,
+        sinks=schema.sinks if entry.sinks is None else entry.sinks,
         documentation_url=entry.documentation_url,
         created=schema.versions[0].released,
         updated=schema.latest.released,

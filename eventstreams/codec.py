@@ -118,11 +118,14 @@ def _invalid(schema: SchemaVersion, data: Mapping[str, object], otherwise: str) 
 def _without_absent(record: dict[str, object]) -> Data:
     """``record`` without fields that have no value, at any depth of records."""
     return {
-        name: _without_absent(value)
-        if isinstance(value, dict)
-        else [_without_absent(item) if isinstance(item, dict) else item for item in value]
-        if isinstance(value, list)
-        else value
+        name: _without_absent(value) if isinstance(value, dict) else _items(value) if isinstance(value, list) else value
         for name, value in record.items()
         if value is not None
     }
+
+
+def _items(values: list[object]) -> list[object]:
+    return [
+        _without_absent(value) if isinstance(value, dict) else _items(value) if isinstance(value, list) else value
+        for value in values
+    ]

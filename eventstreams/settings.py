@@ -145,7 +145,7 @@ class Settings(BaseSettings):
     schema_base_url: str = Field(
         "https://events-schemas.twilio.com",
         pattern=r"^https?://",
-        description="Start of `dataschema` in events; the default is the reference's, for its consumers' sake.",
+        description="Start of `dataschema` in events; default: the reference's. The API serves ours below `/schemas`.",
     )
 
     delivery_log: Annotated[SecretStr | None, AfterValidator(_file_or_dsn)] = Field(

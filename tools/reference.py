@@ -1,4 +1,4 @@
-"""Writes ``docs/settings.md`` and ``docs/metrics.md`` from the code; ``--check`` only says whether they are current."""
+"""Writes the pages of ``docs/`` that the code knows best; ``--check`` only says whether they are current."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -9,6 +9,7 @@ from typing import Final
 from prometheus_client import Metric
 from pydantic.fields import FieldInfo
 
+from eventstreams.catalog import Catalog, Schema
 from eventstreams.durations import format_duration
 from eventstreams.settings import PREFIX, SECRETS, Settings
 from eventstreams.telemetry.metrics import Metrics
@@ -65,7 +66,50 @@ def metrics_page() -> str:
     )
 
 
-PAGES: Final[Mapping[str, Callable[[], str]]] = {"settings.md": settings_page, "metrics.md": metrics_page}
+def event_types_page() -> str:
+    """Every product: its schemas with their versions, and the event types that follow each."""
+    catalog = Catalog.load()
+    lines = [
+        _NOTE,
+        "# Event types",
+        "",
+        "What subscribers can choose from, by product. The types of one schema share its versions; a subscription",
+        "gets the version that it names, or else the newest of its time. `GET /schemas/{schema}/{version}` describes",
+        "the data of each version, with an example. [Your own products](adding-an-event-type.md) come beside these.",
+        "",
+        "| status | who has it goes on getting it | may be subscribed to |",
+        "|---|---|---|",
+        "| available | yes | yes |",
+        "| deprecated | yes, though it may cease | yes |",
+        "| restricted | yes | no |",
+        "| discontinued | no | no |",
+    ]
+    for product, title in catalog.products.items():
+        lines += ["", f"## {title}"]
+        for schema in (each for each in catalog.schemas.values() if each.product == product):
+            types = [each for each in catalog.types.values() if each.schema_id == schema.id]
+            lines += ["", f"### {schema.title}: `{schema.id}`", "", *_versions(schema), ""]
+            lines += ["| event type | status | sinks | when |", "|---|---|---|---|"]
+            lines += [
+                f"| `{each.name}` | {'internal' if each.internal else each.status} | {', '.join(each.sinks)} "
+                f"| {each.description} |"
+                for each in types
+            ]
+    return "\n".join([*lines, ""])
+
+
+def _versions(schema: Schema) -> Iterator[str]:
+    yield "| version | released | changes |"
+    yield "|---|---|---|"
+    for version in reversed(schema.versions):
+        yield f"| {version.version} | {version.released} | {version.changes} |"
+
+
+PAGES: Final[Mapping[str, Callable[[], str]]] = {
+    "settings.md": settings_page,
+    "metrics.md": metrics_page,
+    "event-types.md": event_types_page,
+}
 
 
 def main() -> None:

@@ -54,7 +54,7 @@ class Installation:
         self.settings = settings
         self.topics = Topics(settings)
         self.admin = KafkaAdmin(settings)
-        self.catalog = Catalog.load()
+        self.catalog = Catalog.load(settings.catalog_dirs)
         self.codec = Codec(self.catalog, schema_base_url=settings.schema_base_url)
         self.vault = Vault(settings)
         self.account_sid = ""

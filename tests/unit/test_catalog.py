@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from eventstreams.catalog import Catalog
+from eventstreams.catalog import Catalog, EventTypeStatus
 from eventstreams.errors import CatalogError
 
 Listing = dict[str, dict[str, dict[str, object]]]
@@ -48,12 +48,36 @@ def write(folder: Path, content: object) -> None:
 def test_the_products_own_catalogue_has_what_the_reference_lists() -> None:
     catalog = Catalog.load()
 
-    assert len(catalog.types) >= 87
+    assert (len(catalog.products), len(catalog.schemas), len(catalog.types)) == (17, 59, 186)
     assert list(catalog.types) == sorted(catalog.types)
     newest = catalog.newest_schema("com.twilio.messaging.message.sent")
     assert newest is not None
     assert (newest.schema_id, newest.version) == ("Messaging.MessageStatus", 8)
     assert catalog.newest_schema("com.acme.unheard.of") is None
+
+
+def test_types_have_the_status_and_the_sinks_that_the_reference_gives_them() -> None:
+    types = Catalog.load().types
+
+    by_status = {status: {name for name, each in types.items() if each.status is status} for status in EventTypeStatus}
+    assert {name.rpartition(".")[0] for name in by_status[EventTypeStatus.DEPRECATED]} == {
+        "com.twilio.voice.webhook.status-callback.call"
+    }
+    assert {name.split(".")[2] for name in by_status[EventTypeStatus.RESTRICTED]} == {
+        "accountsecurity",
+        "engagement-intelligence",
+    }
+    assert {name.split(".")[2] for name in by_status[EventTypeStatus.DISCONTINUED]} == {"conversations", "iot"}
+    assert "segment" in types["com.twilio.voice.twiml.gather.finished"].sinks
+    assert "segment" not in types["com.twilio.voice.media.fetched"].sinks
+
+
+def test_a_schema_says_which_field_holds_the_person() -> None:
+    schemas = Catalog.load().schemas
+
+    assert schemas["Messaging.MessageStatus"].latest.identities == {"phone": "to"}
+    assert schemas["Messaging.InboundMessageV1"].versions[0].identities == {"phone": "from"}
+    assert schemas["ErrorLogs.Error"].latest.identities == {}
 
 
 def test_a_folder_of_an_operator_adds_its_types(folder: Path) -> None:

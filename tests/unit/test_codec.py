@@ -1,10 +1,14 @@
 """The codec: what goes in comes out, in the version that was asked for; no bytes make it raise."""
 
+import json
+from datetime import date
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventstreams.catalog import Catalog
+from eventstreams.catalog import Catalog, Schema, SchemaVersion
 from eventstreams.codec import Codec, CodecProblem
 from eventstreams.errors import InvalidEventError
 from eventstreams.reasons import DeadReason
@@ -58,6 +62,20 @@ def test_no_bytes_make_it_raise(value: bytes) -> None:
         found = CODEC.decode(CODEC.dataschema(schema.latest), value, version=1)
 
         assert isinstance(found, dict) or found.reason is DeadReason.UNDECODABLE
+
+
+def test_an_absent_field_is_left_out_in_lists_of_lists_as_well(tmp_path: Path) -> None:
+    note = {"name": "note", "type": ["null", "string"], "default": None}
+    cell = {"type": "record", "name": "Cell", "fields": [note]}
+    grid = {"name": "grid", "type": {"type": "array", "items": {"type": "array", "items": cell}}}
+    (tmp_path / "1.avsc").write_text(json.dumps({"type": "record", "name": "Sheet", "fields": [grid]}))
+    version = SchemaVersion("Acme.Sheet", 1, date(2026, 1, 2), "First version.", tmp_path / "1.avsc")
+    schema = Schema("Acme.Sheet", "acme", "Sheet", (), [version])
+    codec = Codec(Catalog({}, {}, {schema.id: schema}), schema_base_url="https://schemas.example.com")
+
+    value = codec.encode(version, {"grid": [[{}, {"note": "x"}]]})
+
+    assert codec.decode(codec.dataschema(version), value) == {"grid": [[{}, {"note": "x"}]]}
 
 
 @pytest.mark.parametrize("cut", [0, 1, 10, -1])

@@ -7,7 +7,7 @@ from dataclasses import replace
 import orjson
 import pytest
 
-from eventstreams.avro_rules import broken_rule
+from eventstreams.avro_rules import broken_rules
 from eventstreams.catalog import Catalog
 from eventstreams.codec import Codec
 from eventstreams.control.records import (
@@ -115,8 +115,8 @@ def test_a_notice_says_how_often_and_since_when() -> None:
 def test_the_schema_keeps_the_rules_of_the_catalogue() -> None:
     first, second = CATALOG.schemas["ErrorLogs.Error"].versions
 
-    assert broken_rule(first.avro) is None
-    assert broken_rule(second.avro, first.avro) is None
+    assert broken_rules(first.avro) == []
+    assert broken_rules(second.avro, first.avro) == []
 
 
 # -- who is told -----------------------------------------------------------------------------------------------

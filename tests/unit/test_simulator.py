@@ -33,9 +33,10 @@ def test_every_event_fits_the_catalogue(seed: int) -> None:
 
 
 def test_every_product_has_events_of_several_types() -> None:
+    catalog = Catalog.load()
     types: defaultdict[str, set[str]] = defaultdict(set)
     for event in events(3_000):
-        types[Catalog.load().types[event.type].product].add(event.type)
+        types[catalog.types[event.type].product].add(event.type)
 
     assert set(types) == set(Product)
     assert all(len(each) >= 3 for each in types.values()), types

@@ -1,0 +1,73 @@
+"""All that is wrong with catalogue folders: what stops a role, and what leaves its readers without words."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from eventstreams.avro_names import fields_of, named_types
+from eventstreams.avro_problems import find_problem
+from eventstreams.catalog import CatalogReading, Schema, builtin_dir
+from eventstreams.catalog_listing import FILE
+from eventstreams.errors import CatalogError
+from eventstreams.schema_documents import read_example
+
+
+def check_catalog(extra_dirs: Sequence[Path] = ()) -> tuple[CatalogReading, Sequence[str]]:
+    """The built-in catalogue with ``extra_dirs`` beside it, and every problem in it, folder by folder."""
+    reading = CatalogReading()
+    found: list[str] = []
+    for folder in (builtin_dir(), *extra_dirs):
+        before = len(reading.problems)
+        schemas = reading.add(folder)
+        found += reading.problems[before:]
+        if len(reading.problems) == before:
+            found += _stray_files(folder, schemas)
+        for schema in schemas:
+            found += _schema_problems(schema)
+    return reading, list(dict.fromkeys(found))
+
+
+def _schema_problems(schema: Schema) -> Iterator[str]:
+    broken = list(schema.problems())
+    yield from broken
+    for version in schema.versions:
+        try:
+            yield from (f"{version.path} {problem}" for problem in _undocumented(version.avro))
+        except CatalogError:
+            continue  # told already
+    if schema.versions and not broken:
+        yield from _example_problems(schema)
+
+
+def _undocumented(avro: object) -> Iterator[str]:
+    for name, type_ in named_types(avro).items():
+        if not _says_something(type_):
+            yield f"has no doc for {name}"
+        if type_["type"] == "record":
+            for field in fields_of(type_):
+                if not _says_something(field):
+                    yield f"has no doc for field {field['name']} of {name}"
+
+
+def _says_something(documented: Mapping[str, object]) -> bool:
+    doc = documented.get("doc")
+    return isinstance(doc, str) and bool(doc.strip())
+
+
+def _example_problems(schema: Schema) -> Iterator[str]:
+    try:
+        example = read_example(schema)
+    except CatalogError as error:
+        yield str(error)
+        return
+    if example is not None and (problem := find_problem(schema.latest.avro, example, "$")):
+        yield f"{schema.example}: {problem.path} {problem.text}"
+
+
+def _stray_files(folder: Path, schemas: Sequence[Schema]) -> Iterator[str]:
+    """Schemas on disk that the listing does not know: nobody could subscribe to them."""
+    listed = {version.path for schema in schemas for version in schema.versions}
+    for path in sorted(folder.glob("*/*.avsc")):
+        if path not in listed:
+            known = any(path.parent.name == schema.id for schema in schemas)
+            what = f"version of schema {path.parent.name}" if known else "schema"
+            yield f"{path} belongs to no {what} in {folder / FILE}"

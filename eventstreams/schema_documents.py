@@ -1,0 +1,92 @@
+"""The JSON Schema document of every version in the catalogue, with an example, under the name that events give it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
+
+import orjson
+
+from eventstreams.catalog import Catalog, Schema, SchemaVersion
+from eventstreams.codec import Codec, CodecProblem
+from eventstreams.errors import CatalogError, InvalidEventError
+from eventstreams.json_schema import Json, json_schema
+
+MEDIA_TYPE: Final = "application/schema+json"
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaDocument:
+    """A JSON Schema as bytes; ``etag`` changes with them."""
+
+    body: bytes
+    etag: str
+
+
+class SchemaDocuments:
+    """Makes a document when it is first asked for, and keeps it: no more than the catalogue has versions."""
+
+    def __init__(self, catalog: Catalog, *, schema_base_url: str) -> None:
+        self._catalog = catalog
+        self._codec = Codec(catalog, schema_base_url=schema_base_url)
+        self._made: dict[tuple[str, int], SchemaDocument] = {}
+
+    def document(self, version: SchemaVersion) -> SchemaDocument:
+        """The document of ``version`` as it is served.
+
+        Raises:
+            CatalogError: the example does not fit its schema.
+        """
+        key = (version.schema_id, version.version)
+        if key not in self._made:
+            body = orjson.dumps(self.build(version), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+            self._made[key] = SchemaDocument(body, sha256(body).hexdigest()[:32])
+        return self._made[key]
+
+    def build(self, version: SchemaVersion) -> Json:
+        """The JSON Schema of ``version``; its ``$id`` is the ``dataschema`` of events in it.
+
+        Raises:
+            CatalogError: the example does not fit its schema.
+        """
+        schema = self._catalog.schemas[version.schema_id]
+        example = self._example(schema, version)
+        return json_schema(
+            version.avro,
+            url=self._codec.dataschema(version),
+            title=schema.title,
+            examples=() if example is None else (example,),
+        )
+
+    def _example(self, schema: Schema, version: SchemaVersion) -> Mapping[str, object] | None:
+        """The schema's example as subscribers of ``version`` would get it; None where there is none."""
+        data = read_example(schema)
+        if data is None:
+            return None
+        try:
+            value = self._codec.encode(schema.latest, data)
+        except InvalidEventError as error:
+            raise CatalogError(f"{schema.example} does not fit: {error}") from None
+        decoded = self._codec.decode(self._codec.dataschema(schema.latest), value, version=version.version)
+        assert not isinstance(decoded, CodecProblem)  # versions that keep the rules can read each other
+        return decoded
+
+
+def read_example(schema: Schema) -> Mapping[str, object] | None:
+    """What stands in the schema's ``example.json``; None where it has none.
+
+    Raises:
+        CatalogError: the file cannot be read, or is no JSON object.
+    """
+    try:
+        found = json.loads(schema.example.read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise CatalogError(f"{schema.example} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise CatalogError(f"{schema.example} is not JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise CatalogError(f"{schema.example} is no JSON object, as an event's data must be")
+    return found

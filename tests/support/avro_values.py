@@ -1,0 +1,64 @@
+"""Hypothesis strategies made from Avro schemas: any data that an event of a schema version may have."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Final
+
+from hypothesis import strategies as st
+
+from eventstreams.avro_names import fields_of, kind_of_type, named_types
+from eventstreams.catalog import SchemaVersion
+
+_TEXT: Final = st.text(st.characters(codec="utf-8"), max_size=20)
+_PLAIN: Final[Mapping[str, st.SearchStrategy[object]]] = {
+    "null": st.none(),
+    "boolean": st.booleans(),
+    "long": st.integers(-(2**63), 2**63 - 1),
+    "double": st.floats(allow_nan=False, allow_infinity=False),
+    "string": _TEXT,
+}
+_MOST: Final = 3  # items of a list or map
+
+
+@cache
+def data_of(version: SchemaVersion) -> st.SearchStrategy[dict[str, object]]:
+    """Data that fits ``version``: what is required always there, what is optional there or not, and never null."""
+    return _record(version.avro, named_types(version.avro))
+
+
+def _record(type_: object, named: Mapping[str, Mapping[str, object]]) -> st.SearchStrategy[dict[str, object]]:
+    assert isinstance(type_, Mapping)
+    required, optional = {}, {}
+    for field in fields_of(type_):
+        name, inner = str(field["name"]), field["type"]
+        if "default" in field:
+            assert isinstance(inner, list)
+            optional[name] = _values([branch for branch in inner if branch != "null"], named)
+        else:
+            required[name] = _values(inner, named)
+    return st.fixed_dictionaries(required, optional=optional)
+
+
+def _values(type_: object, named: Mapping[str, Mapping[str, object]]) -> st.SearchStrategy[object]:
+    if isinstance(type_, list):
+        return st.one_of([_values(branch, named) for branch in type_])
+    kind = kind_of_type(type_)
+    if kind in _PLAIN:
+        return _PLAIN[kind]
+    spelled = named[type_] if isinstance(type_, str) else type_
+    assert isinstance(spelled, Mapping)
+    return _INNER[str(spelled["type"])](spelled, named)
+
+
+def _enum(type_: Mapping[str, object], _: Mapping[str, Mapping[str, object]]) -> st.SearchStrategy[object]:
+    symbols = type_["symbols"]
+    assert isinstance(symbols, Sequence)
+    return st.sampled_from(symbols)
+
+
+_INNER: Final[Mapping[str, Callable[..., st.SearchStrategy[object]]]] = {
+    "record": _record,
+    "enum": _enum,
+    "array": lambda type_, named: st.lists(_values(type_["items"], named), max_size=_MOST),
+    "map": lambda type_, named: st.dictionaries(_TEXT, _values(type_["values"], named), max_size=_MOST),
+}
