@@ -103,6 +103,8 @@ def _attribute_problem(event: Event) -> Invalid | None:
 
 
 def _text_problem(text: str) -> str | None:
+    if text.isascii() and text.isprintable() and 0 < len(text) <= MAX_ATTRIBUTE_BYTES:  # all but a few
+        return None
     if not text:
         return "is empty"
     if _FORBIDDEN.search(text):
@@ -113,6 +115,8 @@ def _text_problem(text: str) -> str | None:
 
 
 def _time_problem(at: datetime) -> str | None:
+    if at.tzinfo is UTC:
+        return None
     if at.tzinfo is None:
         return "has no time zone: say which, such as datetime.now(UTC)"
     try:
