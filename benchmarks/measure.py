@@ -37,6 +37,11 @@ def machine() -> str:
     )
 
 
+def load() -> str:
+    """What else the machine has to do: processes that want a core, on average over 1, 5 and 15 minutes."""
+    return ", ".join(f"{each:.1f}" for each in os.getloadavg())
+
+
 def _processor() -> str:
     about = Path("/proc/cpuinfo")
     lines = about.read_text().splitlines() if about.exists() else []

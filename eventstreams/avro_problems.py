@@ -9,7 +9,6 @@ from eventstreams.avro_names import fields_of, kind_of_type, named_types
 
 _Named = Mapping[str, Mapping[str, object]]  # full name → record or enum
 
-_INT64: Final = range(-(2**63), 2**63)
 _MAX_STEP: Final = 100  # characters of a key that a path shows; keys come from outside and may be of any length
 _WORDS: Final = {
     "string": "a string",
@@ -34,23 +33,6 @@ class Problem:
 def find_problem(schema: object, value: object, path: str = "$.data") -> Problem | None:
     """The first place, depth first, where ``value`` does not fit ``schema`` (parsed Avro); None if it fits."""
     return next(_problems(schema, value, path, named_types(schema)), None)
-
-
-def holds_unwritable_number(value: object) -> bool:
-    """Whether ``value`` has, at any depth, a number that JSON or 64 bits cannot hold: NaN, infinity, 2**63."""
-    match value:
-        case str():
-            return False
-        case float():
-            return not math.isfinite(value)
-        case int():
-            return value not in _INT64
-        case Mapping():
-            return any(holds_unwritable_number(item) for item in value.values())
-        case list() | tuple():
-            return any(holds_unwritable_number(item) for item in value)
-        case _:
-            return False
 
 
 def _problems(schema: object, value: object, path: str, named: _Named) -> Iterator[Problem]:
@@ -123,6 +105,10 @@ def _is_unicode(text: str) -> bool:
     return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
+def _is_64_bits(value: int) -> bool:
+    return -(2**63) <= value < 2**63  # not a range: `in` would count its way to a subclass of int
+
+
 def _is_kind(kind: str, value: object) -> bool:
     match kind:
         case "boolean":
@@ -130,7 +116,7 @@ def _is_kind(kind: str, value: object) -> bool:
         case "string" | "enum":
             return isinstance(value, str)
         case "long":
-            return isinstance(value, int) and not isinstance(value, bool) and value in _INT64
+            return isinstance(value, int) and not isinstance(value, bool) and _is_64_bits(value)
         case "double":
             return (isinstance(value, float) and math.isfinite(value)) or _is_kind("long", value)
         case "array":
@@ -148,7 +134,7 @@ def _kind_of(value: object) -> str:
         case str():
             return "a string"
         case int():
-            return "an integer" if value in _INT64 else "an integer beyond 64 bits"
+            return "an integer" if _is_64_bits(value) else "an integer beyond 64 bits"
         case float():
             return "a floating-point number" if math.isfinite(value) else "NaN or infinity"
         case Mapping():

@@ -9,6 +9,7 @@
     ├── PluginError                   a sink plugin is broken, there twice, or of another API version; 6
     ├── InvalidEventError             an event does not fit the catalogue; nothing was sent
     ├── PublishError                  the broker did not acknowledge; says whether a retry is safe
+    │   └── BufferFullError           too many events wait for their acknowledgement; nothing was sent
     ├── RemoteError                   the API does not answer the command line, or refused (in ``control_api.remote``)
     ├── RefusedError                  a request that gets an error answer (in ``eventstreams.http``)
     └── FatalProducerError            a producer can never send again; the process must start afresh
@@ -76,6 +77,13 @@ class PublishError(EventStreamsError):
     def __init__(self, message: str, *, retry_is_safe: bool) -> None:
         super().__init__(message)
         self.retry_is_safe = retry_is_safe
+
+
+class BufferFullError(PublishError):
+    """Too many events wait for their acknowledgement. This one was not sent: publish it again a little later."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retry_is_safe=True)
 
 
 class FatalProducerError(EventStreamsError):

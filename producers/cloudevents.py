@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
-import orjson
-
 from eventstreams.catalog import Catalog
 from eventstreams.events import Event
 from eventstreams.sids import SidKind, new_sid
@@ -22,15 +20,6 @@ _RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+
 _MAX_SHOWN: Final = 60  # characters of a name that came from outside, in a problem's path
 
 _Attributes = dict[str, str]
-
-
-def parse_json(raw: bytes) -> object | Invalid:
-    """The JSON value in ``raw``: strict UTF-8, no NaN, nested at most 1,024 deep (orjson's bound)."""
-    try:
-        value: object = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        return Invalid("$", f"is not JSON: {error}")
-    return value
 
 
 class CloudEventParser:

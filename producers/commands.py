@@ -19,7 +19,7 @@ from eventstreams.topics import Topics
 from producers.cloudevents import CloudEventParser, render
 from producers.display import Display
 from producers.lines import read_lines
-from producers.outcomes import Accepted, Invalid, NotAcknowledged, PublishOutcome
+from producers.outcomes import Accepted, BufferFull, Invalid, NotAcknowledged, PublishOutcome
 from producers.publish_lines import LineOutcome, publish_lines
 from producers.publisher import EventPublisher
 from producers.simulator import Scenario, paced, simulate
@@ -57,7 +57,7 @@ async def publish_file(settings: Settings, descriptor: int, *, account_sid: str 
                     _show(display, outcomes, done=os.lseek(descriptor, 0, os.SEEK_CUR) if total else None)
                     if as_json:
                         _write([_as_json(each) for each in outcomes])
-                    if any(isinstance(each.outcome, NotAcknowledged) for each in outcomes):
+                    if any(isinstance(each.outcome, NotAcknowledged | BufferFull) for each in outcomes):
                         display.say(f"stopped after line {outcomes[-1].number}: Kafka does not acknowledge")
                         break
     return display.exit_code
@@ -120,6 +120,8 @@ def _as_json(line: LineOutcome) -> dict[str, object]:
             return {"line": line.number, **found}
         case Invalid(path, reason):
             return {"line": line.number, "error": {"path": path, "reason": reason}}
+        case BufferFull(event_id):
+            return {"line": line.number, "id": event_id, "error": {"reason": "buffer is full", "retry_is_safe": True}}
         case NotAcknowledged(event_id, reason, retry_is_safe):
             return {"line": line.number, "id": event_id, "error": {"reason": reason, "retry_is_safe": retry_is_safe}}
 

@@ -18,6 +18,7 @@ from producers.outcomes import Invalid
 
 MAX_ATTRIBUTE_BYTES: Final = 1024  # attributes are headers of every copy; resources' paths are far shorter
 _HEADER_OVERHEAD_BYTES: Final = 10  # two lengths of up to five bytes each
+_SURELY_FITS_BYTES: Final = MAX_EVENT_BYTES - 16 * MAX_ATTRIBUTE_BYTES  # with a key and ten headers beside it
 _RECORD_OVERHEAD_BYTES: Final = 200  # a record batch's own head (61) and a record's (35), rounded up
 _MAX_PATH: Final = 200  # characters; keys of the data come from outside and may be of any length
 _MAX_REASON: Final = 1000
@@ -103,6 +104,8 @@ def _attribute_problem(event: Event) -> Invalid | None:
 
 
 def _text_problem(text: str) -> str | None:
+    if text.isascii() and text.isprintable() and 0 < len(text) <= MAX_ATTRIBUTE_BYTES:  # all but a few
+        return None
     if not text:
         return "is empty"
     if _FORBIDDEN.search(text):
@@ -113,6 +116,8 @@ def _text_problem(text: str) -> str | None:
 
 
 def _time_problem(at: datetime) -> str | None:
+    if at.tzinfo is UTC:
+        return None
     if at.tzinfo is None:
         return "has no time zone: say which, such as datetime.now(UTC)"
     try:
@@ -123,6 +128,8 @@ def _time_problem(at: datetime) -> str | None:
 
 
 def _record_bytes(key: bytes, value: bytes, headers: Sequence[tuple[str, bytes]]) -> int:
-    """What the record can take at most; compression is not counted on."""
+    """What the record can take at most, or less where that is far below the bound; compression is not counted on."""
+    if len(value) < _SURELY_FITS_BYTES:
+        return len(value)
     in_headers = sum(len(name) + len(text) + _HEADER_OVERHEAD_BYTES for name, text in headers)
     return len(key) + len(value) + in_headers + _RECORD_OVERHEAD_BYTES

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from typing_extensions import override
 
+from eventstreams.errors import BufferFullError, InvalidEventError, PublishError
+
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
@@ -57,4 +59,35 @@ class NotAcknowledged:
         return f"Kafka did not acknowledge {self.id} ({self.reason}): {follows}"
 
 
-PublishOutcome = Accepted | Invalid | NotAcknowledged
+@dataclass(frozen=True, slots=True)
+class BufferFull:
+    """Too many events wait for their acknowledgement. This one was not sent; publish it again, a little later."""
+
+    id: str
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.id} was not sent, since the publisher's buffer is full: publish it again a little later"
+
+
+SendOutcome = Accepted | NotAcknowledged | BufferFull
+PublishOutcome = Invalid | SendOutcome
+
+
+def accepted_or_raise(outcome: PublishOutcome) -> Accepted:
+    """The outcome of one event, for who would rather have exceptions.
+
+    Raises:
+        InvalidEventError: it does not fit the catalogue; nothing was sent.
+        BufferFullError: too many events wait for their acknowledgement; nothing was sent.
+        PublishError: the broker did not acknowledge; the event may have been accepted nevertheless.
+    """
+    match outcome:
+        case Accepted():
+            return outcome
+        case Invalid(path):
+            raise InvalidEventError(str(outcome), path=path)
+        case NotAcknowledged():
+            raise PublishError(str(outcome), retry_is_safe=outcome.retry_is_safe)
+        case BufferFull():
+            raise BufferFullError(str(outcome))

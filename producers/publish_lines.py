@@ -4,10 +4,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from eventstreams.events import Event
-from producers.cloudevents import CloudEventParser, parse_json
+from producers.cloudevents import CloudEventParser
 from producers.lines import MAX_LINE_BYTES, Line
 from producers.outcomes import Invalid, PublishOutcome
 from producers.publisher import EventPublisher
+from producers.strict_json import parse_json
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,23 +1,36 @@
 """Publishes events: checked against the catalogue, encoded once, acknowledged by the broker."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from itertools import islice
 from types import TracebackType
 from typing import Final, Self
 
 from eventstreams.catalog import Catalog
 from eventstreams.codec import Codec
-from eventstreams.errors import InvalidEventError, PublishError
 from eventstreams.events import Event
-from eventstreams.kafka.producer import Acked, AckedProducer, NotAcked
+from eventstreams.kafka.producer import BUFFER_BYTES, Acked, AckedProducer, Answer, NoRoom, NotAcked
 from eventstreams.settings import Settings
 from eventstreams.telemetry.metrics import Metrics
 from eventstreams.topics import Topics
 from producers.encoder import EncodedEvent, EventEncoder
-from producers.outcomes import Accepted, Invalid, NotAcknowledged, PublishOutcome
+from producers.outcomes import (
+    Accepted,
+    BufferFull,
+    Invalid,
+    NotAcknowledged,
+    PublishOutcome,
+    SendOutcome,
+    accepted_or_raise,
+)
 
-_ACK_S: Final = 60.0  # a broker that fails over takes seconds; who waits longer than this wants to know
+ACK_S: Final = 60.0  # a broker that fails over takes seconds; who waits longer than this wants to know
+_RUN_EVENTS: Final = 500  # enqueued together: some ten milliseconds in which nothing else of the loop is served
+_RUN_BYTES: Final = 1 << 20
+_RUNS: Final = 16  # of one call, under way: as much as the broker acknowledges in a tenth of a second
 
 
 class EventPublisher:
@@ -30,7 +43,13 @@ class EventPublisher:
     """
 
     def __init__(
-        self, settings: Settings, catalog: Catalog, *, metrics: Metrics | None = None, ack_timeout_s: float = _ACK_S
+        self,
+        settings: Settings,
+        catalog: Catalog,
+        *,
+        metrics: Metrics | None = None,
+        ack_timeout_s: float = ACK_S,
+        buffer_bytes: int = BUFFER_BYTES,
     ) -> None:
         """A publisher.
 
@@ -39,9 +58,12 @@ class EventPublisher:
             catalog: The event types there are.
             metrics: Where to count, if anywhere.
             ack_timeout_s: After this an event that the broker has not acknowledged is given up.
+            buffer_bytes: Of the values of events that wait for their acknowledgement, of which there are at most
+                100,000; what comes when it is full is refused.
         """
         self.encoder = EventEncoder(catalog, Codec(catalog, schema_base_url=settings.schema_base_url))
         self._settings = settings
+        self._buffer_bytes = buffer_bytes
         self._topic = Topics(settings).events
         self._metrics = metrics
         self._ack_timeout_s = ack_timeout_s
@@ -49,7 +71,7 @@ class EventPublisher:
         self._producer: AckedProducer
 
     async def __aenter__(self) -> Self:
-        producer = AckedProducer(self._settings, timeout_s=self._ack_timeout_s)
+        producer = AckedProducer(self._settings, timeout_s=self._ack_timeout_s, buffer_bytes=self._buffer_bytes)
         self._producer = await self._stack.enter_async_context(producer)
         return self
 
@@ -63,57 +85,110 @@ class EventPublisher:
 
         Raises:
             InvalidEventError: it does not fit the catalogue; nothing was sent.
+            BufferFullError: too many events wait for their acknowledgement; nothing was sent.
             PublishError: the broker did not acknowledge; the event may have been accepted nevertheless.
             FatalProducerError: this publisher can never send again.
         """
-        match (await self.publish_many([event]))[0]:
-            case Accepted() as accepted:
-                return accepted
-            case Invalid() as invalid:
-                raise InvalidEventError(str(invalid), path=invalid.path)
-            case NotAcknowledged() as missed:
-                raise PublishError(str(missed), retry_is_safe=missed.retry_is_safe)
+        [outcome] = await self.publish_many([event])
+        return accepted_or_raise(outcome)
 
     async def publish_many(self, events: Iterable[Event]) -> list[PublishOutcome]:
         """What became of each of ``events``, by position, once it is known of all.
 
-        An event that is invalid does not hold up the others. The caller bounds how many there are.
+        An event that is invalid does not hold up the others. ``events`` may be many, or a generator: they are taken
+        some thousand ahead of their acknowledgements.
 
         Raises:
-            FatalProducerError: this publisher can never send again; nothing is known of the events.
+            FatalProducerError: this publisher can never send again; nothing is known of the last thousands.
         """
-        encoded = [self.encoder.encode(event) for event in events]
-        sent = iter(await self.send([each for each in encoded if isinstance(each, EncodedEvent)]))
-        outcomes = [each if isinstance(each, Invalid) else next(sent) for each in encoded]
-        self._count_refused("invalid", sum(isinstance(each, Invalid) for each in outcomes))
+        outcomes: list[PublishOutcome] = []
+        under_way: deque[_Run] = deque()
+        left = iter(events)
+        while (run := self._enqueue(left)).outcomes:
+            under_way.append(run)
+            await asyncio.sleep(0)  # others are served between two runs
+            if len(under_way) == _RUNS:
+                outcomes += await self._outcomes_of(under_way.popleft())
+        while under_way:
+            outcomes += await self._outcomes_of(under_way.popleft())
         return outcomes
 
-    async def send(self, records: Sequence[EncodedEvent]) -> list[Accepted | NotAcknowledged]:
-        """As ``publish_many``, for events that ``encoder`` has encoded."""
-        answers = []
-        for record in records:
-            answer = await self._producer.enqueue(self._topic, record.value, key=record.key, headers=record.headers)
-            answers.append(answer)
-        await asyncio.gather(*answers)
-        outcomes = [_outcome(record.id, answer.result()) for record, answer in zip(records, answers, strict=True)]
-        self._count_sent(records, outcomes)
+    async def send(self, records: Sequence[EncodedEvent]) -> list[SendOutcome]:
+        """As ``publish_many``, for events that ``encoder`` has encoded, all at once: the caller bounds how many."""
+        answers = await self._producer.enqueue_many(self._topic, records)
+        outcomes = [_outcome(record.id, answer) for record, answer in zip(records, answers, strict=True)]
+        self._count([record.type for record in records], outcomes)
         return outcomes
 
-    def _count_sent(self, records: Sequence[EncodedEvent], outcomes: Sequence[Accepted | NotAcknowledged]) -> None:
-        if self._metrics is not None:
-            for record, outcome in zip(records, outcomes, strict=True):
-                if isinstance(outcome, Accepted):
-                    self._metrics.accepted.labels(record.type).inc()
-            self._count_refused("not_acknowledged", sum(isinstance(each, NotAcknowledged) for each in outcomes))
+    def _enqueue(self, events: Iterator[Event]) -> "_Run":
+        """Take the next run of ``events``; an empty one at their end."""
+        outcomes: list[Invalid | str] = []
+        types: list[str] = []
+        answers = self._producer.enqueue_many(self._topic, self._encoded(events, outcomes, types))
+        return _Run(outcomes, types, answers)
+
+    def _encoded(
+        self, events: Iterator[Event], outcomes: list[Invalid | str], types: list[str]
+    ) -> Iterator[EncodedEvent]:
+        size = 0
+        for event in islice(events, _RUN_EVENTS):
+            encoded = self.encoder.encode(event)
+            if isinstance(encoded, Invalid):
+                outcomes.append(encoded)
+                continue
+            outcomes.append(encoded.id)
+            types.append(encoded.type)
+            yield encoded
+            size += len(encoded.value)
+            if size >= _RUN_BYTES:
+                return
+
+    async def _outcomes_of(self, run: "_Run") -> list[PublishOutcome]:
+        answers = iter(await run.answers)
+        outcomes: list[PublishOutcome] = [
+            each if isinstance(each, Invalid) else _outcome(each, next(answers)) for each in run.outcomes
+        ]
+        sent = [each for each in outcomes if not isinstance(each, Invalid)]
+        self._count(run.types, sent)
+        self._count_refused("invalid", len(outcomes) - len(sent))
+        return outcomes
+
+    def _count(self, types: Sequence[str], outcomes: Sequence[SendOutcome]) -> None:
+        if self._metrics is None:
+            return
+        accepted = Counter(
+            event_type for event_type, outcome in zip(types, outcomes, strict=True) if isinstance(outcome, Accepted)
+        )
+        for event_type, number in accepted.items():
+            self._metrics.accepted.labels(event_type).inc(number)
+        self._count_refused("not_acknowledged", sum(isinstance(each, NotAcknowledged) for each in outcomes))
+        self._count_refused("buffer_full", sum(isinstance(each, BufferFull) for each in outcomes))
 
     def _count_refused(self, reason: str, count: int) -> None:
         if self._metrics is not None and count:
             self._metrics.refused.labels(reason).inc(count)
 
 
-def _outcome(event_id: str, answer: Acked | NotAcked) -> Accepted | NotAcknowledged:
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Events that were enqueued together.
+
+    Attributes:
+        outcomes: By position: what is wrong with the event, or else its id.
+        types: Of those that were sent.
+        answers: For those that were sent.
+    """
+
+    outcomes: Sequence[Invalid | str]
+    types: Sequence[str]
+    answers: asyncio.Future[list[Answer]]
+
+
+def _outcome(event_id: str, answer: Answer) -> SendOutcome:
     match answer:
         case Acked(partition, offset, timestamp_ms):
             return Accepted(event_id, partition, offset, timestamp_ms)
         case NotAcked(text, retriable):
             return NotAcknowledged(event_id, text, retry_is_safe=retriable)
+        case NoRoom():
+            return BufferFull(event_id)

@@ -4,11 +4,13 @@ import asyncio
 from http import HTTPStatus
 from typing import Final
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from eventstreams.http.errors import RefusedError
 
 _BODY_S: Final = 10.0  # a body of 1 MiB at 1 Mbit/s; who is slower holds memory for too long
+
+_ENCODINGS: Final = frozenset({"identity", "gzip", "deflate"})  # aiohttp would read what it does not know as it is
 
 
 async def read_body(request: web.Request, *, timeout_s: float = _BODY_S) -> bytes:
@@ -16,8 +18,12 @@ async def read_body(request: web.Request, *, timeout_s: float = _BODY_S) -> byte
 
     Raises:
         RefusedError: 413 it is larger than the application takes (known before it is read where the client says
-            its length), 408 it took longer than ``timeout_s``, 400 it is cut off or wrongly encoded.
+            its length), 408 it took longer than ``timeout_s``, 400 it is cut off or wrongly encoded,
+            415 it is encoded in another way.
     """
+    if request.headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower() not in _ENCODINGS:
+        message = "Content-Encoding must be gzip or deflate, or not be there"
+        raise RefusedError(message, status=HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
     limit = request.client_max_size
     too_large = RefusedError(f"The body is larger than {limit} bytes", status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     if request.content_length is not None and request.content_length > limit:

@@ -12,6 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from eventstreams.telemetry.metrics import Metrics
 
 _STALLED_S: Final = 30.0  # a loop that has not turned for so long will not turn again
+_IDLE_S: Final = 75.0  # longer than load balancers keep a connection (60 s); aiohttp's own is an hour
 
 
 class Health:
@@ -77,7 +78,7 @@ async def serve_admin(listening: socket, health: Health, metrics: Metrics) -> As
 @asynccontextmanager
 async def serve_app(app: web.Application, listening: socket, *, drain_s: float = 2.0) -> AsyncIterator[None]:
     """Serve ``app`` on ``listening`` meanwhile; requests under way get ``drain_s`` seconds at the end."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=drain_s)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=drain_s, keepalive_timeout=_IDLE_S)
     await runner.setup()
     try:
         await web.SockSite(runner, listening).start()

@@ -1,6 +1,6 @@
 """How much the gateway takes on at a time. Who comes when it is full is refused at once, never kept waiting."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Final
@@ -29,11 +29,7 @@ class Admission:
             RefusedError: 429, there is no room; says when to come back.
         """
         if self.requests >= self._max_requests or self.bytes + size > self._max_bytes:
-            raise RefusedError(
-                "Too many events are under way: send them again later, or slower",
-                status=HTTPStatus.TOO_MANY_REQUESTS,
-                headers={hdrs.RETRY_AFTER: _RETRY_AFTER_S},
-            )
+            raise too_many("Too many events are under way: send them again later, or slower")
         self.requests += 1
         self.bytes += size
         try:
@@ -41,3 +37,13 @@ class Admission:
         finally:
             self.requests -= 1
             self.bytes -= size
+
+
+def too_many(message: str, *, details: Mapping[str, object] | None = None) -> RefusedError:
+    """429 with ``Retry-After``."""
+    return RefusedError(
+        message,
+        status=HTTPStatus.TOO_MANY_REQUESTS,
+        details=details,
+        headers={hdrs.RETRY_AFTER: _RETRY_AFTER_S},
+    )

@@ -9,8 +9,8 @@ from urllib.parse import unquote
 from multidict import CIMultiDictProxy
 
 from eventstreams.http import RefusedError
-from producers.cloudevents import parse_json
 from producers.outcomes import Invalid
+from producers.strict_json import parse_json
 
 STRUCTURED: Final = "application/cloudevents+json"
 BATCH: Final = "application/cloudevents-batch+json"

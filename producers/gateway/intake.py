@@ -1,6 +1,7 @@
 """``POST /v1/Events``: all of a request's events, or none of them for a reason that is the client's."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Final
 
@@ -13,9 +14,10 @@ from eventstreams.http import ACCOUNT, RefusedError, read_body, unavailable
 from eventstreams.telemetry.metrics import Metrics
 from producers.cloudevents import CloudEventParser
 from producers.encoder import EncodedEvent
-from producers.gateway.admission import Admission
+from producers.gateway.admission import Admission, too_many
 from producers.gateway.binding import read_events
-from producers.outcomes import Accepted, Invalid, NotAcknowledged
+from producers.gateway.idempotency import id_from_key, idempotency_key
+from producers.outcomes import Accepted, BufferFull, Invalid, NotAcknowledged, SendOutcome
 from producers.publisher import EventPublisher
 
 MAX_BODY_BYTES: Final = 2 << 20  # an event of the largest size, which JSON spells longer than Avro
@@ -49,24 +51,25 @@ class Intake:
     async def post(self, request: web.Request) -> web.Response:
         """202 with the events' ids, in order, once the broker has acknowledged all of them."""
         with self._admission.admit(_size(request)):
+            key = idempotency_key(request.headers)
             body = await read_body(request)
             events = read_events(body, request.headers, content_type=request.content_type, charset=request.charset)
-            records = self._encode(events, request[ACCOUNT])
+            records = self._encode(events, request[ACCOUNT], key)
             try:
                 outcomes = await self._publisher.send(records)
             except FatalProducerError as error:
                 self._on_crash(error)  # only a new process can publish again
                 raise
-        if any(isinstance(each, NotAcknowledged) for each in outcomes):
-            raise _not_acknowledged(outcomes)
+        if not all(isinstance(each, Accepted) for each in outcomes):
+            raise _not_accepted(outcomes)
         answer = orjson.dumps({"ids": [each.id for each in outcomes]})
         return web.Response(status=HTTPStatus.ACCEPTED, body=answer, content_type="application/json")
 
-    def _encode(self, events: Sequence[object], account: Account) -> list[EncodedEvent]:
+    def _encode(self, events: Sequence[object], account: Account, key: str | None) -> list[EncodedEvent]:
         records: list[EncodedEvent] = []
         problems: list[tuple[int, Invalid]] = []
         for position, value in enumerate(events):
-            match self._encode_one(value, account):
+            match self._encode_one(value, account, key, position):
                 case EncodedEvent() as record:
                     records.append(record)
                 case Invalid() as problem:
@@ -78,12 +81,14 @@ class Intake:
             raise _invalid(problems)
         return records
 
-    def _encode_one(self, value: object, account: Account) -> EncodedEvent | Invalid:
+    def _encode_one(self, value: object, account: Account, key: str | None, position: int) -> EncodedEvent | Invalid:
         event = value if isinstance(value, Invalid) else self._parser.parse(value, account_sid=account.sid)
         if isinstance(event, Invalid):
             return event
         if event.account_sid != account.sid:
             return Invalid("$.accountsid", "is not the account that the request authenticates as")
+        if key is not None and isinstance(value, dict) and value.get("id") is None:
+            event = replace(event, id=id_from_key(key, event, position=position))
         return self._publisher.encoder.encode(event)
 
 
@@ -106,9 +111,14 @@ def _invalid(problems: Sequence[tuple[int, Invalid]]) -> RefusedError:
     )
 
 
-def _not_acknowledged(outcomes: Sequence[Accepted | NotAcknowledged]) -> RefusedError:
-    missed = sum(isinstance(each, NotAcknowledged) for each in outcomes)
-    return unavailable(
-        f"Kafka did not acknowledge {missed} of {len(outcomes)} events in time: send them again with these ids",
-        details={"events": [{"id": each.id, "accepted": isinstance(each, Accepted)} for each in outcomes]},
-    )
+def _not_accepted(outcomes: Sequence[SendOutcome]) -> RefusedError:
+    """429 where there was no room for some, 413 where the topic will never take one, else 503."""
+    missed = [each for each in outcomes if not isinstance(each, Accepted)]
+    details = {"events": [{"id": each.id, "accepted": isinstance(each, Accepted)} for each in outcomes]}
+    if any(isinstance(each, NotAcknowledged) and not each.retry_is_safe for each in missed):
+        message = f"Kafka will never take {len(missed)} of {len(outcomes)} events: sending them again will not help"
+        return RefusedError(message, status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE, details=details)
+    again = f"{len(missed)} of {len(outcomes)} events: to send them again, with these ids, is safe"
+    if any(isinstance(each, BufferFull) for each in missed):
+        return too_many(f"There was no room for {again}", details=details)
+    return unavailable(f"Kafka did not acknowledge in time {again}", details=details)

@@ -1,72 +1,24 @@
 """The HTTP gateway on a real broker: in all three modes, all of a request or nothing, and never a 500."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from io import BytesIO
-from typing import Any
 
 import aiohttp
 import pytest
 
-from eventstreams.process.listen import address_of, open_socket
 from eventstreams.settings import Settings
-from producers.gateway.role import serve
-from tests.support.events import SENT, message_event
-from tests.support.installation import TOKEN, Installation, header
+from tests.support.events import SENT
+from tests.support.gateway import BATCH, STRUCTURED, Gateway, cloudevent, running
+from tests.support.installation import header
 from tests.support.topic import read_topic
 
 pytestmark = pytest.mark.kafka
-
-STRUCTURED = {"Content-Type": "application/cloudevents+json"}
-BATCH = {"Content-Type": "application/cloudevents-batch+json"}
-
-
-def cloudevent(number: int, **changes: object) -> dict[str, object]:
-    event = message_event("AC" + "1" * 32, number)
-    made = {"specversion": "1.0", "id": f"EZ{number}", "type": SENT, "source": event.source, "data": event.data}
-    return {name: value for name, value in {**made, **changes}.items() if value is not None}
-
-
-@dataclass
-class Gateway:
-    """A running gateway and somebody who posts to it."""
-
-    house: Installation
-    session: aiohttp.ClientSession
-    url: str
-
-    async def post(
-        self, body: object, headers: Mapping[str, str] = STRUCTURED, *, token: str = TOKEN
-    ) -> tuple[int, Any]:
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        credentials = {"Authorization": aiohttp.encode_basic_auth(self.house.account_sid, token)}
-        async with self.session.post(self.url, data=BytesIO(data), headers={**headers, **credentials}) as answer:
-            return answer.status, await answer.json()
-
-    async def accepted(self, count: int) -> list[str]:
-        """Ids on the events topic, which has one partition here."""
-        records = await read_topic(self.house.settings, self.house.topics.events, count)
-        return [header(record, "ce_id") for record in records]
 
 
 @pytest.fixture
 async def gateway(settings: Settings) -> AsyncIterator[Gateway]:
     async with running(settings.model_copy(update={"events_partitions": 1})) as gateway:
         yield gateway
-
-
-@asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Gateway]:
-    with open_socket("127.0.0.1:0", setting="test") as listening:
-        url = f"http://{address_of(listening)}/v1/Events"
-        handed_over = listening.detach()
-    served = settings.model_copy(update={"gateway_listen": f"fd://{handed_over}"})
-    async with Installation(served) as house, aiohttp.ClientSession() as session:
-        await house.start(serve)
-        yield Gateway(house, session, url)
 
 
 async def test_an_event_is_accepted_with_its_id_once_kafka_has_it(gateway: Gateway) -> None:
@@ -152,6 +104,35 @@ async def test_a_request_that_is_wrong_is_told_so(
 
     assert found == status
     assert set(answer) >= {"code", "message", "more_info", "status"}
+
+
+async def test_a_request_that_is_repeated_with_its_key_has_the_same_ids(gateway: Gateway) -> None:
+    batch = [cloudevent(1, id=None), cloudevent(2, id=None), cloudevent(3)]
+
+    _, first = await gateway.post(batch, {**BATCH, "Idempotency-Key": "order-7"})
+    _, again = await gateway.post(batch, {**BATCH, "Idempotency-Key": '"order-7"'})
+    _, other = await gateway.post(batch, {**BATCH, "Idempotency-Key": "order-8"})
+
+    assert first == again
+    assert len({*first["ids"], *other["ids"]}) == 5
+    assert first["ids"][2] == other["ids"][2] == "EZ3"
+
+
+async def test_a_key_that_is_used_for_another_event_makes_another_id(gateway: Gateway) -> None:
+    key = {**STRUCTURED, "Idempotency-Key": "k"}
+
+    _, first = await gateway.post(cloudevent(1, id=None), key)
+    _, other = await gateway.post(cloudevent(2, id=None), key)
+
+    assert first != other
+
+
+@pytest.mark.parametrize("key", ["", " ", "é", "a b", "x" * 256])
+async def test_a_key_that_is_none_is_told(gateway: Gateway, key: str) -> None:
+    status, answer = await gateway.post(cloudevent(1), {**STRUCTURED, "Idempotency-Key": key})
+
+    assert status == 400
+    assert "Idempotency-Key must be" in answer["message"]
 
 
 async def test_nobody_publishes_without_the_token(gateway: Gateway) -> None:

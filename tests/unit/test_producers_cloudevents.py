@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from eventstreams.catalog import Catalog
 from eventstreams.events import Event
 from eventstreams.sids import SidKind, is_sid
-from producers.cloudevents import CloudEventParser, parse_json, render
+from producers.cloudevents import CloudEventParser, render
 from producers.outcomes import Invalid
+from producers.strict_json import parse_json
 
 SENT = "com.twilio.messaging.message.sent"
 ACCOUNT = "AC" + "1" * 32
