@@ -24,6 +24,9 @@ def client_config(settings: Settings, extra: ClientConfig = MappingProxyType({})
         # A broker that comes back is noticed within two seconds, not after librdkafka's ten.
         "reconnect.backoff.ms": 100,
         "reconnect.backoff.max.ms": 2000,
+        # A leader that a client lost sight of while the broker was silent is found again after ten seconds at most.
+        # (With librdkafka's five minutes the control topic had "no leaders" for so long, and the router waited.)
+        "topic.metadata.refresh.interval.ms": 10_000,
         **extra,
     }
 

@@ -89,7 +89,6 @@ class GroupConsumer:
                     # A partition that is fetched again joins the next request: this is how long that may take.
                     "fetch.wait.max.ms": 100,
                     "queued.max.messages.kbytes": buffer_mib * 1024,
-                    "topic.metadata.refresh.interval.ms": 10_000,
                     "on_commit": self._committed,
                     **static,
                 },

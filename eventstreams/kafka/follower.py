@@ -65,8 +65,7 @@ class PartitionFollower:
 
     async def __aenter__(self) -> Self:
         # The first question of a client that does not know the brokers yet can take three seconds; this one does not.
-        with suppress(KafkaException):  # no broker: `catch_up` asks until there is one
-            await asyncio.to_thread(self._asker.list_topics, self._partition.topic, timeout=_REQUEST_S)
+        await self._look_for_leaders()
         self._consumer.assign([self._partition])
         self._thread.start()
         return self
@@ -105,10 +104,15 @@ class PartitionFollower:
             try:
                 end = await asyncio.wrap_future(self._ask_end())
             except KafkaException:
+                await self._look_for_leaders()
                 await asyncio.sleep(_RETRY_S)
             else:
                 await self.wait_until(end.offset)
                 return
+
+    async def _look_for_leaders(self) -> None:
+        with suppress(KafkaException):  # no broker: `catch_up` asks until there is one
+            await asyncio.to_thread(self._asker.list_topics, self._partition.topic, timeout=_REQUEST_S)
 
     def _ask_end(self) -> "Future[ListOffsetsResultInfo]":
         # Through a client of its own: a consumer serves one thread only, and ours is polling.
