@@ -86,9 +86,10 @@ def test_the_event_type_of_the_docs_can_be_published(up: Up, tmp_path: Path) -> 
     page = "docs/adding-an-event-type.md"
     (tmp_path / "Logistics.Parcel").mkdir()
     (tmp_path / "catalog.yaml").write_text(blocks(page, "yaml")[0])
-    (tmp_path / "Logistics.Parcel" / "1.avsc").write_text(blocks(page, "json")[0])
+    for name, content in zip(("1.avsc", "2.avsc", "example.json"), blocks(page, "json"), strict=True):
+        (tmp_path / "Logistics.Parcel" / name).write_text(content)
     assert "com.acme.parcel.delivered" in Catalog.load([tmp_path]).types
-    [publish] = blocks(page, "sh")
+    [publish] = [block for block in blocks(page, "sh") if "eventstreams publish" in block]
     reader = Reader(up, "0")
     text = publish.replace("DIRS=catalog", f"DIRS={tmp_path}").replace("AC…", reader.about["account_sid"])
 
