@@ -1,6 +1,6 @@
 """Why a delivery waits or ends: closed sets, with the service error codes of the reference.
 
-The codes are the reference's 91300-91308 (its error pages).
+The codes are the reference's (its error pages): 91300-91308, and 93101-93104 for sinks that are streams (Kinesis).
 """
 
 from enum import StrEnum
@@ -18,6 +18,9 @@ class RetryReason(StrEnum):
     REDIRECTED = "redirected"
     BAD_ANSWER = "bad_answer"
     SINK_UNUSABLE = "sink_unusable"
+    WRITE_FAILED = "write_failed"
+    ROLE_REFUSED = "role_refused"
+    STREAM_ERROR = "stream_error"
     PLUGIN_RAISED = "plugin_raised"
     PLUGIN_HUNG = "plugin_hung"
     PLUGIN_MISCOUNTED = "plugin_miscounted"
@@ -28,10 +31,14 @@ class RetryReason(StrEnum):
 
 
 class DeadReason(StrEnum):
-    """Why an event became a dead letter. A plugin returns only ``REFUSED`` and ``TOO_LARGE``, with ``Rejected``."""
+    """Why an event became a dead letter.
+
+    A plugin returns only ``REFUSED``, ``TOO_LARGE`` and ``NO_SUCH_STREAM``, with ``Rejected``.
+    """
 
     REFUSED = "refused"
     TOO_LARGE = "too_large"
+    NO_SUCH_STREAM = "no_such_stream"
     EXPIRED = "expired"
     SUBSCRIPTION_DELETED = "subscription_deleted"
     MISSING_HEADER = "missing_header"
@@ -54,6 +61,9 @@ _RETRY_CODES: Final = {
     RetryReason.REDIRECTED: 91300,
     RetryReason.BAD_ANSWER: 91300,
     RetryReason.SINK_UNUSABLE: 91304,
+    RetryReason.WRITE_FAILED: 93101,
+    RetryReason.ROLE_REFUSED: 93102,
+    RetryReason.STREAM_ERROR: 93103,
     RetryReason.PLUGIN_RAISED: 91304,
     RetryReason.PLUGIN_HUNG: 91304,
     RetryReason.PLUGIN_MISCOUNTED: 91304,
@@ -61,6 +71,7 @@ _RETRY_CODES: Final = {
 _DEAD_CODES: Final = {
     DeadReason.REFUSED: 91305,
     DeadReason.TOO_LARGE: 91305,
+    DeadReason.NO_SUCH_STREAM: 93104,
     DeadReason.EXPIRED: 91300,
     DeadReason.SUBSCRIPTION_DELETED: 91300,
     DeadReason.MISSING_HEADER: 91303,

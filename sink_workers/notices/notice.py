@@ -29,11 +29,15 @@ _WHAT: Final[Mapping[RetryReason | DeadReason, str]] = {
     RetryReason.REDIRECTED: "answered with a redirect, which is not followed",
     RetryReason.BAD_ANSWER: "gave an answer that is neither yes nor no",
     RetryReason.SINK_UNUSABLE: "could not be opened as it is configured",
+    RetryReason.WRITE_FAILED: "could not be written to",
+    RetryReason.ROLE_REFUSED: "could not be reached, since its role was refused to us",
+    RetryReason.STREAM_ERROR: "answered that its stream has a fault",
     RetryReason.PLUGIN_RAISED: "could not be served, for a fault on our side",
     RetryReason.PLUGIN_HUNG: "could not be served in time, for a fault on our side",
     RetryReason.PLUGIN_MISCOUNTED: "could not be served, for a fault on our side",
     DeadReason.REFUSED: "refused an event",
     DeadReason.TOO_LARGE: "cannot take an event as large as one was",
+    DeadReason.NO_SUCH_STREAM: "has no stream of that name there",
     DeadReason.EXPIRED: "did not take an event before its deadline",
 }
 

@@ -4,7 +4,7 @@ from typing import Final
 
 from eventstreams.sinks import DeadReason, Delivered, Rejected, RetryLater, RetryReason
 
-_PLUGINS_REASONS: Final = {DeadReason.REFUSED, DeadReason.TOO_LARGE}
+_PLUGINS_REASONS: Final = {DeadReason.REFUSED, DeadReason.TOO_LARGE, DeadReason.NO_SUCH_STREAM}
 _WORKERS_REASONS: Final = {RetryReason.PLUGIN_RAISED, RetryReason.PLUGIN_HUNG, RetryReason.PLUGIN_MISCOUNTED}
 
 
