@@ -58,8 +58,8 @@ def blocks(file: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / file).read_text(), re.DOTALL | re.MULTILINE)
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="the README's commands use curl")
 def test_what_the_readme_says_brings_events_to_the_receiver(up: Up, tmp_path: Path) -> None:
+    assert shutil.which("curl"), "the README's commands use curl: install it"
     with (tmp_path / "printed").open("w") as out:
         receiver = subprocess.Popen([sys.executable, "examples/receiver.py", TOKEN, "0"], cwd=ROOT, stdout=out)
     try:
