@@ -19,6 +19,7 @@ from eventstreams.avro_names import fields_of
 from eventstreams.avro_rules import IDENTITY, broken_rules
 from eventstreams.catalog_listing import (
     FILE,
+    EventsEntry,
     EventTypeStatus,
     SchemaEntry,
     TypeEntry,
@@ -42,6 +43,8 @@ class EventType:
     Attributes:
         internal: Made by Event Streams itself, for one sink; nobody can subscribe to it.
         sinks: The sink types of the reference that may take it.
+        data: Fields that are the same in each of its events.
+        name_in_code: Of its class in typed producers; None: made of its name.
     """
 
     name: str
@@ -54,6 +57,8 @@ class EventType:
     documentation_url: str | None
     created: date
     updated: date
+    data: Mapping[str, str]
+    name_in_code: str | None
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,7 @@ class Schema:
     title: str
     sinks: Sequence[str]
     versions: Sequence[SchemaVersion]
+    events: EventsEntry = field(default_factory=EventsEntry)
 
     @property
     def latest(self) -> SchemaVersion:
@@ -201,7 +207,7 @@ def _schema(folder: Path, schema_id: str, entry: SchemaEntry) -> Schema:
         for number, listed in sorted(entry.versions.items())
         if version_file(folder, schema_id, number).is_file()
     ]
-    return Schema(schema_id, entry.product, entry.title, entry.sinks, versions)
+    return Schema(schema_id, entry.product, entry.title, entry.sinks, versions, entry.events)
 
 
 def _event_type(name: str, schema: Schema, entry: TypeEntry) -> EventType:
@@ -216,4 +222,6 @@ def _event_type(name: str, schema: Schema, entry: TypeEntry) -> EventType:
         documentation_url=entry.documentation_url,
         created=schema.versions[0].released,
         updated=schema.latest.released,
+        data=entry.data,
+        name_in_code=entry.name_in_code,
     )

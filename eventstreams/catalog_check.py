@@ -5,7 +5,8 @@ from pathlib import Path
 
 from eventstreams.avro_names import fields_of, named_types
 from eventstreams.avro_problems import find_problem
-from eventstreams.catalog import CatalogReading, Schema, builtin_dir
+from eventstreams.catalog import CatalogReading, EventType, Schema, builtin_dir
+from eventstreams.catalog_events import events_problems
 from eventstreams.catalog_listing import FILE
 from eventstreams.errors import CatalogError
 from eventstreams.schema_documents import read_example
@@ -22,11 +23,11 @@ def check_catalog(extra_dirs: Sequence[Path] = ()) -> tuple[CatalogReading, Sequ
         if len(reading.problems) == before:
             found += _stray_files(folder, schemas)
         for schema in schemas:
-            found += _schema_problems(schema)
+            found += _schema_problems(schema, [each for each in reading.types.values() if each.schema_id == schema.id])
     return reading, list(dict.fromkeys(found))
 
 
-def _schema_problems(schema: Schema) -> Iterator[str]:
+def _schema_problems(schema: Schema, types: Sequence[EventType]) -> Iterator[str]:
     broken = list(schema.problems())
     yield from broken
     for version in schema.versions:
@@ -36,6 +37,8 @@ def _schema_problems(schema: Schema) -> Iterator[str]:
             continue  # told already
     if schema.versions and not broken:
         yield from _example_problems(schema)
+        listing = schema.latest.path.parents[1] / FILE
+        yield from (f"{listing}: {problem}" for problem in events_problems(schema, types))
 
 
 def _undocumented(avro: object) -> Iterator[str]:

@@ -25,6 +25,16 @@ class EventTypeStatus(StrEnum):
     DISCONTINUED = "discontinued"
 
 
+class Filled(StrEnum):
+    """What a field of the data repeats of its event, so that no producer needs to say it twice."""
+
+    ACCOUNT = "accountsid"
+    ID = "id"
+    TIME = "time"  # RFC 3339 with milliseconds
+    TYPE = "type"
+    TYPE_ENDING = "type-ending"  # of the type, what its schema's types do not have in common
+
+
 def _words(value: object) -> object:
     if not isinstance(value, str) or not value.strip():
         raise ValueError("it needs words that people can read")
@@ -41,6 +51,12 @@ def _described(value: object) -> object:
     return {"description": value} if value is None or isinstance(value, str) else value
 
 
+def _class_name(value: str) -> str:
+    if not re.fullmatch("[A-Z][A-Za-z0-9]*", value):
+        raise ValueError("a class is words with a capital letter each, such as ParcelDelivered")
+    return value
+
+
 Words = Annotated[str, BeforeValidator(_words)]
 
 
@@ -49,11 +65,20 @@ class _Strict(BaseModel):
 
 
 class TypeEntry(_Strict):
+    """An event type.
+
+    Attributes:
+        data: Fields that are the same in each of its events, such as the status that a message has reached.
+        name_in_code: Of its class in typed producers, where the one that is made of its name would be clumsy.
+    """
+
     description: Words
     status: EventTypeStatus = EventTypeStatus.AVAILABLE
     internal: bool = False
     documentation_url: str | None = None
     sinks: tuple[str, ...] | None = None
+    data: dict[str, str] = Field(default_factory=dict)
+    name_in_code: Annotated[str, AfterValidator(_class_name)] | None = None
 
 
 class VersionEntry(_Strict):
@@ -61,10 +86,37 @@ class VersionEntry(_Strict):
     changes: Words
 
 
+def _one_or_more(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+def _id_form(value: object) -> object:
+    if not isinstance(value, str) or not re.fullmatch("[A-Z]{2}|hash", value):
+        raise ValueError("it is two capital letters in quotation marks, or hash")  # YAML reads a bare NO as false
+    return value
+
+
+class EventsEntry(_Strict):
+    """How attributes and data of a schema's events hang together: what typed producers need not be told.
+
+    Attributes:
+        source: The attribute, with fields of the data, or ``accountsid``, in braces. Without one, producers say it.
+        partition_key: The fields by which events stay in order; the first that is there counts. Default: the source.
+        id: Two letters that ids begin with, or ``hash`` for 64 hexadecimal digits.
+        filled: Fields that repeat something of the event.
+    """
+
+    source: str | None = None
+    partition_key: Annotated[tuple[str, ...], BeforeValidator(_one_or_more)] = ()
+    id: Annotated[str, BeforeValidator(_id_form)] = "EZ"
+    filled: dict[str, Filled] = Field(default_factory=dict)
+
+
 class SchemaEntry(_Strict):
     product: str
     title: Words
     sinks: tuple[str, ...] = ("webhook", "kinesis")
+    events: EventsEntry = EventsEntry()
     versions: dict[int, VersionEntry] = Field(min_length=1)
     types: dict[Annotated[str, AfterValidator(_type_name)], Annotated[TypeEntry, BeforeValidator(_described)]] = Field(
         min_length=1

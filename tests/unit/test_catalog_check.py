@@ -130,7 +130,70 @@ def _no_object(files: Content) -> None:
     files["Post.Letter/example.json"] = [7]
 
 
+def _events(**entries: object) -> Callable[[Content], None]:
+    def make(files: Content) -> None:
+        files["catalog.yaml"]["schemas"]["Post.Letter"]["events"] = entries
+
+    make.__name__ = f"_events_{'_'.join(entries)}"
+    return make
+
+
+def _constants(**data: str) -> Callable[[Content], None]:
+    def make(files: Content) -> None:
+        size = {"type": "enum", "name": "Size", "symbols": ["SMALL", "LARGE"], "doc": "Of the letter."}
+        files["Post.Letter/1.avsc"]["fields"] += [
+            {"name": "size", "type": size, "doc": "Of the letter."},
+            {"name": "weight", "type": "double", "doc": "In g."},
+        ]
+        del files["Post.Letter/example.json"]
+        letter = files["catalog.yaml"]["schemas"]["Post.Letter"]
+        letter["events"] = {"filled": {"number": "id"}}
+        letter["types"] = {"com.acme.letter.sent": {"description": "A letter was sent.", "data": data}}
+
+    make.__name__ = f"_constants_{'_'.join(data)}"
+    return make
+
+
 MISTAKES = [
+    (
+        _events(source="/{letter}"),
+        "catalog.yaml: schema Post.Letter: events / source: letter is not a string of the data",
+    ),
+    (
+        _events(source="/{number/"),
+        (
+            "catalog.yaml: schema Post.Letter: events / source: it is a path, such as /parcels/{parcelId}: no spaces, "
+            "and braces only around the name of a field"
+        ),
+    ),
+    (
+        _events(partition_key=["number", "number.x"]),
+        "catalog.yaml: schema Post.Letter: events / partition_key: number.x is not a string of the data",
+    ),
+    (
+        _events(filled={"nr": "id"}),
+        "catalog.yaml: schema Post.Letter: events / filled: nr is not a string of the outermost record",
+    ),
+    (
+        _events(id=False),
+        "catalog.yaml: schemas / Post.Letter / events / id: it is two capital letters in quotation marks, or hash",
+    ),
+    (
+        _events(filled={"number": "name"}),
+        (
+            "catalog.yaml: schemas / Post.Letter / events / filled / number: Input should be 'accountsid', 'id', "
+            "'time', 'type' or 'type-ending'"
+        ),
+    ),
+    (
+        _constants(number="7"),
+        "catalog.yaml: type com.acme.letter.sent: data: number is filled by its schema already",
+    ),
+    (_constants(size="HUGE"), "catalog.yaml: type com.acme.letter.sent: data: size must be one of SMALL, LARGE"),
+    (
+        _constants(weight="7"),
+        "catalog.yaml: type com.acme.letter.sent: data: weight is no string and no enum of the outermost record",
+    ),
     (_gap, "catalog.yaml: schema Post.Parcel: versions are [1, 3], but must be [1, 2] without a gap"),
     (_unlisted_version, "Post.Parcel/3.avsc belongs to no version of schema Post.Parcel in catalog.yaml"),
     (_unlisted_schema, "Post.Card/1.avsc belongs to no schema in catalog.yaml"),
