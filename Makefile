@@ -18,12 +18,13 @@ demo: setup ## Watch all of it at work: accepted, routed, delivered, retried, de
 test: setup ## All tests, against real Kafka brokers that they start
 	@$(BIN)/pytest --numprocesses 3 --dist loadfile
 
-check: setup ## Format, lint, types, imports, catalogue, generated pages, lock file
+check: setup ## Format, lint, types, imports, catalogue, what is generated, lock file
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/eventstreams catalog check
+	@$(BIN)/eventstreams generate-producers --check --into producers/products
 	@$(BIN)/python -m tools.reference --check
 	@$(BIN)/python -m tools.lock --check
 	@echo "all checks passed"
@@ -31,8 +32,9 @@ check: setup ## Format, lint, types, imports, catalogue, generated pages, lock f
 bench: setup ## Measure codec, matcher and worker loop on this machine
 	@$(BIN)/python -m benchmarks
 
-docs: setup ## Write the pages that are generated from the code
+docs: setup ## Write what is generated: pages from the code, typed producers from the catalogue
 	@$(BIN)/python -m tools.reference
+	@$(BIN)/eventstreams generate-producers --into producers/products
 
 lock: setup ## Choose and pin new versions of all dependencies
 	@$(BIN)/python -m tools.lock

@@ -9,10 +9,10 @@ from types import TracebackType
 from typing import Final, Self, TypeVar
 
 from eventstreams.catalog import Catalog
-from eventstreams.events import Event
 from eventstreams.settings import Settings
 from eventstreams.telemetry.metrics import Metrics
 from producers.outcomes import Accepted, PublishOutcome
+from producers.product_event import Publishable
 from producers.publisher import ACK_S, EventPublisher
 
 _Result = TypeVar("_Result")
@@ -33,7 +33,7 @@ class BlockingEventPublisher:
     since a call waits for its acknowledgement. After a fork the child needs one of its own.
 
         with BlockingEventPublisher(Settings.load(), Catalog.load()) as publisher:
-            accepted = publisher.publish(Event(type=…, source=…, account_sid=…, data={…}))
+            accepted = publisher.publish(messaging.MessageSent(account_sid=…, message_sid=…, …))
     """
 
     def __init__(
@@ -57,11 +57,11 @@ class BlockingEventPublisher:
     ) -> None:
         self.close()
 
-    def publish(self, event: Event) -> Accepted:
+    def publish(self, event: Publishable) -> Accepted:
         """As ``EventPublisher.publish``."""
         return self._call(lambda publisher: publisher.publish(event))
 
-    def publish_many(self, events: Iterable[Event]) -> list[PublishOutcome]:
+    def publish_many(self, events: Iterable[Publishable]) -> list[PublishOutcome]:
         """As ``EventPublisher.publish_many``; ``events`` is iterated in the publisher's thread."""
         return self._call(lambda publisher: publisher.publish_many(events))
 

@@ -23,6 +23,7 @@ _RECORD_OVERHEAD_BYTES: Final = 200  # a record batch's own head (61) and a reco
 _MAX_PATH: Final = 200  # characters; keys of the data come from outside and may be of any length
 _MAX_REASON: Final = 1000
 _FORBIDDEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # CloudEvents 1.0, section 3.1, String
+_OPTIONAL: Final = frozenset({"subject", "partitionkey"})
 _SUGGESTION_CUTOFF: Final = 0.8  # of 1; below, names have too little in common to be a slip
 _REMEMBERED_BOUND: Final = 1000  # unknown type names whose nearest one is kept: finding it takes milliseconds
 
@@ -48,7 +49,11 @@ class EventEncoder:
 
     def encode(self, event: Event) -> EncodedEvent | Invalid:
         """The record of ``event``, by the schema version that it names or else the newest."""
-        if problem := _attribute_problem(event):
+        try:
+            problem = _attribute_problem(event)
+        except (AttributeError, TypeError):  # the types that mypy asks for are not looked at until one is not kept
+            problem = _type_problem(event)
+        if problem:
             return problem
         schema = self._schema(event)
         if isinstance(schema, Invalid):
@@ -88,19 +93,33 @@ class EventEncoder:
 
 
 def _attribute_problem(event: Event) -> Invalid | None:
-    for name, text in (
-        ("id", event.id),
-        ("type", event.type),
-        ("source", event.source),
-        ("subject", event.subject),
-        ("partitionkey", event.partition_key),
-    ):
-        if text is not None and (reason := _text_problem(text)):
+    for name, text in (("id", event.id), ("type", event.type), ("source", event.source)):
+        if reason := _text_problem(text):
+            return Invalid(f"$.{name}", reason)
+    for name, may_be in (("subject", event.subject), ("partitionkey", event.partition_key)):
+        if may_be is not None and (reason := _text_problem(may_be)):
             return Invalid(f"$.{name}", reason)
     if not is_sid(event.account_sid, SidKind.ACCOUNT):
         return Invalid("$.accountsid", "must be AC and 32 hexadecimal digits")
-    reason = _time_problem(event.time)
-    return Invalid("$.time", reason) if reason else None
+    if reason := _time_problem(event.time):
+        return Invalid("$.time", reason)
+    return None
+
+
+def _type_problem(event: Event) -> Invalid:
+    """The first attribute whose value is of another type than ``Event`` says."""
+    values: dict[str, object] = {
+        "id": event.id,
+        "type": event.type,
+        "source": event.source,
+        "accountsid": event.account_sid,
+        "subject": event.subject,
+        "partitionkey": event.partition_key,
+    }
+    for name, value in values.items():
+        if not isinstance(value, str) and (value is not None or name not in _OPTIONAL):
+            return Invalid(f"$.{name}", f"must be a string, not {type(value).__name__}")
+    return Invalid("$.time", f"must be a datetime, not {type(event.time).__name__}")
 
 
 def _text_problem(text: str) -> str | None:

@@ -1,10 +1,13 @@
 """What becomes of an event that somebody publishes: a closed set of values."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from typing_extensions import override
 
 from eventstreams.errors import BufferFullError, InvalidEventError, PublishError
+
+_MAX_SHOWN: Final = 200  # characters of a type that came from outside; the catalogue's are shorter
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +77,8 @@ SendOutcome = Accepted | NotAcknowledged | BufferFull
 PublishOutcome = Invalid | SendOutcome
 
 
-def accepted_or_raise(outcome: PublishOutcome) -> Accepted:
-    """The outcome of one event, for who would rather have exceptions.
+def accepted_or_raise(outcome: PublishOutcome, *, event_type: str) -> Accepted:
+    """The outcome of one event of ``event_type``, for who would rather have exceptions.
 
     Raises:
         InvalidEventError: it does not fit the catalogue; nothing was sent.
@@ -86,7 +89,7 @@ def accepted_or_raise(outcome: PublishOutcome) -> Accepted:
         case Accepted():
             return outcome
         case Invalid(path):
-            raise InvalidEventError(str(outcome), path=path)
+            raise InvalidEventError(f"{event_type[:_MAX_SHOWN]}: {outcome}", path=path)
         case NotAcknowledged():
             raise PublishError(str(outcome), retry_is_safe=outcome.retry_is_safe)
         case BufferFull():

@@ -11,7 +11,6 @@ from typing import Final, Self
 
 from eventstreams.catalog import Catalog
 from eventstreams.codec import Codec
-from eventstreams.events import Event
 from eventstreams.kafka.producer import BUFFER_BYTES, Acked, AckedProducer, Answer, NoRoom, NotAcked
 from eventstreams.settings import Settings
 from eventstreams.telemetry.metrics import Metrics
@@ -26,6 +25,7 @@ from producers.outcomes import (
     SendOutcome,
     accepted_or_raise,
 )
+from producers.product_event import Publishable, as_event
 
 ACK_S: Final = 60.0  # a broker that fails over takes seconds; who waits longer than this wants to know
 _RUN_EVENTS: Final = 500  # enqueued together: some ten milliseconds in which nothing else of the loop is served
@@ -39,7 +39,9 @@ class EventPublisher:
     The topics must be there (``KafkaAdmin.ensure``); every role and command of ours sees to it at its start.
 
         async with EventPublisher(settings, Catalog.load()) as publisher:
-            accepted = await publisher.publish(Event(type=…, source=…, account_sid=…, data={…}))
+            accepted = await publisher.publish(messaging.MessageSent(account_sid=…, message_sid=…, …))
+
+    The classes are those of ``producers.products``; an ``Event`` of any type of the catalogue does as well.
     """
 
     def __init__(
@@ -80,19 +82,21 @@ class EventPublisher:
     ) -> None:
         await self._stack.aclose()
 
-    async def publish(self, event: Event) -> Accepted:
+    async def publish(self, event: Publishable) -> Accepted:
         """Return once all in-sync replicas have ``event``. Events of one task and one key keep their order.
 
         Raises:
-            InvalidEventError: it does not fit the catalogue; nothing was sent.
+            InvalidEventError: it does not fit the catalogue, for the reason and at the place that the text tells;
+                nothing was sent.
             BufferFullError: too many events wait for their acknowledgement; nothing was sent.
             PublishError: the broker did not acknowledge; the event may have been accepted nevertheless.
             FatalProducerError: this publisher can never send again.
         """
-        [outcome] = await self.publish_many([event])
-        return accepted_or_raise(outcome)
+        stated = as_event(event)
+        [outcome] = await self.publish_many([stated])
+        return accepted_or_raise(outcome, event_type=stated.type)
 
-    async def publish_many(self, events: Iterable[Event]) -> list[PublishOutcome]:
+    async def publish_many(self, events: Iterable[Publishable]) -> list[PublishOutcome]:
         """What became of each of ``events``, by position, once it is known of all.
 
         An event that is invalid does not hold up the others. ``events`` may be many, or a generator: they are taken
@@ -120,7 +124,7 @@ class EventPublisher:
         self._count([record.type for record in records], outcomes)
         return outcomes
 
-    def _enqueue(self, events: Iterator[Event]) -> "_Run":
+    def _enqueue(self, events: Iterator[Publishable]) -> "_Run":
         """Take the next run of ``events``; an empty one at their end."""
         outcomes: list[Invalid | str] = []
         types: list[str] = []
@@ -128,11 +132,11 @@ class EventPublisher:
         return _Run(outcomes, types, answers)
 
     def _encoded(
-        self, events: Iterator[Event], outcomes: list[Invalid | str], types: list[str]
+        self, events: Iterator[Publishable], outcomes: list[Invalid | str], types: list[str]
     ) -> Iterator[EncodedEvent]:
         size = 0
         for event in islice(events, _RUN_EVENTS):
-            encoded = self.encoder.encode(event)
+            encoded = self.encoder.encode(as_event(event))
             if isinstance(encoded, Invalid):
                 outcomes.append(encoded)
                 continue

@@ -1,0 +1,1 @@
+"""Writes a module of typed event classes for each product of a catalogue."""

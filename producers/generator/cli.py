@@ -1,0 +1,48 @@
+"""``eventstreams generate-producers``: typed classes for a catalogue's event types, and whether they are current."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from eventstreams.catalog import Catalog, builtin_dir
+from eventstreams.errors import CatalogError
+from producers.generator.modules import MARK, product_modules
+
+
+@click.command("generate-producers")
+@click.argument("folders", nargs=-1, type=click.Path(file_okay=False, path_type=Path), metavar="[FOLDER]...")
+@click.option(
+    "--into", type=click.Path(file_okay=False, path_type=Path), required=True, metavar="DIR", help="Where modules go."
+)
+@click.option("--check", is_flag=True, help="Write nothing; exit code 1 if the modules in DIR are not current.")
+def generate_producers(folders: tuple[Path, ...], into: Path, check: bool) -> None:  # noqa: FBT001 - click's way
+    """Write a Python module for each product of a catalogue, with a class for each of its event types.
+
+    FOLDER holds event types of your own; without one, those of the built-in catalogue are written.
+    """
+    chosen = [each.resolve() for each in folders] or [builtin_dir().resolve()]
+    catalog = Catalog.load(folders)
+    schemas = [each for each in catalog.schemas.values() if each.latest.path.parent.parent.resolve() in chosen]
+    wanted = product_modules(catalog, schemas)
+    if not wanted:
+        raise CatalogError(f"{', '.join(map(str, chosen))} has no event type that a product may publish")
+    there = {each.name: each.read_text("utf-8") for each in into.glob("*.py")}
+    stale = [name for name, source in wanted.items() if there.get(name) != source]
+    gone = [name for name, source in there.items() if MARK in source and name not in wanted]
+    if check:
+        if stale or gone:
+            name = min([*stale, *gone])
+            click.echo(f"{into / name} is not what the catalogue says any more: generate it again", err=True)
+            sys.exit(1)
+        click.echo(f"{len(wanted)} modules are current")
+        return
+    into.mkdir(parents=True, exist_ok=True)
+    for name in stale:
+        (into / name).write_text(wanted[name], "utf-8")
+        click.echo(f"{into / name} written")
+    for name in gone:
+        (into / name).unlink()
+        click.echo(f"{into / name} removed: no event type of it may be published any more")
+    if not (into / "__init__.py").exists():
+        (into / "__init__.py").touch()
