@@ -275,6 +275,17 @@ async def test_a_wrong_job_is_refused_with_what_would_be_right(
     assert (await api.get("/v1/Redrives"))["redrives"] == []
 
 
+@pytest.mark.parametrize("path", ["Redrives", "Replays"])
+async def test_a_job_for_a_subscription_that_is_not_there_is_refused(api: BareApi, path: str) -> None:
+    form = {"SubscriptionSid": "DF" + "0" * 32, "After": "2026-03-29T04:00:00Z"}
+    for end in ("", "/Preview"):
+        status, body = await api.ask("POST", f"/v1/{path}{end}", form)
+
+        assert (status, body["code"], body["status"]) == (404, 20404, 404)
+        assert body["message"] == f"Subscription DF{'0' * 32} was not found"
+    assert (await api.get(f"/v1/{path}"))[path.lower()] == []
+
+
 async def test_the_same_job_is_not_made_twice_and_an_account_has_ten_at_once(
     house: Installation, api: BareApi, subscription: Subscription
 ) -> None:
