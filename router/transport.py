@@ -6,11 +6,13 @@ ADR 0003 has the reasons and the figures. ``tests/unit/test_router_faust_inside.
 changes what is leaned on here.
 """
 
+import asyncio
 import time
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol, cast
 
+from aiokafka.errors import KafkaError
 from faust import Schema
 from faust.transport.conductor import Conductor
 from faust.transport.drivers import aiokafka
@@ -18,6 +20,7 @@ from faust.types import TP, AppT, ConsumerMessage, Message
 from typing_extensions import override
 
 _TURN_S: Final = 0.01
+_POSITION_S: Final = 2.0
 
 
 class SupportsReadingOver(Protocol):
@@ -50,7 +53,6 @@ class RunConsumer(aiokafka.Consumer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._pending: defaultdict[TP, deque[Message]] = defaultdict(deque)
-        self.last_progress = time.monotonic()
         super().__init__(*args, **kwargs)
 
     def in_flight(self) -> int:
@@ -58,13 +60,24 @@ class RunConsumer(aiokafka.Consumer):
         unfinished = (message for runs in self._pending.values() for message in runs if not message.acked)
         return sum(message.serialized_value_size or 0 for message in unfinished)
 
+    async def positions(self, topic: str) -> dict[int, int | None]:
+        """The next offset that is read of each partition of ``topic`` that is assigned; None where none is known."""
+        ours = [tp for tp in self.assignment() if tp.topic == topic]
+        return dict(zip((tp.partition for tp in ours), await asyncio.gather(*map(self._position, ours)), strict=True))
+
+    async def _position(self, tp: TP) -> int | None:
+        try:  # the client's own waits until there is one
+            async with asyncio.timeout(_POSITION_S):
+                return await self._thread.position(tp)
+        except (TimeoutError, KafkaError):  # the latter: it was taken from us this moment
+            return None
+
     def _is_run_topic(self, topic: str) -> bool:
         channels = cast(Conductor, self.app.topics)._topic_name_index.get(topic, ())  # noqa: SLF001 - no public way
         return any(isinstance(channel.schema, RunSchema) for channel in channels)
 
     @override
     async def _getmany(self, active_partitions: Any, timeout: float) -> Mapping[TP, list[Any]]:
-        self.last_progress = time.monotonic()
         try:
             fetched = await super()._getmany(active_partitions, timeout)
         except UnicodeDecodeError:  # aiokafka's way to say that a header's name is not UTF-8
