@@ -39,7 +39,7 @@ async def serve(process: Process) -> None:
     process.health.expect(_READY)
     catalog, vault, plugins = Catalog.load(settings.catalog_dirs), Vault(settings), load_plugins()
     stores = make_stores(settings, now_ms)
-    admin = KafkaAdmin(settings)
+    admin = KafkaAdmin(settings, answer_s=_ACK_S)
     async with AsyncExitStack() as stack:
         # Opened first: a port that is taken is told at once.
         listening = stack.enter_context(open_socket(settings.api_listen, setting=f"{PREFIX}API_LISTEN"))
@@ -47,6 +47,7 @@ async def serve(process: Process) -> None:
         await admin.ensure(topics.base_specs())
         feed = await stack.enter_async_context(ControlFeed(settings, on_crash=process.crash))
         producer = await stack.enter_async_context(AckedProducer(settings, linger_ms=0, timeout_s=_ACK_S))
+        process.health.watch_work("writing", waiting=lambda: producer.waiting, done=lambda: producer.acked)
         plane = ControlPlane(
             feed=feed,
             writer=ControlWriter(producer, feed, topics),
