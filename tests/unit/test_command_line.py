@@ -116,3 +116,28 @@ def test_a_catalogue_that_is_not_there() -> None:
 
     assert done.returncode == 5
     assert one_sentence(done) == "/nowhere/catalog.yaml cannot be read: No such file or directory"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            ("--products", "voise"),
+            "'voise' is no product (did you mean voice?): choose from messaging, voice, taskrouter, conversations",
+        ),
+        (("--rate", "fast"), "'fast' is no rate: a number of events a second above 0 and up to 100,000, or max"),
+        (("--rate", "-1"), "'-1' is no rate"),
+        (("--rate", "nan"), "'nan' is no rate"),
+        (("--duration", "soon"), "'soon' is not a duration"),
+        (("--duration", "1s", "--count", "1"), "--duration and --count exclude each other"),
+        (("--print", "-o", "json"), "--print and -o json exclude each other"),
+        (("--start", "2026-01-01T00:00:00"), "has no offset: end it with Z"),
+    ],
+    ids=str,
+)
+def test_a_simulation_that_cannot_be(arguments: Sequence[str], words: str) -> None:
+    done = run(["simulate", "--account", ACCOUNT, *arguments])
+
+    assert done.returncode == 2
+    assert words in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
