@@ -25,6 +25,7 @@ from producers.simulator import Scenario, SimulatedProduct, default_products, kn
 _MAX_RATE: Final = 100_000  # more than one process can make; who wants all that it can says so
 _FULL_SPEED: Final = ("max", "0")
 _ALL: Final = "all"
+_LATEST_START: Final = datetime(9000, 1, 1, tzinfo=UTC)  # a thousand years before the last that can be told
 _BACK: Final = timedelta(days=1)  # simulated time goes faster than life: this far back it stays behind it for hours
 
 
@@ -47,6 +48,8 @@ class _Parsed(click.ParamType):
             return self._parse(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+        except OverflowError:
+            self.fail(f"{value!r} is too much", param, ctx)
 
 
 def _account(text: str) -> str:
@@ -84,6 +87,13 @@ def _rate(text: str) -> float | str:
             "as many as possible"
         )
     return rate
+
+
+def _start(text: str) -> datetime:
+    at = parse_rfc3339(text)
+    if at >= _LATEST_START:
+        raise ValueError(f"{text!r} is too late: simulated time would come to its end")
+    return at
 
 
 def _account_option(*, several: bool) -> Callable[[FC], FC]:
@@ -135,7 +145,7 @@ def publish(file: BinaryIO, account: str | None, output: str) -> None:
     "--products", type=_Parsed("A,B", _products), default=_ALL, show_default=True, help="Whose events, with commas."
 )
 @click.option("--seed", type=int, help="Same seed and start, same events; default: another one each time.")
-@click.option("--start", type=_Parsed("TIME", parse_rfc3339), help="When the first story begins; default: a day ago.")
+@click.option("--start", type=_Parsed("TIME", _start), help="When the first story begins; default: a day ago.")
 @click.option(
     "--concurrency", type=click.IntRange(1, 10_000), default=200, show_default=True, help="Stories at a time."
 )

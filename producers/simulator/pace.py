@@ -8,7 +8,7 @@ from typing import Final
 from eventstreams.events import Event
 
 _MAX_BATCH: Final = 1000  # bounds memory where the taker is slower than the rate; it then catches up
-_FULL_SPEED_BATCH: Final = 10_000  # some tenths of a second of publishing: as long as it takes to notice a Ctrl-C
+_FULL_SPEED_BATCH: Final = 5_000  # some tenths of a second of publishing: as long as it takes to notice a Ctrl-C
 _TICK_S: Final = 0.005  # above 200 events/s they come in batches
 
 

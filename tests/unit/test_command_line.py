@@ -149,6 +149,9 @@ def test_a_catalogue_that_is_not_there() -> None:
         (("--duration", "1s", "--count", "1"), "--duration and --count exclude each other"),
         (("--print", "-o", "json"), "--print and -o json exclude each other"),
         (("--start", "2026-01-01T00:00:00"), "has no offset: end it with Z"),
+        (("--start", "9999-12-31T23:59:59Z"), "'9999-12-31T23:59:59Z' is too late"),
+        (("--start", "0001-01-01T00:00:00+10:00"), "is too much"),
+        (("--duration", "9999999999999d"), "'9999999999999d' is too much"),
     ],
     ids=str,
 )
