@@ -92,14 +92,30 @@ class Scene:
 
     # -- what happens ------------------------------------------------------------------------------------------------
 
-    def event(self, event_type: str, source: str, data: Mapping[str, object], *, key: str | None = None) -> Event:
-        """An event that happens now. ``key``: what keeps the order of its events, where that is not ``source``."""
+    def event(
+        self,
+        event_type: str,
+        source: str,
+        data: Mapping[str, object],
+        *,
+        key: str | None = None,
+        event_id: str | None = None,
+    ) -> Event:
+        """An event that happens now.
+
+        Args:
+            event_type: A type of the catalogue.
+            source: REST path of the resource.
+            data: As the newest version of the type's schema has it.
+            key: What keeps the order of its events, where that is not ``source``.
+            event_id: Where the data has it too; default: a new one.
+        """
         return Event(
             type=event_type,
             source=source,
             account_sid=self.company.account_sid,
             data=data,
-            id=f"EZ{self.rng.getrandbits(128):032x}",
+            id=event_id or f"EZ{self.rng.getrandbits(128):032x}",
             time=self.time,
             partition_key=key,
         )

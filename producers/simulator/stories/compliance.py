@@ -125,7 +125,7 @@ def number(scene: Scene) -> Story:
             }
             if status == "failed":
                 data |= {"errorcode": "30007", "errordescription": "The number is with another campaign."}
-            yield scene.event(f"{_PREFIX}.number-{direction}.{status}", f"/v1/PhoneNumbers/{sid}", data)
+            yield scene.event(f"{_PREFIX}.number-{direction}.{status}", f"/v1/a2p/PhoneNumbers/{sid}", data)
             scene.wait_about(_REVIEW_S)
         if failed:
             return

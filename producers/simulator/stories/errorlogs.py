@@ -28,7 +28,9 @@ def trouble(scene: Scene) -> Story:
             "error_code": code,
             "payload": '{"url":"https://customer.example/hook"}',
         }
-        yield scene.event("com.twilio.error-logs.error.logged", f"/v1/Alerts/{sid}", data, key=correlation)
+        yield scene.event(
+            "com.twilio.error-logs.error.logged", f"/v1/Alerts/{sid}", data, key=correlation, event_id=sid
+        )
         scene.wait_about(20)
 
 

@@ -23,14 +23,14 @@ def link(scene: Scene) -> Story:
         "from": scene.pick(scene.company.phones).number,
         "link": f"https://shop.example/{page}",
         "shortened_link": f"https://s.example/{scene.rng.getrandbits(40):010x}",
-        "link_create_time": scene.stamp_s,
+        "link_create_time": scene.stamp,
     }
     key = str(data["message_sid"])
     yield scene.event(f"{_PREFIX}.link-shortened", "/v1/LinkShortening/Links", data, key=key)
     chance = _P_CLICKED
     while scene.happens(chance):
         scene.wait_about(180, spread=1)
-        clicked = {**data, "click_time": scene.stamp_s, "user_agent": scene.pick(_BROWSERS)}
+        clicked = {**data, "click_time": scene.stamp, "user_agent": scene.pick(_BROWSERS)}
         yield scene.event(f"{_PREFIX}.link-clicked", "/v1/LinkShortening/Clicks", clicked, key=key)
         chance = _P_AGAIN
 

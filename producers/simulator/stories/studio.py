@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from eventstreams.events import Event
 from producers.simulator.scene import Scene
 from producers.simulator.story import SimulatedProduct, Story
 
@@ -16,6 +17,11 @@ def execution(scene: Scene) -> Story:
     company, sid = scene.company, scene.sid("FN")
     flow, address, began = company.sid("FW", "orders"), scene.customer().number, scene.stamp
     source = f"/v2/Flows/{flow}/Executions/{sid}"
+
+    def passed(step: dict[str, object]) -> Event:
+        steps = f"{source}/Steps/{step['step_sid']}"
+        return scene.event("com.twilio.studio.flow.step.ended", steps, step, key=source)
+
     ids: dict[str, object] = {"execution_sid": sid, "account_sid": company.account_sid, "flow_sid": flow}
     about: dict[str, object] = {
         **ids,
@@ -42,11 +48,9 @@ def execution(scene: Scene) -> Story:
         previous = step["step_sid"]
         if scene.happens(_P_HUNG_UP):
             reason = scene.pick_weighted(_LEFT)
-            yield scene.event(
-                "com.twilio.studio.flow.step.ended", source, {**step, "name": "hangup", "transitioned_to": "Ended"}
-            )
+            yield passed({**step, "name": "hangup", "transitioned_to": "Ended"})
             break
-        yield scene.event("com.twilio.studio.flow.step.ended", source, step)
+        yield passed(step)
     scene.wait(0.01, 0.1)
     ended = {**about, "status": "ended", "ended_reason": reason, "date_updated": scene.stamp}
     yield scene.event("com.twilio.studio.flow.execution.ended", source, ended)

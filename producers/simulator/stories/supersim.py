@@ -62,9 +62,9 @@ PRODUCT: Final = SimulatedProduct("supersim", 2, {connection: 1}, by_default=Fal
 
 def _event(scene: Scene, name: str, device: str, network: tuple[str, str, str], **more: object) -> Event:
     company, (country, code, network_name) = scene.company, network
-    sim = company.sid("HS", device)
+    sim, event_sid = company.sid("HS", device), scene.sid("EZ")
     data: dict[str, object] = {
-        "event_sid": scene.sid("EZ"),
+        "event_sid": event_sid,
         "event_type": f"{_PREFIX}.{name}",
         "account_sid": company.account_sid,
         "sim_sid": sim,
@@ -77,4 +77,4 @@ def _event(scene: Scene, name: str, device: str, network: tuple[str, str, str], 
         "apn": "super",
         **more,
     }
-    return scene.event(f"{_PREFIX}.{name}", f"/v1/Sims/{sim}", data)
+    return scene.event(f"{_PREFIX}.{name}", f"/v1/Sims/{sim}", data, event_id=event_sid)

@@ -118,7 +118,7 @@ class _Verification:
         }
         if status == "approved":
             data["verified_at"] = scene.stamp
-        return scene.event(f"com.twilio.accountsecurity.verify.verification.{status}", self._source(scene), data)
+        return self._event(scene, f"verification.{status}", data)
 
     def _message(self, scene: Scene, attempt: _Attempt, **more: object) -> Event:
         country, network = scene.pick(CARRIERS)
@@ -138,9 +138,10 @@ class _Verification:
             "is_fallback": False,
             **more,
         }
-        name = attempt.status.lower()
-        return scene.event(f"com.twilio.accountsecurity.verify.message.{name}", self._source(scene), data)
+        return self._event(scene, f"message.{attempt.status.lower()}", data)
 
-    def _source(self, scene: Scene) -> str:
+    def _event(self, scene: Scene, name: str, data: dict[str, object]) -> Event:
         company = scene.company
-        return f"/v1/Accounts/{company.account_sid}/Services/{company.sid('VA')}/Verifications/{self.sid}"
+        source = f"/v1/Accounts/{company.account_sid}/Services/{company.sid('VA')}/Verifications/{self.sid}"
+        event_id = f"{scene.rng.getrandbits(256):064x}"  # as the reference has it: a hash
+        return scene.event(f"com.twilio.accountsecurity.verify.{name}", source, data, event_id=event_id)

@@ -109,5 +109,6 @@ def _stay(scene: Scene, room: _Room, identity: str) -> Story:
             "duration_sec": left["duration_sec"],
             "processing_state": "complete",
         }
-        yield scene.event(f"{_PREFIX}.track-summary.complete", source, track, key=room.sid)
+        source_of_track = f"/v1/Video/Rooms/{room.sid}/Tracks/{track['track_sid']}"
+        yield scene.event(f"{_PREFIX}.track-summary.complete", source_of_track, track, key=room.sid)
     yield scene.event(f"{_PREFIX}.participant-summary.complete", source, {**about, **left}, key=room.sid)

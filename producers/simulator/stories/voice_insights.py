@@ -102,7 +102,7 @@ def _summary(scene: Scene, call: Ended, state: str, carrier: str, pdd_ms: int) -
             "direction": call.direction.replace("-", "_"),
         },
     }
-    return scene.event(f"{_PREFIX}.call-summary.{state}", f"/v1/Voice/{call.sid}/Summary", data)
+    return scene.event(f"{_PREFIX}.call-summary.{state}", f"/v1/Voice/{call.sid}/Summary", data, key=call.sid)
 
 
 def _party(phone: Phone, role: str, *, carrier: str, connection: str) -> dict[str, object]:

@@ -26,7 +26,7 @@ class Resource:
         """The event ``com.twilio.voice.<name>``; ``more`` are parameters: with an ``ErrorCode`` nobody answered."""
         account, from_customer = scene.company.account_sid, name.startswith("api-request.")
         failed = "ErrorCode" in more
-        when = format_datetime(scene.time)
+        when, event_sid = format_datetime(scene.time), scene.sid("VW")
         url = (
             f"{_API}/{account}/{self.kind}/{self.sid}.json"
             if from_customer
@@ -34,7 +34,7 @@ class Resource:
         )
         data: dict[str, object] = {
             "sid": self.sid,
-            "eventSid": scene.sid("VW"),
+            "eventSid": event_sid,
             "requestDateCreated": when,
             "timestamp": scene.stamp,
             "request": {
@@ -51,4 +51,4 @@ class Resource:
             },
         }
         source = f"/2010-04-01/Accounts/{account}/{self.kind}/{self.sid}.json"
-        return scene.event(f"com.twilio.voice.{name}", source, data)
+        return scene.event(f"com.twilio.voice.{name}", source, data, key=self.sid, event_id=event_sid)
