@@ -11,6 +11,7 @@ from control_api.delivery_log.stores import Stores, make_stores
 from control_api.janitor import Janitor
 from control_api.plane import ControlPlane
 from control_api.redrive.opened import open_desk
+from control_api.registrar import registering
 from eventstreams.catalog import Catalog
 from eventstreams.control.feed import ControlFeed
 from eventstreams.control.records import Account
@@ -66,6 +67,7 @@ async def serve(process: Process) -> None:
         log = await _log_desk(process, plane, stack, stores)
         documents = SchemaDocuments(catalog, schema_base_url=settings.schema_base_url)
         app = make_app(plane, desk, process.health, documents=documents, log=log, ready_urls=settings.ready_urls)
+        await stack.enter_async_context(registering(settings, catalog))
         await stack.enter_async_context(serve_app(app, listening, drain_s=_DRAIN_S))
         process.health.met(_READY)
         process.log.info("api.listening", address=address_of(listening))
