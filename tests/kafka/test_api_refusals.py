@@ -69,7 +69,6 @@ Ask = Callable[[Any, str, str], object]
         pytest.param(
             lambda v1, sink, _: v1.subscriptions.create("d", NO_SINK, [{"type": SENT}]), 404, 91001, "", id="91001"
         ),
-        pytest.param(lambda v1, sink, _: v1.sinks.page(page_size=0), 400, 91002, "PageSize", id="91002"),
         pytest.param(lambda v1, sink, _: v1.sinks("DG1").update(description="d"), 400, 91006, "malformed", id="91006"),
         pytest.param(lambda v1, sink, _: v1.sinks(sink).delete(), 400, 91007, "is in use", id="91007"),
         pytest.param(lambda v1, _, sub: v1.subscriptions(sub).update(description=""), 400, 91101, "empty", id="91101"),
