@@ -4,15 +4,17 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
-from control_api import attempts, dead_letters, delivery, events, schema_documents, signing, sinks, subscriptions
+from control_api import attempts, dead_letters, delivery, events, schema_documents, signing
 from control_api.cors import add_cors
 from control_api.delivery_log.desk import LOG, LogDesk
 from control_api.forms import MAX_BODY_BYTES
+from control_api.operations import OPERATIONS
 from control_api.plane import PLANE, ControlPlane
 from control_api.readiness import readiness_routes
 from control_api.redrive.desk import DESK, Desk
 from control_api.redrive.jobs import JobKind
 from control_api.redrives import JobRoutes
+from control_api.sink_tests import TESTER, SinkTester
 from eventstreams.http import Authenticator, answer_errors, require_account
 from eventstreams.process import Health
 from eventstreams.schema_documents import SchemaDocuments
@@ -24,6 +26,7 @@ def make_app(
     health: Health,
     *,
     documents: SchemaDocuments,
+    tester: SinkTester,
     log: LogDesk | None = None,
     ready_urls: Sequence[str] = (),
 ) -> web.Application:
@@ -35,17 +38,10 @@ def make_app(
     app[PLANE] = plane
     app[DESK] = desk
     app[schema_documents.DOCUMENTS] = documents
+    app[TESTER] = tester
     if log is not None:
         app[LOG] = log
-    for path, resource in ((sinks.PATH, sinks), (subscriptions.PATH, subscriptions)):
-        app.add_routes(
-            [
-                web.post(path, resource.create),
-                web.get(path, resource.list_all),
-                web.get(f"{path}/{{sid}}", resource.fetch),
-                web.delete(f"{path}/{{sid}}", resource.delete),
-            ]
-        )
+    app.add_routes([operation.route() for operation in OPERATIONS])
     app.add_routes(
         [
             web.get(delivery.SINK_PATH, delivery.fetch_sink),

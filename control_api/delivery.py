@@ -6,13 +6,14 @@ An extension of the reference. While a sink or a subscription is paused its even
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Final, TypeVar
 
 from aiohttp import web
 
 from control_api import sinks, subscriptions
 from control_api.answers import json_answer
-from control_api.forms import Form, read_form
+from control_api.forms import Form, boolean, read_form
 from control_api.plane import PLANE, ControlPlane
 from eventstreams.control.records import SinkRecord, Subscription, Throttle
 from eventstreams.durations import format_duration, parse_duration
@@ -23,7 +24,6 @@ SUBSCRIPTION_PATH: Final = f"{subscriptions.PATH}/{{sid}}/Delivery"
 _LEAST_RATE: Final = 0.001  # an event in a quarter of an hour: less is a pause
 _MOST_RATE: Final = 1_000_000.0
 _LEAST_TTL: Final = timedelta(seconds=1)
-_BOOLEANS: Final = {"true": True, "false": False}
 
 T = TypeVar("T")
 
@@ -36,7 +36,7 @@ async def fetch_sink(request: web.Request) -> web.Response:
 async def update_sink(request: web.Request) -> web.Response:
     """Change ``Paused``, ``RateLimit`` or ``Throttle``; what is not named stays. In effect within seconds."""
     plane, form = request.app[PLANE], await read_form(request)
-    paused = _given(form, "Paused", _boolean)
+    paused = _given(form, "Paused", partial(boolean, "Paused"))
     rate_limit = _given(form, "RateLimit", _rate)
     throttle = _given(form, "Throttle", _throttle)
     _refuse_others(form, {"Paused", "RateLimit", "Throttle"})
@@ -62,7 +62,7 @@ async def fetch_subscription(request: web.Request) -> web.Response:
 async def update_subscription(request: web.Request) -> web.Response:
     """Change ``Paused`` or ``Ttl``; what is not named stays. A ttl counts for events accepted from now on."""
     plane, form = request.app[PLANE], await read_form(request)
-    paused = _given(form, "Paused", _boolean)
+    paused = _given(form, "Paused", partial(boolean, "Paused"))
     ttl_ms = _given(form, "Ttl", lambda text: _ttl_ms(text, plane.ttl))
     _refuse_others(form, {"Paused", "Ttl"})
     async with plane.writing:
@@ -110,13 +110,6 @@ def _refuse_others(form: Form, known: set[str]) -> None:
         raise RefusedError(f"Missing required parameter: name at least one of {', '.join(sorted(known))}{form.note}")
     if others := sorted({name for name, _ in form.fields} - known):
         raise RefusedError(f"{others[0][:100]} is no parameter here: there are {', '.join(sorted(known))}")
-
-
-def _boolean(text: str) -> bool:
-    value = _BOOLEANS.get(text.lower())
-    if value is None:
-        raise RefusedError("Paused must be true or false")
-    return value
 
 
 def _rate(text: str) -> float | None:

@@ -7,7 +7,7 @@ from control_api.redrive.dead_letter import DeadLetter
 from control_api.redrive.jobs import JobKind
 from control_api.redrive.selection import Selection, Selector, SkipReason
 from eventstreams.control.records import Subscription, SubscriptionState
-from eventstreams.headers import again_headers
+from eventstreams.headers import ACCOUNT, again_headers
 from eventstreams.kafka.records import Record
 from eventstreams.kafka.transaction import Outgoing
 from eventstreams.topics import Topics
@@ -66,11 +66,13 @@ class Copier:
             return SkipReason.SUBSCRIPTION_DELETED
         if subscription.account_sid != self._selection.account_sid:
             return SkipReason.OTHER_ACCOUNT
+        owner = subscription.account_sid
         headers = again_headers(
             record.headers,
             accepted_at_ms=accepted_ms,
             deadline_ms=now_ms + (subscription.ttl_ms or self._default_ttl_ms),
             subscription_sid=subscription.sid,
+            subscriber_sid=None if dict(record.headers).get(ACCOUNT) == owner.encode() else owner,
             job_sid=self._job_sid,
         )
         topic = self._topics.subscription(subscription.sink_type, subscription.sid)
