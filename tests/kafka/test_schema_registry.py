@@ -183,12 +183,17 @@ async def test_the_api_registers_them_when_it_starts_and_one_refused_schema_stop
 
 
 async def test_the_api_is_ready_whether_or_not_its_registry_answers(settings: Settings) -> None:
-    async def never(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
-        await reader.read()
+    connections: list[asyncio.StreamWriter] = []
+
+    async def never(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(writer)
 
     hanging = await asyncio.start_server(never, "127.0.0.1", 0)
     async with hanging:
         for port in (9, hanging.sockets[0].getsockname()[1]):
             told = settings.model_copy(update={"schema_registry_url": f"http://127.0.0.1:{port}"})
-            async with asyncio.timeout(60), serving(told):
+            async with asyncio.timeout(100), serving(told):
                 pass  # it is ready, and then it ends although the registry has not answered
+        for writer in connections:
+            writer.close()
+            await writer.wait_closed()
