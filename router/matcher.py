@@ -1,4 +1,4 @@
-"""Which subscriptions an event is for. Pure; from its headers alone, never from its value.
+"""Which subscriptions an event may be for, their filters aside. Pure; from its headers alone, never from its value.
 
 A lookup costs the same with ten subscriptions as with a hundred thousand: one dictionary, by account and type.
 """
@@ -12,13 +12,20 @@ from eventstreams.control.snapshot import Change, Snapshot
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One subscription's interest in one event type."""
+    """One subscription's interest in one event type.
+
+    Attributes:
+        filter: What else must hold of an event, in CEL; None: nothing.
+        schema_version: In which its data is delivered, hence filtered.
+    """
 
     subscription_sid: str
     sink_type: str
     topic: str
     since_ms: int
     ttl_ms: int
+    filter: str | None
+    schema_version: int
 
 
 TopicOf = Callable[[str, str], str]
@@ -76,6 +83,8 @@ class Matcher:
                 self._topic_of(subscription.sink_type, subscription.sid),
                 each.since_ms or 0,
                 subscription.ttl_ms or self._default_ttl_ms,
+                subscription.filter,
+                each.schema_version,
             )
             self._routes[key] = (*self._routes.get(key, ()), route)
 

@@ -95,6 +95,7 @@ class Subscription:
     Attributes:
         ttl_ms: How long its events are tried after they were accepted, at most the setting; None: the setting.
         paused: Its events wait, bounded by their deadlines.
+        filter: In CEL (``eventstreams.filters``); only events for which it is true are for the sink. None: all are.
     """
 
     sid: str
@@ -108,6 +109,7 @@ class Subscription:
     state: SubscriptionState = SubscriptionState.ACTIVE
     ttl_ms: int | None = None
     paused: bool = False
+    filter: str | None = None
 
     def dated(self, at_ms: int) -> Self:
         """This subscription with ``since_ms`` filled in where it is open."""
