@@ -4,7 +4,18 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
-from control_api import attempts, dead_letters, delivery, events, schema_documents, signing, sinks, subscriptions
+from control_api import (
+    attempts,
+    dead_letters,
+    delivery,
+    events,
+    filter_previews,
+    filters,
+    schema_documents,
+    signing,
+    sinks,
+    subscriptions,
+)
 from control_api.cors import add_cors
 from control_api.delivery_log.desk import LOG, LogDesk
 from control_api.forms import MAX_BODY_BYTES
@@ -13,6 +24,7 @@ from control_api.readiness import readiness_routes
 from control_api.redrive.desk import DESK, Desk
 from control_api.redrive.jobs import JobKind
 from control_api.redrives import JobRoutes
+from eventstreams.filters import FilterChecker
 from eventstreams.http import Authenticator, answer_errors, require_account
 from eventstreams.process import Health
 from eventstreams.schema_documents import SchemaDocuments
@@ -35,6 +47,7 @@ def make_app(
     app[PLANE] = plane
     app[DESK] = desk
     app[schema_documents.DOCUMENTS] = documents
+    app[filters.CHECKER] = FilterChecker(plane.catalog)
     if log is not None:
         app[LOG] = log
     for path, resource in ((sinks.PATH, sinks), (subscriptions.PATH, subscriptions)):
@@ -54,6 +67,7 @@ def make_app(
             web.post(delivery.SUBSCRIPTION_PATH, delivery.update_subscription),
         ]
     )
+    app.add_routes([web.post(filter_previews.PATH, filter_previews.create)])
     app.add_routes([web.get(signing.PATH, signing.fetch), web.post(signing.PATH, signing.rotate)])
     app.add_routes(
         [

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from control_api.answers import json_answer, list_answer, timestamp
 from control_api.codes import Code, refused
+from control_api.filters import check_filter, filter_in
 from control_api.forms import Form, read_form
 from control_api.plane import MAX_SUBSCRIPTIONS, PLANE, ControlPlane
 from control_api.subscribed_types import parse_types
@@ -32,6 +33,7 @@ async def create(request: web.Request) -> web.Response:
                 Code.SUBSCRIPTION_NOT_CREATED,
                 f"Subscription not created: the account has {MAX_SUBSCRIPTIONS} subscriptions, the most it may",
             )
+        text = check_filter(request, filter_in(form), types)
         now_ms = plane.clock()
         subscription = Subscription(
             sid=new_sid(SidKind.SUBSCRIPTION),
@@ -42,6 +44,7 @@ async def create(request: web.Request) -> web.Response:
             types=types,
             created_ms=now_ms,
             updated_ms=now_ms,
+            filter=text,
         )
         await plane.admin.ensure([plane.topics.subscription_spec(sink.sink_type, subscription.sid)])
         await plane.writer.put(subscription)

@@ -76,6 +76,7 @@ class Works:
             feed=self.feed,
             control=self.house.feed,
             admin=self.house.admin,
+            codec=self.house.codec,
             metrics=Metrics(),
             clock=now_ms,
             sleep=sleep,
