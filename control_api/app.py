@@ -11,8 +11,10 @@ from control_api import (
     events,
     filter_previews,
     filters,
+    retry_schedule,
     schema_documents,
     signing,
+    sink_health,
     sinks,
     subscriptions,
 )
@@ -67,6 +69,7 @@ def make_app(
             web.post(delivery.SUBSCRIPTION_PATH, delivery.update_subscription),
         ]
     )
+    app.add_routes([web.get(retry_schedule.PATH, retry_schedule.fetch), web.get(sink_health.PATH, sink_health.fetch)])
     app.add_routes([web.post(filter_previews.PATH, filter_previews.create)])
     app.add_routes([web.get(signing.PATH, signing.fetch), web.post(signing.PATH, signing.rotate)])
     app.add_routes(

@@ -10,7 +10,7 @@ from eventstreams.filters.filter import Answer, Data, Filter, Verdict
 from eventstreams.filters.language import FilterError
 from eventstreams.telemetry.logging import get_logger
 
-_COMPILED_BOUND: Final = 10_000  # texts kept compiled, some 10 KiB each; more are compiled again when it is their turn
+_COMPILED_BOUND: Final = 10_000  # texts kept compiled, some 5 KiB each; more are compiled again when it is their turn
 
 _log = get_logger(__name__)
 

@@ -10,7 +10,7 @@ from eventstreams.filters.filter import ATTRIBUTE_TYPES, DATA, Filter
 from eventstreams.filters.language import Dialect, FilterError, LibraryRefusal, message_type, refuse_unfit
 from eventstreams.filters.refusals import in_words
 
-_KNOWN_BOUND: Final = 500  # schema versions kept ready, some 30 KiB each; the catalogue has a third as many
+_KNOWN_BOUND: Final = 250  # schema versions kept ready, some 110 KiB each; the catalogue has half as many
 
 
 class FilterChecker:
