@@ -53,5 +53,6 @@ def _compile(text: str) -> Filter | str:
     try:
         return Filter(text)
     except FilterError as error:
-        _log.warning("filter.unreadable", error=str(error), follows="every event of its subscriptions is delivered")
+        # Not the text, nor what the library says of it: it can hold anything.
+        _log.warning("filter.unreadable", characters=len(text), follows="every event of its subscriptions is delivered")
         return f"this release cannot read the filter: {error}"

@@ -7,9 +7,10 @@ from eventstreams.catalog import Catalog, SchemaVersion
 from eventstreams.control.records import SubscribedType
 from eventstreams.filters.descriptions import OUTERMOST, Description
 from eventstreams.filters.filter import ATTRIBUTE_TYPES, DATA, Filter
-from eventstreams.filters.language import Dialect, FilterError, LibraryRefusal, message_type, refuse_unfit
+from eventstreams.filters.language import ANYTHING, Dialect, FilterError, LibraryRefusal, message_type, refuse_unfit
 from eventstreams.filters.refusals import in_words
 
+_ANY_DATA: Final = Dialect({**ATTRIBUTE_TYPES, DATA: ANYTHING})
 _KNOWN_BOUND: Final = 250  # schema versions kept ready, some 110 KiB each; the catalogue has half as many
 
 
@@ -23,12 +24,18 @@ class FilterChecker:
     def check(self, text: str, types: Iterable[SubscribedType]) -> Filter:
         """``text`` as a filter, if it fits the data of each of ``types`` as its subscriber gets it.
 
+        Without types any field will do: check again when there is one.
+
         Raises:
             FilterError: it does not; says the place in it, the event type, and what would be right.
         """
         refuse_unfit(text)
-        for schema, event_type in self._schemas(types).items():
-            self._check_one(text, schema, event_type)
+        schemas = self._schemas(types)
+        for schema, event_type in schemas.items():
+            dialect, fields = self._of(schema)
+            _check(text, dialect, fields, about=f"{event_type} in version {schema.version}")
+        if not schemas:
+            _check(text, _ANY_DATA, {}, about="")
         return Filter(text)
 
     def _schemas(self, types: Iterable[SubscribedType]) -> Mapping[SchemaVersion, str]:
@@ -41,16 +48,6 @@ class FilterChecker:
                 found.setdefault(schema, each.type)
         return found
 
-    def _check_one(self, text: str, schema: SchemaVersion, event_type: str) -> None:
-        dialect, fields = self._of(schema)
-        try:
-            program = dialect.compile(text)
-        except LibraryRefusal as refusal:
-            about = f"{event_type} in version {schema.version}"
-            raise FilterError(in_words(refusal, fields=fields, about=about)) from None
-        if not program.is_boolean:
-            raise FilterError("it must be true or false: compare with something")
-
     def _of(self, schema: SchemaVersion) -> tuple[Dialect, Mapping[str, Sequence[str]]]:
         key = schema.schema_id, schema.version
         found = self._known.get(key)
@@ -61,3 +58,12 @@ class FilterChecker:
             if len(self._known) < _KNOWN_BOUND:
                 self._known[key] = found
         return found
+
+
+def _check(text: str, dialect: Dialect, fields: Mapping[str, Sequence[str]], *, about: str) -> None:
+    try:
+        program = dialect.compile(text)
+    except LibraryRefusal as refusal:
+        raise FilterError(in_words(refusal, fields=fields, about=about)) from None
+    if not program.is_boolean:
+        raise FilterError("it must be true or false: compare with something")

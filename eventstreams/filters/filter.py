@@ -95,7 +95,7 @@ class Filter:
             try:
                 self._program = _WITH_DATA.compile(text)
             except LibraryRefusal as refusal:
-                raise FilterError(str(refusal)) from None
+                raise FilterError(str(refusal).partition("\n")[0]) from None
             self.needs_data = True
         if not self._program.may_be_boolean:
             raise FilterError("it is neither true nor false")

@@ -177,6 +177,20 @@ def test_a_filter_sees_only_what_the_pinned_version_has(checker: FilterChecker, 
         checker.check(f"has(data.{min(added)})", [old])
 
 
+def test_without_types_only_the_language_is_checked(checker: FilterChecker) -> None:
+    assert checker.check("data.whatever == 1", []).needs_data
+
+    with pytest.raises(FilterError, match="there is no colour, only id"):
+        checker.check("colour == 1", [])
+    with pytest.raises(FilterError, match="it must be true or false"):
+        checker.check("data.whatever", [])
+
+
+def test_times_at_the_ends_of_the_calendar_are_compared() -> None:
+    for text in (b"0001-01-01T00:00:00Z", b"9999-12-31T23:59:59.999Z", b"0001-01-01T00:00:00+10:00", b""):
+        assert verdict("time < timestamp('2026-01-01T00:00:00Z')", headers={**HEADERS, "ce_time": text}) in set(Verdict)
+
+
 def test_inner_records_lists_and_maps_are_checked_too(checker: FilterChecker) -> None:
     checker.check("'x' in data.tags", [CALL])
 
