@@ -75,7 +75,15 @@ async def deliver(settings: Settings, count: int, *, logging: bool) -> float:
             )
             if logging:
                 log.attempted(
-                    record, waybill, event, Delivered(), sink_sid=sink, began_ms=now_ms(), duration_ms=3, rest=None
+                    record,
+                    waybill,
+                    event,
+                    Delivered(),
+                    account_sid=account,
+                    sink_sid=sink,
+                    began_ms=now_ms(),
+                    duration_ms=3,
+                    rest=None,
                 )
             if number % _TURN == 0:
                 await asyncio.sleep(0.05)

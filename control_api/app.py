@@ -15,17 +15,17 @@ from control_api import (
     schema_documents,
     signing,
     sink_health,
-    sinks,
-    subscriptions,
 )
 from control_api.cors import add_cors
 from control_api.delivery_log.desk import LOG, LogDesk
 from control_api.forms import MAX_BODY_BYTES
+from control_api.operations import OPERATIONS
 from control_api.plane import PLANE, ControlPlane
 from control_api.readiness import readiness_routes
 from control_api.redrive.desk import DESK, Desk
 from control_api.redrive.jobs import JobKind
 from control_api.redrives import JobRoutes
+from control_api.sink_tests import TESTER, SinkTester
 from eventstreams.filters import FilterChecker
 from eventstreams.http import Authenticator, answer_errors, require_account
 from eventstreams.process import Health
@@ -38,6 +38,7 @@ def make_app(
     health: Health,
     *,
     documents: SchemaDocuments,
+    tester: SinkTester,
     log: LogDesk | None = None,
     ready_urls: Sequence[str] = (),
 ) -> web.Application:
@@ -50,17 +51,10 @@ def make_app(
     app[DESK] = desk
     app[schema_documents.DOCUMENTS] = documents
     app[filters.CHECKER] = FilterChecker(plane.catalog)
+    app[TESTER] = tester
     if log is not None:
         app[LOG] = log
-    for path, resource in ((sinks.PATH, sinks), (subscriptions.PATH, subscriptions)):
-        app.add_routes(
-            [
-                web.post(path, resource.create),
-                web.get(path, resource.list_all),
-                web.get(f"{path}/{{sid}}", resource.fetch),
-                web.delete(f"{path}/{{sid}}", resource.delete),
-            ]
-        )
+    app.add_routes([operation.route() for operation in OPERATIONS])
     app.add_routes(
         [
             web.get(delivery.SINK_PATH, delivery.fetch_sink),

@@ -7,14 +7,15 @@ deadlines.
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Final, TypeVar
 
 from aiohttp import web
 
 from control_api import sinks, subscriptions
 from control_api.answers import json_answer
-from control_api.filters import check_filter, filter_in
-from control_api.forms import Form, read_form
+from control_api.filters import filter_in, with_filter
+from control_api.forms import Form, boolean, read_form
 from control_api.plane import PLANE, ControlPlane
 from eventstreams.control.records import SinkRecord, Subscription, Throttle
 from eventstreams.durations import format_duration, parse_duration
@@ -25,7 +26,6 @@ SUBSCRIPTION_PATH: Final = f"{subscriptions.PATH}/{{sid}}/Delivery"
 _LEAST_RATE: Final = 0.001  # an event in a quarter of an hour: less is a pause
 _MOST_RATE: Final = 1_000_000.0
 _LEAST_TTL: Final = timedelta(seconds=1)
-_BOOLEANS: Final = {"true": True, "false": False}
 
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ async def fetch_sink(request: web.Request) -> web.Response:
 async def update_sink(request: web.Request) -> web.Response:
     """Change ``Paused``, ``RateLimit`` or ``Throttle``; what is not named stays. In effect within seconds."""
     plane, form = request.app[PLANE], await read_form(request)
-    paused = _given(form, "Paused", _boolean)
+    paused = _given(form, "Paused", partial(boolean, "Paused"))
     rate_limit = _given(form, "RateLimit", _rate)
     throttle = _given(form, "Throttle", _throttle)
     _refuse_others(form, {"Paused", "RateLimit", "Throttle"})
@@ -67,7 +67,7 @@ async def update_subscription(request: web.Request) -> web.Response:
     A ttl counts for events accepted from now on, a filter for events that are routed from now on.
     """
     plane, form = request.app[PLANE], await read_form(request)
-    paused = _given(form, "Paused", _boolean)
+    paused = _given(form, "Paused", partial(boolean, "Paused"))
     ttl_ms = _given(form, "Ttl", lambda text: _ttl_ms(text, plane.ttl))
     text = filter_in(form)
     _refuse_others(form, {"Paused", "Ttl", "Filter"})
@@ -78,9 +78,8 @@ async def update_subscription(request: web.Request) -> web.Response:
             paused=subscription.paused if paused is None else paused[0],
             ttl_ms=subscription.ttl_ms if ttl_ms is None else ttl_ms[0],
         )
-        if text is not None and (text or None) != subscription.filter:
-            wanted = check_filter(request, text, subscription.types)
-            changed = replace(changed, filter=wanted, filter_since_ms=None)
+        if text is not None:
+            changed = with_filter(request, changed, text)
         if changed != subscription:
             changed = replace(changed, updated_ms=plane.clock())
             await plane.writer.put(changed)
@@ -120,13 +119,6 @@ def _refuse_others(form: Form, known: set[str]) -> None:
         raise RefusedError(f"Missing required parameter: name at least one of {', '.join(sorted(known))}{form.note}")
     if others := sorted({name for name, _ in form.fields} - known):
         raise RefusedError(f"{others[0][:100]} is no parameter here: there are {', '.join(sorted(known))}")
-
-
-def _boolean(text: str) -> bool:
-    value = _BOOLEANS.get(text.lower())
-    if value is None:
-        raise RefusedError("Paused must be true or false")
-    return value
 
 
 def _rate(text: str) -> float | None:

@@ -65,7 +65,11 @@ def _acceptance(found: Found, topic: str) -> Mapping[str, object]:
 
 def _show(found: Whereabouts, attempts_url: str, event_id: str) -> Mapping[str, object]:
     last, place, kept_back = found.last, found.place, found.kept_back
-    filters = {"EventId": event_id, "SubscriptionSid": found.subscription_sid}
+    filters = {"EventId": event_id}
+    if found.subscription_sid:
+        filters["SubscriptionSid"] = found.subscription_sid
+    elif found.sink_sid:
+        filters["SinkSid"] = found.sink_sid
     return {
         "subscription_sid": found.subscription_sid or None,
         "sink_sid": found.sink_sid,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -11,15 +12,46 @@ from eventstreams.http import RefusedError, read_body
 
 MAX_BODY_BYTES: Final = 256 << 10  # 1,000 event types as JSON objects, percent-encoded, and a long description
 FORM: Final = "application/x-www-form-urlencoded"
+_JSON: Final = "application/json"
+_UNTOLD: Final = "application/octet-stream"  # what a body is whose request says nothing of it
+_ONLY_FORMS: Final = f"The body must be {FORM}"
 _MAX_FIELDS: Final = 2000
+_BOOLEANS: Final = {"true": True, "false": False}
+
+
+def boolean(name: str, text: str) -> bool:
+    """The value of the parameter ``name``, as clients spell it.
+
+    Raises:
+        RefusedError: 400: it is neither true nor false.
+    """
+    value = _BOOLEANS.get(text.lower())
+    if value is None:
+        raise RefusedError(f"{name} must be true or false")
+    return value
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """The fields of a body, in order; ``note`` is added where one is missing because of the body's content type."""
+    """The fields of a body, in order.
+
+    Attributes:
+        note: What is wrong with a body that was passed over, in words that follow others; empty where none was.
+    """
 
     fields: Sequence[tuple[str, str]]
     note: str = ""
+
+    def given(self, name: str) -> str | None:
+        """The value of ``name``, which may be left out; the last one where there are several.
+
+        Raises:
+            RefusedError: 415: it may well be in the body, which is no form.
+        """
+        if self.note:
+            raise RefusedError(_ONLY_FORMS, status=HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+        values = self.all(name)
+        return values[-1] if values else None
 
     def all(self, name: str) -> Sequence[str]:
         """Every value of a field that may be repeated."""
@@ -38,13 +70,15 @@ class Form:
 
 
 async def read_form(request: web.Request) -> Form:
-    """The form in the body of ``request``; empty where the body is something else, as the reference has it.
+    """The form in the body of ``request``; empty where the body is JSON, which the reference passes over.
 
     Raises:
-        RefusedError: the body is too large, too slow, or no form although it says so.
+        RefusedError: the body is too large, too slow, of another type, or no form although it says so.
     """
     body = await read_body(request)
     if request.content_type != FORM:
+        if body and request.content_type not in {_JSON, _UNTOLD}:
+            raise RefusedError(_ONLY_FORMS, status=HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
         return Form((), f": the body must be {FORM}, not {request.content_type}" if body else "")
     try:
         text = body.decode("utf-8")

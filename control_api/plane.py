@@ -30,6 +30,8 @@ class ControlPlane:
         writing: Held while a write is checked and made, so that limits and references hold.
         ttl: How long an event is tried where its subscription asks for nothing shorter.
         public_url: Start of the URLs in answers; None: where the request was sent to.
+        must_validate: A sink is active once the id in a test event has come back.
+        one_subscription_per_sink: A second one is refused.
     """
 
     feed: ControlFeed
@@ -42,6 +44,8 @@ class ControlPlane:
     clock: Clock
     public_url: str | None
     ttl: timedelta
+    must_validate: bool = False
+    one_subscription_per_sink: bool = False
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def sinks_of(self, account_sid: str) -> Sequence[SinkRecord]:

@@ -11,7 +11,9 @@ from control_api.delivery_log.stores import Stores, make_stores
 from control_api.janitor import Janitor
 from control_api.plane import ControlPlane
 from control_api.redrive.opened import open_desk
+from control_api.sink_tests import SinkTester
 from eventstreams.catalog import Catalog
+from eventstreams.codec import Codec
 from eventstreams.control.feed import ControlFeed
 from eventstreams.control.records import Account
 from eventstreams.control.vault import Vault
@@ -58,17 +60,39 @@ async def serve(process: Process) -> None:
             clock=now_ms,
             public_url=settings.public_url,
             ttl=settings.ttl,
+            must_validate=settings.sink_validation == "strict",
+            one_subscription_per_sink=settings.one_subscription_per_sink,
         )
         await ensure_first_account(plane, settings)
         stack.callback(_watch(Janitor(plane), process).cancel)
         desk = await open_desk(process, plane, producer, stack)
         log = await _log_desk(process, plane, stack, stores)
         documents = SchemaDocuments(catalog, schema_base_url=settings.schema_base_url)
-        app = make_app(plane, desk, process.health, documents=documents, log=log, ready_urls=settings.ready_urls)
+        app = make_app(
+            plane,
+            desk,
+            process.health,
+            documents=documents,
+            tester=_tester(plane, producer, settings),
+            log=log,
+            ready_urls=settings.ready_urls,
+        )
         await stack.enter_async_context(serve_app(app, listening, drain_s=_DRAIN_S))
         process.health.met(_READY)
         process.log.info("api.listening", address=address_of(listening))
         await process.stopping.wait()
+
+
+def _tester(plane: ControlPlane, producer: AckedProducer, settings: Settings) -> SinkTester:
+    return SinkTester(
+        producer,
+        admin=plane.admin,
+        topics=plane.topics,
+        catalog=plane.catalog,
+        codec=Codec(plane.catalog, schema_base_url=settings.schema_base_url),
+        ttl=plane.ttl,
+        clock=plane.clock,
+    )
 
 
 async def _log_desk(

@@ -1,6 +1,7 @@
-"""``/v1/Sinks``: create, fetch, list, delete."""
+"""``/v1/Sinks``: create, fetch, list, update, delete."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Final
 
@@ -10,7 +11,7 @@ from pydantic import ValidationError
 
 from control_api.answers import json_answer, list_answer, timestamp
 from control_api.codes import Code, refused
-from control_api.forms import Form, read_form
+from control_api.forms import Form, boolean, read_form
 from control_api.plane import MAX_SINKS, PLANE, ControlPlane
 from eventstreams.control.records import SinkRecord, SinkStatus
 from eventstreams.http import ACCOUNT, RefusedError, not_found
@@ -18,14 +19,13 @@ from eventstreams.sids import SidKind, is_sid, new_sid
 from eventstreams.sinks.contract import AnySinkPlugin
 
 PATH: Final = "/v1/Sinks"
-_BOOLEANS: Final = {"true": True, "false": False}
 
 
 async def create(request: web.Request) -> web.Response:
-    """CreateSink. A sink is active at once."""
+    """CreateSink. A sink is active at once, unless it must be validated first."""
     plane, account = request.app[PLANE], request[ACCOUNT]
     form = await read_form(request)
-    description = _description(form)
+    description = _description(form, "created")
     plugin = _plugin(form.required("SinkType"), plane.plugins)
     config = _config(form.required("SinkConfiguration"), plugin)
     async with plane.writing:
@@ -38,7 +38,7 @@ async def create(request: web.Request) -> web.Response:
             description=description,
             sink_type=plugin.sink_type,
             configuration=plane.vault.lock(config),
-            status=SinkStatus.ACTIVE,
+            status=SinkStatus.INITIALIZED if plane.must_validate else SinkStatus.ACTIVE,
             created_ms=now_ms,
             updated_ms=now_ms,
         )
@@ -57,9 +57,7 @@ async def list_all(request: web.Request) -> web.Response:
     sinks = plane.sinks_of(account.sid)
     filters = {name: request.query[name] for name in ("InUse", "Status") if name in request.query}
     if "InUse" in filters:
-        wanted = _BOOLEANS.get(filters["InUse"].lower())
-        if wanted is None:
-            raise RefusedError("InUse must be true or false")
+        wanted = boolean("InUse", filters["InUse"])
         used = plane.used_sinks(account.sid)
         sinks = [sink for sink in sinks if (sink.sid in used) is wanted]
     if "Status" in filters:
@@ -74,6 +72,21 @@ async def list_all(request: web.Request) -> web.Response:
         position=lambda sink: (sink.created_ms, sink.sid),
         show=lambda sink: show(plane, request, sink),
     )
+
+
+async def update(request: web.Request) -> web.Response:
+    """UpdateSink: its description. What it delivers to is another sink."""
+    plane, form = request.app[PLANE], await read_form(request)
+    description = _description(form, "updated")
+    for name in ("SinkType", "SinkConfiguration"):
+        if form.all(name):
+            raise RefusedError(f"{name} of a sink cannot be changed: create another sink")
+    async with plane.writing:
+        sink = find(request)
+        if description != sink.description:
+            sink = replace(sink, description=description, updated_ms=plane.clock())
+            await plane.writer.put(sink)
+    return json_answer(show(plane, request, sink))
 
 
 async def delete(request: web.Request) -> web.Response:
@@ -128,10 +141,10 @@ def find(request: web.Request) -> SinkRecord:
     return sink
 
 
-def _description(form: Form) -> str:
+def _description(form: Form, done: str) -> str:
     description = form.required("Description")
     if not description.strip():
-        raise refused(Code.SINK_NOT_CREATED, "Sink not created: Description is empty")
+        raise refused(Code.SINK_NOT_CREATED, f"Sink not {done}: Description is empty")
     return description
 
 

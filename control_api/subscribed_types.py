@@ -7,11 +7,11 @@ from typing import Final
 import orjson
 
 from control_api.codes import Code, refused
-from eventstreams.catalog import Catalog, EventTypeStatus
+from eventstreams.catalog import Catalog, EventTypeStatus, Schema
 from eventstreams.control.records import SubscribedType
 from eventstreams.http import RefusedError
 
-_MAX_TYPES: Final = 1000  # far more than there are; bounds the work of one request
+MAX_TYPES: Final = 1000  # of a subscription: far more than there are; bounds the work of one request
 _MAX_SHOWN: Final = 200
 
 
@@ -28,8 +28,8 @@ def parse_types(values: Sequence[str], catalog: Catalog, *, sink_type: str) -> t
     """
     if not values:
         raise refused(Code.NO_EVENT_TYPES, "Subscription not created: the list of event types is empty")
-    if len(values) > _MAX_TYPES:
-        raise refused(Code.SUBSCRIPTION_NOT_CREATED, f"Subscription not created: more than {_MAX_TYPES} event types")
+    if len(values) > MAX_TYPES:
+        raise refused(Code.SUBSCRIPTION_NOT_CREATED, f"Subscription not created: more than {MAX_TYPES} event types")
     types = tuple(_parse_item(index, value, catalog, sink_type) for index, value in enumerate(values))
     names = [each.type for each in types]
     if twice := next((name for name in names if names.count(name) > 1), None):
@@ -67,7 +67,7 @@ def subscribable(name: str, version: int | None, catalog: Catalog, *, sink_type:
         case EventTypeStatus.RESTRICTED:
             raise RefusedError(f"Type {name} is restricted", status=HTTPStatus.CONFLICT)
         case EventTypeStatus.DISCONTINUED:
-            raise refused(Code.EVENT_TYPE_NOT_FOUND, f"Type is discontinued: {name}")
+            raise _discontinued(name)
         case EventTypeStatus.AVAILABLE | EventTypeStatus.DEPRECATED:
             pass
     schema = catalog.schemas[found.schema_id]
@@ -78,9 +78,31 @@ def subscribable(name: str, version: int | None, catalog: Catalog, *, sink_type:
             Code.SUBSCRIPTION_NOT_CREATED,
             f"Type {name} cannot be delivered to {sink_type} sinks, only to {', '.join(found.sinks)}",
         )
-    chosen = schema.latest if version is None else schema.version(version)
-    if chosen is None:
+    chosen = schema.latest.version if version is None else _existing(version, schema)
+    return SubscribedType(type=name, schema_version=chosen)
+
+
+def pinnable(name: str, version: int, catalog: Catalog) -> int:
+    """``version``, if event type ``name``, which is subscribed to, can be delivered in it.
+
+    Raises:
+        RefusedError: there is no such version, or the type is not delivered any more.
+    """
+    found = catalog.types.get(name)
+    if found is None:
+        raise refused(Code.EVENT_TYPE_NOT_FOUND, f"Type not found in the system: {name[:_MAX_SHOWN]}")
+    if found.status is EventTypeStatus.DISCONTINUED:
+        raise _discontinued(name)
+    return _existing(version, catalog.schemas[found.schema_id])
+
+
+def _existing(version: int, schema: Schema) -> int:
+    if schema.version(version) is None:
         raise RefusedError(
             f"Schema version {version} of {schema.id} does not exist: there are 1 to {schema.latest.version}"
         )
-    return SubscribedType(type=name, schema_version=chosen.version)
+    return version
+
+
+def _discontinued(name: str) -> RefusedError:
+    return refused(Code.EVENT_TYPE_NOT_FOUND, f"Type is discontinued: {name}")

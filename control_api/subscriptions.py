@@ -1,4 +1,4 @@
-"""``/v1/Subscriptions``: create, fetch, list, delete."""
+"""``/v1/Subscriptions``: create, fetch, list, update, delete."""
 
 from dataclasses import replace
 from http import HTTPStatus
@@ -8,23 +8,24 @@ from aiohttp import web
 
 from control_api.answers import json_answer, list_answer, timestamp
 from control_api.codes import Code, refused
-from control_api.filters import check_filter, filter_in
-from control_api.forms import Form, read_form
+from control_api.filters import check_filter, filter_in, with_filter
+from control_api.forms import Form, boolean, read_form
 from control_api.plane import MAX_SUBSCRIPTIONS, PLANE, ControlPlane
 from control_api.subscribed_types import parse_types
 from eventstreams.control.records import SinkRecord, SinkStatus, Subscription, SubscriptionState
-from eventstreams.http import ACCOUNT, not_found
+from eventstreams.http import ACCOUNT, RefusedError, not_found
 from eventstreams.sids import SidKind, is_sid, new_sid
 
 PATH: Final = "/v1/Subscriptions"
+_SUBACCOUNTS: Final = "ReceiveEventsFromSubaccounts"
 
 
 async def create(request: web.Request) -> web.Response:
     """CreateSubscription. Its topic exists before it is answered, so that no event is copied into the void."""
     plane, account = request.app[PLANE], request[ACCOUNT]
     form = await read_form(request)
-    description = _description(form)
-    sink_sid = form.required("SinkSid")
+    description = _description(form.required("Description"), "created")
+    sink_sid, from_subaccounts = form.required("SinkSid"), _from_subaccounts(form)
     async with plane.writing:
         sink = _sink(plane, account.sid, sink_sid)
         types = parse_types(form.all("Types"), plane.catalog, sink_type=sink.sink_type)
@@ -42,6 +43,7 @@ async def create(request: web.Request) -> web.Response:
             sink_type=sink.sink_type,
             description=description,
             types=types,
+            receive_events_from_subaccounts=from_subaccounts or False,
             created_ms=now_ms,
             updated_ms=now_ms,
             filter=text,
@@ -74,6 +76,27 @@ async def list_all(request: web.Request) -> web.Response:
     )
 
 
+async def update(request: web.Request) -> web.Response:
+    """UpdateSubscription: its description, and as an extension ``Filter``; what is not named stays."""
+    plane, form = request.app[PLANE], await read_form(request)
+    given, from_subaccounts = form.given("Description"), _from_subaccounts(form)
+    description = None if given is None else _description(given, "updated")
+    text = filter_in(form)
+    async with plane.writing:
+        subscription = find(request)
+        if form.given("SinkSid") not in {None, subscription.sink_sid}:
+            raise RefusedError("SinkSid of a subscription cannot be changed: create another subscription")
+        if from_subaccounts not in {None, subscription.receive_events_from_subaccounts}:
+            raise RefusedError(f"{_SUBACCOUNTS} cannot be changed: create another subscription")
+        changed = subscription if description is None else replace(subscription, description=description)
+        if text is not None:
+            changed = with_filter(request, changed, text)
+        if changed != subscription:
+            subscription = replace(changed, updated_ms=plane.clock())
+            await plane.writer.put(subscription)
+    return json_answer(show(plane, request, subscription))
+
+
 async def delete(request: web.Request) -> web.Response:
     """DeleteSubscription: it is gone at once for the API and the router; the janitor ends what it leaves behind."""
     plane = request.app[PLANE]
@@ -93,6 +116,7 @@ def show(plane: ControlPlane, request: web.Request, subscription: Subscription) 
         "date_updated": timestamp(subscription.updated_ms),
         "description": subscription.description,
         "sink_sid": subscription.sink_sid,
+        "receive_events_from_subaccounts": subscription.receive_events_from_subaccounts,
         "url": url,
         "links": {"subscribed_events": f"{url}/SubscribedEvents"},
     }
@@ -110,11 +134,15 @@ def find(request: web.Request) -> Subscription:
     return found
 
 
-def _description(form: Form) -> str:
-    description = form.required("Description")
+def _description(description: str, done: str) -> str:
     if not description.strip():
-        raise refused(Code.SUBSCRIPTION_NOT_CREATED, "Subscription not created: Description is empty")
+        raise refused(Code.SUBSCRIPTION_NOT_CREATED, f"Subscription not {done}: Description is empty")
     return description
+
+
+def _from_subaccounts(form: Form) -> bool | None:
+    text = form.given(_SUBACCOUNTS)
+    return None if text is None else boolean(_SUBACCOUNTS, text)
 
 
 def _sink(plane: ControlPlane, account_sid: str, sid: str) -> SinkRecord:
@@ -123,6 +151,8 @@ def _sink(plane: ControlPlane, account_sid: str, sid: str) -> SinkRecord:
         raise refused(Code.SINK_NOT_FOUND, f"Sink with SID {sid} was not found", status=HTTPStatus.NOT_FOUND)
     if sink.status is not SinkStatus.ACTIVE:
         raise refused(Code.SINK_NOT_ACTIVE, f"Subscription not created: sink {sid} is {sink.status}, not active")
+    if plane.one_subscription_per_sink and sid in plane.used_sinks(account_sid):
+        raise refused(Code.SINK_IN_USE, f"Sink with SID {sid} is in use")
     return sink
 
 

@@ -35,6 +35,7 @@ class Entry(NamedTuple):
         kind: Of ``EntryKind``.
         at_ms: When the attempt began, or when it died, by the worker's clock.
         attempt: The attempt's number, from 1; of what died: how many there were.
+        account_sid: Of the subscription: the event may be a subaccount's.
         duration_ms: How long the attempt took, its whole batch; None where there was none.
         accepted_ms: By the broker; None where the record did not say.
         deadline_ms: No attempt begins at or after this; None where the record did not say.

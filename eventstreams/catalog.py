@@ -159,6 +159,10 @@ class Catalog:
                 raise CatalogError(reading.problems[0])
         return cls(reading.products, dict(sorted(reading.types.items())), reading.schemas)
 
+    def discontinued(self) -> frozenset[str]:
+        """The event types that nobody gets any more, those who have subscribed them among them."""
+        return frozenset(name for name, each in self.types.items() if each.status is EventTypeStatus.DISCONTINUED)
+
     def newest_schema(self, event_type: str) -> SchemaVersion | None:
         """The newest version of the schema that ``event_type`` follows; None for an unknown type."""
         found = self.types.get(event_type)

@@ -31,6 +31,7 @@ PARTITION_KEY: Final = "ce_partitionkey"
 ACCEPTED_AT: Final = "es_accepted_at"
 DEADLINE: Final = "es_deadline"
 SUBSCRIPTION: Final = "es_subscription"
+SUBSCRIBER: Final = "es_subscriber"
 ATTEMPT: Final = "es_attempt"
 ATTEMPTS: Final = "es_attempts"
 FIRST_ATTEMPT_AT: Final = "es_first_attempt_at"
@@ -55,7 +56,7 @@ _REPLACED_ON_RETRY: Final = frozenset(
 )
 KNOWN: Final = frozenset(
     {*_REQUIRED, *_REPLACED_ON_RETRY, CONTENT_TYPE, SPECVERSION, SUBJECT, PARTITION_KEY}
-    | {ACCEPTED_AT, DEADLINE, SUBSCRIPTION, ATTEMPTS, REDRIVE}
+    | {ACCEPTED_AT, DEADLINE, SUBSCRIPTION, SUBSCRIBER, ATTEMPTS, REDRIVE}
 )
 """Every header that means something here."""
 
@@ -135,25 +136,51 @@ def event_headers(event: Event, *, dataschema: str) -> list[tuple[str, bytes]]:
 
 
 def routed_headers(
-    headers: Headers, *, accepted_at_ms: int, deadline_ms: int, subscription_sid: str
+    headers: Headers,
+    *,
+    accepted_at_ms: int,
+    deadline_ms: int,
+    subscription_sid: str,
+    subscriber_sid: str | None = None,
 ) -> list[tuple[str, bytes]]:
-    """The headers of a subscription's copy: the event's own, then when it was accepted and until when we try."""
-    return [
+    """The headers of a subscription's copy: the event's own, then when it was accepted and until when we try.
+
+    ``subscriber_sid``: the subscription's account, where that is another than the event's.
+    """
+    routed = [
         *(header for header in headers if not header[0].startswith("es_")),
         (ACCEPTED_AT, b"%d" % accepted_at_ms),
         (DEADLINE, b"%d" % deadline_ms),
         (SUBSCRIPTION, subscription_sid.encode()),
     ]
+    if subscriber_sid is not None:
+        routed.append((SUBSCRIBER, subscriber_sid.encode()))
+    return routed
 
 
 def again_headers(
-    headers: Headers, *, accepted_at_ms: int, deadline_ms: int, subscription_sid: str, job_sid: str
+    headers: Headers,
+    *,
+    accepted_at_ms: int,
+    deadline_ms: int,
+    subscription_sid: str,
+    subscriber_sid: str | None,
+    job_sid: str,
 ) -> list[tuple[str, bytes]]:
     """As ``routed_headers``, for a copy that the redrive or replay ``job_sid`` makes: a fresh start, and by whom."""
     routed = routed_headers(
-        headers, accepted_at_ms=accepted_at_ms, deadline_ms=deadline_ms, subscription_sid=subscription_sid
+        headers,
+        accepted_at_ms=accepted_at_ms,
+        deadline_ms=deadline_ms,
+        subscription_sid=subscription_sid,
+        subscriber_sid=subscriber_sid,
     )
     return [*routed, (REDRIVE, job_sid.encode())]
+
+
+def subscriber_of(headers: Mapping[str, bytes]) -> bytes | None:
+    """The account that a copy was made for: of its subscription, which may be for the events of subaccounts."""
+    return headers.get(SUBSCRIBER) or headers.get(ACCOUNT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ class DeadReason(StrEnum):
     NO_SUCH_STREAM = "no_such_stream"
     EXPIRED = "expired"
     SUBSCRIPTION_DELETED = "subscription_deleted"
+    TYPE_REMOVED = "type_removed"
     MISSING_HEADER = "missing_header"
     BAD_HEADER = "bad_header"
     UNKNOWN_EVENT_TYPE = "unknown_event_type"
@@ -74,6 +75,7 @@ _DEAD_CODES: Final = {
     DeadReason.NO_SUCH_STREAM: 93104,
     DeadReason.EXPIRED: 91300,
     DeadReason.SUBSCRIPTION_DELETED: 91300,
+    DeadReason.TYPE_REMOVED: 91300,
     DeadReason.MISSING_HEADER: 91303,
     DeadReason.BAD_HEADER: 91303,
     DeadReason.UNKNOWN_EVENT_TYPE: 91303,

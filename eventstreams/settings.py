@@ -139,6 +139,14 @@ class Settings(BaseSettings):
         (), description="Addresses that the API's /readyz asks too before it answers 200."
     )
 
+    sink_validation: Literal["always_valid", "strict"] = Field(
+        "always_valid",
+        description="`strict`: a sink is active, and can be subscribed, once the id in a test event was sent back.",
+    )
+    one_subscription_per_sink: bool = Field(
+        False, description="Refuse a second subscription that delivers to the same sink."
+    )
+
     catalog_dirs: Annotated[tuple[Path, ...], NoDecode, CommaSeparated] = Field(
         (), description="Folders with event types of your own, in the form of `avro/`."
     )

@@ -56,6 +56,10 @@ class Topics:
         """The dead letters of one sink type."""
         return f"{self._prefix}dead.{sink_type}"
 
+    def test(self, sink_type: str) -> str:
+        """Where the test events of the sinks of one type wait for their worker."""
+        return f"{self._prefix}test.{sink_type}"
+
     def sink_type_of_dead(self, topic: str) -> str | None:
         """Whose dead letters ``topic`` holds; None where it holds no sink type's."""
         start = f"{self._prefix}dead."
@@ -89,12 +93,17 @@ class Topics:
         ]
 
     def worker_specs(self, sink_type: str) -> list[TopicSpec]:
-        """The retry and dead-letter topics of one sink type."""
+        """The retry, dead-letter and test topics of one sink type."""
         partitions = self._settings.retry_partitions
         return [
             *(self._spec(name, partitions, retention_ms=self._waiting_ms()) for name in self.retries(sink_type)),
             self._spec(self.dead(sink_type), 1, retention_ms=_DEAD_LETTER_DAYS * _DAY_MS),
+            self.test_spec(sink_type),
         ]
+
+    def test_spec(self, sink_type: str) -> TopicSpec:
+        """One partition: a test is rare, and none waits for another there."""
+        return self._spec(self.test(sink_type), 1, retention_ms=self._waiting_ms())
 
     def subscription_spec(self, sink_type: str, subscription_sid: str) -> TopicSpec:
         """One partition: then a sink's order, throttle and breaker have exactly one owner."""

@@ -3,10 +3,10 @@
 A lookup costs the same with ten subscriptions as with a hundred thousand: one dictionary, by account and type.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 
-from eventstreams.control.records import Resource, Subscription, SubscriptionState
+from eventstreams.control.records import Account, Resource, Subscription, SubscriptionState
 from eventstreams.control.snapshot import Change, Snapshot
 
 
@@ -15,6 +15,7 @@ class Route:
     """One subscription's interest in one event type.
 
     Attributes:
+        family_of: Its account, where subaccounts count as well.
         filter: What else must hold of an event, in CEL; None: nothing.
         schema_version: In which its data is delivered, hence filtered.
     """
@@ -24,79 +25,110 @@ class Route:
     topic: str
     since_ms: int
     ttl_ms: int
+    family_of: str | None
     filter: str | None
     schema_version: int
 
 
 TopicOf = Callable[[str, str], str]
 _Key = tuple[bytes, bytes]
+_Index = dict[_Key, tuple[Route, ...]]
 
 
 class Matcher:
     """The routes of all subscriptions. Changes on the event loop; may be asked from one other thread at a time.
 
-    The values of the index are tuples that are replaced whole, so a reader sees a subscription before or after
-    a change, never in between.
+    The values of the indexes are tuples that are replaced whole, so a reader sees a subscription's interest in a type
+    before or after a change, never in between.
     """
 
-    def __init__(self, *, default_ttl_ms: int, topic_of: TopicOf) -> None:
+    def __init__(self, *, default_ttl_ms: int, topic_of: TopicOf, discontinued: Container[str] = ()) -> None:
         """A matcher without routes.
 
         Args:
             default_ttl_ms: For subscriptions that ask for no other.
             topic_of: Name of a subscription's topic, by sink type and subscription SID.
+            discontinued: Event types that nobody gets any more, subscribed or not.
         """
         self._default_ttl_ms = default_ttl_ms
         self._topic_of = topic_of
-        self._routes: dict[_Key, tuple[Route, ...]] = {}
+        self._discontinued = discontinued
+        self._routes: _Index = {}
+        self._family: _Index = {}  # of subscriptions that are for subaccounts too, by their own account
+        self._owners: dict[bytes, bytes] = {}  # of subaccounts
 
     def load(self, snapshot: Snapshot) -> None:
-        """Take in every subscription of ``snapshot``."""
+        """Take in every account and subscription of ``snapshot``."""
+        for account in snapshot.accounts.values():
+            self.apply(Change(None, account))
         for subscription in snapshot.subscriptions.values():
-            self._add(subscription)
+            self.apply(Change(None, subscription))
 
     def apply(self, change: Change) -> None:
         """Follow one change of the control topic."""
-        before, after = _active(change.before), _active(change.after)
-        if before is not None:
-            self._remove(before)
-        if after is not None:
-            self._add(after)
+        match change.after or change.before:
+            case Account(sid=sid):
+                self._own(sid.encode(), change.after)
+            case Subscription(sid=sid):
+                before, after = self._by_key(change.before), self._by_key(change.after)
+                for key in before.keys() | after.keys():
+                    _put(self._routes, key, sid, after.get(key))
+                    _put(self._family, key, sid, _for_family(after.get(key)))
+            case _:
+                return
 
     def match(self, account: bytes, event_type: bytes, accepted_at_ms: int) -> list[Route]:
         """The subscriptions that want an event of ``account`` and ``event_type``, accepted at that time."""
-        return [route for route in self._routes.get((account, event_type), ()) if route.since_ms <= accepted_at_ms]
+        found = self._routes.get((account, event_type), ())
+        if owner := self._owners.get(account):
+            found = (*found, *self._family.get((owner, event_type), ()))
+        return [route for route in found if route.since_ms <= accepted_at_ms]
 
     def route_to(self, topic: str) -> Route | None:
         """A route that leads to ``topic`` now. Looks through all; for the rare case of a topic that is missing."""
         found = (route for routes in self._routes.copy().values() for route in routes if route.topic == topic)
         return next(found, None)
 
-    def _add(self, subscription: Subscription) -> None:
-        if subscription.state is not SubscriptionState.ACTIVE:
-            return
-        for each in subscription.types:
-            key = (subscription.account_sid.encode(), each.type.encode())
-            route = Route(
-                subscription.sid,
-                subscription.sink_type,
-                self._topic_of(subscription.sink_type, subscription.sid),
+    def _own(self, sid: bytes, account: Resource | None) -> None:
+        owner = account.owner_account_sid if isinstance(account, Account) else None
+        if owner is None:
+            self._owners.pop(sid, None)
+        else:
+            self._owners[sid] = owner.encode()
+
+    def _by_key(self, resource: Resource | None) -> dict[_Key, Route]:
+        """The routes that ``resource`` asks for."""
+        if not isinstance(resource, Subscription) or resource.state is not SubscriptionState.ACTIVE:
+            return {}
+        account, topic = resource.account_sid, self._topic_of(resource.sink_type, resource.sid)
+        ttl_ms = resource.ttl_ms or self._default_ttl_ms
+        family_of = account if resource.receive_events_from_subaccounts else None
+        return {
+            (account.encode(), each.type.encode()): Route(
+                resource.sid,
+                resource.sink_type,
+                topic,
                 each.since_ms or 0,
-                subscription.ttl_ms or self._default_ttl_ms,
-                subscription.filter,
+                ttl_ms,
+                family_of,
+                resource.filter,
                 each.schema_version,
             )
-            self._routes[key] = (*self._routes.get(key, ()), route)
-
-    def _remove(self, subscription: Subscription) -> None:
-        for each in subscription.types:
-            key = (subscription.account_sid.encode(), each.type.encode())
-            left = tuple(route for route in self._routes.get(key, ()) if route.subscription_sid != subscription.sid)
-            if left:
-                self._routes[key] = left
-            else:
-                self._routes.pop(key, None)
+            for each in resource.types
+            if each.type not in self._discontinued
+        }
 
 
-def _active(resource: Resource | None) -> Subscription | None:
-    return resource if isinstance(resource, Subscription) and resource.state is SubscriptionState.ACTIVE else None
+def _for_family(route: Route | None) -> Route | None:
+    return None if route is None or route.family_of is None else route
+
+
+def _put(index: _Index, key: _Key, sid: str, route: Route | None) -> None:
+    """Let ``route`` stand for subscription ``sid`` under ``key``, in one step; None: nothing does."""
+    others = tuple(each for each in index.get(key, ()) if each.subscription_sid != sid)
+    if route is not None:
+        index[key] = (*others, route)
+    elif others:
+        index[key] = others
+    else:
+        index.pop(key, None)

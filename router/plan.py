@@ -55,7 +55,8 @@ class Planner:
         An event that is malformed or of no known type is one copy, for the router's dead-letter topic.
         """
         headers = dict(record.headers)
-        routes = self._matcher.match(headers.get(names.ACCOUNT, b""), headers.get(names.TYPE, b""), record.timestamp)
+        account = headers.get(names.ACCOUNT, b"")
+        routes = self._matcher.match(account, headers.get(names.TYPE, b""), record.timestamp)
         problem = self._problem(headers, matched=bool(routes))
         if problem is not None:
             return [self._dead(record, problem)]
@@ -71,6 +72,7 @@ class Planner:
                     accepted_at_ms=record.timestamp,
                     deadline_ms=record.timestamp + route.ttl_ms,
                     subscription_sid=route.subscription_sid,
+                    subscriber_sid=route.family_of if route.family_of and route.family_of.encode() != account else None,
                 ),
             )
             for route in routes

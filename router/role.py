@@ -35,7 +35,11 @@ async def route(process: Process) -> None:
     catalog = Catalog.load(settings.catalog_dirs)
     async with AsyncExitStack() as stack:
         feed = await stack.enter_async_context(ControlFeed(settings, on_crash=process.crash))
-        matcher = Matcher(default_ttl_ms=settings.ttl // _MILLISECOND, topic_of=topics.subscription)
+        matcher = Matcher(
+            default_ttl_ms=settings.ttl // _MILLISECOND,
+            topic_of=topics.subscription,
+            discontinued=catalog.discontinued(),
+        )
         matcher.load(feed.snapshot)
         feed.listen(matcher.apply)
         codec = Codec(catalog, schema_base_url=settings.schema_base_url)

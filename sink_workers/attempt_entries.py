@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from eventstreams.attempts import Entry, EntryKind
-from eventstreams.headers import ACCOUNT, ID, TYPE, Waybill, clip
+from eventstreams.headers import ID, TYPE, Waybill, clip, subscriber_of
 from eventstreams.kafka.records import Record
 from eventstreams.reasons import DeadReason
 from eventstreams.sids import SidKind, is_sid
@@ -31,6 +31,7 @@ def attempted(
     event: OutboundEvent,
     outcome: DeliveryOutcome,
     *,
+    account_sid: str,
     sink_type: str,
     sink_sid: str,
     began_ms: int,
@@ -47,8 +48,8 @@ def attempted(
         began_ms,
         event.id,
         event.type,
-        event.account_sid,
-        waybill.subscription_sid,
+        account_sid,
+        waybill.subscription_sid if waybill.subscription_sid != sink_sid else "",  # a test has none
         sink_sid,
         sink_type,
         waybill.attempt,
@@ -85,7 +86,7 @@ def died(
         at_ms=at_ms,
         event_id=_text(headers.get(ID)),
         event_type=_text(headers.get(TYPE)),
-        account_sid=_text(headers.get(ACCOUNT)),
+        account_sid=_text(subscriber_of(headers)),
         subscription_sid=subscription_of(record, waybill),
         sink_sid=sink_sid,
         sink_type=sink_type,
@@ -112,10 +113,8 @@ def died(
 
 
 def subscription_of(record: Record, waybill: Waybill | None) -> str:
-    """Whose record it is; where it does not say, from its topic; empty where that is no subscription's."""
-    if waybill is not None:
-        return waybill.subscription_sid
-    named = Topics.subscription_of(record.topic)
+    """Whose record it is; where it does not say, from its topic; empty where it is no subscription's, but a test."""
+    named = Topics.subscription_of(record.topic) if waybill is None else waybill.subscription_sid
     return named if is_sid(named, SidKind.SUBSCRIPTION) else ""
 
 

@@ -97,6 +97,7 @@ class AttemptLog:
         event: OutboundEvent,
         outcome: DeliveryOutcome,
         *,
+        account_sid: str,
         sink_sid: str,
         began_ms: int,
         duration_ms: int,
@@ -109,6 +110,7 @@ class AttemptLog:
             waybill: The record's own, as it was before the attempt.
             event: What was attempted.
             outcome: What came of it.
+            account_sid: Whose sink; the event may be a subaccount's.
             sink_sid: Which sink.
             began_ms: When it began.
             duration_ms: How long it took.
@@ -120,6 +122,7 @@ class AttemptLog:
                 waybill,
                 event,
                 outcome,
+                account_sid=account_sid,
                 sink_type=self._sink_type,
                 sink_sid=sink_sid,
                 began_ms=began_ms,
@@ -133,6 +136,8 @@ class AttemptLog:
     ) -> None:
         """``record`` became a dead letter, at ``rest``, without an attempt. ``waybill``: None where it had none."""
         subscription = self._snapshot.subscriptions.get(subscription_of(record, waybill))
+        is_test = waybill is not None and waybill.subscription_sid in self._snapshot.sinks
+        sink_sid = waybill.subscription_sid if waybill is not None and is_test else None
         self._add(
             attempt_entries.died(
                 record,
@@ -142,7 +147,7 @@ class AttemptLog:
                 detail=detail,
                 rest=rest,
                 sink_type=self._sink_type,
-                sink_sid=None if subscription is None else subscription.sink_sid,
+                sink_sid=sink_sid if subscription is None else subscription.sink_sid,
                 at_ms=self._clock(),
             )
         )

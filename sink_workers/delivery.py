@@ -14,10 +14,11 @@ from typing import assert_never
 
 from eventstreams.codec import Codec
 from eventstreams.control.feed import ControlFeed
-from eventstreams.control.records import Subscription, SubscriptionState
+from eventstreams.control.records import SubscribedType, Subscription, SubscriptionState
 from eventstreams.headers import TYPE, Waybill
 from eventstreams.kafka.records import Record
 from eventstreams.reasons import DeadReason
+from eventstreams.sink_tests import as_subscription
 from eventstreams.sinks import Capabilities, Delivered, DeliveryOutcome, OutboundEvent, Rejected, RetryLater
 from eventstreams.telemetry.logging import get_logger
 from eventstreams.telemetry.metrics import Metrics
@@ -33,18 +34,21 @@ from sink_workers.notices import FailureNotices
 from sink_workers.settle import Settler, failed
 from sink_workers.sinks import OpenSink, SinkPool
 
-_GONE = Undeliverable(DeadReason.SUBSCRIPTION_DELETED, "its subscription was deleted before it was delivered")
+_GONE = Undeliverable(
+    DeadReason.SUBSCRIPTION_DELETED, "its subscription, or of a test its sink, was deleted before it was delivered"
+)
 
 _log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """One record on its way through its attempts."""
+    """One record on its way through its attempts. ``event`` is as ``types``, of its subscription, asked for it."""
 
     record: Record
     waybill: Waybill
     event: OutboundEvent
+    types: tuple[SubscribedType, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,16 +135,20 @@ class Delivery:
         if isinstance(event, Undeliverable):
             await self._settler.discard(record, waybill, event)
             return None
-        return Parcel(record, waybill, event)
+        return Parcel(record, waybill, event, subscription.types)
 
     async def _subscription(self, sid: str) -> Subscription | None:
-        if sid not in self._feed.snapshot.subscriptions:  # it may be newer than our snapshot
+        snapshot = self._feed.snapshot
+        if sid not in snapshot.subscriptions and sid not in snapshot.sinks:  # it may be newer than our snapshot
             await self._feed.catch_up()
         return self._active(sid)
 
     def _active(self, sid: str) -> Subscription | None:
         found = self._feed.snapshot.subscriptions.get(sid)
-        return found if found is not None and found.state is SubscriptionState.ACTIVE else None
+        if found is not None:
+            return found if found.state is SubscriptionState.ACTIVE else None
+        tested = self._feed.snapshot.sinks.get(sid)
+        return None if tested is None else as_subscription(tested)
 
     # -- attempting --------------------------------------------------------------------------------------------
 
@@ -153,6 +161,8 @@ class Delivery:
                 turn.settled(parcel.record)
             return ()
         parcels = await self._without_expired(parcels, subscription, turn)
+        if any(parcel.types is not subscription.types for parcel in parcels):
+            parcels = await self._as_wanted_now(parcels, subscription, turn)
         if not parcels:
             return ()
         gate = self._gates.of(subscription.sink_sid)
@@ -182,6 +192,23 @@ class Delivery:
                     turn.settled(parcel.record)
         return alive
 
+    async def _as_wanted_now(
+        self, parcels: Sequence[Parcel], subscription: Subscription, turn: Turn
+    ) -> Sequence[Parcel]:
+        """``parcels`` in the schema versions that ``subscription`` asks for since it was changed."""
+        wanted: list[Parcel] = []
+        for parcel in parcels:
+            if parcel.types is subscription.types:
+                wanted.append(parcel)
+                continue
+            event = read_event(parcel.record, parcel.waybill, subscription, self._codec)
+            if isinstance(event, Undeliverable):
+                await self._settler.discard(parcel.record, parcel.waybill, event)
+                turn.settled(parcel.record)
+            else:
+                wanted.append(replace(parcel, event=event, types=subscription.types))
+        return wanted
+
     async def _expire(self, record: Record, waybill: Waybill, subscription: Subscription) -> None:
         event_type = dict(record.headers).get(TYPE, b"").decode(errors="replace")
         self._notices.expired(subscription.sink_sid, waybill, event_type)
@@ -190,8 +217,8 @@ class Delivery:
     async def _send_back(self, parcels: Sequence[Parcel], gate: Gate, turn: Turn, *, paused: bool) -> None:
         again_ms = self._clock() + gate.look_again_ms(paused=paused)
         for parcel in parcels:
-            at_ms = min(again_ms, parcel.waybill.deadline_ms)
-            await self._settler.wait_on(parcel.record, replace(parcel.waybill, not_before_ms=at_ms))
+            at_ms, origin = min(again_ms, parcel.waybill.deadline_ms), parcel.waybill.origin or parcel.record.origin
+            await self._settler.wait_on(parcel.record, replace(parcel.waybill, not_before_ms=at_ms, origin=origin))
             turn.settled(parcel.record)
 
     async def _through(
@@ -295,6 +322,7 @@ class Delivery:
             parcel.waybill,
             parcel.event,
             outcome,
+            account_sid=made.subscription.account_sid,
             sink_sid=made.subscription.sink_sid,
             began_ms=made.began_ms,
             duration_ms=made.duration_ms,

@@ -84,10 +84,13 @@ class SubscriptionHandler:
 
 
 class RetryHandler:
-    """Handles the records of retry topics, each when its slot of the wheel comes round."""
+    """Handles the records of retry topics, each when its slot of the wheel comes round, and tests of sinks at once.
+
+    Both carry events of many sinks, so none may wait here for its sink.
+    """
 
     def __init__(self, delivery: Delivery, wheel: RetryWheel, delays: Mapping[str, timedelta]) -> None:
-        """``delays``: of each retry topic."""
+        """``delays``: of each retry topic; a topic that is not among them holds tests."""
         self._delivery = delivery
         self._wheel = wheel
         self._delays = delays
@@ -96,7 +99,10 @@ class RetryHandler:
         return _RETRY
 
     def ready_at_ms(self, record: Record) -> int:
-        look_ms = record.timestamp_ms + self._wheel.wait_ms(self._delays[record.topic], record.partition)
+        delay = self._delays.get(record.topic)
+        if delay is None:
+            return 0
+        look_ms = record.timestamp_ms + self._wheel.wait_ms(delay, record.partition)
         not_before_ms = _number(record, NOT_BEFORE)
         return not_before_ms if look_ms < not_before_ms <= look_ms + HOLD_MS else look_ms
 

@@ -1,13 +1,17 @@
 """A record of a subscription or retry topic, read: what is to be delivered, or why it never can be. Pure."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from eventstreams.codec import Codec, CodecProblem
 from eventstreams.control.records import Subscription
 from eventstreams.headers import Envelope, HeaderProblem, Waybill
 from eventstreams.kafka.records import Record
 from eventstreams.reasons import DeadReason
+from eventstreams.sink_tests import TEST_EVENT
 from eventstreams.sinks import OutboundEvent
+
+_TEST_SUFFIX: Final = ".json"  # the reference's, in test events alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +31,16 @@ def read_waybill(record: Record) -> Waybill | Undeliverable:
 def read_event(
     record: Record, waybill: Waybill, subscription: Subscription, codec: Codec
 ) -> OutboundEvent | Undeliverable:
-    """The event in the schema version that ``subscription`` asked for."""
+    """The event in the schema version that ``subscription`` asks for now."""
     envelope = Envelope.parse(dict(record.headers))
     if isinstance(envelope, HeaderProblem):
         return Undeliverable(envelope.reason, envelope.detail)
-    version = next((each.schema_version for each in subscription.types if each.type == envelope.type), None)
+    wanted = subscription.type_named(envelope.type)
+    if wanted is None:
+        return Undeliverable(
+            DeadReason.TYPE_REMOVED, f"{envelope.type} was removed from its subscription before it was delivered"
+        )
+    version, is_test = wanted.schema_version, envelope.type == TEST_EVENT
     data = codec.decode(envelope.dataschema, record.value, version=version)
     if isinstance(data, CodecProblem):
         return Undeliverable(data.reason, data.detail)
@@ -40,7 +49,7 @@ def read_event(
         type=envelope.type,
         source=envelope.source,
         time=envelope.time,
-        dataschema=codec.projected(envelope.dataschema, version),
+        dataschema=codec.projected(envelope.dataschema, version) + (_TEST_SUFFIX if is_test else ""),
         account_sid=envelope.account_sid,
         data=data,
         subject=envelope.subject,

@@ -104,7 +104,7 @@ async def _open(process: Process, plugin: AnySinkPlugin, stack: AsyncExitStack) 
 
     wheel = RetryWheel(settings.retry_delays, partitions=settings.retry_partitions)
     retrying = await consumer("retry", f"worker.{sink_type}.retry", RetryHandler(delivery, wheel, retries))
-    retrying.subscribe(list(retries))
+    retrying.subscribe([*retries, topics.test(sink_type)])
     fresh = await consumer(
         "subscription", f"worker.{sink_type}", SubscriptionHandler(delivery, pool=pool, gates=gates, feed=feed)
     )

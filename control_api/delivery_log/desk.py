@@ -60,7 +60,7 @@ class LogDesk:
         deliveries = [
             after_entry(entry, topics=self._plane.topics, wheel=self._wheel, now_ms=now_ms) for entry in last.values()
         ]
-        if event is not None:
+        if event is not None and event.type not in self._plane.catalog.discontinued():
             subscriptions = matching(event, self._plane.feed.snapshot.subscriptions_of(account_sid))
             deliveries += await self._silent(event, [each for each in subscriptions if each.sid not in last], now_ms)
         deliveries.sort(key=lambda each: each.subscription_sid)

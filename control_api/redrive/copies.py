@@ -10,7 +10,7 @@ from eventstreams import headers as names
 from eventstreams.codec import Codec
 from eventstreams.control.records import Subscription, SubscriptionState
 from eventstreams.filters import Filters, Reading
-from eventstreams.headers import again_headers
+from eventstreams.headers import ACCOUNT, again_headers
 from eventstreams.kafka.records import Record
 from eventstreams.kafka.transaction import Outgoing
 from eventstreams.topics import Topics
@@ -74,11 +74,13 @@ class Copier:
             return SkipReason.OTHER_ACCOUNT
         if self._kind is JobKind.REPLAY and not self._passes(record, subscription):
             return SkipReason.FILTERED
+        owner = subscription.account_sid
         headers = again_headers(
             record.headers,
             accepted_at_ms=accepted_ms,
             deadline_ms=now_ms + (subscription.ttl_ms or self._default_ttl_ms),
             subscription_sid=subscription.sid,
+            subscriber_sid=None if dict(record.headers).get(ACCOUNT) == owner.encode() else owner,
             job_sid=self._job_sid,
         )
         topic = self._topics.subscription(subscription.sink_type, subscription.sid)

@@ -7,6 +7,7 @@ from typing_extensions import override
 
 from eventstreams import headers as names
 from eventstreams.kafka.records import Record
+from eventstreams.sids import SidKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,8 @@ class DeadLetter:
 
     Attributes:
         died_ms: When it became one: the broker's time.
-        account_sid: Whose event it is.
+        account_sid: Who was to get it.
+        subscription_sid: None also of the test of a sink.
         origin: ``topic/partition/offset`` of the subscription's record.
         job_sid: The redrive or replay that had put the event there.
     """
@@ -68,10 +70,10 @@ class DeadLetter:
             place=Place(sink_type, record.partition, record.offset),
             record=record,
             died_ms=record.timestamp_ms,
-            account_sid=_text(headers, names.ACCOUNT),
+            account_sid=_decoded(names.subscriber_of(headers)),
             event_id=_text(headers, names.ID),
             event_type=_text(headers, names.TYPE),
-            subscription_sid=_text(headers, names.SUBSCRIPTION),
+            subscription_sid=_subscription(_text(headers, names.SUBSCRIPTION)),
             reason=_text(headers, names.REASON),
             code=_number(headers, names.CODE),
             detail=_text(headers, names.DETAIL),
@@ -91,7 +93,15 @@ class DeadLetter:
 
 
 def _text(headers: Mapping[str, bytes], name: str) -> str | None:
-    return headers[name].decode(errors="replace") if headers.get(name) else None
+    return _decoded(headers.get(name))
+
+
+def _decoded(value: bytes | None) -> str | None:
+    return value.decode(errors="replace") if value else None
+
+
+def _subscription(sid: str | None) -> str | None:
+    return None if sid is None or sid.startswith(SidKind.SINK) else sid
 
 
 def _number(headers: Mapping[str, bytes], name: str) -> int | None:

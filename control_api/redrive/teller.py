@@ -6,7 +6,7 @@ from typing import Final, Self
 
 from control_api.redrive.copies import Copy
 from eventstreams.attempts import Entry, EntryKind, encode
-from eventstreams.headers import ACCOUNT, ID, TYPE, Waybill
+from eventstreams.headers import ID, TYPE, Waybill, subscriber_of
 from eventstreams.kafka.best_effort import BestEffortProducer
 from eventstreams.settings import Settings
 from eventstreams.telemetry.metrics import Metrics
@@ -55,7 +55,7 @@ def redriven(copy: Copy, *, at_ms: int) -> Entry | None:
         at_ms=at_ms,
         event_id=_text(headers.get(ID)),
         event_type=_text(headers.get(TYPE)),
-        account_sid=_text(headers.get(ACCOUNT)),
+        account_sid=_text(subscriber_of(headers)),
         subscription_sid=waybill.subscription_sid,
         sink_sid=copy.sink_sid,
         sink_type=copy.sink_type,

@@ -41,13 +41,14 @@ class SubscriptionState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """A customer. ``auth_token`` is encrypted."""
+    """A customer. ``auth_token`` is encrypted. ``owner_account_sid``: of a subaccount, the account it belongs to."""
 
     sid: str
     friendly_name: str
     auth_token: str
     created_ms: int
     updated_ms: int
+    owner_account_sid: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,7 @@ class SinkRecord:
         paused: Its events wait, bounded by their deadlines.
         rate_limit: Most events a second that it is to get; None: as many as it takes.
         throttle: How its answers slow us.
+        test_id: What is in the newest test event, encrypted. None before the first, and where none is asked for.
     """
 
     sid: str
@@ -71,6 +73,7 @@ class SinkRecord:
     paused: bool = False
     rate_limit: float | None = None
     throttle: Throttle = Throttle.ADAPTIVE
+    test_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +100,7 @@ class Subscription:
         paused: Its events wait, bounded by their deadlines.
         filter: In CEL (``eventstreams.filters``); only events for which it is true are for the sink. None: all are.
         filter_since_ms: When the filter was written; as ``since_ms`` of a type.
+        receive_events_from_subaccounts: It is for events of the account's subaccounts as well.
     """
 
     sid: str
@@ -110,8 +114,13 @@ class Subscription:
     state: SubscriptionState = SubscriptionState.ACTIVE
     ttl_ms: int | None = None
     paused: bool = False
+    receive_events_from_subaccounts: bool = False
     filter: str | None = None
     filter_since_ms: int | None = None
+
+    def type_named(self, name: str) -> SubscribedType | None:
+        """What it says of the event type ``name``; None where it does not want it."""
+        return next((each for each in self.types if each.type == name), None)
 
     def dated(self, at_ms: int) -> Self:
         """This subscription with the times since when something counts filled in where they are open."""

@@ -55,7 +55,7 @@ def notice(
 
     Args:
         sink: The sink that has an error.
-        subscription_sid: Whose event it was that failed.
+        subscription_sid: Whose event it was that failed; of a test the sink's own.
         reason: Why.
         code: Service error code.
         status: The destination's status code, where its protocol has one and it answered.
@@ -66,7 +66,7 @@ def notice(
     since = rfc3339_ms(from_ms(trouble.since_ms))
     payload = {
         "sink_sid": sink.sid,
-        "subscription_sid": subscription_sid,
+        **({} if subscription_sid == sink.sid else {"subscription_sid": subscription_sid}),
         "sink_type": sink.sink_type,
         "reason": reason.value,
         "code": code,

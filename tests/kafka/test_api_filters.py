@@ -169,6 +169,28 @@ async def test_a_filter_must_fit_all_types_of_the_subscription(api: Api) -> None
     assert (twice[0], twice[1]["message"]) == (400, "Filter can be there once only: join conditions with && or ||")
 
 
+async def test_a_type_or_version_that_the_filter_does_not_fit_is_not_added(api: Api) -> None:
+    sid = await subscribe(api, "http://127.0.0.1:9/", "has(data.tags)")
+    path = f"/v1/Subscriptions/{sid}/SubscribedEvents"
+
+    older = await post_form(api, f"{path}/{SENT}", SchemaVersion="1")
+    assert (older[0], older[1]["code"]) == (400, 91201), older
+    status, body = await post_form(api, path, Type="com.twilio.iam.ip.blocked")
+    assert (status, body["code"]) == (400, 91201), body
+    assert "has no tags" in body["message"]
+    assert (await post_form(api, path, Type=DELIVERED))[0] == 201
+
+
+async def test_a_filter_is_changed_by_an_update_of_the_subscription_too(api: Api) -> None:
+    sid = await subscribe(api, "http://127.0.0.1:9/", None)
+
+    status, _ = await post_form(api, f"/v1/Subscriptions/{sid}", Filter="type != ''")
+    refused = await post_form(api, f"/v1/Subscriptions/{sid}", Filter="data.nonsense == 1")
+
+    assert (status, refused[0], refused[1]["code"]) == (200, 400, 91201)
+    assert (await raw(api, "GET", f"/v1/Subscriptions/{sid}/Delivery"))[1]["filter"] == "type != ''"
+
+
 async def test_a_replay_copies_what_the_filter_takes_and_counts_the_rest(api: Api) -> None:
     async with Receiver() as receiver:
         sid = await subscribe(api, receiver.url, "data.messageStatus == 'FAILED'")

@@ -71,7 +71,17 @@ class Bench:
         )
 
     def attempted(self, outcome: DeliveryOutcome, *, rest: Rest | None = None, waybill: Waybill = WAYBILL) -> None:
-        self.log.attempted(RECORD, waybill, EVENT, outcome, sink_sid=SINK, began_ms=NOW_MS, duration_ms=3, rest=rest)
+        self.log.attempted(
+            RECORD,
+            waybill,
+            EVENT,
+            outcome,
+            account_sid=EVENT.account_sid,
+            sink_sid=SINK,
+            began_ms=NOW_MS,
+            duration_ms=3,
+            rest=rest,
+        )
 
     @property
     def dropped(self) -> float | None:
@@ -196,7 +206,15 @@ async def test_without_kafka_nothing_waits_and_all_that_is_lost_is_counted() -> 
         for _ in range(20):
             for _ in range(5000):
                 log.attempted(
-                    RECORD, WAYBILL, EVENT, Delivered(), sink_sid=SINK, began_ms=NOW_MS, duration_ms=3, rest=None
+                    RECORD,
+                    WAYBILL,
+                    EVENT,
+                    Delivered(),
+                    account_sid=EVENT.account_sid,
+                    sink_sid=SINK,
+                    began_ms=NOW_MS,
+                    duration_ms=3,
+                    rest=None,
                 )
             log._write()
 

@@ -1,10 +1,12 @@
 """The matcher: which subscriptions an event is for."""
 
 import dataclasses
+import sys
+import threading
 
 import pytest
 
-from eventstreams.control.records import SubscribedType, Subscription, SubscriptionState
+from eventstreams.control.records import Account, SubscribedType, Subscription, SubscriptionState
 from eventstreams.control.snapshot import Change, Snapshot
 from router.matcher import Matcher
 
@@ -99,3 +101,82 @@ def test_the_route_to_a_topic_can_be_asked_for(matcher: Matcher) -> None:
     assert found is not None
     assert found.subscription_sid == one.sid
     assert matcher.route_to("es.sub.webhook.DFother") is None
+
+
+def test_a_type_that_stays_is_matched_at_every_moment_of_a_change(matcher: Matcher) -> None:
+    """A lane asks on a thread of its own: an event that came in between would be lost."""
+    versions = [subscription(1, SENT), subscription(1, READ, SENT, description="changed")]
+    matcher.apply(Change(None, versions[0]))
+    missed, done = [], threading.Event()
+
+    def ask() -> None:
+        while not done.is_set():
+            if not matched(matcher, SENT):
+                missed.append("an event")
+
+    asking = threading.Thread(target=ask)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        asking.start()
+        for number in range(5000):
+            matcher.apply(Change(versions[number % 2], versions[(number + 1) % 2]))
+    finally:
+        done.set()
+        asking.join()
+        sys.setswitchinterval(interval)
+
+    assert missed == []
+
+
+def account(sid: str, *, owner: str | None = None) -> Account:
+    return Account(sid=sid, friendly_name="", auth_token="", created_ms=1, updated_ms=1, owner_account_sid=owner)
+
+
+def test_a_subscription_for_subaccounts_gets_their_events_and_its_own(matcher: Matcher) -> None:
+    wide = subscription(1, SENT, receive_events_from_subaccounts=True)
+    narrow, theirs = subscription(2, SENT), subscription(3, SENT, account=OTHER)
+    for each in (account(ACCOUNT), account(OTHER, owner=ACCOUNT), wide, narrow, theirs):
+        matcher.apply(Change(None, each))
+
+    assert matched(matcher, SENT) == [wide.sid, narrow.sid]
+    assert matched(matcher, SENT, account=OTHER) == [theirs.sid, wide.sid]
+    assert matched(matcher, READ, account=OTHER) == []
+    assert matched(matcher, SENT, account=OTHER, at=99) == []
+
+
+def test_a_subaccount_that_leaves_and_a_subscription_that_is_changed_end_it(matcher: Matcher) -> None:
+    child = account(OTHER, owner=ACCOUNT)
+    wide = subscription(1, SENT, receive_events_from_subaccounts=True)
+    matcher.apply(Change(None, wide))
+    matcher.apply(Change(None, child))
+
+    changed = dataclasses.replace(wide, types=subscription(1, READ).types)
+    matcher.apply(Change(wide, changed))
+    assert matched(matcher, SENT, account=OTHER) == []
+    assert matched(matcher, READ, account=OTHER) == [wide.sid]
+    matcher.apply(Change(child, None))
+    assert matched(matcher, READ, account=OTHER) == []
+    assert matched(matcher, READ) == [wide.sid]
+
+
+def test_subaccounts_are_loaded_with_the_snapshot(matcher: Matcher) -> None:
+    snapshot = Snapshot()
+    wide = subscription(1, SENT, receive_events_from_subaccounts=True)
+    snapshot.accounts = {OTHER: account(OTHER, owner=ACCOUNT)}
+    snapshot.subscriptions = {wide.sid: wide}
+
+    matcher.load(snapshot)
+
+    [route] = matcher.match(OTHER.encode(), SENT.encode(), 100)
+    assert (route.subscription_sid, route.family_of) == (wide.sid, ACCOUNT)
+
+
+def test_a_discontinued_type_is_for_nobody_and_the_others_of_a_subscription_stay() -> None:
+    matcher = Matcher(default_ttl_ms=1, topic_of=lambda _, sid: sid, discontinued={READ})
+    one = subscription(1, SENT, READ)
+
+    matcher.apply(Change(None, one))
+
+    assert matched(matcher, READ) == []
+    assert matched(matcher, SENT) == [one.sid]

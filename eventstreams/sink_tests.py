@@ -1,0 +1,41 @@
+"""What the API that asks for the test of a sink and the worker that makes it have to agree on.
+
+A test event travels like a subscription's copy, on a topic of its own for each sink type, and ``es_subscription`` is
+the sink's SID: a sink can be tested that nobody has subscribed.
+"""
+
+from typing import Final
+
+from eventstreams.control.records import SinkRecord, SubscribedType, Subscription
+from eventstreams.events import Event
+
+TEST_EVENT: Final = "com.twilio.eventstreams.test-event"
+_SOURCE: Final = "Sink"
+_SCHEMA_VERSION: Final = 1
+_TYPES: Final = (SubscribedType(type=TEST_EVENT, schema_version=_SCHEMA_VERSION, since_ms=0),)
+
+
+def event_of_test(sink: SinkRecord, test_id: str) -> Event:
+    """The event that tests ``sink``. As the reference has it, its id is that of the account, in every test."""
+    return Event(
+        type=TEST_EVENT,
+        source=_SOURCE,
+        account_sid=sink.account_sid,
+        id=sink.account_sid,
+        data={"test_id": test_id},
+        schema_version=_SCHEMA_VERSION,
+    )
+
+
+def as_subscription(sink: SinkRecord) -> Subscription:
+    """Stands in where a delivery wants a subscription: the one of ``sink`` to its own test events."""
+    return Subscription(
+        sid=sink.sid,
+        account_sid=sink.account_sid,
+        sink_sid=sink.sid,
+        sink_type=sink.sink_type,
+        description="",
+        types=_TYPES,
+        created_ms=sink.created_ms,
+        updated_ms=sink.updated_ms,
+    )

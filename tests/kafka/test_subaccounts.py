@@ -1,0 +1,123 @@
+"""Events of subaccounts that a subscription of their owner's asks for: what its owner sees of them, and nobody else."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from pydantic import SecretStr
+
+from eventstreams.control.records import Account
+from eventstreams.settings import Settings
+from eventstreams.sids import SidKind, new_sid
+from eventstreams.sinks.registry import load_plugin
+from eventstreams.testing.receiver import Receiver
+from eventstreams.times import now_ms
+from router.role import route
+from sink_workers.role import worker_for
+from tests.support.bare_api import BareApi, serving_bare
+from tests.support.installation import SENT, TOKEN, Installation, header
+
+pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="module")]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def house(module_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Installation]:
+    log: Path = tmp_path_factory.mktemp("log") / "log.db"
+    settings = module_settings.model_copy(update={"delivery_log": SecretStr(str(log))})
+    async with Installation(settings) as house:
+        await house.start(route)
+        await house.start(worker_for(load_plugin("webhook")))
+        yield house
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def parent(house: Installation) -> AsyncIterator[BareApi]:
+    async with serving_bare(house.settings, house.account_sid) as api:
+        yield api
+
+
+async def subaccount(house: Installation) -> str:
+    sid, now = new_sid(SidKind.ACCOUNT), now_ms()
+    await house.put(
+        Account(
+            sid=sid,
+            friendly_name="a part",
+            auth_token=house.vault.lock(TOKEN),
+            created_ms=now,
+            updated_ms=now,
+            owner_account_sid=house.account_sid,
+        )
+    )
+    return sid
+
+
+async def wide_subscription(parent: BareApi, url: str) -> dict[str, Any]:
+    sink = await parent.post(
+        "/v1/Sinks",
+        {"Description": "d", "SinkType": "webhook", "SinkConfiguration": f'{{"destination": "{url}"}}'},
+    )
+    return await parent.post(
+        "/v1/Subscriptions",
+        {
+            "Description": "d",
+            "SinkSid": sink["sid"],
+            "Types": f'{{"type": "{SENT}"}}',
+            "ReceiveEventsFromSubaccounts": "true",
+        },
+    )
+
+
+async def publish_of(house: Installation, account_sid: str, number: int) -> None:
+    await house.publish([replace(house.event(number), account_sid=account_sid)])
+
+
+async def rows(api: BareApi, path: str, key: str, count: int) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    while len(found) < count:
+        found = (await api.get(path))[key]
+    return found
+
+
+async def test_an_owner_gets_the_events_of_its_subaccounts_and_sees_their_attempts_alone(
+    house: Installation, parent: BareApi
+) -> None:
+    part, stranger = await subaccount(house), new_sid(SidKind.ACCOUNT)
+    async with Receiver() as receiver:
+        subscription = await wide_subscription(parent, receiver.url)
+        await publish_of(house, stranger, 1)
+        await publish_of(house, part, 2)
+        await publish_of(house, house.account_sid, 3)
+
+        await receiver.wait_for(lambda: len(receiver.accepted) == 2)
+    attempts = await rows(parent, f"/v1/Attempts?SubscriptionSid={subscription['sid']}", "attempts", 2)
+    assert {(each["event_id"], each["account_sid"]) for each in attempts} == {
+        ("EZ2", house.account_sid),
+        ("EZ3", house.account_sid),
+    }
+    assert (await parent.as_account(part).get("/v1/Attempts"))["attempts"] == []
+
+
+async def test_a_dead_letter_of_a_subaccounts_event_is_its_owners_and_can_be_redriven_by_it_alone(
+    house: Installation, parent: BareApi
+) -> None:
+    part = await subaccount(house)
+    async with Receiver(lambda _: 404) as receiver:
+        subscription = await wide_subscription(parent, receiver.url)
+        sid = subscription["sid"]
+        await publish_of(house, part, 7)
+
+        [letter] = await rows(parent, f"/v1/DeadLetters?SubscriptionSid={sid}", "dead_letters", 1)
+        assert (letter["event_id"], letter["account_sid"]) == ("EZ7", house.account_sid)
+        assert (await parent.as_account(part).get("/v1/DeadLetters"))["dead_letters"] == []
+        receiver.answer = lambda _: 200
+        job = await parent.post("/v1/Redrives", {"DeadLetterId": letter["id"]})
+        await receiver.wait_for(lambda: receiver.accepted["EZ7"] == 1)
+        assert (await parent.until(job["url"], "completed"))["status"] == "completed"
+    first, again = await house.copies_of(sid, 2)
+    assert header(first, "es_subscriber") == header(again, "es_subscriber") == house.account_sid
+    assert header(again, "ce_accountsid") == part
+    attempts = await rows(parent, f"/v1/Attempts?SubscriptionSid={sid}", "attempts", 3)
+    assert {each["account_sid"] for each in attempts} == {house.account_sid}

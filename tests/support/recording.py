@@ -1,0 +1,52 @@
+"""Twilio's own transports, which write down what they were asked to send."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import urlsplit
+
+from twilio.http.async_http_client import AsyncTwilioHttpClient
+from twilio.http.http_client import TwilioHttpClient
+from typing_extensions import override
+
+from control_api.operations import OPERATIONS
+
+
+class Recording(TwilioHttpClient):  # type: ignore[misc]  # an untyped library's class
+    """The transport of the blocking client."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[tuple[str, str]] = []
+
+    @override
+    def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
+        self.sent.append((method.upper(), urlsplit(url).path))
+        return super().request(method, url, *args, **kwargs)
+
+
+class AsyncRecording(AsyncTwilioHttpClient):  # type: ignore[misc]  # an untyped library's class
+    """The transport of the asynchronous client."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[tuple[str, str]] = []
+
+    @override
+    async def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
+        self.sent.append((method.upper(), urlsplit(url).path))
+        return await super().request(method, url, *args, **kwargs)
+
+
+def operations(sent: Iterable[tuple[str, str]]) -> set[str]:
+    """The names of the operations among ``sent``, requests as method and path."""
+    return {name for method, path in sent if (name := _operation(method, path))}
+
+
+def _operation(method: str, path: str) -> str | None:
+    found = (each for each in OPERATIONS if each.method == method and _pattern(each.path).fullmatch(path))
+    return next((each.name for each in found), None)
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(path)))
