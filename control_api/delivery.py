@@ -13,7 +13,7 @@ from aiohttp import web
 
 from control_api import sinks, subscriptions
 from control_api.answers import json_answer
-from control_api.filters import check_filter, filter_in
+from control_api.filters import filter_in, with_filter
 from control_api.forms import Form, read_form
 from control_api.plane import PLANE, ControlPlane
 from eventstreams.control.records import SinkRecord, Subscription, Throttle
@@ -78,9 +78,8 @@ async def update_subscription(request: web.Request) -> web.Response:
             paused=subscription.paused if paused is None else paused[0],
             ttl_ms=subscription.ttl_ms if ttl_ms is None else ttl_ms[0],
         )
-        if text is not None and (text or None) != subscription.filter:
-            wanted = check_filter(request, text, subscription.types)
-            changed = replace(changed, filter=wanted, filter_since_ms=None)
+        if text is not None:
+            changed = with_filter(request, changed, text)
         if changed != subscription:
             changed = replace(changed, updated_ms=plane.clock())
             await plane.writer.put(changed)

@@ -1,13 +1,14 @@
 """The parameter ``Filter`` of subscriptions: checked against every type that the subscription has. An extension."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 from aiohttp import web
 
 from control_api.codes import Code, refused
 from control_api.forms import Form
-from eventstreams.control.records import SubscribedType
+from eventstreams.control.records import SubscribedType, Subscription
 from eventstreams.filters import FilterChecker, FilterError
 from eventstreams.http import RefusedError
 
@@ -39,3 +40,10 @@ def check_filter(request: web.Request, text: str | None, types: Iterable[Subscri
     except FilterError as error:
         raise refused(Code.BAD_FILTER, f"Filter refused: {error}") from None
     return text
+
+
+def with_filter(request: web.Request, subscription: Subscription, text: str) -> Subscription:
+    """``subscription`` with the filter ``text``, or none where that is empty; raises as ``check_filter``."""
+    if (text or None) == subscription.filter:
+        return subscription
+    return replace(subscription, filter=check_filter(request, text, subscription.types), filter_since_ms=None)
