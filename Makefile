@@ -1,6 +1,6 @@
 # Everything here works from a clean clone with nothing but Python 3.11 or newer and make.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench docs lock clean
+.PHONY: help setup demo test proof check bench docs lock clean
 
 PYTHON ?=
 VENV := .venv
@@ -17,6 +17,9 @@ demo: setup ## Watch all of it at work: accepted, routed, delivered, retried, de
 
 test: setup ## All tests, against real Kafka brokers that they start
 	@$(BIN)/pytest --numprocesses 3 --dist loadfile
+
+proof: setup ## Tests that need minutes each: a broker that is silent for 60 s and for 150 s, three times
+	@$(BIN)/pytest -m proof -rP
 
 check: setup ## Format, lint, types, imports, catalogue, what is generated, lock file
 	@$(BIN)/ruff format --check --quiet .

@@ -17,7 +17,7 @@ ACCOUNT: Final = "AC" + "1" * 32
 
 def events(count: int) -> Sequence[Event]:
     """The first ``count`` events of a company that uses every product."""
-    scenario = Scenario(seed=1, account_sid=ACCOUNT, start=datetime(2026, 1, 1, tzinfo=UTC))
+    scenario = Scenario(seed=1, accounts=[ACCOUNT], start=datetime(2026, 1, 1, tzinfo=UTC))
     return list(islice(simulate(scenario), count))
 
 

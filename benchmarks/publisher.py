@@ -1,6 +1,6 @@
 """``python -m benchmarks.publisher``: events/s that one process publishes to a broker beside it, all acknowledged.
 
-Events are the simulator's, of all products, 518 bytes of Avro on average, and messages of 500 bytes; the clock runs
+Events are the simulator's, of all products, 382 bytes of Avro on average, and messages of 500 bytes; the clock runs
 from the first one handed over to the last one acknowledged. ``us`` is CPU of the thread that checks and encodes, and
 of the whole process, for each event: where the machine has other work, compare these.
 """

@@ -100,7 +100,7 @@ class JobRoutes:
         given = Parameters.check(form.fields, REDRIVE if of_letters else REPLAY)
         selection = given.selection(account.sid, of_letters=of_letters)
         if of_letters:
-            _check_redrive(selection, form)
+            _check_redrive(selection, form, request.app[PLANE])
         else:
             selection = _replay(selection, form, request.app[PLANE])
         return Order(
@@ -197,10 +197,13 @@ def _plain(skipped: Mapping[SkipReason, int]) -> Mapping[str, int]:
     return {reason.value: count for reason, count in skipped.items()}
 
 
-def _check_redrive(selection: Selection, form: Form) -> None:
+def _check_redrive(selection: Selection, form: Form, plane: ControlPlane) -> None:
     if selection.takes_all:
         names = ", ".join(name for name in REDRIVE if name != "Rate")
         raise RefusedError(f"Choose what to redrive by one or more of {names}{form.note}")
+    sid = selection.subscription_sid
+    if sid is not None and plane.subscription_of(selection.account_sid, sid) is None:
+        raise _no_subscription(sid)
 
 
 def _replay(selection: Selection, form: Form, plane: ControlPlane) -> Selection:
@@ -209,8 +212,12 @@ def _replay(selection: Selection, form: Form, plane: ControlPlane) -> Selection:
     sid = form.required("SubscriptionSid")
     subscription = plane.subscription_of(selection.account_sid, sid)
     if subscription is None or selection.after_ms is None:
-        raise RefusedError(f"Subscription {sid} was not found", status=HTTPStatus.NOT_FOUND)
+        raise _no_subscription(sid)
     types = tuple(each.type for each in subscription.types)
     if strange := next((each for each in selection.types if each not in types), None):
         raise RefusedError(f"The subscription does not want {strange}: it wants {', '.join(types)[:_MAX_SHOWN]}")
     return replace(selection, types=selection.types or types)
+
+
+def _no_subscription(sid: str) -> RefusedError:
+    return RefusedError(f"Subscription {sid} was not found", status=HTTPStatus.NOT_FOUND)

@@ -11,6 +11,7 @@ from control_api.delivery_log.stores import Stores, make_stores
 from control_api.janitor import Janitor
 from control_api.plane import ControlPlane
 from control_api.redrive.opened import open_desk
+from control_api.registrar import registering
 from control_api.sink_tests import SinkTester
 from eventstreams.catalog import Catalog
 from eventstreams.codec import Codec
@@ -41,7 +42,7 @@ async def serve(process: Process) -> None:
     process.health.expect(_READY)
     catalog, vault, plugins = Catalog.load(settings.catalog_dirs), Vault(settings), load_plugins()
     stores = make_stores(settings, now_ms)
-    admin = KafkaAdmin(settings)
+    admin = KafkaAdmin(settings, answer_s=_ACK_S)
     async with AsyncExitStack() as stack:
         # Opened first: a port that is taken is told at once.
         listening = stack.enter_context(open_socket(settings.api_listen, setting=f"{PREFIX}API_LISTEN"))
@@ -49,6 +50,7 @@ async def serve(process: Process) -> None:
         await admin.ensure(topics.base_specs())
         feed = await stack.enter_async_context(ControlFeed(settings, on_crash=process.crash))
         producer = await stack.enter_async_context(AckedProducer(settings, linger_ms=0, timeout_s=_ACK_S))
+        process.health.watch_work("writing", waiting=lambda: producer.waiting, done=lambda: producer.acked)
         plane = ControlPlane(
             feed=feed,
             writer=ControlWriter(producer, feed, topics),
@@ -77,6 +79,7 @@ async def serve(process: Process) -> None:
             log=log,
             ready_urls=settings.ready_urls,
         )
+        await stack.enter_async_context(registering(settings, catalog))
         await stack.enter_async_context(serve_app(app, listening, drain_s=_DRAIN_S))
         process.health.met(_READY)
         process.log.info("api.listening", address=address_of(listening))

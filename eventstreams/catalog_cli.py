@@ -1,13 +1,25 @@
-"""``eventstreams catalog check``: for whoever writes an entry, and for CI."""
+"""``eventstreams catalog``: ``check`` for whoever writes an entry, and ``register`` for who reads from outside."""
 
+import asyncio
+import difflib
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
+from eventstreams.catalog import Catalog, Schema
 from eventstreams.catalog_check import check_catalog
-from eventstreams.errors import CatalogError
-from eventstreams.settings import Settings
+from eventstreams.errors import CatalogError, SettingsError
+from eventstreams.schema_registry import (
+    Refused,
+    Registered,
+    RegistrationOutcome,
+    RegistryError,
+    SchemaRegistry,
+    register,
+)
+from eventstreams.settings import PREFIX, Settings
 
 
 @click.group()
@@ -34,3 +46,52 @@ def check(folders: tuple[Path, ...]) -> None:
         f"{len(reading.products)} products, {len(reading.schemas)} schemas with {versions} versions, "
         f"{len(reading.types)} event types: nothing is wrong"
     )
+
+
+@catalog.command("register")
+@click.argument("schemas", nargs=-1, metavar="[SCHEMA]...")
+@click.option("--dry-run", is_flag=True, help="Only say what would be registered.")
+def register_command(
+    schemas: tuple[str, ...],
+    dry_run: bool,  # noqa: FBT001 - click passes it by name
+) -> None:
+    """Register the catalogue's schemas at the registry of EVENTSTREAMS_SCHEMA_REGISTRY_URL, for outside consumers.
+
+    SCHEMA is the id of one, such as Messaging.MessageStatus; without one, all are registered. Each is a subject of that
+    name, whose versions are the catalogue's. What is there already stays as it is. Exit code 1 if any was refused.
+    """
+    settings = Settings.load()
+    registry = SchemaRegistry.of(settings)
+    if registry is None:
+        raise SettingsError(f"set {PREFIX}SCHEMA_REGISTRY_URL to the registry, such as http://127.0.0.1:8081")
+    chosen = _chosen(Catalog.load(settings.catalog_dirs), schemas)
+    outcomes = asyncio.run(_register(registry, chosen, dry_run=dry_run))
+    for outcome in outcomes:
+        match outcome:
+            case Registered(schema_id, added):
+                if added:
+                    done = "would be registered" if dry_run else "registered"
+                    click.echo(f"{schema_id}: version {', '.join(map(str, added))} {done}")
+            case Refused(schema_id, reason):
+                click.echo(f"{schema_id}: {reason}", err=True)
+    refused = sum(isinstance(outcome, Refused) for outcome in outcomes)
+    missing = sum(len(outcome.added) for outcome in outcomes if isinstance(outcome, Registered))
+    verb = "to register" if dry_run else "registered"
+    click.echo(f"{len(outcomes)} schemas: {missing} versions {verb}, {refused} schemas refused")
+    if refused:
+        sys.exit(RegistryError.exit_code)
+
+
+async def _register(
+    registry: SchemaRegistry, schemas: Sequence[Schema], *, dry_run: bool
+) -> Sequence[RegistrationOutcome]:
+    async with registry:
+        return await register(registry, schemas, dry_run=dry_run)
+
+
+def _chosen(catalog: Catalog, ids: Sequence[str]) -> Sequence[Schema]:
+    for unknown in (each for each in ids if each not in catalog.schemas):
+        near = difflib.get_close_matches(unknown, catalog.schemas, n=1)
+        hint = f": did you mean {near[0]}?" if near else ""
+        raise click.UsageError(f"There is no schema {unknown}{hint}")
+    return [catalog.schemas[each] for each in dict.fromkeys(ids)] or list(catalog.schemas.values())

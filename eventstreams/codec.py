@@ -1,6 +1,6 @@
 """Event data to Avro and back. The writer's schema is named by ``ce_dataschema``; no registry is asked."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
@@ -9,6 +9,7 @@ from typing import Final
 from fastavro import schemaless_reader, schemaless_writer
 from fastavro.types import Schema as AvroSchema
 
+from eventstreams.avro_absent import compile_prune
 from eventstreams.avro_problems import Problem, find_problem
 from eventstreams.avro_writer import Writer, compile_writer
 from eventstreams.catalog import Catalog, SchemaVersion
@@ -37,6 +38,7 @@ class Codec:
         self._base = schema_base_url.rstrip("/")
         self._writers: dict[str, SchemaVersion | CodecProblem] = {}
         self._compiled: dict[tuple[str, int], Writer] = {}  # no more than the catalogue has
+        self._prunes: dict[tuple[str, int], Callable[[Mapping[str, object]], Data]] = {}  # nor these
 
     def dataschema(self, schema: SchemaVersion) -> str:
         """The ``dataschema`` attribute that names ``schema``."""
@@ -65,12 +67,13 @@ class Codec:
         writer = self._writers.get(dataschema) or self._writer(dataschema)
         if isinstance(writer, CodecProblem):
             return writer
+        read: SchemaVersion = writer
         reader: AvroSchema | None = None
         if version is not None and version != writer.version:
             wanted = self._catalog.schemas[writer.schema_id].version(version)
             if wanted is None:
                 return CodecProblem(DeadReason.UNKNOWN_SCHEMA, f"{writer.schema_id} has no version {version}")
-            reader = wanted.avro
+            read, reader = wanted, wanted.avro
         buffer = BytesIO(value)
         try:
             record = schemaless_reader(buffer, writer.avro, reader)
@@ -85,7 +88,11 @@ class Codec:
                 f"value has {len(value) - buffer.tell()} bytes after {writer.schema_id}/{writer.version} ends",
             )
         assert isinstance(record, dict)  # every schema of the catalogue is a record
-        return _without_absent(record)
+        key = read.schema_id, read.version
+        prune = self._prunes.get(key)
+        if prune is None:
+            prune = self._prunes[key] = compile_prune(read.avro)
+        return prune(record)
 
     def projected(self, dataschema: str, version: int | None) -> str:
         """The ``dataschema`` of the event once it is decoded as ``version``: our base, and that version."""
@@ -95,11 +102,15 @@ class Codec:
         return f"{self._base}/{writer.schema_id}/{version or writer.version}"
 
     def writer(self, dataschema: str) -> SchemaVersion | CodecProblem:
-        """The schema that ``dataschema`` names, whatever its base: its last two parts are id and version."""
+        """The schema that ``dataschema`` names, whatever its base: its last two parts are id and version.
+
+        The reference's own name files: ``…/EventStreams.TestSink/1.json``.
+        """
         return self._writers.get(dataschema) or self._writer(dataschema)
 
     def _writer(self, dataschema: str) -> SchemaVersion | CodecProblem:
         _, schema_id, number = ("", "", *dataschema.rsplit("/", 2))[-3:]
+        number = number.removesuffix(".json")
         schema = self._catalog.schemas.get(schema_id)
         found = schema.version(int(number)) if schema and number.isascii() and number.isdecimal() else None
         result = found or CodecProblem(
@@ -123,19 +134,3 @@ def _invalid(schema: SchemaVersion, data: Mapping[str, object], otherwise: str) 
     problem = find_problem(schema.avro, data) or Problem("$.data", otherwise)
     named = f"{schema.schema_id} version {schema.version}"
     return InvalidEventError(f"{problem.path} {problem.text} ({named})", path=problem.path)
-
-
-def _without_absent(record: dict[str, object]) -> Data:
-    """``record`` without fields that have no value, at any depth of records."""
-    return {
-        name: _without_absent(value) if isinstance(value, dict) else _items(value) if isinstance(value, list) else value
-        for name, value in record.items()
-        if value is not None
-    }
-
-
-def _items(values: list[object]) -> list[object]:
-    return [
-        _without_absent(value) if isinstance(value, dict) else _items(value) if isinstance(value, list) else value
-        for value in values
-    ]

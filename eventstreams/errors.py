@@ -11,6 +11,7 @@
     ├── PublishError                  the broker did not acknowledge; says whether a retry is safe
     │   └── BufferFullError           too many events wait for their acknowledgement; nothing was sent
     ├── RemoteError                   the API does not answer the command line, or refused (in ``control_api.remote``)
+    ├── RegistryError                 a schema registry does not answer, or refuses (``eventstreams.schema_registry``)
     ├── RefusedError                  a request that gets an error answer (in ``eventstreams.http``)
     └── FatalProducerError            a producer can never send again; the process must start afresh
 

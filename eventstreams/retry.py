@@ -63,7 +63,13 @@ class RetryWheel:
             put_ms = looked_at_ms
 
     def wait_ms(self, delay: timedelta, partition: int) -> int:
-        """How long a record stays in ``partition`` of the topic for ``delay``."""
+        """How long a record stays in ``partition`` of the topic for ``delay``.
+
+        A partition that is none of the wheel's any more (its settings had more) holds up nothing: what is left
+        there moves on at once.
+        """
+        if partition >= self._partitions:
+            return 0
         return _ms(delay) * (partition + 1) // self._partitions
 
 

@@ -61,6 +61,18 @@ def _file_or_dsn(value: SecretStr | None) -> SecretStr | None:
     return value
 
 
+def _without_user(value: str | None) -> str | None:
+    if value is not None and "@" in value:
+        raise ValueError("user and password belong in EVENTSTREAMS_SCHEMA_REGISTRY_AUTH, which is never shown")
+    return value
+
+
+def _user_and_password(value: SecretStr | None) -> SecretStr | None:
+    if value is not None and ":" not in value.get_secret_value():
+        raise ValueError("it must be user:password")
+    return value
+
+
 def _ascending(delays: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
     if not delays or list(delays) != sorted(set(delays)):
         raise ValueError("the delays must grow from one to the next, and there must be at least one")
@@ -156,6 +168,15 @@ class Settings(BaseSettings):
         description="Start of `dataschema` in events; default: the reference's. The API serves ours below `/schemas`.",
     )
 
+    schema_registry_url: Annotated[str | None, AfterValidator(_without_user)] = Field(
+        None,
+        pattern=r"^https?://[^/]",
+        description="A Confluent-compatible schema registry at which the API registers the catalogue's schemas.",
+    )
+    schema_registry_auth: Annotated[SecretStr | None, AfterValidator(_user_and_password)] = Field(
+        None, description="Who registers them: `user:password`."
+    )
+
     delivery_log: Annotated[SecretStr | None, AfterValidator(_file_or_dsn)] = Field(
         None,
         description="The API's delivery log: a file, `postgresql://user:password@host/database`, or `off`. "
@@ -204,7 +225,7 @@ class Settings(BaseSettings):
 
 
 _NOT_SETTINGS: Final = frozenset({f"{PREFIX}TEST_KAFKA", f"{PREFIX}TEST_POSTGRESQL"})  # the tests' own
-SECRETS: Final = frozenset({"auth_token", "delivery_log", "secret_key"})
+SECRETS: Final = frozenset({"auth_token", "delivery_log", "schema_registry_auth", "schema_registry_url", "secret_key"})
 
 
 def _plain(message: str) -> str:

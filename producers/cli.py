@@ -1,6 +1,7 @@
 """``eventstreams publish``, ``eventstreams simulate`` and ``eventstreams gateway``."""
 
 import asyncio
+import difflib
 import math
 import secrets
 import sys
@@ -17,11 +18,15 @@ from eventstreams.process import run_role
 from eventstreams.settings import PREFIX, Settings
 from eventstreams.sids import SidKind, is_sid
 from eventstreams.times import parse_rfc3339
-from producers.commands import publish_file, simulate_events
+from producers.commands import Simulation, publish_file, simulate_events
 from producers.gateway.role import serve
-from producers.simulator import Product, Scenario
+from producers.simulator import Scenario, SimulatedProduct, default_products, known_products
 
-_MAX_RATE: Final = 100_000  # more than one process can make
+_MAX_RATE: Final = 100_000  # more than one process can make; who wants all that it can says so
+_FULL_SPEED: Final = ("max", "0")
+_ALL: Final = "all"
+_LATEST_START: Final = datetime(9000, 1, 1, tzinfo=UTC)  # a thousand years before the last that can be told
+_BACK: Final = timedelta(days=1)  # simulated time goes faster than life: this far back it stays behind it for hours
 
 
 class _Parsed(click.ParamType):
@@ -43,6 +48,8 @@ class _Parsed(click.ParamType):
             return self._parse(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+        except OverflowError:
+            self.fail(f"{value!r} is too much", param, ctx)
 
 
 def _account(text: str) -> str:
@@ -51,44 +58,73 @@ def _account(text: str) -> str:
     return text
 
 
-def _products(text: str) -> tuple[Product, ...]:
-    try:
-        return tuple(dict.fromkeys(Product(part.strip()) for part in text.split(",")))
-    except ValueError:
-        raise ValueError(f"{text!r}: choose from {', '.join(Product)}, with commas") from None
+def _products(text: str) -> tuple[SimulatedProduct, ...]:
+    known = known_products()
+    found: dict[str, SimulatedProduct] = {}
+    for name in (part.strip() for part in text.split(",")):
+        if name == _ALL:
+            found |= {each.name: each for each in default_products()}
+        elif name in known:
+            found[name] = known[name]
+        else:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f" (did you mean {near[0]}?)" if near else ""
+            raise ValueError(f"{name!r} is no product{hint}: choose from {', '.join(known)}, with commas, or {_ALL}")
+    return tuple(found.values())
 
 
-def _rate(text: str) -> float:
+def _rate(text: str) -> float | str:
+    """Events/s; "max" without a limit, since click takes None for an option that was not given."""
+    if text.strip().lower() in _FULL_SPEED:
+        return _FULL_SPEED[0]
     try:
         rate = float(text)
     except ValueError:
         rate = math.nan
     if not 0 < rate <= _MAX_RATE:
-        raise ValueError(f"{text!r} is not a number above 0 and up to {_MAX_RATE:,}")
+        raise ValueError(
+            f"{text!r} is no rate: a number of events a second above 0 and up to {_MAX_RATE:,}, or max (or 0) for "
+            "as many as possible"
+        )
     return rate
 
 
-def _account_option(*, required: bool) -> Callable[[FC], FC]:
+def _start(text: str) -> datetime:
+    at = parse_rfc3339(text)
+    if at >= _LATEST_START:
+        raise ValueError(f"{text!r} is too late: simulated time would come to its end")
+    return at
+
+
+def _account_option(*, several: bool) -> Callable[[FC], FC]:
     return click.option(
         "--account",
+        "accounts" if several else "account",
         type=_Parsed("AC…", _account),
         envvar=f"{PREFIX}ACCOUNT_SID",
         show_envvar=True,
-        required=required,
-        help="Whose events they are." if required else "Whose events they are that have no accountsid.",
+        required=several,
+        multiple=several,
+        help="Whose events they are; several: the second has half as many stories as the first, and so on."
+        if several
+        else "Whose events they are that have no accountsid.",
+    )
+
+
+def _output_option(what: str) -> Callable[[FC], FC]:
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        help=f"json: {what}, on stdout.",
     )
 
 
 @click.command()
 @click.argument("file", type=click.File("rb"))
-@_account_option(required=False)
-@click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    help="json: a line for each event, on stdout.",
-)
+@_account_option(several=False)
+@_output_option("a line for each event")
 def publish(file: BinaryIO, account: str | None, output: str) -> None:
     """Publish the CloudEvents in FILE, one JSON object a line; - is stdin.
 
@@ -99,43 +135,57 @@ def publish(file: BinaryIO, account: str | None, output: str) -> None:
 
 
 @click.command()
-@_account_option(required=True)
-@click.option("--rate", type=_Parsed("N", _rate), default=10.0, show_default=True, help="Events/s.")
+@_account_option(several=True)
+@click.option(
+    "--rate", type=_Parsed("N|max", _rate), default="10", show_default=True, help="Events/s; max: all that can be."
+)
 @click.option("--duration", type=_Parsed("10s", parse_duration), help="How long; default: until Ctrl-C.")
 @click.option("--count", type=click.IntRange(min=1), help="How many events, instead of --duration.")
 @click.option(
-    "--products", type=_Parsed("A,B", _products), default=",".join(Product), show_default=True, help="Whose events."
+    "--products", type=_Parsed("A,B", _products), default=_ALL, show_default=True, help="Whose events, with commas."
 )
 @click.option("--seed", type=int, help="Same seed and start, same events; default: another one each time.")
-@click.option("--start", type=_Parsed("TIME", parse_rfc3339), help="Time of the first event; default: now.")
+@click.option("--start", type=_Parsed("TIME", _start), help="When the first story begins; default: a day ago.")
 @click.option(
     "--concurrency", type=click.IntRange(1, 10_000), default=200, show_default=True, help="Stories at a time."
 )
 @click.option("--print", "printing", is_flag=True, help="Write CloudEvents to stdout, one a line; publish nothing.")
+@_output_option("the summary as one object")
 def simulate(
-    account: str,
-    rate: float,
+    accounts: tuple[str, ...],
+    rate: float | str,
     duration: timedelta | None,
     count: int | None,
-    products: tuple[Product, ...],
+    products: tuple[SimulatedProduct, ...],
     seed: int | None,
     start: datetime | None,
     concurrency: int,
     printing: bool,  # noqa: FBT001 - click passes it by name
+    output: str,
 ) -> None:
-    """Publish a lifelike stream of events: messages, calls and tasks, from their beginning to their end."""
+    """Publish a lifelike stream of events: messages, calls, tasks and so on, from their beginning to their end.
+
+    What happens follows from seed, accounts, products and concurrency alone; --start shifts it in time, and --rate is
+    only how fast it is published. Simulated time goes from event to event, faster than life at most rates.
+    """
     if duration is not None and count is not None:
         raise click.UsageError("--duration and --count exclude each other: choose one")
-    scenario = Scenario(
-        seed=secrets.randbits(32) if seed is None else seed,
-        account_sid=account,
-        start=start or datetime.now(UTC),
-        rate=rate,
-        products=products,
-        concurrency=concurrency,
+    if printing and output == "json":
+        raise click.UsageError("--print and -o json exclude each other: both write to stdout")
+    simulation = Simulation(
+        Scenario(
+            seed=secrets.randbits(32) if seed is None else seed,
+            accounts=tuple(dict.fromkeys(accounts)),
+            start=start or datetime.now(UTC) - _BACK,
+            products=products,
+            concurrency=concurrency,
+        ),
+        rate=None if isinstance(rate, str) else rate,
+        total=round(duration.total_seconds() * rate) if duration is not None and not isinstance(rate, str) else count,
+        duration_s=duration.total_seconds() if duration is not None and isinstance(rate, str) else None,
     )
-    total = round(duration.total_seconds() * rate) if duration is not None else count
-    sys.exit(asyncio.run(simulate_events(Settings.load(), scenario, total=total, printing=printing)))
+    settings = Settings.load()
+    sys.exit(asyncio.run(simulate_events(settings, simulation, printing=printing, as_json=output == "json")))
 
 
 @click.command()

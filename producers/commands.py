@@ -7,6 +7,7 @@ import stat
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
@@ -15,6 +16,7 @@ import orjson
 from eventstreams.catalog import Catalog
 from eventstreams.kafka.admin import KafkaAdmin
 from eventstreams.settings import Settings
+from eventstreams.times import rfc3339_ms
 from eventstreams.topics import Topics
 from producers.cloudevents import CloudEventParser, render
 from producers.display import Display
@@ -63,24 +65,46 @@ async def publish_file(settings: Settings, descriptor: int, *, account_sid: str 
     return display.exit_code
 
 
-async def simulate_events(settings: Settings, scenario: Scenario, *, total: int | None, printing: bool) -> int:
-    """Publish, or print, the first ``total`` events of ``scenario`` at its rate; without end where that is None.
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """A scenario and how it is published.
 
-    Returns the exit code. SIGINT and SIGTERM end it in order.
+    Attributes:
+        rate: Events a second; None: as many as possible.
+        total: Events at most; None: without end.
+        duration_s: How long at most.
+    """
+
+    scenario: Scenario
+    rate: float | None
+    total: int | None
+    duration_s: float | None = None
+
+
+async def simulate_events(settings: Settings, simulation: Simulation, *, printing: bool, as_json: bool) -> int:
+    """Publish, or print, the events of a simulation at its rate.
+
+    Returns the exit code. SIGINT and SIGTERM end it in order: what was handed to Kafka is awaited and counted.
 
     Raises:
         EventStreamsError: there is no broker, no catalogue, or the publisher can never send again.
     """
-    batches = paced(islice(simulate(scenario), total), rate=scenario.rate, stopping=_stopping_on_signals())
+    scenario = simulation.scenario
+    events = islice(simulate(scenario), simulation.total)
+    batches = paced(events, rate=simulation.rate, stopping=_stopping_on_signals(), duration_s=simulation.duration_s)
     if printing:
         async for batch in batches:
             _write([render(event) for event in batch])
         return 0
+    products = [product.name for product in scenario.products]
     async with _publisher(settings, Catalog.load(settings.catalog_dirs)) as publisher:
-        with Display(total=total) as display:
-            display.say(f"simulating {', '.join(scenario.products)} with seed {scenario.seed}")
+        with Display(total=simulation.total) as display:
+            display.say(f"simulating {', '.join(products)} with seed {scenario.seed}")
             async for batch in batches:
                 _show_batch(display, await publisher.publish_many(batch))
+    if as_json:
+        about = {"seed": scenario.seed, "start": rfc3339_ms(scenario.start), "products": products}
+        _write([{**about, "accounts": list(scenario.accounts), **display.summary()}])
     return display.exit_code
 
 

@@ -2,14 +2,16 @@
 
 import time
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+_LINE_EVERY_S: Final = 10.0  # without a terminal: seldom enough for a log
+
 
 class Display:
-    """Use as ``with``; leaving prints the summary. Without a terminal there is no progress bar."""
+    """Use as ``with``; leaving prints the summary. Without a terminal there is a line now and then, no progress bar."""
 
     def __init__(self, *, total: float | None) -> None:
         """A display.
@@ -23,14 +25,17 @@ class Display:
         self._progress = Progress(
             SpinnerColumn(),
             BarColumn(),
-            TextColumn("{task.fields[accepted]} accepted, {task.fields[failed]} failed"),
+            TextColumn(
+                "{task.fields[accepted]:,} accepted, {task.fields[failed]:,} failed, {task.fields[rate]:,.0f}/s"
+            ),
             TimeElapsedColumn(),
             console=self._console,
             disable=not self._console.is_terminal,
             transient=True,
         )
-        self._task = self._progress.add_task("", total=total, accepted=0, failed=0)
-        self._began = time.monotonic()
+        self._task = self._progress.add_task("", total=total, accepted=0, failed=0, rate=0.0)
+        self._began = self._said = time.monotonic()
+        self._took_s: float | None = None
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -40,15 +45,37 @@ class Display:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._progress.stop()
-        took_s = time.monotonic() - self._began
-        rate = self.accepted / took_s if took_s else 0
-        self.say(f"{self.accepted} events accepted, {self.failed} failed, in {took_s:.1f} s ({rate:.0f}/s)")
+        self._took_s = self._elapsed_s
+        self.say(self._counts())
 
     def add(self, *, accepted: int, failed: int, done: float | None = None) -> None:
         """Count; ``done`` is how far it has come in all."""
         self.accepted += accepted
         self.failed += failed
-        self._progress.update(self._task, completed=done, accepted=self.accepted, failed=self.failed)
+        self._progress.update(self._task, completed=done, accepted=self.accepted, failed=self.failed, rate=self._rate)
+        if not self._console.is_terminal and time.monotonic() - self._said >= _LINE_EVERY_S:
+            self._said = time.monotonic()
+            self.say(self._counts())
+
+    def summary(self) -> dict[str, object]:
+        """The counts as values."""
+        return {
+            "accepted": self.accepted,
+            "failed": self.failed,
+            "seconds": round(self._elapsed_s, 3),
+            "rate": round(self._rate, 1),
+        }
+
+    def _counts(self) -> str:
+        return f"{self.accepted} events accepted, {self.failed} failed, in {self._elapsed_s:.1f} s ({self._rate:.0f}/s)"
+
+    @property
+    def _elapsed_s(self) -> float:
+        return time.monotonic() - self._began if self._took_s is None else self._took_s
+
+    @property
+    def _rate(self) -> float:
+        return self.accepted / self._elapsed_s if self._elapsed_s else 0.0
 
     def say(self, text: str) -> None:
         """A line that stays. What may have come from outside cannot steer the terminal."""

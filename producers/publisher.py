@@ -82,6 +82,16 @@ class EventPublisher:
     ) -> None:
         await self._stack.aclose()
 
+    @property
+    def waiting(self) -> int:
+        """Events that the broker has not acknowledged yet."""
+        return self._producer.waiting
+
+    @property
+    def acknowledged(self) -> int:
+        """Events that the broker has acknowledged so far."""
+        return self._producer.acked
+
     async def publish(self, event: Publishable) -> Accepted:
         """Return once all in-sync replicas have ``event``. Events of one task and one key keep their order.
 

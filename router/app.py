@@ -94,6 +94,8 @@ class RunPump:
         self._window = asyncio.Semaphore(_WINDOW)
         self._waiting: asyncio.Queue[EventT[Any]] = asyncio.Queue()  # bounded by the window
         self._tasks: set[asyncio.Task[None]] = set()
+        self.settled = 0
+        """Runs whose copies the brokers have."""
 
     async def __aenter__(self) -> Self:
         self._start(self._pump())
@@ -125,6 +127,7 @@ class RunPump:
     async def _finish(self, event: EventT[Any], answer: "asyncio.Future[Settled]") -> None:
         settled = await answer
         event.ack()  # only now may its offset be committed
+        self.settled += 1
         self._window.release()
         self._metrics.routed.inc(settled.copies)
         self._metrics.matched.labels("matched").inc(settled.matched)

@@ -6,6 +6,7 @@ One lane keeps the order of every source partition, hence of every key.
 """
 
 import asyncio
+import math
 import queue
 import threading
 import time
@@ -104,6 +105,8 @@ class Lane:
                 },
             )
         )
+        self.last_turn = math.inf
+        """When the lane's thread was last seen to turn; it does twice a second while it has work."""
         self._thread = threading.Thread(target=self._run, name="router-lane", daemon=True)
 
     async def __aenter__(self) -> Self:
@@ -130,6 +133,7 @@ class Lane:
 
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:
+            self.last_turn = time.monotonic()
             group = [job]
             while len(group) < _MAX_GROUP and not self._jobs.empty():
                 if (job := self._jobs.get()) is None:
@@ -141,6 +145,7 @@ class Lane:
                 answers = list(self._deliver([run for run, _ in group]))
             except Exception as error:  # noqa: BLE001 - a thread's end must not pass unseen: the runs carry it
                 answers = [error] * len(group)
+            self.last_turn = math.inf
             self._loop.call_soon_threadsafe(_resolve, [future for _, future in group], answers)
 
     def _deliver(self, runs: Sequence[Run]) -> Sequence[Settled]:
@@ -155,6 +160,7 @@ class Lane:
             # Librdkafka has half a dozen codes for a topic that is gone, so the broker is asked, not the code.
             given_up = self._restore({each.copy.topic for each in failed})
             time.sleep(_RETRY_S)
+            self.last_turn = time.monotonic()
             for each in failed:
                 if each.copy.topic not in given_up:
                     self._repeat(each)
@@ -162,7 +168,7 @@ class Lane:
 
     def _flush(self) -> list[_Failed]:
         while self._producer.flush(_TURN_S):
-            pass
+            self.last_turn = time.monotonic()
         failed, self._failed = self._failed, []
         return failed
 
@@ -208,6 +214,7 @@ class Lane:
                 self._producer.produce(copy.topic, value, key, headers=list(copy.headers), on_delivery=on_failed)
             except BufferError:  # the client's queue is full: wait for acknowledgements
                 self._producer.poll(0.05)
+                self.last_turn = time.monotonic()
             except KafkaException as error:  # the client knows already that the topic is gone
                 self._failed.append(_Failed(error.args[0], copy, key, value))
                 return

@@ -1,8 +1,10 @@
 """The router as a process: what it is made of, in the order in which it starts and, backwards, stops."""
 
 import asyncio
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 from eventstreams.catalog import Catalog
@@ -15,6 +17,7 @@ from eventstreams.settings import Settings
 from eventstreams.telemetry.logging import get_logger
 from eventstreams.topics import Topics
 from router.app import RunPump, add_agent, make_app, running
+from router.backlog import Backlog
 from router.filtering import Filtering
 from router.lane import Lane
 from router.matcher import Matcher
@@ -57,8 +60,23 @@ async def route(process: Process) -> None:
 
         app.on_partitions_assigned.connect(assigned)
         consumer = await stack.enter_async_context(running(app))
-        process.health.watch("fetching", lambda: consumer.last_progress)
+        backlog = Backlog(admin, topic=topics.events, positions=partial(consumer.positions, topics.events))
+        stack.callback(_run_beside(backlog.keep_looking(), process).cancel)
+        process.health.watch_turns("the thread that makes copies", lambda: lane.last_turn)
+        process.health.watch_work(
+            "routing", waiting=lambda: consumer.in_flight() + backlog.waiting, done=lambda: pump.settled
+        )
         await process.stopping.wait()
+
+
+def _run_beside(work: Coroutine[None, None, None], process: Process) -> "asyncio.Task[None]":
+    def ended(task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and (error := task.exception()):
+            process.crash(error)
+
+    task = asyncio.create_task(work)
+    task.add_done_callback(ended)
+    return task
 
 
 class _Restore:

@@ -6,11 +6,13 @@ ADR 0003 has the reasons and the figures. ``tests/unit/test_router_faust_inside.
 changes what is leaned on here.
 """
 
+import asyncio
 import time
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol, cast
 
+from aiokafka.errors import KafkaError
 from faust import Schema
 from faust.transport.conductor import Conductor
 from faust.transport.drivers import aiokafka
@@ -18,6 +20,7 @@ from faust.types import TP, AppT, ConsumerMessage, Message
 from typing_extensions import override
 
 _TURN_S: Final = 0.01
+_POSITION_S: Final = 2.0
 
 
 class SupportsReadingOver(Protocol):
@@ -50,7 +53,7 @@ class RunConsumer(aiokafka.Consumer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._pending: defaultdict[TP, deque[Message]] = defaultdict(deque)
-        self.last_progress = time.monotonic()
+        self._following: dict[TP, int] = {}  # of what was handed out since the last seek: the next offset
         super().__init__(*args, **kwargs)
 
     def in_flight(self) -> int:
@@ -58,13 +61,24 @@ class RunConsumer(aiokafka.Consumer):
         unfinished = (message for runs in self._pending.values() for message in runs if not message.acked)
         return sum(message.serialized_value_size or 0 for message in unfinished)
 
+    async def positions(self, topic: str) -> dict[int, int | None]:
+        """The next offset that is read of each partition of ``topic`` that is assigned; None where none is known."""
+        ours = [tp for tp in self.assignment() if tp.topic == topic]
+        return dict(zip((tp.partition for tp in ours), await asyncio.gather(*map(self._position, ours)), strict=True))
+
+    async def _position(self, tp: TP) -> int | None:
+        try:  # the client's own waits until there is one
+            async with asyncio.timeout(_POSITION_S):
+                return await self._thread.position(tp)
+        except (TimeoutError, KafkaError):  # the latter: it was taken from us this moment
+            return None
+
     def _is_run_topic(self, topic: str) -> bool:
         channels = cast(Conductor, self.app.topics)._topic_name_index.get(topic, ())  # noqa: SLF001 - no public way
         return any(isinstance(channel.schema, RunSchema) for channel in channels)
 
     @override
     async def _getmany(self, active_partitions: Any, timeout: float) -> Mapping[TP, list[Any]]:
-        self.last_progress = time.monotonic()
         try:
             fetched = await super()._getmany(active_partitions, timeout)
         except UnicodeDecodeError:  # aiokafka's way to say that a header's name is not UTF-8
@@ -74,18 +88,28 @@ class RunConsumer(aiokafka.Consumer):
         }
 
     async def _read_over(self, partitions: Sequence[TP]) -> Mapping[TP, list[Any]]:
-        """The records up to, and with, the first that aiokafka cannot read, of each partition that has one."""
-        positions = {tp: at for tp in partitions if (at := await self._thread.position(tp)) is not None}
-        found = await cast(SupportsReadingOver, self.app).read_over(positions)
+        """The records up to, and with, the first that aiokafka cannot read, of each partition that has one.
+
+        The client has lost what it had at hand when it met that record, of the other partitions too, and its positions
+        are behind that already. So all are read again from what was handed out last.
+        """
+        following = {tp: await self._following_of(TP(*tp)) for tp in partitions}
+        found = await cast(SupportsReadingOver, self.app).read_over(following)
+        following |= {tp: records[-1].offset + 1 for tp, records in found.items()}
         thread = self._thread
 
         async def seek() -> None:
             # Not the thread's own seek_wait, which also calls what lies before the offset read.
-            for tp, records in found.items():
-                thread.seek(tp, records[-1].offset + 1)
+            for tp in thread.assignment() & following.keys():
+                thread.seek(tp, following[tp])
 
         await thread.call_thread(seek)
         return found
+
+    async def _following_of(self, tp: TP) -> int:
+        """The next offset of ``tp`` to be handed out: after a seek it is the committed one, if there is one."""
+        known = self._following.get(tp) or self._committed_offset[tp]
+        return known if known is not None else (await self._thread.earliest_offsets(tp))[tp]
 
     @override
     def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
@@ -108,6 +132,7 @@ class RunConsumer(aiokafka.Consumer):
             generation_id=self.app.consumer_generation_id,
         )
         self._pending[message.tp].append(message)
+        self._following[message.tp] = last.offset + 1
         return message
 
     @override
@@ -134,10 +159,11 @@ class RunConsumer(aiokafka.Consumer):
     def _forget(self, partitions: Iterable[TP]) -> None:
         for tp in partitions:
             self._pending.pop(TP(*tp), None)
+            self._following.pop(TP(*tp), None)
 
     @override
     async def perform_seek(self) -> None:
-        self._forget(list(self._pending))  # reading starts again at the committed offsets
+        self._forget([*self._pending, *self._following])  # reading starts again at the committed offsets
         await super().perform_seek()
 
     @override

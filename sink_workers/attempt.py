@@ -76,7 +76,8 @@ def _strange(outcome: object) -> str | None:
     """Why ``outcome`` is none of ours: a plugin without type checks may return anything, or fill ours with anything."""
     match outcome:
         case Delivered():
-            return None
+            status: object = outcome.status
+            return None if status is None or isinstance(status, int) else _wrong("Delivered", "status", status)
         case RetryLater():
             kinds: dict[str, type | UnionType] = {"reason": RetryReason, "not_before": datetime | None}
         case Rejected():
@@ -85,8 +86,12 @@ def _strange(outcome: object) -> str | None:
             return f"{type(outcome).__name__} among the outcomes"
     for name, kind in (kinds | _COMMON).items():
         if not isinstance(getattr(outcome, name), kind):
-            return f"{type(outcome).__name__} with a {name} that is {type(getattr(outcome, name)).__name__}"
+            return _wrong(type(outcome).__name__, name, getattr(outcome, name))
     return None
+
+
+def _wrong(outcome: str, name: str, value: object) -> str:
+    return f"{outcome} with a {name} that is {type(value).__name__}"
 
 
 def _all(batch: Sequence[OutboundEvent], reason: RetryReason, detail: str) -> Sequence[DeliveryOutcome]:

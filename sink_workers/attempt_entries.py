@@ -39,9 +39,10 @@ def attempted(
     rest: Rest | None,
 ) -> Entry:
     """See ``AttemptLog.attempted``. Made for every delivery, so by position: names would cost as much again."""
-    reason = code = status = detail = answer = None
+    reason = code = detail = answer = None
+    status = outcome.status
     if not isinstance(outcome, Delivered):
-        reason, code, status = outcome.reason.value, outcome.reason.code, outcome.status
+        reason, code = outcome.reason.value, outcome.reason.code
         detail, answer = _clipped(outcome.detail), _clipped(outcome.answer)
     return Entry(
         _kind(outcome),

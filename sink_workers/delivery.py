@@ -247,8 +247,8 @@ class Delivery:
         for parcel, outcome in zip(batch, outcomes, strict=True):
             self._observe(parcel, outcome, made)
         if all(isinstance(outcome, Delivered) for outcome in outcomes):
-            for parcel in batch:
-                self._record(parcel, Delivered(), made, None)
+            for parcel, outcome in zip(batch, outcomes, strict=True):
+                self._record(parcel, outcome, made, None)
                 turn.settled(parcel.record)
             return ()
         holder = gate if waits and gate.is_holding() else None

@@ -104,7 +104,8 @@ class RetryHandler:
             return 0
         look_ms = record.timestamp_ms + self._wheel.wait_ms(delay, record.partition)
         not_before_ms = _number(record, NOT_BEFORE)
-        return not_before_ms if look_ms < not_before_ms <= look_ms + HOLD_MS else look_ms
+        # Its slot may have grown since it was put there, by other settings: that must not make it late.
+        return not_before_ms if not_before_ms <= look_ms + HOLD_MS else look_ms
 
     def deadline_ms(self, record: Record) -> int:
         return _number(record, DEADLINE)

@@ -1,8 +1,8 @@
 """A worker as a process: what it is made of, in the order in which it starts and, backwards, stops."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Final
 
@@ -62,6 +62,9 @@ async def _open(process: Process, plugin: AnySinkPlugin, stack: AsyncExitStack) 
 
     feed = await stack.enter_async_context(ControlFeed(settings, on_crash=process.crash))
     producer = await stack.enter_async_context(AckedProducer(settings))
+    process.health.watch_work(
+        "writing retries and dead letters", waiting=lambda: producer.waiting, done=lambda: producer.acked
+    )
     guard = DestinationGuard(settings.allowed_destinations)
     pool = await stack.enter_async_context(SinkPool(plugin, feed, vault, guard))
     attempt_log = await stack.enter_async_context(
@@ -95,20 +98,33 @@ async def _open(process: Process, plugin: AnySinkPlugin, stack: AsyncExitStack) 
         clock=now_ms,
     )
 
-    async def consumer(kind: str, group: str, handler: Handler) -> GroupConsumer:
+    def consumer(kind: str, group: str, handler: Handler) -> GroupConsumer:
         drain_s = settings.drain_timeout.total_seconds() * _DRAIN_SHARE
         lanes = Lanes(kind, handler, metrics=metrics, clock=now_ms, drain_s=drain_s, on_crash=process.crash)
         member = GroupConsumer(settings, group=topics.group(group), owner=lanes, on_crash=process.crash)
+        process.health.watch_turns(f"the thread that reads {kind} topics", lambda: member.last_turn)
         lanes.flow = member
-        return await stack.enter_async_context(member)
+        return member
 
     wheel = RetryWheel(settings.retry_delays, partitions=settings.retry_partitions)
-    retrying = await consumer("retry", f"worker.{sink_type}.retry", RetryHandler(delivery, wheel, retries))
+    retrying = consumer("retry", f"worker.{sink_type}.retry", RetryHandler(delivery, wheel, retries))
     retrying.subscribe([*retries, topics.test(sink_type)])
-    fresh = await consumer(
+    fresh = consumer(
         "subscription", f"worker.{sink_type}", SubscriptionHandler(delivery, pool=pool, gates=gates, feed=feed)
     )
+    await stack.enter_async_context(together(retrying, fresh))
     return _Worker(process, sink_type, feed=feed, topics=topics, consumer=fresh)
+
+
+@asynccontextmanager
+async def together(*members: AbstractAsyncContextManager[object]) -> AsyncIterator[None]:
+    """Enter all of ``members``; leave all at once, so that the bound on the drain of one is the bound for all."""
+    for member in members:
+        await member.__aenter__()
+    try:
+        yield
+    finally:
+        await asyncio.gather(*(member.__aexit__(None, None, None) for member in members))
 
 
 def _count(gates: Gates, state: GateState) -> float:

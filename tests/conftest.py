@@ -13,6 +13,7 @@ from eventstreams.control.vault import new_key
 from eventstreams.settings import Settings
 from eventstreams.testing.broker import running_broker
 from tests.support.postgresql import running_postgresql
+from tests.support.schema_registry import running_schema_registry
 
 hypothesis.settings.register_profile("ours", deadline=None)  # a busy machine is no finding; pytest's own limit holds
 hypothesis.settings.load_profile("ours")
@@ -51,6 +52,13 @@ def postgresql(request: pytest.FixtureRequest) -> Iterator[str]:
         return
     with running_postgresql() as server:
         yield server.dsn
+
+
+@pytest.fixture(scope="session")
+def schema_registry() -> Iterator[str]:
+    """The API of a real schema registry, one for the whole run: tests take subjects of their own in it."""
+    with running_schema_registry() as url:
+        yield url
 
 
 @contextmanager

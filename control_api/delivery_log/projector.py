@@ -97,8 +97,7 @@ class Projector:
             except StoreDamagedError as error:
                 _log.warning("delivery_log.thrown_away", error=str(error), follows="it is built anew from Kafka")
                 self._metrics.delivery_log_rebuilds.inc()
-                self._lag = None
-                self._writer.discard()
+                self._throw_away()
             except EventStreamsError as error:
                 _log.warning("delivery_log.halted", error=str(error), follows="again in a moment; it lags meanwhile")
                 self._halt()
@@ -106,6 +105,14 @@ class Projector:
                 _log.exception("delivery_log.failed", follows="again in a moment; it lags meanwhile")
                 self._halt()
         self._writer.close()
+
+    def _throw_away(self) -> None:
+        self._lag = None
+        try:
+            self._writer.discard()
+        except Exception:  # noqa: BLE001 - as above: a disk that is full or read-only must not end the thread
+            _log.exception("delivery_log.not_thrown_away", follows="again in a moment; it lags meanwhile")
+            self._halt()
 
     def _halt(self) -> None:
         self._lag = None

@@ -10,6 +10,7 @@ from typing import Final, Self
 
 from control_api.redrive.copies import Copier
 from control_api.redrive.feed import JobFeed
+from control_api.redrive.jobs import Progress
 from control_api.redrive.run import Ended, JobRun, Tell, Waiting
 from eventstreams.codec import Codec
 from eventstreams.control.feed import ControlFeed
@@ -26,12 +27,19 @@ from eventstreams.topics import Topics
 _SIDE_BY_SIDE: Final = 8  # jobs: each holds two connections and up to 8 MiB
 _AGAIN_S: Final = (0.5, 2.0, 5.0, 10.0)  # before a job that could not write tries again; the last one repeats
 
+_RETAKE_S: Final = 60.0  # a job writes how far it is every second or so; see ``_leave``
+
 _log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunnerParts:
-    """What a runner is made of. ``tell`` gets what has been put on a subscription's topic again; it must not wait."""
+    """What a runner is made of.
+
+    Attributes:
+        tell: Gets what has been put on a subscription's topic again; must not wait.
+        retake_s: How long a job that another process took may stand still before this one takes it back.
+    """
 
     settings: Settings
     feed: JobFeed
@@ -41,6 +49,7 @@ class RunnerParts:
     metrics: Metrics
     clock: Clock
     tell: Tell = lambda _copies, _at_ms: None
+    retake_s: float = _RETAKE_S
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     monotonic: Callable[[], float] = time.monotonic
 
@@ -55,7 +64,8 @@ class JobRunner:
         self._parts = parts
         self._topics = Topics(parts.settings)
         self._running: dict[str, asyncio.Task[None]] = {}
-        self._not_ours: set[str] = set()
+        self._left: dict[str, asyncio.TimerHandle] = {}  # to other processes
+        self._broken: set[str] = set()  # by a bug of ours, which would meet them again
         self._problems: dict[str, str] = {}
         self._stopping = False
         parts.feed.listen(self._start_more)
@@ -68,6 +78,8 @@ class JobRunner:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stopping = True
+        for timer in self._left.values():
+            timer.cancel()
         tasks = list(self._running.values())
         for task in tasks:
             task.cancel()
@@ -84,7 +96,7 @@ class JobRunner:
             sid = job.order.sid
             if len(self._running) >= _SIDE_BY_SIDE:
                 return
-            if sid not in self._running and sid not in self._not_ours:
+            if sid not in self._running and sid not in self._left and sid not in self._broken:
                 task = asyncio.create_task(self._run(sid), name=f"job-{sid}")
                 self._running[sid] = task
                 task.add_done_callback(partial(self._ended, sid))
@@ -93,7 +105,7 @@ class JobRunner:
         self._running.pop(sid, None)
         self._problems.pop(sid, None)
         if not task.cancelled() and (error := task.exception()):
-            self._not_ours.add(sid)
+            self._broken.add(sid)
             _log.error("job.stopped", sid=sid, exc_info=error, follows="the next start of a process takes it up again")
         self._start_more()
 
@@ -107,7 +119,7 @@ class JobRunner:
                         _log.info("job.finished", sid=sid)
                         return
                     case Ended.NOT_OURS:
-                        self._not_ours.add(sid)
+                        self._leave(sid)
                         _log.info("job.left", sid=sid, follows="another process goes on with it")
                         return
                     case Waiting(because=because, topics=topics):
@@ -118,6 +130,27 @@ class JobRunner:
                         await self._restore(topics)
                         await self._parts.sleep(_AGAIN_S[min(tries, len(_AGAIN_S) - 1)])
                         tries += 1
+
+    def _leave(self, sid: str) -> None:
+        """Leave the job to the process that has taken it up, as long as it gets on with it.
+
+        Where that one died, nobody else may be told of it: a process takes jobs up at its start and when one is new.
+        """
+        job = self._parts.feed.jobs.get(sid)
+        seen = None if job is None else job.progress
+        loop = asyncio.get_running_loop()
+        self._left[sid] = loop.call_later(self._parts.retake_s, self._look_after, sid, seen)
+
+    def _look_after(self, sid: str, seen: Progress | None) -> None:
+        del self._left[sid]
+        job = self._parts.feed.jobs.get(sid)
+        if job is None or job.finished:
+            return
+        if job.progress != seen:
+            self._leave(sid)
+        else:
+            _log.info("job.retaken", sid=sid, follows="nobody went on with it")
+            self._start_more()
 
     async def _once(self, run: JobRun, sid: str) -> Ended | Waiting:
         try:

@@ -28,8 +28,10 @@ _LOOK_S: Final = 10.0  # connecting and passing over what a transaction left tak
 class KafkaAdmin:
     """Creates, deletes and lists topics. Holds one connection; safe to share."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, answer_s: float = _REQUEST_S) -> None:
+        """``answer_s``: how long a broker is waited for; who answers requests of others gives up before they do."""
         self._settings = settings
+        self._answer_s = answer_s
         self._client = AdminClient(client_config(settings))
 
     async def wait_for_broker(self) -> None:
@@ -57,7 +59,7 @@ class KafkaAdmin:
         ]
         if not wanted:
             return
-        futures = self._client.create_topics(wanted, request_timeout=_REQUEST_S, operation_timeout=_REQUEST_S)
+        futures = self._client.create_topics(wanted, request_timeout=self._answer_s, operation_timeout=self._answer_s)
         await self._settle(futures, "create", unless=KafkaError.TOPIC_ALREADY_EXISTS)
 
     async def grow(self, specs: Sequence[TopicSpec]) -> None:
@@ -74,7 +76,9 @@ class KafkaAdmin:
             if there.get(spec.name, spec.partitions) < spec.partitions
         ]
         if short:
-            futures = self._client.create_partitions(short, request_timeout=_REQUEST_S, operation_timeout=_REQUEST_S)
+            futures = self._client.create_partitions(
+                short, request_timeout=self._answer_s, operation_timeout=self._answer_s
+            )
             # That it has so many already is what another process did that starts beside this one.
             await self._settle(futures, "grow", unless=KafkaError.INVALID_PARTITIONS)
 
@@ -85,7 +89,9 @@ class KafkaAdmin:
             TopicError: Kafka refused.
         """
         if listed := list(names):
-            futures = self._client.delete_topics(listed, request_timeout=_REQUEST_S, operation_timeout=_REQUEST_S)
+            futures = self._client.delete_topics(
+                listed, request_timeout=self._answer_s, operation_timeout=self._answer_s
+            )
             await self._settle(futures, "delete", unless=KafkaError.UNKNOWN_TOPIC_OR_PART)
 
     async def topics(self) -> Mapping[str, int]:
@@ -94,7 +100,7 @@ class KafkaAdmin:
         Raises:
             BrokerUnreachableError: no broker answered.
         """
-        listing = await self._list(_REQUEST_S)
+        listing = await self._list(self._answer_s)
         prefix = self._settings.topic_prefix
         return {name: len(topic.partitions) for name, topic in listing.topics.items() if name.startswith(prefix)}
 
@@ -108,7 +114,7 @@ class KafkaAdmin:
         Raises:
             TopicError: Kafka did not say.
         """
-        listing = await self._list(_REQUEST_S)
+        listing = await self._list(self._answer_s)
         if topic not in listing.topics:
             return True
         partitions = [Partition(topic, number) for number in listing.topics[topic].partitions]
@@ -136,7 +142,7 @@ class KafkaAdmin:
         Raises:
             TopicError: Kafka did not say.
         """
-        listing = await self._list(_REQUEST_S)
+        listing = await self._list(self._answer_s)
         if topic not in listing.topics:
             return {}
         partitions = [Partition(topic, number) for number in listing.topics[topic].partitions]
@@ -156,7 +162,7 @@ class KafkaAdmin:
         Raises:
             TopicError: Kafka did not say.
         """
-        listing = await self._list(_REQUEST_S)
+        listing = await self._list(self._answer_s)
         partitions = [
             TopicPartition(topic, number)
             for topic in topics
@@ -175,7 +181,7 @@ class KafkaAdmin:
         ]
 
     async def _offsets(self, partitions: Sequence[TopicPartition], spec: OffsetSpec) -> Mapping[Partition, int]:
-        asked = self._client.list_offsets(dict.fromkeys(partitions, spec), request_timeout=_REQUEST_S)
+        asked = self._client.list_offsets(dict.fromkeys(partitions, spec), request_timeout=self._answer_s)
         try:
             return {
                 Partition(each.topic, each.partition): (await asyncio.wrap_future(future)).offset
@@ -192,7 +198,7 @@ class KafkaAdmin:
         Raises:
             BrokerUnreachableError: none answered.
         """
-        return len((await self._list(_REQUEST_S)).brokers)
+        return len((await self._list(self._answer_s)).brokers)
 
     async def _list(self, wait_s: float) -> ClusterMetadata:
         try:

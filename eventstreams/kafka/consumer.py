@@ -12,6 +12,7 @@ import asyncio
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import TracebackType
@@ -106,6 +107,8 @@ class GroupConsumer:
         self._topics: list[str] = []
         self._commits: dict[Partition, int] = {}
         self._timer: asyncio.Task[None] | None = None
+        self.last_turn = time.monotonic()
+        """When the consumer's thread was last seen to turn; it does several times a second."""
 
     async def __aenter__(self) -> Self:
         self._thread.start()
@@ -140,6 +143,7 @@ class GroupConsumer:
     def _run(self) -> None:
         try:
             while not self._stopping.is_set():
+                self.last_turn = time.monotonic()
                 while not self._wishes.empty():
                     self._wishes.get()()
                 first = self._consumer.poll(_PAUSED_POLL_S if self._paused else _POLL_S)
@@ -217,9 +221,9 @@ class GroupConsumer:
         self._ours.difference_update(partitions)
 
     def _committed(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
-        if error is not None:
-            _LOG.warning("offset.commit_failed: %s", error.str())
-            self._loop.call_soon_threadsafe(self._commit_again, _plain(partitions))
+        if failed := not_committed(error, partitions):
+            _LOG.warning("offset.commit_failed: of %d partitions: %s", len(failed), next(iter(failed.values())).str())
+            self._loop.call_soon_threadsafe(self._commit_again, list(failed))
 
     # -- on the event loop -----------------------------------------------------------------------------------
 
@@ -248,6 +252,28 @@ class GroupConsumer:
             if news:
                 self._commits.update(news)
                 self._wishes.put(partial(self._commit, news))
+
+
+class CommitAnswer(Protocol):
+    """Kafka's, for one partition: the client's ``TopicPartition``."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def error(self) -> KafkaError | None: ...
+
+
+def not_committed(error: KafkaError | None, answers: Sequence[CommitAnswer]) -> Mapping[Partition, KafkaError]:
+    """Which partitions were not committed, and why. Kafka may refuse some, and take the others of the same request.
+
+    Args:
+        error: Of the request as a whole.
+        answers: For each of its partitions.
+    """
+    failures = ((Partition(each.topic, each.partition), error or each.error) for each in answers)
+    return {partition: failure for partition, failure in failures if failure is not None}
 
 
 def _plain(partitions: Sequence[TopicPartition]) -> list[Partition]:

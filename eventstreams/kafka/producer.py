@@ -136,6 +136,9 @@ class AckedProducer:
         self._runs: deque[_Run] = deque()  # answered in full
         self._stopping = threading.Event()
         self._fatal: KafkaError | None = None
+        self.acked = 0
+        """Records that the broker has acknowledged so far: to see whether there is progress (at the end two threads
+        count, and may count one)."""
         self._thread = threading.Thread(target=self._serve, name="kafka-producer", daemon=True)
 
     async def __aenter__(self) -> Self:
@@ -150,6 +153,11 @@ class AckedProducer:
         await asyncio.to_thread(self._thread.join)
         self._resolve_runs()
         self._resolve(self._reports)
+
+    @property
+    def waiting(self) -> int:
+        """Records that the broker has not acknowledged yet."""
+        return len(self._producer)
 
     def _flush(self) -> None:
         """Send out what waits; what cannot be sent is given up, so that nobody waits for its answer for ever."""
@@ -244,6 +252,7 @@ class AckedProducer:
 
     def _report_of(self, run: _Run, index: int, error: KafkaError | None, message: Message) -> None:
         if error is None:
+            self.acked += 1
             run.answers[index] = Acked(message.partition() or 0, message.offset() or 0, message.timestamp()[1])
         else:
             run.answers[index] = _not_acked(error)
@@ -267,6 +276,8 @@ class AckedProducer:
         self._room.set()  # whoever waits for room is told as well
 
     def _report(self, answer: "asyncio.Future[Acked | NotAcked]", error: KafkaError | None, message: Message) -> None:
+        if error is None:
+            self.acked += 1
         self._reports.append((answer, error, message))
 
     def _resolve_runs(self) -> None:

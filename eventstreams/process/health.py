@@ -1,5 +1,11 @@
-"""Whether a process is alive and ready, and the small server that says so: /livez, /readyz, /metrics."""
+"""Whether a process is alive and ready, and the small server that says so: /livez, /readyz, /metrics.
 
+Kubernetes restarts a process that is not alive, and sends nothing to one that is not ready. So not alive is only what
+a restart mends: a thread that does not turn any more (an event loop that is stuck does not even answer). Not ready is
+also whoever has work and does none of it, for whatever reason: while Kafka is away a restart would help nobody.
+"""
+
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -9,18 +15,24 @@ from typing import Final
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from eventstreams.process.work import Work
 from eventstreams.telemetry.metrics import Metrics
 
-_STALLED_S: Final = 30.0  # a loop that has not turned for so long will not turn again
+_NO_TURN_S: Final = 180.0  # twice what a thread of ours may wait in one call for a broker that is silent (60 + 30 s)
+_NO_PROGRESS_S: Final = 30.0  # a broker that fails over takes up to twenty
+_LOOK_S: Final = 1.0
 _IDLE_S: Final = 75.0  # longer than load balancers keep a connection (60 s); aiohttp's own is an hour
 
 
 class Health:
-    """A process is ready once every condition that was announced is met; it is alive while it makes progress."""
+    """A process is ready once every condition that was announced is met, while each part gets on with its work."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """``clock``: seconds, of any epoch; never goes back."""
+        self._clock = clock
         self._waiting_for: dict[str, None] = {}
-        self._progress: dict[str, Callable[[], float]] = {}
+        self._turns: dict[str, Callable[[], float]] = {}
+        self._work: dict[str, Work] = {}
         self.draining = False
 
     def expect(self, condition: str) -> None:
@@ -30,21 +42,37 @@ class Health:
     def met(self, condition: str) -> None:
         self._waiting_for.pop(condition, None)
 
-    def watch(self, what: str, last_progress: Callable[[], float]) -> None:
-        """Not alive once ``last_progress()``, of ``time.monotonic()``, is half a minute old."""
-        self._progress[what] = last_progress
+    def watch_turns(self, what: str, last_turn: Callable[[], float]) -> None:
+        """Not alive once ``last_turn()``, by the clock, is three minutes old."""
+        self._turns[what] = last_turn
+
+    def watch_work(self, what: str, *, waiting: Callable[[], int], done: Callable[[], int]) -> None:
+        """Not ready while there has been work for half a minute and none of it was done; see ``Work``."""
+        self._work[what] = Work(waiting, done)
+
+    async def keep_looking(self) -> None:
+        """Look after the work that is watched, for ever."""
+        while True:
+            for work in self._work.values():
+                work.look(self._clock())
+            await asyncio.sleep(_LOOK_S)
 
     def not_ready(self) -> str | None:
         """None when ready, else why not."""
         if self.draining:
             return "draining"
-        return f"waiting for {', '.join(self._waiting_for)}" if self._waiting_for else None
+        if self._waiting_for:
+            return f"waiting for {', '.join(self._waiting_for)}"
+        now = self._clock()
+        idle = {what: work.idle_s(now) for what, work in self._work.items()}
+        stuck = [f"{what}: no progress for {for_s:.0f} s" for what, for_s in idle.items() if for_s > _NO_PROGRESS_S]
+        return "; ".join(stuck) or None
 
     def not_alive(self) -> str | None:
         """None when alive, else what is stuck."""
-        now = time.monotonic()
-        stuck = [what for what, last in self._progress.items() if now - last() > _STALLED_S]
-        return f"no progress: {', '.join(stuck)}" if stuck else None
+        now = self._clock()
+        stuck = [what for what, last in self._turns.items() if now - last() > _NO_TURN_S]
+        return f"stuck: {', '.join(stuck)}" if stuck else None
 
 
 def health_routes(health: Health) -> list[web.RouteDef]:

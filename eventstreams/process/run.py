@@ -10,6 +10,7 @@ from typing import Final
 from eventstreams.errors import EventStreamsError
 from eventstreams.process.health import Health, serve_admin
 from eventstreams.process.listen import open_socket
+from eventstreams.process.loop_watch import LoopWatch
 from eventstreams.settings import PREFIX, Settings
 from eventstreams.telemetry.logging import Log, configure_logging, get_logger
 from eventstreams.telemetry.metrics import Metrics
@@ -57,7 +58,8 @@ async def _run(role: str, main: RoleMain, settings: Settings) -> int:
         listening = open_socket(settings.admin_listen, setting=f"{PREFIX}ADMIN_LISTEN")
         async with serve_admin(listening, process.health, process.metrics):
             process.log.info("process.started")
-            await _run_and_drain(process, main)
+            with LoopWatch():
+                await _run_and_drain(process, main)
     except EventStreamsError as error:
         process.crash(error)
     except Exception as error:  # noqa: BLE001 - the last seam: it is logged, and the exit code says it
@@ -71,8 +73,12 @@ async def _run_and_drain(process: Process, main: RoleMain) -> None:
 
     working = asyncio.create_task(work())
     stopping = asyncio.create_task(process.stopping.wait())
-    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    looking = asyncio.create_task(process.health.keep_looking())
+    await asyncio.wait({working, stopping, looking}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
+    if looking.done() and (bug := looking.exception()):
+        process.crash(bug)
+    looking.cancel()
     process.health.draining = True
     drain_s = process.settings.drain_timeout.total_seconds()
     done, _ = await asyncio.wait({working}, timeout=drain_s)

@@ -1,6 +1,6 @@
 """What an attempt says of each event. A plugin judges once and returns one of these for every event it was given."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from eventstreams.reasons import DeadReason, RetryReason
@@ -8,7 +8,13 @@ from eventstreams.reasons import DeadReason, RetryReason
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """The destination has it."""
+    """The destination has it.
+
+    Attributes:
+        status: The destination's status code, where its protocol has one. For people: one ``Delivered`` equals another.
+    """
+
+    status: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

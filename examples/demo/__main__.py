@@ -4,8 +4,8 @@ import asyncio
 import secrets
 import sys
 import time
-from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Final
 
@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.live import Live
 from twilio.rest import Client
 
-from eventstreams.catalog import Catalog
+from eventstreams.catalog import Catalog, EventTypeStatus
 from eventstreams.settings import Settings
 from eventstreams.testing.receiver import Receiver
 from examples.demo.show import summary, table
@@ -24,10 +24,11 @@ from examples.demo.watch import watching
 from examples.demo.webhook import Webhook
 from producers.outcomes import Accepted
 from producers.publisher import EventPublisher
-from producers.simulator import Product, Scenario, paced, simulate
+from producers.simulator import Scenario, SimulatedProduct, default_products, paced, simulate
 
 _SETTLE_S: Final = 60.0
 _REDRAW_S: Final = 0.2
+_BACK: Final = timedelta(hours=6)  # simulated time goes faster than life: so it stays behind it
 
 
 @click.command()
@@ -50,6 +51,11 @@ def main(seconds: float, rate: float) -> None:
     summary(console, tally)
     console.print(f"  {time.monotonic() - began:.1f} s in all")
     sys.exit(1 if tally.problems() else 0)
+
+
+def _products() -> Sequence[SimulatedProduct]:
+    """All but the error logs: those of the demo's own dead letters would come in beside what it publishes."""
+    return [product for product in default_products() if product.name != "errorlogs"]
 
 
 async def _play(system: System, console: Console, *, seconds: float, rate: float) -> Tally:
@@ -76,10 +82,11 @@ def _subscribe(system: System, url: str, console: Console) -> None:
     sink = client.events.v1.sinks.create(
         description="the demo's receiver", sink_type="webhook", sink_configuration={"destination": url}
     )
+    products = {product.name for product in _products()}
     types = [
         {"type": name}
         for name, event_type in Catalog.load().types.items()
-        if event_type.product in list(Product) and not event_type.internal
+        if event_type.product in products and event_type.status is EventTypeStatus.AVAILABLE and not event_type.internal
     ]
     subscription = client.events.v1.subscriptions.create(description="everything", sink_sid=sink.sid, types=types)
     console.print(f"  sink          {sink.sid} to {url}", highlight=False, soft_wrap=True)
@@ -87,8 +94,13 @@ def _subscribe(system: System, url: str, console: Console) -> None:
 
 
 async def _publish(system: System, settings: Settings, tally: Tally, seconds: float, rate: float) -> None:
+    start = datetime.now(UTC) - _BACK
     scenario = Scenario(
-        seed=secrets.randbits(32), account_sid=system.account_sid, start=datetime.now(UTC), rate=rate, concurrency=50
+        seed=secrets.randbits(32),
+        accounts=[system.account_sid],
+        start=start,
+        products=_products(),
+        concurrency=50,
     )
     events = islice(simulate(scenario), round(seconds * rate))
     async with EventPublisher(settings, Catalog.load()) as publisher:

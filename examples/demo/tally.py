@@ -14,7 +14,7 @@ class Tally:
         dead: Reason of each dead letter.
         deliveries: 2xx answers, an event in a request counting as one; more than ``delivered`` are duplicates.
         bad_signatures: Requests whose signature the official validator refused.
-        routed: Copies on the subscription's topic, as the router counts.
+        counted: Copies on the subscription's topic, as the router counts; asked now and then.
         retries: Attempts that failed and were put on a retry topic, as the worker counts.
     """
 
@@ -23,13 +23,18 @@ class Tally:
     dead: dict[str, str] = field(default_factory=dict)
     deliveries: int = 0
     bad_signatures: int = 0
-    routed: int = 0
+    counted: int = 0
     retries: int = 0
 
     @property
     def waiting(self) -> int:
         """Accepted events that are neither delivered nor dead letters."""
         return len(self.accepted.keys() - self.delivered.keys() - self.dead.keys())
+
+    @property
+    def routed(self) -> int:
+        """Events on the subscription's topic: at least those that have come from there."""
+        return max(self.counted, len(self.delivered))
 
     @property
     def duplicates(self) -> int:

@@ -47,7 +47,7 @@ async def _follow_metrics(session: aiohttp.ClientSession, system: System, tally:
 
 
 async def _read_metrics(session: aiohttp.ClientSession, system: System, tally: Tally) -> None:
-    tally.routed = await _total(session, system.router_metrics, "eventstreams_routed_copies")
+    tally.counted = await _total(session, system.router_metrics, "eventstreams_routed_copies")
     tally.retries = await _total(session, system.worker_metrics, "eventstreams_retries_scheduled")
 
 

@@ -41,6 +41,7 @@ async def serve(process: Process) -> None:
         publisher = await stack.enter_async_context(
             EventPublisher(settings, catalog, metrics=process.metrics, ack_timeout_s=_ACK_S)
         )
+        process.health.watch_work("publishing", waiting=lambda: publisher.waiting, done=lambda: publisher.acknowledged)
         intake = Intake(
             publisher,
             CloudEventParser(catalog),

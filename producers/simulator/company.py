@@ -1,28 +1,13 @@
-"""The company whose customers the stories are about: what it owns for as long as the simulation lasts."""
+"""A company whose customers the stories are about: one account with all it owns, the same in every simulation."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from hashlib import blake2b
 from random import Random
 from typing import Final, Self
 
 _NUMBERS: Final = 4
-_WORKERS: Final = ("alice", "bob", "carol", "dan", "erin", "frank", "grace", "heidi")
-
-
-@dataclass(frozen=True, slots=True)
-class Worker:
-    """Somebody who takes tasks."""
-
-    sid: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Queue:
-    """Where tasks wait for a worker."""
-
-    sid: str
-    name: str
+_PEOPLE: Final = ("alice", "bob", "carol", "dan", "erin", "frank", "grace", "heidi")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,29 +45,27 @@ class Phone:
 
 @dataclass(frozen=True, slots=True)
 class Company:
-    """One account with its phone numbers and its contact centre."""
+    """One account. What it owns follows from its SID alone: the seed decides what happens, not to whom.
+
+    Attributes:
+        phones: Its numbers.
+        people: First names of those who work for it.
+    """
 
     account_sid: str
     phones: Sequence[Phone]
-    messaging_service_sid: str
-    workspace_sid: str
-    workflow_sid: str
-    queues: Sequence[Queue]
-    workers: Sequence[Worker]
+    people: Sequence[str] = _PEOPLE
+    _owned: dict[tuple[str, str], str] = field(default_factory=dict)  # no more than the stories have names for
 
     @classmethod
-    def found(cls, account_sid: str, rng: Random) -> Self:
-        """A company; the same for the same state of ``rng``."""
+    def found(cls, account_sid: str) -> Self:
+        rng = Random(account_sid)  # noqa: S311 - for the same numbers for the same account, not for secrecy
+        return cls(account_sid, [Phone.some(rng) for _ in range(_NUMBERS)])
 
-        def new_sid(prefix: str) -> str:
-            return f"{prefix}{rng.getrandbits(128):032x}"
-
-        return cls(
-            account_sid=account_sid,
-            phones=[Phone.some(rng) for _ in range(_NUMBERS)],
-            messaging_service_sid=new_sid("MG"),
-            workspace_sid=new_sid("WS"),
-            workflow_sid=new_sid("WW"),
-            queues=[Queue(new_sid("WQ"), name) for name in ("Everyone", "Billing", "Support")],
-            workers=[Worker(new_sid("WK"), name) for name in _WORKERS],
-        )
+    def sid(self, prefix: str, name: str = "") -> str:
+        """The identifier of something that the company owns: the same each time for the same name."""
+        found = self._owned.get((prefix, name))
+        if found is None:
+            made = blake2b(f"{self.account_sid} {prefix} {name}".encode(), digest_size=16).hexdigest()
+            found = self._owned[prefix, name] = f"{prefix}{made}"
+        return found

@@ -8,25 +8,29 @@ from typing import Final
 from eventstreams.events import Event
 
 _MAX_BATCH: Final = 1000  # bounds memory where the taker is slower than the rate; it then catches up
+_FULL_SPEED_BATCH: Final = 5_000  # some tenths of a second of publishing: as long as it takes to notice a Ctrl-C
 _TICK_S: Final = 0.005  # above 200 events/s they come in batches
 
 
-async def paced(events: Iterator[Event], *, rate: float, stopping: asyncio.Event) -> AsyncIterator[list[Event]]:
+async def paced(
+    events: Iterator[Event], *, rate: float | None, stopping: asyncio.Event, duration_s: float | None = None
+) -> AsyncIterator[list[Event]]:
     """``events`` in batches, as they are due: event *i* ``i / rate`` seconds after the first.
 
-    Ends with ``events``, or when ``stopping`` is set. A taker that was slow gets what is overdue at once.
+    Ends with ``events``, when ``stopping`` is set, or ``duration_s`` after the first. A taker that was slow gets what
+    is overdue at once. ``rate`` None: as fast as they are taken.
     """
     clock = asyncio.get_running_loop().time
     began, given = clock(), 0
-    while not stopping.is_set():
-        due = int((clock() - began) * rate) + 1 - given
+    while not stopping.is_set() and (duration_s is None or clock() - began < duration_s):
+        due = _FULL_SPEED_BATCH if rate is None else min(int((clock() - began) * rate) + 1 - given, _MAX_BATCH)
         if due > 0:
-            batch = list(islice(events, min(due, _MAX_BATCH)))
+            batch = list(islice(events, due))
             if not batch:
                 return
             given += len(batch)
             yield batch
-        else:
+        elif rate is not None:
             await _wait(stopping, max(began + given / rate - clock(), _TICK_S))
 
 

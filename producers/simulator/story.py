@@ -1,28 +1,40 @@
-"""What a story is: the events of one message, call or task, in the order in which they cause each other."""
+"""What a story is, and how a product names its stories."""
 
-from collections.abc import Callable, Generator
-from datetime import datetime
-from random import Random
-from typing import NamedTuple
+import heapq
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Final
 
 from eventstreams.events import Event
-from producers.simulator.company import Company
+from producers.simulator.scene import Scene
+
+Story = Iterator[Event]
+"""The events of one message, call or task, in the order in which they cause each other. Ends."""
+
+Plot = Callable[[Scene], Story]
+"""Tells a story. A generator: it yields what happens, and moves the scene's clock on between two events."""
+
+_by_time: Final = attrgetter("time")
 
 
-class Step(NamedTuple):
-    """What has just happened, and how many seconds later the next thing will; None: that was the last one."""
+@dataclass(frozen=True, slots=True)
+class SimulatedProduct:
+    """A product whose events can be simulated.
 
-    happened: Event
-    next_after_s: float | None
+    Attributes:
+        name: As in the catalogue.
+        weight: How many stories it has in relation to other products.
+        plots: Its stories, with how often each is told in relation to the others.
+        by_default: Whether it takes part where nobody chooses products.
+    """
+
+    name: str
+    weight: float
+    plots: Mapping[Plot, float]
+    by_default: bool = True
 
 
-Story = Generator[Step, datetime, None]
-"""Yields each step when it happens; is sent the time at which the next one does, which may be later than asked."""
-
-Plot = Callable[[Company, Random, datetime], Story]
-"""Begins a story at a time. All that it makes up comes from its ``Random``."""
-
-
-def new_id(rng: Random, prefix: str) -> str:
-    """An identifier of the reference's form, such as ``SM`` and 32 hexadecimal digits."""
-    return f"{prefix}{rng.getrandbits(128):032x}"
+def together(*stories: Story) -> Story:
+    """Several stories at once, as one: each with a scene of its own (``Scene.aside``)."""
+    return heapq.merge(*stories, key=_by_time)

@@ -69,7 +69,11 @@ class Works:
         return self.job(sid)
 
     def runner(
-        self, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep, monotonic: Callable[[], float] | None = None
+        self,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        monotonic: Callable[[], float] | None = None,
+        retake_s: float = 60.0,
     ) -> JobRunner:
         parts = RunnerParts(
             settings=self.house.settings,
@@ -80,6 +84,7 @@ class Works:
             metrics=Metrics(),
             clock=now_ms,
             sleep=sleep,
+            retake_s=retake_s,
         )
         return JobRunner(parts if monotonic is None else replace(parts, monotonic=monotonic))
 
@@ -160,6 +165,22 @@ async def test_of_two_runners_one_does_the_job_and_the_other_stops_quietly(works
 
     assert ids(await copies(works.house, works.subscription)) == numbered(300)
     assert works.copied(sid) == 300
+
+
+async def test_a_job_that_another_process_took_and_left_is_taken_back(works: Works) -> None:
+    await bury(works.house, works.subscription, range(200))
+    sid = await works.submit(rate=40)
+
+    async with works.runner(retake_s=0.5):
+        await works.until(sid, lambda job: works.copied(sid) > 0)
+        async with works.runner():  # takes it up, and ends in its middle
+            begun = works.copied(sid)
+            await works.until(sid, lambda job: works.copied(sid) > begun + 20)
+        assert not works.job(sid).finished
+        await works.until(sid, lambda job: job.finished)
+
+    assert ids(await copies(works.house, works.subscription)) == numbered(200)
+    assert works.copied(sid) == 200
 
 
 async def test_runners_that_begin_at_once_do_each_event_once(works: Works) -> None:

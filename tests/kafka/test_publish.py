@@ -3,10 +3,12 @@
 import asyncio
 import json
 import os
+import signal
 import sys
 from dataclasses import replace
 
 import pytest
+from confluent_kafka import Consumer, TopicPartition
 
 from eventstreams.catalog import Catalog
 from eventstreams.errors import InvalidEventError, PublishError
@@ -94,6 +96,16 @@ async def command(settings: Settings, *arguments: str, lines: bytes = b"") -> tu
     return process.returncode, out.decode(), complaints.decode()
 
 
+def end_of(settings: Settings, topic: str) -> int:
+    """How many records the only partition of ``topic`` has taken."""
+    consumer = Consumer({"bootstrap.servers": settings.kafka, "group.id": "counts"})
+    try:
+        _, end = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=10)
+    finally:
+        consumer.close()
+    return end
+
+
 def line(event: Event, **changes: object) -> bytes:
     made = {"specversion": "1.0", "id": event.id, "type": event.type, "source": event.source, "data": event.data}
     return json.dumps({**made, **changes}).encode() + b"\n"
@@ -142,10 +154,50 @@ async def test_simulated_events_are_accepted(ready: Settings) -> None:
     assert len(await read_topic(ready, Topics(ready).events, 300)) == 300
 
 
+async def test_the_summary_of_a_simulation_is_one_object_for_programs(ready: Settings) -> None:
+    wanted = ("--rate", "max", "--count", "2000", "--seed", "1", "--products", "verify,studio", "-o", "json")
+
+    code, out, _ = await command(ready, "simulate", "--account", ACCOUNT, "--start", "2026-01-01T00:00:00Z", *wanted)
+
+    assert code == 0
+    summary = json.loads(out)
+    assert summary["seconds"] > 0
+    assert summary["rate"] > 0
+    assert {name: summary[name] for name in ("seed", "start", "products", "accounts", "accepted", "failed")} == {
+        "seed": 1,
+        "start": "2026-01-01T00:00:00.000Z",
+        "products": ["verify", "studio"],
+        "accounts": [ACCOUNT],
+        "accepted": 2000,
+        "failed": 0,
+    }
+    assert len(await read_topic(ready, Topics(ready).events, 2000)) == 2000
+
+
+@pytest.mark.parametrize("rate", ["200", "max"])
+async def test_ctrl_c_ends_a_simulation_and_what_it_counts_is_what_kafka_has(ready: Settings, rate: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "eventstreams", "simulate", "--account", ACCOUNT, "--rate", rate, "-o", "json"),
+        env=os.environ | {"EVENTSTREAMS_KAFKA": ready.kafka, "EVENTSTREAMS_TOPIC_PREFIX": ready.topic_prefix},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    await read_topic(ready, Topics(ready).events, 50)  # it is at work
+
+    process.send_signal(signal.SIGINT)
+    out, complaints = await process.communicate()
+
+    assert process.returncode == 0, complaints
+    summary = json.loads(out)
+    assert summary["failed"] == 0
+    assert summary["accepted"] == end_of(ready, Topics(ready).events)
+    assert f"{summary['accepted']} events accepted, 0 failed" in complaints.decode()
+
+
 async def test_the_same_seed_makes_the_same_events(ready: Settings) -> None:
     wanted = ("simulate", "--account", ACCOUNT, "--count", "50", "--seed", "7", "--start", "2026-01-01T00:00:00Z")
 
-    first, second = [await command(ready, *wanted, "--rate", "1000", "--print") for _ in range(2)]
+    first, second = [await command(ready, *wanted, "--rate", rate, "--print") for rate in ("1000", "max")]
 
     assert first[0] == 0
     assert first == second

@@ -191,9 +191,10 @@ async def test_nobody_sees_or_moves_what_is_another_accounts(
     assert (await stranger.get("/v1/Redrives"))["redrives"] == []
     assert (await stranger.ask("GET", mine["url"]))[0] == 404
     assert (await stranger.ask("POST", mine["url"], {"Status": "cancelling"}))[0] == 404
-    for chosen in ({"SubscriptionSid": subscription.sid}, {"EventId": "EZ1"}, {"DeadLetterId": "webhook.0.1"}):
+    for chosen in ({"EventId": "EZ1"}, {"DeadLetterId": "webhook.0.1"}):
         job = await redrive(stranger, chosen)
         assert job["selected"] == 0
+    assert (await stranger.ask("POST", "/v1/Redrives", {"SubscriptionSid": subscription.sid}))[0] == 404
     since = {"SubscriptionSid": subscription.sid, "After": "2026-01-01T00:00:00Z"}
     assert (await stranger.ask("POST", "/v1/Replays", since))[0] == 404
     assert len(await copies(house, subscription)) == 3
@@ -273,6 +274,17 @@ async def test_a_wrong_job_is_refused_with_what_would_be_right(
         assert (status, body["code"]) == (400, 20001)
         assert words in body["message"]
     assert (await api.get("/v1/Redrives"))["redrives"] == []
+
+
+@pytest.mark.parametrize("path", ["Redrives", "Replays"])
+async def test_a_job_for_a_subscription_that_is_not_there_is_refused(api: BareApi, path: str) -> None:
+    form = {"SubscriptionSid": "DF" + "0" * 32, "After": "2026-03-29T04:00:00Z"}
+    for end in ("", "/Preview"):
+        status, body = await api.ask("POST", f"/v1/{path}{end}", form)
+
+        assert (status, body["code"], body["status"]) == (404, 20404, 404)
+        assert body["message"] == f"Subscription DF{'0' * 32} was not found"
+    assert (await api.get(f"/v1/{path}"))[path.lower()] == []
 
 
 async def test_the_same_job_is_not_made_twice_and_an_account_has_ten_at_once(

@@ -106,6 +106,32 @@ async def test_a_record_with_a_header_whose_name_is_not_utf_8_is_a_dead_letter_a
     assert sorted(header(record, "ce_id") for record in copies) == ["EZ2", "EZ2", "EZ2", "EZ9"]
 
 
+@pytest.mark.parametrize("odd", range(3))
+async def test_a_header_whose_name_is_not_utf_8_costs_no_event_of_another_partition(
+    house: Installation, monkeypatch: pytest.MonkeyPatch, odd: int
+) -> None:
+    """What one fetch brings of several partitions is lost by the client with the one that it cannot read."""
+    subscription = await house.subscribe(await house.add_sink(NOWHERE))
+    topic, sent = house.topics.events, []
+    async with odd_producer(house.settings, monkeypatch) as producer:
+        for number in range(30):
+            value, headers = house.encoded(house.event(number))
+            sent.append(dict(headers)["ce_id"].decode())
+            await producer.send_and_wait(topic, value, headers=headers, partition=number % 3)
+        await producer.send_and_wait(topic, b"odd", headers=[(_NotUtf8("?"), b"1")], partition=odd)
+        for number in range(30, 33):
+            value, headers = house.encoded(house.event(number))
+            sent.append(dict(headers)["ce_id"].decode())
+            await producer.send_and_wait(topic, value, headers=headers, partition=number % 3)
+
+    await house.start(route)
+
+    copies = await read_topic(house.settings, house.topic_of(subscription), 33)
+    assert sorted(header(record, "ce_id") for record in copies) == sorted(sent)
+    [dead] = await read_topic(house.settings, house.topics.router_dead, 1)
+    assert dead.value == b"odd"
+
+
 async def test_the_order_of_a_key_is_kept(house: Installation) -> None:
     sink = await house.add_sink(NOWHERE)
     subscription = await house.subscribe(sink)

@@ -11,14 +11,16 @@ from eventstreams.control.vault import new_key
 GROUP = "eventstreams.sinks"
 
 
-def install(folder: Path, name: str, *, modules: Mapping[str, str], entries: Mapping[str, str]) -> None:
-    """Put distribution ``name`` 1.0 into ``folder``: ``modules`` by file name, and ``entries`` of sink types."""
+def install(
+    folder: Path, name: str, *, modules: Mapping[str, str], entries: Mapping[str, str], group: str = GROUP
+) -> None:
+    """Put distribution ``name`` 1.0 into ``folder``: ``modules`` by file name, and ``entries``."""
     for file, text in modules.items():
         (folder / file).write_text(text)
     info = folder / f"{name.replace('-', '_')}-1.0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-    lines = [f"[{GROUP}]", *(f"{sink_type} = {value}" for sink_type, value in entries.items())]
+    lines = [f"[{group}]", *(f"{sink_type} = {value}" for sink_type, value in entries.items())]
     (info / "entry_points.txt").write_text("\n".join(lines))
 
 

@@ -2,25 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from eventstreams.catalog import Catalog
-from eventstreams.settings import Settings
-from eventstreams.testing.receiver import Received, Receiver
-from producers.outcomes import Accepted
-from producers.publisher import EventPublisher
-from tests.support.events import SENT, message_event
+from tests.support.stream import Stream, open_stream
 from tests.support.up import Up, running_up
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
-
-EVENTS = 5_000
-RATE = 1_000.0
-SETTLE_S = 180.0  # a machine that is busy with other things takes its time
 
 
 @pytest.fixture(scope="module")
@@ -30,73 +19,10 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
         yield up
 
 
-@dataclass
-class Stream:
-    """A subscription with a receiver that fails every tenth event once."""
-
-    up: Up
-    receiver: Receiver
-    subscription: Any
-    account_sid: str
-
-    async def publish(self, count: int = EVENTS) -> set[str]:
-        """Publish at ``RATE``; the ids that were accepted."""
-        settings = Settings.load(kafka=self.up.about["kafka"])
-        accepted: set[str] = set()
-        loop = asyncio.get_running_loop()
-        async with EventPublisher(settings, Catalog.load(), ack_timeout_s=SETTLE_S) as publisher:
-            began = loop.time()
-            async with asyncio.TaskGroup() as group:
-                for first in range(0, count, 100):
-                    await asyncio.sleep(max(began + first / RATE - loop.time(), 0))
-                    group.create_task(self._publish(publisher, first, accepted))
-        return accepted
-
-    async def _publish(self, publisher: EventPublisher, first: int, accepted: set[str]) -> None:
-        for outcome in await publisher.publish_many(
-            [message_event(self.account_sid, number) for number in range(first, first + 100)]
-        ):
-            assert isinstance(outcome, Accepted), outcome
-            accepted.add(outcome.id)
-
-    async def delivered(self, count: int) -> None:
-        """Wait until ``count`` events were delivered."""
-        await self.receiver.wait_for(lambda: len(self.receiver.accepted) >= count, timeout_s=SETTLE_S)
-
-    async def all_delivered(self, accepted: set[str]) -> None:
-        """Wait until everything accepted was delivered; nothing else may have been."""
-        try:
-            await self.receiver.wait_for(lambda: self.receiver.accepted.keys() >= accepted, timeout_s=SETTLE_S)
-        except TimeoutError:
-            missing = accepted - self.receiver.accepted.keys()
-            pytest.fail(f"{len(missing)} of {len(accepted)} events were lost\n{self.up.text}\n{self.up.logs()}")
-        assert self.receiver.accepted.keys() == accepted
-        duplicates = sum(self.receiver.accepted.values()) - len(accepted)
-        assert duplicates < len(accepted)  # around a fault, never as a rule
-
-
 @pytest.fixture
 async def stream(up: Up) -> AsyncIterator[Stream]:
-    seen: set[str] = set()
-
-    def answer(received: Received) -> int:
-        again = received.ids[0] in seen
-        seen.add(received.ids[0])
-        return 500 if not again and int(received.ids[0][-2:], 16) % 10 == 0 else 200
-
-    async with Receiver(answer) as receiver:
-        client = up.client()
-        sink = await asyncio.to_thread(
-            client.events.v1.sinks.create,
-            description="d",
-            sink_type="webhook",
-            sink_configuration={"destination": receiver.url},
-        )
-        subscription = await asyncio.to_thread(
-            client.events.v1.subscriptions.create, description="d", sink_sid=sink.sid, types=[{"type": SENT}]
-        )
-        yield Stream(up, receiver, subscription, up.about["account_sid"])
-        await asyncio.to_thread(up.client().events.v1.subscriptions(subscription.sid).delete)
+    async with open_stream(up) as stream:
+        yield stream
 
 
 @pytest.mark.parametrize("roles", [("router",), ("worker-webhook",), ("api", "router", "worker-webhook", "gateway")])

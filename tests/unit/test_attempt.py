@@ -96,6 +96,7 @@ async def test_a_plugin_that_hangs_is_cut_off_and_its_events_are_tried_again() -
         None,
         [Delivered(), None],
         [Delivered(), True],
+        [Delivered(), Delivered("200 OK")],  # type: ignore[arg-type]  # that is the point
         [Delivered(), RetryLater("slow")],  # type: ignore[arg-type]  # that is the point
         [Delivered(), Rejected("no")],  # type: ignore[arg-type]  # that is the point
         [Delivered(), RetryLater(RetryReason.TIMED_OUT, not_before=5)],  # type: ignore[arg-type]  # that is the point
@@ -108,6 +109,7 @@ async def test_a_plugin_that_hangs_is_cut_off_and_its_events_are_tried_again() -
         "no sequence",
         "a hole",
         "a strange one",
+        "a status that is no number",
         "a retry reason of its own",
         "a dead reason of its own",
         "a time that is none",

@@ -117,6 +117,15 @@ async def test_a_delivery_is_an_entry_without_anything_of_the_event_but_its_name
     assert b"of the event" not in bench.kept.values[0]
 
 
+async def test_a_delivery_tells_what_its_destination_answered_where_that_has_a_status(bench: Bench) -> None:
+    async with bench.log:
+        bench.attempted(Delivered(204))
+
+    [entry] = bench.kept.entries
+    assert entry is not None
+    assert (entry.kind, entry.status, entry.reason) == ("delivered", 204, None)
+
+
 async def test_a_failure_says_why_where_its_copy_is_and_when_it_is_tried_again(bench: Bench) -> None:
     async with bench.log:
         bench.attempted(

@@ -1,10 +1,13 @@
 """The codec: what goes in comes out, in the version that was asked for; no bytes make it raise."""
 
 import json
+from collections.abc import Mapping, Sequence
 from datetime import date
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from fastavro import schemaless_writer
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -68,14 +71,70 @@ def test_an_absent_field_is_left_out_in_lists_of_lists_as_well(tmp_path: Path) -
     note = {"name": "note", "type": ["null", "string"], "default": None}
     cell = {"type": "record", "name": "Cell", "fields": [note]}
     grid = {"name": "grid", "type": {"type": "array", "items": {"type": "array", "items": cell}}}
-    (tmp_path / "1.avsc").write_text(json.dumps({"type": "record", "name": "Sheet", "fields": [grid]}))
-    version = SchemaVersion("Acme.Sheet", 1, date(2026, 1, 2), "First version.", tmp_path / "1.avsc")
-    schema = Schema("Acme.Sheet", "acme", "Sheet", (), [version])
-    codec = Codec(Catalog({}, {}, {schema.id: schema}), schema_base_url="https://schemas.example.com")
+    codec, version = one_schema(tmp_path, [grid])
 
     value = codec.encode(version, {"grid": [[{}, {"note": "x"}]]})
 
     assert codec.decode(codec.dataschema(version), value) == {"grid": [[{}, {"note": "x"}]]}
+
+
+NOTE: Mapping[str, object] = {"name": "note", "type": ["null", "string"], "default": None}
+INNER: Mapping[str, object] = {"type": "record", "name": "Inner", "fields": [NOTE]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "found"),
+    [
+        pytest.param({"type": "map", "values": ["null", "string"]}, {"a": None, "b": "x"}, None, id="a map"),
+        pytest.param(["null", {"type": "map", "values": ["null", "long"]}], {"a": None}, None, id="a map or nothing"),
+        pytest.param(
+            {"type": "array", "items": {"type": "map", "values": ["null", "long"]}}, [{"a": None}], None, id="maps"
+        ),
+        pytest.param({"type": "array", "items": ["null", "string"]}, [None, "x"], None, id="a list"),
+        pytest.param({"type": "map", "values": INNER}, {"a": {"note": None}}, {"a": {}}, id="records in a map"),
+        pytest.param(
+            {"type": "map", "values": ["null", INNER]}, {"a": None, "b": {"note": None}}, {"a": None, "b": {}},
+            id="records or nothing in a map",
+        ),
+        pytest.param(INNER, {"note": None}, {}, id="a record"),
+        pytest.param(["null", INNER, "string"], {"note": None}, {}, id="a record or a text"),
+        pytest.param(["null", INNER, "string"], "x", None, id="the text"),
+        pytest.param(
+            ["null", INNER, {"type": "map", "values": ["null", "string"]}], {"other": None}, None, id="a map, no record"
+        ),
+    ],
+)  # fmt: skip
+def test_fields_without_a_value_are_left_out_and_nulls_that_are_data_are_kept(
+    tmp_path: Path, kind: object, given: object, found: object
+) -> None:
+    codec, version = one_schema(tmp_path, [{"name": "it", "type": kind}])
+
+    value = fastavro_bytes(version, {"it": given})
+
+    assert codec.decode(codec.dataschema(version), value) == {"it": given if found is None else found}
+
+
+def test_a_record_that_holds_its_own_kind_is_decoded_to_any_depth(tmp_path: Path) -> None:
+    again = {"name": "next", "type": ["null", "Sheet"], "default": None}
+    codec, version = one_schema(tmp_path, [NOTE, again])
+
+    value = codec.encode(version, {"next": {"next": {"note": "x"}}})
+
+    assert codec.decode(codec.dataschema(version), value) == {"next": {"next": {"note": "x"}}}
+
+
+def one_schema(folder: Path, fields: Sequence[Mapping[str, object]]) -> tuple[Codec, SchemaVersion]:
+    """A codec with one schema, of one version, with ``fields``."""
+    (folder / "1.avsc").write_text(json.dumps({"type": "record", "name": "Sheet", "fields": fields}))
+    version = SchemaVersion("Acme.Sheet", 1, date(2026, 1, 2), "First version.", folder / "1.avsc")
+    schema = Schema("Acme.Sheet", "acme", "Sheet", (), [version])
+    return Codec(Catalog({}, {}, {schema.id: schema}), schema_base_url="https://schemas.example.com"), version
+
+
+def fastavro_bytes(version: SchemaVersion, data: Mapping[str, object]) -> bytes:
+    buffer = BytesIO()
+    schemaless_writer(buffer, version.avro, data)
+    return buffer.getvalue()
 
 
 @pytest.mark.parametrize("cut", [0, 1, 10, -1])
@@ -106,6 +165,8 @@ def test_a_value_with_bytes_behind_its_end_is_undecodable() -> None:
         "https://s/Messaging.MessageStatus/99",
         "https://s/Messaging.MessageStatus/-1",
         "https://s/Messaging.MessageStatus/one",
+        "https://s/Messaging.MessageStatus/.json",
+        "https://s/Messaging.MessageStatus/1.json.json",
         "/" * 50000,
     ],
     ids=lambda text: text[:40],
@@ -128,6 +189,8 @@ def test_a_schema_is_known_by_its_last_two_parts_whatever_its_base() -> None:
     value = CODEC.encode(SCHEMA.latest, DATA)
 
     assert CODEC.decode(f"http://elsewhere/a/b/Messaging.MessageStatus/{SCHEMA.latest.version}", value) == DATA
+    named_as_file = f"https://events-schemas.twilio.com/Messaging.MessageStatus/{SCHEMA.latest.version}.json"
+    assert CODEC.decode(named_as_file, value) == DATA  # as the reference does with its test event
     assert CODEC.projected("http://elsewhere/Messaging.MessageStatus/8", 2) == (
         "https://schemas.example.com/Messaging.MessageStatus/2"
     )

@@ -85,6 +85,9 @@ def test_a_port_in_use_for_what_the_role_serves(role: str, setting: str) -> None
         ("ALLOWED_DESTINATIONS", "home", "EVENTSTREAMS_ALLOWED_DESTINATIONS is 'home': 'home' is no network"),
         ("ACCOUNT_SID", "me", "EVENTSTREAMS_ACCOUNT_SID is 'me': an account SID is AC and 32 hexadecimal digits"),
         ("SECRET_KEY", "hush", "EVENTSTREAMS_SECRET_KEY is malformed: "),
+        ("SCHEMA_REGISTRY_URL", "registry:8081", "EVENTSTREAMS_SCHEMA_REGISTRY_URL: "),
+        ("SCHEMA_REGISTRY_URL", "http://me:hush@r", "EVENTSTREAMS_SCHEMA_REGISTRY_URL: user and password belong in "),
+        ("SCHEMA_REGISTRY_AUTH", "hush", "EVENTSTREAMS_SCHEMA_REGISTRY_AUTH: it must be user:password"),
         ("ADMIN_LISTEN", "here", "EVENTSTREAMS_ADMIN_LISTEN is 'here': it must be host:port"),
         ("ADMIN_LISTEN", "fd://99", "EVENTSTREAMS_ADMIN_LISTEN is 'fd://99': this process was not handed such a"),
         pytest.param("ADMIN_LISTEN", f"{'é' * 70}:80", "is no host name", id="no host name"),
@@ -104,6 +107,20 @@ def test_a_secret_is_not_shown_where_it_is_wrong() -> None:
     assert one_sentence(done) == "EVENTSTREAMS_AUTH_TOKEN: it must have 8 characters or more"
 
 
+def test_registering_without_a_registry() -> None:
+    done = run(["catalog", "register"])
+
+    assert done.returncode == 2
+    assert one_sentence(done) == ("set EVENTSTREAMS_SCHEMA_REGISTRY_URL to the registry, such as http://127.0.0.1:8081")
+
+
+def test_registering_a_schema_that_is_not_there() -> None:
+    done = run(["catalog", "register", "Messaging.MessageStat"], SCHEMA_REGISTRY_URL="http://127.0.0.1:9")
+
+    assert done.returncode == 2
+    assert "There is no schema Messaging.MessageStat: did you mean Messaging.MessageStatus?" in done.stderr
+
+
 def test_a_sink_type_that_nobody_has_installed() -> None:
     done = run(["worker", "pigeon"])
 
@@ -116,3 +133,31 @@ def test_a_catalogue_that_is_not_there() -> None:
 
     assert done.returncode == 5
     assert one_sentence(done) == "/nowhere/catalog.yaml cannot be read: No such file or directory"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            ("--products", "voise"),
+            "'voise' is no product (did you mean voice?): choose from messaging, voice, taskrouter, conversations",
+        ),
+        (("--rate", "fast"), "'fast' is no rate: a number of events a second above 0 and up to 100,000, or max"),
+        (("--rate", "-1"), "'-1' is no rate"),
+        (("--rate", "nan"), "'nan' is no rate"),
+        (("--duration", "soon"), "'soon' is not a duration"),
+        (("--duration", "1s", "--count", "1"), "--duration and --count exclude each other"),
+        (("--print", "-o", "json"), "--print and -o json exclude each other"),
+        (("--start", "2026-01-01T00:00:00"), "has no offset: end it with Z"),
+        (("--start", "9999-12-31T23:59:59Z"), "'9999-12-31T23:59:59Z' is too late"),
+        (("--start", "0001-01-01T00:00:00+10:00"), "is too much"),
+        (("--duration", "9999999999999d"), "'9999999999999d' is too much"),
+    ],
+    ids=str,
+)
+def test_a_simulation_that_cannot_be(arguments: Sequence[str], words: str) -> None:
+    done = run(["simulate", "--account", ACCOUNT, *arguments])
+
+    assert done.returncode == 2
+    assert words in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr

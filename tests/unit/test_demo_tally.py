@@ -18,7 +18,7 @@ def good() -> Tally:
         delivered={"EZ1": 1_005, "EZ2": 1_010, "EZ3": 1_900},
         dead={"EZ4": "refused"},
         deliveries=3,
-        routed=4,
+        counted=4,
         retries=1,
     )
 
@@ -90,3 +90,10 @@ def test_the_table_has_every_figure_from_the_start_on() -> None:
 def test_latency_is_of_delivered_events_alone() -> None:
     assert Tally().latency_ms(0.5) is None
     assert [good().latency_ms(share) for share in (0.0, 0.5, 0.99)] == [5, 10, 900]
+
+
+def test_an_event_that_was_delivered_counts_as_routed_although_the_router_was_not_asked_since() -> None:
+    tally = good()
+    tally.counted = 1
+
+    assert tally.routed == 3

@@ -27,7 +27,7 @@ def judge(status: int, *, retry_after: str | None, answer: str, events: int, now
         now: Aware; a ``Retry-After`` in seconds counts from here.
     """
     if status in _OK:
-        return Delivered()
+        return Delivered(status)
     detail = f"HTTP {status}"
     not_before = None if retry_after is None else _not_before(retry_after, now)
     if status == HTTPStatus.TOO_MANY_REQUESTS:

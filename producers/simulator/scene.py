@@ -1,0 +1,121 @@
+"""Where and when a story happens: a company, a clock that only the story moves on, and its dice."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Final, TypeVar
+
+from eventstreams.events import Event
+from producers.simulator.company import Company, Phone
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_Option = TypeVar("_Option")
+
+
+class Scene:
+    """What a story is told with. All that is made up must come from here: then the same seed tells it again."""
+
+    __slots__ = ("_now_ms", "_stamp", "_time", "company", "rng")
+
+    def __init__(self, company: Company, rng: Random, now_ms: int) -> None:
+        self.company = company
+        self.rng = rng
+        self._now_ms = now_ms
+        self._time: datetime | None = None
+        self._stamp: str | None = None
+
+    # -- time ------------------------------------------------------------------------------------------------------
+
+    @property
+    def now_ms(self) -> int:
+        """Milliseconds since the epoch."""
+        return self._now_ms
+
+    @property
+    def time(self) -> datetime:
+        if self._time is None:
+            self._time = _EPOCH + timedelta(milliseconds=self._now_ms)
+        return self._time
+
+    @property
+    def stamp(self) -> str:
+        """Now, as ``2026-03-29T04:01:02.345Z``."""
+        if self._stamp is None:
+            self._stamp = self.time.isoformat(timespec="milliseconds")[:-6] + "Z"
+        return self._stamp
+
+    @property
+    def stamp_s(self) -> str:
+        """Now, as ``2026-03-29T04:01:02Z``."""
+        return self.stamp[:-5] + "Z"
+
+    def wait(self, least_s: float, most_s: float | None = None) -> None:
+        """Let ``least_s`` seconds pass, or a time between the two, each as likely."""
+        self._pass(least_s if most_s is None else self.rng.uniform(least_s, most_s))
+
+    def wait_about(self, median_s: float, *, spread: float = 0.5) -> None:
+        """Let a log-normal time pass, as people and networks take it: half of the times less than ``median_s``.
+
+        ``spread`` is the standard deviation of the logarithm: with 0.5 two of three lie between 0.6 and 1.6 medians.
+        """
+        self._pass(median_s * self.rng.lognormvariate(0.0, spread))
+
+    def _pass(self, seconds: float) -> None:
+        if seconds < 0:
+            raise ValueError(f"a story cannot go back in time by {-seconds} s")
+        self._now_ms += round(seconds * 1000)
+        self._time = self._stamp = None
+
+    def aside(self) -> "Scene":
+        """A scene of the same company that begins now, for what happens meanwhile: see ``together``."""
+        return Scene(self.company, self.rng, self._now_ms)
+
+    # -- dice --------------------------------------------------------------------------------------------------------
+
+    def happens(self, probability: float) -> bool:
+        return self.rng.random() < probability
+
+    def pick(self, options: Sequence[_Option]) -> _Option:
+        return self.rng.choice(options)
+
+    def pick_weighted(self, options: Mapping[_Option, float]) -> _Option:
+        """One of ``options``, each as likely as its number says in relation to the others."""
+        return self.rng.choices(tuple(options), tuple(options.values()))[0]
+
+    def sid(self, prefix: str) -> str:
+        """A new identifier, such as ``SM`` and 32 hexadecimal digits. What is the company's: ``company.sid``."""
+        return f"{prefix}{self.rng.getrandbits(128):032x}"
+
+    def customer(self) -> Phone:
+        """A phone of somebody who is not the company."""
+        return Phone.some(self.rng)
+
+    # -- what happens ------------------------------------------------------------------------------------------------
+
+    def event(
+        self,
+        event_type: str,
+        source: str,
+        data: Mapping[str, object],
+        *,
+        key: str | None = None,
+        event_id: str | None = None,
+    ) -> Event:
+        """An event that happens now.
+
+        Args:
+            event_type: A type of the catalogue.
+            source: REST path of the resource.
+            data: As the newest version of the type's schema has it.
+            key: What keeps the order of its events, where that is not ``source``.
+            event_id: Where the data has it too; default: a new one.
+        """
+        return Event(
+            type=event_type,
+            source=source,
+            account_sid=self.company.account_sid,
+            data=data,
+            id=event_id or f"EZ{self.rng.getrandbits(128):032x}",
+            time=self.time,
+            partition_key=key,
+        )
