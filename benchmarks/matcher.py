@@ -2,15 +2,21 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from benchmarks.events import ACCOUNT, encoded
 from benchmarks.measure import Figure, best_of
 from eventstreams.catalog import Catalog
+from eventstreams.codec import Codec
 from eventstreams.control.records import SubscribedType, Subscription
 from eventstreams.control.snapshot import Change
 from eventstreams.headers import TYPE, Headers
+from router.filtering import Filtering
 from router.matcher import Matcher
 from router.plan import Planner
+
+_BY_ATTRIBUTE: Final = "source.startsWith('/')"
+_BY_DATA: Final = "!has(data.errorCode) || data.errorCode in [30003, 30004, 30005]"  # true of all: the copies stay
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +34,18 @@ class _Record:
 
 def measure(scale: float) -> tuple[str, Sequence[Figure]]:
     others, count = round(100_000 * scale), round(20_000 * scale)
-    types = Catalog.load().types
+    catalog = Catalog.load()
+    types, codec = catalog.types, Codec(catalog, schema_base_url="https://events-schemas.twilio.com")
     records = [_Record(each.headers, each.key, each.value) for each in encoded(count)]
     headers = [(ACCOUNT.encode(), dict(record.headers)[TYPE]) for record in records]
 
-    def matching(copies: int) -> Matcher:
-        """A matcher with many routes, of which ``copies`` lead from each of our events."""
+    def matching(copies: int, text: str | None = None) -> Matcher:
+        """A matcher with many routes, of which ``copies`` lead from each of our events, with the filter ``text``."""
         matcher = Matcher(default_ttl_ms=14_400_000, topic_of=lambda kind, sid: f"es.sub.{kind}.{sid}")
         for number in range(others):
             matcher.apply(Change(None, _subscription(number, f"AC{number:032x}", list(types)[:3])))
         for number in range(copies):
-            matcher.apply(Change(None, _subscription(others + number, ACCOUNT, list(types))))
+            matcher.apply(Change(None, _subscription(others + number, ACCOUNT, list(types), text)))
         return matcher
 
     def match(matcher: Matcher) -> Callable[[], int]:
@@ -50,7 +57,8 @@ def measure(scale: float) -> tuple[str, Sequence[Figure]]:
         return work
 
     def plan(matcher: Matcher) -> Callable[[], int]:
-        planner = Planner(matcher, event_types=types, dead_topic="es.dead.router")
+        filtering = Filtering(codec, tell=lambda _: None)
+        planner = Planner(matcher, filtering=filtering, event_types=types, dead_topic="es.dead.router")
 
         def work() -> int:
             for record in records:
@@ -65,10 +73,12 @@ def measure(scale: float) -> tuple[str, Sequence[Figure]]:
         best_of("matched by three", match(three)),
         best_of("planned for one subscription", plan(one)),
         best_of("planned for three", plan(three)),
+        best_of("  that filter by an attribute", plan(matching(3, _BY_ATTRIBUTE))),
+        best_of("  that filter by data", plan(matching(3, _BY_DATA))),
     ]
 
 
-def _subscription(number: int, account_sid: str, types: Sequence[str]) -> Subscription:
+def _subscription(number: int, account_sid: str, types: Sequence[str], text: str | None = None) -> Subscription:
     return Subscription(
         sid=f"DF{number:032x}",
         account_sid=account_sid,
@@ -78,4 +88,5 @@ def _subscription(number: int, account_sid: str, types: Sequence[str]) -> Subscr
         types=tuple(SubscribedType(type=name, schema_version=1, since_ms=1) for name in types),
         created_ms=1,
         updated_ms=1,
+        filter=text,
     )

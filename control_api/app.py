@@ -4,7 +4,18 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
-from control_api import attempts, dead_letters, delivery, events, schema_documents, signing
+from control_api import (
+    attempts,
+    dead_letters,
+    delivery,
+    events,
+    filter_previews,
+    filters,
+    retry_schedule,
+    schema_documents,
+    signing,
+    sink_health,
+)
 from control_api.cors import add_cors
 from control_api.delivery_log.desk import LOG, LogDesk
 from control_api.forms import MAX_BODY_BYTES
@@ -15,6 +26,7 @@ from control_api.redrive.desk import DESK, Desk
 from control_api.redrive.jobs import JobKind
 from control_api.redrives import JobRoutes
 from control_api.sink_tests import TESTER, SinkTester
+from eventstreams.filters import FilterChecker
 from eventstreams.http import Authenticator, answer_errors, require_account
 from eventstreams.process import Health
 from eventstreams.schema_documents import SchemaDocuments
@@ -38,6 +50,7 @@ def make_app(
     app[PLANE] = plane
     app[DESK] = desk
     app[schema_documents.DOCUMENTS] = documents
+    app[filters.CHECKER] = FilterChecker(plane.catalog)
     app[TESTER] = tester
     if log is not None:
         app[LOG] = log
@@ -50,6 +63,8 @@ def make_app(
             web.post(delivery.SUBSCRIPTION_PATH, delivery.update_subscription),
         ]
     )
+    app.add_routes([web.get(retry_schedule.PATH, retry_schedule.fetch), web.get(sink_health.PATH, sink_health.fetch)])
+    app.add_routes([web.post(filter_previews.PATH, filter_previews.create)])
     app.add_routes([web.get(signing.PATH, signing.fetch), web.post(signing.PATH, signing.rotate)])
     app.add_routes(
         [

@@ -22,6 +22,7 @@ class Code(IntEnum):
     SUBSCRIPTION_NOT_FOUND = 91102
     NO_EVENT_TYPES = 91103
     EVENT_TYPE_NOT_FOUND = 91104
+    BAD_FILTER = 91201
 
 
 def refused(code: Code, message: str, *, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> RefusedError:

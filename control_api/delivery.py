@@ -1,6 +1,7 @@
-"""``/v1/Sinks/{Sid}/Delivery`` and ``/v1/Subscriptions/{Sid}/Delivery``: pause, rate limit, throttle, time to live.
+"""``/v1/Sinks/{Sid}/Delivery`` and ``/v1/Subscriptions/{Sid}/Delivery``: how it is delivered. An extension.
 
-An extension of the reference. While a sink or a subscription is paused its events wait, until their deadlines.
+Pause, rate limit, throttle, time to live, filter. While a sink or a subscription is paused its events wait, until their
+deadlines.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,6 +14,7 @@ from aiohttp import web
 
 from control_api import sinks, subscriptions
 from control_api.answers import json_answer
+from control_api.filters import filter_in, with_filter
 from control_api.forms import Form, boolean, read_form
 from control_api.plane import PLANE, ControlPlane
 from eventstreams.control.records import SinkRecord, Subscription, Throttle
@@ -60,11 +62,15 @@ async def fetch_subscription(request: web.Request) -> web.Response:
 
 
 async def update_subscription(request: web.Request) -> web.Response:
-    """Change ``Paused`` or ``Ttl``; what is not named stays. A ttl counts for events accepted from now on."""
+    """Change ``Paused``, ``Ttl`` or ``Filter``; what is not named stays.
+
+    A ttl counts for events accepted from now on, a filter for events that are routed from now on.
+    """
     plane, form = request.app[PLANE], await read_form(request)
     paused = _given(form, "Paused", partial(boolean, "Paused"))
     ttl_ms = _given(form, "Ttl", lambda text: _ttl_ms(text, plane.ttl))
-    _refuse_others(form, {"Paused", "Ttl"})
+    text = filter_in(form)
+    _refuse_others(form, {"Paused", "Ttl", "Filter"})
     async with plane.writing:
         subscription = subscriptions.find(request)
         changed = replace(
@@ -72,6 +78,8 @@ async def update_subscription(request: web.Request) -> web.Response:
             paused=subscription.paused if paused is None else paused[0],
             ttl_ms=subscription.ttl_ms if ttl_ms is None else ttl_ms[0],
         )
+        if text is not None:
+            changed = with_filter(request, changed, text)
         if changed != subscription:
             changed = replace(changed, updated_ms=plane.clock())
             await plane.writer.put(changed)
@@ -95,6 +103,7 @@ def _show_subscription(plane: ControlPlane, request: web.Request, subscription: 
         "subscription_sid": subscription.sid,
         "paused": subscription.paused,
         "ttl": ttl.total_seconds(),
+        "filter": subscription.filter,
         "url": plane.url(request, f"{subscriptions.PATH}/{subscription.sid}/Delivery"),
     }
 

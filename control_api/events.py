@@ -64,7 +64,7 @@ def _acceptance(found: Found, topic: str) -> Mapping[str, object]:
 
 
 def _show(found: Whereabouts, attempts_url: str, event_id: str) -> Mapping[str, object]:
-    last, place = found.last, found.place
+    last, place, kept_back = found.last, found.place, found.kept_back
     filters = {"EventId": event_id}
     if found.subscription_sid:
         filters["SubscriptionSid"] = found.subscription_sid
@@ -80,10 +80,10 @@ def _show(found: Whereabouts, attempts_url: str, event_id: str) -> Mapping[str, 
         "offset": None if place is None else place.offset,
         "attempts": found.attempts,
         "last_at": None if last is None else show_time(last.at_ms),
-        "reason": None if last is None else last.reason,
+        "reason": kept_back.verdict if kept_back is not None else None if last is None else last.reason,
         "code": None if last is None else last.code,
         "status": None if last is None else last.status,
-        "detail": None if last is None else last.detail,
+        "detail": kept_back.detail or None if kept_back is not None else None if last is None else last.detail,
         "answer": None if last is None else last.answer,
         "next_try_at": show_time(found.next_try_ms),
         "deadline": show_time(found.deadline_ms),

@@ -9,8 +9,9 @@ from aiohttp import web
 from control_api import subscriptions
 from control_api.answers import json_answer, list_answer
 from control_api.codes import Code, refused
+from control_api.filters import check_filter
 from control_api.forms import Form, read_form
-from control_api.plane import PLANE, ControlPlane
+from control_api.plane import PLANE
 from control_api.subscribed_types import MAX_TYPES, pinnable, subscribable
 from eventstreams.control.records import SubscribedType, Subscription
 from eventstreams.http import ACCOUNT, RefusedError, not_found
@@ -40,14 +41,16 @@ async def create(request: web.Request) -> web.Response:
         subscription = _subscription(request)
         there = subscription.type_named(name)
         if there is not None:
-            changed = await _pin(plane, subscription, there, version)
+            changed = await _pin(request, subscription, there, version)
             return json_answer(_show(request, subscription, changed))
         if len(subscription.types) >= MAX_TYPES:
             raise refused(
                 Code.SUBSCRIPTION_NOT_CREATED, f"The subscription has {MAX_TYPES} event types, the most it may"
             )
         added = subscribable(name, version, plane.catalog, sink_type=subscription.sink_type)
-        await _put(plane, subscription, (*subscription.types, added))
+        types = (*subscription.types, added)
+        check_filter(request, subscription.filter, types)
+        await _put(request, subscription, types)
     return json_answer(_show(request, subscription, added), status=HTTPStatus.CREATED)
 
 
@@ -63,7 +66,7 @@ async def update(request: web.Request) -> web.Response:
     version = _version(form)
     async with plane.writing:
         subscription = _subscription(request)
-        changed = await _pin(plane, subscription, _type(request, subscription), version)
+        changed = await _pin(request, subscription, _type(request, subscription), version)
     return json_answer(_show(request, subscription, changed))
 
 
@@ -73,23 +76,26 @@ async def delete(request: web.Request) -> web.Response:
     async with plane.writing:
         subscription = _subscription(request)
         gone = _type(request, subscription)
-        await _put(plane, subscription, tuple(each for each in subscription.types if each is not gone))
+        await _put(request, subscription, tuple(each for each in subscription.types if each is not gone))
     return web.Response(status=HTTPStatus.NO_CONTENT)
 
 
 async def _pin(
-    plane: ControlPlane, subscription: Subscription, there: SubscribedType, version: int | None
+    request: web.Request, subscription: Subscription, there: SubscribedType, version: int | None
 ) -> SubscribedType:
     """``there``, of ``subscription``, in schema version ``version``; None leaves it. Since when it counts stays."""
     if version is None:
         return there
-    changed = replace(there, schema_version=pinnable(there.type, version, plane.catalog))
+    changed = replace(there, schema_version=pinnable(there.type, version, request.app[PLANE].catalog))
     if changed != there:
-        await _put(plane, subscription, tuple(changed if each is there else each for each in subscription.types))
+        types = tuple(changed if each is there else each for each in subscription.types)
+        check_filter(request, subscription.filter, types)
+        await _put(request, subscription, types)
     return changed
 
 
-async def _put(plane: ControlPlane, subscription: Subscription, types: tuple[SubscribedType, ...]) -> None:
+async def _put(request: web.Request, subscription: Subscription, types: tuple[SubscribedType, ...]) -> None:
+    plane = request.app[PLANE]
     await plane.writer.put(replace(subscription, types=types, updated_ms=plane.clock()))
 
 

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from control_api.answers import json_answer, list_answer, timestamp
 from control_api.codes import Code, refused
+from control_api.filters import check_filter, filter_in, with_filter
 from control_api.forms import Form, boolean, read_form
 from control_api.plane import MAX_SUBSCRIPTIONS, PLANE, ControlPlane
 from control_api.subscribed_types import parse_types
@@ -33,6 +34,7 @@ async def create(request: web.Request) -> web.Response:
                 Code.SUBSCRIPTION_NOT_CREATED,
                 f"Subscription not created: the account has {MAX_SUBSCRIPTIONS} subscriptions, the most it may",
             )
+        text = check_filter(request, filter_in(form), types)
         now_ms = plane.clock()
         subscription = Subscription(
             sid=new_sid(SidKind.SUBSCRIPTION),
@@ -44,6 +46,7 @@ async def create(request: web.Request) -> web.Response:
             receive_events_from_subaccounts=from_subaccounts or False,
             created_ms=now_ms,
             updated_ms=now_ms,
+            filter=text,
         )
         await plane.admin.ensure([plane.topics.subscription_spec(sink.sink_type, subscription.sid)])
         await plane.writer.put(subscription)
@@ -74,18 +77,22 @@ async def list_all(request: web.Request) -> web.Response:
 
 
 async def update(request: web.Request) -> web.Response:
-    """UpdateSubscription: its description; without one all stays as it is."""
+    """UpdateSubscription: its description, and as an extension ``Filter``; what is not named stays."""
     plane, form = request.app[PLANE], await read_form(request)
     given, from_subaccounts = form.given("Description"), _from_subaccounts(form)
     description = None if given is None else _description(given, "updated")
+    text = filter_in(form)
     async with plane.writing:
         subscription = find(request)
         if form.given("SinkSid") not in {None, subscription.sink_sid}:
             raise RefusedError("SinkSid of a subscription cannot be changed: create another subscription")
         if from_subaccounts not in {None, subscription.receive_events_from_subaccounts}:
             raise RefusedError(f"{_SUBACCOUNTS} cannot be changed: create another subscription")
-        if description not in {None, subscription.description}:
-            subscription = replace(subscription, description=description, updated_ms=plane.clock())
+        changed = subscription if description is None else replace(subscription, description=description)
+        if text is not None:
+            changed = with_filter(request, changed, text)
+        if changed != subscription:
+            subscription = replace(changed, updated_ms=plane.clock())
             await plane.writer.put(subscription)
     return json_answer(show(plane, request, subscription))
 

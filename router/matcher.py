@@ -1,4 +1,4 @@
-"""Which subscriptions an event is for. Pure; from its headers alone, never from its value.
+"""Which subscriptions an event may be for, their filters aside. Pure; from its headers alone, never from its value.
 
 A lookup costs the same with ten subscriptions as with a hundred thousand: one dictionary, by account and type.
 """
@@ -12,14 +12,22 @@ from eventstreams.control.snapshot import Change, Snapshot
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One subscription's interest in one event type. ``family_of``: its account, where subaccounts count as well."""
+    """One subscription's interest in one event type.
+
+    Attributes:
+        family_of: Its account, where subaccounts count as well.
+        filter: What else must hold of an event, in CEL; None: nothing.
+        schema_version: In which its data is delivered, hence filtered.
+    """
 
     subscription_sid: str
     sink_type: str
     topic: str
     since_ms: int
     ttl_ms: int
-    family_of: str | None = None
+    family_of: str | None
+    filter: str | None
+    schema_version: int
 
 
 TopicOf = Callable[[str, str], str]
@@ -97,7 +105,14 @@ class Matcher:
         family_of = account if resource.receive_events_from_subaccounts else None
         return {
             (account.encode(), each.type.encode()): Route(
-                resource.sid, resource.sink_type, topic, each.since_ms or 0, ttl_ms, family_of
+                resource.sid,
+                resource.sink_type,
+                topic,
+                each.since_ms or 0,
+                ttl_ms,
+                family_of,
+                resource.filter,
+                each.schema_version,
             )
             for each in resource.types
             if each.type not in self._discontinued

@@ -7,6 +7,7 @@ from typing import Protocol
 from eventstreams import headers as names
 from eventstreams.headers import Envelope, HeaderProblem, Headers, dead_headers, routed_headers
 from eventstreams.reasons import DeadReason
+from router.filtering import Filtering
 from router.matcher import Matcher
 
 
@@ -42,13 +43,14 @@ class Copy:
 class Planner:
     """Plans each event against the current routes."""
 
-    def __init__(self, matcher: Matcher, *, event_types: Container[str], dead_topic: str) -> None:
+    def __init__(self, matcher: Matcher, *, filtering: Filtering, event_types: Container[str], dead_topic: str) -> None:
         self._matcher = matcher
+        self._filtering = filtering
         self._event_types = event_types
         self._dead_topic = dead_topic
 
     def plan(self, record: SourceRecord) -> list[Copy]:
-        """The copies to make, one for each matching subscription; empty where nobody wants the event.
+        """The copies to make, one for each matching subscription whose filter takes it; empty where nobody wants it.
 
         An event that is malformed or of no known type is one copy, for the router's dead-letter topic.
         """
@@ -58,6 +60,10 @@ class Planner:
         problem = self._problem(headers, matched=bool(routes))
         if problem is not None:
             return [self._dead(record, problem)]
+        for route in routes:
+            if route.filter is not None:
+                routes = self._filtering.passing(routes, headers, record.value)
+                break
         return [
             Copy(
                 route.topic,

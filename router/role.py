@@ -8,6 +8,7 @@ from functools import partial
 from typing import Final
 
 from eventstreams.catalog import Catalog
+from eventstreams.codec import Codec
 from eventstreams.control.feed import ControlFeed
 from eventstreams.errors import BrokerUnreachableError, TopicError
 from eventstreams.kafka.admin import KafkaAdmin
@@ -17,6 +18,7 @@ from eventstreams.telemetry.logging import get_logger
 from eventstreams.topics import Topics
 from router.app import RunPump, add_agent, make_app, running
 from router.backlog import Backlog
+from router.filtering import Filtering
 from router.lane import Lane
 from router.matcher import Matcher
 from router.plan import Planner
@@ -43,7 +45,9 @@ async def route(process: Process) -> None:
         )
         matcher.load(feed.snapshot)
         feed.listen(matcher.apply)
-        planner = Planner(matcher, event_types=catalog.types, dead_topic=topics.router_dead)
+        codec = Codec(catalog, schema_base_url=settings.schema_base_url)
+        filtering = Filtering(codec, tell=lambda verdict: process.metrics.filtered.labels(verdict.value).inc())
+        planner = Planner(matcher, filtering=filtering, event_types=catalog.types, dead_topic=topics.router_dead)
         lane = Lane(settings, planner, dead_topic=topics.router_dead, restore=_Restore(settings, admin, matcher))
         await stack.enter_async_context(lane)
         pump = RunPump(lane=lane, feed=feed, metrics=process.metrics, on_crash=process.crash)

@@ -11,6 +11,7 @@ from typing import assert_never
 from control_api.delivery_log.store import AcceptedEvent, LoggedEntry
 from eventstreams.attempts import Entry, EntryKind
 from eventstreams.control.records import Subscription, SubscriptionState
+from eventstreams.filters import Answer
 from eventstreams.retry import RetryWheel
 from eventstreams.topics import Topics
 
@@ -20,7 +21,8 @@ class DeliveryState(StrEnum):
 
     ``routing``: the router has not come to it. ``waiting``: on the subscription's topic, for its first attempt.
     ``retrying``: on a retry topic, until its next attempt or its deadline. ``unrecorded``: nothing is left on the
-    topic and nothing is known; what happened to it was not logged.
+    topic and nothing is known; what happened to it was not logged. ``filtered``: the subscription's filter
+    keeps the event back.
     """
 
     ROUTING = "routing"
@@ -29,6 +31,7 @@ class DeliveryState(StrEnum):
     DELIVERED = "delivered"
     DEAD = "dead"
     UNRECORDED = "unrecorded"
+    FILTERED = "filtered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +55,13 @@ class Whereabouts:
 
     Attributes:
         sink_sid: None where it is not known any more.
-        place: None for delivered and unrecorded.
+        place: None for delivered, filtered and unrecorded.
         last: What was logged last; None before the first attempt.
         attempts: How many there were.
         next_try_ms: None where there will be none, or at once.
         deadline_ms: None where it is not known.
         paused: The subscription or its sink is paused.
+        kept_back: By the filter, and why; None where it is not.
     """
 
     subscription_sid: str
@@ -69,6 +73,7 @@ class Whereabouts:
     next_try_ms: int | None = None
     deadline_ms: int | None = None
     paused: bool = False
+    kept_back: Answer | None = None
 
 
 def latest(entries: Iterable[LoggedEntry]) -> Mapping[str, Entry]:
@@ -91,7 +96,7 @@ def _is_later(one: LoggedEntry, other: LoggedEntry) -> bool:
 
 
 def matching(event: AcceptedEvent, subscriptions: Iterable[Subscription]) -> Sequence[Subscription]:
-    """Those of the account's ``subscriptions`` that the router copies ``event`` to, as they are now."""
+    """Those of the account's ``subscriptions`` that the router copies ``event`` to, as they are now, filters aside."""
     return [
         each
         for each in subscriptions
@@ -139,6 +144,7 @@ def before_entry(
     *,
     routed: bool,
     gone: bool,
+    kept_back: Answer | None,
     topics: Topics,
     ttl_ms: int,
 ) -> Whereabouts:
@@ -149,12 +155,15 @@ def before_entry(
         subscription: For whom.
         routed: The router is past the event.
         gone: Everything in the subscription's topic is settled, and what was settled would be in the log by now.
+        kept_back: What the subscription's filter answers if it keeps the event back; None: it does not.
         topics: Names.
         ttl_ms: For subscriptions that ask for no other.
     """
     topic = topics.subscription(subscription.sink_type, subscription.sid)
     if not routed:
         state, place = DeliveryState.ROUTING, Place(topics.events, event.partition, event.offset)
+    elif kept_back is not None:
+        state, place = DeliveryState.FILTERED, None
     elif not gone:
         state, place = DeliveryState.WAITING, Place(topic)
     else:
@@ -164,7 +173,8 @@ def before_entry(
         sink_sid=subscription.sink_sid,
         state=state,
         place=place,
-        deadline_ms=event.accepted_ms + (subscription.ttl_ms or ttl_ms),
+        deadline_ms=None if state is DeliveryState.FILTERED else event.accepted_ms + (subscription.ttl_ms or ttl_ms),
+        kept_back=kept_back if state is DeliveryState.FILTERED else None,
     )
 
 

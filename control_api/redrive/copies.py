@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from control_api.redrive.dead_letter import DeadLetter
 from control_api.redrive.jobs import JobKind
 from control_api.redrive.selection import Selection, Selector, SkipReason
+from eventstreams import headers as names
+from eventstreams.codec import Codec
 from eventstreams.control.records import Subscription, SubscriptionState
+from eventstreams.filters import Filters, Reading
 from eventstreams.headers import ACCOUNT, again_headers
 from eventstreams.kafka.records import Record
 from eventstreams.kafka.transaction import Outgoing
@@ -34,6 +37,7 @@ class Copier:
         topics: Topics,
         subscriptions: Callable[[], Mapping[str, Subscription]],
         default_ttl_ms: int,
+        codec: Codec,
     ) -> None:
         self._kind = kind
         self._selection = selection
@@ -42,6 +46,8 @@ class Copier:
         self._topics = topics
         self._subscriptions = subscriptions
         self._default_ttl_ms = default_ttl_ms
+        self._codec = codec
+        self._filters = Filters()
 
     def copy(self, record: Record, *, now_ms: int) -> Copy | SkipReason | None:
         """The copy to make of ``record``; None where the selection does not take it."""
@@ -66,6 +72,8 @@ class Copier:
             return SkipReason.SUBSCRIPTION_DELETED
         if subscription.account_sid != self._selection.account_sid:
             return SkipReason.OTHER_ACCOUNT
+        if self._kind is JobKind.REPLAY and not self._passes(record, subscription):
+            return SkipReason.FILTERED
         owner = subscription.account_sid
         headers = again_headers(
             record.headers,
@@ -78,3 +86,13 @@ class Copier:
         topic = self._topics.subscription(subscription.sink_type, subscription.sid)
         outgoing = Outgoing(topic, record.value, record.key, headers)
         return Copy(outgoing, subscription.sink_type, subscription.sink_sid)
+
+    def _passes(self, record: Record, subscription: Subscription) -> bool:
+        """Whether a router would copy the event now. (A dead letter has passed already, and is wanted by its name.)"""
+        if subscription.filter is None:
+            return True
+        headers = dict(record.headers)
+        event_type = headers.get(names.TYPE, b"").decode(errors="replace")
+        version = next((each.schema_version for each in subscription.types if each.type == event_type), None)
+        reading = Reading(headers, record.value, self._codec)
+        return version is None or self._filters.ask(subscription.filter, reading, version).verdict.delivers

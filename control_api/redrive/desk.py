@@ -100,6 +100,7 @@ class Desk:
             topics=self.topics,
             subscriptions=lambda: self.control.snapshot.subscriptions,
             default_ttl_ms=int(self.settings.ttl.total_seconds() * 1000),
+            codec=self.codec,
         )
         preview, now_ms = Preview(), self.clock()
         async with self.reading, RangeReader(self.settings, order.ranges) as reader:

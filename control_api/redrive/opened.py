@@ -15,6 +15,7 @@ from eventstreams.process import Process
 async def open_desk(process: Process, plane: ControlPlane, producer: AckedProducer, stack: AsyncExitStack) -> Desk:
     """A desk that works until ``stack`` is left; unfinished jobs go on at once."""
     settings = process.settings
+    codec = Codec(plane.catalog, schema_base_url=settings.schema_base_url)
     feed = await stack.enter_async_context(JobFeed(settings, on_crash=process.crash))
     teller = stack.enter_context(RedriveTeller(settings, process.metrics))
     runner = JobRunner(
@@ -23,6 +24,7 @@ async def open_desk(process: Process, plane: ControlPlane, producer: AckedProduc
             feed=feed,
             control=plane.feed,
             admin=plane.admin,
+            codec=codec,
             metrics=process.metrics,
             clock=plane.clock,
             tell=teller.tell,
@@ -33,7 +35,7 @@ async def open_desk(process: Process, plane: ControlPlane, producer: AckedProduc
         topics=plane.topics,
         admin=plane.admin,
         control=plane.feed,
-        codec=Codec(plane.catalog, schema_base_url=settings.schema_base_url),
+        codec=codec,
         jobs=feed,
         writer=JobWriter(producer, feed, plane.topics),
         runner=await stack.enter_async_context(runner),

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from control_api.redrive.dead_letter import Place
-from control_api.redrive.expression import MAX_LENGTH, Expression
+from control_api.redrive.expression import Expression
 from control_api.redrive.pace import DEFAULT_RATE, MAX_RATE, MIN_RATE
 from control_api.redrive.selection import Selection
+from eventstreams.filters import MAX_LENGTH
 from eventstreams.http import RefusedError
 from eventstreams.reasons import DeadReason
 from eventstreams.sids import SidKind, is_sid

@@ -12,6 +12,7 @@ from control_api.redrive.copies import Copier
 from control_api.redrive.feed import JobFeed
 from control_api.redrive.jobs import Progress
 from control_api.redrive.run import Ended, JobRun, Tell, Waiting
+from eventstreams.codec import Codec
 from eventstreams.control.feed import ControlFeed
 from eventstreams.control.records import SubscriptionState
 from eventstreams.errors import EventStreamsError
@@ -44,6 +45,7 @@ class RunnerParts:
     feed: JobFeed
     control: ControlFeed
     admin: KafkaAdmin
+    codec: Codec
     metrics: Metrics
     clock: Clock
     tell: Tell = lambda _copies, _at_ms: None
@@ -183,6 +185,7 @@ class JobRunner:
             topics=self._topics,
             subscriptions=lambda: parts.control.snapshot.subscriptions,
             default_ttl_ms=int(parts.settings.ttl.total_seconds() * 1000),
+            codec=parts.codec,
         )
         return JobRun(
             sid,

@@ -17,6 +17,7 @@ class SkipReason(StrEnum):
     SUBSCRIPTION_DELETED = "subscription_deleted"
     OTHER_ACCOUNT = "other_account"
     UNREADABLE = "unreadable"
+    FILTERED = "filtered"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -98,6 +98,8 @@ class Subscription:
     Attributes:
         ttl_ms: How long its events are tried after they were accepted, at most the setting; None: the setting.
         paused: Its events wait, bounded by their deadlines.
+        filter: In CEL (``eventstreams.filters``); only events for which it is true are for the sink. None: all are.
+        filter_since_ms: When the filter was written; as ``since_ms`` of a type.
         receive_events_from_subaccounts: It is for events of the account's subaccounts as well.
     """
 
@@ -113,15 +115,18 @@ class Subscription:
     ttl_ms: int | None = None
     paused: bool = False
     receive_events_from_subaccounts: bool = False
+    filter: str | None = None
+    filter_since_ms: int | None = None
 
     def type_named(self, name: str) -> SubscribedType | None:
         """What it says of the event type ``name``; None where it does not want it."""
         return next((each for each in self.types if each.type == name), None)
 
     def dated(self, at_ms: int) -> Self:
-        """This subscription with ``since_ms`` filled in where it is open."""
+        """This subscription with the times since when something counts filled in where they are open."""
         types = tuple(replace(each, since_ms=at_ms) if each.since_ms is None else each for each in self.types)
-        return replace(self, types=types)
+        since_ms = at_ms if self.filter is not None and self.filter_since_ms is None else self.filter_since_ms
+        return replace(self, types=types, filter_since_ms=since_ms)
 
 
 Resource = Account | SinkRecord | Subscription

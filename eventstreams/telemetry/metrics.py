@@ -41,6 +41,12 @@ class Metrics:
         self.routed: Final = self._counter(
             "eventstreams_routed_copies_total", "Copies acknowledged on subscription topics."
         )
+        self.filtered: Final = self._counter(
+            "eventstreams_filter_verdicts_total",
+            "Events that a subscription's filter was asked of: taken; excluded; undecided (it asks for what the event "
+            "does not have: not delivered); unfiltered (filter or event cannot be read: delivered).",
+            "verdict",
+        )
         self.attempts: Final = self._counter(
             "eventstreams_delivery_attempts_total",
             "Attempted deliveries, an event in a batch counting as one.",

@@ -59,6 +59,7 @@ async def test_a_subscription_is_paused_and_shortened(api: Api) -> None:
         "subscription_sid": subscription.sid,
         "paused": False,
         "ttl": 14_400.0,
+        "filter": None,
         "url": f"{api.url}{path}",
     }
     assert await raw(api, "GET", path) == (200, default)

@@ -80,6 +80,7 @@ class Works:
             feed=self.feed,
             control=self.house.feed,
             admin=self.house.admin,
+            codec=self.house.codec,
             metrics=Metrics(),
             clock=now_ms,
             sleep=sleep,

@@ -98,7 +98,7 @@ async def test_a_redriven_event_is_the_same_with_a_fresh_window(
         pytest.param({"After": "@2", "Before": "@5"}, [2, 3, 4], id="time"),
         pytest.param({"After": "@5"}, [5, 6], id="from a time on"),
         pytest.param({"EventId": "EZ300"}, [], id="nothing"),
-        pytest.param({"Filter": "status == 410 && event_id in ['EZ1', 'EZ6']"}, [1, 6], id="filter"),
+        pytest.param({"Filter": "status == 410 && id in ['EZ1', 'EZ6']"}, [1, 6], id="filter"),
     ],
 )
 async def test_dead_letters_are_redriven_by_what_they_have_in_common(
@@ -391,7 +391,7 @@ async def test_dead_letters_are_listed_and_redriven_from_a_terminal(
     )
     nothing = await run_cli(api, "redrive", "--event-id", "EZ9")
     declined = await run_cli(api, "redrive", "--reason", "refused", answer="n\n")
-    done = await run_cli(api, "redrive", "--reason", "refused", "--filter", "event_id != 'EZ1'", answer="y\n")
+    done = await run_cli(api, "redrive", "--reason", "refused", "--filter", "id != 'EZ1'", answer="y\n")
     refused = await run_cli(api, "redrive", "--yes")
 
     assert listed[0] == 0

@@ -41,7 +41,9 @@ def after(entry: Entry, *, now_ms: int = NOW_MS + 20) -> Whereabouts:
 
 
 def before(*, routed: bool = True, gone: bool = True) -> Whereabouts:
-    return before_entry(make_event(offset=7), SUBSCRIBED, routed=routed, gone=gone, topics=TOPICS, ttl_ms=60_000)
+    return before_entry(
+        make_event(offset=7), SUBSCRIBED, routed=routed, gone=gone, kept_back=None, topics=TOPICS, ttl_ms=60_000
+    )
 
 
 def test_a_delivered_event_is_nowhere_else() -> None:

@@ -23,6 +23,8 @@ from control_api.redrive.pace import MAX_RATE, Pace, chunk_of
 from control_api.redrive.parameters import FILTERS, REDRIVE, Parameters
 from control_api.redrive.selection import Selection, Selector, SkipReason, narrow
 from eventstreams import headers as names
+from eventstreams.catalog import Catalog
+from eventstreams.codec import Codec
 from eventstreams.control.records import SubscribedType, Subscription, SubscriptionState
 from eventstreams.http import RefusedError
 from eventstreams.kafka.ranges import Range
@@ -91,6 +93,7 @@ def copier(kind: JobKind, selection: Selection, *known: Subscription) -> Copier:
         topics=TOPICS,
         subscriptions=lambda: {each.sid: each for each in known},
         default_ttl_ms=1000,
+        codec=Codec(Catalog.load(), schema_base_url="http://s"),
     )
 
 

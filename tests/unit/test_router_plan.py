@@ -7,9 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eventstreams.catalog import Catalog
+from eventstreams.codec import Codec
 from eventstreams.control.records import SubscribedType, Subscription
 from eventstreams.control.snapshot import Change
 from eventstreams.reasons import DeadReason
+from router.filtering import Filtering
 from router.matcher import Matcher
 from router.plan import Planner
 
@@ -57,7 +60,8 @@ def planner() -> Planner:
             updated_ms=1,
         )
         matcher.apply(Change(None, made))
-    return Planner(matcher, event_types={SENT, "com.acme.other"}, dead_topic="es.dead.router")
+    filtering = Filtering(Codec(Catalog.load(), schema_base_url="http://s"), tell=lambda _: None)
+    return Planner(matcher, filtering=filtering, event_types={SENT, "com.acme.other"}, dead_topic="es.dead.router")
 
 
 def test_each_matching_subscription_gets_a_copy_with_its_own_headers(planner: Planner) -> None:

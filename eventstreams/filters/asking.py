@@ -1,0 +1,58 @@
+"""Asks filters of events, the same way in the router and wherever else it must be known what the router does."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Final
+
+from eventstreams import headers as names
+from eventstreams.codec import Codec, CodecProblem
+from eventstreams.filters.filter import Answer, Data, Filter, Verdict
+from eventstreams.filters.language import FilterError
+from eventstreams.telemetry.logging import get_logger
+
+_COMPILED_BOUND: Final = 10_000  # texts kept compiled, some 5 KiB each; more are compiled again when it is their turn
+
+_log = get_logger(__name__)
+
+
+class Reading:
+    """One event, whose value is decoded when a filter asks for it, at most once for each schema version."""
+
+    def __init__(self, headers: Mapping[str, bytes], value: bytes | None, codec: Codec) -> None:
+        self.headers = headers
+        self._value = value
+        self._codec = codec
+        self._decoded: dict[int, Data | str] = {}
+
+    def data(self, version: int) -> Data | str:
+        """The fields as ``version`` has them, or why they cannot be read."""
+        found = self._decoded.get(version)
+        if found is None:
+            dataschema = self.headers.get(names.DATASCHEMA, b"").decode(errors="replace")
+            decoded = self._codec.decode(dataschema, self._value or b"", version=version)
+            found = self._decoded[version] = decoded.detail if isinstance(decoded, CodecProblem) else decoded
+        return found
+
+
+class Filters:
+    """Every filter that was asked lately, compiled. For one thread."""
+
+    def __init__(self) -> None:
+        self._compiled = lru_cache(_COMPILED_BOUND)(_compile)
+
+    def ask(self, text: str, reading: Reading, version: int) -> Answer:
+        """What the filter ``text`` makes of an event whose subscriber gets schema version ``version``."""
+        found = self._compiled(text)
+        if isinstance(found, Filter):
+            return found.ask(reading.headers, lambda: reading.data(version))
+        return Answer(Verdict.UNFILTERED, found)
+
+
+def _compile(text: str) -> Filter | str:
+    """The filter, or why it is none: a later release may have let in what this one does not know."""
+    try:
+        return Filter(text)
+    except FilterError as error:
+        # Not the text, nor what the library says of it: it can hold anything.
+        _log.warning("filter.unreadable", characters=len(text), follows="every event of its subscriptions is delivered")
+        return f"this release cannot read the filter: {error}"

@@ -1,0 +1,69 @@
+"""Whether a text is a filter for certain event types: every field exists, types fit, the result is true or false."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from eventstreams.catalog import Catalog, SchemaVersion
+from eventstreams.control.records import SubscribedType
+from eventstreams.filters.descriptions import OUTERMOST, Description
+from eventstreams.filters.filter import ATTRIBUTE_TYPES, DATA, Filter
+from eventstreams.filters.language import ANYTHING, Dialect, FilterError, LibraryRefusal, message_type, refuse_unfit
+from eventstreams.filters.refusals import in_words
+
+_ANY_DATA: Final = Dialect({**ATTRIBUTE_TYPES, DATA: ANYTHING})
+_KNOWN_BOUND: Final = 250  # schema versions kept ready, some 110 KiB each; the catalogue has half as many
+
+
+class FilterChecker:
+    """Checks filters against the catalogue. Not for several threads at once."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._known: dict[tuple[str, int], tuple[Dialect, Mapping[str, Sequence[str]]]] = {}
+
+    def check(self, text: str, types: Iterable[SubscribedType]) -> Filter:
+        """``text`` as a filter, if it fits the data of each of ``types`` as its subscriber gets it.
+
+        Without types any field will do: check again when there is one.
+
+        Raises:
+            FilterError: it does not; says the place in it, the event type, and what would be right.
+        """
+        refuse_unfit(text)
+        schemas = self._schemas(types)
+        for schema, event_type in schemas.items():
+            dialect, fields = self._of(schema)
+            _check(text, dialect, fields, about=f"{event_type} in version {schema.version}")
+        if not schemas:
+            _check(text, _ANY_DATA, {}, about="")
+        return Filter(text)
+
+    def _schemas(self, types: Iterable[SubscribedType]) -> Mapping[SchemaVersion, str]:
+        """The schema versions of ``types``, each once, with the first type that has it."""
+        found: dict[SchemaVersion, str] = {}
+        for each in types:
+            known = self._catalog.types.get(each.type)
+            schema = None if known is None else self._catalog.schemas[known.schema_id].version(each.schema_version)
+            if schema is not None:  # a type that was taken out of the catalogue makes no events
+                found.setdefault(schema, each.type)
+        return found
+
+    def _of(self, schema: SchemaVersion) -> tuple[Dialect, Mapping[str, Sequence[str]]]:
+        key = schema.schema_id, schema.version
+        found = self._known.get(key)
+        if found is None:
+            description = Description(schema.avro)
+            dialect = Dialect({**ATTRIBUTE_TYPES, DATA: message_type(OUTERMOST)}, messages=description.pool)
+            found = dialect, description.fields
+            if len(self._known) < _KNOWN_BOUND:
+                self._known[key] = found
+        return found
+
+
+def _check(text: str, dialect: Dialect, fields: Mapping[str, Sequence[str]], *, about: str) -> None:
+    try:
+        program = dialect.compile(text)
+    except LibraryRefusal as refusal:
+        raise FilterError(in_words(refusal, fields=fields, about=about)) from None
+    if not program.is_boolean:
+        raise FilterError("it must be true or false: compare with something")

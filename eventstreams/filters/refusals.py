@@ -1,0 +1,125 @@
+"""What the library says of a wrong expression, in words for whoever wrote it.
+
+The library tells its errors apart by nothing but their text. What is not recognised here is passed on as it is.
+"""
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
+
+from eventstreams.filters.descriptions import OUTERMOST
+from eventstreams.filters.filter import ATTRIBUTES, DATA
+from eventstreams.filters.language import ALLOWED, LibraryRefusal
+
+_PLACED: Final = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): (.*)")
+_NO_FIELD: Final = re.compile(r"undefined field '(\w+)' not found in struct '([\w.]+)'")
+_RECORD: Final = re.compile(rf"{DATA}\.R\d+")
+_NO_NAME: Final = re.compile(r"undeclared reference to '([^']*)'")
+_NO_OVERLOAD: Final = re.compile(r"found no matching overload for '([^']+)' applied to '\((.*)\)'")
+_SYNTAX: Final = re.compile(r"Syntax error: (?:mismatched|extraneous) input '([^']*)'")
+_DEEP: Final = "recursion"
+_NOT_CEL: Final = {"AND": "&&", "OR": "||", "NOT": "!", "=": "=="}
+_MOST_FIELDS: Final = 12
+_MOST_WORDS: Final = 300
+
+Fields = Mapping[str, Sequence[str]]
+_NONE: Final[Fields] = MappingProxyType({})
+
+
+def in_words(
+    refusal: LibraryRefusal, *, known: Iterable[str] = (*ATTRIBUTES, DATA), fields: Fields = _NONE, about: str = ""
+) -> str:
+    """What is wrong, and where.
+
+    Args:
+        refusal: The library's.
+        known: The variables there are.
+        fields: Of each message that describes data.
+        about: The event type and version that it was checked for.
+    """
+    places = list(_PLACED.finditer(str(refusal)))
+    if not places:
+        return "it is nested too deeply" if _DEEP in str(refusal) else _cut(str(refusal).partition(" [")[0])
+    # Within a macro that is not let in there are names that are not known, and are told first.
+    found = next((each for each in places if (name := _NO_NAME.search(each[3])) and name[1] in _NEVER), places[0])
+    line, column, text = int(found[1]), int(found[2]), found[3].removesuffix(" [INVALID_ARGUMENT]")
+    said = _field(text, fields, about) or _name(text, fields, tuple(known)) or _types(text) or _grammar(text) or text
+    if line < 0:
+        return _cut(said)
+    # A place is told by its last character where it is an operator, and lines matter only where there are some.
+    where = f"at character {column}" if line == 1 else f"in line {line}, at character {column}"
+    return _cut(f"{said} ({where})")
+
+
+def _field(text: str, fields: Fields, about: str) -> str | None:
+    if (match := _NO_FIELD.search(text)) is None:
+        return None
+    field, message = match.groups()
+    there = fields.get(message, ())
+    whole = DATA if message == OUTERMOST else "this part of the data"
+    return f"{whole} of {about} has no {field}: {_instead(field, there)}"
+
+
+def _name(text: str, fields: Fields, known: Sequence[str]) -> str | None:
+    if (match := _NO_NAME.search(text)) is None:
+        return None
+    first = match[1].partition(".")[0]
+    if not first[:1].isalpha() or first in _NEVER:
+        return f"{_spelled(first)} is not let in, only {ALLOWED}"
+    if first in fields.get(OUTERMOST, ()):
+        return f"there is no {first}: write {DATA}.{first}"
+    return f"there is no {first}, only {', '.join(known)}"
+
+
+_TIMESTAMP: Final = "google.protobuf.Timestamp"
+_NEVER: Final = frozenset({"matches", "dyn", "all", "exists", "exists_one", "map", "filter", "bytes", "uint", "bool"})
+
+
+def _types(text: str) -> str | None:
+    if (match := _NO_OVERLOAD.search(text)) is None:
+        return None
+    operator, types = _spelled(match[1]), match[2]
+    if "null" in types:
+        return f"nothing is ever null: ask for what may be absent with has({DATA}.…)"
+    hint = ""
+    if {"int", "double"} <= set(types.split(", ")):
+        hint = ": write 4 for a whole number and 4.0 for one with a fraction, or convert with int() or double()"
+    elif _TIMESTAMP in types:
+        hint = ": write a time as timestamp('2026-03-29T04:00:00Z')"
+    return f"{operator} cannot be asked of {_plain(types)}{hint}"
+
+
+def _grammar(text: str) -> str | None:
+    if "token recognition error at: '= " in text:
+        return "= is not CEL: write =="
+    match = _SYNTAX.search(text)
+    if match is None:
+        return text.partition(" expecting ")[0] if text.startswith("Syntax error") else None
+    found = match[1]
+    if found in _NOT_CEL:
+        return f"{found} is not CEL: write {_NOT_CEL[found]}"
+    return "it ends too soon" if found == "<EOF>" else f"{found!r} cannot stand there"
+
+
+def _instead(field: str, there: Sequence[str]) -> str:
+    near = difflib.get_close_matches(field.lower(), [each.lower() for each in there], n=1)
+    if near:
+        return f"did you mean {next(each for each in there if each.lower() == near[0])}?"
+    shown = ", ".join(there[:_MOST_FIELDS])
+    return f"there are {shown}{', …' if len(there) > _MOST_FIELDS else ''}"
+
+
+def _spelled(operator: str) -> str:
+    return operator.removeprefix("@").strip("_").replace("_", "") or operator
+
+
+def _plain(types: str) -> str:
+    """The types that the library names, as a filter's author knows them."""
+    types = _RECORD.sub("a record", types.replace(OUTERMOST, DATA).replace(_TIMESTAMP, "a time"))
+    return types.replace(", ", " and ")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MOST_WORDS else f"{text[:_MOST_WORDS]}…"

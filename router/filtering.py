@@ -1,0 +1,27 @@
+"""The filters of subscriptions: which of the routes that match an event it really takes."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from eventstreams.codec import Codec
+from eventstreams.filters import Filters, Reading, Verdict
+from router.matcher import Route
+
+
+class Filtering:
+    """Asks the filters of routes. For the lane's thread alone."""
+
+    def __init__(self, codec: Codec, *, tell: Callable[[Verdict], None]) -> None:
+        """``tell`` hears each filter's verdict."""
+        self._codec = codec
+        self._tell = tell
+        self._filters = Filters()
+
+    def passing(self, routes: Sequence[Route], headers: Mapping[str, bytes], value: bytes | None) -> list[Route]:
+        """Those of ``routes`` that have no filter, or whose filter does not keep the event back. Never raises."""
+        reading = Reading(headers, value, self._codec)
+        return [route for route in routes if route.filter is None or self._delivers(route, route.filter, reading)]
+
+    def _delivers(self, route: Route, text: str, reading: Reading) -> bool:
+        verdict = self._filters.ask(text, reading, route.schema_version).verdict
+        self._tell(verdict)
+        return verdict.delivers
