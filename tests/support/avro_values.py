@@ -62,3 +62,24 @@ _INNER: Final[Mapping[str, Callable[..., st.SearchStrategy[object]]]] = {
     "array": lambda type_, named: st.lists(_values(type_["items"], named), max_size=_MOST),
     "map": lambda type_, named: st.dictionaries(_TEXT, _values(type_["values"], named), max_size=_MOST),
 }
+
+
+def as_delivered(version: SchemaVersion, record: object) -> object:
+    """``record``, which fits ``version``, without fields that are null: those alone are left out, not items of maps."""
+    return _delivered(version.avro, record, named_types(version.avro))
+
+
+def _delivered(type_: object, value: object, named: Mapping[str, Mapping[str, object]]) -> object:
+    if not isinstance(value, dict | list):
+        return value
+    if isinstance(type_, list):
+        # The catalogue's unions have one branch at most that contains others.
+        [type_] = [branch for branch in type_ if kind_of_type(branch) not in _PLAIN]
+    spelled = named.get(type_, type_) if isinstance(type_, str) else type_
+    assert isinstance(spelled, Mapping)
+    if isinstance(value, list):
+        return [_delivered(spelled["items"], each, named) for each in value]
+    if spelled["type"] == "map":
+        return {key: _delivered(spelled["values"], each, named) for key, each in value.items()}
+    types = {str(field["name"]): field["type"] for field in fields_of(spelled)}
+    return {name: _delivered(types[name], each, named) for name, each in value.items() if each is not None}
