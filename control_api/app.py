@@ -25,6 +25,8 @@ from control_api.readiness import readiness_routes
 from control_api.redrive.desk import DESK, Desk
 from control_api.redrive.jobs import JobKind
 from control_api.redrives import JobRoutes
+from control_api.replicas.hop import accept_forwarded, prove
+from control_api.replicas.replica import Replica
 from control_api.sink_tests import TESTER, SinkTester
 from eventstreams.filters import FilterChecker
 from eventstreams.http import Authenticator, answer_errors, require_account
@@ -36,6 +38,7 @@ def make_app(
     plane: ControlPlane,
     desk: Desk,
     health: Health,
+    replica: Replica,
     *,
     documents: SchemaDocuments,
     tester: SinkTester,
@@ -45,7 +48,14 @@ def make_app(
     """``/v1/…`` for accounts; /schemas, /livez and /readyz for everybody. ``log`` None: there is no delivery log."""
     authenticator = Authenticator(plane.feed.snapshot, plane.vault)
     app = web.Application(
-        middlewares=[add_cors, answer_errors, require_account(authenticator)], client_max_size=MAX_BODY_BYTES
+        middlewares=[
+            add_cors,
+            answer_errors,
+            accept_forwarded(plane.vault, plane.clock),
+            require_account(authenticator),
+            replica.router.middleware(),
+        ],
+        client_max_size=MAX_BODY_BYTES,
     )
     app[PLANE] = plane
     app[DESK] = desk
@@ -75,5 +85,5 @@ def make_app(
     )
     app.add_routes([web.get(attempts.PATH, attempts.list_all), web.get(f"{events.PATH}/{{id}}", events.fetch)])
     app.add_routes([web.get(schema_documents.PATH, schema_documents.fetch)])
-    app.add_routes(readiness_routes(health, ready_urls))
+    app.add_routes([*readiness_routes(health, ready_urls), prove(plane.vault, replica.primacy.own.replica)])
     return app

@@ -10,7 +10,7 @@ from aiohttp.typedefs import Handler
 _HEADERS: Final = {
     hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*",
     hdrs.ACCESS_CONTROL_ALLOW_METHODS: "GET, POST, DELETE, OPTIONS",
-    hdrs.ACCESS_CONTROL_ALLOW_HEADERS: "Accept, Authorization, Content-Type",
+    hdrs.ACCESS_CONTROL_ALLOW_HEADERS: "Accept, Authorization, Content-Type, Idempotency-Key",
     hdrs.ACCESS_CONTROL_ALLOW_CREDENTIALS: "true",
     hdrs.ACCESS_CONTROL_EXPOSE_HEADERS: "Retry-After",
 }

@@ -21,18 +21,20 @@ _log = get_logger(__name__)
 
 
 class Janitor:
-    """``await run()`` works for ever."""
+    """``await run()`` works for ever; one of the replicas does."""
 
     def __init__(self, plane: ControlPlane) -> None:
         self._plane = plane
         self._changed = asyncio.Event()
+        self._deleting = {sid for sid, each in plane.feed.snapshot.subscriptions.items() if _is_deleting(each)}
         plane.feed.listen(self._on_change)
 
     async def run(self) -> None:
         """Look after every subscription that is being deleted, now and later."""
         while True:
             self._changed.clear()
-            waiting = [each for each in self._plane.feed.snapshot.subscriptions.values() if _is_deleting(each)]
+            there = self._plane.feed.snapshot.subscriptions
+            waiting = [each for sid in self._deleting if (each := there.get(sid)) is not None]
             for subscription in waiting:
                 try:
                     await self._finish(subscription)
@@ -52,12 +54,16 @@ class Janitor:
         if not await plane.admin.has_settled(group, topic):
             return
         await plane.admin.delete([topic])
-        await plane.writer.remove(subscription.sid)
+        async with plane.writing:
+            await plane.writer.remove(subscription.sid)
         _log.info("subscription.removed", sid=subscription.sid)
 
     def _on_change(self, change: Change) -> None:
         if isinstance(change.after, Subscription) and _is_deleting(change.after):
+            self._deleting.add(change.after.sid)
             self._changed.set()
+        elif isinstance(change.before, Subscription):
+            self._deleting.discard(change.before.sid)
 
 
 def _is_deleting(subscription: Subscription) -> bool:

@@ -1,18 +1,17 @@
 """What the routes work with: the snapshot to read, the writer, and the rules that need more than one resource."""
 
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 from aiohttp import web
 
+from control_api.replicas.writing import ResourceWriter, Writing
 from eventstreams.catalog import Catalog
 from eventstreams.control.feed import ControlFeed
 from eventstreams.control.records import SinkRecord, Subscription, SubscriptionState
 from eventstreams.control.vault import Vault
-from eventstreams.control.writer import ControlWriter
 from eventstreams.kafka.admin import KafkaAdmin
 from eventstreams.sinks.contract import AnySinkPlugin
 from eventstreams.times import Clock
@@ -27,7 +26,8 @@ class ControlPlane:
     """Everything that a request may need.
 
     Attributes:
-        writing: Held while a write is checked and made, so that limits and references hold.
+        writing: Held while a write is checked and made, so that limits and references hold: on the primary alone.
+        writer: Used while ``writing`` is held; what it is given is written together when the request is answered.
         ttl: How long an event is tried where its subscription asks for nothing shorter.
         public_url: Start of the URLs in answers; None: where the request was sent to.
         must_validate: A sink is active once the id in a test event has come back.
@@ -35,7 +35,8 @@ class ControlPlane:
     """
 
     feed: ControlFeed
-    writer: ControlWriter
+    writer: ResourceWriter
+    writing: Writing
     admin: KafkaAdmin
     topics: Topics
     catalog: Catalog
@@ -46,7 +47,6 @@ class ControlPlane:
     ttl: timedelta
     must_validate: bool = False
     one_subscription_per_sink: bool = False
-    writing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def sinks_of(self, account_sid: str) -> Sequence[SinkRecord]:
         """The account's sinks, oldest first."""

@@ -51,7 +51,7 @@ class JobRoutes:
         """Make a job. It works on what is there now, and ends by itself."""
         desk, account = request.app[DESK], request[ACCOUNT]
         order = await self._order(request)
-        async with desk.submitting:
+        async with request.app[PLANE].writing:
             self._check_limits(desk, order)
             for job in [job for job in desk.jobs.jobs_of(account.sid) if job.finished][: 1 - _MAX_FINISHED]:
                 await desk.writer.forget(job.order.sid)
@@ -88,7 +88,7 @@ class JobRoutes:
             raise RefusedError(f"The job is {job.status} already", status=HTTPStatus.CONFLICT)
         if not job.cancelled:
             await desk.writer.cancel(job.order.sid)
-        return json_answer(self._show(request, desk.jobs.jobs.get(job.order.sid, job)))
+        return json_answer(self._show(request, replace(job, cancelled=True)))
 
     # -- parts -----------------------------------------------------------------------------------------------
 

@@ -1,7 +1,8 @@
 """The API as a process: what it is made of, in the order in which it starts and, backwards, stops."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 from control_api.app import make_app
@@ -10,18 +11,21 @@ from control_api.delivery_log.log import DeliveryLog
 from control_api.delivery_log.stores import Stores, make_stores
 from control_api.janitor import Janitor
 from control_api.plane import ControlPlane
+from control_api.redrive.feed import JobFeed
 from control_api.redrive.opened import open_desk
 from control_api.registrar import registering
+from control_api.replicas.replica import open_replica
+from control_api.replicas.writing import ResourceWriter, put_record
 from control_api.sink_tests import SinkTester
 from eventstreams.catalog import Catalog
 from eventstreams.codec import Codec
 from eventstreams.control.feed import ControlFeed
 from eventstreams.control.records import Account
 from eventstreams.control.vault import Vault
-from eventstreams.control.writer import ControlWriter
 from eventstreams.errors import SettingsError
 from eventstreams.kafka.admin import KafkaAdmin
 from eventstreams.kafka.producer import AckedProducer
+from eventstreams.kafka.transaction import Outgoing
 from eventstreams.process import Process
 from eventstreams.process.health import serve_app
 from eventstreams.process.listen import address_of, open_socket
@@ -48,12 +52,14 @@ async def serve(process: Process) -> None:
         listening = stack.enter_context(open_socket(settings.api_listen, setting=f"{PREFIX}API_LISTEN"))
         await admin.wait_for_broker()
         await admin.ensure(topics.base_specs())
-        feed = await stack.enter_async_context(ControlFeed(settings, on_crash=process.crash))
-        producer = await stack.enter_async_context(AckedProducer(settings, linger_ms=0, timeout_s=_ACK_S))
+        feed, jobs = ControlFeed(settings, on_crash=process.crash), JobFeed(settings, on_crash=process.crash)
+        replica = await open_replica(process, vault, listening, stack, feed=feed, jobs=jobs)
+        producer = replica.plain
         process.health.watch_work("writing", waiting=lambda: producer.waiting, done=lambda: producer.acked)
         plane = ControlPlane(
             feed=feed,
-            writer=ControlWriter(producer, feed, topics),
+            writer=ResourceWriter(replica.writing, topics),
+            writing=replica.writing,
             admin=admin,
             topics=topics,
             catalog=catalog,
@@ -65,15 +71,20 @@ async def serve(process: Process) -> None:
             must_validate=settings.sink_validation == "strict",
             one_subscription_per_sink=settings.one_subscription_per_sink,
         )
-        await ensure_first_account(plane, settings)
-        stack.callback(_watch(Janitor(plane), process).cancel)
-        desk = await open_desk(process, plane, producer, stack)
+        check_first_account(settings)
+        janitor, desk = Janitor(plane), open_desk(process, plane, jobs, stack)
+        part = replica.taking_part(
+            duties=[lambda: _running(janitor, process), lambda: desk.runner],
+            prepare=lambda: first_account(plane, settings),
+        )
+        await stack.enter_async_context(part)
         log = await _log_desk(process, plane, stack, stores)
         documents = SchemaDocuments(catalog, schema_base_url=settings.schema_base_url)
         app = make_app(
             plane,
             desk,
             process.health,
+            replica,
             documents=documents,
             tester=_tester(plane, producer, settings),
             log=log,
@@ -84,6 +95,7 @@ async def serve(process: Process) -> None:
         process.health.met(_READY)
         process.log.info("api.listening", address=address_of(listening))
         await process.stopping.wait()
+        await replica.resign()
 
 
 def _tester(plane: ControlPlane, producer: AckedProducer, settings: Settings) -> SinkTester:
@@ -107,38 +119,42 @@ async def _log_desk(
     return LogDesk(process.settings, plane, await stack.enter_async_context(log))
 
 
-async def ensure_first_account(plane: ControlPlane, settings: Settings) -> None:
-    """Make the account that the settings name, or give it the token that they name.
-
-    Raises:
-        SettingsError: only one of the two is set.
-    """
-    sid, token = settings.account_sid, settings.auth_token
-    if (sid is None) != (token is None):
+def check_first_account(settings: Settings) -> None:
+    """Raises ``SettingsError`` where the settings name half of an account."""
+    if (settings.account_sid is None) != (settings.auth_token is None):
         raise SettingsError(f"{PREFIX}ACCOUNT_SID and {PREFIX}AUTH_TOKEN go together: set both, or none")
+
+
+def first_account(plane: ControlPlane, settings: Settings) -> Sequence[Outgoing]:
+    """What makes the account that the settings name, or gives it the token that they name; nothing where it has it."""
+    sid, token = settings.account_sid, settings.auth_token
     if sid is None or token is None:
-        return
+        return []
     found = plane.feed.snapshot.accounts.get(sid)
     secret = token.get_secret_value()
     if found is not None and plane.vault.unlock(found.auth_token) == secret:
-        return
+        return []
     now = plane.clock()
-    await plane.writer.put(
-        Account(
-            sid=sid,
-            friendly_name="First account" if found is None else found.friendly_name,
-            auth_token=plane.vault.lock(secret),
-            created_ms=now if found is None else found.created_ms,
-            updated_ms=now,
-        )
+    account = Account(
+        sid=sid,
+        friendly_name="First account" if found is None else found.friendly_name,
+        auth_token=plane.vault.lock(secret),
+        created_ms=now if found is None else found.created_ms,
+        updated_ms=now,
     )
+    return [put_record(plane.topics.control, account)]
 
 
-def _watch(janitor: Janitor, process: Process) -> "asyncio.Task[None]":
+@asynccontextmanager
+async def _running(worker: Janitor, process: Process) -> AsyncIterator[None]:
     def ended(task: "asyncio.Task[None]") -> None:
         if not task.cancelled() and (error := task.exception()):
             process.crash(error)
 
-    task = asyncio.create_task(janitor.run(), name="janitor")
+    task = asyncio.create_task(worker.run(), name=type(worker).__name__.lower())
     task.add_done_callback(ended)
-    return task
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

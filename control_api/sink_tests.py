@@ -94,6 +94,7 @@ async def test(request: web.Request) -> web.Response:
             await plane.writer.put(
                 replace(sink, status=SinkStatus.VALIDATING, test_id=locked, updated_ms=plane.clock())
             )
+    await plane.writing.write_now()
     await tester.submit(sink, test_id)
     return json_answer({"result": "submitted"}, status=HTTPStatus.CREATED)
 

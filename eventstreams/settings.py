@@ -142,6 +142,11 @@ class Settings(BaseSettings):
     )
 
     api_listen: str = Field("0.0.0.0:8080", description="Where the API listens: `host:port`.")
+    api_advertised_url: str | None = Field(
+        None,
+        pattern=r"^https?://",
+        description="Where the API's other replicas reach this one; default: its address as Kafka sees it.",
+    )
     gateway_listen: str = Field("0.0.0.0:8081", description="Where the HTTP gateway listens.")
     admin_listen: str = Field("0.0.0.0:9100", description="Where each role serves /livez, /readyz, /metrics.")
     public_url: str | None = Field(

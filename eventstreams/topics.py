@@ -8,7 +8,10 @@ from typing import Final
 from eventstreams.durations import format_duration, parse_duration
 from eventstreams.settings import Settings
 
-_DAY_MS: Final = 24 * 60 * 60 * 1000
+_HOUR_MS: Final = 60 * 60 * 1000
+_DAY_MS: Final = 24 * _HOUR_MS
+ANSWERS_MS: Final = _DAY_MS
+"""How long the API's answer to a request with an idempotency key is kept: longer than any client tries again."""
 _DEAD_LETTER_DAYS: Final = 14  # DESIGN: long enough to notice, mend and redrive over a holiday
 _ATTEMPT_DAYS: Final = 7
 _EVENTS_DAYS: Final = 7  # what a replay can reach back to
@@ -37,6 +40,7 @@ class Topics:
         self.attempts = f"{prefix}attempts"
         self.router_dead = f"{prefix}dead.router"
         self.jobs = f"{prefix}jobs"
+        self.answers = f"{prefix}answers"
         self._prefix = prefix
 
     def subscription(self, sink_type: str, subscription_sid: str) -> str:
@@ -90,6 +94,8 @@ class Topics:
             self._spec(self.attempts, settings.attempts_partitions, retention_ms=_ATTEMPT_DAYS * _DAY_MS),
             self._spec(self.router_dead, 1, retention_ms=_DEAD_LETTER_DAYS * _DAY_MS),
             self._spec(self.jobs, 1, compacted=True),
+            # A key's answer is there once, so there is nothing to compact. Small segments: a day old is soon gone.
+            self._spec(self.answers, 1, retention_ms=ANSWERS_MS, segment_ms=_HOUR_MS),
         ]
 
     def worker_specs(self, sink_type: str) -> list[TopicSpec]:
@@ -114,7 +120,13 @@ class Topics:
         return int(self._settings.ttl.total_seconds() * 1000) + _DAY_MS
 
     def _spec(
-        self, name: str, partitions: int, *, retention_ms: int | None = None, compacted: bool = False
+        self,
+        name: str,
+        partitions: int,
+        *,
+        retention_ms: int | None = None,
+        segment_ms: int | None = None,
+        compacted: bool = False,
     ) -> TopicSpec:
         replicas = self._settings.replication_factor
         config = {
@@ -128,4 +140,6 @@ class Topics:
             config |= {"cleanup.policy": "compact", "min.compaction.lag.ms": "60000"}
         if retention_ms is not None:
             config["retention.ms"] = str(retention_ms)
+        if segment_ms is not None:
+            config["segment.ms"] = str(segment_ms)
         return TopicSpec(name, partitions, config)

@@ -64,7 +64,6 @@ class Desk:
     """Reads dead letters and events, and makes jobs.
 
     Attributes:
-        submitting: Held while limits are checked and a job is made.
         reading: Held while a request looks through topics.
     """
 
@@ -77,7 +76,6 @@ class Desk:
     writer: JobWriter
     runner: JobRunner
     clock: Clock
-    submitting: asyncio.Lock = field(default_factory=asyncio.Lock)
     reading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_READERS))
 
     async def ranges(self, kind: JobKind, selection: Selection) -> tuple[Range, ...]:

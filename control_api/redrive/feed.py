@@ -1,8 +1,8 @@
 """The jobs there are, kept current from the jobs topic; and the writes of the API to it."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from types import TracebackType
 from typing import Final, Self
@@ -18,10 +18,9 @@ from control_api.redrive.jobs import (
     key_of,
     parse_key,
 )
-from eventstreams.errors import TopicError
 from eventstreams.kafka.follower import PartitionFollower
-from eventstreams.kafka.producer import AckedProducer, NotAcked
 from eventstreams.kafka.records import Record
+from eventstreams.kafka.transaction import Outgoing
 from eventstreams.settings import Settings
 from eventstreams.telemetry.logging import get_logger
 from eventstreams.topics import Topics
@@ -47,9 +46,7 @@ class JobFeed:
 
     async def __aenter__(self) -> Self:
         await self._stack.enter_async_context(self._follower)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_READ_BACK_S):
-                await self.catch_up()
+        await self.know()
         return self
 
     async def __aexit__(
@@ -65,9 +62,18 @@ class JobFeed:
         """Return once all that was written before this was called is known."""
         await self._follower.catch_up()
 
-    async def wait_until(self, offset: int) -> None:
-        """Return once the record before ``offset`` is known."""
-        await self._follower.wait_until(offset)
+    @property
+    def position(self) -> int:
+        """The offset before which everything is known."""
+        return self._follower.position
+
+    async def know(self, offset: int | None = None) -> None:
+        """Return once the record before ``offset``, default all that there is, is known; or after three seconds."""
+        try:
+            async with asyncio.timeout(_READ_BACK_S):
+                await (self.catch_up() if offset is None else self._follower.wait_until(offset))
+        except TimeoutError:
+            _log.warning("job.not_read_back", follows="the answer does not wait for it")
 
     def jobs_of(self, account_sid: str) -> Sequence[Job]:
         """The account's jobs, oldest first."""
@@ -107,36 +113,24 @@ class JobFeed:
 
 
 class JobWriter:
-    """Makes, cancels and forgets jobs."""
+    """Makes, cancels and forgets jobs, as part of what ``write`` writes."""
 
-    def __init__(self, producer: AckedProducer, feed: JobFeed, topics: Topics) -> None:
-        self._producer = producer
-        self._feed = feed
+    def __init__(self, write: Callable[[Outgoing], Awaitable[None]], topics: Topics) -> None:
+        self._write = write
         self._topic = topics.jobs
 
     async def submit(self, order: Order) -> None:
-        """Have ``order`` done; on return it is acknowledged.
-
-        Raises:
-            TopicError: the broker did not acknowledge; it may be done nevertheless.
-        """
-        await self._write(JobPart.ORDER, order.sid, encode(order))
+        """Have ``order`` done."""
+        await self._put(JobPart.ORDER, order.sid, encode(order))
 
     async def cancel(self, sid: str) -> None:
-        """Have the job ``sid`` ended; as ``submit``."""
-        await self._write(JobPart.CANCEL, sid, b"{}")
+        """Have the job ``sid`` ended."""
+        await self._put(JobPart.CANCEL, sid, b"{}")
 
     async def forget(self, sid: str) -> None:
-        """Remove the finished job ``sid``; as ``submit``."""
+        """Remove the finished job ``sid``."""
         for part in JobPart:  # the order first: what is left of a job without one counts as nothing
-            await self._write(part, sid, None)
+            await self._put(part, sid, None)
 
-    async def _write(self, part: JobPart, sid: str, value: bytes | None) -> None:
-        answer = await self._producer.send(self._topic, value, key=key_of(part, sid))
-        if isinstance(answer, NotAcked):
-            raise TopicError(f"Kafka did not take a write to {self._topic}: {answer.text}")
-        try:
-            async with asyncio.timeout(_READ_BACK_S):
-                await self._feed.wait_until(answer.offset + 1)
-        except TimeoutError:
-            _log.warning("job.not_read_back", sid=sid, follows="the answer does not wait for it")
+    async def _put(self, part: JobPart, sid: str, value: bytes | None) -> None:
+        await self._write(Outgoing(self._topic, value, key_of(part, sid)))

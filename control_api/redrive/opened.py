@@ -1,4 +1,4 @@
-"""The desk with everything behind it: the feed of jobs, their writer, their runner."""
+"""The desk with everything behind it: the writer of jobs, their runner."""
 
 from contextlib import AsyncExitStack
 
@@ -8,15 +8,13 @@ from control_api.redrive.feed import JobFeed, JobWriter
 from control_api.redrive.runner import JobRunner, RunnerParts
 from control_api.redrive.teller import RedriveTeller
 from eventstreams.codec import Codec
-from eventstreams.kafka.producer import AckedProducer
 from eventstreams.process import Process
 
 
-async def open_desk(process: Process, plane: ControlPlane, producer: AckedProducer, stack: AsyncExitStack) -> Desk:
-    """A desk that works until ``stack`` is left; unfinished jobs go on at once."""
+def open_desk(process: Process, plane: ControlPlane, feed: JobFeed, stack: AsyncExitStack) -> Desk:
+    """A desk that works until ``stack`` is left. Jobs go on while its runner is entered."""
     settings = process.settings
     codec = Codec(plane.catalog, schema_base_url=settings.schema_base_url)
-    feed = await stack.enter_async_context(JobFeed(settings, on_crash=process.crash))
     teller = stack.enter_context(RedriveTeller(settings, process.metrics))
     runner = JobRunner(
         RunnerParts(
@@ -37,7 +35,7 @@ async def open_desk(process: Process, plane: ControlPlane, producer: AckedProduc
         control=plane.feed,
         codec=codec,
         jobs=feed,
-        writer=JobWriter(producer, feed, plane.topics),
-        runner=await stack.enter_async_context(runner),
+        writer=JobWriter(plane.writer.add, plane.topics),
+        runner=runner,
         clock=plane.clock,
     )

@@ -1,4 +1,4 @@
-"""Runs the jobs that are not finished, in this process: at its start, and whenever there is a new one."""
+"""Runs the jobs that are not finished, while it is this process that does: first all, then each new one."""
 
 import asyncio
 import time
@@ -55,7 +55,7 @@ class RunnerParts:
 
 
 class JobRunner:
-    """Runs jobs while it is entered. Leaving stops them between two writes; the next runner goes on from there.
+    """Runs jobs while it is entered, as often as it is. Leaving stops them between two writes; the next runner goes on.
 
     Where two processes run one job, the one that took it up last goes on and the other stops: see ``JobRun``.
     """
@@ -67,19 +67,21 @@ class JobRunner:
         self._left: dict[str, asyncio.TimerHandle] = {}  # to other processes
         self._broken: set[str] = set()  # by a bug of ours, which would meet them again
         self._problems: dict[str, str] = {}
-        self._stopping = False
+        self._working = False
         parts.feed.listen(self._start_more)
 
     async def __aenter__(self) -> Self:
+        self._working = True
         self._start_more()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stopping = True
+        self._working = False
         for timer in self._left.values():
             timer.cancel()
+        self._left.clear()  # the next time it is entered it may be ours to take up
         tasks = list(self._running.values())
         for task in tasks:
             task.cancel()
@@ -90,7 +92,7 @@ class JobRunner:
         return self._problems.get(sid)
 
     def _start_more(self) -> None:
-        if self._stopping:
+        if not self._working:
             return
         for job in self._parts.feed.unfinished():
             sid = job.order.sid

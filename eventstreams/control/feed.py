@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from eventstreams.control.snapshot import Change, Snapshot
 from eventstreams.kafka.follower import PartitionFollower
@@ -13,6 +13,13 @@ from eventstreams.topics import Topics
 
 Listener = Callable[[Change], None]
 
+PRIMARY_KEY: Final = b"primary/api"
+"""Key of the record that says which process writes the topic: no resource, and of interest to that process's replicas
+alone."""
+BEHIND_KEY: Final = b"behind/api"
+"""Key of the records that say nothing: each stands behind the marker of a transaction. Markers are no records, so a
+reader whose last one is a marker knows that it has come to the end only when a fetch finds nothing, 100 ms later."""
+
 
 class ControlFeed:
     """Follows the control topic. Use as ``async with``: once entered, the snapshot holds all that was there then."""
@@ -20,8 +27,9 @@ class ControlFeed:
     def __init__(self, settings: Settings, *, on_crash: Callable[[BaseException], None]) -> None:
         self.snapshot = Snapshot()
         self._listeners: list[Listener] = []
+        self._primary_listeners: list[Callable[[bytes], None]] = []
         self._follower = PartitionFollower(
-            settings, Topics(settings).control, on_records=self._apply, on_crash=on_crash
+            settings, Topics(settings).control, on_records=self._apply, on_crash=on_crash, committed_end=True
         )
         self._stack = AsyncExitStack()
 
@@ -39,9 +47,18 @@ class ControlFeed:
         """Call ``listener`` after every change, in the order of the control topic, on the event loop."""
         self._listeners.append(listener)
 
+    def listen_to_primary(self, listener: Callable[[bytes], None]) -> None:
+        """Call ``listener`` with the value of each record that says who writes the topic, in its order."""
+        self._primary_listeners.append(listener)
+
     async def catch_up(self) -> None:
         """Return once the snapshot holds every write that was acknowledged before this was called."""
         await self._follower.catch_up()
+
+    @property
+    def position(self) -> int:
+        """The offset before which every control record is in the snapshot."""
+        return self._follower.position
 
     async def wait_until(self, offset: int) -> None:
         """Return once the control record before ``offset`` is in the snapshot."""
@@ -49,6 +66,12 @@ class ControlFeed:
 
     def _apply(self, records: Sequence[Record]) -> None:
         for record in records:
+            if record.key == PRIMARY_KEY:
+                for told in self._primary_listeners:
+                    told(record.value)
+                continue
+            if record.key == BEHIND_KEY:
+                continue
             change = self.snapshot.apply(record)
             if change is not None:
                 for listener in self._listeners:

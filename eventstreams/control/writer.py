@@ -1,4 +1,7 @@
-"""Writes to the control topic. A write has happened once this process has read it back."""
+"""Writes to the control topic past its primary: for tests and benchmarks, which have no API or need what it refuses.
+
+A write has happened once this process has read it back. What the API checks against may change under it.
+"""
 
 from eventstreams.control.feed import ControlFeed
 from eventstreams.control.records import Resource, encode, key_of

@@ -8,7 +8,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import ListOffsetsResultInfo, OffsetSpec
 
@@ -36,7 +36,18 @@ class PartitionFollower:
         *,
         on_records: Callable[[Sequence[Record]], None],
         on_crash: Callable[[BaseException], None],
+        committed_end: bool = False,
     ) -> None:
+        """A follower.
+
+        Args:
+            settings: Which Kafka.
+            topic: What to follow.
+            on_records: Gets the records.
+            on_crash: Called once, on the loop, when this follower cannot go on.
+            committed_end: Where ``catch_up`` stops if a transaction is open: in front of it, where a reader can get
+                now; else behind it, once it is over.
+        """
         self._partition = TopicPartition(topic, 0, 0)
         self._consumer = Consumer(
             client_config(
@@ -53,6 +64,7 @@ class PartitionFollower:
             )
         )
         self._asker = AdminClient(client_config(settings))
+        self._end_of = IsolationLevel.READ_COMMITTED if committed_end else IsolationLevel.READ_UNCOMMITTED
         self._on_records = on_records
         self._on_crash = on_crash
         self._loop = asyncio.get_running_loop()
@@ -89,6 +101,7 @@ class PartitionFollower:
     async def catch_up(self) -> None:
         """Return once everything that was in the partition when this was called was handed over.
 
+        What a transaction that is open now wrote counts, or does not, as ``committed_end`` says.
         Callers at the same time share one question to the broker. Keeps asking while none answers.
         """
         # A question under way may have been answered before this call: only one asked from now on counts.
@@ -117,7 +130,7 @@ class PartitionFollower:
     def _ask_end(self) -> "Future[ListOffsetsResultInfo]":
         # Through a client of its own: a consumer serves one thread only, and ours is polling.
         asked = {TopicPartition(self._partition.topic, self._partition.partition): OffsetSpec.latest()}  # type: ignore[no-untyped-call]  # the library's gap
-        answers = self._asker.list_offsets(asked, request_timeout=_REQUEST_S)
+        answers = self._asker.list_offsets(asked, request_timeout=_REQUEST_S, isolation_level=self._end_of)
         return next(iter(answers.values()))
 
     def _run(self) -> None:

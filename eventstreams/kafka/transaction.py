@@ -6,10 +6,10 @@ they can write no more. So two processes that take the same work to be theirs ca
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
@@ -44,12 +44,22 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The broker has them all; or, after ``open``, has nothing open of an earlier owner any more."""
+    """The broker has them all; or, after ``open``, has nothing open of an earlier owner any more.
+
+    Attributes:
+        ends: Of each topic the offset after the last record, where the producer notes it and topics have one partition.
+    """
+
+    ends: Mapping[str, int] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Fenced:
-    """Somebody else owns the transactional id now. Nothing was written, and nothing can be."""
+    """Somebody else owns the transactional id now: nothing more can be written.
+
+    Nor was this, but where the commit had reached the broker and its answer was lost. Whoever owns the id now
+    has settled which of the two.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +81,10 @@ Outcome = Written | Fenced | Unwritten
 class TransactionalProducer:
     """Writes under one transactional id. One call at a time. Use as ``async with``."""
 
-    def __init__(self, settings: Settings, transactional_id: str) -> None:
+    def __init__(self, settings: Settings, transactional_id: str, *, notes_ends: bool = False) -> None:
         self._settings = settings
+        self._notes_ends = notes_ends
+        self._ends: dict[str, int] = {}
         self._transactional_id = transactional_id
         self._client: Producer | None = None
         self._refused: KafkaError | None = None
@@ -113,7 +125,7 @@ class TransactionalProducer:
                     "compression.type": "lz4",
                     "message.max.bytes": 4 << 20,  # the topics decide what is too large
                     "topic.metadata.propagation.max.ms": 5000,  # a topic that is gone is given up sooner
-                    "delivery.report.only.error": True,
+                    "delivery.report.only.error": not self._notes_ends,
                     "on_delivery": self._report,
                 },
             )
@@ -129,7 +141,7 @@ class TransactionalProducer:
         client = self._client
         if client is None:
             return Unwritten("not open")
-        self._refused = None
+        self._refused, self._ends = None, {}
         deadline = time.monotonic() + TRANSACTION_S
         try:
             client.begin_transaction()
@@ -141,7 +153,7 @@ class TransactionalProducer:
             self._commit(client, deadline)
         except KafkaException as error:
             return self._give_up(client, self._first_refusal() or error.args[0])
-        return Written()
+        return Written(self._ends)
 
     def _produce(self, client: Producer, record: Outgoing) -> None:
         while True:
@@ -188,5 +200,8 @@ class TransactionalProducer:
     def _first_refusal(self) -> KafkaError | None:
         return self._refused
 
-    def _report(self, error: KafkaError | None, _: Message) -> None:
+    def _report(self, error: KafkaError | None, message: Message) -> None:
         self._refused = self._refused or error
+        topic = message.topic()
+        if error is None and topic is not None:
+            self._ends[topic] = max(self._ends.get(topic, 0), (message.offset() or 0) + 1)

@@ -129,6 +129,15 @@ class Metrics:
             "Times that the delivery log was found damaged or removed, and built anew.",
         )
 
+        self.api_primary: Final = self._gauge(
+            "eventstreams_api_primary", "1 in the API process that takes writes, 0 in its replicas."
+        )
+        self.api_forwarded: Final = self._counter(
+            "eventstreams_api_forwarded_requests_total",
+            "Writes that this API process sent to the primary; unanswered ones went to the next primary.",
+            "outcome",
+        )
+
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, registry=self.registry)
 

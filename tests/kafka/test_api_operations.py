@@ -268,10 +268,12 @@ async def test_a_hundred_subscriptions_are_the_most_an_account_may_have(api: Api
     assert sorted(statuses) == [201] * 100 + [400] * 3
 
 
-async def test_where_a_sink_is_for_one_subscription_a_second_is_refused_until_the_first_is_gone(shared: Api) -> None:
-    settings = shared.house.settings.model_copy(update={"one_subscription_per_sink": True})
-    async with serving(settings) as url:
-        api = await with_new_account(Api(shared.house, url))
+async def test_where_a_sink_is_for_one_subscription_a_second_is_refused_until_the_first_is_gone(
+    settings: Settings,
+) -> None:
+    told = settings.model_copy(update={"one_subscription_per_sink": True})
+    async with Installation(told) as house, serving(told) as url:
+        api = Api(house, url)
         sink = await api.sink()
         first = await api.subscription(sink.sid, SENT)
 

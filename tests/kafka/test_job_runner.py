@@ -16,6 +16,8 @@ from control_api.redrive.jobs import Job, JobKind, JobPart, JobStatus, Order, Pr
 from control_api.redrive.runner import JobRunner, RunnerParts
 from control_api.redrive.selection import Selection
 from eventstreams.control.records import Subscription
+from eventstreams.kafka.producer import Acked
+from eventstreams.kafka.transaction import Outgoing
 from eventstreams.settings import Settings
 from eventstreams.sids import SidKind, new_sid
 from eventstreams.telemetry.metrics import Metrics
@@ -89,6 +91,17 @@ class Works:
         return JobRunner(parts if monotonic is None else replace(parts, monotonic=monotonic))
 
 
+def job_writer(house: Installation, feed: JobFeed) -> JobWriter:
+    """One that writes at once, and reads it back."""
+
+    async def write(record: Outgoing) -> None:
+        answer = await house.producer.send(record.topic, record.value, key=record.key)
+        assert isinstance(answer, Acked), answer
+        await feed.know(answer.offset + 1)
+
+    return JobWriter(write, house.topics)
+
+
 @asynccontextmanager
 async def working(settings: Settings) -> AsyncIterator[Works]:
     async with AsyncExitStack() as stack:
@@ -96,7 +109,7 @@ async def working(settings: Settings) -> AsyncIterator[Works]:
         await house.admin.ensure(house.topics.worker_specs("webhook"))
         feed = await stack.enter_async_context(JobFeed(settings, on_crash=_raise))
         subscription = await house.subscribe(await house.add_sink("https://hooks.example.com/"))
-        yield Works(house, subscription, feed, JobWriter(house.producer, feed, house.topics))
+        yield Works(house, subscription, feed, job_writer(house, feed))
 
 
 @pytest.fixture
@@ -270,6 +283,8 @@ async def test_a_forgotten_job_is_gone_for_those_who_come_later(works: Works) ->
 
 RUNNER = """
 import asyncio
+from eventstreams.kafka.producer import Acked
+from eventstreams.kafka.transaction import Outgoing
 from eventstreams.settings import Settings
 from tests.kafka.test_job_runner import run_for_ever
 asyncio.run(run_for_ever(Settings.load()))
@@ -285,7 +300,7 @@ async def run_for_ever(settings: Settings) -> None:
             house,
             next(iter(house.feed.snapshot.subscriptions.values())),
             feed,
-            JobWriter(house.producer, feed, house.topics),
+            job_writer(house, feed),
         )
         await stack.enter_async_context(works.runner())
         await asyncio.Event().wait()

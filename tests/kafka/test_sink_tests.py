@@ -15,6 +15,7 @@ from eventstreams.settings import Settings
 from eventstreams.sinks.registry import load_plugin
 from eventstreams.testing.receiver import Receiver
 from sink_workers.role import worker_for
+from tests.conftest import installation_settings
 from tests.support.api import Api, call, post_form, raw, refusal, serving, with_new_account
 from tests.support.installation import SENT, TOKEN, Installation
 from tests.support.topic import eventually
@@ -39,11 +40,13 @@ async def api(shared: Api) -> Api:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared_strict(shared: Api) -> AsyncIterator[Api]:
-    """Another API of the same installation, whose operator has sinks validated."""
-    settings = shared.house.settings.model_copy(update={"sink_validation": "strict", "delivery_log": SecretStr("off")})
-    async with serving(settings) as url:
-        yield Api(shared.house, url)
+async def shared_strict(kafka: str) -> AsyncIterator[Api]:
+    """An installation whose operator has sinks validated."""
+    with installation_settings(kafka) as settings:
+        strict = settings.model_copy(update={"sink_validation": "strict"})
+        async with Installation(strict) as house, serving(strict) as url:
+            await house.start(worker_for(load_plugin("webhook")))
+            yield Api(house, url)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -149,14 +152,16 @@ async def test_a_test_event_of_a_sink_that_is_gone_is_a_dead_letter(api: Api) ->
     assert not receiver.received
 
 
-async def test_a_test_event_past_its_deadline_is_never_attempted(shared: Api) -> None:
-    hasty = shared.house.settings.model_copy(update={"ttl": timedelta(milliseconds=1)})
-    async with serving(hasty) as url, Receiver() as receiver:
-        api = await with_new_account(Api(shared.house, url))
+async def test_a_test_event_past_its_deadline_is_never_attempted(settings: Settings, tmp_path: Path) -> None:
+    log = SecretStr(str(tmp_path / "log.db"))
+    hasty = settings.model_copy(update={"ttl": timedelta(milliseconds=1), "delivery_log": log})
+    async with Installation(settings) as house, serving(hasty) as url, Receiver() as receiver:
+        await house.start(worker_for(load_plugin("webhook")))
+        api = Api(house, url)
         sink = await api.sink(sink_configuration={"destination": receiver.url})
         await call(sink.sink_test.create)
 
-        [entry] = await until_attempts(Api(shared.house, shared.url), sink.sid, 1)
+        [entry] = await until_attempts(api, sink.sid, 1)
     assert (entry["outcome"], entry["reason"], entry["sink_sid"]) == ("died", "expired", sink.sid)
     assert not receiver.received
 

@@ -9,6 +9,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from eventstreams.errors import TopicError
 from eventstreams.kafka.admin import KafkaAdmin
+from eventstreams.kafka.follower import PartitionFollower
 from eventstreams.kafka.producer import Acked, AckedProducer
 from eventstreams.kafka.ranges import Range, RangeReader
 from eventstreams.kafka.records import Record
@@ -200,3 +201,38 @@ async def test_an_owner_that_is_fenced_just_before_its_commit_is_told_so(
         first._commit = fenced  # type: ignore[method-assign]
 
         assert await first.write(records(topic, b"of nobody")) == Fenced()
+
+
+async def test_a_follower_of_what_is_committed_waits_for_no_open_transaction(
+    settings: Settings, topic: str, admin: KafkaAdmin
+) -> None:
+    async with owner(settings) as producer:
+        await producer.write(records(topic, b"1"))
+        abandoned = left_open(settings, topic, b"never", name="other")
+        found: list[Record] = []
+
+        async with PartitionFollower(
+            settings, topic, on_records=found.extend, on_crash=_raise, committed_end=True
+        ) as follower:
+            async with asyncio.timeout(30):  # the transaction is open for a minute
+                await follower.catch_up()
+
+        assert [each.value for each in found] == [b"1"]
+        abandoned.abort_transaction(10)
+
+
+async def test_an_owner_that_notes_ends_knows_where_its_records_are(
+    settings: Settings, topic: str, admin: KafkaAdmin
+) -> None:
+    async with TransactionalProducer(settings, f"{settings.topic_prefix}job", notes_ends=True) as producer:
+        assert await producer.open() == Written()
+
+        first, second = await producer.write(records(topic, b"1", b"2")), await producer.write(records(topic, b"3"))
+
+    assert isinstance(first, Written)
+    assert isinstance(second, Written)
+    assert [first.ends, second.ends] == [{topic: 2}, {topic: 4}]  # a marker lies between them
+
+
+def _raise(error: BaseException) -> None:
+    raise error

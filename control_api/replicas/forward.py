@@ -1,0 +1,142 @@
+"""Sends a request to the primary and brings its answer back."""
+
+import asyncio
+import secrets
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Final, Self
+
+import aiohttp
+import orjson
+from aiohttp import hdrs, web
+from yarl import URL
+
+from control_api.replicas.hop import CHALLENGE, ELSEWHERE, HEADER, PROVE_PATH, WRITTEN, Hop, is_proof, token
+from control_api.replicas.primacy import Primacy
+from control_api.replicas.terms import Followed, Primary
+from eventstreams.control.vault import Vault
+from eventstreams.telemetry.logging import get_logger
+from eventstreams.telemetry.metrics import Metrics
+
+_ANSWER_S: Final = 60.0  # the longest that a client waits; a preview takes ten seconds
+_CONNECT_S: Final = 2.0
+_PROOF_S: Final = 2.0
+_READ_BACK_S: Final = 3.0  # then the answer goes out although this replica does not have the write yet
+_MOST_PROOF: Final = 4096
+# Of one connection; and what aiohttp says itself of the body, which it has decompressed.
+_NOT_PASSED: Final = frozenset(
+    name.lower()
+    for name in (
+        hdrs.CONNECTION, hdrs.KEEP_ALIVE, hdrs.PROXY_AUTHENTICATE, hdrs.PROXY_AUTHORIZATION, hdrs.TE, hdrs.TRAILER,
+        hdrs.TRANSFER_ENCODING, hdrs.UPGRADE, hdrs.CONTENT_LENGTH, hdrs.CONTENT_ENCODING, hdrs.EXPECT,
+        hdrs.ACCEPT_ENCODING, HEADER, WRITTEN, ELSEWHERE, hdrs.DATE, hdrs.SERVER,
+    )
+)  # fmt: skip
+
+_log = get_logger(__name__)
+
+
+class Forwarder:
+    """Use as ``async with``."""
+
+    def __init__(self, vault: Vault, primacy: Primacy, followed: Mapping[str, Followed], metrics: Metrics) -> None:
+        self._vault = vault
+        self._primacy = primacy
+        self._followed = followed
+        self._metrics = metrics
+        self._proven: Primary | None = None
+        self._unproven: Primary | None = None
+        self._session: aiohttp.ClientSession
+
+    async def __aenter__(self) -> Self:
+        timeout = aiohttp.ClientTimeout(total=_ANSWER_S, sock_connect=_CONNECT_S)
+        self._session = aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._session.close()
+
+    async def send(self, primary: Primary, request: web.Request, body: bytes, hop: Hop) -> web.Response | None:
+        """The answer of ``primary``, once what it wrote is known here too.
+
+        None where it is no primary any more or did not answer. What it did is not known then, so the request is to go
+        to the next one with the same ``hop.request``, which answers without doing again what was done.
+        """
+        asking = asyncio.create_task(self._ask(primary, request, body, hop), name="forward")
+        try:
+            while not asking.done() and self._primacy.other == primary:
+                # A process that was stopped, and not ended, keeps its connections and never answers.
+                moving = asyncio.create_task(self._primacy.moved(within_s=_ANSWER_S), name="moved")
+                try:
+                    await asyncio.wait({asking, moving}, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    moving.cancel()
+            answer = await asking if asking.done() else None
+        except (aiohttp.ClientError, TimeoutError) as error:
+            _log.info("request.not_forwarded", because=type(error).__name__, follows="it goes to the next primary")
+            answer = None
+        finally:
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+        self._metrics.api_forwarded.labels("unanswered" if answer is None else "answered").inc()
+        return answer
+
+    async def _ask(self, primary: Primary, request: web.Request, body: bytes, hop: Hop) -> web.Response | None:
+        if not await self._is_proven(primary):
+            return None
+        headers = [(name, value) for name, value in request.headers.items() if name.lower() not in _NOT_PASSED]
+        async with self._session.request(
+            request.method,
+            URL(f"{primary.url}{hop.path}", encoded=True),
+            data=body,
+            headers=[*headers, (HEADER, token(self._vault, hop))],
+            allow_redirects=False,
+            skip_auto_headers=(hdrs.USER_AGENT, hdrs.CONTENT_TYPE),
+        ) as answer:
+            if ELSEWHERE in answer.headers:
+                return None
+            told = web.Response(status=answer.status, body=await answer.read())
+            told.headers.popall(hdrs.CONTENT_TYPE, None)
+            told.headers.extend(
+                (name, value) for name, value in answer.headers.items() if name.lower() not in _NOT_PASSED
+            )
+            written = answer.headers.get(WRITTEN)
+        if written is not None:
+            await self._read_back(orjson.loads(written))
+        return told
+
+    async def reaches(self, primary: Primary) -> bool:
+        """Whether ``primary`` answers us, and is what it says."""
+        try:
+            return await self._is_proven(primary)
+        except (aiohttp.ClientError, TimeoutError):
+            return False
+
+    async def _is_proven(self, primary: Primary) -> bool:
+        """Whether who listens at its URL is that primary: addresses change owners, and requests hold secrets."""
+        if self._proven == primary:
+            return True
+        nonce = secrets.token_hex(16)
+        url = f"{primary.url}{PROVE_PATH}"
+        limit = aiohttp.ClientTimeout(total=_PROOF_S)
+        headers = {CHALLENGE: self._vault.lock(nonce)}
+        async with self._session.get(url, headers=headers, allow_redirects=False, timeout=limit) as answer:
+            proof = (await answer.content.read(_MOST_PROOF)).decode(errors="replace")
+        if not is_proof(self._vault, proof, replica=primary.replica, nonce=nonce):
+            if self._unproven != primary:
+                self._unproven = primary
+                _log.warning("primary.not_proven", url=primary.url, follows="nothing is sent to it")
+            return False
+        self._proven = primary
+        return True
+
+    async def _read_back(self, written: Mapping[str, int]) -> None:
+        try:
+            async with asyncio.timeout(_READ_BACK_S):
+                for topic, end in written.items():
+                    if topic in self._followed:
+                        await self._followed[topic].wait_until(end)
+        except TimeoutError:
+            _log.warning("write.not_read_back", follows="the answer does not wait for it")

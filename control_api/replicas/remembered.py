@@ -1,0 +1,96 @@
+"""What was answered, in memory, within bounds: the oldest goes first. Pure."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Final
+
+from eventstreams.topics import ANSWERS_MS
+
+MOST_OF_OWNER: Final = 4_096  # answers of an account: what it sends in excess is its own loss, not another's
+MOST_BYTES: Final = 64 << 20  # of all: about 50,000 of a sink
+_OWN_MS: Final = 120_000  # a request that a replica sends again, it sends again within a quarter of a minute
+_OVERHEAD: Final = 512  # of one in memory, beside its answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestName:
+    """What tells a request that comes again from another.
+
+    Attributes:
+        digest: Of its key and whose key it is: says neither.
+        owner: Whose request it is: an account.
+        by_client: Whether the client chose the key; then it is remembered for a day. A replica's is for two minutes.
+        content: Digest of the request: the same key with another request is a mistake.
+    """
+
+    digest: str
+    owner: str
+    by_client: bool
+    content: str
+
+    @property
+    def key(self) -> str:
+        """The name as it stands on the topic."""
+        return f"{'key' if self.by_client else 'request'}/{self.digest}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """An answer as it stands on the topic: ``answer`` is encrypted JSON."""
+
+    owner: str
+    content: str
+    answer: str
+
+
+class Remembered:
+    """Answers by the key of their request's name."""
+
+    def __init__(self, *, most_of_owner: int = MOST_OF_OWNER, most_bytes: int = MOST_BYTES) -> None:
+        self._most_of_owner = most_of_owner
+        self._most_bytes = most_bytes
+        self._kept: OrderedDict[str, tuple[int, Kept]] = OrderedDict()
+        self._of_owner: dict[str, OrderedDict[str, None]] = {}
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def find(self, key: str, *, now_ms: int) -> Kept | None:
+        """The answer to the request ``key``; None where there is none, or it is too old."""
+        at_ms, kept = self._kept.get(key, (0, None))
+        return None if kept is None or _is_old(key, at_ms, now_ms) else kept
+
+    def put(self, key: str, kept: Kept, *, at_ms: int, now_ms: int) -> None:
+        """Take in the answer to the request ``key``; they come in order of ``at_ms``. Old ones are forgotten."""
+        if _is_old(key, at_ms, now_ms):
+            return
+        self._remove(key)
+        self._kept[key] = at_ms, kept
+        self._bytes += len(kept.answer) + _OVERHEAD
+        mine = self._of_owner.setdefault(kept.owner, OrderedDict())
+        mine[key] = None
+        if len(mine) > self._most_of_owner:
+            self._remove(next(iter(mine)))
+        self._forget(now_ms)
+
+    def _forget(self, now_ms: int) -> None:
+        while self._kept:
+            key, (at_ms, _) = next(iter(self._kept.items()))
+            if self._bytes <= self._most_bytes and not _is_old(key, at_ms, now_ms):
+                return
+            self._remove(key)
+
+    def _remove(self, key: str) -> None:
+        _, kept = self._kept.pop(key, (0, None))
+        if kept is None:
+            return
+        self._bytes -= len(kept.answer) + _OVERHEAD
+        mine = self._of_owner[kept.owner]
+        del mine[key]
+        if not mine:
+            del self._of_owner[kept.owner]
+
+
+def _is_old(key: str, at_ms: int, now_ms: int) -> bool:
+    return at_ms + (ANSWERS_MS if key.startswith("key/") else _OWN_MS) < now_ms

@@ -1,0 +1,187 @@
+"""Where a request is carried out: reads here, writes on the primary, and each write once however often it is sent."""
+
+import asyncio
+import hashlib
+import re
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Final
+
+import orjson
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler, Middleware
+
+from control_api.replicas.answers import AnotherRequestError, Answers
+from control_api.replicas.forward import Forwarder
+from control_api.replicas.hop import ELSEWHERE, HOP, WRITTEN, Hop
+from control_api.replicas.primacy import Primacy
+from control_api.replicas.remembered import RequestName
+from control_api.replicas.terms import NotPrimaryError
+from control_api.replicas.writing import Unit, Writing
+from eventstreams.http import ACCOUNT, RefusedError, read_body, unavailable
+from eventstreams.times import Clock
+
+KEY: Final = "Idempotency-Key"
+REPLAYED: Final = "Idempotency-Replayed"
+_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")  # a UUID has 36
+_WRITES: Final = frozenset({hdrs.METH_POST, hdrs.METH_DELETE, hdrs.METH_PUT, hdrs.METH_PATCH})
+_PRIMARY_S: Final = 15.0  # a dead primary is followed by another within 8 s: a client sees a delay and no error
+_LAST_S: Final = 3.0  # in a process that stops, which cuts what takes longer than five seconds
+_LOOK_S: Final = 0.2
+
+
+@dataclass(slots=True)
+class _Turn:
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    takers: int = 0
+
+
+class WriteRouter:
+    """The middleware's parts; ``middleware`` is to be the innermost, so that nobody's request is forwarded who may not.
+
+    Every write has a name: the client's ``Idempotency-Key``, or one that the first replica gives it. Whenever it is not
+    known what became of a write (the primary died, or was fenced) it is sent again under its name, and is carried
+    out if and only if it was not.
+    """
+
+    def __init__(
+        self, primacy: Primacy, writing: Writing, answers: Answers, forwarder: Forwarder, *, clock: Clock
+    ) -> None:
+        self._primacy = primacy
+        self._writing = writing
+        self._answers = answers
+        self._forwarder = forwarder
+        self._clock = clock
+        self._turns: dict[str, _Turn] = {}
+
+    def middleware(self) -> Middleware:
+        """What gives each request its answer, from wherever it comes."""
+
+        @web.middleware
+        async def route(request: web.Request, handler: Handler) -> web.StreamResponse:
+            return await self._route(request, handler)
+
+        return route
+
+    async def _route(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.method not in _WRITES or request.match_info.http_exception is not None:
+            return await handler(request)
+        body = await read_body(request)
+        hop, key = request.get(HOP), _client_key(request)
+        own = hop.request if hop is not None else secrets.token_hex(16)
+        owner = _owner(request)
+        name = RequestName(
+            digest=_digest(owner, key or own),
+            owner=owner,
+            by_client=key is not None,
+            content=_digest(request.method, str(request.rel_url), request.content_type, body=body),
+        )
+        began = asyncio.get_running_loop().time()
+        while True:
+            answer = await self._anywhere(request, handler, body, name, own)
+            if answer is not None:
+                return answer
+            problem = unavailable("No process of the API takes writes just now: try again")
+            if hop is not None:
+                problem.headers = {**problem.headers, ELSEWHERE: "1"}
+                raise problem
+            if asyncio.get_running_loop().time() > began + (_LAST_S if self._primacy.resigned else _PRIMARY_S):
+                raise problem
+            if self._primacy.term is None:
+                await self._primacy.moved(within_s=_LOOK_S)
+
+    async def _anywhere(
+        self, request: web.Request, handler: Handler, body: bytes, name: RequestName, own: str
+    ) -> web.StreamResponse | None:
+        """The answer; None where there is no primary, or was none any more."""
+        if self._primacy.term is not None:
+            async with self._in_turn(name):
+                return await self._here(request, handler, name)
+        primary = self._primacy.other
+        if primary is None or HOP in request:
+            return None
+        hop = Hop(
+            request=own,
+            remote=request.remote or "",
+            method=request.method,
+            path=str(request.rel_url),
+            at_ms=self._clock(),
+        )
+        return await self._forwarder.send(primary, request, body, hop)
+
+    async def _here(self, request: web.Request, handler: Handler, name: RequestName) -> web.StreamResponse | None:
+        try:
+            found = self._answers.find(name)
+        except AnotherRequestError:
+            raise RefusedError(
+                f"This {KEY} was used for another request: take a new one for each request",
+                status=HTTPStatus.UNPROCESSABLE_ENTITY,
+            ) from None
+        if found is not None:
+            if name.by_client:
+                found.headers[REPLAYED] = "true"
+            return self._tell(request, found, self._primacy.positions())
+        unit = self._writing.begin_request()
+        try:
+            answer = await handler(request)
+            await self._remember(unit, name, answer)
+            await self._writing.commit_request(unit)
+        except NotPrimaryError:
+            return None
+        finally:
+            self._writing.end_request(unit)
+        return self._tell(request, answer, unit.ends)
+
+    def _tell(self, request: web.Request, answer: web.StreamResponse, ends: Mapping[str, int]) -> web.StreamResponse:
+        """Let the replica that forwarded ``request`` know what it has to have read before it answers."""
+        if HOP in request and ends:
+            answer.headers[WRITTEN] = orjson.dumps(dict(ends)).decode()
+        return answer
+
+    async def _remember(self, unit: Unit, name: RequestName, answer: web.StreamResponse) -> None:
+        """Have ``answer`` written with what it tells of. What was refused is decided anew if it comes again."""
+        done = answer.status < HTTPStatus.BAD_REQUEST and name.by_client
+        if isinstance(answer, web.Response) and (unit.records or unit.ends or done):
+            record = self._answers.record(name, answer)
+            if record is not None:
+                await self._writing.add(record)
+
+    @asynccontextmanager
+    async def _in_turn(self, name: RequestName) -> AsyncIterator[None]:
+        """One request of a name at a time: the second finds the answer of the first."""
+        turn = self._turns.setdefault(name.key, _Turn())
+        turn.takers += 1
+        try:
+            async with turn.lock:
+                yield
+        finally:
+            turn.takers -= 1
+            if not turn.takers:
+                del self._turns[name.key]
+
+
+def _client_key(request: web.Request) -> str | None:
+    """The key that the client gave a POST; in quotation marks, as the draft standard has it, it is the same."""
+    found = request.headers.getall(KEY, []) if request.method == hdrs.METH_POST else []
+    if not found:
+        return None
+    key = found[0].strip().removeprefix('"').removesuffix('"')
+    if len(found) > 1 or not _KEY.fullmatch(key):
+        raise RefusedError(f"{KEY} must be there once, with 1 to 255 visible ASCII characters, such as a UUID")
+    return key
+
+
+def _owner(request: web.Request) -> str:
+    """Who has keys of their own: an account; where a path needs none, whoever brings the same credentials."""
+    account = request.get(ACCOUNT)
+    if account is not None:
+        sid: str = account.sid
+        return sid
+    return hashlib.sha256(request.headers.get(hdrs.AUTHORIZATION, "").encode(errors="replace")).hexdigest()
+
+
+def _digest(*parts: str, body: bytes = b"") -> str:
+    return hashlib.sha256("\0".join(parts).encode(errors="replace") + b"\0" + body).hexdigest()

@@ -1,0 +1,61 @@
+"""Remembered answers: how long, and how many."""
+
+from control_api.replicas.remembered import Kept, Remembered
+
+DAY_MS = 24 * 3600 * 1000
+
+
+def kept(answer: str = "x", owner: str = "AC1") -> Kept:
+    return Kept(owner=owner, content="c", answer=answer)
+
+
+def test_an_answer_is_remembered_for_a_day_and_a_replicas_own_for_two_minutes() -> None:
+    remembered = Remembered()
+
+    remembered.put("key/1", kept("by a client"), at_ms=0, now_ms=0)
+    remembered.put("request/1", kept("by a replica"), at_ms=0, now_ms=0)
+
+    assert remembered.find("key/1", now_ms=DAY_MS) == kept("by a client")
+    assert remembered.find("key/1", now_ms=DAY_MS + 1) is None
+    assert remembered.find("request/1", now_ms=120_000) == kept("by a replica")
+    assert remembered.find("request/1", now_ms=120_001) is None
+
+
+def test_what_is_too_old_already_is_not_taken_in_and_what_became_so_is_forgotten() -> None:
+    remembered = Remembered()
+
+    remembered.put("key/1", kept(), at_ms=0, now_ms=DAY_MS + 1)
+    assert len(remembered) == 0
+
+    remembered.put("request/1", kept(), at_ms=0, now_ms=0)
+    remembered.put("key/2", kept(), at_ms=200_000, now_ms=200_000)
+    assert len(remembered) == 1
+
+
+def test_an_accounts_oldest_answers_make_room_for_its_new_ones_and_for_nobody_elses() -> None:
+    remembered = Remembered(most_of_owner=2)
+
+    remembered.put("key/other", kept(owner="AC2"), at_ms=0, now_ms=0)
+    for number in range(4):
+        remembered.put(f"key/{number}", kept(), at_ms=number, now_ms=number)
+
+    there = [key for key in ("key/other", "key/0", "key/1", "key/2", "key/3") if remembered.find(key, now_ms=4)]
+    assert there == ["key/other", "key/2", "key/3"]
+
+
+def test_the_oldest_answers_go_when_all_are_too_large() -> None:
+    remembered = Remembered(most_bytes=3000)
+
+    for number in range(4):
+        remembered.put(f"key/{number}", kept("x" * 500, owner=f"AC{number}"), at_ms=number, now_ms=number)
+
+    assert [remembered.find(f"key/{number}", now_ms=4) is not None for number in range(4)] == [False, False, True, True]
+
+
+def test_an_answer_that_is_told_twice_counts_once() -> None:
+    remembered = Remembered(most_bytes=1200)
+
+    for number in range(5):
+        remembered.put("key/1", kept("x" * 500), at_ms=number, now_ms=number)
+
+    assert remembered.find("key/1", now_ms=5) == kept("x" * 500)
