@@ -33,7 +33,7 @@ def as_json(data: object) -> object:
 
 
 def without_nulls(value: object) -> object:
-    """``value`` as it is delivered: an object has nothing that is null."""
+    """``value`` without what is null in objects: absent fields, and data in maps (which ``test_codec`` tells apart)."""
     if isinstance(value, dict):
         return {name: without_nulls(each) for name, each in value.items() if each is not None}
     return [without_nulls(each) for each in value] if isinstance(value, list) else value
@@ -64,7 +64,8 @@ def test_what_is_written_in_a_version_is_read_in_it_and_fits_its_document(
     value = CODEC.encode(version, event)
     found = CODEC.decode(CODEC.dataschema(version), value)
 
-    assert found == without_nulls(event)
+    assert is_part(found, event)
+    assert without_nulls(found) == without_nulls(event)
     validator(version).validate(as_json(found))
 
 
@@ -81,7 +82,7 @@ def test_what_any_version_writes_fits_the_document_of_the_version_that_reads(
 
     assert isinstance(found, dict)
     validator(version).validate(as_json(found))
-    assert is_part(found, without_nulls(event))
+    assert is_part(found, event)
     assert set(found) == set(event) & field_names(version)
 
 
