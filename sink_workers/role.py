@@ -103,6 +103,9 @@ async def _open(process: Process, plugin: AnySinkPlugin, stack: AsyncExitStack) 
         lanes = Lanes(kind, handler, metrics=metrics, clock=now_ms, drain_s=drain_s, on_crash=process.crash)
         member = GroupConsumer(settings, group=topics.group(group), owner=lanes, on_crash=process.crash)
         process.health.watch_turns(f"the thread that reads {kind} topics", lambda: member.last_turn)
+        process.health.watch_work(
+            f"reading {kind} topics", waiting=lambda: int(member.is_out), done=lambda: member.joins
+        )
         lanes.flow = member
         return member
 

@@ -28,6 +28,9 @@ _LOG: Final = logging.getLogger(__name__)
 _POLL_S: Final = 0.1
 _PAUSED_POLL_S: Final = 0.005  # while a partition is paused its lane may want it back at any moment
 _BATCH: Final = 500  # records handed over at once; larger runs gain nothing (measured: 130,000/s)
+_REJOIN_S: Final = 60.0  # a rebalance takes a second or two, with slow drains up to ten
+_MOST_CLOSING: Final = 3  # clients that were replaced and do not end
+_CLOSE_S: Final = 5.0
 _HANDED_OVER: Final = 4  # batches on their way to the loop; the thread waits beyond that
 COMMIT_INTERVAL_S: Final = 0.2  # a killed process repeats at most what it settled in so long
 
@@ -65,6 +68,7 @@ class GroupConsumer:
         owner: PartitionOwner,
         on_crash: Callable[[BaseException], None],
         buffer_mib: int = 16,
+        rejoin_s: float = _REJOIN_S,
     ) -> None:
         """A member of ``group``.
 
@@ -74,27 +78,27 @@ class GroupConsumer:
             owner: Gets the records.
             on_crash: Called once, on the loop, when this consumer cannot go on.
             buffer_mib: Most that the client fetches ahead of the owner, over all partitions together.
+            rejoin_s: How long to be out of the group before another client takes the place of ours.
         """
         static = {"group.instance.id": f"{group}-{settings.instance}"} if settings.instance else {}
-        self._consumer = Consumer(
-            client_config(
-                settings,
-                {
-                    "group.id": group,
-                    "partition.assignment.strategy": "cooperative-sticky",  # a change of members stops only what moves
-                    "session.timeout.ms": 10_000,  # a dead member's share moves on after ten seconds
-                    "heartbeat.interval.ms": 2_000,
-                    "auto.offset.reset": "earliest",  # a subscription's topic starts with the subscription
-                    "enable.auto.commit": False,
-                    "enable.auto.offset.store": False,
-                    # A partition that is fetched again joins the next request: this is how long that may take.
-                    "fetch.wait.max.ms": 100,
-                    "queued.max.messages.kbytes": buffer_mib * 1024,
-                    "on_commit": self._committed,
-                    **static,
-                },
-            )
+        self._config = client_config(
+            settings,
+            {
+                "group.id": group,
+                "partition.assignment.strategy": "cooperative-sticky",  # a change of members stops only what moves
+                "session.timeout.ms": 10_000,  # a dead member's share moves on after ten seconds
+                "heartbeat.interval.ms": 2_000,
+                "auto.offset.reset": "earliest",  # a subscription's topic starts with the subscription
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                # A partition that is fetched again joins the next request: this is how long that may take.
+                "fetch.wait.max.ms": 100,
+                "queued.max.messages.kbytes": buffer_mib * 1024,
+                "on_commit": self._committed,
+                **static,
+            },
         )
+        self._consumer = Consumer(self._config)
         self._owner = owner
         self._on_crash = on_crash
         self._loop = asyncio.get_running_loop()
@@ -105,6 +109,12 @@ class GroupConsumer:
         self._ours: set[Partition] = set()  # of the thread; a wish can come when its partition is gone
         self._paused: set[Partition] = set()
         self._topics: list[str] = []
+        self._subscribed: list[str] = []  # of the thread
+        self._rejoin_s = rejoin_s
+        self._out_since: float | None = None  # of the group, although it is subscribed
+        self._closing: list[threading.Thread] = []
+        self.joins = 0
+        """How often it has got a share of the group's partitions, be it an empty one."""
         self._commits: dict[Partition, int] = {}
         self._timer: asyncio.Task[None] | None = None
         self.last_turn = time.monotonic()
@@ -122,6 +132,11 @@ class GroupConsumer:
         self._timer.cancel()
         self._stopping.set()
         await asyncio.to_thread(self._thread.join)
+
+    @property
+    def is_out(self) -> bool:
+        """Whether it is not in its group: it has lost its place and waits for another, or for its first."""
+        return self._out_since is not None
 
     def subscribe(self, topics: Sequence[str]) -> None:
         """Take part in exactly ``topics`` from now on; partitions of the others are revoked."""
@@ -149,11 +164,48 @@ class GroupConsumer:
                 first = self._consumer.poll(_PAUSED_POLL_S if self._paused else _POLL_S)
                 if first is not None:  # a record without a value is false
                     self._hand_over([first, *self._consumer.consume(_BATCH - 1, 0)])
-            self._consumer.close()  # revokes: drains and commits
+                if self._out_since is not None and time.monotonic() - self._out_since > self._rejoin_s:
+                    self._replace()
+            if self._out_since is None:
+                self._consumer.close()  # revokes: drains and commits
+            else:  # there is nothing to commit, and a client that is stuck does not end
+                self._end_beside(self._consumer).join(_CLOSE_S)
         except Exception as error:  # noqa: BLE001 - a thread's end must not pass unseen
             self._loop.call_soon_threadsafe(self._on_crash, error)
 
+    def _replace(self) -> None:
+        """Begin anew with another client.
+
+        Librdkafka (2.16) never joins again if its session ended while it was asking for the committed offsets of new
+        partitions: it waits for that answer before it gives them up, and for the group's coordinator to ask, which it
+        looks for only after that. To be out for so long may also be Kafka's doing; then this does no harm.
+        """
+        self._out_since = time.monotonic()
+        self._closing = [thread for thread in self._closing if thread.is_alive()]
+        if len(self._closing) >= _MOST_CLOSING:
+            _LOG.error("consumer.not_replaced: %d clients before it do not end", len(self._closing))
+            return
+        _LOG.warning("consumer.replaced: out of its group for %g s", self._rejoin_s)
+        old, self._consumer = self._consumer, Consumer(self._config)
+        gone = sorted(self._ours)
+        self._ours.clear()
+        self._paused.clear()
+        if gone:
+            self._loop.call_soon_threadsafe(self._forget, gone)
+        self._closing.append(self._end_beside(old))
+        self._subscribe(self._subscribed)
+
+    def _end_beside(self, consumer: Consumer) -> threading.Thread:
+        thread = threading.Thread(target=consumer.close, name="consumer-end", daemon=True)
+        thread.start()
+        return thread
+
     def _subscribe(self, topics: list[str]) -> None:
+        self._subscribed = topics
+        if not topics:
+            self._out_since = None
+        elif not self.joins:
+            self._out_since = self._out_since or time.monotonic()
         if topics:
             self._consumer.subscribe(topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
         else:
@@ -194,11 +246,17 @@ class GroupConsumer:
             self._slots.acquire()
             self._loop.call_soon_threadsafe(self._take, records)
 
-    def _assigned(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        if consumer is not self._consumer:
+            return  # it was replaced
+        self.joins += 1
+        self._out_since = None
         self._ours.update(_plain(partitions))
         self._loop.call_soon_threadsafe(self._owner.on_assigned, _plain(partitions))
 
-    def _revoked(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+    def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        if consumer is not self._consumer:
+            return
         released = asyncio.run_coroutine_threadsafe(self._release(_plain(partitions)), self._loop).result()
         self._let_go(_plain(partitions))
         if not released:
@@ -209,7 +267,10 @@ class GroupConsumer:
             # The next owner repeats what we settled since the last commit: duplicates, no loss.
             _LOG.warning("offset.commit_failed: at revocation: %s", error)
 
-    def _lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+    def _lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        if consumer is not self._consumer:
+            return
+        self._out_since = time.monotonic()
         self._let_go(_plain(partitions))
         self._loop.call_soon_threadsafe(self._forget, _plain(partitions))
 
