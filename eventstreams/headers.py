@@ -124,15 +124,16 @@ class Envelope(NamedTuple):
 
 def event_headers(event: Event, *, dataschema: str) -> list[tuple[str, bytes]]:
     """The headers under which ``event`` is published; ``dataschema`` names the writer's schema."""
+    source = event.source.encode()
     headers = [
         (SPECVERSION, b"1.0"),
         (ID, event.id.encode()),
         (TYPE, event.type.encode()),
-        (SOURCE, event.source.encode()),
+        (SOURCE, source),
         (TIME, rfc3339_ms(event.time).encode()),
         (DATASCHEMA, dataschema.encode()),
         (ACCOUNT, event.account_sid.encode()),
-        (PARTITION_KEY, (event.partition_key or event.source).encode()),
+        (PARTITION_KEY, event.partition_key.encode() if event.partition_key else source),
         (CONTENT_TYPE, AVRO),
     ]
     if event.subject is not None:
