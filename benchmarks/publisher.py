@@ -82,7 +82,10 @@ def messages(count: int) -> Sequence[Event]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.publisher", description=__doc__)
     parser.add_argument("--count", type=int, default=50_000, help="events a round")
-    count = parser.parse_args().count
+    parser.add_argument("--gc-threshold", type=int, default=gc.get_threshold()[0], help="gc.set_threshold()'s first")
+    arguments = parser.parse_args()
+    count = arguments.count
+    gc.set_threshold(arguments.gc_threshold, *gc.get_threshold()[1:])
     print(machine())
     print(f"load {load()}")
     with tempfile.TemporaryDirectory() as folder, running_broker(Path(folder)) as broker:

@@ -1,6 +1,6 @@
 """Event data to Avro and back. The writer's schema is named by ``ce_dataschema``; no registry is asked."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
@@ -11,6 +11,7 @@ from fastavro.types import Schema as AvroSchema
 
 from eventstreams.avro_absent import compile_prune
 from eventstreams.avro_problems import Problem, find_problem
+from eventstreams.avro_reader import Reader, UnreadableError, compile_reader
 from eventstreams.avro_writer import Writer, compile_writer
 from eventstreams.catalog import Catalog, SchemaVersion
 from eventstreams.errors import InvalidEventError
@@ -38,7 +39,8 @@ class Codec:
         self._base = schema_base_url.rstrip("/")
         self._writers: dict[str, SchemaVersion | CodecProblem] = {}
         self._compiled: dict[tuple[str, int], Writer] = {}  # no more than the catalogue has
-        self._prunes: dict[tuple[str, int], Callable[[Mapping[str, object]], Data]] = {}  # nor these
+        self._compiled_readers: dict[tuple[str, int, int], Reader] = {}  # nor these, of any two versions
+        self._readers: dict[tuple[str, int | None], Reader] = {}
 
     def dataschema(self, schema: SchemaVersion) -> str:
         """The ``dataschema`` attribute that names ``schema``."""
@@ -64,35 +66,35 @@ class Codec:
 
         A field that ``version`` does not know is left out, and so is an optional field without a value.
         """
-        writer = self._writers.get(dataschema) or self._writer(dataschema)
+        reader = self._readers.get((dataschema, version)) or self._reader(dataschema, version)
+        if isinstance(reader, CodecProblem):
+            return reader
+        try:
+            return reader(value)
+        except UnreadableError as error:
+            named = self.writer(dataschema)
+            assert isinstance(named, SchemaVersion)  # there is a reader
+            where = f"{named.schema_id}/{named.version}"
+            return CodecProblem(DeadReason.UNDECODABLE, f"value is not Avro of {where}: {error}")
+
+    def _reader(self, dataschema: str, version: int | None) -> Reader | CodecProblem:
+        """What reads as ``version`` what ``dataschema`` wrote."""
+        writer = wanted = self.writer(dataschema)
         if isinstance(writer, CodecProblem):
             return writer
-        read: SchemaVersion = writer
-        reader: AvroSchema | None = None
         if version is not None and version != writer.version:
-            wanted = self._catalog.schemas[writer.schema_id].version(version)
-            if wanted is None:
-                return CodecProblem(DeadReason.UNKNOWN_SCHEMA, f"{writer.schema_id} has no version {version}")
-            read, reader = wanted, wanted.avro
-        buffer = BytesIO(value)
-        try:
-            record = schemaless_reader(buffer, writer.avro, reader)
-        except Exception as error:  # noqa: BLE001 - any bytes may come; fastavro raises what the bytes provoke
-            return CodecProblem(
-                DeadReason.UNDECODABLE,
-                f"value is not Avro of {writer.schema_id}/{writer.version}: {type(error).__name__}: {error}",
-            )
-        if buffer.tell() != len(value):
-            return CodecProblem(
-                DeadReason.UNDECODABLE,
-                f"value has {len(value) - buffer.tell()} bytes after {writer.schema_id}/{writer.version} ends",
-            )
-        assert isinstance(record, dict)  # every schema of the catalogue is a record
-        key = read.schema_id, read.version
-        prune = self._prunes.get(key)
-        if prune is None:
-            prune = self._prunes[key] = compile_prune(read.avro)
-        return prune(record)
+            found = self._catalog.schemas[writer.schema_id].version(version)
+            wanted = found or CodecProblem(DeadReason.UNKNOWN_SCHEMA, f"{writer.schema_id} has no version {version}")
+        if isinstance(wanted, CodecProblem):
+            return wanted
+        key = writer.schema_id, writer.version, wanted.version
+        reader = self._compiled_readers.get(key)
+        if reader is None:
+            reader = compile_reader(writer.avro, wanted.avro) or _by_fastavro(writer.avro, wanted.avro)
+            self._compiled_readers[key] = reader
+        if len(self._readers) < _KNOWN_SCHEMAS_BOUND:
+            self._readers[dataschema, version] = reader
+        return reader
 
     def projected(self, dataschema: str, version: int | None) -> str:
         """The ``dataschema`` of the event once it is decoded as ``version``: our base, and that version."""
@@ -128,6 +130,24 @@ def _write(schema: SchemaVersion, data: Mapping[str, object]) -> bytes:
     buffer = BytesIO()
     schemaless_writer(buffer, schema.avro, data, strict_allow_default=True, disable_tuple_notation=True)
     return buffer.getvalue()
+
+
+def _by_fastavro(wrote: AvroSchema, wanted: AvroSchema) -> Reader:
+    """As a compiled reader, for schemas that have none."""
+    prune = compile_prune(wanted)
+
+    def read(value: bytes) -> Data:
+        buffer = BytesIO(value)
+        try:
+            record = schemaless_reader(buffer, wrote, wanted)
+        except Exception as error:  # noqa: BLE001 - any bytes may come; fastavro raises what the bytes provoke
+            raise UnreadableError(f"{type(error).__name__}: {error}") from None
+        if buffer.tell() != len(value):
+            raise UnreadableError(f"it has {len(value) - buffer.tell()} bytes after its last field")
+        assert isinstance(record, dict)  # every schema of the catalogue is a record
+        return prune(record)
+
+    return read
 
 
 def _invalid(schema: SchemaVersion, data: Mapping[str, object], otherwise: str) -> InvalidEventError:

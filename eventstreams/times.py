@@ -22,7 +22,8 @@ def to_ms(at: datetime) -> int:
 
 def rfc3339_ms(at: datetime) -> str:
     """``2026-03-29T04:01:02.345Z``: how delivered events spell time."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    in_utc = at if at.tzinfo is UTC else at.astimezone(UTC)
+    return f"{in_utc.isoformat(timespec='milliseconds')[:-6]}Z"  # without +00:00
 
 
 def rfc3339_s(at: datetime) -> str:

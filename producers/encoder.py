@@ -3,9 +3,8 @@
 import difflib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from eventstreams.catalog import Catalog, SchemaVersion
 from eventstreams.codec import Codec
@@ -28,9 +27,8 @@ _SUGGESTION_CUTOFF: Final = 0.8  # of 1; below, names have too little in common 
 _REMEMBERED_BOUND: Final = 1000  # unknown type names whose nearest one is kept: finding it takes milliseconds
 
 
-@dataclass(frozen=True, slots=True)
-class EncodedEvent:
-    """A record for the events topic."""
+class EncodedEvent(NamedTuple):
+    """A record for the events topic. A tuple, as one is made for every event."""
 
     id: str
     type: str

@@ -6,8 +6,9 @@ read ─► may its sink be tried? ─► one attempt ─► delivered, or on a 
 """
 
 import asyncio
+import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import assert_never
@@ -31,7 +32,7 @@ from sink_workers.gates import Gates, steady_ms
 from sink_workers.inbound import Undeliverable, read_event, read_waybill
 from sink_workers.lane import Turn
 from sink_workers.notices import FailureNotices
-from sink_workers.settle import Settler, failed
+from sink_workers.settle import Death, Settler, discarded, expired, failed
 from sink_workers.sinks import OpenSink, SinkPool
 
 _GONE = Undeliverable(
@@ -90,6 +91,7 @@ class Delivery:
         self._attempt_seconds = metrics.attempt_seconds.labels(sink_type)
         self._delivery_seconds = metrics.delivery_seconds.labels(sink_type)
         self._attempts = cache(partial(metrics.attempts.labels, sink_type))
+        self._is_verbose = logging.getLogger(__name__).isEnabledFor(logging.DEBUG)
 
     async def handle(self, records: Sequence[Record], turn: Turn, *, waits: bool) -> None:
         """Settle ``records``, all of one subscription, in order; tell ``turn`` of each.
@@ -106,42 +108,65 @@ class Delivery:
     # -- reading -----------------------------------------------------------------------------------------------
 
     async def _open_all(self, records: Sequence[Record], turn: Turn) -> Sequence[Parcel]:
-        if len(records) == 1:
-            opened = [await self._open(records[0])]
-        else:
-            opened = await asyncio.gather(*map(self._open, records))
-        for record, parcel in zip(records, opened, strict=True):
-            if parcel is None:
-                turn.settled(record)
-        return [parcel for parcel in opened if parcel is not None]
+        """The parcels in ``records``, in order. What needs no attempt is settled; a task for each would cost more."""
+        opened = [(record, dict(record.headers)) for record in records]
+        waybills = [read_waybill(headers) for _, headers in opened]
+        await self._know_all(waybills)
+        parcels: list[Parcel] = []
+        deaths: list[Death] = []
+        early: list[tuple[Record, Waybill]] = []
+        for (record, headers), waybill in zip(opened, waybills, strict=True):
+            found = self._open(record, headers, waybill)
+            if isinstance(found, Parcel):
+                parcels.append(found)
+            elif isinstance(found, Death):
+                deaths.append(found)
+            else:
+                early.append((record, found))
+        await self._bury_all(deaths, turn)
+        await self._wait_on_all(early, turn)
+        return parcels
 
-    async def _open(self, record: Record) -> Parcel | None:
-        """The parcel in ``record``; None where it is settled already, without an attempt."""
-        waybill = read_waybill(record)
+    async def _know_all(self, waybills: Iterable[Waybill | Undeliverable]) -> None:
+        """Catch up with the control topic where a subscription is newer than our snapshot."""
+        snapshot = self._feed.snapshot
+        sids = {waybill.subscription_sid for waybill in waybills if isinstance(waybill, Waybill)}
+        if any(sid not in snapshot.subscriptions and sid not in snapshot.sinks for sid in sids):
+            await self._feed.catch_up()
+
+    def _open(
+        self, record: Record, headers: Mapping[str, bytes], waybill: Waybill | Undeliverable
+    ) -> Parcel | Death | Waybill:
+        """The parcel in ``record``, its death, or, where it is too early for an attempt, its waybill."""
         if isinstance(waybill, Undeliverable):
-            await self._settler.discard(record, None, waybill)
-            return None
-        subscription = await self._subscription(waybill.subscription_sid)
+            return discarded(record, None, waybill)
+        subscription = self._active(waybill.subscription_sid)
         if subscription is None:
-            await self._settler.discard(record, waybill, _GONE)
-            return None
-        if waybill.deadline_ms <= self._clock():
-            await self._expire(record, waybill, subscription)
-            return None
-        if waybill.not_before_ms > self._clock():
-            await self._settler.wait_on(record, waybill)
-            return None
-        event = read_event(record, waybill, subscription, self._codec)
+            return discarded(record, waybill, _GONE)
+        now_ms = self._clock()
+        if waybill.deadline_ms <= now_ms:
+            return self._expired(record, waybill, subscription)
+        if waybill.not_before_ms > now_ms:
+            return waybill
+        event = read_event(headers, record.value, waybill, subscription, self._codec)
         if isinstance(event, Undeliverable):
-            await self._settler.discard(record, waybill, event)
-            return None
+            return discarded(record, waybill, event)
         return Parcel(record, waybill, event, subscription.types)
 
-    async def _subscription(self, sid: str) -> Subscription | None:
-        snapshot = self._feed.snapshot
-        if sid not in snapshot.subscriptions and sid not in snapshot.sinks:  # it may be newer than our snapshot
-            await self._feed.catch_up()
-        return self._active(sid)
+    async def _bury_all(self, deaths: Sequence[Death], turn: Turn) -> None:
+        if deaths:
+            await self._settler.bury_all(deaths)
+            for death in deaths:
+                turn.settled(death.record)
+
+    async def _wait_on_all(self, records: Sequence[tuple[Record, Waybill]], turn: Turn) -> None:
+        """Put ``records`` back onto retry topics, side by side."""
+
+        async def wait_on(record: Record, waybill: Waybill) -> None:
+            await self._settler.wait_on(record, waybill)
+            turn.settled(record)
+
+        await asyncio.gather(*(wait_on(*each) for each in records))
 
     def _active(self, sid: str) -> Subscription | None:
         found = self._feed.snapshot.subscriptions.get(sid)
@@ -156,9 +181,7 @@ class Delivery:
         """One step for ``parcels``; those that are not settled after it, in order."""
         subscription = self._active(parcels[0].waybill.subscription_sid)
         if subscription is None:
-            for parcel in parcels:
-                await self._settler.discard(parcel.record, parcel.waybill, _GONE)
-                turn.settled(parcel.record)
+            await self._bury_all([discarded(each.record, each.waybill, _GONE) for each in parcels], turn)
             return ()
         parcels = await self._without_expired(parcels, subscription, turn)
         if any(parcel.types is not subscription.types for parcel in parcels):
@@ -186,10 +209,8 @@ class Delivery:
         now_ms = self._clock()
         alive = [parcel for parcel in parcels if parcel.waybill.deadline_ms > now_ms]
         if len(alive) < len(parcels):
-            for parcel in parcels:
-                if parcel.waybill.deadline_ms <= now_ms:
-                    await self._expire(parcel.record, parcel.waybill, subscription)
-                    turn.settled(parcel.record)
+            over = [parcel for parcel in parcels if parcel.waybill.deadline_ms <= now_ms]
+            await self._bury_all([self._expired(each.record, each.waybill, subscription) for each in over], turn)
         return alive
 
     async def _as_wanted_now(
@@ -197,29 +218,32 @@ class Delivery:
     ) -> Sequence[Parcel]:
         """``parcels`` in the schema versions that ``subscription`` asks for since it was changed."""
         wanted: list[Parcel] = []
+        deaths: list[Death] = []
         for parcel in parcels:
             if parcel.types is subscription.types:
                 wanted.append(parcel)
                 continue
-            event = read_event(parcel.record, parcel.waybill, subscription, self._codec)
+            record = parcel.record
+            event = read_event(dict(record.headers), record.value, parcel.waybill, subscription, self._codec)
             if isinstance(event, Undeliverable):
-                await self._settler.discard(parcel.record, parcel.waybill, event)
-                turn.settled(parcel.record)
+                deaths.append(discarded(record, parcel.waybill, event))
             else:
                 wanted.append(replace(parcel, event=event, types=subscription.types))
+        await self._bury_all(deaths, turn)
         return wanted
 
-    async def _expire(self, record: Record, waybill: Waybill, subscription: Subscription) -> None:
+    def _expired(self, record: Record, waybill: Waybill, subscription: Subscription) -> Death:
         event_type = dict(record.headers).get(TYPE, b"").decode(errors="replace")
         self._notices.expired(subscription.sink_sid, waybill, event_type)
-        await self._settler.expire(record, waybill)
+        return expired(record, waybill)
 
     async def _send_back(self, parcels: Sequence[Parcel], gate: Gate, turn: Turn, *, paused: bool) -> None:
         again_ms = self._clock() + gate.look_again_ms(paused=paused)
+        later: list[tuple[Record, Waybill]] = []
         for parcel in parcels:
             at_ms, origin = min(again_ms, parcel.waybill.deadline_ms), parcel.waybill.origin or parcel.record.origin
-            await self._settler.wait_on(parcel.record, replace(parcel.waybill, not_before_ms=at_ms, origin=origin))
-            turn.settled(parcel.record)
+            later.append((parcel.record, replace(parcel.waybill, not_before_ms=at_ms, origin=origin)))
+        await self._wait_on_all(later, turn)
 
     async def _through(
         self, gate: Gate, subscription: Subscription, batch: Sequence[Parcel], turn: Turn, *, waits: bool
@@ -300,10 +324,12 @@ class Delivery:
         """Tell whoever keeps count of the attempt. Nobody here waits, and nothing depends on them."""
         label, reason = outcome_label(outcome)
         self._attempts(label, reason).inc()
-        if isinstance(outcome, Delivered):
-            age_ms = self._clock() - parcel.waybill.accepted_at_ms
-            self._delivery_seconds.observe(age_ms / 1000)
         self._notices.settled(made.subscription.sink_sid, made.subscription.sid, parcel.event.type, outcome)
+        if isinstance(outcome, Delivered):
+            age_ms = made.began_ms + made.duration_ms - parcel.waybill.accepted_at_ms
+            self._delivery_seconds.observe(age_ms / 1000)
+            if not self._is_verbose:
+                return  # to build a line that nobody sees costs as much as the JSON
         log = _log.debug if isinstance(outcome, Delivered) else _log.info
         log(
             "delivery.attempted",

@@ -1,12 +1,12 @@
 """A record of a subscription or retry topic, read: what is to be delivered, or why it never can be. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from eventstreams.codec import Codec, CodecProblem
 from eventstreams.control.records import Subscription
 from eventstreams.headers import Envelope, HeaderProblem, Waybill
-from eventstreams.kafka.records import Record
 from eventstreams.reasons import DeadReason
 from eventstreams.sink_tests import TEST_EVENT
 from eventstreams.sinks import OutboundEvent
@@ -22,17 +22,17 @@ class Undeliverable:
     detail: str
 
 
-def read_waybill(record: Record) -> Waybill | Undeliverable:
-    """How far the record has come."""
-    waybill = Waybill.parse(dict(record.headers))
+def read_waybill(headers: Mapping[str, bytes]) -> Waybill | Undeliverable:
+    """How far the record of ``headers`` has come."""
+    waybill = Waybill.parse(headers)
     return Undeliverable(waybill.reason, waybill.detail) if isinstance(waybill, HeaderProblem) else waybill
 
 
 def read_event(
-    record: Record, waybill: Waybill, subscription: Subscription, codec: Codec
+    headers: Mapping[str, bytes], value: bytes, waybill: Waybill, subscription: Subscription, codec: Codec
 ) -> OutboundEvent | Undeliverable:
     """The event in the schema version that ``subscription`` asks for now."""
-    envelope = Envelope.parse(dict(record.headers))
+    envelope = Envelope.parse(headers)
     if isinstance(envelope, HeaderProblem):
         return Undeliverable(envelope.reason, envelope.detail)
     wanted = subscription.type_named(envelope.type)
@@ -41,7 +41,7 @@ def read_event(
             DeadReason.TYPE_REMOVED, f"{envelope.type} was removed from its subscription before it was delivered"
         )
     version, is_test = wanted.schema_version, envelope.type == TEST_EVENT
-    data = codec.decode(envelope.dataschema, record.value, version=version)
+    data = codec.decode(envelope.dataschema, value, version=version)
     if isinstance(data, CodecProblem):
         return Undeliverable(data.reason, data.detail)
     return OutboundEvent(

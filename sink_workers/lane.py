@@ -24,7 +24,7 @@ _MAX_BUFFERED: Final = 4096
 _MAX_UNSETTLED: Final = 16_384  # with those settled behind one that is not: what a crash repeats, and memory
 _EXPIRING_SLOTS: Final = 16
 _EXPIRING_BATCH: Final = 64  # with 16 slots that settle in 10 ms: 100,000 expired events a second
-_LOOK_S: Final = 0.5  # how often a buffer that may not move is looked through for what has expired
+_LOOK_S: Final = 0.5  # how soon a buffer that may not move is looked through for the deadlines of what came
 
 _log = get_logger(__name__)
 
@@ -180,7 +180,7 @@ class Lane:
             # while there is no slot for them: whoever frees one looks again.
             has_room = len(self._expiring) < _EXPIRING_SLOTS
             late = has_room and self._handler.deadline_ms(self._buffer[-1].record) <= self._clock()
-            self._look = self._loop.call_later(0 if late else _LOOK_S, self._look_through)
+            self._look = self._loop.call_later(0 if late else self._look_in_s(), self._look_through)
 
     async def _slot(self, batch: Sequence[Record]) -> None:
         while batch:
@@ -191,6 +191,12 @@ class Lane:
             if batch or self._buffer:
                 self._wake()  # the sink may take more side by side now than when this slot began, or none
 
+    def _look_in_s(self) -> float:
+        """How long until the next deadline in the buffer; no longer than until one that is not known is looked for."""
+        if self._soonest_ms is None:
+            return _LOOK_S
+        return min(max(self._soonest_ms - self._clock(), 1) / 1000, _LOOK_S)
+
     def _look_through(self) -> None:
         self._look = None
         if self._soonest_ms is None or self._soonest_ms <= self._clock():
@@ -200,20 +206,23 @@ class Lane:
     def _expire(self) -> None:
         """Take what has reached its deadline out of the buffer, wherever it stands."""
         now_ms = self._clock()
-        self._soonest_ms = None
         due: list[Record] = []
         left: deque[_Waiting] = deque()
         room = (_EXPIRING_SLOTS - len(self._expiring)) * _EXPIRING_BATCH
-        for waiting in self._buffer:
+        soonest_ms: int | None = None
+        while self._buffer and len(due) < room:
+            waiting = self._buffer.popleft()
             if waiting.deadline_ms is None:
                 waiting.deadline_ms = self._handler.deadline_ms(waiting.record)
-            if waiting.deadline_ms <= now_ms and len(due) < room:
+            if waiting.deadline_ms <= now_ms:
                 due.append(waiting.record)
             else:
                 left.append(waiting)
-                self._soonest_ms = min(waiting.deadline_ms, self._soonest_ms or waiting.deadline_ms)
+                soonest_ms = min(waiting.deadline_ms, soonest_ms or waiting.deadline_ms)
+        self._soonest_ms = None if self._buffer else soonest_ms  # of those that there was no room for nothing is known
+        left.extend(self._buffer)
+        self._buffer = left
         if due:
-            self._buffer = left
             self._buffered_bytes -= sum(map(_size, due))
             self._resume_when_low()
         for first in range(0, len(due), _EXPIRING_BATCH):

@@ -6,13 +6,15 @@ while Kafka does not take the copy, the lane waits and says so.
 
 import asyncio
 import random
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from eventstreams.errors import TopicError
-from eventstreams.headers import Waybill, dead_headers, retry_headers
+from eventstreams.headers import Headers, Waybill, dead_headers, retry_headers
 from eventstreams.kafka.admin import KafkaAdmin
-from eventstreams.kafka.producer import Acked, AckedProducer
+from eventstreams.kafka.producer import Acked, AckedProducer, Answer, NoRoom, NotAcked
 from eventstreams.kafka.records import Record
 from eventstreams.reasons import DeadReason
 from eventstreams.retry import RetryWheel, next_attempt_ms
@@ -44,6 +46,35 @@ def failed(waybill: Waybill, outcome: RetryLater, *, began_ms: int) -> Waybill:
         last_status=outcome.status,
         last_answer=outcome.answer,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """An event that is to be a dead letter.
+
+    Attributes:
+        waybill: How far it came; None where its record does not say.
+        code: Service error code.
+        detail: In words.
+    """
+
+    record: Record
+    waybill: Waybill | None
+    reason: DeadReason
+    code: int
+    detail: str
+
+
+def expired(record: Record, waybill: Waybill) -> Death:
+    """The death of ``record``, whose deadline is over."""
+    attempts = waybill.attempt - 1
+    last = f"{attempts} attempts; the last: {waybill.last_reason}: {waybill.last_detail}" if attempts else "no attempt"
+    return Death(record, waybill, DeadReason.EXPIRED, waybill.last_code or DeadReason.EXPIRED.code, last)
+
+
+def discarded(record: Record, waybill: Waybill | None, why: Undeliverable) -> Death:
+    """The death of ``record``, which cannot be delivered to anybody."""
+    return Death(record, waybill, why.reason, why.reason.code, why.detail)
 
 
 class Settler:
@@ -89,12 +120,8 @@ class Settler:
     async def wait_on(self, record: Record, waybill: Waybill) -> str:
         """Put ``record`` into the slot of the wheel that suits ``waybill.not_before_ms``; return its new place."""
         slot = self._wheel.slot(waybill.not_before_ms - self._clock())
-        return await self._write(
-            self._topics.retry(self._sink_type, slot.delay),
-            record,
-            retry_headers(record.headers, waybill),
-            slot.partition,
-        )
+        copy = _Copy(record.key, record.value, retry_headers(record.headers, waybill))
+        return await self._write(self._topics.retry(self._sink_type, slot.delay), copy, slot.partition)
 
     async def reject(self, record: Record, waybill: Waybill, outcome: Rejected, *, began_ms: int) -> Rest:
         """Make a dead letter of ``record``, which its sink refuses for good."""
@@ -106,43 +133,45 @@ class Settler:
             last_status=outcome.status,
             last_answer=outcome.answer,
         )
-        return await self._bury(record, made, outcome.reason, outcome.detail)
-
-    async def expire(self, record: Record, waybill: Waybill) -> None:
-        """Make a dead letter of ``record``, whose deadline is over."""
-        attempts = waybill.attempt - 1
-        last = (
-            f"{attempts} attempts; the last: {waybill.last_reason}: {waybill.last_detail}" if attempts else "no attempt"
-        )
-        code = waybill.last_code or DeadReason.EXPIRED.code
-        rest = await self._bury(record, waybill, DeadReason.EXPIRED, last, code=code)
-        self._attempt_log.died(record, waybill, DeadReason.EXPIRED, code=code, detail=last, rest=rest)
-
-    async def discard(self, record: Record, waybill: Waybill | None, why: Undeliverable) -> None:
-        """Make a dead letter of ``record``, which cannot be delivered to anybody."""
-        rest = await self._bury(record, waybill, why.reason, why.detail)
-        self._attempt_log.died(record, waybill, why.reason, code=why.reason.code, detail=why.detail, rest=rest)
-
-    async def _bury(
-        self, record: Record, waybill: Waybill | None, reason: DeadReason, detail: str, *, code: int | None = None
-    ) -> Rest:
-        headers = dead_headers(
-            record.headers, waybill, origin=record.origin, reason=reason, code=code or reason.code, detail=detail
-        )
-        place = await self._write(self._topics.dead(self._sink_type), record, headers, -1)
-        self._metrics.dead_letters.labels(self._sink_type, reason.value).inc()
-        _log.debug("event.died", origin=record.origin, reason=reason.value, detail=detail)
+        death = Death(record, made, outcome.reason, outcome.reason.code, outcome.detail)
+        place = await self._write(self._topics.dead(self._sink_type), _letter(death), -1)
+        self._metrics.dead_letters.labels(self._sink_type, outcome.reason.value).inc()
         return Rest(place)
 
-    async def _write(self, topic: str, record: Record, headers: list[tuple[str, bytes]], partition: int) -> str:
-        """Return the place of the copy once the broker has it."""
-        failures = 0
-        while True:
-            answer = await self._producer.send(
-                topic, record.value, key=record.key, headers=headers, partition=partition
+    async def bury_all(self, deaths: Sequence[Death]) -> None:
+        """Make dead letters of ``deaths``, which share Kafka's requests; return once the broker has them all."""
+        topic = self._topics.dead(self._sink_type)
+        letters = [_letter(death) for death in deaths]
+        answers = await self._producer.enqueue_many(topic, letters)
+        taken = [_place(topic, answer) for answer in answers if isinstance(answer, Acked)]
+        places = taken if len(taken) == len(deaths) else await self._insist_on_all(topic, letters, answers)
+        for death, place in zip(deaths, places, strict=True):
+            self._attempt_log.died(
+                death.record, death.waybill, death.reason, code=death.code, detail=death.detail, rest=Rest(place)
             )
-            if isinstance(answer, Acked):
-                return f"{topic}/{answer.partition}/{answer.offset}"
+        for reason, count in Counter(death.reason for death in deaths).items():
+            self._metrics.dead_letters.labels(self._sink_type, reason.value).inc(count)
+            _log.debug("events.died", reason=reason.value, count=count)
+
+    async def _insist_on_all(self, topic: str, letters: Sequence["_Copy"], answers: Sequence[Answer]) -> Sequence[str]:
+        """The places of ``letters``, of which not all were taken, once they are."""
+
+        async def insist(letter: _Copy, answer: Answer) -> str:
+            if isinstance(answer, NoRoom):
+                return await self._write(topic, letter, -1)  # waits for room
+            return await self._insist(topic, letter, -1, answer)
+
+        return await asyncio.gather(*map(insist, letters, answers))
+
+    async def _write(self, topic: str, copy: "_Copy", partition: int) -> str:
+        """Return the place of ``copy`` once the broker has it."""
+        answer = await self._send(topic, copy, partition)
+        return await self._insist(topic, copy, partition, answer)
+
+    async def _insist(self, topic: str, copy: "_Copy", partition: int, answer: Acked | NotAcked) -> str:
+        """As ``_write``, after the first ``answer``."""
+        failures = 0
+        while isinstance(answer, NotAcked):
             self._metrics.settle_failures.labels(self._sink_type).inc()
             _log.error(
                 "settlement.failed", topic=topic, error=answer.text, follows="its lane waits; nothing is committed"
@@ -150,6 +179,11 @@ class Settler:
             await self._restore_topics()
             await asyncio.sleep(_REPEAT_S[min(failures, len(_REPEAT_S) - 1)])
             failures += 1
+            answer = await self._send(topic, copy, partition)
+        return _place(topic, answer)
+
+    async def _send(self, topic: str, copy: "_Copy", partition: int) -> Acked | NotAcked:
+        return await self._producer.send(topic, copy.value, key=copy.key, headers=copy.headers, partition=partition)
 
     async def _restore_topics(self) -> None:
         """Make our topics again if somebody removed them by hand."""
@@ -157,3 +191,29 @@ class Settler:
             await self._admin.ensure(self._topics.worker_specs(self._sink_type))
         except TopicError as error:
             _log.error("topics.not_restored", error=str(error))
+
+
+@dataclass(frozen=True, slots=True)
+class _Copy:
+    """A record for a retry or dead-letter topic."""
+
+    key: bytes | None
+    value: bytes
+    headers: Headers
+
+
+def _letter(death: Death) -> _Copy:
+    record = death.record
+    headers = dead_headers(
+        record.headers,
+        death.waybill,
+        origin=record.origin,
+        reason=death.reason,
+        code=death.code,
+        detail=death.detail,
+    )
+    return _Copy(record.key, record.value, headers)
+
+
+def _place(topic: str, answer: Acked) -> str:
+    return f"{topic}/{answer.partition}/{answer.offset}"

@@ -3,7 +3,8 @@
 Secrets are only ever here in encrypted form (``eventstreams.control.vault``).
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final, Self
 
@@ -117,10 +118,15 @@ class Subscription:
     receive_events_from_subaccounts: bool = False
     filter: str | None = None
     filter_since_ms: int | None = None
+    _by_name: Mapping[str, SubscribedType] | None = field(default=None, init=False, repr=False, compare=False)
 
     def type_named(self, name: str) -> SubscribedType | None:
         """What it says of the event type ``name``; None where it does not want it."""
-        return next((each for each in self.types if each.type == name), None)
+        by_name = self._by_name
+        if by_name is None:  # made once, by who asks: workers do for every event, and most processes never
+            by_name = {each.type: each for each in self.types}
+            object.__setattr__(self, "_by_name", by_name)
+        return by_name.get(name)
 
     def dated(self, at_ms: int) -> Self:
         """This subscription with the times since when something counts filled in where they are open."""

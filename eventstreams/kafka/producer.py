@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import Final, NamedTuple, Protocol, Self
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -27,9 +27,11 @@ LASTING: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RE
 """Error codes that say that no broker will ever take this record."""
 
 
-@dataclass(frozen=True, slots=True)
-class Acked:
-    """The broker has the record, on all in-sync replicas; ``timestamp_ms`` is its own clock's."""
+class Acked(NamedTuple):
+    """The broker has the record, on all in-sync replicas; ``timestamp_ms`` is its own clock's.
+
+    A tuple, as there is one for every record: a frozen dataclass takes twice as long to make.
+    """
 
     partition: int
     offset: int

@@ -5,7 +5,7 @@ each does at any time what a real one may do at its worst, as the test asks.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from eventstreams.headers import REASON, Headers, Waybill, routed_headers
 from eventstreams.kafka.admin import KafkaAdmin
-from eventstreams.kafka.producer import Acked, AckedProducer, NotAcked
+from eventstreams.kafka.producer import Acked, AckedProducer, Answer, NotAcked, Sendable
 from eventstreams.kafka.records import Partition, Record
 from eventstreams.retry import RetryWheel
 from eventstreams.settings import Settings
@@ -26,7 +26,7 @@ from sink_workers.delivery import Delivery
 from sink_workers.handlers import RetryHandler
 from sink_workers.inbound import Undeliverable, read_waybill
 from sink_workers.lane import Lane, Limits, Turn
-from sink_workers.settle import Settler
+from sink_workers.settle import Settler, expired
 from tests.support.no_log import no_log
 
 TTL_MS: Final = 30_000
@@ -94,6 +94,11 @@ class Broker(AckedProducer):
             return NotAcked("timed out", retriable=True)
         return Acked(record.partition, record.offset, record.timestamp_ms)
 
+    @override
+    def enqueue_many(self, topic: str, records: Iterable[Sendable]) -> "asyncio.Future[list[Answer]]":
+        sends = (self.send(topic, each.value, key=each.key, headers=each.headers) for each in records)
+        return asyncio.ensure_future(_all(sends))
+
     def append(self, partition: Partition, value: bytes, headers: Headers, *, gap: int = 0) -> Record:
         """A new record at the end, ``gap`` offsets behind the one before it."""
         offset = self._ends.get(partition, 0) + gap
@@ -106,6 +111,10 @@ class Broker(AckedProducer):
         """What a new owner of ``partition`` begins with."""
         first = self.committed.get(partition, 0)
         return [record for record in self.logs.get(partition, []) if record.offset >= first]
+
+
+async def _all(sends: Iterable[Awaitable[Acked | NotAcked]]) -> list[Answer]:
+    return [await send for send in sends]
 
 
 class _Admin(KafkaAdmin):
@@ -286,7 +295,7 @@ class _Handler:
         for record in records:
             waybill = _waybill(record)
             if waybill.deadline_ms <= world.clock():
-                await world.settler.expire(record, waybill)
+                await world.settler.bury_all([expired(record, waybill)])
                 turn.settled(record)
             elif waybill.not_before_ms > world.clock():
                 await world.settler.wait_on(record, waybill)
@@ -315,7 +324,7 @@ class _Handler:
 
 
 def _waybill(record: Record) -> Waybill:
-    waybill = read_waybill(record)
+    waybill = read_waybill(dict(record.headers))
     assert not isinstance(waybill, Undeliverable), waybill
     return waybill
 
