@@ -37,6 +37,7 @@ class Topics:
         self.attempts = f"{prefix}attempts"
         self.router_dead = f"{prefix}dead.router"
         self.jobs = f"{prefix}jobs"
+        self.audit = f"{prefix}audit"
         self._prefix = prefix
 
     def subscription(self, sink_type: str, subscription_sid: str) -> str:
@@ -90,6 +91,8 @@ class Topics:
             self._spec(self.attempts, settings.attempts_partitions, retention_ms=_ATTEMPT_DAYS * _DAY_MS),
             self._spec(self.router_dead, 1, retention_ms=_DEAD_LETTER_DAYS * _DAY_MS),
             self._spec(self.jobs, 1, compacted=True),
+            # One partition: few records, and the order in which things were done is what they are for.
+            self._spec(self.audit, 1, retention_ms=int(settings.audit_retention.total_seconds() * 1000)),
         ]
 
     def worker_specs(self, sink_type: str) -> list[TopicSpec]:
