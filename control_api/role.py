@@ -2,12 +2,17 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Final
 
+from control_api.accounts.closing import Closer
 from control_api.app import make_app
+from control_api.audit.desk import AuditDesk
+from control_api.audit.trail import AuditTrail
 from control_api.delivery_log.desk import LogDesk
 from control_api.delivery_log.log import DeliveryLog
 from control_api.delivery_log.stores import Stores, make_stores
+from control_api.guards import Guards
 from control_api.janitor import Janitor
 from control_api.plane import ControlPlane
 from control_api.redrive.opened import open_desk
@@ -20,6 +25,7 @@ from eventstreams.control.records import Account
 from eventstreams.control.vault import Vault
 from eventstreams.control.writer import ControlWriter
 from eventstreams.errors import SettingsError
+from eventstreams.http import ClientAddress
 from eventstreams.kafka.admin import KafkaAdmin
 from eventstreams.kafka.producer import AckedProducer
 from eventstreams.process import Process
@@ -64,18 +70,28 @@ async def serve(process: Process) -> None:
             ttl=settings.ttl,
             must_validate=settings.sink_validation == "strict",
             one_subscription_per_sink=settings.one_subscription_per_sink,
+            account_of_settings=settings.account_sid,
         )
         await ensure_first_account(plane, settings)
         stack.callback(_watch(Janitor(plane), process).cancel)
+        stack.callback(_watch(Closer(plane), process).cancel)
         desk = await open_desk(process, plane, producer, stack)
         log = await _log_desk(process, plane, stack, stores)
         documents = SchemaDocuments(catalog, schema_base_url=settings.schema_base_url)
+        guards = Guards(
+            operator_token=settings.operator_token,
+            rate_limit=settings.api_rate_limit,
+            clients=ClientAddress(settings.trusted_proxies),
+            trail=AuditTrail(producer, topics),
+        )
         app = make_app(
             plane,
             desk,
             process.health,
             documents=documents,
             tester=_tester(plane, producer, settings),
+            guards=guards,
+            audit=AuditDesk(settings=settings, topics=topics, admin=admin),
             log=log,
             ready_urls=settings.ready_urls,
         )
@@ -119,26 +135,22 @@ async def ensure_first_account(plane: ControlPlane, settings: Settings) -> None:
     if sid is None or token is None:
         return
     found = plane.feed.snapshot.accounts.get(sid)
-    secret = token.get_secret_value()
-    if found is not None and plane.vault.unlock(found.auth_token) == secret:
+    secret, now = token.get_secret_value(), plane.clock()
+    if found is not None and [plane.vault.unlock(each) for each in found.tokens(now)] == [secret]:
         return
-    now = plane.clock()
-    await plane.writer.put(
-        Account(
-            sid=sid,
-            friendly_name="First account" if found is None else found.friendly_name,
-            auth_token=plane.vault.lock(secret),
-            created_ms=now if found is None else found.created_ms,
-            updated_ms=now,
-        )
-    )
+    locked = plane.vault.lock(secret)
+    if found is None:
+        account = Account(sid=sid, friendly_name="First account", auth_token=locked, created_ms=now, updated_ms=now)
+    else:
+        account = replace(found, auth_token=locked, secondary_token=None, promote_at_ms=None, updated_ms=now)
+    await plane.writer.put(account)
 
 
-def _watch(janitor: Janitor, process: Process) -> "asyncio.Task[None]":
+def _watch(worker: Janitor | Closer, process: Process) -> "asyncio.Task[None]":
     def ended(task: "asyncio.Task[None]") -> None:
         if not task.cancelled() and (error := task.exception()):
             process.crash(error)
 
-    task = asyncio.create_task(janitor.run(), name="janitor")
+    task = asyncio.create_task(worker.run(), name=type(worker).__name__.lower())
     task.add_done_callback(ended)
     return task
