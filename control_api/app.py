@@ -16,9 +16,13 @@ from control_api import (
     signing,
     sink_health,
 )
+from control_api.accounts import keys, operator, v2010
+from control_api.audit import events as audit_events
+from control_api.audit.desk import AUDIT, AuditDesk
 from control_api.cors import add_cors
 from control_api.delivery_log.desk import LOG, LogDesk
 from control_api.forms import MAX_BODY_BYTES
+from control_api.guards import Guards
 from control_api.operations import OPERATIONS
 from control_api.plane import PLANE, ControlPlane
 from control_api.readiness import readiness_routes
@@ -29,7 +33,7 @@ from control_api.replicas.hop import accept_forwarded, prove
 from control_api.replicas.replica import Replica
 from control_api.sink_tests import TESTER, SinkTester
 from eventstreams.filters import FilterChecker
-from eventstreams.http import Authenticator, answer_errors, require_account
+from eventstreams.http import answer_errors
 from eventstreams.process import Health
 from eventstreams.schema_documents import SchemaDocuments
 
@@ -42,23 +46,25 @@ def make_app(
     *,
     documents: SchemaDocuments,
     tester: SinkTester,
+    guards: Guards,
+    audit: AuditDesk,
     log: LogDesk | None = None,
     ready_urls: Sequence[str] = (),
 ) -> web.Application:
-    """``/v1/…`` for accounts; /schemas, /livez and /readyz for everybody. ``log`` None: there is no delivery log."""
-    authenticator = Authenticator(plane.feed.snapshot, plane.vault)
-    app = web.Application(
-        middlewares=[
-            add_cors,
-            answer_errors,
-            accept_forwarded(plane.vault, plane.clock),
-            require_account(authenticator),
-            replica.router.middleware(),
-        ],
-        client_max_size=MAX_BODY_BYTES,
-    )
+    """``/v1/…`` for accounts, ``/operator/…`` for whoever runs this; /schemas, /livez and /readyz for everybody.
+
+    ``log`` None: there is no delivery log.
+    """
+    middlewares = [
+        add_cors,
+        answer_errors,
+        accept_forwarded(plane.vault, plane.clock),
+        *guards.middlewares(plane, replica.router.middleware()),
+    ]
+    app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY_BYTES)
     app[PLANE] = plane
     app[DESK] = desk
+    app[AUDIT] = audit
     app[schema_documents.DOCUMENTS] = documents
     app[filters.CHECKER] = FilterChecker(plane.catalog)
     app[TESTER] = tester
@@ -85,5 +91,6 @@ def make_app(
     )
     app.add_routes([web.get(attempts.PATH, attempts.list_all), web.get(f"{events.PATH}/{{id}}", events.fetch)])
     app.add_routes([web.get(schema_documents.PATH, schema_documents.fetch)])
+    app.add_routes([*v2010.routes(), *keys.routes(), *operator.routes(), *audit_events.routes()])
     app.add_routes([*readiness_routes(health, ready_urls), prove(plane.vault, replica.primacy.own.replica)])
     return app

@@ -32,6 +32,7 @@ class ControlPlane:
         public_url: Start of the URLs in answers; None: where the request was sent to.
         must_validate: A sink is active once the id in a test event has come back.
         one_subscription_per_sink: A second one is refused.
+        account_of_settings: The account whose token is a setting, to be changed there alone; None: there is none.
     """
 
     feed: ControlFeed
@@ -47,6 +48,7 @@ class ControlPlane:
     ttl: timedelta
     must_validate: bool = False
     one_subscription_per_sink: bool = False
+    account_of_settings: str | None = None
 
     def sinks_of(self, account_sid: str) -> Sequence[SinkRecord]:
         """The account's sinks, oldest first."""

@@ -1,6 +1,7 @@
 """A running API, asked from the command line."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from http import HTTPStatus
 from types import TracebackType
 from typing import Final, Self
 
@@ -23,14 +24,19 @@ class RemoteError(EventStreamsError):
 
 
 class Remote:
-    """The API at ``url``, asked as the account of the settings. Use as ``async with``."""
+    """The API at ``url``, asked as the account of the settings, or as the operator. Use as ``async with``."""
 
-    def __init__(self, settings: Settings, url: str | None) -> None:
-        """Raises ``SettingsError`` where the settings name no account."""
-        if settings.account_sid is None or settings.auth_token is None:
+    def __init__(self, settings: Settings, url: str | None, *, as_operator: bool = False) -> None:
+        """Raises ``SettingsError`` where the settings name no account, or no operator's token."""
+        user, token = (
+            ("operator", settings.operator_token) if as_operator else (settings.account_sid, settings.auth_token)
+        )
+        if as_operator and token is None:
+            raise SettingsError(f"set {PREFIX}OPERATOR_TOKEN to the token that the API was started with")
+        if user is None or token is None:
             raise SettingsError(f"set {PREFIX}ACCOUNT_SID and {PREFIX}AUTH_TOKEN to the account that asks")
         self._url = (url or settings.public_url or "http://127.0.0.1:8080").rstrip("/")
-        proof = aiohttp.encode_basic_auth(settings.account_sid, settings.auth_token.get_secret_value())
+        proof = aiohttp.encode_basic_auth(user, token.get_secret_value())
         self._session = aiohttp.ClientSession(
             headers={hdrs.AUTHORIZATION: proof}, timeout=aiohttp.ClientTimeout(total=_ANSWER_S)
         )
@@ -50,6 +56,10 @@ class Remote:
     async def post(self, path: str, fields: Fields) -> Answer:
         """The answer to a form. Raises ``RemoteError``."""
         return await self._ask(hdrs.METH_POST, path, data=aiohttp.FormData(list(fields)))
+
+    async def delete(self, path: str) -> None:
+        """Delete what ``path`` names. Raises ``RemoteError``."""
+        await self._ask(hdrs.METH_DELETE, path)
 
     async def pages(self, path: str, key: str, fields: Fields) -> AsyncIterator[Answer]:
         """Every item of a list, page after page. Raises ``RemoteError``."""
@@ -81,6 +91,8 @@ class Remote:
             raise RemoteError(
                 f"the API at {self._url} does not answer ({type(error).__name__}): name it with --url"
             ) from error
+        if status == HTTPStatus.NO_CONTENT:
+            return {}
         try:
             told = orjson.loads(body)
         except orjson.JSONDecodeError:

@@ -3,12 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import Final
 
+from control_api.accounts.closing import Closer
 from control_api.app import make_app
+from control_api.audit.desk import AuditDesk
+from control_api.audit.trail import AuditTrail
 from control_api.delivery_log.desk import LogDesk
 from control_api.delivery_log.log import DeliveryLog
 from control_api.delivery_log.stores import Stores, make_stores
+from control_api.guards import Guards
 from control_api.janitor import Janitor
 from control_api.plane import ControlPlane
 from control_api.redrive.feed import JobFeed
@@ -23,6 +28,7 @@ from eventstreams.control.feed import ControlFeed
 from eventstreams.control.records import Account
 from eventstreams.control.vault import Vault
 from eventstreams.errors import SettingsError
+from eventstreams.http import ClientAddress
 from eventstreams.kafka.admin import KafkaAdmin
 from eventstreams.kafka.producer import AckedProducer
 from eventstreams.kafka.transaction import Outgoing
@@ -70,16 +76,23 @@ async def serve(process: Process) -> None:
             ttl=settings.ttl,
             must_validate=settings.sink_validation == "strict",
             one_subscription_per_sink=settings.one_subscription_per_sink,
+            account_of_settings=settings.account_sid,
         )
         check_first_account(settings)
-        janitor, desk = Janitor(plane), open_desk(process, plane, jobs, stack)
+        janitor, closer, desk = Janitor(plane), Closer(plane), open_desk(process, plane, jobs, stack)
         part = replica.taking_part(
-            duties=[lambda: _running(janitor, process), lambda: desk.runner],
+            duties=[lambda: _running(janitor, process), lambda: _running(closer, process), lambda: desk.runner],
             prepare=lambda: first_account(plane, settings),
         )
         await stack.enter_async_context(part)
         log = await _log_desk(process, plane, stack, stores)
         documents = SchemaDocuments(catalog, schema_base_url=settings.schema_base_url)
+        guards = Guards(
+            operator_token=settings.operator_token,
+            rate_limit=settings.api_rate_limit,
+            clients=ClientAddress(settings.trusted_proxies),
+            trail=AuditTrail(producer, topics),
+        )
         app = make_app(
             plane,
             desk,
@@ -87,6 +100,8 @@ async def serve(process: Process) -> None:
             replica,
             documents=documents,
             tester=_tester(plane, producer, settings),
+            guards=guards,
+            audit=AuditDesk(settings=settings, topics=topics, admin=admin),
             log=log,
             ready_urls=settings.ready_urls,
         )
@@ -131,22 +146,19 @@ def first_account(plane: ControlPlane, settings: Settings) -> Sequence[Outgoing]
     if sid is None or token is None:
         return []
     found = plane.feed.snapshot.accounts.get(sid)
-    secret = token.get_secret_value()
-    if found is not None and plane.vault.unlock(found.auth_token) == secret:
+    secret, now = token.get_secret_value(), plane.clock()
+    if found is not None and [plane.vault.unlock(each) for each in found.tokens(now)] == [secret]:
         return []
-    now = plane.clock()
-    account = Account(
-        sid=sid,
-        friendly_name="First account" if found is None else found.friendly_name,
-        auth_token=plane.vault.lock(secret),
-        created_ms=now if found is None else found.created_ms,
-        updated_ms=now,
-    )
+    locked = plane.vault.lock(secret)
+    if found is None:
+        account = Account(sid=sid, friendly_name="First account", auth_token=locked, created_ms=now, updated_ms=now)
+    else:
+        account = replace(found, auth_token=locked, secondary_token=None, promote_at_ms=None, updated_ms=now)
     return [put_record(plane.topics.control, account)]
 
 
 @asynccontextmanager
-async def _running(worker: Janitor, process: Process) -> AsyncIterator[None]:
+async def _running(worker: Janitor | Closer, process: Process) -> AsyncIterator[None]:
     def ended(task: "asyncio.Task[None]") -> None:
         if not task.cancelled() and (error := task.exception()):
             process.crash(error)

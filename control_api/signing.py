@@ -35,7 +35,7 @@ async def fetch(request: web.Request) -> web.Response:
 async def rotate(request: web.Request) -> web.Response:
     """Another secret; the old one signs beside it for ``GraceSeconds``, so that receivers can follow in their time."""
     plane = request.app[PLANE]
-    grace = _grace(await read_form(request))
+    grace = read_grace(await read_form(request))
     async with plane.writing:
         sink = sinks.find(request)
         signing, config, stored = _signing(plane, sink)
@@ -80,7 +80,12 @@ def _answer(
     return answer
 
 
-def _grace(form: Form) -> timedelta:
+def read_grace(form: Form) -> timedelta:
+    """How long what is replaced goes on to count: ``GraceSeconds`` of a form, default a day.
+
+    Raises:
+        RefusedError: 400: it is no number, or too large.
+    """
     given = form.all("GraceSeconds")
     text = given[-1] if given else str(_GRACE_S)
     if not _SECONDS.fullmatch(text) or int(text) > _MAX_GRACE_S:

@@ -18,6 +18,7 @@ from eventstreams.sids import SidKind, is_sid
 PREFIX: Final = "EVENTSTREAMS_"
 DSN_SCHEMES: Final = ("postgresql://", "postgres://")
 _SHORTEST_TOKEN: Final = 8
+_SHORTEST_OPERATOR_TOKEN: Final = 16
 
 
 def _duration(value: object) -> object:
@@ -50,6 +51,14 @@ def _account_sid(value: str | None) -> str | None:
 def _auth_token(value: SecretStr | None) -> SecretStr | None:
     if value is not None and len(value.get_secret_value()) < _SHORTEST_TOKEN:
         raise ValueError(f"it must have {_SHORTEST_TOKEN} characters or more")
+    return value
+
+
+def _operator_token(value: SecretStr | None) -> SecretStr | None:
+    if value is not None and len(value.get_secret_value()) < _SHORTEST_OPERATOR_TOKEN:
+        raise ValueError(
+            f"it must have {_SHORTEST_OPERATOR_TOKEN} characters or more: `openssl rand -hex 32` makes one"
+        )
     return value
 
 
@@ -141,6 +150,28 @@ class Settings(BaseSettings):
         description="Key for secrets at rest, from `eventstreams new-key`; to rotate: `new,old`.",
     )
 
+    operator_token: Annotated[SecretStr | None, AfterValidator(_operator_token)] = Field(
+        None,
+        description="Opens the operator's API, which makes and closes accounts; of 16 characters or more. "
+        "Default: that API is off.",
+    )
+    api_rate_limit: float = Field(
+        100.0,
+        ge=0,
+        le=1_000_000,
+        description="Requests a second that an account may make to one copy of the API, at most twice as many at "
+        "once; 0: as many as it likes.",
+    )
+    trusted_proxies: Annotated[
+        tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_networks), CommaSeparated
+    ] = Field(
+        (),
+        description="Networks of load balancers whose `X-Forwarded-For` is believed, such as `10.0.0.0/8`.",
+    )
+    audit_retention: Duration = Field(
+        timedelta(days=365), description="How long the audit trail is kept; counts where its topic is made."
+    )
+
     api_listen: str = Field("0.0.0.0:8080", description="Where the API listens: `host:port`.")
     api_advertised_url: str | None = Field(
         None,
@@ -230,7 +261,9 @@ class Settings(BaseSettings):
 
 
 _NOT_SETTINGS: Final = frozenset({f"{PREFIX}TEST_KAFKA", f"{PREFIX}TEST_POSTGRESQL"})  # the tests' own
-SECRETS: Final = frozenset({"auth_token", "delivery_log", "schema_registry_auth", "schema_registry_url", "secret_key"})
+SECRETS: Final = frozenset(
+    {"auth_token", "delivery_log", "operator_token", "schema_registry_auth", "schema_registry_url", "secret_key"}
+)
 
 
 def _plain(message: str) -> str:

@@ -12,11 +12,13 @@ class SidKind(StrEnum):
     """The prefix of each kind of identifier."""
 
     ACCOUNT = "AC"
+    API_KEY = "SK"
     SINK = "DG"
     SUBSCRIPTION = "DF"
     EVENT = "EZ"
     ERROR_LOG = "NO"
     JOB = "JR"
+    AUDIT_EVENT = "AE"
 
 
 def new_sid(kind: SidKind) -> str:

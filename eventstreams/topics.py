@@ -41,6 +41,7 @@ class Topics:
         self.router_dead = f"{prefix}dead.router"
         self.jobs = f"{prefix}jobs"
         self.answers = f"{prefix}answers"
+        self.audit = f"{prefix}audit"
         self._prefix = prefix
 
     def subscription(self, sink_type: str, subscription_sid: str) -> str:
@@ -96,6 +97,8 @@ class Topics:
             self._spec(self.jobs, 1, compacted=True),
             # A key's answer is there once, so there is nothing to compact. Small segments: a day old is soon gone.
             self._spec(self.answers, 1, retention_ms=ANSWERS_MS, segment_ms=_HOUR_MS),
+            # One partition: few records, and the order in which things were done is what they are for.
+            self._spec(self.audit, 1, retention_ms=int(settings.audit_retention.total_seconds() * 1000)),
         ]
 
     def worker_specs(self, sink_type: str) -> list[TopicSpec]:

@@ -2,9 +2,10 @@
 
 import time
 from collections import Counter
+from dataclasses import replace
 
 from eventstreams.control.feed import ControlFeed
-from eventstreams.control.records import SinkRecord, Subscription
+from eventstreams.control.records import Account, AccountStatus, SinkRecord, Subscription
 from eventstreams.control.snapshot import Change
 from eventstreams.times import Clock
 from sink_workers.gate import Gate, GateState
@@ -29,7 +30,7 @@ class Gates:
         if gate is None:
             gate = self._gates[sink_sid] = Gate(self._clock)
             if record := self._feed.snapshot.sinks.get(sink_sid):
-                gate.configure(record)
+                gate.configure(self._held(record))
         return gate
 
     def states(self) -> Counter[GateState]:
@@ -41,12 +42,27 @@ class Gates:
             case SinkRecord(sid=sid):
                 gate = self._gates.get(sid)
                 if gate is not None and isinstance(change.after, SinkRecord):
-                    gate.configure(change.after)
+                    gate.configure(self._held(change.after))
                 elif gate is not None:
                     del self._gates[sid]
                     gate.changed()
             case Subscription(sink_sid=sink_sid):
                 if gate := self._gates.get(sink_sid):
                     gate.changed()
+            case Account() if _status(change.before) is not _status(change.after):
+                for sid, gate in self._gates.items():  # rare, and subaccounts follow their owner
+                    if record := self._feed.snapshot.sinks.get(sid):
+                        gate.configure(self._held(record))
             case _:
                 return
+
+    def _held(self, sink: SinkRecord) -> SinkRecord:
+        """``sink``, paused where its account is suspended: its events wait, until their deadlines."""
+        snapshot = self._feed.snapshot
+        account = snapshot.accounts.get(sink.account_sid)
+        suspended = account is not None and snapshot.status_of(account) is AccountStatus.SUSPENDED
+        return replace(sink, paused=True) if suspended else sink
+
+
+def _status(resource: object) -> AccountStatus | None:
+    return resource.status if isinstance(resource, Account) else None

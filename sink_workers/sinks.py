@@ -3,7 +3,7 @@ changes, closed when nobody delivers through them any more.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
@@ -11,13 +11,14 @@ from typing import Final, Self
 
 from eventstreams import __version__
 from eventstreams.control.feed import ControlFeed
-from eventstreams.control.records import Account, SinkRecord
+from eventstreams.control.records import SinkRecord
 from eventstreams.control.snapshot import Change
 from eventstreams.control.vault import Vault
 from eventstreams.reasons import RetryReason
 from eventstreams.sinks import Capabilities, DestinationGuard, RetryLater, Sink, SinkContext
 from eventstreams.sinks.contract import AnySinkPlugin
 from eventstreams.telemetry.logging import get_logger
+from eventstreams.times import Clock, now_ms
 from sink_workers.attempt import is_cancelled
 
 _USER_AGENT: Final = f"eventstreams/{__version__}"
@@ -31,13 +32,13 @@ class OpenSink:
     """A sink and what it was made from.
 
     Attributes:
-        made_from: Encrypted configuration and account token; when they change, another sink takes its place.
+        made_from: Encrypted configuration and account tokens; when they change, another sink takes its place.
         users: Deliveries under way.
     """
 
     sink: Sink
     capabilities: Capabilities
-    made_from: tuple[str, str]
+    made_from: tuple[str, ...]
     users: int = 0
     replaced: bool = False
 
@@ -45,7 +46,10 @@ class OpenSink:
 class SinkPool:
     """Opens, shares and closes sinks. Use as ``async with``."""
 
-    def __init__(self, plugin: AnySinkPlugin, feed: ControlFeed, vault: Vault, guard: DestinationGuard) -> None:
+    def __init__(
+        self, plugin: AnySinkPlugin, feed: ControlFeed, vault: Vault, guard: DestinationGuard, clock: Clock = now_ms
+    ) -> None:
+        self._clock = clock
         self._plugin = plugin
         self._feed = feed
         self._vault = vault
@@ -92,22 +96,23 @@ class SinkPool:
         account = None if record is None else snapshot.accounts.get(record.account_sid)
         if record is None or account is None:
             return RetryLater(RetryReason.SINK_UNUSABLE, "its sink or account is not there")
+        tokens = account.tokens(self._clock())  # a promotion that is due has no record of its own
         opened = self._open.get(sink_sid)
-        if opened is not None and opened.made_from == (record.configuration, account.auth_token):
+        if opened is not None and opened.made_from == (record.configuration, *tokens):
             return opened
         async with self._opening.setdefault(sink_sid, asyncio.Lock()):
             opened = self._open.get(sink_sid)
-            if opened is None or opened.made_from != (record.configuration, account.auth_token):
-                return await self._replace(record, account)
+            if opened is None or opened.made_from != (record.configuration, *tokens):
+                return await self._replace(record, tokens)
             return opened
 
-    async def _replace(self, record: SinkRecord, account: Account) -> OpenSink | RetryLater:
+    async def _replace(self, record: SinkRecord, tokens: Sequence[str]) -> OpenSink | RetryLater:
         try:
             config = self._plugin.config.model_validate_json(self._vault.unlock(record.configuration))
             context = SinkContext(
                 sink_sid=record.sid,
                 account_sid=record.account_sid,
-                signing_tokens=(self._vault.unlock(account.auth_token),),
+                signing_tokens=tuple(self._vault.unlock(token) for token in tokens),
                 guard=self._guard,
                 user_agent=_USER_AGENT,
             )
@@ -121,7 +126,7 @@ class SinkPool:
         except Exception as error:  # noqa: BLE001 - the seam to foreign code: it is logged, and the events are kept
             return _unusable(record, error)
         self._retire(record.sid)
-        opened = OpenSink(sink, capabilities, (record.configuration, account.auth_token))
+        opened = OpenSink(sink, capabilities, (record.configuration, *tokens))
         self._open[record.sid] = opened
         return opened
 

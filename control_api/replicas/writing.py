@@ -104,6 +104,11 @@ class Writing:
         async with self:
             await self.add(*records)
 
+    def has_written(self) -> bool:
+        """Whether this request has put anything so far."""
+        unit = _current()
+        return unit is not None and bool(unit.records or unit.ends)
+
     async def write_now(self) -> None:
         """Write what this request has put so far, and let others write: for what must not begin before that.
 

@@ -40,16 +40,77 @@ class SubscriptionState(StrEnum):
     DELETING = "deleting"
 
 
+class AccountStatus(StrEnum):
+    """The reference's ``status`` of an account.
+
+    ``suspended``: nobody acts as it and its events wait. ``closed``: for good; what it had is being removed.
+    """
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    CLOSED = "closed"
+
+
+class KeyScope(StrEnum):
+    """What an API key may do: everything that its account may, only look, or only publish events."""
+
+    FULL = "full"
+    READ = "read"
+    PUBLISH = "publish"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """A customer. ``auth_token`` is encrypted. ``owner_account_sid``: of a subaccount, the account it belongs to."""
+    """A customer, or with ``owner_account_sid`` a part of one: a subaccount. Its tokens are encrypted.
+
+    Attributes:
+        owner_account_sid: Whose subaccount it is; None: nobody's. A subaccount has no subaccounts.
+        secondary_token: Proves the account as ``auth_token`` does, and takes its place when it is promoted.
+        promote_at_ms: When that happens by itself; None: when somebody says so.
+    """
 
     sid: str
     friendly_name: str
-    auth_token: str
+    auth_token: str = field(repr=False)
     created_ms: int
     updated_ms: int
     owner_account_sid: str | None = None
+    status: AccountStatus = AccountStatus.ACTIVE
+    secondary_token: str | None = field(default=None, repr=False)
+    promote_at_ms: int | None = None
+
+    def tokens(self, now_ms: int) -> tuple[str, ...]:
+        """The (encrypted) tokens that prove the account at ``now_ms``, the one that signs first."""
+        if self.secondary_token is None:
+            return (self.auth_token,)
+        if self.promote_at_ms is not None and self.promote_at_ms <= now_ms:
+            return (self.secondary_token,)
+        return (self.auth_token, self.secondary_token)
+
+    def settled(self, now_ms: int) -> Self:
+        """The same, with a promotion that was due by ``now_ms`` done."""
+        if self.secondary_token is None or self.tokens(now_ms) != (self.secondary_token,):
+            return self
+        return replace(self, auth_token=self.secondary_token, secondary_token=None, promote_at_ms=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """Credentials of an account that can be taken away one by one. To revoke a key is to remove it.
+
+    Attributes:
+        secret_hash: SHA-256 of the secret, in hexadecimal. Secrets are 256 random bits of our own making, so there
+            is no dictionary to try and a slow or salted hash would add nothing but its cost, on every request;
+            whoever reads the hash can neither find the secret nor use the hash in its place.
+    """
+
+    sid: str
+    account_sid: str
+    friendly_name: str
+    scope: KeyScope
+    secret_hash: str = field(repr=False)
+    created_ms: int
+    updated_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +128,7 @@ class SinkRecord:
     account_sid: str
     description: str
     sink_type: str
-    configuration: str
+    configuration: str = field(repr=False)
     status: SinkStatus
     created_ms: int
     updated_ms: int
@@ -135,11 +196,21 @@ class Subscription:
         return replace(self, types=types, filter_since_ms=since_ms)
 
 
-Resource = Account | SinkRecord | Subscription
+Resource = Account | ApiKey | SinkRecord | Subscription
 
-_KINDS: Final = {SidKind.ACCOUNT: Account, SidKind.SINK: SinkRecord, SidKind.SUBSCRIPTION: Subscription}
+_KINDS: Final = {
+    SidKind.ACCOUNT: Account,
+    SidKind.API_KEY: ApiKey,
+    SidKind.SINK: SinkRecord,
+    SidKind.SUBSCRIPTION: Subscription,
+}
 _ADAPTERS: Final[dict[SidKind, TypeAdapter[Resource]]] = {kind: TypeAdapter(cls) for kind, cls in _KINDS.items()}
-_NAMES: Final = {SidKind.ACCOUNT: "account", SidKind.SINK: "sink", SidKind.SUBSCRIPTION: "subscription"}
+_NAMES: Final = {
+    SidKind.ACCOUNT: "account",
+    SidKind.API_KEY: "key",
+    SidKind.SINK: "sink",
+    SidKind.SUBSCRIPTION: "subscription",
+}
 
 
 class ControlRecordError(ValueError):

@@ -7,6 +7,8 @@ from typing import Final, TypeVar
 
 from eventstreams.control.records import (
     Account,
+    AccountStatus,
+    ApiKey,
     ControlRecordError,
     Resource,
     SinkRecord,
@@ -17,6 +19,7 @@ from eventstreams.control.records import (
 from eventstreams.kafka.records import Record
 
 _LOG: Final = logging.getLogger(__name__)
+_SEVERITY: Final = {status: rank for rank, status in enumerate(AccountStatus)}
 _T = TypeVar("_T")
 
 
@@ -36,10 +39,27 @@ class Snapshot:
 
     def __init__(self) -> None:
         self.accounts: dict[str, Account] = {}
+        self.keys: dict[str, ApiKey] = {}
         self.sinks: dict[str, SinkRecord] = {}
         self.subscriptions: dict[str, Subscription] = {}
+        self._subaccounts_of: dict[str, dict[str, Account]] = {}
+        self._keys_of: dict[str, dict[str, ApiKey]] = {}
         self._sinks_of: dict[str, dict[str, SinkRecord]] = {}
         self._subscriptions_of: dict[str, dict[str, Subscription]] = {}
+
+    def subaccounts_of(self, account_sid: str) -> Iterable[Account]:
+        """The account's subaccounts, oldest first."""
+        found = self._subaccounts_of.get(account_sid, {}).values()
+        return sorted(found, key=lambda account: (account.created_ms, account.sid))
+
+    def status_of(self, account: Account) -> AccountStatus:
+        """The account's status, or its owner's where that is the worse."""
+        owner = self.accounts.get(account.owner_account_sid or "")
+        return account.status if owner is None else max(account.status, owner.status, key=_SEVERITY.__getitem__)
+
+    def keys_of(self, account_sid: str) -> Iterable[ApiKey]:
+        """The account's API keys, oldest first."""
+        return sorted(self._keys_of.get(account_sid, {}).values(), key=lambda key: (key.created_ms, key.sid))
 
     def sinks_of(self, account_sid: str) -> Iterable[SinkRecord]:
         """The account's sinks, oldest first."""
@@ -69,8 +89,15 @@ class Snapshot:
 
     def _replace(self, sid: str, after: Resource | None) -> Resource | None:
         match after or self._find(sid):
-            case Account():
-                return _put(self.accounts, sid, after if isinstance(after, Account) else None)
+            case Account(owner_account_sid=parent):
+                account = after if isinstance(after, Account) else None
+                if parent is not None:  # an account never changes hands
+                    _put(self._subaccounts_of.setdefault(parent, {}), sid, account)
+                return _put(self.accounts, sid, account)
+            case ApiKey(account_sid=owner):
+                key = after if isinstance(after, ApiKey) else None
+                _put(self._keys_of.setdefault(owner, {}), sid, key)
+                return _put(self.keys, sid, key)
             case SinkRecord(account_sid=owner):
                 sink = after if isinstance(after, SinkRecord) else None
                 _put(self._sinks_of.setdefault(owner, {}), sid, sink)
@@ -83,7 +110,8 @@ class Snapshot:
                 return None
 
     def _find(self, sid: str) -> Resource | None:
-        return self.accounts.get(sid) or self.sinks.get(sid) or self.subscriptions.get(sid)
+        indexes = (self.accounts, self.keys, self.sinks, self.subscriptions)
+        return next((found for index in indexes if (found := index.get(sid)) is not None), None)
 
 
 def _put(index: dict[str, _T], sid: str, value: _T | None) -> _T | None:

@@ -23,7 +23,8 @@ class Vault:
             raise SettingsError(f"{_SETTING} is not set: make one with `eventstreams new-key`, the same for all roles")
         keys = [part.strip() for part in settings.secret_key.get_secret_value().split(",")]
         try:
-            self._fernet = MultiFernet([Fernet(key) for key in keys])
+            self._first = Fernet(keys[0])
+            self._fernet = MultiFernet([self._first, *map(Fernet, keys[1:])])
         except ValueError:
             raise SettingsError(
                 f"{_SETTING} is malformed: it must be what `eventstreams new-key` prints, or several with commas"
@@ -45,6 +46,18 @@ class Vault:
             raise SettingsError(
                 f"a secret on the control topic was encrypted with another key: add that one to {_SETTING}"
             ) from None
+
+    def is_current(self, locked: str) -> bool:
+        """Whether ``locked`` is under the first key, so that it can be opened once the others are gone."""
+        try:
+            self._first.decrypt(locked.encode())
+        except InvalidToken:
+            return False
+        return True
+
+    def relock(self, locked: str) -> str:
+        """The same secret under the first key. Raises as ``unlock``."""
+        return locked if self.is_current(locked) else self.lock(self.unlock(locked))
 
 
 def new_key() -> str:

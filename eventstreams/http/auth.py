@@ -1,82 +1,200 @@
-"""HTTP Basic authentication of accounts: Account SID and auth token, against the control snapshot."""
+"""HTTP Basic authentication against the control snapshot: Account SID and auth token, or API key SID and secret."""
 
 import base64
 import hashlib
 import hmac
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
-from eventstreams.control.records import Account
+from eventstreams.control.records import Account, AccountStatus, ApiKey, KeyScope
 from eventstreams.control.snapshot import Snapshot
 from eventstreams.control.vault import Vault
+from eventstreams.http.client_address import ClientAddress
 from eventstreams.http.errors import RefusedError
+from eventstreams.http.limits import RateLimiter, too_often
+from eventstreams.times import Clock, now_ms
+
+_READING: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD})
+_NOBODY: Final = bytes(64)  # what an unknown name's secret, and a missing second token, is compared with
+
+# A person who mistypes gets on; a program with a wrong token is told so once in ten seconds. By address and name, so
+# that whoever shares an address (a company's, a proxy's that is not trusted) locks nobody else out.
+_FAILURES_PER_S: Final = 0.1
+_FAILURES_AT_ONCE: Final = 10
+_MOST_FAILING: Final = 20_000  # 4 MiB
+_NAME_BYTES: Final = 40  # a SID has 34
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who a request proves to come from; ``key`` None: the account itself, by an auth token."""
+
+    account: Account
+    key: ApiKey | None = None
+
+    @property
+    def sid(self) -> str:
+        """Of the key, or else of the account."""
+        return self.account.sid if self.key is None else self.key.sid
+
+    @property
+    def scope(self) -> KeyScope:
+        return KeyScope.FULL if self.key is None else self.key.scope
+
 
 ACCOUNT: Final = web.RequestKey("account", Account)
 """``request[ACCOUNT]`` is whose request it is, once ``require_account`` let it through."""
+CALLER: Final = web.RequestKey("caller", Caller)
+"""The same, and which credentials it came with."""
 
-_CHALLENGE: Final = 'Basic realm="Event Streams", charset="UTF-8"'
-_NOBODY: Final = bytes(32)  # what an unknown account's token is compared with
+Needs = Callable[[web.Request], KeyScope]
+"""The least scope that a request needs; ``full`` holds every other."""
+
+
+def needs_read_or_full(request: web.Request) -> KeyScope:
+    """For an API: to look needs ``read``, all else ``full``."""
+    return KeyScope.READ if request.method in _READING else KeyScope.FULL
 
 
 class Authenticator:
-    """Tells whose request it is. A token that changes in the snapshot counts at once."""
+    """Tells whose request it is. What changes in the snapshot counts at once."""
 
-    def __init__(self, snapshot: Snapshot, vault: Vault) -> None:
+    def __init__(self, snapshot: Snapshot, vault: Vault, clock: Clock = now_ms) -> None:
         self._snapshot = snapshot
         self._vault = vault
-        # Account SID to the encrypted token and the SHA-256 of the clear one: saves a decryption (11 µs) on every
-        # request but the first. No more entries than accounts.
-        self._digests: dict[str, tuple[str, bytes]] = {}
+        self._clock = clock
+        # Account SID to its encrypted tokens and the SHA-256 of each clear one, in hexadecimal: saves a decryption
+        # (11 µs) on every request but the first. No more entries than accounts.
+        self._digests: dict[str, tuple[tuple[str, ...], tuple[bytes, bytes]]] = {}
 
-    def authenticate(self, authorization: str | None) -> Account | None:
-        """The account that the ``Authorization`` header proves; None where it proves none.
+    def authenticate(self, authorization: str | None) -> Caller | None:
+        """Whom the ``Authorization`` header proves; None where it proves nobody. Says nothing of their status.
 
-        How long it takes says nothing of how much of a token is right. (That an account exists is no secret: its
-        SID stands in its events.)
+        How long it takes says nothing of how much of a secret is right, nor whether a name is known: each name
+        costs one hash and two comparisons. (That an account exists is no secret: its SID stands in its events.)
 
         Raises:
             SettingsError: the vault has no key for the account's token.
         """
-        credentials = _parse_basic(authorization)
+        credentials = parse_basic(authorization)
         if credentials is None:
             return None
-        sid, token = credentials
-        account = self._snapshot.accounts.get(sid)
-        given = hashlib.sha256(token).digest()
-        wanted = _NOBODY if account is None else self._digest(account)
-        return account if hmac.compare_digest(given, wanted) else None
+        name, secret = credentials
+        key = self._snapshot.keys.get(name)
+        account = self._snapshot.accounts.get(name if key is None else key.account_sid)
+        if account is None:
+            wanted = (_NOBODY, _NOBODY)
+        elif key is None:
+            wanted = self._digests_of(account)
+        else:
+            wanted = (key.secret_hash.encode(), _NOBODY)
+        given = _hash(secret)
+        matches = [hmac.compare_digest(given, each) for each in wanted]
+        return Caller(account, key) if any(matches) and account is not None else None
 
-    def _digest(self, account: Account) -> bytes:
-        locked, digest = self._digests.get(account.sid, ("", b""))
-        if locked != account.auth_token:
-            digest = hashlib.sha256(self._vault.unlock(account.auth_token).encode()).digest()
-            self._digests[account.sid] = (account.auth_token, digest)
-        return digest
+    def status_of(self, account: Account) -> AccountStatus:
+        """The status that counts for ``account``."""
+        return self._snapshot.status_of(account)
+
+    def _digests_of(self, account: Account) -> tuple[bytes, bytes]:
+        tokens = account.tokens(self._clock())
+        known, digests = self._digests.get(account.sid, ((), (_NOBODY, _NOBODY)))
+        if known != tokens:
+            clear = [_hash(self._vault.unlock(token).encode()) for token in tokens]
+            digests = (clear[0], clear[1] if len(clear) > 1 else _NOBODY)
+            self._digests[account.sid] = (tokens, digests)
+        return digests
 
 
-def require_account(authenticator: Authenticator, *, prefix: str = "/v1/") -> Middleware:
-    """A middleware that lets requests below ``prefix`` through only with an account, and others always."""
+def _hash(secret: bytes) -> bytes:
+    return hashlib.sha256(secret).hexdigest().encode()
+
+
+class FailedAttempts:
+    """Slows down whoever tries credentials out: after some that were wrong, none is looked at for a while."""
+
+    def __init__(self, clients: ClientAddress | None = None) -> None:
+        self._clients = clients or ClientAddress()
+        self._limiter = RateLimiter(per_s=_FAILURES_PER_S, burst=_FAILURES_AT_ONCE, most_keys=_MOST_FAILING)
+
+    def check(self, request: web.Request) -> None:
+        """Raises ``RefusedError`` (429) where ``request`` comes too soon after failures, right or wrong."""
+        wait_s = self._limiter.wait_s(self._key(request)) if self._limiter else 0.0
+        if wait_s > 0:
+            raise too_often("Too many attempts with wrong credentials: look at them before you go on", wait_s=wait_s)
+
+    def failed(self, request: web.Request) -> None:
+        """Take note that the credentials of ``request`` are wrong."""
+        self._limiter.take(self._key(request))
+
+    def _key(self, request: web.Request) -> str:
+        credentials = parse_basic(request.headers.get(hdrs.AUTHORIZATION))
+        name = "" if credentials is None else credentials[0][:_NAME_BYTES]
+        return f"{self._clients.network_of(request)} {name}"
+
+
+def require_account(
+    authenticator: Authenticator,
+    *,
+    prefixes: Sequence[str] = ("/v1/",),
+    needs: Needs = needs_read_or_full,
+    failures: FailedAttempts | None = None,
+) -> Middleware:
+    """A middleware that lets requests below ``prefixes`` through only with an account, and others always."""
+    starts = tuple(prefixes)
+    attempts = failures or FailedAttempts()
 
     @web.middleware
     async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.path.startswith(prefix):
-            account = authenticator.authenticate(request.headers.get(hdrs.AUTHORIZATION))
-            if account is None:
-                raise RefusedError(
-                    "Authenticate with HTTP Basic: Account SID and auth token",
-                    status=HTTPStatus.UNAUTHORIZED,
-                    headers={hdrs.WWW_AUTHENTICATE: _CHALLENGE},
-                )
-            request[ACCOUNT] = account
+        if is_below(request, starts):
+            authorization = request.headers.get(hdrs.AUTHORIZATION)
+            if authorization is None:
+                raise unauthenticated("Authenticate with HTTP Basic: Account SID and auth token")
+            attempts.check(request)
+            caller = authenticator.authenticate(authorization)
+            if caller is None:
+                attempts.failed(request)
+                raise unauthenticated("Authenticate with HTTP Basic: Account SID and auth token")
+            _check(caller, authenticator.status_of(caller.account), needs(request))
+            request[ACCOUNT], request[CALLER] = caller.account, caller
         return await handler(request)
 
     return authenticate
 
 
-def _parse_basic(authorization: str | None) -> tuple[str, bytes] | None:
+def is_below(request: web.Request, starts: tuple[str, ...]) -> bool:
+    """Whether the path of ``request``, or of the operation that it was taken for, begins with one of ``starts``.
+
+    A path can be spelled in several ways; what the router has made of it is what will be done.
+    """
+    found = request.match_info.route.resource
+    return request.path.startswith(starts) or (found is not None and found.canonical.startswith(starts))
+
+
+def _check(caller: Caller, status: AccountStatus, needed: KeyScope) -> None:
+    if status is not AccountStatus.ACTIVE:
+        raise unauthenticated(f"Account {caller.account.sid} is {status}: its operator can tell why")
+    if caller.scope not in {KeyScope.FULL, needed}:
+        raise RefusedError(
+            f"API key {caller.sid} has the scope {caller.scope}: this needs a key with the scope "
+            f"{needed if needed is KeyScope.FULL else f'{needed} or {KeyScope.FULL}'}, or the account's auth token",
+            status=HTTPStatus.FORBIDDEN,
+        )
+
+
+def unauthenticated(message: str, *, realm: str = "Event Streams") -> RefusedError:
+    """401, code 20003."""
+    challenge = f'Basic realm="{realm}", charset="UTF-8"'
+    return RefusedError(message, status=HTTPStatus.UNAUTHORIZED, headers={hdrs.WWW_AUTHENTICATE: challenge})
+
+
+def parse_basic(authorization: str | None) -> tuple[str, bytes] | None:
+    """User name and password out of an ``Authorization`` header; None where it is not of that kind."""
     scheme, _, encoded = (authorization or "").partition(" ")
     if scheme.lower() != "basic":
         return None

@@ -26,6 +26,7 @@ class ErrorCode(IntEnum):
     BAD_PARAMETER = 20001
     UNAUTHENTICATED = 20003
     METHOD_NOT_ALLOWED = 20004
+    FORBIDDEN = 20403
     NOT_FOUND = 20404
     TIMED_OUT = 20408
     CONFLICT = 20409
@@ -38,6 +39,7 @@ class ErrorCode(IntEnum):
 
 _CODES: Final[Mapping[int, int]] = {
     HTTPStatus.UNAUTHORIZED: ErrorCode.UNAUTHENTICATED,
+    HTTPStatus.FORBIDDEN: ErrorCode.FORBIDDEN,
     HTTPStatus.METHOD_NOT_ALLOWED: ErrorCode.METHOD_NOT_ALLOWED,
     HTTPStatus.NOT_FOUND: ErrorCode.NOT_FOUND,
     HTTPStatus.REQUEST_TIMEOUT: ErrorCode.TIMED_OUT,

@@ -5,7 +5,7 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Self
 
@@ -33,6 +33,7 @@ class State:
     secret_key: str
     instance: str
     ports: Mapping[str, int]
+    operator_token: str = field(default_factory=lambda: secrets.token_hex(16))  # of folders older than it, a new one
 
     @classmethod
     def new(cls) -> Self:

@@ -116,6 +116,7 @@ class _Installation:
             fds.append(self.sockets[role.name].fileno())
             environ[role.listens] = f"fd://{fds[-1]}"
         if role is API:
+            environ["OPERATOR_TOKEN"] = self.operator_token
             given = _secret(self.settings.delivery_log)
             environ["DELIVERY_LOG"] = str(self.folder / "delivery-log.db") if given is None else given
             environ["READY_URLS"] = ",".join(f"{self.url(_admin(each))}/readyz" for each in ROLES if each is not API)
@@ -136,6 +137,10 @@ class _Installation:
     @property
     def auth_token(self) -> str:
         return _secret(self.settings.auth_token) or self.state.auth_token
+
+    @property
+    def operator_token(self) -> str:
+        return _secret(self.settings.operator_token) or self.state.operator_token
 
     def on_death(self, death: Death) -> None:
         if death.restart_s is None:
@@ -249,6 +254,7 @@ def _introduce(installation: _Installation, kafka: str) -> None:
         ("Logs", str(installation.folder / "logs")),
         ("Account SID", installation.account_sid),
         ("Auth token", installation.auth_token),
+        ("Operator", f"operator:{installation.operator_token}"),
     ):
         installation.say(f"{name:<12} {value}")
 

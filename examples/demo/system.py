@@ -85,7 +85,7 @@ def _wait_until_ready(process: "subprocess.Popen[str]") -> None:
     for line in process.stdout:
         if line.strip() == "ready":
             return
-        if not line.startswith("Auth token"):
+        if not line.startswith(("Auth token", "Operator")):
             print(f"  {line}", end="")
         if time.monotonic() > deadline:
             break

@@ -6,7 +6,7 @@ from typing import Final
 from eventstreams.catalog import Catalog
 from eventstreams.control.feed import ControlFeed
 from eventstreams.control.vault import Vault
-from eventstreams.http import Authenticator
+from eventstreams.http import Authenticator, ClientAddress, FailedAttempts
 from eventstreams.kafka.admin import KafkaAdmin
 from eventstreams.process import Process
 from eventstreams.process.health import serve_app
@@ -49,7 +49,8 @@ async def serve(process: Process) -> None:
             metrics=process.metrics,
             on_crash=process.crash,
         )
-        app = make_app(intake, Authenticator(feed.snapshot, vault), process.health)
+        failures = FailedAttempts(ClientAddress(settings.trusted_proxies))
+        app = make_app(intake, Authenticator(feed.snapshot, vault), process.health, failures=failures)
         drain_s = settings.drain_timeout.total_seconds() * _DRAIN_SHARE
         await stack.enter_async_context(serve_app(app, listening, drain_s=drain_s))
         process.health.met(_READY)

@@ -48,6 +48,7 @@ def test_it_says_what_listens_where_then_ready(up: Up) -> None:
     assert f"Kafka        {up.about['kafka']}" in lines
     assert re.search(r"^Account SID  AC[0-9a-f]{32}$", up.text, re.MULTILINE)
     assert re.search(r"^Auth token   \S{8,}$", up.text, re.MULTILINE)
+    assert re.search(r"^Operator     operator:\S{16,}$", up.text, re.MULTILINE)
 
 
 def test_what_it_keeps_is_for_its_owner_alone(up: Up) -> None:

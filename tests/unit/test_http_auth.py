@@ -1,6 +1,7 @@
 """HTTP Basic authentication against the control snapshot."""
 
 import base64
+import hashlib
 from dataclasses import replace
 
 import pytest
@@ -8,17 +9,20 @@ from aiohttp import encode_basic_auth, web
 from aiohttp.test_utils import TestClient, TestServer
 from hypothesis import given
 from hypothesis import strategies as st
+from yarl import URL
 
-from eventstreams.control.records import Account, encode, key_of
+from eventstreams.control.records import Account, AccountStatus, ApiKey, KeyScope, Resource, encode, key_of
 from eventstreams.control.snapshot import Snapshot
 from eventstreams.control.vault import Vault, new_key
 from eventstreams.errors import SettingsError
-from eventstreams.http import ACCOUNT, Authenticator, answer_errors, require_account
+from eventstreams.http import ACCOUNT, Authenticator, Caller, answer_errors, require_account
 from eventstreams.kafka.records import Record
 from eventstreams.settings import Settings
 
 SID = "AC" + "1" * 32
 OTHER_SID = "AC" + "2" * 32
+KEY_SID = "SK" + "3" * 32
+SECRET = "secret-of-the-key"
 TOKEN = "päss:word"  # a colon and a letter beyond ASCII: both are allowed in a password
 VAULT = Vault(Settings.load(secret_key=new_key()))
 
@@ -34,8 +38,20 @@ def snapshot_of(*accounts: Account) -> Snapshot:
     return snapshot
 
 
-def put(snapshot: Snapshot, each: Account) -> None:
+def put(snapshot: Snapshot, each: Resource) -> None:
     snapshot.apply(Record("es.control", 0, 0, key_of(each.sid), encode(each), (), 1))
+
+
+def api_key(*, scope: KeyScope = KeyScope.FULL, secret: str = SECRET) -> ApiKey:
+    return ApiKey(
+        sid=KEY_SID,
+        account_sid=SID,
+        friendly_name="k",
+        scope=scope,
+        secret_hash=hashlib.sha256(secret.encode()).hexdigest(),
+        created_ms=1,
+        updated_ms=1,
+    )
 
 
 def basic(sid: str, token: str) -> str:
@@ -46,8 +62,8 @@ def test_sid_and_token_prove_the_account() -> None:
     wanted = account()
     authenticator = Authenticator(snapshot_of(wanted, account(sid=OTHER_SID, token="another")), VAULT)
 
-    assert authenticator.authenticate(basic(SID, TOKEN)) == wanted
-    assert authenticator.authenticate(basic(SID, TOKEN)) == wanted
+    assert authenticator.authenticate(basic(SID, TOKEN)) == Caller(wanted)
+    assert authenticator.authenticate(basic(SID, TOKEN)) == Caller(wanted)
 
 
 @pytest.mark.parametrize(
@@ -131,3 +147,106 @@ async def test_the_middleware_guards_its_prefix_and_nothing_else() -> None:
         assert unknown.headers["WWW-Authenticate"].startswith("Basic ")
         assert nowhere.status == 401
         assert live.status == 200
+
+
+def test_an_api_key_proves_its_account_and_not_with_the_accounts_token() -> None:
+    snapshot = snapshot_of(account())
+    put(snapshot, api_key())
+    authenticator = Authenticator(snapshot, VAULT)
+
+    assert authenticator.authenticate(basic(KEY_SID, SECRET)) == Caller(account=snapshot.accounts[SID], key=api_key())
+    assert authenticator.authenticate(basic(KEY_SID, TOKEN)) is None
+    assert authenticator.authenticate(basic(SID, SECRET)) is None
+
+
+def test_a_revoked_key_is_unknown_at_once() -> None:
+    snapshot = snapshot_of(account())
+    put(snapshot, api_key())
+    authenticator = Authenticator(snapshot, VAULT)
+    assert authenticator.authenticate(basic(KEY_SID, SECRET)) is not None
+
+    snapshot.apply(Record("es.control", 0, 1, key_of(KEY_SID), b"", (), 2))
+
+    assert authenticator.authenticate(basic(KEY_SID, SECRET)) is None
+
+
+def test_during_a_rotation_both_tokens_count_and_after_it_the_new_one_alone() -> None:
+    now = [1_000]
+    snapshot = snapshot_of(replace(account(), secondary_token=VAULT.lock("new"), promote_at_ms=2_000))
+    authenticator = Authenticator(snapshot, VAULT, lambda: now[0])
+
+    during = [authenticator.authenticate(basic(SID, each)) is not None for each in (TOKEN, "new")]
+    now[0] = 2_000
+    after = [authenticator.authenticate(basic(SID, each)) is not None for each in (TOKEN, "new")]
+
+    assert during == [True, True]
+    assert after == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("scope", "method", "status"),
+    [
+        (KeyScope.FULL, "GET", 200),
+        (KeyScope.FULL, "POST", 200),
+        (KeyScope.READ, "GET", 200),
+        (KeyScope.READ, "POST", 403),
+        (KeyScope.PUBLISH, "GET", 403),
+        (KeyScope.PUBLISH, "POST", 403),
+    ],
+)
+async def test_an_api_takes_of_a_key_what_its_scope_allows(scope: KeyScope, method: str, status: int) -> None:
+    snapshot = snapshot_of(account())
+    put(snapshot, api_key(scope=scope))
+    async with TestClient(TestServer(guarded(snapshot))) as client:
+        answer = await client.request(method, "/v1/Who", headers={"Authorization": basic(KEY_SID, SECRET)})
+
+        assert answer.status == status
+        if status == 403:
+            told = await answer.json()
+            assert told["code"] == 20403
+            assert f"has the scope {scope}" in told["message"]
+            assert SECRET not in str(told)
+
+
+@pytest.mark.parametrize("status", [AccountStatus.SUSPENDED, AccountStatus.CLOSED])
+async def test_nobody_acts_as_an_account_that_is_not_active_nor_as_a_part_of_one(status: AccountStatus) -> None:
+    snapshot = snapshot_of(replace(account(), status=status), replace(account(sid=OTHER_SID), owner_account_sid=SID))
+    async with TestClient(TestServer(guarded(snapshot))) as client:
+        for sid in (SID, OTHER_SID):
+            answer = await client.get("/v1/Who", headers={"Authorization": basic(sid, TOKEN)})
+
+            told = await answer.json()
+            assert (answer.status, told["code"]) == (401, 20003)
+            assert f"is {status}" in told["message"]
+
+
+async def test_after_ten_wrong_tokens_no_more_are_looked_at_for_a_while_and_others_are_not_held_up() -> None:
+    snapshot = snapshot_of(account(), account(sid=OTHER_SID))
+    async with TestClient(TestServer(guarded(snapshot))) as client:
+        wrong = [
+            (await client.get("/v1/Who", headers={"Authorization": basic(SID, "wrong")})).status for _ in range(11)
+        ]
+        right = await client.get("/v1/Who", headers={"Authorization": basic(SID, TOKEN)})
+        other = await client.get("/v1/Who", headers={"Authorization": basic(OTHER_SID, TOKEN)})
+
+        assert wrong == [401] * 10 + [429]
+        assert (right.status, (await right.json())["code"]) == (429, 20429)
+        assert 0 < int(right.headers["Retry-After"]) <= 10
+        assert other.status == 200
+
+
+def guarded(snapshot: Snapshot) -> web.Application:
+    async def who(request: web.Request) -> web.Response:
+        return web.Response(text=request[ACCOUNT].sid)
+
+    app = web.Application(middlewares=[answer_errors, require_account(Authenticator(snapshot, VAULT))])
+    app.router.add_route("*", "/v1/Who", who)
+    return app
+
+
+@pytest.mark.parametrize("path", ["/v1/Who", "/%761/Who", "/v1/%57ho", "/v1//Who", "/v1/./Who", "/x/../v1/Who"])
+async def test_no_spelling_of_a_path_gets_past(path: str) -> None:
+    async with TestClient(TestServer(guarded(snapshot_of(account())))) as client:
+        answer = await client.get(URL(path, encoded=True))
+
+        assert answer.status in {401, 404}

@@ -17,6 +17,7 @@ from eventstreams.control.vault import Vault, new_key
 from eventstreams.settings import Settings
 from eventstreams.sinks import Capabilities, DestinationGuard, RetryLater, RetryReason, Sink, SinkContext, SinkPlugin
 from eventstreams.sinks.contract import AnySinkPlugin
+from eventstreams.times import Clock, now_ms
 from sink_workers.sinks import SinkPool
 
 Open = Callable[["Config", SinkContext], Awaitable[Sink]]
@@ -70,16 +71,27 @@ def pool_of(
     capabilities: Callable[[Config], Capabilities] = capable,
     *,
     listen: Callable[[Listener], None] = lambda _: None,
+    secondary: str | None = None,
+    clock: Clock = now_ms,
 ) -> SinkPool:
-    """A pool with the sink DG1, which ``open_`` opens; ``listen`` gets whom to tell of changes."""
+    """A pool with the sink DG1, which ``open_`` opens; ``listen`` gets whom to tell of changes.
+
+    ``secondary`` is promoted at 2,000 ms of ``clock``.
+    """
     vault, snapshot = Vault(Settings.load(secret_key=new_key())), Snapshot()
     snapshot.accounts["AC1"] = Account(
-        sid="AC1", friendly_name="", auth_token=vault.lock("token"), created_ms=0, updated_ms=0
+        sid="AC1",
+        friendly_name="",
+        auth_token=vault.lock("token"),
+        created_ms=0,
+        updated_ms=0,
+        secondary_token=None if secondary is None else vault.lock(secondary),
+        promote_at_ms=2_000,
     )
     snapshot.sinks["DG1"] = replace(_SINK, configuration=vault.lock("{}"))
     feed = cast(ControlFeed, SimpleNamespace(snapshot=snapshot, listen=listen))
     plugin = SinkPlugin(sink_type="test", config=Config, capabilities=capabilities, public=lambda _: {}, open=open_)
-    return SinkPool(cast(AnySinkPlugin, plugin), feed, vault, DestinationGuard(()))
+    return SinkPool(cast(AnySinkPlugin, plugin), feed, vault, DestinationGuard(()), clock)
 
 
 @pytest.mark.parametrize(
@@ -128,3 +140,22 @@ async def test_who_waits_for_a_sink_to_open_can_be_cancelled() -> None:
 
     with pytest.raises(asyncio.CancelledError):
         await waiting
+
+
+async def test_deliveries_are_signed_with_the_earlier_token_until_its_grace_is_over() -> None:
+    now, opened_with = [1_000], []
+
+    async def closes() -> None:
+        return
+
+    async def remembers(_: Config, context: SinkContext) -> Sink:
+        opened_with.append(tuple(context.signing_tokens))
+        return cast(Sink, SimpleNamespace(aclose=closes))
+
+    pool = pool_of(remembers, secondary="new", clock=lambda: now[0])
+    for at_ms in (1_000, 1_999, 2_000, 3_000):
+        now[0] = at_ms
+        async with pool.lease("DG1") as opened:
+            assert not isinstance(opened, RetryLater)
+
+    assert opened_with == [("token", "new"), ("new",)]

@@ -1,0 +1,119 @@
+"""``/v1/Keys`` and ``/v1/AuthTokens``: an account's own credentials, on the reference's paths, with scope and grace."""
+
+from http import HTTPStatus
+from typing import Final
+
+from aiohttp import web
+
+from control_api.accounts import fields
+from control_api.accounts.answers import secret_answer, show_key
+from control_api.accounts.keyring import Keyring
+from control_api.accounts.registry import AccountRegistry
+from control_api.answers import json_answer, list_answer, timestamp
+from control_api.forms import read_form
+from control_api.plane import PLANE
+from control_api.signing import read_grace
+from eventstreams.control.records import Account, ApiKey
+from eventstreams.http import ACCOUNT, not_found
+
+PATH: Final = "/v1/Keys"
+SECONDARY: Final = "/v1/AuthTokens/Secondary"
+PROMOTE: Final = "/v1/AuthTokens/Promote"
+
+
+def routes() -> list[web.RouteDef]:
+    return [
+        web.post(PATH, create),
+        web.get(PATH, list_all),
+        web.get(f"{PATH}/{{sid}}", fetch),
+        web.post(f"{PATH}/{{sid}}", update),
+        web.delete(f"{PATH}/{{sid}}", delete),
+        web.post(SECONDARY, create_secondary),
+        web.delete(SECONDARY, delete_secondary),
+        web.post(PROMOTE, promote),
+    ]
+
+
+async def create(request: web.Request) -> web.Response:
+    """An API key with ``FriendlyName`` and ``Scope``. Its secret is in this answer, and in no other."""
+    form = await read_form(request)
+    name, scope = fields.friendly_name(form) or "", fields.key_scope(form)
+    made = await Keyring(request.app[PLANE]).create(request[ACCOUNT], name, scope)
+    return secret_answer({**_show(request, made.key), "secret": made.secret})
+
+
+async def list_all(request: web.Request) -> web.Response:
+    """The account's keys, oldest first."""
+    return list_answer(
+        request,
+        Keyring(request.app[PLANE]).of(request[ACCOUNT].sid),
+        key="keys",
+        filters={},
+        position=lambda key: (key.created_ms, key.sid),
+        show=lambda key: _show(request, key),
+    )
+
+
+async def fetch(request: web.Request) -> web.Response:
+    return json_answer(_show(request, _find(request)))
+
+
+async def update(request: web.Request) -> web.Response:
+    """Change ``FriendlyName``. A scope stays as it is: make another key."""
+    key, name = _find(request), fields.friendly_name(await read_form(request))
+    if name is not None:
+        key = await Keyring(request.app[PLANE]).rename(key, name)
+    return json_answer(_show(request, key))
+
+
+async def delete(request: web.Request) -> web.Response:
+    """Revoke a key."""
+    await Keyring(request.app[PLANE]).revoke(_find(request))
+    return web.Response(status=HTTPStatus.NO_CONTENT)
+
+
+async def create_secondary(request: web.Request) -> web.Response:
+    """A second auth token, valid beside the first; with ``GraceSeconds`` it takes its place by itself."""
+    form = await read_form(request)
+    grace = read_grace(form) if form.all("GraceSeconds") else None
+    made = await AccountRegistry(request.app[PLANE]).rotate(request[ACCOUNT].sid, grace)
+    end_ms = made.account.promote_at_ms
+    return secret_answer(
+        {
+            **_show_token(request, made.account),
+            "secondary_auth_token": made.token,
+            "date_promoted": None if end_ms is None else timestamp(end_ms),
+        }
+    )
+
+
+async def delete_secondary(request: web.Request) -> web.Response:
+    """Take the second token back."""
+    await AccountRegistry(request.app[PLANE]).drop_secondary(request[ACCOUNT].sid)
+    return web.Response(status=HTTPStatus.NO_CONTENT)
+
+
+async def promote(request: web.Request) -> web.Response:
+    """The second token takes the place of the first, now. It was shown when it was made, and is not again."""
+    account = await AccountRegistry(request.app[PLANE]).promote(request[ACCOUNT].sid)
+    return json_answer({**_show_token(request, account), "auth_token": None})
+
+
+def _show(request: web.Request, key: ApiKey) -> dict[str, object]:
+    return show_key(key, url=request.app[PLANE].url(request, f"{PATH}/{key.sid}"))
+
+
+def _show_token(request: web.Request, account: Account) -> dict[str, object]:
+    return {
+        "account_sid": account.sid,
+        "date_created": timestamp(account.updated_ms),
+        "date_updated": timestamp(account.updated_ms),
+        "url": request.app[PLANE].url(request, request.path),
+    }
+
+
+def _find(request: web.Request) -> ApiKey:
+    key = Keyring(request.app[PLANE]).find(request[ACCOUNT].sid, request.match_info["sid"])
+    if key is None:
+        raise not_found(request)
+    return key

@@ -1,0 +1,142 @@
+"""``/2010-04-01/Accounts``: the reference's own API of subaccounts and API keys, as its clients speak it.
+
+An account sees itself and its subaccounts, and acts on both; whatever else a path names is not there.
+"""
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Final
+
+from aiohttp import web
+
+from control_api.accounts import fields
+from control_api.accounts.answers import ROOT, list_2010, secret_answer, show_2010, show_key_2010
+from control_api.accounts.keyring import Keyring
+from control_api.accounts.registry import AccountRegistry
+from control_api.answers import json_answer
+from control_api.forms import read_form
+from control_api.plane import PLANE
+from eventstreams.control.records import Account, ApiKey
+from eventstreams.http import ACCOUNT, RefusedError, not_found
+
+_ACCOUNT: Final = f"{ROOT}/{{account_sid}}.json"
+_KEYS: Final = f"{ROOT}/{{account_sid}}/Keys.json"
+_KEY: Final = f"{ROOT}/{{account_sid}}/Keys/{{sid}}.json"
+
+
+def routes() -> list[web.RouteDef]:
+    return [
+        web.post(f"{ROOT}.json", create),
+        web.get(f"{ROOT}.json", list_all),
+        web.get(_ACCOUNT, fetch),
+        web.post(_ACCOUNT, update),
+        web.post(_KEYS, create_key),
+        web.get(_KEYS, list_keys),
+        web.get(_KEY, fetch_key),
+        web.post(_KEY, update_key),
+        web.delete(_KEY, delete_key),
+    ]
+
+
+async def create(request: web.Request) -> web.Response:
+    """A subaccount of the caller's. Its token is in this answer, and in no other."""
+    registry = AccountRegistry(request.app[PLANE])
+    name = fields.friendly_name(await read_form(request))
+    if name is None:
+        now = datetime.fromtimestamp(registry.plane.clock() / 1000, UTC)
+        name = f"SubAccount Created at {now:%Y-%m-%d %H:%M}"
+    made = await registry.create(name, owner_sid=request[ACCOUNT].sid)
+    shown = show_2010(made.account, made.account.status, token=made.token)
+    return secret_answer(shown, status=HTTPStatus.CREATED)
+
+
+async def list_all(request: web.Request) -> web.Response:
+    """The caller and its subaccounts, oldest first; filters ``FriendlyName`` and ``Status``."""
+    registry, caller = AccountRegistry(request.app[PLANE]), request[ACCOUNT]
+    found = [caller, *registry.plane.feed.snapshot.subaccounts_of(caller.sid)]
+    filters = {name: request.query[name] for name in ("FriendlyName", "Status") if name in request.query}
+    if "FriendlyName" in filters:
+        found = [each for each in found if each.friendly_name == filters["FriendlyName"]]
+    if (status := fields.account_status(filters.get("Status"))) is not None:
+        found = [each for each in found if registry.status_of(each) is status]
+    return list_2010(
+        request,
+        found,
+        key="accounts",
+        filters=filters,
+        position=lambda each: (each.created_ms, each.sid),
+        show=lambda each: show_2010(each, registry.status_of(each)),
+    )
+
+
+async def fetch(request: web.Request) -> web.Response:
+    account = _account(request)
+    return json_answer(show_2010(account, AccountRegistry(request.app[PLANE]).status_of(account)))
+
+
+async def update(request: web.Request) -> web.Response:
+    """Change ``FriendlyName``, and of a subaccount ``Status``."""
+    registry, account = AccountRegistry(request.app[PLANE]), _account(request)
+    form = await read_form(request)
+    name, status = fields.friendly_name(form), fields.account_status(fields.optional(form, "Status"))
+    if status is not None and account.sid == request[ACCOUNT].sid:
+        message = "An account cannot change its own status: its owner, or the operator, can"
+        raise RefusedError(message, status=HTTPStatus.FORBIDDEN)
+    account = await registry.change(account.sid, friendly_name=name, status=status)
+    return json_answer(show_2010(account, registry.status_of(account)))
+
+
+async def create_key(request: web.Request) -> web.Response:
+    """An API key. Its secret is in this answer, and in no other. ``Scope`` is an extension."""
+    account, form = _account(request), await read_form(request)
+    made = await Keyring(request.app[PLANE]).create(account, fields.friendly_name(form) or "", fields.key_scope(form))
+    return secret_answer({**show_key_2010(made.key), "secret": made.secret})
+
+
+async def list_keys(request: web.Request) -> web.Response:
+    return list_2010(
+        request,
+        Keyring(request.app[PLANE]).of(_account(request).sid),
+        key="keys",
+        filters={},
+        position=lambda each: (each.created_ms, each.sid),
+        show=show_key_2010,
+    )
+
+
+async def fetch_key(request: web.Request) -> web.Response:
+    return json_answer(show_key_2010(_key(request)))
+
+
+async def update_key(request: web.Request) -> web.Response:
+    """Change ``FriendlyName``."""
+    key, name = _key(request), fields.friendly_name(await read_form(request))
+    if name is not None:
+        key = await Keyring(request.app[PLANE]).rename(key, name)
+    return json_answer(show_key_2010(key))
+
+
+async def delete_key(request: web.Request) -> web.Response:
+    """Revoke a key."""
+    await Keyring(request.app[PLANE]).revoke(_key(request))
+    return web.Response(status=HTTPStatus.NO_CONTENT)
+
+
+def _account(request: web.Request) -> Account:
+    """The account that the path names: the caller's own, or a subaccount of it.
+
+    Raises:
+        RefusedError: 404: it is neither.
+    """
+    caller = request[ACCOUNT]
+    found = AccountRegistry(request.app[PLANE]).find(request.match_info["account_sid"])
+    if found is None or caller.sid not in {found.sid, found.owner_account_sid}:
+        raise not_found(request)
+    return found
+
+
+def _key(request: web.Request) -> ApiKey:
+    key = Keyring(request.app[PLANE]).find(_account(request).sid, request.match_info["sid"])
+    if key is None:
+        raise not_found(request)
+    return key

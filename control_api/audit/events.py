@@ -1,0 +1,92 @@
+"""``/v1/AuditEvents`` for an account, ``/operator/v1/AuditEvents`` for the operator: what was written, newest first."""
+
+from typing import Final
+
+from aiohttp import web
+
+from control_api.accounts.operator import OPERATOR, START
+from control_api.answers import json_answer, timestamp
+from control_api.audit.desk import AUDIT
+from control_api.audit.entry import ActorType, AuditEvent
+from control_api.codes import Code, refused
+from control_api.paging import Page, PageQuery, envelope, mark_of
+from control_api.plane import PLANE
+from control_api.redrive.parameters import Parameters
+from eventstreams.http import ACCOUNT, RefusedError
+from eventstreams.times import parse_rfc3339, to_ms
+
+PATH: Final = "/v1/AuditEvents"
+OPERATOR_PATH: Final = f"{START}v1/AuditEvents"
+_PAGING: Final = ("PageSize", "Page", "PageToken")
+_FILTERS: Final = ("ActorSid", "ResourceSid", "After", "Before")
+
+
+def routes() -> list[web.RouteDef]:
+    return [web.get(PATH, list_all), web.get(OPERATOR_PATH, list_all)]
+
+
+async def list_all(request: web.Request) -> web.Response:
+    """The writes that the caller may know of, newest first; the operator's filter ``AccountSid`` as well."""
+    is_operator = request.get(OPERATOR) is not None
+    query = PageQuery.parse(request.query)
+    given = Parameters.check(request.query.items(), (*_FILTERS, *(("AccountSid",) if is_operator else ()), *_PAGING))
+    account_sid = given.one("AccountSid") if is_operator else request[ACCOUNT].sid
+    actor, resource = given.one("ActorSid"), given.one("ResourceSid")
+
+    def takes(event: AuditEvent) -> bool:
+        return (
+            (account_sid is None or account_sid in event.accounts)
+            and actor in {None, event.actor_sid}
+            and resource in {None, event.resource_sid}
+        )
+
+    found = await request.app[AUDIT].page(
+        takes,
+        query.size,
+        None if query.token is None else _offset(mark_of(query.token)[1]),
+        after_ms=_time(given, "After"),
+        before_ms=_time(given, "Before"),
+    )
+    return json_answer(
+        envelope(
+            Page(found.events, before=None, after=None if found.following is None else (0, str(found.following))),
+            query,
+            key="audit_events",
+            url=request.app[PLANE].url(request, request.path),
+            filters=[(name, value) for name, value in given.values if name not in _PAGING],
+            show=lambda event: _show(event, to_operator=is_operator),
+        )
+    )
+
+
+def _show(event: AuditEvent, *, to_operator: bool) -> dict[str, object]:
+    # Where the operator works from is not for accounts to know.
+    shows_source = to_operator or event.actor_type is not ActorType.OPERATOR
+    return {
+        "sid": event.sid,
+        "date_created": timestamp(event.at_ms),
+        "account_sid": event.accounts[0] if event.accounts else None,
+        "actor_type": event.actor_type,
+        "actor_sid": event.actor_sid,
+        "method": event.method,
+        "route": event.route,
+        "resource_sid": event.resource_sid,
+        "fields": event.fields,
+        "source_ip_address": event.source or None if shows_source else None,
+        "outcome": event.outcome,
+        "status": event.status,
+    }
+
+
+def _offset(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= 18):  # noqa: PLR2004 - digits of an offset
+        raise refused(Code.BAD_PAGINATION, "PageToken is not one that came with a page of this list")
+    return int(text)
+
+
+def _time(given: Parameters, name: str) -> int | None:
+    text = given.one(name)
+    try:
+        return None if text is None else max(to_ms(parse_rfc3339(text)), 0)
+    except (ValueError, OverflowError):
+        raise RefusedError(f"{name} must be a time such as 2026-03-29T04:00:00Z") from None

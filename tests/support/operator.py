@@ -1,0 +1,73 @@
+"""An API with an operator, and what they and Twilio's client for accounts say to it."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+from pydantic import SecretStr
+from twilio.rest import Client
+
+from eventstreams.settings import Settings
+from tests.support.api import Api, serving
+from tests.support.installation import Installation
+
+OPERATOR_TOKEN = "token-of-the-operator"
+
+
+def client_of(url: str, sid: str, secret: str, *, account_sid: str | None = None) -> Client:
+    """Twilio's client for the API at ``url``: events, accounts and keys."""
+    client = Client(sid, secret, account_sid)
+    for domain in (client.events, client.api, client.accounts, client.iam):
+        domain.base_url = url
+    return client
+
+
+def with_operator(settings: Settings) -> Settings:
+    return settings.model_copy(update={"operator_token": SecretStr(OPERATOR_TOKEN)})
+
+
+@asynccontextmanager
+async def operated(settings: Settings) -> AsyncIterator[Api]:
+    """An API whose operator's API is on, and an account."""
+    settings = with_operator(settings)
+    async with Installation(settings) as house, serving(settings) as url:
+        yield Api(house, url)
+
+
+class Asker:
+    """Asks with the same credentials again and again."""
+
+    def __init__(self, url: str, user: str, password: str, *, headers: Mapping[str, str] | None = None) -> None:
+        self._url = url
+        self._headers = {"Authorization": aiohttp.encode_basic_auth(user, password), **(headers or {})}
+
+    async def ask(self, method: str, path: str, **fields: str) -> tuple[int, Any]:
+        """Status and JSON (None where there is no body); ``fields`` in a form, or of a GET in the query."""
+        query, form = (fields, None) if method == "GET" else (None, fields)
+        url = path if path.startswith("http") else f"{self._url}{path}"
+        async with (
+            aiohttp.ClientSession() as session,
+            session.request(method, url, params=query, data=form or None, headers=self._headers) as answer,
+        ):
+            return answer.status, (await answer.json() if answer.content_length else None)
+
+    async def made(self, path: str, **fields: str) -> Any:
+        """The JSON of what a POST made."""
+        status, told = await self.ask("POST", path, **fields)
+        assert status in {200, 201}, told
+        return told
+
+    async def all(self, path: str, key: str, **query: str) -> list[Any]:
+        """Every item of a list, over all its pages."""
+        status, told = await self.ask("GET", path, **query)
+        assert status == 200, told
+        found = list(told[key])
+        while following := told["meta"]["next_page_url"]:
+            _, told = await self.ask("GET", following)
+            found += told[key]
+        return found
+
+
+def operator_of(api: Api) -> Asker:
+    return Asker(api.url, "operator", OPERATOR_TOKEN)
