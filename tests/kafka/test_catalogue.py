@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 from jsonschema import Draft202012Validator
 
+from eventstreams.catalog import EventTypeStatus
 from eventstreams.events import Event
 from eventstreams.schema_documents import read_example
 from eventstreams.settings import Settings
@@ -68,7 +69,8 @@ async def validate(api: Api, event: Mapping[str, object]) -> None:
     schema_id, version = str(event["dataschema"]).rsplit("/", 2)[1:]
     status, _, document = await ask(api, f"/schemas/{schema_id}/{version}")
     assert status == 200
-    assert document["$id"] == event["dataschema"]
+    # The reference's test event names a file.
+    assert document["$id"] == str(event["dataschema"]).removesuffix(".json")
     Draft202012Validator(document).validate(event["data"])
 
 
@@ -89,9 +91,13 @@ async def test_every_event_type_is_delivered_and_fits_its_document(api: Api) -> 
             outcomes = await publisher.publish_many(events)
 
         assert [each for each in outcomes if not isinstance(each, Accepted)] == []
-        await receiver.wait_for(lambda: len(receiver.accepted) == len(events), timeout_s=60)
+        # Nobody gets a type that is discontinued, not even who subscribed before it was.
+        ended = {each.name for each in catalog.types.values() if each.status is EventTypeStatus.DISCONTINUED}
+        living = [event for event in events if event.type not in ended]
+        assert len(living) < len(events)
+        await receiver.wait_for(lambda: len(receiver.accepted) == len(living), timeout_s=60)
     arrived = [event for request in receiver.received for event in request.events]
-    assert {str(event["type"]) for event in arrived} == {event.type for event in events}
+    assert {str(event["type"]) for event in arrived} == {event.type for event in living}
     for event in arrived:
         await validate(api, event)
 

@@ -201,7 +201,8 @@ async def test_bodies_of_any_size_are_refused_in_little_memory(alone: Alone) -> 
         return_exceptions=True,
     )
 
-    assert [each for each in sent if each != 413 and not isinstance(each, aiohttp.ClientError)] == []
+    # 408 where the machine has so much to do that a body takes its whole time.
+    assert [each for each in sent if each not in {413, 408} and not isinstance(each, aiohttp.ClientError)] == []
     assert alone.peak_mib() - before < 160  # of ten clients: buffers, bodies of up to 2 MiB, and what unpacking takes
     assert await alone.post(gzip.compress(EVENT), **{"Content-Encoding": "gzip"}) == 202
 

@@ -43,9 +43,10 @@ async def test_a_broker_that_is_killed_and_comes_back_loses_no_event(stream: Str
     await asyncio.to_thread(stream.up.kill, "kafka")
 
     await stream.all_delivered(await publishing)
-    # The roles wait for it; to lose them as well would be a fault of ours (a client has crashed here before).
-    ended = [line for line in stream.up.text.splitlines() if " ended (" in line and "SIGKILL" not in line]
-    assert ended == []
+    # The roles wait for it; to lose them as well would be a fault of ours (a client has crashed here before). One that
+    # was just starting, after the test before, may give up after its time to wait for a broker (4) and start again.
+    ended = [line for line in stream.up.text.splitlines() if " ended (" in line]
+    assert [line for line in ended if "SIGKILL" not in line and "(exit code 4)" not in line] == []
 
 
 async def test_events_wait_for_a_receiver_that_is_away(stream: Stream, tmp_path: Path) -> None:
