@@ -64,7 +64,7 @@ class Prepared:
         await self.make_topics()
         if with_events:
             for number, (key, value, headers) in enumerate(stream(self.case)):
-                producer.produce(self.names.events, value, key, headers=headers)
+                producer.produce(self.names.events, value, key, headers=list(headers))
                 if number % 20_000 == 0:
                     producer.flush()
             producer.flush()

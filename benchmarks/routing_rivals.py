@@ -5,7 +5,6 @@ headers, looking up routes, writing headers of its own, a question to the contro
 """
 
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Self
@@ -63,8 +62,9 @@ def bare(plan: RivalPlan) -> None:
     )
     failed: list[KafkaError] = []
 
-    def on_delivery(error: KafkaError, _: Message) -> None:
-        failed.append(error)
+    def on_delivery(error: KafkaError | None, _: Message) -> None:
+        if error is not None:
+            failed.append(error)
 
     targets, produce = plan.targets(), producer.produce
     count, waiting = len(targets), 0
@@ -100,7 +100,7 @@ def stock_faust(plan: RivalPlan) -> None:
         topic_allow_declare=False,
         consumer_auto_offset_reset="earliest",
         producer_acks=-1,
-        datadir=f"/tmp/{plan.group}",  # noqa: S108 - Faust wants a folder and writes nothing without tables
+        datadir=f"/tmp/{plan.group}",  # Faust wants a folder, and writes nothing without tables
     )
     targets = [
         [app.topic(name, key_type=bytes, value_type=bytes, value_serializer="raw") for name in names]
@@ -123,5 +123,4 @@ def stock_faust(plan: RivalPlan) -> None:
 _RIVALS: Final[dict[str, Callable[[RivalPlan], None]]] = {"bare": bare, "faust": stock_faust}
 
 if __name__ == "__main__":
-    time.sleep(0)
     _RIVALS[sys.argv[1]](RivalPlan.from_json(sys.argv[2]))

@@ -23,7 +23,7 @@ from router.transport import RunConsumer, RunSchema, RunTransport
 from router.unreadable import read_over
 
 _WINDOW: Final = 16  # runs handed to the lane and not acknowledged; bounds memory and what a crash repeats
-_MAX_RUN: Final = 2000  # records a fetch may bring of one partition
+_MAX_RUN: Final = 4000  # records a fetch may bring of one partition
 _BUFFERED_RUNS: Final = 8
 
 
