@@ -32,8 +32,9 @@ check: setup ## Format, lint, types, imports, catalogue, what is generated, lock
 	@$(BIN)/python -m tools.lock --check
 	@echo "all checks passed"
 
-bench: setup ## Measure codec, matcher and worker loop on this machine
+bench: setup ## Measure codec, matcher, worker loop and router on this machine
 	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks.router
 
 docs: setup ## Write what is generated: pages from the code, typed producers from the catalogue
 	@$(BIN)/python -m tools.reference

@@ -61,7 +61,7 @@ class Found:
 async def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.router", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small sizes, one round: its figures say nothing")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--case", action="append", help="only cases whose name starts so; also: latency")
     given = parser.parse_args()
     cases = [each for each in _CASES if not given.case or any(each.name.startswith(name) for name in given.case)]

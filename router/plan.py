@@ -54,7 +54,9 @@ class Planner:
         self._filtering = filtering
         self._event_types = event_types
         self._dead_topic = dead_topic
-        self._marks: dict[tuple[str, int, str | None], Headers] = {}  # of the copies of events that were accepted at that time
+        self._marks: dict[
+            tuple[str, int, str | None], Headers
+        ] = {}  # of the copies of events that were accepted at that time
         self._marks_at = -1
 
     def plan(self, record: SourceRecord) -> list[Copy]:
