@@ -1,6 +1,5 @@
 """Router processes of an installation, a flood of events for them, and a tally of the copies that they make."""
 
-import os
 import random
 import subprocess
 import sys
@@ -118,7 +117,7 @@ class Flood:
                 self._producer.produce(
                     self._topic,
                     self._value,
-                    b"key %d" % random.randrange(1000),  # noqa: S311 - no secret
+                    b"key %d" % random.randrange(1000),
                     headers=headers,
                     partition=partition,
                     on_delivery=self._on_delivery,
