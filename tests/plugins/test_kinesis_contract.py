@@ -1,4 +1,4 @@
-"""The Kinesis plugin keeps the contract of all sinks, towards moto's server, a process that keeps streams as AWS does."""
+"""The Kinesis plugin keeps the contract of all sinks, towards moto's server: a process that keeps streams."""
 
 import asyncio
 import uuid
@@ -14,7 +14,7 @@ from typing_extensions import override
 from eventstreams.testing import Ability, Arrival, Destination, SinkContract
 from sink_workers.plugins.kinesis.aws import AccessKey
 from sink_workers.plugins.kinesis.request import MAX_RECORD_BYTES
-from tests.support.kinesis import OWN_KEY, ROLE, Stream, environ, error, stream_behind_gate
+from tests.support.kinesis import ROLE, Stream, environ, error, stream_behind_gate
 
 
 class KinesisStream(Destination):
@@ -26,11 +26,7 @@ class KinesisStream(Destination):
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
         self.config = {"arn": stream.arn, "role_arn": ROLE, "external_id": stream.external_id}
-
-    @property
-    def signing_tokens(self) -> Sequence[str]:  # type: ignore[override]
-        """What nobody may see of the keys that the role gave so far."""
-        return ["signing-token", OWN_KEY.secret, *(each for key in self.stream.keys.values() for each in key.secrets)]
+        self.secrets = stream.secrets
 
     @override
     async def arrived(self) -> Sequence[Arrival]:
@@ -82,7 +78,7 @@ class KinesisStreamOfUser(KinesisStream):
     def _use(self, key: AccessKey) -> None:
         self.stream.keys = {key.id: key}
         self.config = {"arn": self.stream.arn, "access_key_id": key.id, "secret_access_key": key.secret}
-        self.secrets = [key.secret]
+        self.secrets = [*self.stream.secrets, key.secret]
 
     @override
     async def rotate(self) -> None:

@@ -83,6 +83,7 @@ class Stream:
         reached: Set by each call of Kinesis.
         life: Of the keys of the role; None: as long as moto says.
         calls: Each call so far, by its name.
+        secrets: What nobody may see of the worker's own key, and of those that the role gave so far.
         puts: The event ids of each ``PutRecords`` that was let in, and of those the throttled ones.
     """
 
@@ -98,6 +99,7 @@ class Stream:
     reached: asyncio.Event = field(default_factory=asyncio.Event)
     life: timedelta | None = None
     calls: list[str] = field(default_factory=list)
+    secrets: list[str] = field(default_factory=lambda: [OWN_KEY.secret])
     puts: list[tuple[Sequence[str], Sequence[str]]] = field(default_factory=list)
 
     @property
@@ -186,6 +188,7 @@ class Stream:
         names = ("AccessKeyId", "SecretAccessKey", "SessionToken")
         key = AccessKey(*(root.findtext(f".//{_STS}{name}") or "" for name in names))
         self.keys[key.id] = key
+        self.secrets += key.secrets
         if self.life is None:
             return answer
         end = f"<Expiration>{datetime.now(UTC) + self.life:%Y-%m-%dT%H:%M:%S.%fZ}<".encode()
