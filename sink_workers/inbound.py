@@ -55,4 +55,5 @@ def read_event(
         subject=envelope.subject,
         partition_key=envelope.partition_key,
         attempt=waybill.attempt,
+        identity_fields=codec.identities(envelope.dataschema, version),
     )
