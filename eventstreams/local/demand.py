@@ -1,7 +1,7 @@
 """Which sink types are in use: ``eventstreams up`` starts the worker of a type with the first sink of that type."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from eventstreams.control.feed import ControlFeed
 from eventstreams.control.records import SinkRecord
@@ -9,7 +9,7 @@ from eventstreams.control.snapshot import Change
 from eventstreams.settings import Settings
 
 
-async def sink_types_in_use(settings: Settings) -> AsyncIterator[str]:
+async def sink_types_in_use(settings: Settings) -> AsyncGenerator[str, None]:
     """Each sink type once, as soon as there is a sink of it; without end.
 
     Raises:

@@ -6,7 +6,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -197,16 +197,17 @@ async def _start_later(installation: _Installation, supervisor: Supervisor, kafk
     """Start the worker of each sink type with the first sink of that type. Never returns."""
     plugins = load_plugins()
     settings = installation.settings.model_copy(update={"kafka": kafka})
-    async for sink_type in sink_types_in_use(settings):
-        role = LATER.get(sink_type)
-        if role is None:
-            continue
-        for module, requirement in lacking(plugins[sink_type]).items():
-            installation.say(f"{role.name} cannot run: it needs {module}: pip install '{requirement}'")
-            break
-        else:
-            await supervisor.start(installation.program(role, kafka, replicas))
-            installation.say(f"{role.name} started: there is a sink of its type now")
+    async with aclosing(sink_types_in_use(settings)) as sink_types:
+        async for sink_type in sink_types:
+            role = LATER.get(sink_type)
+            if role is None:
+                continue
+            for module, requirement in lacking(plugins[sink_type]).items():
+                installation.say(f"{role.name} cannot run: it needs {module}: pip install '{requirement}'")
+                break
+            else:
+                await supervisor.start(installation.program(role, kafka, replicas))
+                installation.say(f"{role.name} started: there is a sink of its type now")
 
 
 async def _watch(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
 from sink_workers.plugins.webhook.client import HttpRequest
@@ -75,7 +75,7 @@ def _own_key() -> AccessKey | None:
         if found is None:
             return None
         key = found.get_frozen_credentials()
-    except BotoCoreError:
+    except (BotoCoreError, ClientError):
         return None
     return (
         None
