@@ -6,7 +6,7 @@ from eventstreams.sinks import Capabilities, Sink, SinkContext, SinkPlugin
 from sink_workers.plugins.kinesis.config import KinesisConfig, public
 from sink_workers.plugins.kinesis.request import MAX_KEY_CHARACTERS, MAX_RECORDS, MAX_REQUEST_BYTES
 
-_MAX_IN_FLIGHT: Final = 16
+_MAX_IN_FLIGHT: Final = 8  # 13,000 events/s where a request takes 300 ms; more would only run into a shard's limit
 _LINGER_S: Final = 0.1
 _KEY_BYTES: Final = 4 * MAX_KEY_CHARACTERS  # of UTF-8, at most
 _HUNG_S: Final = 43.0  # above four exchanges of 10 s: a role, records, and both again with another key
