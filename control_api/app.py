@@ -12,6 +12,7 @@ from control_api import (
     filter_previews,
     filters,
     retry_schedule,
+    samples,
     schema_documents,
     signing,
     sink_health,
@@ -80,6 +81,7 @@ def make_app(
         ]
     )
     app.add_routes([web.get(retry_schedule.PATH, retry_schedule.fetch), web.get(sink_health.PATH, sink_health.fetch)])
+    app.add_routes([web.post(samples.PATH, samples.create)])
     app.add_routes([web.post(filter_previews.PATH, filter_previews.create)])
     app.add_routes([web.get(signing.PATH, signing.fetch), web.post(signing.PATH, signing.rotate)])
     app.add_routes(
