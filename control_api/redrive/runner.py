@@ -168,7 +168,7 @@ class JobRunner:
         await self._parts.control.catch_up()
         found = (self._parts.control.snapshot.subscriptions.get(Topics.subscription_of(topic)) for topic in wanted)
         specs = [
-            self._topics.subscription_spec(each.sink_type, each.sid)
+            self._topics.subscription_spec(each.sink_type, each.sid, partitions=each.partitions)
             for each in found
             if each is not None and each.state is SubscriptionState.ACTIVE
         ]
