@@ -15,7 +15,7 @@ from aiohttp import web
 from control_api import retries, sinks, subscriptions
 from control_api.answers import json_answer
 from control_api.filters import filter_in, with_filter
-from control_api.forms import Form, boolean, read_form
+from control_api.forms import Form, boolean, read_form_or_json
 from control_api.plane import PLANE, ControlPlane
 from control_api.redrive.desk import DESK
 from eventstreams.control.records import SinkRecord, Subscription, Throttle
@@ -39,7 +39,7 @@ async def fetch_sink(request: web.Request) -> web.Response:
 
 async def update_sink(request: web.Request) -> web.Response:
     """Change ``Paused``, ``RateLimit`` or ``Throttle``; what is not named stays. In effect within seconds."""
-    plane, form = request.app[PLANE], await read_form(request)
+    plane, form = request.app[PLANE], await read_form_or_json(request)
     paused = _given(form, "Paused", partial(boolean, "Paused"))
     rate_limit = _given(form, "RateLimit", _rate)
     throttle = _given(form, "Throttle", _throttle)
@@ -69,10 +69,10 @@ async def update_subscription(request: web.Request) -> web.Response:
     A ttl counts for events accepted from now on, a filter for events that are routed from now on, retries for
     attempts that fail from now on. The topic has its partitions before it is said to have them.
     """
-    plane, form = request.app[PLANE], await read_form(request)
+    plane, form = request.app[PLANE], await read_form_or_json(request)
     paused = _given(form, "Paused", partial(boolean, "Paused"))
     ttl_ms = _given(form, "Ttl", lambda text: _ttl_ms(text, plane.ttl))
-    delays = _given(form, "RetryDelays", lambda text: retries.delays_ms(text, plane.ttl))
+    delays = _given_all(form, "RetryDelays", lambda text: retries.delays_ms(text, plane.ttl))
     attempts = _given(form, "MaxAttempts", retries.max_attempts)
     partitions = _given(form, "Partitions", _partitions)
     text = filter_in(form)
@@ -140,6 +140,12 @@ def _given(form: Form, name: str, read: Callable[[str], T]) -> tuple[T] | None:
     """The value of ``name`` in a tuple, since it may be None; None where it is not in the form."""
     values = form.all(name)
     return (read(values[-1].strip()),) if values else None
+
+
+def _given_all(form: Form, name: str, read: Callable[[str], T]) -> tuple[T] | None:
+    """As ``_given``, of a list that may come as a repeated field or in one text with commas."""
+    values = form.all(name)
+    return (read(",".join(values).strip()),) if values else None
 
 
 def _refuse_others(form: Form, known: set[str]) -> None:

@@ -12,7 +12,7 @@ from aiohttp import web
 from control_api.answers import json_answer
 from control_api.delivery_log.answers import show_time
 from control_api.filters import CHECKER, check_filter, filter_in
-from control_api.forms import Form, read_form
+from control_api.forms import Form, read_form_or_json
 from control_api.plane import PLANE, ControlPlane
 from control_api.redrive.desk import DESK, Desk
 from control_api.subscribed_types import parse_types, subscribable
@@ -59,7 +59,7 @@ class _Preview:
 
 async def create(request: web.Request) -> web.Response:
     """Ask ``Filter`` of ``Event``, or of the account's events of late."""
-    form = await read_form(request)
+    form = await read_form_or_json(request)
     if others := sorted({name for name, _ in form.fields} - _KNOWN):
         raise RefusedError(f"{others[0][:100]} is no parameter here: there are {', '.join(sorted(_KNOWN))}")
     form.required("Filter")

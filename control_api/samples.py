@@ -8,7 +8,7 @@ from aiohttp import web
 
 from control_api import attempts, events, sinks
 from control_api.answers import json_answer
-from control_api.forms import read_form
+from control_api.forms import read_form_or_json
 from control_api.plane import PLANE
 from control_api.schema_documents import DOCUMENTS
 from control_api.sink_tests import TESTER
@@ -26,7 +26,7 @@ async def create(request: web.Request) -> web.Response:
 
     It takes the way of a test event, so it tells as much of the sink; it does not make the sink active.
     """
-    plane, form = request.app[PLANE], await read_form(request)
+    plane, form = request.app[PLANE], await read_form_or_json(request)
     name, wanted = form.required("Type"), version_in(form)
     sink = sinks.find(request)
     subscribed = subscribable(name, wanted, plane.catalog, sink_type=sink.sink_type)

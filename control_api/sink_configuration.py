@@ -15,7 +15,7 @@ from aiohttp import web
 from control_api import sinks
 from control_api.answers import json_answer, timestamp
 from control_api.codes import Code, refused
-from control_api.forms import read_form
+from control_api.forms import read_form_or_json
 from control_api.kept_secrets import keep_secrets, places
 from control_api.plane import PLANE, ControlPlane
 from eventstreams.control.records import SinkRecord, SinkStatus
@@ -36,7 +36,7 @@ async def update(request: web.Request) -> web.Response:
 
     Deliveries under way end as they began; the next ones, those of events that wait among them, are made as it says.
     """
-    plane, form = request.app[PLANE], await read_form(request)
+    plane, form = request.app[PLANE], await read_form_or_json(request)
     given = sinks.configuration_in(form.required("SinkConfiguration"), "updated")
     async with plane.writing:
         sink = sinks.find(request)

@@ -242,3 +242,22 @@ async def test_raising_the_partitions_loses_and_doubles_nothing(api: Api) -> Non
             await receiver.wait_for(lambda: len(receiver.accepted) >= numbers, timeout_s=60)  # noqa: B023
             spread = sum(each.records > 0 for each in await api.house.admin.ranges([topic]))
     assert receiver.accepted == Counter({f"EZ{number}": 1 for number in range(numbers)})
+
+
+async def test_json_is_taken_as_well_as_a_form(api: Api) -> None:
+    sink = await api.sink()
+    subscription = await api.subscription(sink.sid, SENT)
+    path = f"/v1/Subscriptions/{subscription.sid}/Delivery"
+    wanted = b'{"Paused": true, "Ttl": "90s", "RetryDelays": ["10s", "1m"], "MaxAttempts": 5}'
+
+    status, told = await raw(api, "POST", path, data=wanted, content_type="application/json")
+    _, usual = await raw(api, "POST", path, data=b'{"RetryDelays": null, "Ttl": null}', content_type="application/json")
+
+    assert (status, told["paused"], told["ttl"], told["retry_delays"], told["max_attempts"]) == (
+        200,
+        True,
+        90.0,
+        [10.0, 60.0],
+        5,
+    )
+    assert (usual["retry_delays"], usual["ttl"], usual["paused"]) == ([0.2, 1.0], 14_400.0, True)

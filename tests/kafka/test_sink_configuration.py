@@ -90,6 +90,17 @@ async def test_secrets_that_are_not_given_stay_as_they_were(api: Api) -> None:
     assert receiver.received[0].headers["X-Key"] == KEY["X-Key"]
 
 
+async def test_a_configuration_can_be_given_as_json_in_json(api: Api) -> None:
+    sink = await api.sink()
+    body = orjson.dumps({"SinkConfiguration": {"destination": "https://hooks.example.com/b", "method": "GET"}})
+
+    status, told = await raw(
+        api, "POST", f"/v1/Sinks/{sink.sid}/Configuration", data=body, content_type="application/json"
+    )
+
+    assert (status, told["sink_configuration"]["method"]) == (200, "get")
+
+
 async def test_a_new_signing_secret_is_made_where_it_is_asked_for(api: Api) -> None:
     sink = await api.sink()
 
