@@ -188,6 +188,7 @@ class JobRunner:
             subscriptions=lambda: parts.control.snapshot.subscriptions,
             default_ttl_ms=int(parts.settings.ttl.total_seconds() * 1000),
             codec=parts.codec,
+            accounts_for=parts.control.snapshot.accounts_for,
         )
         return JobRun(
             sid,
