@@ -26,7 +26,6 @@ SINK_PATH: Final = f"{sinks.PATH}/{{sid}}/Delivery"
 SUBSCRIPTION_PATH: Final = f"{subscriptions.PATH}/{{sid}}/Delivery"
 _LEAST_RATE: Final = 0.001  # an event in a quarter of an hour: less is a pause
 _MOST_RATE: Final = 1_000_000.0
-_MOST_PARTITIONS: Final = 64  # more than workers of one type have cores; each is a lane there, and files at the broker
 _LEAST_TTL: Final = timedelta(seconds=1)
 
 T = TypeVar("T")
@@ -74,7 +73,8 @@ async def update_subscription(request: web.Request) -> web.Response:
     ttl_ms = _given(form, "Ttl", lambda text: _ttl_ms(text, plane.ttl))
     delays = _given_all(form, "RetryDelays", lambda text: retries.delays_ms(text, plane.ttl))
     attempts = _given(form, "MaxAttempts", retries.max_attempts)
-    partitions = _given(form, "Partitions", _partitions)
+    most = request.app[DESK].settings.most_subscription_partitions
+    partitions = _given(form, "Partitions", lambda text: _partitions(text, most))
     text = filter_in(form)
     _refuse_others(form, {"Paused", "Ttl", "Filter", "RetryDelays", "MaxAttempts", "Partitions"})
     async with plane.writing:
@@ -169,10 +169,10 @@ def _rate(text: str) -> float | None:
     return rate
 
 
-def _partitions(text: str) -> int:
-    number = int(text) if text.isascii() and text.isdecimal() and len(text) <= len(str(_MOST_PARTITIONS)) else 0
-    if not 1 <= number <= _MOST_PARTITIONS:
-        raise RefusedError(f"Partitions must be an integer from 1 to {_MOST_PARTITIONS}")
+def _partitions(text: str, most: int) -> int:
+    number = int(text) if text.isascii() and text.isdecimal() and len(text) <= len(str(most)) else 0
+    if not 1 <= number <= most:
+        raise RefusedError(f"Partitions must be an integer from 1 to {most}")
     return number
 
 

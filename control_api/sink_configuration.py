@@ -11,6 +11,7 @@ from typing import Final
 
 import orjson
 from aiohttp import web
+from pydantic import BaseModel, ValidationError
 
 from control_api import sinks
 from control_api.answers import json_answer, timestamp
@@ -56,15 +57,15 @@ def _wanted(plugin: AnySinkPlugin, given: Mapping[str, object], stored: Mapping[
     Raises:
         RefusedError: the plugin does not take it; or it would send a secret that was not given to another place.
     """
-    before = plugin.config.model_validate(stored)
-    shown = plugin.public(before)
+    before = _read(plugin, stored)
+    shown = {} if before is None else plugin.public(before)
     kept = keep_secrets(given, shown=shown, stored=stored, model=plugin.config)
     note = _STAYS if kept.secrets else ""
     config = sinks.checked_configuration(kept.configuration, plugin, "updated", note=note)
     # Whoever may change a sink but never knew its secrets must not have them sent to himself.
     moved = places(plugin.public(config), plugin.config) - places(shown, plugin.config)
     if moved:
-        signing = set() if plugin.signing is None else _signing_keys(plugin, stored)
+        signing = set() if before is None else _signing_keys(plugin, before)
         leaving = [path for path in kept.secrets if path.partition(".")[0] not in signing]
         if leaving:
             raise refused(
@@ -75,13 +76,22 @@ def _wanted(plugin: AnySinkPlugin, given: Mapping[str, object], stored: Mapping[
     return sinks.stored_configuration(kept.configuration, config, plugin)
 
 
-def _signing_keys(plugin: AnySinkPlugin, stored: Mapping[str, object]) -> set[str]:
+def _read(plugin: AnySinkPlugin, stored: Mapping[str, object]) -> BaseModel | None:
+    """The configuration so far; None where this release of the plugin does not take it any more."""
+    try:
+        return plugin.config.model_validate(stored)
+    except ValidationError:
+        return None
+
+
+def _signing_keys(plugin: AnySinkPlugin, config: BaseModel) -> set[str]:
     """Where signing secrets stand: they are never sent, so a destination learns nothing from them."""
-    assert plugin.signing is not None
-    config = plugin.config.model_validate(stored)
-    if plugin.signing.show(config) is None:
+    if plugin.signing is None or plugin.signing.show(config) is None:
         return set()
-    return set(plugin.signing.rotate(config, datetime.now(UTC), timedelta()))
+    try:
+        return set(plugin.signing.rotate(config, datetime.now(UTC), timedelta()))
+    except ValueError:  # not now: they are taken for such as are sent
+        return set()
 
 
 def _to_be_validated(plane: ControlPlane, request: web.Request, sink: SinkRecord) -> SinkRecord:

@@ -100,9 +100,9 @@ async def test_a_subscription_is_paused_and_shortened(api: Api) -> None:
         ("Subscriptions", {"MaxAttempts": "0"}, "MaxAttempts must be an integer from 1"),
         ("Subscriptions", {"MaxAttempts": "٣"}, "MaxAttempts must be an integer from 1"),
         ("Subscriptions", {"MaxAttempts": "1001"}, "MaxAttempts must be an integer from 1"),
-        ("Subscriptions", {"Partitions": "0"}, "Partitions must be an integer from 1 to 64"),
-        ("Subscriptions", {"Partitions": "65"}, "Partitions must be an integer from 1 to 64"),
-        ("Subscriptions", {"Partitions": ""}, "Partitions must be an integer from 1 to 64"),
+        ("Subscriptions", {"Partitions": "0"}, "Partitions must be an integer from 1 to 16"),
+        ("Subscriptions", {"Partitions": "17"}, "Partitions must be an integer from 1 to 16"),
+        ("Subscriptions", {"Partitions": ""}, "Partitions must be an integer from 1 to 16"),
     ],
 )
 async def test_what_makes_no_sense_is_refused_with_what_would(
