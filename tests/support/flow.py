@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
@@ -18,6 +19,8 @@ from eventstreams.topics import Topics
 from tests.support.events import message_event
 
 RATE: Final = 10_000  # a second, where the machine takes so many
+MOST: Final = 100_000  # ten seconds of it, or as long as a busy machine takes; then a trickle, until it is stopped
+_TRICKLE: Final = 2_000
 _KEYS: Final = 500  # calls or messages that the events speak of
 _TURN: Final = 200
 _ACKED_S: Final = 120.0
@@ -44,6 +47,7 @@ class Flow:
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._sent = 0
+        self._tag = uuid.uuid4().hex[:8]  # no other flow's events have these ids
         self.accepted: dict[str, int] = {}
         self.failed: list[str] = []
         self.seconds = 0.0
@@ -73,7 +77,8 @@ class Flow:
             for number in range(_TURN):
                 self._send(number % len(self._made))
             sent += _TURN
-            while (early_s := began + sent / RATE - time.monotonic()) > 0 and not self._stopping.is_set():
+            due_s = sent / RATE if sent < MOST else MOST / RATE + (sent - MOST) / _TRICKLE
+            while (early_s := began + due_s - time.monotonic()) > 0 and not self._stopping.is_set():
                 self._producer.poll(early_s)  # returns with the first report
         self._producer.flush(_ACKED_S)
         self.seconds = time.monotonic() - began
@@ -86,7 +91,7 @@ class Flow:
             self._sent += 1
             number = self._sent
         value, headers = self._made[place]
-        id_ = f"EZ{place}-{number}"
+        id_ = f"EZ{place}-{self._tag}-{number}"
 
         def on_delivery(error: KafkaError | None, message: Message) -> None:
             at_ms = message.timestamp()[1]
