@@ -18,7 +18,7 @@ demo: setup ## Watch all of it at work: accepted, routed, delivered, retried, de
 test: setup ## All tests, against real Kafka brokers that they start
 	@$(BIN)/pytest --numprocesses 3 --dist loadfile
 
-proof: setup ## Tests that need minutes each: a silent broker, twenty kills in a million events
+proof: setup ## Tests that need minutes each: the API fuzzed at length; a silent broker, twenty kills in a million events
 	@$(BIN)/pytest -m proof -rP
 
 check: setup ## Format, lint, types, imports, catalogue, what is generated, lock file

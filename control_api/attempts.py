@@ -8,11 +8,13 @@ from aiohttp import web
 
 from control_api.answers import json_answer
 from control_api.codes import Code, refused
+from control_api.declared import Listed, Operation, choice, moment, sid, text
 from control_api.delivery_log.answers import asking, show_lag, show_time, utf8
 from control_api.delivery_log.store import EntryQuery, LoggedEntry, Mark
 from control_api.paging import Page, PageQuery, Position, envelope
 from control_api.plane import PLANE
 from eventstreams.attempts import EntryKind
+from eventstreams.client.models import Attempt, Lag
 from eventstreams.http import ACCOUNT, RefusedError
 from eventstreams.reasons import DeadReason, RetryReason
 from eventstreams.sids import SidKind, is_sid
@@ -136,3 +138,26 @@ def _mark(position: Position) -> Mark:
     if match is None or not 0 <= at_ms <= _LATEST_MS:
         raise refused(Code.BAD_PAGINATION, "PageToken is not one that came with a page of this list")
     return Mark(at_ms, *map(int, match.groups()))
+
+
+OPERATIONS: Final = (
+    Operation(
+        name="ListAttempt",
+        method="GET",
+        path=PATH,
+        handler=list_all,
+        group="Delivery log",
+        summary="List what was tried",
+        description="Newest first. Failures of the last hour are `Outcome=failed&After=…`.",
+        query=(
+            text("EventId", "Of this event."),
+            sid("SubscriptionSid", "Of this subscription.", SidKind.SUBSCRIPTION),
+            sid("SinkSid", "At this sink.", SidKind.SINK),
+            choice("Outcome", "That ended so; `failed`: in any way but delivered.", _CLOSED_SETS["Outcome"]),
+            choice("Reason", "For this reason.", dict.fromkeys(_CLOSED_SETS["Reason"])),
+            moment("After", "That began at this time or later."),
+            moment("Before", "That began sooner than this."),
+        ),
+        answer=Listed("attempts", Attempt, also={"lag": Lag}),
+    ),
+)

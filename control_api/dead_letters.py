@@ -6,12 +6,15 @@ from aiohttp import web
 
 from control_api.answers import json_answer, timestamp
 from control_api.codes import Code, refused
+from control_api.declared import Listed, One, Operation, text
 from control_api.paging import Page, PageQuery, envelope, mark_of
 from control_api.plane import PLANE
 from control_api.redrive.dead_letter import DeadLetter, Place
+from control_api.redrive.declared import of_names
 from control_api.redrive.desk import DESK, Cursor
 from control_api.redrive.parameters import FILTERS, Parameters
 from eventstreams import headers as names
+from eventstreams.client import jobs as models
 from eventstreams.codec import CodecProblem
 from eventstreams.http import ACCOUNT, not_found
 from eventstreams.sink_tests import TEST_EVENT
@@ -106,3 +109,29 @@ def _cursor(text: str) -> Cursor:
     if not all(offset.isascii() and offset.isdecimal() for _, _, offset in parts):
         raise refused(Code.BAD_PAGINATION, "PageToken is not one that came with a page of this list")
     return {sink_type: int(offset[:18]) for sink_type, _, offset in parts}
+
+
+_GROUP: Final = "Dead letters"
+OPERATIONS: Final = (
+    Operation(
+        name="ListDeadLetter",
+        method="GET",
+        path=PATH,
+        handler=list_all,
+        group=_GROUP,
+        summary="List dead letters",
+        description="Newest first, without what they hold.",
+        query=of_names(FILTERS),
+        answer=Listed("dead_letters", models.DeadLetter),
+    ),
+    Operation(
+        name="FetchDeadLetter",
+        method="GET",
+        path=f"{PATH}/{{id}}",
+        handler=fetch,
+        group=_GROUP,
+        summary="Fetch a dead letter with what it holds",
+        names=(text("id", "Of a dead letter, such as `webhook.0.1234`."),),
+        answer=One(models.DeadLetterWithData),
+    ),
+)

@@ -14,10 +14,13 @@ from aiohttp import web
 
 from control_api import retries, sinks, subscriptions
 from control_api.answers import json_answer
+from control_api.codes import Code
+from control_api.declared import One, Operation, any_of, choice, flag, integer, refused_with, text
 from control_api.filters import filter_in, with_filter
 from control_api.forms import Form, boolean, read_form_or_json
 from control_api.plane import PLANE, ControlPlane
 from control_api.redrive.desk import DESK
+from eventstreams.client.models import SinkDelivery, SubscriptionDelivery
 from eventstreams.control.records import SinkRecord, Subscription, Throttle
 from eventstreams.durations import format_duration, parse_duration
 from eventstreams.http import RefusedError
@@ -195,3 +198,73 @@ def _ttl_ms(text: str, longest: timedelta) -> int | None:
             f"Ttl must be a time from 1s to {format_duration(longest)}, such as 30m or 1800, or empty for the longest"
         )
     return ttl // timedelta(milliseconds=1)
+
+
+_PAUSED: Final = flag("Paused", "Events wait, until their deadlines.")
+_RATE: Final = any_of(
+    "RateLimit",
+    "Events a second; empty: no limit.",
+    {"type": "number", "minimum": _LEAST_RATE, "maximum": _MOST_RATE},
+    {"const": ""},
+)
+_TTL: Final = text("Ttl", "How long an event is tried, such as `30m` or `1800`; empty: as long as can be.")
+_DELAYS: Final = text(
+    "RetryDelays",
+    "Longest wait after the first, second, … attempt, such as `5s,30s,2m`; empty: the installation's.",
+).often
+_ATTEMPTS: Final = any_of(
+    "MaxAttempts",
+    "How often an event is tried at most; empty: until its deadline.",
+    {"type": "integer", "minimum": 1},
+    {"const": ""},
+)
+_PARTITIONS: Final = integer("Partitions", "Of the subscription's topic: can only grow.", least=1)
+OPERATIONS: Final = (
+    Operation(
+        name="FetchSinkDelivery",
+        method="GET",
+        path=SINK_PATH,
+        handler=fetch_sink,
+        group=sinks.GROUP,
+        summary="Fetch how a sink is delivered to",
+        names=(sinks.SID,),
+        answer=One(SinkDelivery),
+        refusals=sinks.NO_SID,
+    ),
+    Operation(
+        name="UpdateSinkDelivery",
+        method="POST",
+        path=SINK_PATH,
+        handler=update_sink,
+        group=sinks.GROUP,
+        summary="Pause a sink, limit its rate",
+        description="At least one is needed; what is not named stays. In effect within seconds.",
+        names=(sinks.SID,),
+        form=(_PAUSED, _RATE, choice("Throttle", "How a sink's own answers slow deliveries to it.", Throttle)),
+        answer=One(SinkDelivery),
+        refusals=sinks.NO_SID,
+    ),
+    Operation(
+        name="FetchSubscriptionDelivery",
+        method="GET",
+        path=SUBSCRIPTION_PATH,
+        handler=fetch_subscription,
+        group=subscriptions.GROUP,
+        summary="Fetch how a subscription is delivered",
+        names=(subscriptions.SID,),
+        answer=One(SubscriptionDelivery),
+    ),
+    Operation(
+        name="UpdateSubscriptionDelivery",
+        method="POST",
+        path=SUBSCRIPTION_PATH,
+        handler=update_subscription,
+        group=subscriptions.GROUP,
+        summary="Pause a subscription, filter it, shorten its time to live",
+        description="At least one is needed; what is not named stays.",
+        names=(subscriptions.SID,),
+        form=(_PAUSED, _TTL, subscriptions.FILTER, _DELAYS, _ATTEMPTS, _PARTITIONS),
+        answer=One(SubscriptionDelivery),
+        refusals=refused_with(Code.BAD_FILTER),
+    ),
+)

@@ -6,8 +6,10 @@ from typing import Final
 from aiohttp import web
 
 from control_api.answers import json_answer, list_answer
+from control_api.declared import Listed, One, Operation, text
 from control_api.plane import PLANE, ControlPlane
-from eventstreams.catalog import EventType
+from eventstreams import catalog
+from eventstreams.client.reference import EventType
 from eventstreams.http import not_found
 
 PATH: Final = "/v1/Types"
@@ -39,7 +41,7 @@ async def fetch(request: web.Request) -> web.Response:
     return json_answer(show(plane, request, found))
 
 
-def show(plane: ControlPlane, request: web.Request, event_type: EventType) -> dict[str, object]:
+def show(plane: ControlPlane, request: web.Request, event_type: catalog.EventType) -> dict[str, object]:
     """The event type as the API answers it."""
     return {
         "type": event_type.name,
@@ -57,3 +59,30 @@ def show(plane: ControlPlane, request: web.Request, event_type: EventType) -> di
 def show_day(day: date) -> str:
     """The start of ``day`` in the one form that the official clients read."""
     return f"{day:%Y-%m-%d}T00:00:00Z"
+
+
+TYPE: Final = text("type", "Name of an event type.")
+_GROUP: Final = "Event types"
+OPERATIONS: Final = (
+    Operation(
+        name="ListEventType",
+        method="GET",
+        path=PATH,
+        handler=list_all,
+        group=_GROUP,
+        summary="List event types",
+        description="By name.",
+        query=(text("SchemaId", "Those of this schema."),),
+        answer=Listed("types", EventType),
+    ),
+    Operation(
+        name="FetchEventType",
+        method="GET",
+        path=f"{PATH}/{{type}}",
+        handler=fetch,
+        group=_GROUP,
+        summary="Fetch an event type",
+        names=(TYPE,),
+        answer=One(EventType),
+    ),
+)

@@ -9,11 +9,13 @@ from aiohttp import web
 
 from control_api import attempts
 from control_api.answers import json_answer
+from control_api.declared import One, Operation, text
 from control_api.delivery_log.answers import asking, show_lag, show_time, utf8
 from control_api.delivery_log.desk import Found
 from control_api.delivery_log.store import Lag
 from control_api.delivery_log.whereabouts import Whereabouts
 from control_api.plane import PLANE
+from eventstreams.client.models import EventWhereabouts
 from eventstreams.http import ACCOUNT, RefusedError
 
 PATH: Final = "/v1/Events"
@@ -105,3 +107,18 @@ def _unknown(event_id: str, lag: Lag | None) -> RefusedError:
         status=HTTPStatus.NOT_FOUND,
         details={"lag": show_lag(lag), "read_until": None if lag is None else show_time(lag.read_until_ms)},
     )
+
+
+OPERATIONS: Final = (
+    Operation(
+        name="FetchEvent",
+        method="GET",
+        path=f"{PATH}/{{id}}",
+        handler=fetch,
+        group="Delivery log",
+        summary="Fetch where an event is",
+        description="For each subscription that it is for: where, why, and when it is tried next.",
+        names=(text("id", "Of an event."),),
+        answer=One(EventWhereabouts),
+    ),
+)

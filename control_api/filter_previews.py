@@ -9,7 +9,10 @@ from typing import Final
 import orjson
 from aiohttp import web
 
+from control_api import subscriptions
 from control_api.answers import json_answer
+from control_api.codes import Code
+from control_api.declared import One, Operation, integer, json_text, refused_with, sid
 from control_api.delivery_log.answers import show_time
 from control_api.filters import CHECKER, check_filter, filter_in
 from control_api.forms import Form, read_form_or_json
@@ -17,13 +20,15 @@ from control_api.plane import PLANE, ControlPlane
 from control_api.redrive.desk import DESK, Desk
 from control_api.subscribed_types import parse_types, subscribable
 from eventstreams import headers as names
+from eventstreams.client.models import FilterPreview
 from eventstreams.control.records import SubscribedType
 from eventstreams.errors import InvalidEventError
 from eventstreams.events import Event
 from eventstreams.filters import Answer, Filter, Reading, Verdict
 from eventstreams.headers import event_headers
-from eventstreams.http import ACCOUNT, RefusedError
+from eventstreams.http import ACCOUNT, ErrorCode, RefusedError
 from eventstreams.kafka.ranges import RangeReader
+from eventstreams.sids import SidKind
 from eventstreams.times import from_ms, parse_rfc3339
 
 PATH: Final = "/v1/FilterPreviews"
@@ -35,6 +40,16 @@ _SHOWN: Final = 20
 _MOST_SHOWN: Final = 100
 _SAMPLE: Final = 'an event is JSON such as {"type": "com.…", "data": {…}}'
 _TEXTS: Final = ("id", "source", "subject", "time")
+
+_EVENT: Final = {
+    "type": "object",
+    "properties": {
+        **{name: {"type": "string"} for name in ("type", "id", "source", "subject")},
+        "time": {"type": "string", "format": "date-time"},
+        "data": {"type": "object"},
+    },
+    "required": ["type", "data"],
+}
 
 
 @dataclass(slots=True)
@@ -205,3 +220,31 @@ def _sample(request: web.Request, form: Form) -> Event | None:
         subject=given.get("subject"),
         time=at,
     )
+
+
+OPERATIONS: Final = (
+    Operation(
+        name="CreateFilterPreview",
+        method="POST",
+        path=PATH,
+        handler=create,
+        group=subscriptions.GROUP,
+        summary="Preview a filter",
+        description="Of the account's latest events, or of a sample. Changes nothing.",
+        form=(
+            subscriptions.FILTER.needed,
+            subscriptions.TYPES,
+            sid("SubscriptionSid", "In place of types: those of this subscription.", SidKind.SUBSCRIPTION),
+            json_text("Event", "A sample.", _EVENT),
+            integer("Count", "How many events are shown.", least=1, most=_MOST_SHOWN, default=_SHOWN),
+        ),
+        answer=One(FilterPreview),
+        refusals=refused_with(
+            Code.BAD_FILTER,
+            Code.EVENT_TYPE_NOT_FOUND,
+            Code.SUBSCRIPTION_NOT_CREATED,
+            ErrorCode.CONFLICT,
+            ErrorCode.NOT_FOUND,
+        ),
+    ),
+)

@@ -13,10 +13,10 @@ from eventstreams.http import RefusedError, read_body
 
 MAX_BODY_BYTES: Final = 256 << 10  # 1,000 event types as JSON objects, percent-encoded, and a long description
 FORM: Final = "application/x-www-form-urlencoded"
-_JSON: Final = "application/json"
+JSON: Final = "application/json"
 _UNTOLD: Final = "application/octet-stream"  # what a body is whose request says nothing of it
 _ONLY_FORMS: Final = f"The body must be {FORM}"
-_FORM_OR_JSON: Final = f"The body must be {FORM} or {_JSON}"
+_FORM_OR_JSON: Final = f"The body must be {FORM} or {JSON}"
 _MAX_FIELDS: Final = 2000
 _TOO_MANY: Final = f"The body has more than {_MAX_FIELDS} fields"
 _BOOLEANS: Final = {"true": True, "false": False}
@@ -80,7 +80,7 @@ async def read_form(request: web.Request) -> Form:
     """
     body = await read_body(request)
     if request.content_type != FORM:
-        if body and request.content_type not in {_JSON, _UNTOLD}:
+        if body and request.content_type not in {JSON, _UNTOLD}:
             raise RefusedError(_ONLY_FORMS, status=HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
         return Form((), f": the body must be {FORM}, not {request.content_type}" if body else "")
     return _read_form(body)
@@ -100,7 +100,7 @@ async def read_form_or_json(request: web.Request) -> Form:
         return Form(())
     if request.content_type == FORM:
         return _read_form(body)
-    if request.content_type != _JSON:
+    if request.content_type != JSON:
         raise RefusedError(_FORM_OR_JSON, status=HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
     try:
         given = orjson.loads(body)

@@ -1,54 +1,65 @@
-"""The 22 operations of the reference: name, method, path, handler. ``docs/api.md`` describes them."""
+"""Every operation of the API. The document that it serves is made of this table."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
-from aiohttp import hdrs, web
-from aiohttp.typedefs import Handler
-
-from control_api import event_types, schemas, sink_tests, sinks, subscribed_events, subscriptions
-
-_SINK: Final = f"{sinks.PATH}/{{sid}}"
-_SUBSCRIPTION: Final = f"{subscriptions.PATH}/{{sid}}"
-_SUBSCRIBED_EVENT: Final = f"{subscribed_events.PATH}/{{type}}"
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One operation; ``name`` is the reference's ``operationId``."""
-
-    name: str
-    method: str
-    path: str
-    handler: Handler
-
-    def route(self) -> web.RouteDef:
-        make = {hdrs.METH_GET: web.get, hdrs.METH_POST: web.post, hdrs.METH_DELETE: web.delete}[self.method]
-        return make(self.path, self.handler)
-
-
-OPERATIONS: Final[Sequence[Operation]] = (
-    Operation("ListEventType", "GET", event_types.PATH, event_types.list_all),
-    Operation("FetchEventType", "GET", f"{event_types.PATH}/{{type}}", event_types.fetch),
-    Operation("FetchSchema", "GET", schemas.PATH, schemas.fetch),
-    Operation("ListSchemaVersion", "GET", schemas.VERSIONS_PATH, schemas.list_versions),
-    Operation("FetchSchemaVersion", "GET", f"{schemas.VERSIONS_PATH}/{{version}}", schemas.fetch_version),
-    Operation("CreateSink", "POST", sinks.PATH, sinks.create),
-    Operation("ListSink", "GET", sinks.PATH, sinks.list_all),
-    Operation("FetchSink", "GET", _SINK, sinks.fetch),
-    Operation("UpdateSink", "POST", _SINK, sinks.update),
-    Operation("DeleteSink", "DELETE", _SINK, sinks.delete),
-    Operation("CreateSinkTest", "POST", sink_tests.TEST_PATH, sink_tests.test),
-    Operation("CreateSinkValidate", "POST", sink_tests.VALIDATE_PATH, sink_tests.validate),
-    Operation("CreateSubscription", "POST", subscriptions.PATH, subscriptions.create),
-    Operation("ListSubscription", "GET", subscriptions.PATH, subscriptions.list_all),
-    Operation("FetchSubscription", "GET", _SUBSCRIPTION, subscriptions.fetch),
-    Operation("UpdateSubscription", "POST", _SUBSCRIPTION, subscriptions.update),
-    Operation("DeleteSubscription", "DELETE", _SUBSCRIPTION, subscriptions.delete),
-    Operation("ListSubscribedEvent", "GET", subscribed_events.PATH, subscribed_events.list_all),
-    Operation("CreateSubscribedEvent", "POST", subscribed_events.PATH, subscribed_events.create),
-    Operation("FetchSubscribedEvent", "GET", _SUBSCRIBED_EVENT, subscribed_events.fetch),
-    Operation("UpdateSubscribedEvent", "POST", _SUBSCRIBED_EVENT, subscribed_events.update),
-    Operation("DeleteSubscribedEvent", "DELETE", _SUBSCRIBED_EVENT, subscribed_events.delete),
+from control_api import (
+    attempts,
+    dead_letters,
+    delivery,
+    event_types,
+    events,
+    filter_previews,
+    redrive_operations,
+    retry_schedule,
+    samples,
+    schema_documents,
+    schemas,
+    signing,
+    sink_configuration,
+    sink_health,
+    sink_tests,
+    sinks,
+    subscribed_events,
+    subscriptions,
 )
+from control_api.accounts import keys, operator_operations, v2010
+from control_api.audit import events as audit_events
+from control_api.declared import Operation
+from control_api.openapi import routes as openapi
+from control_api.redrive.jobs import JobKind
+
+OPERATIONS: Final[Sequence[Operation]] = tuple(
+    each.form_only
+    for each in (
+        *event_types.OPERATIONS,
+        *schemas.OPERATIONS,
+        *sinks.OPERATIONS,
+        *sink_tests.OPERATIONS,
+        *subscriptions.OPERATIONS,
+        *subscribed_events.OPERATIONS,
+    )
+)
+"""The reference's 22. ``docs/api.md`` describes them."""
+
+EXTENSIONS: Final[Sequence[Operation]] = (
+    *delivery.OPERATIONS,
+    *retry_schedule.OPERATIONS,
+    *sink_health.OPERATIONS,
+    *samples.OPERATIONS,
+    *sink_configuration.OPERATIONS,
+    *signing.OPERATIONS,
+    *filter_previews.OPERATIONS,
+    *dead_letters.OPERATIONS,
+    *chain.from_iterable(redrive_operations.operations(kind) for kind in JobKind),
+    *attempts.OPERATIONS,
+    *events.OPERATIONS,
+    *schema_documents.OPERATIONS,
+    *keys.OPERATIONS,
+    *(each.form_only for each in v2010.OPERATIONS),
+    *operator_operations.OPERATIONS,
+    *audit_events.OPERATIONS,
+    *openapi.OPERATIONS,
+)
+ALL: Final = (*OPERATIONS, *EXTENSIONS)

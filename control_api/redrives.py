@@ -11,14 +11,15 @@ from control_api.answers import json_answer, list_answer, timestamp
 from control_api.forms import Form, read_form_or_json
 from control_api.plane import PLANE, ControlPlane
 from control_api.redrive.desk import DESK, Desk, Preview
-from control_api.redrive.jobs import Job, JobKind, JobStatus, Order, Progress
+from control_api.redrive.jobs import Job, JobKind, Order, Progress
 from control_api.redrive.parameters import REDRIVE, REPLAY, Parameters
-from control_api.redrive.selection import Selection, SkipReason
+from control_api.redrive.selection import Selection
+from eventstreams.client.values import JobStatus, SkipReason
 from eventstreams.http import ACCOUNT, RefusedError, not_found
 from eventstreams.sids import SidKind, new_sid
 
-_PATHS: Final = {JobKind.REDRIVE: "/v1/Redrives", JobKind.REPLAY: "/v1/Replays"}
-_KEYS: Final = {JobKind.REDRIVE: "redrives", JobKind.REPLAY: "replays"}
+PATHS: Final = {JobKind.REDRIVE: "/v1/Redrives", JobKind.REPLAY: "/v1/Replays"}
+KEYS: Final = {JobKind.REDRIVE: "redrives", JobKind.REPLAY: "replays"}
 _COPIED: Final = {JobKind.REDRIVE: "redriven", JobKind.REPLAY: "replayed"}
 _FAILED_CODE: Final = 93100  # the reference's "Replay failed"
 _MAX_UNFINISHED: Final = 10  # jobs of an account: they share eight places with everybody else's
@@ -31,16 +32,6 @@ class JobRoutes:
 
     def __init__(self, kind: JobKind) -> None:
         self._kind = kind
-
-    def routes(self) -> list[web.RouteDef]:
-        path = _PATHS[self._kind]
-        return [
-            web.post(f"{path}/Preview", self.preview),
-            web.post(path, self.create),
-            web.get(path, self.list_all),
-            web.get(f"{path}/{{sid}}", self.fetch),
-            web.post(f"{path}/{{sid}}", self.update),
-        ]
 
     async def preview(self, request: web.Request) -> web.Response:
         """What a job with the same parameters would do now. Changes nothing."""
@@ -73,7 +64,7 @@ class JobRoutes:
         return list_answer(
             request,
             jobs,
-            key=_KEYS[self._kind],
+            key=KEYS[self._kind],
             filters=filters,
             position=lambda job: job.position,
             show=lambda job: self._show(request, job),
@@ -149,7 +140,7 @@ class JobRoutes:
             "date_created": timestamp(order.created_ms),
             "date_started": None if progress is None else timestamp(progress.started_ms),
             "date_updated": timestamp(order.created_ms if progress is None else progress.updated_ms),
-            "url": request.app[PLANE].url(request, f"{_PATHS[self._kind]}/{order.sid}"),
+            "url": request.app[PLANE].url(request, f"{PATHS[self._kind]}/{order.sid}"),
         }
 
 

@@ -8,9 +8,10 @@ from typing import Final, TypeVar
 import click
 import orjson
 
-from control_api.redrive.jobs import FINISHED, JobStatus
 from control_api.redrive.pace import DEFAULT_RATE, MAX_RATE, MIN_RATE
-from control_api.remote import Answer, Fields, Remote, RemoteError
+from control_api.remote import Answer, Fields, Remote
+from eventstreams.client import ApiError
+from eventstreams.client.values import FINISHED, JobStatus
 from eventstreams.reasons import DeadReason
 from eventstreams.settings import Settings
 
@@ -78,7 +79,7 @@ async def _list(settings: Settings, url: str | None, fields: Fields, limit: int,
 
 async def _redrive(settings: Settings, url: str | None, fields: Fields, *, yes: bool) -> None:
     async with Remote(settings, url) as api:
-        preview = await api.post("/v1/Redrives/Preview", fields)
+        preview = await api.preview("/v1/Redrives/Preview", fields)
         click.echo(_told(preview))
         if not preview["selected"]:
             return
@@ -91,7 +92,7 @@ async def _redrive(settings: Settings, url: str | None, fields: Fields, *, yes: 
             job = await api.get(f"/v1/Redrives/{job['sid']}")
         click.echo(f"{job['status']}: {job['redriven']} redriven{_skipped(job)}")
         if job["status"] == JobStatus.FAILED:
-            raise RemoteError(str(job["error_message"]))
+            raise ApiError(str(job["error_message"]))
 
 
 def _chosen(options: dict[str, object]) -> Fields:

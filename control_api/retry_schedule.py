@@ -9,9 +9,11 @@ from aiohttp import web
 
 from control_api import subscriptions
 from control_api.answers import json_answer
+from control_api.declared import One, Operation
 from control_api.delivery_log.answers import show_time
 from control_api.plane import PLANE
 from control_api.redrive.desk import DESK
+from eventstreams.client.models import RetrySchedule
 
 PATH: Final = f"{subscriptions.PATH}/{{sid}}/RetrySchedule"
 _MOST_SHOWN: Final = 100  # with the default delays four hours take some twenty
@@ -81,3 +83,18 @@ async def fetch(request: web.Request) -> web.Response:
             "url": plane.url(request, f"{subscriptions.PATH}/{subscription.sid}/RetrySchedule"),
         }
     )
+
+
+OPERATIONS: Final = (
+    Operation(
+        name="FetchRetrySchedule",
+        method="GET",
+        path=PATH,
+        handler=fetch,
+        group=subscriptions.GROUP,
+        summary="Preview when an event would be tried",
+        description="Of an event that is accepted now and whose attempts all fail.",
+        names=(subscriptions.SID,),
+        answer=One(RetrySchedule),
+    ),
+)

@@ -8,14 +8,17 @@ from aiohttp import web
 
 from control_api import attempts, events, sinks
 from control_api.answers import json_answer
+from control_api.codes import Code
+from control_api.declared import One, Operation, integer, refused_with, text
 from control_api.forms import read_form_or_json
 from control_api.plane import PLANE
 from control_api.schema_documents import DOCUMENTS
 from control_api.sink_tests import TESTER
 from control_api.subscribed_events import version_in
 from control_api.subscribed_types import subscribable
+from eventstreams.client.models import Sample
 from eventstreams.errors import CatalogError
-from eventstreams.http import RefusedError
+from eventstreams.http import ErrorCode, RefusedError
 from eventstreams.sink_tests import sample_of
 
 PATH: Final = f"{sinks.PATH}/{{sid}}/Samples"
@@ -56,3 +59,27 @@ async def create(request: web.Request) -> web.Response:
         },
         status=HTTPStatus.CREATED,
     )
+
+
+OPERATIONS: Final = (
+    Operation(
+        name="CreateSample",
+        method="POST",
+        path=PATH,
+        handler=create,
+        group=sinks.GROUP,
+        summary="Send a sample event to a sink",
+        description="Of any type that can be subscribed to; its data is the example of its schema.",
+        names=(sinks.SID,),
+        form=(
+            text("Type", "Name of the event type.").needed,
+            integer("SchemaVersion", "Default: the newest.", least=1),
+        ),
+        answer=One(Sample),
+        statuses=(HTTPStatus.CREATED,),
+        refusals=(
+            *sinks.NO_SID,
+            *refused_with(Code.EVENT_TYPE_NOT_FOUND, Code.SUBSCRIPTION_NOT_CREATED, ErrorCode.CONFLICT),
+        ),
+    ),
+)

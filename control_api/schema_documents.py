@@ -9,6 +9,7 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
+from control_api.declared import Caller, Document, Operation, text
 from control_api.plane import PLANE
 from eventstreams.catalog import Catalog, SchemaVersion
 from eventstreams.http import RefusedError
@@ -50,3 +51,18 @@ def _wanted(catalog: Catalog, schema_id: str, number: str) -> SchemaVersion:
             status=HTTPStatus.NOT_FOUND,
         )
     return version
+
+
+OPERATIONS: Final = (
+    Operation(
+        name="FetchSchemaDocument",
+        method="GET",
+        path=PATH,
+        handler=fetch,
+        group="Schemas",
+        summary="Fetch a version of a schema as JSON Schema",
+        names=(text("id", "Of a schema."), text("version", "Its number, with or without `.json`.")),
+        answer=Document(MEDIA_TYPE),
+        caller=Caller.ANYBODY,
+    ),
+)

@@ -5,9 +5,11 @@ from typing import Final
 from aiohttp import web
 
 from control_api.answers import json_answer, list_answer
+from control_api.declared import Listed, One, Operation, integer, text
 from control_api.event_types import show_day
 from control_api.plane import PLANE, ControlPlane
 from eventstreams.catalog import Schema, SchemaVersion
+from eventstreams.client import reference as models
 from eventstreams.http import RefusedError, not_found
 
 PATH: Final = "/v1/Schemas/{id}"
@@ -71,3 +73,40 @@ def _find(request: web.Request) -> Schema:
 
 def _url(request: web.Request, schema_id: str) -> str:
     return request.app[PLANE].url(request, PATH.format(id=schema_id))
+
+
+_ID: Final = text("id", "Of a schema.")
+_GROUP: Final = "Schemas"
+OPERATIONS: Final = (
+    Operation(
+        name="FetchSchema",
+        method="GET",
+        path=PATH,
+        handler=fetch,
+        group=_GROUP,
+        summary="Fetch a schema",
+        names=(_ID,),
+        answer=One(models.Schema),
+    ),
+    Operation(
+        name="ListSchemaVersion",
+        method="GET",
+        path=VERSIONS_PATH,
+        handler=list_versions,
+        group=_GROUP,
+        summary="List the versions of a schema",
+        description="Oldest first.",
+        names=(_ID,),
+        answer=Listed("schema_versions", models.SchemaVersion),
+    ),
+    Operation(
+        name="FetchSchemaVersion",
+        method="GET",
+        path=f"{VERSIONS_PATH}/{{version}}",
+        handler=fetch_version,
+        group=_GROUP,
+        summary="Fetch a version of a schema",
+        names=(_ID, integer("version", "Its number.", least=1)),
+        answer=One(models.SchemaVersion),
+    ),
+)

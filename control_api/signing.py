@@ -13,10 +13,12 @@ from pydantic import BaseModel
 
 from control_api import sinks
 from control_api.answers import json_answer
+from control_api.declared import One, Operation, integer, refused_with
 from control_api.forms import Form, read_form_or_json
 from control_api.plane import PLANE, ControlPlane
+from eventstreams.client.models import SigningSecret
 from eventstreams.control.records import SinkRecord
-from eventstreams.http import RefusedError
+from eventstreams.http import ErrorCode, RefusedError
 from eventstreams.sinks import SigningSecrets
 
 PATH: Final = f"{sinks.PATH}/{{sid}}/SigningSecret"
@@ -91,3 +93,33 @@ def read_grace(form: Form) -> timedelta:
     if not _SECONDS.fullmatch(text) or int(text) > _MAX_GRACE_S:
         raise RefusedError(f"GraceSeconds must be a whole number from 0 to {_MAX_GRACE_S}")
     return timedelta(seconds=int(text))
+
+
+GRACE: Final = integer(
+    "GraceSeconds", "For how long the old one goes on to count beside it.", least=0, most=_MAX_GRACE_S, default=_GRACE_S
+)
+OPERATIONS: Final = (
+    Operation(
+        name="FetchSigningSecret",
+        method="GET",
+        path=PATH,
+        handler=fetch,
+        group=sinks.GROUP,
+        summary="Fetch what receivers check signatures with",
+        names=(sinks.SID,),
+        answer=One(SigningSecret),
+        refusals=sinks.NO_SID,
+    ),
+    Operation(
+        name="RotateSigningSecret",
+        method="POST",
+        path=PATH,
+        handler=rotate,
+        group=sinks.GROUP,
+        summary="Make another signing secret",
+        names=(sinks.SID,),
+        form=(GRACE,),
+        answer=One(SigningSecret),
+        refusals=(*sinks.NO_SID, *refused_with(ErrorCode.CONFLICT)),
+    ),
+)

@@ -16,11 +16,13 @@ from pydantic import BaseModel, ValidationError
 from control_api import sinks
 from control_api.answers import json_answer, timestamp
 from control_api.codes import Code, refused
+from control_api.declared import One, Operation, json_text, refused_with
 from control_api.forms import read_form_or_json
 from control_api.kept_secrets import keep_secrets, places
 from control_api.plane import PLANE, ControlPlane
+from eventstreams.client.models import SinkConfiguration
 from eventstreams.control.records import SinkRecord, SinkStatus
-from eventstreams.http import ACCOUNT, RefusedError
+from eventstreams.http import ACCOUNT, ErrorCode, RefusedError
 from eventstreams.sinks.contract import AnySinkPlugin
 
 PATH: Final = f"{sinks.PATH}/{{sid}}/Configuration"
@@ -128,3 +130,32 @@ def _show(request: web.Request, sink: SinkRecord) -> Mapping[str, object]:
         "date_updated": timestamp(sink.updated_ms),
         "url": plane.url(request, f"{sinks.PATH}/{sink.sid}/Configuration"),
     }
+
+
+OPERATIONS: Final = (
+    Operation(
+        name="FetchSinkConfiguration",
+        method="GET",
+        path=PATH,
+        handler=fetch,
+        group=sinks.GROUP,
+        summary="Fetch a sink's configuration",
+        description="Without its secrets.",
+        names=(sinks.SID,),
+        answer=One(SinkConfiguration),
+        refusals=sinks.NO_SID,
+    ),
+    Operation(
+        name="UpdateSinkConfiguration",
+        method="POST",
+        path=PATH,
+        handler=update,
+        group=sinks.GROUP,
+        summary="Change a sink's configuration",
+        description="Another one in its place; secrets that are not given stay. In effect within seconds.",
+        names=(sinks.SID,),
+        form=(json_text("SinkConfiguration", "As at its creation.", {"type": "object"}).needed,),
+        answer=One(SinkConfiguration),
+        refusals=(*sinks.NO_SID, *refused_with(Code.SINK_NOT_CREATED, Code.SINK_IN_USE, ErrorCode.CONFLICT)),
+    ),
+)

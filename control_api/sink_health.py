@@ -6,7 +6,6 @@ A sink's gate is in the memory of the workers. What the API says of it is what t
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from itertools import takewhile
 from typing import Final
 
@@ -14,12 +13,15 @@ from aiohttp import web
 
 from control_api import sinks
 from control_api.answers import json_answer
+from control_api.declared import One, Operation
 from control_api.delivery_log.answers import asking, show_lag, show_time
 from control_api.delivery_log.log import DeliveryLog
 from control_api.delivery_log.store import EntryQuery
 from control_api.plane import PLANE, ControlPlane
 from control_api.redrive.desk import DESK, Desk
 from eventstreams.attempts import Entry, EntryKind
+from eventstreams.client.models import SinkHealthReport
+from eventstreams.client.values import SinkHealth
 from eventstreams.control.records import SinkRecord, Subscription
 from eventstreams.headers import ACCEPTED_AT
 from eventstreams.kafka.committed import committed_offsets
@@ -32,20 +34,6 @@ _BROKEN: Final = 10  # failures in a row after which workers hold events back an
 _HEADS: Final = 10  # offsets in which the first waiting record must be: some are not records
 _READ_S: Final = 5.0
 _ATTEMPTS: Final = frozenset({EntryKind.DELIVERED, EntryKind.RETRY_LATER, EntryKind.REJECTED})
-
-
-class SinkHealth(StrEnum):
-    """How a sink is.
-
-    ``working``: it answered the last attempt, be it with a refusal of that event. ``failing``: it did not.
-    ``broken``: so often in a row that workers hold its events back. ``silent``: the log knows of no attempt.
-    """
-
-    PAUSED = "paused"
-    WORKING = "working"
-    FAILING = "failing"
-    BROKEN = "broken"
-    SILENT = "silent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,3 +200,19 @@ def _show_error(entry: Entry | None) -> Mapping[str, object] | None:
         "answer": entry.answer,
         "next_try_at": None if entry.next_at_ms == entry.deadline_ms else show_time(entry.next_at_ms),
     }
+
+
+OPERATIONS: Final = (
+    Operation(
+        name="FetchSinkHealth",
+        method="GET",
+        path=PATH,
+        handler=fetch,
+        group=sinks.GROUP,
+        summary="Fetch how a sink is",
+        description="Its state, its last error in words, what waits. Needs the delivery log.",
+        names=(sinks.SID,),
+        answer=One(SinkHealthReport),
+        refusals=sinks.NO_SID,
+    ),
+)

@@ -12,9 +12,11 @@ from aiohttp import web
 from control_api import sinks
 from control_api.answers import json_answer
 from control_api.codes import Code, refused
+from control_api.declared import One, Operation, refused_with, text
 from control_api.forms import read_form
 from control_api.plane import PLANE, ControlPlane
 from eventstreams.catalog import Catalog
+from eventstreams.client import reference as models
 from eventstreams.codec import Codec
 from eventstreams.control.records import SinkRecord, SinkStatus
 from eventstreams.errors import TopicError
@@ -126,3 +128,33 @@ def _validated(plane: ControlPlane, sink: SinkRecord, test_id: str) -> SinkRecor
             Code.BAD_TEST_ID, "TestId is not valid: it is test_id in the data of the newest test event of the sink"
         )
     return replace(sink, status=SinkStatus.ACTIVE, updated_ms=plane.clock())
+
+
+OPERATIONS: Final = (
+    Operation(
+        name="CreateSinkTest",
+        method="POST",
+        path=TEST_PATH,
+        handler=test,
+        group=sinks.GROUP,
+        summary="Send a test event to a sink",
+        description="What becomes of it is in the delivery log.",
+        names=(sinks.SID,),
+        answer=One(models.SinkTest),
+        statuses=(HTTPStatus.CREATED,),
+        refusals=sinks.NO_SID,
+    ),
+    Operation(
+        name="CreateSinkValidate",
+        method="POST",
+        path=VALIDATE_PATH,
+        handler=validate,
+        group=sinks.GROUP,
+        summary="Say that a test event has arrived",
+        names=(sinks.SID,),
+        form=(text("TestId", "`test_id` in the data of the newest test event.").needed,),
+        answer=One(models.SinkValidation),
+        statuses=(HTTPStatus.CREATED,),
+        refusals=(*sinks.NO_SID, *refused_with(Code.TEST_NOT_FOUND, Code.BAD_TEST_ID)),
+    ),
+)

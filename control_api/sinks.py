@@ -11,8 +11,10 @@ from pydantic import BaseModel, ValidationError
 
 from control_api.answers import json_answer, list_answer, timestamp
 from control_api.codes import Code, refused
+from control_api.declared import Listed, One, Operation, choice, flag, json_text, refused_with, sid, text
 from control_api.forms import Form, boolean, read_form
 from control_api.plane import MAX_SINKS, PLANE, ControlPlane
+from eventstreams.client import reference as models
 from eventstreams.control.records import SinkRecord, SinkStatus
 from eventstreams.http import ACCOUNT, RefusedError, not_found
 from eventstreams.sids import SidKind, is_sid, new_sid
@@ -199,3 +201,78 @@ def stored_configuration(given: Mapping[str, object], config: BaseModel, plugin:
     """What is kept of ``given``, which was checked to be ``config``: all of it, as the model's defaults may change."""
     made = {} if plugin.signing is None else plugin.signing.create(config)
     return orjson.dumps({**given, **made}).decode()
+
+
+SID: Final = sid("sid", "Of a sink.", SidKind.SINK)
+NO_SID: Final = refused_with(Code.BAD_SINK_SID)
+GROUP: Final = "Sinks"
+_DESCRIPTION: Final = text("Description", "In your words.", least=1)
+OPERATIONS: Final = (
+    Operation(
+        name="CreateSink",
+        method="POST",
+        path=PATH,
+        handler=create,
+        group=GROUP,
+        summary="Create a sink",
+        description="It is active at once, unless the installation asks for sinks to be validated first.",
+        form=(
+            _DESCRIPTION.needed,
+            text("SinkType", "Such as `webhook`.").needed,
+            json_text("SinkConfiguration", "Of its type: for a webhook its `destination`.", {"type": "object"}).needed,
+        ),
+        answer=One(models.Sink),
+        statuses=(HTTPStatus.CREATED,),
+        refusals=refused_with(Code.SINK_NOT_CREATED, Code.TOO_MANY_SINKS),
+    ),
+    Operation(
+        name="ListSink",
+        method="GET",
+        path=PATH,
+        handler=list_all,
+        group=GROUP,
+        summary="List sinks",
+        description="Oldest first.",
+        query=(
+            flag("InUse", "Those that a subscription delivers to, or those that none does."),
+            choice("Status", "Those that are so.", SinkStatus),
+        ),
+        answer=Listed("sinks", models.Sink),
+    ),
+    Operation(
+        name="FetchSink",
+        method="GET",
+        path=f"{PATH}/{{sid}}",
+        handler=fetch,
+        group=GROUP,
+        summary="Fetch a sink",
+        names=(SID,),
+        answer=One(models.Sink),
+        refusals=NO_SID,
+    ),
+    Operation(
+        name="UpdateSink",
+        method="POST",
+        path=f"{PATH}/{{sid}}",
+        handler=update,
+        group=GROUP,
+        summary="Change a sink's description",
+        description="Of its type and configuration nothing can be changed: create another sink.",
+        names=(SID,),
+        form=(_DESCRIPTION.needed,),
+        answer=One(models.Sink),
+        refusals=(*NO_SID, *refused_with(Code.SINK_NOT_CREATED)),
+    ),
+    Operation(
+        name="DeleteSink",
+        method="DELETE",
+        path=f"{PATH}/{{sid}}",
+        handler=delete,
+        group=GROUP,
+        summary="Delete a sink",
+        names=(SID,),
+        answer=None,
+        statuses=(HTTPStatus.NO_CONTENT,),
+        refusals=(*NO_SID, *refused_with(Code.SINK_IN_USE)),
+    ),
+)

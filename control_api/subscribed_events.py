@@ -6,15 +6,17 @@ from typing import Final
 
 from aiohttp import web
 
-from control_api import subscriptions
+from control_api import event_types, subscriptions
 from control_api.answers import json_answer, list_answer
 from control_api.codes import Code, refused
+from control_api.declared import Listed, One, Operation, any_of, refused_with, text
 from control_api.filters import check_filter
 from control_api.forms import Form, read_form
 from control_api.plane import PLANE
 from control_api.subscribed_types import MAX_TYPES, pinnable, subscribable
+from eventstreams.client import reference as models
 from eventstreams.control.records import SubscribedType, Subscription
-from eventstreams.http import ACCOUNT, RefusedError, not_found
+from eventstreams.http import ACCOUNT, ErrorCode, RefusedError, not_found
 
 PATH: Final = f"{subscriptions.PATH}/{{sid}}/SubscribedEvents"
 _MAX_DIGITS: Final = 9
@@ -139,3 +141,80 @@ def _show(request: web.Request, subscription: Subscription, subscribed: Subscrib
         "subscription_sid": subscription.sid,
         "url": request.app[PLANE].url(request, path),
     }
+
+
+_GROUP: Final = "Subscribed events"
+_NAMES: Final = (subscriptions.SID, event_types.TYPE)
+_NO_SUBSCRIPTION: Final = refused_with(Code.SUBSCRIPTION_NOT_FOUND)
+_VERSION: Final = any_of(
+    "SchemaVersion",
+    "Of the type's schema; without it the newest is taken at first, and what is there stays.",
+    {"type": "integer", "minimum": 1},
+    {"const": ""},
+)
+_PINS: Final = refused_with(Code.SUBSCRIPTION_NOT_FOUND, Code.EVENT_TYPE_NOT_FOUND, Code.BAD_FILTER)
+OPERATIONS: Final = (
+    Operation(
+        name="ListSubscribedEvent",
+        method="GET",
+        path=PATH,
+        handler=list_all,
+        group=_GROUP,
+        summary="List the event types of a subscription",
+        description="By name.",
+        names=(subscriptions.SID,),
+        answer=Listed("types", models.SubscribedEvent),
+        refusals=_NO_SUBSCRIPTION,
+    ),
+    Operation(
+        name="CreateSubscribedEvent",
+        method="POST",
+        path=PATH,
+        handler=create,
+        group=_GROUP,
+        summary="Add an event type to a subscription",
+        description="201, or 200 where the type was there; then its version changes if one is named.",
+        names=(subscriptions.SID,),
+        form=(text("Type", "Name of the event type.").needed, _VERSION),
+        answer=One(models.SubscribedEvent),
+        statuses=(HTTPStatus.CREATED, HTTPStatus.OK),
+        refusals=(*_PINS, *refused_with(Code.SUBSCRIPTION_NOT_CREATED, ErrorCode.CONFLICT)),
+    ),
+    Operation(
+        name="FetchSubscribedEvent",
+        method="GET",
+        path=f"{PATH}/{{type}}",
+        handler=fetch,
+        group=_GROUP,
+        summary="Fetch an event type of a subscription",
+        names=_NAMES,
+        answer=One(models.SubscribedEvent),
+        refusals=_NO_SUBSCRIPTION,
+    ),
+    Operation(
+        name="UpdateSubscribedEvent",
+        method="POST",
+        path=f"{PATH}/{{type}}",
+        handler=update,
+        group=_GROUP,
+        summary="Change the schema version of an event type",
+        description="From the next delivery on.",
+        names=_NAMES,
+        form=(_VERSION,),
+        answer=One(models.SubscribedEvent),
+        refusals=_PINS,
+    ),
+    Operation(
+        name="DeleteSubscribedEvent",
+        method="DELETE",
+        path=f"{PATH}/{{type}}",
+        handler=delete,
+        group=_GROUP,
+        summary="Remove an event type from a subscription",
+        description="What waits for its delivery becomes dead letters.",
+        names=_NAMES,
+        answer=None,
+        statuses=(HTTPStatus.NO_CONTENT,),
+        refusals=_NO_SUBSCRIPTION,
+    ),
+)

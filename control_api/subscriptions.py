@@ -8,12 +8,14 @@ from aiohttp import web
 
 from control_api.answers import json_answer, list_answer, timestamp
 from control_api.codes import Code, refused
+from control_api.declared import Listed, One, Operation, flag, json_text, refused_with, sid, text
 from control_api.filters import check_filter, filter_in, with_filter
 from control_api.forms import Form, boolean, read_form
 from control_api.plane import MAX_SUBSCRIPTIONS, PLANE, ControlPlane
 from control_api.subscribed_types import parse_types
+from eventstreams.client import reference as models
 from eventstreams.control.records import SinkRecord, SinkStatus, Subscription, SubscriptionState
-from eventstreams.http import ACCOUNT, RefusedError, not_found
+from eventstreams.http import ACCOUNT, ErrorCode, RefusedError, not_found
 from eventstreams.sids import SidKind, is_sid, new_sid
 
 PATH: Final = "/v1/Subscriptions"
@@ -160,3 +162,102 @@ def _sink_sid(text: str) -> str:
     if not is_sid(text, SidKind.SINK):
         raise refused(Code.BAD_SINK_SID, "SinkSid is malformed: it is DG and 32 hexadecimal digits")
     return text
+
+
+SID: Final = sid("sid", "Of a subscription.", SidKind.SUBSCRIPTION)
+GROUP: Final = "Subscriptions"
+FILTER: Final = text("Filter", "In CEL: what is true of the events that are delivered; empty for all.")
+TYPES: Final = json_text(
+    "Types",
+    "An event type; without a version the newest of its schema.",
+    {
+        "type": "object",
+        "properties": {"type": {"type": "string"}, "schema_version": {"type": ["integer", "null"], "minimum": 1}},
+        "required": ["type"],
+    },
+).often
+_DESCRIPTION: Final = text("Description", "In your words.", least=1)
+_NOT_AGAIN: Final = "It cannot be changed."
+OPERATIONS: Final = (
+    Operation(
+        name="CreateSubscription",
+        method="POST",
+        path=PATH,
+        handler=create,
+        group=GROUP,
+        summary="Create a subscription",
+        description="Every event that is accepted after the answer is delivered, and none from before.",
+        form=(
+            _DESCRIPTION.needed,
+            sid("SinkSid", "Where to.", SidKind.SINK).needed,
+            TYPES.needed,
+            flag(_SUBACCOUNTS, "Events of the account's subaccounts as well."),
+            FILTER,
+        ),
+        answer=One(models.Subscription),
+        statuses=(HTTPStatus.CREATED,),
+        refusals=refused_with(
+            Code.BAD_SINK_SID,
+            Code.SINK_NOT_FOUND,
+            Code.SINK_NOT_ACTIVE,
+            Code.SINK_IN_USE,
+            Code.SUBSCRIPTION_NOT_CREATED,
+            Code.NO_EVENT_TYPES,
+            Code.EVENT_TYPE_NOT_FOUND,
+            Code.BAD_FILTER,
+            ErrorCode.CONFLICT,
+        ),
+    ),
+    Operation(
+        name="ListSubscription",
+        method="GET",
+        path=PATH,
+        handler=list_all,
+        group=GROUP,
+        summary="List subscriptions",
+        description="Oldest first.",
+        query=(sid("SinkSid", "Those to this sink.", SidKind.SINK),),
+        answer=Listed("subscriptions", models.Subscription),
+        refusals=refused_with(Code.BAD_SINK_SID),
+    ),
+    Operation(
+        name="FetchSubscription",
+        method="GET",
+        path=f"{PATH}/{{sid}}",
+        handler=fetch,
+        group=GROUP,
+        summary="Fetch a subscription",
+        names=(SID,),
+        answer=One(models.Subscription),
+    ),
+    Operation(
+        name="UpdateSubscription",
+        method="POST",
+        path=f"{PATH}/{{sid}}",
+        handler=update,
+        group=GROUP,
+        summary="Change a subscription's description or filter",
+        description="What is not named stays.",
+        names=(SID,),
+        form=(
+            _DESCRIPTION,
+            FILTER,
+            sid("SinkSid", _NOT_AGAIN, SidKind.SINK),
+            flag(_SUBACCOUNTS, _NOT_AGAIN),
+        ),
+        answer=One(models.Subscription),
+        refusals=refused_with(Code.SUBSCRIPTION_NOT_CREATED, Code.BAD_FILTER),
+    ),
+    Operation(
+        name="DeleteSubscription",
+        method="DELETE",
+        path=f"{PATH}/{{sid}}",
+        handler=delete,
+        group=GROUP,
+        summary="Delete a subscription",
+        description="What waits for its delivery becomes dead letters.",
+        names=(SID,),
+        answer=None,
+        statuses=(HTTPStatus.NO_CONTENT,),
+    ),
+)

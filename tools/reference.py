@@ -6,9 +6,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+import orjson
 from prometheus_client import Metric
 from pydantic.fields import FieldInfo
 
+from control_api.openapi.document import openapi_document
+from control_api.operations import ALL
 from eventstreams.catalog import Catalog, Schema
 from eventstreams.durations import format_duration
 from eventstreams.settings import PREFIX, SECRETS, Settings
@@ -106,10 +109,16 @@ def _versions(schema: Schema) -> Iterator[str]:
         yield f"| {version.version} | {version.released} | {version.changes} |"
 
 
+def openapi_page() -> str:
+    """The API's document, as it serves it."""
+    return orjson.dumps(openapi_document(ALL), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
+
+
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "settings.md": settings_page,
     "metrics.md": metrics_page,
     "event-types.md": event_types_page,
+    "openapi.json": openapi_page,
 }
 
 

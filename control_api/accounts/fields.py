@@ -6,7 +6,7 @@ from control_api.forms import Form
 from eventstreams.control.records import AccountStatus, KeyScope
 from eventstreams.http import RefusedError
 
-_MAX_NAME: Final = 64  # the reference's
+MAX_NAME: Final = 64  # the reference's
 
 
 def optional(form: Form, name: str) -> str | None:
@@ -22,8 +22,8 @@ def friendly_name(form: Form) -> str | None:
         RefusedError: 400: it is empty, too long, or holds what no name does.
     """
     name = optional(form, "FriendlyName")
-    if name is not None and not (name.strip() and len(name) <= _MAX_NAME and name.isprintable()):
-        raise RefusedError(f"FriendlyName must have 1 to {_MAX_NAME} characters that can be printed")
+    if name is not None and not (name.strip() and len(name) <= MAX_NAME and name.isprintable()):
+        raise RefusedError(f"FriendlyName must have 1 to {MAX_NAME} characters that can be printed")
     return name
 
 

@@ -7,31 +7,21 @@ from aiohttp import web
 
 from control_api.accounts import fields
 from control_api.accounts.answers import secret_answer, show_key
+from control_api.accounts.declared import CONFLICT, KEY_SID, NAME, SCOPE
 from control_api.accounts.keyring import Keyring
 from control_api.accounts.registry import AccountRegistry
 from control_api.answers import json_answer, list_answer, timestamp
+from control_api.declared import Listed, One, Operation, refused_with
 from control_api.forms import read_form_or_json
 from control_api.plane import PLANE
-from control_api.signing import read_grace
+from control_api.signing import GRACE, read_grace
+from eventstreams.client import accounts as models
 from eventstreams.control.records import Account, ApiKey
-from eventstreams.http import ACCOUNT, not_found
+from eventstreams.http import ACCOUNT, ErrorCode, not_found
 
 PATH: Final = "/v1/Keys"
 SECONDARY: Final = "/v1/AuthTokens/Secondary"
 PROMOTE: Final = "/v1/AuthTokens/Promote"
-
-
-def routes() -> list[web.RouteDef]:
-    return [
-        web.post(PATH, create),
-        web.get(PATH, list_all),
-        web.get(f"{PATH}/{{sid}}", fetch),
-        web.post(f"{PATH}/{{sid}}", update),
-        web.delete(f"{PATH}/{{sid}}", delete),
-        web.post(SECONDARY, create_secondary),
-        web.delete(SECONDARY, delete_secondary),
-        web.post(PROMOTE, promote),
-    ]
 
 
 async def create(request: web.Request) -> web.Response:
@@ -117,3 +107,100 @@ def _find(request: web.Request) -> ApiKey:
     if key is None:
         raise not_found(request)
     return key
+
+
+_GROUP: Final = "API keys"
+_TOKENS: Final = "Auth tokens"
+_ONE: Final = f"{PATH}/{{sid}}"
+OPERATIONS: Final = (
+    Operation(
+        name="CreateKey",
+        method="POST",
+        path=PATH,
+        handler=create,
+        group=_GROUP,
+        summary="Create an API key",
+        description="Its secret is in this answer, and in no other.",
+        form=(NAME, SCOPE),
+        answer=One(models.NewKey),
+        statuses=(HTTPStatus.CREATED,),
+        refusals=CONFLICT,
+    ),
+    Operation(
+        name="ListKey",
+        method="GET",
+        path=PATH,
+        handler=list_all,
+        group=_GROUP,
+        summary="List API keys",
+        description="Oldest first.",
+        answer=Listed("keys", models.Key),
+    ),
+    Operation(
+        name="FetchKey",
+        method="GET",
+        path=_ONE,
+        handler=fetch,
+        group=_GROUP,
+        summary="Fetch an API key",
+        names=(KEY_SID,),
+        answer=One(models.Key),
+    ),
+    Operation(
+        name="UpdateKey",
+        method="POST",
+        path=_ONE,
+        handler=update,
+        group=_GROUP,
+        summary="Rename an API key",
+        description="A scope stays as it is: make another key.",
+        names=(KEY_SID,),
+        form=(NAME,),
+        answer=One(models.Key),
+    ),
+    Operation(
+        name="DeleteKey",
+        method="DELETE",
+        path=_ONE,
+        handler=delete,
+        group=_GROUP,
+        summary="Revoke an API key",
+        names=(KEY_SID,),
+        answer=None,
+        statuses=(HTTPStatus.NO_CONTENT,),
+    ),
+    Operation(
+        name="CreateSecondaryAuthToken",
+        method="POST",
+        path=SECONDARY,
+        handler=create_secondary,
+        group=_TOKENS,
+        summary="Make a second auth token",
+        description="Valid beside the first; with `GraceSeconds` it takes its place by itself.",
+        form=(GRACE,),
+        answer=One(models.SecondaryToken),
+        statuses=(HTTPStatus.CREATED,),
+        refusals=(*CONFLICT, *refused_with(ErrorCode.NOT_FOUND)),
+    ),
+    Operation(
+        name="DeleteSecondaryAuthToken",
+        method="DELETE",
+        path=SECONDARY,
+        handler=delete_secondary,
+        group=_TOKENS,
+        summary="Take the second auth token back",
+        answer=None,
+        statuses=(HTTPStatus.NO_CONTENT,),
+        refusals=(*CONFLICT, *refused_with(ErrorCode.NOT_FOUND)),
+    ),
+    Operation(
+        name="UpdateAuthTokenPromotion",
+        method="POST",
+        path=PROMOTE,
+        handler=promote,
+        group=_TOKENS,
+        summary="Let the second auth token take the place of the first",
+        answer=One(models.TokenPromotion),
+        refusals=(*CONFLICT, *refused_with(ErrorCode.NOT_FOUND)),
+    ),
+)

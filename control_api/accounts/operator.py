@@ -32,8 +32,8 @@ RELOCK: Final = f"{START}v1/SecretRotations"
 OPERATOR: Final = web.RequestKey("operator", bool)
 """There, and true, where the operator asks."""
 
-_ACCOUNT: Final = f"{PATH}/{{account_sid}}"
-_KEYS: Final = f"{_ACCOUNT}/Keys"
+ACCOUNT: Final = f"{PATH}/{{account_sid}}"
+KEYS: Final = f"{ACCOUNT}/Keys"
 
 
 def require_operator(token: SecretStr | None, failures: FailedAttempts) -> Middleware:
@@ -59,21 +59,6 @@ def require_operator(token: SecretStr | None, failures: FailedAttempts) -> Middl
         return await handler(request)
 
     return authenticate
-
-
-def routes() -> list[web.RouteDef]:
-    return [
-        web.post(PATH, create),
-        web.get(PATH, list_all),
-        web.get(_ACCOUNT, fetch),
-        web.post(_ACCOUNT, update),
-        web.post(f"{_ACCOUNT}/RotateToken", rotate),
-        web.post(f"{_ACCOUNT}/PromoteToken", promote),
-        web.post(_KEYS, create_key),
-        web.get(_KEYS, list_keys),
-        web.delete(f"{_KEYS}/{{sid}}", delete_key),
-        web.post(RELOCK, relock_secrets),
-    ]
 
 
 async def create(request: web.Request) -> web.Response:

@@ -11,31 +11,30 @@ from aiohttp import web
 
 from control_api.accounts import fields
 from control_api.accounts.answers import ROOT, list_2010, secret_answer, show_2010, show_key_2010
+from control_api.accounts.declared import (
+    ACCOUNT_SID,
+    CONFLICT,
+    FORBIDDEN,
+    KEY_SID,
+    NAME,
+    NAMED,
+    OF_STATUS,
+    SCOPE,
+    STATUS,
+)
 from control_api.accounts.keyring import Keyring
 from control_api.accounts.registry import AccountRegistry
 from control_api.answers import json_answer
+from control_api.declared import Listed2010, One, Operation
 from control_api.forms import read_form
 from control_api.plane import PLANE
+from eventstreams.client import accounts as models
 from eventstreams.control.records import Account, ApiKey
 from eventstreams.http import ACCOUNT, RefusedError, not_found
 
 _ACCOUNT: Final = f"{ROOT}/{{account_sid}}.json"
 _KEYS: Final = f"{ROOT}/{{account_sid}}/Keys.json"
 _KEY: Final = f"{ROOT}/{{account_sid}}/Keys/{{sid}}.json"
-
-
-def routes() -> list[web.RouteDef]:
-    return [
-        web.post(f"{ROOT}.json", create),
-        web.get(f"{ROOT}.json", list_all),
-        web.get(_ACCOUNT, fetch),
-        web.post(_ACCOUNT, update),
-        web.post(_KEYS, create_key),
-        web.get(_KEYS, list_keys),
-        web.get(_KEY, fetch_key),
-        web.post(_KEY, update_key),
-        web.delete(_KEY, delete_key),
-    ]
 
 
 async def create(request: web.Request) -> web.Response:
@@ -140,3 +139,111 @@ def _key(request: web.Request) -> ApiKey:
     if key is None:
         raise not_found(request)
     return key
+
+
+_GROUP: Final = "Accounts (2010-04-01)"
+_BOTH: Final = (ACCOUNT_SID, KEY_SID)
+OPERATIONS: Final = (
+    Operation(
+        name="CreateAccount",
+        method="POST",
+        path=f"{ROOT}.json",
+        handler=create,
+        group=_GROUP,
+        summary="Create a subaccount",
+        description="Its auth token is in this answer, and in no other.",
+        form=(NAME,),
+        answer=One(models.Account2010),
+        statuses=(HTTPStatus.CREATED,),
+        refusals=(*CONFLICT, *FORBIDDEN),
+    ),
+    Operation(
+        name="ListAccount",
+        method="GET",
+        path=f"{ROOT}.json",
+        handler=list_all,
+        group=_GROUP,
+        summary="List the account and its subaccounts",
+        description="Oldest first.",
+        query=(NAMED, OF_STATUS),
+        answer=Listed2010("accounts", models.Account2010),
+    ),
+    Operation(
+        name="FetchAccount",
+        method="GET",
+        path=_ACCOUNT,
+        handler=fetch,
+        group=_GROUP,
+        summary="Fetch the account or a subaccount",
+        names=(ACCOUNT_SID,),
+        answer=One(models.Account2010),
+    ),
+    Operation(
+        name="UpdateAccount",
+        method="POST",
+        path=_ACCOUNT,
+        handler=update,
+        group=_GROUP,
+        summary="Rename an account, suspend or close a subaccount",
+        names=(ACCOUNT_SID,),
+        form=(NAME, STATUS),
+        answer=One(models.Account2010),
+        refusals=(*CONFLICT, *FORBIDDEN),
+    ),
+    Operation(
+        name="CreateAccountKey",
+        method="POST",
+        path=_KEYS,
+        handler=create_key,
+        group=_GROUP,
+        summary="Create an API key",
+        description="Its secret is in this answer, and in no other.",
+        names=(ACCOUNT_SID,),
+        form=(NAME, SCOPE),
+        answer=One(models.NewKey2010),
+        statuses=(HTTPStatus.CREATED,),
+        refusals=CONFLICT,
+    ),
+    Operation(
+        name="ListAccountKey",
+        method="GET",
+        path=_KEYS,
+        handler=list_keys,
+        group=_GROUP,
+        summary="List API keys",
+        names=(ACCOUNT_SID,),
+        answer=Listed2010("keys", models.Key2010),
+    ),
+    Operation(
+        name="FetchAccountKey",
+        method="GET",
+        path=_KEY,
+        handler=fetch_key,
+        group=_GROUP,
+        summary="Fetch an API key",
+        names=_BOTH,
+        answer=One(models.Key2010),
+    ),
+    Operation(
+        name="UpdateAccountKey",
+        method="POST",
+        path=_KEY,
+        handler=update_key,
+        group=_GROUP,
+        summary="Rename an API key",
+        names=_BOTH,
+        form=(NAME,),
+        answer=One(models.Key2010),
+    ),
+    Operation(
+        name="DeleteAccountKey",
+        method="DELETE",
+        path=_KEY,
+        handler=delete_key,
+        group=_GROUP,
+        summary="Revoke an API key",
+        names=_BOTH,
+        answer=None,
+        statuses=(HTTPStatus.NO_CONTENT,),
+    ),
+)

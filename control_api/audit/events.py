@@ -9,9 +9,11 @@ from control_api.answers import json_answer, timestamp
 from control_api.audit.desk import AUDIT
 from control_api.audit.entry import ActorType, AuditEvent
 from control_api.codes import Code, refused
+from control_api.declared import Caller, Listed, Operation, moment, text
 from control_api.paging import Page, PageQuery, envelope, mark_of
 from control_api.plane import PLANE
 from control_api.redrive.parameters import Parameters
+from eventstreams.client import accounts as models
 from eventstreams.http import ACCOUNT, RefusedError
 from eventstreams.times import parse_rfc3339, to_ms
 
@@ -19,10 +21,6 @@ PATH: Final = "/v1/AuditEvents"
 OPERATOR_PATH: Final = f"{START}v1/AuditEvents"
 _PAGING: Final = ("PageSize", "Page", "PageToken")
 _FILTERS: Final = ("ActorSid", "ResourceSid", "After", "Before")
-
-
-def routes() -> list[web.RouteDef]:
-    return [web.get(PATH, list_all), web.get(OPERATOR_PATH, list_all)]
 
 
 async def list_all(request: web.Request) -> web.Response:
@@ -90,3 +88,36 @@ def _time(given: Parameters, name: str) -> int | None:
         return None if text is None else max(to_ms(parse_rfc3339(text)), 0)
     except (ValueError, OverflowError):
         raise RefusedError(f"{name} must be a time such as 2026-03-29T04:00:00Z") from None
+
+
+_QUERY: Final = (
+    text("ActorSid", "By this account or API key.", most=255),
+    text("ResourceSid", "Of this thing.", most=255),
+    moment("After", "At this time or later."),
+    moment("Before", "Sooner than this."),
+)
+OPERATIONS: Final = (
+    Operation(
+        name="ListAuditEvent",
+        method="GET",
+        path=PATH,
+        handler=list_all,
+        group="Audit",
+        summary="List what was written",
+        description="By whom, when and from where; newest first.",
+        query=_QUERY,
+        answer=Listed("audit_events", models.AuditEvent),
+    ),
+    Operation(
+        name="OperatorListAuditEvent",
+        method="GET",
+        path=OPERATOR_PATH,
+        handler=list_all,
+        group="Operator",
+        summary="List what was written",
+        description="Of all accounts, newest first.",
+        query=(*_QUERY, text("AccountSid", "Of this account.", most=255)),
+        answer=Listed("audit_events", models.AuditEvent),
+        caller=Caller.OPERATOR,
+    ),
+)

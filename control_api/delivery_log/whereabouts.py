@@ -5,33 +5,15 @@ What the log has of it decides; of what it has nothing, the routes and the offse
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import assert_never
 
 from control_api.delivery_log.store import AcceptedEvent, LoggedEntry
 from eventstreams.attempts import Entry, EntryKind
+from eventstreams.client.values import DeliveryState
 from eventstreams.control.records import Subscription, SubscriptionState
 from eventstreams.filters import Answer
 from eventstreams.retry import RetryWheel
 from eventstreams.topics import Topics
-
-
-class DeliveryState(StrEnum):
-    """Where the event stands for one subscription.
-
-    ``routing``: the router has not come to it. ``waiting``: on the subscription's topic, for its first attempt.
-    ``retrying``: on a retry topic, until its next attempt or its deadline. ``unrecorded``: nothing is left on the
-    topic and nothing is known; what happened to it was not logged. ``filtered``: the subscription's filter
-    keeps the event back.
-    """
-
-    ROUTING = "routing"
-    WAITING = "waiting"
-    RETRYING = "retrying"
-    DELIVERED = "delivered"
-    DEAD = "dead"
-    UNRECORDED = "unrecorded"
-    FILTERED = "filtered"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from control_api.redrive.dead_letter import DeadLetter
 from control_api.redrive.jobs import JobKind
-from control_api.redrive.selection import Selection, Selector, SkipReason
+from control_api.redrive.selection import Selection, Selector
 from eventstreams import headers as names
+from eventstreams.client.values import SkipReason
 from eventstreams.codec import Codec
 from eventstreams.control.records import Subscription, SubscriptionState
 from eventstreams.filters import Filters, Reading

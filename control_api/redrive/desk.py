@@ -14,7 +14,8 @@ from control_api.redrive.dead_letter import DeadLetter, Place
 from control_api.redrive.feed import JobFeed, JobWriter
 from control_api.redrive.jobs import JobKind, Order
 from control_api.redrive.runner import JobRunner
-from control_api.redrive.selection import Selection, Selector, SkipReason, narrow
+from control_api.redrive.selection import Selection, Selector, narrow
+from eventstreams.client.values import SkipReason
 from eventstreams.codec import Codec
 from eventstreams.control.feed import ControlFeed
 from eventstreams.errors import TopicError

@@ -15,7 +15,8 @@ from typing import Final
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
-from control_api.redrive.selection import Selection, SkipReason
+from control_api.redrive.selection import Selection
+from eventstreams.client.values import FINISHED, JobStatus, SkipReason
 from eventstreams.kafka.ranges import Range
 from eventstreams.kafka.records import Partition
 
@@ -25,21 +26,6 @@ class JobKind(StrEnum):
 
     REDRIVE = "redrive"
     REPLAY = "replay"
-
-
-class JobStatus(StrEnum):
-    """The reference's (unpublished) ``replay_enum_status``."""
-
-    SUBMITTED = "submitted"
-    STARTING = "starting"
-    RUNNING = "running"
-    CANCELLING = "cancelling"
-    CANCELLED = "cancelled"
-    FAILED = "failed"
-    COMPLETED = "completed"
-
-
-FINISHED: Final = frozenset({JobStatus.CANCELLED, JobStatus.FAILED, JobStatus.COMPLETED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

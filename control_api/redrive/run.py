@@ -12,9 +12,9 @@ from typing import Final
 
 from control_api.redrive.copies import Copier, Copy
 from control_api.redrive.feed import JobFeed
-from control_api.redrive.jobs import Job, JobKind, JobPart, JobStatus, Progress, encode, key_of
+from control_api.redrive.jobs import Job, JobKind, JobPart, Progress, encode, key_of
 from control_api.redrive.pace import Pace, chunk_of
-from control_api.redrive.selection import SkipReason
+from eventstreams.client.values import JobStatus, SkipReason
 from eventstreams.kafka.ranges import RangeReader
 from eventstreams.kafka.records import Partition, Record
 from eventstreams.kafka.transaction import Fenced, Outcome, Outgoing, TransactionalProducer, Unwritten, Written

@@ -2,22 +2,12 @@
 
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 from control_api.redrive.dead_letter import DeadLetter, Place
 from control_api.redrive.expression import Expression
 from eventstreams import headers as names
 from eventstreams.kafka.ranges import Range
 from eventstreams.kafka.records import Record
-
-
-class SkipReason(StrEnum):
-    """Why a selected event is not put on a subscription's topic again."""
-
-    SUBSCRIPTION_DELETED = "subscription_deleted"
-    OTHER_ACCOUNT = "other_account"
-    UNREADABLE = "unreadable"
-    FILTERED = "filtered"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

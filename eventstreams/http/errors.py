@@ -108,7 +108,7 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
     except web.HTTPException as error:
         if error.status < HTTPStatus.BAD_REQUEST:
             raise
-        return error_answer(_from_aiohttp(request, error))
+        return error_answer(from_aiohttp(request, error))
     except EventStreamsError as error:
         _log.error("request.unavailable", method=request.method, path=request.path, error=str(error))
         return error_answer(unavailable("The service cannot do this just now: try again"))
@@ -127,12 +127,13 @@ def unavailable(message: str, *, details: Mapping[str, object] | None = None) ->
     )
 
 
-def not_found(request: web.Request) -> RefusedError:
+def not_found(request: web.BaseRequest) -> RefusedError:
     """The reference's 404; the same for what is not there and for what is another account's."""
     return RefusedError(f"The requested resource {request.path} was not found", status=HTTPStatus.NOT_FOUND)
 
 
-def _from_aiohttp(request: web.Request, error: web.HTTPException) -> RefusedError:
+def from_aiohttp(request: web.BaseRequest, error: web.HTTPException) -> RefusedError:
+    """The refusal that aiohttp made of ``request``."""
     match error:
         case web.HTTPNotFound():
             return not_found(request)

@@ -13,14 +13,18 @@ from socket import socket
 from typing import Final
 
 from aiohttp import web
+from aiohttp.abc import AbstractAccessLogger
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from typing_extensions import override
 
+from eventstreams.http.unreadable import ConnectionHandler
 from eventstreams.process.work import Work
 from eventstreams.telemetry.metrics import Metrics
 
 _NO_TURN_S: Final = 180.0  # twice what a thread of ours may wait in one call for a broker that is silent (60 + 30 s)
 _NO_PROGRESS_S: Final = 30.0  # a broker that fails over takes up to twenty
 _LOOK_S: Final = 1.0
+_BACKLOG: Final = 128  # aiohttp's own
 _IDLE_S: Final = 75.0  # longer than load balancers keep a connection (60 s); aiohttp's own is an hour
 
 
@@ -106,10 +110,37 @@ async def serve_admin(listening: socket, health: Health, metrics: Metrics) -> As
 @asynccontextmanager
 async def serve_app(app: web.Application, listening: socket, *, drain_s: float = 2.0) -> AsyncIterator[None]:
     """Serve ``app`` on ``listening`` meanwhile; requests under way get ``drain_s`` seconds at the end."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=drain_s, keepalive_timeout=_IDLE_S)
+    runner = web.AppRunner(app, shutdown_timeout=drain_s)
     await runner.setup()
     try:
-        await web.SockSite(runner, listening).start()
-        yield
+        server = await _listen(runner, listening)
+        try:
+            yield
+        finally:
+            server.close()  # to new connections; cleanup ends the others
     finally:
         await runner.cleanup()
+
+
+class _NoAccessLog(AbstractAccessLogger):
+    """We log what matters ourselves."""
+
+    @property
+    @override
+    def enabled(self) -> bool:
+        return False
+
+    @override
+    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
+        """Never called."""
+
+
+async def _listen(runner: web.AppRunner, listening: socket) -> asyncio.Server:
+    """As aiohttp's sites do it, with our handler of connections."""
+    loop, manager = asyncio.get_running_loop(), runner.server
+    assert manager is not None  # it is set up
+
+    def connected() -> ConnectionHandler:
+        return ConnectionHandler(manager, loop=loop, access_log_class=_NoAccessLog, keepalive_timeout=_IDLE_S)
+
+    return await loop.create_server(connected, sock=listening, backlog=_BACKLOG)

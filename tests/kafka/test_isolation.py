@@ -3,34 +3,23 @@
 import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from types import SimpleNamespace
-from typing import Any, cast
 
 import pytest
 import pytest_asyncio
 
-from control_api.app import make_app
-from control_api.audit.desk import AuditDesk
-from control_api.audit.trail import AuditTrail
-from control_api.guards import PREFIXES, Guards
-from control_api.plane import ControlPlane
-from control_api.redrive.desk import Desk
-from control_api.replicas.replica import Replica
-from control_api.sink_tests import SinkTester
-from eventstreams.catalog import Catalog
-from eventstreams.control.snapshot import Snapshot
-from eventstreams.http import ClientAddress
-from eventstreams.process import Health
-from eventstreams.schema_documents import SchemaDocuments
+from control_api.guards import PREFIXES
 from eventstreams.settings import Settings
 from tests.support.api import Api, serving
 from tests.support.dead import bury
 from tests.support.installation import DELIVERED, SENT, TOKEN, Installation
 from tests.support.operator import Asker, with_operator
+from tests.support.routes import routes
 
 pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="module")]
 HOOK = '{"destination": "https://hooks.example.com/a"}'
-PUBLIC = {("GET", path) for path in ("/schemas/{id}/{version}", "/livez", "/readyz", "/replica")}
+PUBLIC = {
+    ("GET", path) for path in ("/schemas/{id}/{version}", "/openapi.json", "/docs", "/livez", "/readyz", "/replica")
+}
 
 
 @dataclass(frozen=True)
@@ -139,33 +128,7 @@ CASES: dict[tuple[str, str], Case] = {
 }
 
 
-def operations() -> set[tuple[str, str]]:
-    """Every operation that the application has; aiohttp's HEAD for each GET is the same one."""
-    plane = SimpleNamespace(
-        feed=SimpleNamespace(snapshot=Snapshot()), vault=None, catalog=Catalog.load(), clock=lambda: 0
-    )
-    trail = AuditTrail(cast(Any, None), cast(Any, None))
-    guards = Guards(operator_token=None, rate_limit=1, clients=ClientAddress(), trail=trail)
-    own = SimpleNamespace(own=SimpleNamespace(replica=""))
-    replica = SimpleNamespace(router=SimpleNamespace(middleware=lambda: None), primacy=own)
-    app = make_app(
-        cast(ControlPlane, plane),
-        cast(Desk, None),
-        Health(),
-        cast(Replica, replica),
-        documents=cast(SchemaDocuments, None),
-        guards=guards,
-        audit=cast(AuditDesk, None),
-        tester=cast(SinkTester, None),
-    )
-    return {
-        (route.method, route.resource.canonical)
-        for route in app.router.routes()
-        if route.resource is not None and route.method != "HEAD"
-    }
-
-
-OPERATIONS = operations()
+OPERATIONS = routes()
 OF_ACCOUNTS = {each for each in OPERATIONS if each[1].startswith(PREFIXES)}
 OF_THE_OPERATOR = {each for each in OPERATIONS if each[1].startswith("/operator/")}
 

@@ -12,9 +12,10 @@ import pytest
 from confluent_kafka import Producer
 
 from control_api.redrive.feed import JobFeed, JobWriter
-from control_api.redrive.jobs import Job, JobKind, JobPart, JobStatus, Order, Progress, encode, key_of
+from control_api.redrive.jobs import Job, JobKind, JobPart, Order, Progress, encode, key_of
 from control_api.redrive.runner import JobRunner, RunnerParts
 from control_api.redrive.selection import Selection
+from eventstreams.client.values import JobStatus
 from eventstreams.control.records import Subscription
 from eventstreams.kafka.producer import Acked
 from eventstreams.kafka.transaction import Outgoing

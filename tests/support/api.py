@@ -17,7 +17,9 @@ from eventstreams.process.listen import address_of, open_socket
 from eventstreams.settings import Settings
 from eventstreams.telemetry.logging import get_logger
 from eventstreams.telemetry.metrics import Metrics
+from tests.support.contract import check
 from tests.support.installation import TOKEN, Installation
+from tests.support.recording import Checking
 
 T = TypeVar("T")
 WEBHOOK = {"destination": "https://hooks.example.com/a", "method": "POST", "batch_events": False}
@@ -32,7 +34,7 @@ class Api:
         self.client = self.client_of(house.account_sid, TOKEN)
 
     def client_of(self, account_sid: str, token: str) -> Client:
-        client = Client(account_sid, token)
+        client = Client(account_sid, token, http_client=Checking())
         client.events.base_url = self.url
         return client
 
@@ -106,6 +108,7 @@ async def raw(
         aiohttp.ClientSession() as session,
         session.request(method, api.url + path, data=data, headers=headers) as answer,
     ):
+        check(method, answer.url.path, answer.status, await answer.read())
         return answer.status, await answer.json()
 
 

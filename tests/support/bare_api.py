@@ -11,6 +11,7 @@ import aiohttp
 from eventstreams.settings import Settings
 from eventstreams.telemetry.metrics import Metrics
 from tests.support.api import serving
+from tests.support.contract import check
 from tests.support.installation import TOKEN
 
 Form = Mapping[str, str] | Sequence[tuple[str, str]]
@@ -30,6 +31,7 @@ class BareApi:
         headers = {"Authorization": aiohttp.encode_basic_auth(self.account_sid, TOKEN)}
         url = path if path.startswith("http") else f"{self.url}{path}"
         async with self._session.request(method, url, data=form, headers=headers) as answer:
+            check(method, answer.url.path, answer.status, await answer.read())
             return answer.status, await answer.json()
 
     async def get(self, path: str) -> dict[str, Any]:

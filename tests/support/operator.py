@@ -10,14 +10,16 @@ from twilio.rest import Client
 
 from eventstreams.settings import Settings
 from tests.support.api import Api, serving
+from tests.support.contract import check
 from tests.support.installation import Installation
+from tests.support.recording import Checking
 
 OPERATOR_TOKEN = "token-of-the-operator"
 
 
 def client_of(url: str, sid: str, secret: str, *, account_sid: str | None = None) -> Client:
     """Twilio's client for the API at ``url``: events, accounts and keys."""
-    client = Client(sid, secret, account_sid)
+    client = Client(sid, secret, account_sid, http_client=Checking())
     for domain in (client.events, client.api, client.accounts, client.iam):
         domain.base_url = url
     return client
@@ -50,6 +52,7 @@ class Asker:
             aiohttp.ClientSession() as session,
             session.request(method, url, params=query, data=form or None, headers=self._headers) as answer,
         ):
+            check(method, answer.url.path, answer.status, await answer.read())
             return answer.status, (await answer.json() if answer.content_length else None)
 
     async def made(self, path: str, **fields: str) -> Any:

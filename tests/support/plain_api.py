@@ -10,6 +10,7 @@ import aiohttp
 from eventstreams.settings import Settings
 from eventstreams.telemetry.metrics import Metrics
 from tests.support.api import serving
+from tests.support.contract import check
 from tests.support.installation import TOKEN
 
 
@@ -27,6 +28,7 @@ class PlainApi:
             aiohttp.ClientSession() as session,
             session.get(url, params=query or None, headers=self._authorization) as answer,
         ):
+            check("GET", answer.url.path, answer.status, await answer.read())
             return answer.status, await answer.json()
 
     async def post(self, path: str, **form: str) -> Any:
@@ -36,6 +38,7 @@ class PlainApi:
             session.post(f"{self.url}{path}", data=form, headers=self._authorization) as answer,
         ):
             assert answer.status == 201, await answer.text()
+            check("POST", answer.url.path, answer.status, await answer.read())
             return await answer.json()
 
     async def until(self, path: str, condition: Callable[[Any], bool], **query: str) -> Any:

@@ -1,4 +1,4 @@
-"""Twilio's own transports, which write down what they were asked to send."""
+"""Twilio's own transports: they check what is answered, and can write down what they were asked to send."""
 
 import re
 from collections.abc import Iterable
@@ -10,10 +10,21 @@ from twilio.http.http_client import TwilioHttpClient
 from typing_extensions import override
 
 from control_api.operations import OPERATIONS
+from tests.support.contract import check
 
 
-class Recording(TwilioHttpClient):  # type: ignore[misc]  # an untyped library's class
-    """The transport of the blocking client."""
+class Checking(TwilioHttpClient):  # type: ignore[misc]  # an untyped library's class
+    """The transport of the blocking client; every answer is what the API's document says."""
+
+    @override
+    def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
+        answer = super().request(method, url, *args, **kwargs)
+        check(method.upper(), urlsplit(url).path, answer.status_code, answer.text)
+        return answer
+
+
+class Recording(Checking):
+    """The same, which remembers."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -25,8 +36,18 @@ class Recording(TwilioHttpClient):  # type: ignore[misc]  # an untyped library's
         return super().request(method, url, *args, **kwargs)
 
 
-class AsyncRecording(AsyncTwilioHttpClient):  # type: ignore[misc]  # an untyped library's class
-    """The transport of the asynchronous client."""
+class AsyncChecking(AsyncTwilioHttpClient):  # type: ignore[misc]  # an untyped library's class
+    """The transport of the asynchronous client; every answer is what the API's document says."""
+
+    @override
+    async def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
+        answer = await super().request(method, url, *args, **kwargs)
+        check(method.upper(), urlsplit(url).path, answer.status_code, answer.text)
+        return answer
+
+
+class AsyncRecording(AsyncChecking):
+    """The same, which remembers."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 
 from control_api.delivery_log.whereabouts import (
-    DeliveryState,
     Place,
     Whereabouts,
     after_entry,
@@ -15,6 +14,7 @@ from control_api.delivery_log.whereabouts import (
     matching,
 )
 from eventstreams.attempts import Entry
+from eventstreams.client.values import DeliveryState
 from eventstreams.control.records import SubscribedType, Subscription, SubscriptionState
 from eventstreams.retry import RetryWheel
 from eventstreams.settings import Settings

@@ -12,7 +12,6 @@ from control_api.redrive.dead_letter import DeadLetter, Place
 from control_api.redrive.jobs import (
     Job,
     JobKind,
-    JobStatus,
     Order,
     Progress,
     decode_order,
@@ -21,9 +20,10 @@ from control_api.redrive.jobs import (
 )
 from control_api.redrive.pace import MAX_RATE, Pace, chunk_of
 from control_api.redrive.parameters import FILTERS, REDRIVE, Parameters
-from control_api.redrive.selection import Selection, Selector, SkipReason, narrow
+from control_api.redrive.selection import Selection, Selector, narrow
 from eventstreams import headers as names
 from eventstreams.catalog import Catalog
+from eventstreams.client.values import JobStatus, SkipReason
 from eventstreams.codec import Codec
 from eventstreams.control.records import SubscribedType, Subscription, SubscriptionState
 from eventstreams.http import RefusedError

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from control_api.retry_schedule import schedule
-from control_api.sink_health import Backlog, History, SinkHealth, in_words, judge
+from control_api.sink_health import Backlog, History, in_words, judge
 from eventstreams.attempts import Entry
+from eventstreams.client.values import SinkHealth
 from eventstreams.control.records import SubscribedType, Subscription
 from eventstreams.retry import next_attempt_ms
 from tests.support.entries import ACCOUNT, SINK, SUBSCRIPTION, make_entry

@@ -1,0 +1,145 @@
+"""The operations of the operator's API."""
+
+from http import HTTPStatus
+from typing import Final
+
+from control_api.accounts import operator
+from control_api.accounts.declared import ACCOUNT_SID, CONFLICT, KEY_SID, NAME, NAMED, OF_STATUS, SCOPE, STATUS
+from control_api.declared import Caller, Listed, One, Operation, refused_with, sid, text
+from control_api.signing import GRACE
+from eventstreams.client import accounts as models
+from eventstreams.http import ErrorCode
+from eventstreams.sids import SidKind
+
+_GROUP: Final = "Operator"
+_ONE: Final = (ACCOUNT_SID,)
+OPERATIONS: Final = (
+    Operation(
+        name="OperatorCreateAccount",
+        method="POST",
+        path=operator.PATH,
+        handler=operator.create,
+        group=_GROUP,
+        summary="Create an account",
+        description="With `OwnerAccountSid` a subaccount; with `Sid` one whose SID others know already.",
+        form=(
+            NAME.needed,
+            sid("OwnerAccountSid", "Whose subaccount it is.", SidKind.ACCOUNT),
+            sid("Sid", "Its own.", SidKind.ACCOUNT),
+        ),
+        answer=One(models.AccountWithToken),
+        statuses=(HTTPStatus.CREATED,),
+        refusals=(*CONFLICT, *refused_with(ErrorCode.NOT_FOUND)),
+        caller=Caller.OPERATOR,
+    ),
+    Operation(
+        name="OperatorListAccount",
+        method="GET",
+        path=operator.PATH,
+        handler=operator.list_all,
+        group=_GROUP,
+        summary="List accounts",
+        description="Oldest first.",
+        query=(NAMED, OF_STATUS, text("OwnerAccountSid", "Subaccounts of this account.")),
+        answer=Listed("accounts", models.Account),
+        caller=Caller.OPERATOR,
+    ),
+    Operation(
+        name="OperatorFetchAccount",
+        method="GET",
+        path=operator.ACCOUNT,
+        handler=operator.fetch,
+        group=_GROUP,
+        summary="Fetch an account",
+        names=_ONE,
+        answer=One(models.Account),
+        caller=Caller.OPERATOR,
+    ),
+    Operation(
+        name="OperatorUpdateAccount",
+        method="POST",
+        path=operator.ACCOUNT,
+        handler=operator.update,
+        group=_GROUP,
+        summary="Rename, suspend, close an account",
+        names=_ONE,
+        form=(NAME, STATUS),
+        answer=One(models.Account),
+        refusals=CONFLICT,
+        caller=Caller.OPERATOR,
+    ),
+    Operation(
+        name="OperatorRotateToken",
+        method="POST",
+        path=f"{operator.ACCOUNT}/RotateToken",
+        handler=operator.rotate,
+        group=_GROUP,
+        summary="Make another auth token",
+        names=_ONE,
+        form=(GRACE,),
+        answer=One(models.AccountWithToken),
+        statuses=(HTTPStatus.CREATED,),
+        refusals=CONFLICT,
+        caller=Caller.OPERATOR,
+    ),
+    Operation(
+        name="OperatorPromoteToken",
+        method="POST",
+        path=f"{operator.ACCOUNT}/PromoteToken",
+        handler=operator.promote,
+        group=_GROUP,
+        summary="End the grace time of a rotation",
+        names=_ONE,
+        answer=One(models.Account),
+        refusals=CONFLICT,
+        caller=Caller.OPERATOR,
+    ),
+    Operation(
+        name="OperatorCreateKey",
+        method="POST",
+        path=operator.KEYS,
+        handler=operator.create_key,
+        group=_GROUP,
+        summary="Create an API key of an account",
+        names=_ONE,
+        form=(NAME, SCOPE),
+        answer=One(models.NewKey),
+        statuses=(HTTPStatus.CREATED,),
+        refusals=CONFLICT,
+        caller=Caller.OPERATOR,
+    ),
+    Operation(
+        name="OperatorListKey",
+        method="GET",
+        path=operator.KEYS,
+        handler=operator.list_keys,
+        group=_GROUP,
+        summary="List the API keys of an account",
+        names=_ONE,
+        answer=Listed("keys", models.Key),
+        caller=Caller.OPERATOR,
+    ),
+    Operation(
+        name="OperatorDeleteKey",
+        method="DELETE",
+        path=f"{operator.KEYS}/{{sid}}",
+        handler=operator.delete_key,
+        group=_GROUP,
+        summary="Revoke an API key of an account",
+        names=(ACCOUNT_SID, KEY_SID),
+        answer=None,
+        statuses=(HTTPStatus.NO_CONTENT,),
+        caller=Caller.OPERATOR,
+    ),
+    Operation(
+        name="OperatorRotateSecrets",
+        method="POST",
+        path=operator.RELOCK,
+        handler=operator.relock_secrets,
+        group=_GROUP,
+        summary="Encrypt secrets under the first key",
+        description="Some at a time: again until none are left.",
+        answer=One(models.SecretRotation),
+        caller=Caller.OPERATOR,
+    ),
+)

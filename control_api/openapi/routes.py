@@ -1,0 +1,62 @@
+"""``GET /openapi.json``, the API as a program reads it, and ``GET /docs``, as people do. For everybody."""
+
+from typing import Final
+
+import orjson
+from aiohttp import hdrs, web
+
+from control_api.declared import Caller, Document, Operation
+from control_api.openapi.document import Json
+from control_api.openapi.page import POLICY, page
+
+DOCUMENT_PATH: Final = "/openapi.json"
+PAGE_PATH: Final = "/docs"
+_JSON: Final = "application/json"
+_HTML: Final = "text/html"
+_CACHED: Final = "public, max-age=300"
+
+
+class Description:
+    """The document, and the page of it; made once."""
+
+    def __init__(self, document: Json) -> None:
+        self.json = orjson.dumps(document)
+        self.html = page(document).encode()
+
+
+DESCRIPTION: Final = web.AppKey("description", Description)
+
+
+async def fetch(request: web.Request) -> web.Response:
+    """The document."""
+    return web.Response(body=request.app[DESCRIPTION].json, content_type=_JSON, headers={hdrs.CACHE_CONTROL: _CACHED})
+
+
+async def show(request: web.Request) -> web.Response:
+    """The page, which asks for nothing else and runs nothing."""
+    headers = {hdrs.CACHE_CONTROL: _CACHED, "Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"}
+    return web.Response(body=request.app[DESCRIPTION].html, content_type=_HTML, charset="utf-8", headers=headers)
+
+
+OPERATIONS: Final = (
+    Operation(
+        name="FetchOpenApi",
+        method="GET",
+        path=DOCUMENT_PATH,
+        handler=fetch,
+        group="This document",
+        summary="Fetch this document",
+        answer=Document(_JSON),
+        caller=Caller.ANYBODY,
+    ),
+    Operation(
+        name="ReadOpenApi",
+        method="GET",
+        path=PAGE_PATH,
+        handler=show,
+        group="This document",
+        summary="Read this document",
+        answer=Document(_HTML),
+        caller=Caller.ANYBODY,
+    ),
+)

@@ -1,0 +1,266 @@
+"""The API's extensions as coroutines."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Final, Self, TypeVar
+from urllib.parse import quote
+
+from pydantic import ValidationError
+
+from eventstreams.client import jobs, models
+from eventstreams.client.connection import Connection, Fields, Json
+from eventstreams.client.errors import ApiError
+from eventstreams.client.fields import KEEP, Keep, Which, given, json_text, moment, paged, repeated, seconds, truth
+
+_LOOK_S: Final = 0.5
+M = TypeVar("M", bound=models.Model)
+J = TypeVar("J", bound=jobs.Job)
+
+
+class AsyncEventStreams:
+    """What goes beyond the reference's API, of one account. Use as ``async with``.
+
+    Each call raises ``ApiError`` where it is refused, or not answered after some attempts. Every change goes under a
+    name of its own, so that to send it again does not make it again.
+    """
+
+    def __init__(self, url: str, user: str, token: str, *, connection: Connection | None = None) -> None:
+        """Connects when it is first asked.
+
+        Args:
+            url: Where the API is, such as ``https://events.example.com``.
+            user: Account SID, or an API key's.
+            token: Its auth token, or the key's secret.
+            connection: To use in place of one to ``url``.
+        """
+        self.connection = Connection(url, user, token) if connection is None else connection
+
+    async def __aenter__(self) -> Self:
+        await self.connection.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.connection.__aexit__(kind, error, trace)
+
+    # -- sinks -------------------------------------------------------------------------------------------------------
+
+    async def sink_delivery(self, sink_sid: str) -> models.SinkDelivery:
+        """How a sink is delivered to."""
+        return await self._get(models.SinkDelivery, f"/v1/Sinks/{_named(sink_sid)}/Delivery")
+
+    async def set_sink_delivery(
+        self,
+        sink_sid: str,
+        *,
+        paused: bool | None = None,
+        rate_limit: float | Keep | None = KEEP,
+        throttle: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> models.SinkDelivery:
+        """Change what is named. ``rate_limit``: events a second; None: no limit."""
+        limit = None if rate_limit is KEEP else "" if rate_limit is None else str(rate_limit)
+        fields = given(Paused=truth(paused), RateLimit=limit, Throttle=throttle)
+        return await self._post(models.SinkDelivery, f"/v1/Sinks/{_named(sink_sid)}/Delivery", fields, idempotency_key)
+
+    async def sink_health(self, sink_sid: str) -> models.SinkHealthReport:
+        """How a sink is: its state, its last error in words, what waits."""
+        return await self._get(models.SinkHealthReport, f"/v1/Sinks/{_named(sink_sid)}/Health")
+
+    async def signing_secret(self, sink_sid: str) -> models.SigningSecret:
+        """What receivers check signatures with."""
+        return await self._get(models.SigningSecret, f"/v1/Sinks/{_named(sink_sid)}/SigningSecret")
+
+    async def rotate_signing_secret(
+        self, sink_sid: str, *, grace: timedelta | None = None, idempotency_key: str | None = None
+    ) -> models.SigningSecret:
+        """Another secret; the old one signs beside it for ``grace``, default a day."""
+        fields = given(GraceSeconds=seconds(grace))
+        return await self._post(
+            models.SigningSecret, f"/v1/Sinks/{_named(sink_sid)}/SigningSecret", fields, idempotency_key
+        )
+
+    # -- subscriptions -----------------------------------------------------------------------------------------------
+
+    async def subscription_delivery(self, subscription_sid: str) -> models.SubscriptionDelivery:
+        """How a subscription is delivered."""
+        return await self._get(models.SubscriptionDelivery, f"/v1/Subscriptions/{_named(subscription_sid)}/Delivery")
+
+    async def set_subscription_delivery(
+        self,
+        subscription_sid: str,
+        *,
+        paused: bool | None = None,
+        ttl: timedelta | Keep | None = KEEP,
+        filter: str | Keep | None = KEEP,  # noqa: A002 - the API's own word
+        idempotency_key: str | None = None,
+    ) -> models.SubscriptionDelivery:
+        """Change what is named. ``ttl`` None: as long as can be; ``filter`` None: everything is delivered."""
+        fields = given(
+            Paused=truth(paused),
+            Ttl=None if isinstance(ttl, Keep) else seconds(ttl) or "",
+            Filter=None if isinstance(filter, Keep) else filter or "",
+        )
+        path = f"/v1/Subscriptions/{_named(subscription_sid)}/Delivery"
+        return await self._post(models.SubscriptionDelivery, path, fields, idempotency_key)
+
+    async def retry_schedule(self, subscription_sid: str) -> models.RetrySchedule:
+        """When an event that is accepted now would be tried, if all attempts fail."""
+        return await self._get(models.RetrySchedule, f"/v1/Subscriptions/{_named(subscription_sid)}/RetrySchedule")
+
+    async def preview_filter(
+        self,
+        filter: str,  # noqa: A002 - the API's own word
+        *,
+        types: Sequence[str] = (),
+        subscription_sid: str | None = None,
+        event: Mapping[str, object] | None = None,
+        count: int | None = None,
+    ) -> models.FilterPreview:
+        """What ``filter`` makes of the latest events of ``types`` or of a subscription's, or of ``event``.
+
+        ``event`` is a sample with a ``type`` and ``data``; ``count``: how many events are shown.
+        """
+        fields = [
+            ("Filter", filter),
+            *repeated("Types", [json_text({"type": each}) for each in types]),
+            *given(
+                SubscriptionSid=subscription_sid,
+                Event=None if event is None else json_text(event),
+                Count=None if count is None else str(count),
+            ),
+        ]
+        return await self._preview(models.FilterPreview, "/v1/FilterPreviews", fields)
+
+    # -- dead letters, redrives, replays -----------------------------------------------------------------------------
+
+    def dead_letters(self, which: Which | None = None) -> AsyncIterator[jobs.DeadLetter]:
+        """Newest first, over all pages, without what they hold."""
+        return self._all(jobs.DeadLetter, "/v1/DeadLetters", "dead_letters", (which or Which()).fields())
+
+    async def dead_letter(self, dead_letter_id: str) -> jobs.DeadLetterWithData:
+        """One, with what it holds."""
+        return await self._get(jobs.DeadLetterWithData, f"/v1/DeadLetters/{_named(dead_letter_id)}")
+
+    async def preview_redrive(self, which: Which, *, rate: int | None = None) -> jobs.RedrivePreview:
+        """What a redrive would do now."""
+        return await self._preview(jobs.RedrivePreview, "/v1/Redrives/Preview", _job(which, rate))
+
+    async def start_redrive(
+        self, which: Which, *, rate: int | None = None, idempotency_key: str | None = None
+    ) -> jobs.Redrive:
+        """Put dead letters on their subscriptions' topics again, at most ``rate`` a second."""
+        return await self._post(jobs.Redrive, "/v1/Redrives", _job(which, rate), idempotency_key)
+
+    def redrives(self, *, status: str | None = None) -> AsyncIterator[jobs.Redrive]:
+        """Oldest first."""
+        return self._all(jobs.Redrive, "/v1/Redrives", "redrives", given(Status=status))
+
+    async def redrive(self, sid: str) -> jobs.Redrive:
+        """How far it is."""
+        return await self._get(jobs.Redrive, f"/v1/Redrives/{_named(sid)}")
+
+    async def cancel_redrive(self, sid: str) -> jobs.Redrive:
+        """What it has copied stays."""
+        return await self._post(jobs.Redrive, f"/v1/Redrives/{_named(sid)}", _CANCEL)
+
+    async def preview_replay(self, which: Which, *, rate: int | None = None) -> jobs.ReplayPreview:
+        """What a replay would do now. ``which`` has a ``subscription_sid`` and ``after``."""
+        return await self._preview(jobs.ReplayPreview, "/v1/Replays/Preview", _job(which, rate))
+
+    async def start_replay(
+        self, which: Which, *, rate: int | None = None, idempotency_key: str | None = None
+    ) -> jobs.Replay:
+        """Put accepted events on one subscription's topic again. ``which`` has a ``subscription_sid`` and ``after``."""
+        return await self._post(jobs.Replay, "/v1/Replays", _job(which, rate), idempotency_key)
+
+    def replays(self, *, status: str | None = None) -> AsyncIterator[jobs.Replay]:
+        """Oldest first."""
+        return self._all(jobs.Replay, "/v1/Replays", "replays", given(Status=status))
+
+    async def replay(self, sid: str) -> jobs.Replay:
+        """How far it is."""
+        return await self._get(jobs.Replay, f"/v1/Replays/{_named(sid)}")
+
+    async def cancel_replay(self, sid: str) -> jobs.Replay:
+        """What it has copied stays."""
+        return await self._post(jobs.Replay, f"/v1/Replays/{_named(sid)}", _CANCEL)
+
+    async def follow(self, job: J, *, look_s: float = _LOOK_S) -> AsyncIterator[J]:
+        """``job``, and how far it is each time that something has changed, until it is finished."""
+        path = "/v1/Redrives" if isinstance(job, jobs.Redrive) else "/v1/Replays"
+        yield job
+        while not job.finished:
+            await asyncio.sleep(look_s)
+            now = await self._get(type(job), f"{path}/{_named(job.sid)}")
+            if now != job:
+                job = now
+                yield job
+
+    # -- delivery log ------------------------------------------------------------------------------------------------
+
+    def attempts(
+        self,
+        *,
+        event_id: str | None = None,
+        subscription_sid: str | None = None,
+        sink_sid: str | None = None,
+        outcome: str | None = None,
+        reason: str | None = None,
+        after: datetime | None = None,
+        before: datetime | None = None,
+    ) -> AsyncIterator[models.Attempt]:
+        """What was tried, newest first, over all pages. ``outcome`` "failed": all that did not deliver."""
+        fields = given(
+            EventId=event_id,
+            SubscriptionSid=subscription_sid,
+            SinkSid=sink_sid,
+            Outcome=outcome,
+            Reason=reason,
+            After=moment(after),
+            Before=moment(before),
+        )
+        return self._all(models.Attempt, "/v1/Attempts", "attempts", fields)
+
+    async def where_is(self, event_id: str) -> models.EventWhereabouts:
+        """Where an event is for each subscription, why, and when it is tried next."""
+        return await self._get(models.EventWhereabouts, f"/v1/Events/{_named(event_id)}")
+
+    # -- parts -------------------------------------------------------------------------------------------------------
+
+    async def _get(self, model: type[M], path: str) -> M:
+        return _read(model, await self.connection.get(path))
+
+    async def _post(self, model: type[M], path: str, fields: Fields, key: str | None = None) -> M:
+        return _read(model, await self.connection.post(path, fields, key=key))
+
+    async def _preview(self, model: type[M], path: str, fields: Fields) -> M:
+        return _read(model, await self.connection.preview(path, fields))
+
+    async def _all(self, model: type[M], path: str, key: str, fields: Fields) -> AsyncIterator[M]:
+        async for item in self.connection.pages(path, key, paged(fields)):
+            yield _read(model, item)
+
+
+_CANCEL: Final = (("Status", "cancelling"),)
+
+
+def _named(text: str) -> str:
+    """As one part of a path."""
+    return quote(text, safe="")
+
+
+def _job(which: Which, rate: int | None) -> Fields:
+    return [*which.fields(), *given(Rate=None if rate is None else str(rate))]
+
+
+def _read(model: type[M], told: Json) -> M:
+    try:
+        return model.model_validate(told)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ApiError(f"the API answers what this release does not know: {where}: {first['msg']}") from None

@@ -1,0 +1,127 @@
+"""Answers about dead letters, redrives and replays."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field
+
+from eventstreams.client.models import Model
+from eventstreams.client.values import FINISHED, JobStatus, Open, SkipReason
+
+
+class DeadLetter(Model):
+    """An event that was not delivered to a subscription, without what it holds."""
+
+    id: str
+    """Such as ``webhook.0.1234``."""
+    account_sid: str
+    subscription_sid: str | None
+    sink_type: str
+    event_id: str | None
+    event_type: str | None
+    reason: str | None
+    code: int | None
+    detail: str | None
+    attempts: int | None
+    status: int | None
+    """Of the last answer."""
+    answer: str | None
+    date_died: datetime
+    date_accepted: datetime | None
+    date_first_attempt: datetime | None
+    date_last_attempt: datetime | None
+    origin: str | None
+    job_sid: str | None
+    """The redrive or replay that it came from."""
+    url: str
+
+
+class DeadLetterWithData(DeadLetter):
+    """A dead letter with what it holds."""
+
+    event_source: str | None
+    event_time: str | None
+    dataschema: str | None
+    data: Mapping[str, object] | None
+    data_problem: str | None
+    """Why ``data`` is null, or is not all."""
+    size_bytes: int
+
+
+class Selection(Model):
+    """What a job takes, as it was asked for; null and empty lists take any."""
+
+    subscription_sid: str | None
+    types: Sequence[str]
+    event_ids: Sequence[str]
+    reasons: Sequence[str]
+    codes: Sequence[int]
+    dead_letter_ids: Sequence[str]
+    after: datetime | None
+    filter: str | None
+    before: datetime | None
+
+
+class _JobPreview(Model):
+    selection: Selection
+    rate: int
+    """Events a second."""
+    selected: int
+    skipped: Mapping[Annotated[SkipReason | str, Open], int]
+    oldest: datetime | None
+    newest: datetime | None
+    expected_minutes: float
+    complete: bool
+    """False: there may be more than was counted."""
+
+
+class RedrivePreview(_JobPreview):
+    """What a redrive would do now."""
+
+    redriven: int
+
+
+class ReplayPreview(_JobPreview):
+    """What a replay would do now."""
+
+    replayed: int
+
+
+class Job(Model):
+    """A redrive or a replay, and how far it is."""
+
+    sid: str
+    account_sid: str
+    status: Annotated[JobStatus | str, Open]
+    selection: Selection
+    rate: int
+    """Most events a second."""
+    selected: int
+    skipped: Mapping[Annotated[SkipReason | str, Open], int]
+    looked_through: Annotated[float, Field(ge=0, le=1)]
+    """Which part of what there is to look through is behind it."""
+    waiting_because: str | None
+    error_code: int | None
+    error_message: str | None
+    date_created: datetime
+    date_started: datetime | None
+    date_updated: datetime
+    url: str
+
+    @property
+    def finished(self) -> bool:
+        """It is completed, failed or cancelled: nothing changes any more."""
+        return self.status in FINISHED
+
+
+class Redrive(Job):
+    """Dead letters that are put on their subscriptions' topics again."""
+
+    redriven: int
+
+
+class Replay(Job):
+    """Accepted events that are put on one subscription's topic again."""
+
+    replayed: int

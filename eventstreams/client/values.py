@@ -1,0 +1,94 @@
+"""Closed sets of the API's answers that the server and its clients share. Pure."""
+
+from enum import StrEnum
+from typing import Final, get_args
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+
+class SinkHealth(StrEnum):
+    """How a sink is.
+
+    ``working``: it answered the last attempt, be it with a refusal of that event. ``failing``: it did not.
+    ``broken``: so often in a row that workers hold its events back. ``silent``: the log knows of no attempt.
+    """
+
+    PAUSED = "paused"
+    WORKING = "working"
+    FAILING = "failing"
+    BROKEN = "broken"
+    SILENT = "silent"
+
+
+class DeliveryState(StrEnum):
+    """Where an event stands for one subscription.
+
+    ``routing``: the router has not come to it. ``waiting``: on the subscription's topic, for its first attempt.
+    ``retrying``: on a retry topic, until its next attempt or its deadline. ``unrecorded``: nothing is left on the
+    topic and nothing is known; what happened to it was not logged. ``filtered``: the subscription's filter
+    keeps the event back.
+    """
+
+    ROUTING = "routing"
+    WAITING = "waiting"
+    RETRYING = "retrying"
+    DELIVERED = "delivered"
+    DEAD = "dead"
+    UNRECORDED = "unrecorded"
+    FILTERED = "filtered"
+
+
+class JobStatus(StrEnum):
+    """The reference's (unpublished) ``replay_enum_status``."""
+
+    SUBMITTED = "submitted"
+    STARTING = "starting"
+    RUNNING = "running"
+    CANCELLING = "cancelling"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    COMPLETED = "completed"
+
+
+FINISHED: Final = frozenset({JobStatus.CANCELLED, JobStatus.FAILED, JobStatus.COMPLETED})
+
+
+class SkipReason(StrEnum):
+    """Why a selected event is not put on a subscription's topic again."""
+
+    SUBSCRIPTION_DELETED = "subscription_deleted"
+    OTHER_ACCOUNT = "other_account"
+    UNREADABLE = "unreadable"
+    FILTERED = "filtered"
+
+
+class FilterVerdict(StrEnum):
+    """What a filter makes of an event. All but ``excluded`` and ``undecided`` are delivered.
+
+    ``undecided``: it asks for what this event does not have, so that it is neither true nor false.
+    ``unfiltered``: the event cannot be read, or this release not the filter, so that nobody can tell.
+    """
+
+    TAKEN = "taken"
+    EXCLUDED = "excluded"
+    UNDECIDED = "undecided"
+    UNFILTERED = "unfiltered"
+
+
+class Open:
+    """Marks ``SomeEnum | str``: the document names today's values, and a client takes tomorrow's as text."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """The enumeration first: pydantic's own choice would be the text, whose type fits better."""
+        return core_schema.union_schema(
+            [handler.generate_schema(each) for each in get_args(source)], mode="left_to_right"
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """The first of the two alone."""
+        found: JsonSchemaValue = handler(schema)["anyOf"][0]
+        return found

@@ -1,0 +1,44 @@
+"""The application's own routes, without a broker."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+from control_api.app import make_app
+from control_api.audit.desk import AuditDesk
+from control_api.audit.trail import AuditTrail
+from control_api.guards import Guards
+from control_api.plane import ControlPlane
+from control_api.redrive.desk import Desk
+from control_api.replicas.replica import Replica
+from control_api.sink_tests import SinkTester
+from eventstreams.catalog import Catalog
+from eventstreams.control.snapshot import Snapshot
+from eventstreams.http import ClientAddress
+from eventstreams.process import Health
+from eventstreams.schema_documents import SchemaDocuments
+
+
+def routes() -> set[tuple[str, str]]:
+    """Every operation that the application has; aiohttp's HEAD for each GET is the same one."""
+    plane = SimpleNamespace(
+        feed=SimpleNamespace(snapshot=Snapshot()), vault=None, catalog=Catalog.load(), clock=lambda: 0
+    )
+    trail = AuditTrail(cast(Any, None), cast(Any, None))
+    guards = Guards(operator_token=None, rate_limit=1, clients=ClientAddress(), trail=trail)
+    own = SimpleNamespace(own=SimpleNamespace(replica=""))
+    replica = SimpleNamespace(router=SimpleNamespace(middleware=lambda: None), primacy=own)
+    app = make_app(
+        cast(ControlPlane, plane),
+        cast(Desk, None),
+        Health(),
+        cast(Replica, replica),
+        documents=cast(SchemaDocuments, None),
+        guards=guards,
+        audit=cast(AuditDesk, None),
+        tester=cast(SinkTester, None),
+    )
+    return {
+        (route.method, route.resource.canonical)
+        for route in app.router.routes()
+        if route.resource is not None and route.method != "HEAD"
+    }
