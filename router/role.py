@@ -98,7 +98,10 @@ class _Restore:
         try:
             missing = topics - (await self._admin.topics()).keys()
             routes = [route for topic in missing if (route := self._matcher.route_to(topic))]
-            specs = [self._topics.subscription_spec(route.sink_type, route.subscription_sid) for route in routes]
+            specs = [
+                self._topics.subscription_spec(route.sink_type, route.subscription_sid, partitions=route.partitions)
+                for route in routes
+            ]
             if self._topics.router_dead in missing:
                 specs += self._topics.base_specs()
             await self._admin.ensure(specs)
