@@ -38,10 +38,11 @@ def compile_reader(wrote: object, wanted: object) -> Reader | None:
     """
     try:
         source = _Source(wrote, wanted)
-    except _UnsupportedError:
+        code = compile(source.text, "<reader of an Avro schema>", "exec")
+    except (_UnsupportedError, SyntaxError):  # the latter: Python nests twenty loops, ten lists in each other
         return None
     scope = source.constants
-    exec(compile(source.text, "<reader of an Avro schema>", "exec"), scope)  # noqa: S102 - names go in by repr()
+    exec(code, scope)  # noqa: S102 - names go in by repr()
     record = scope[source.main]
     assert callable(record)
 
@@ -49,7 +50,7 @@ def compile_reader(wrote: object, wanted: object) -> Reader | None:
         data: dict[str, object] = {}
         try:
             end = record(value, 0, data)
-        except (IndexError, struct.error):
+        except (IndexError, OverflowError, struct.error):  # the second: behind a text longer than memory could be
             raise UnreadableError("it ends too soon") from None
         except UnicodeDecodeError as error:
             raise UnreadableError(f"it has text that is not UTF-8: {error.reason}") from None

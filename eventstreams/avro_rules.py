@@ -1,5 +1,6 @@
 """What a schema of the catalogue must be beyond valid Avro: safe to read, plain JSON, one with its other versions."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Final
@@ -13,6 +14,11 @@ _INSTEAD: Final = {
     "bytes": "string, with base64 in it",  # JSON has no bytes
     "fixed": "string, with base64 in it",
 }
+
+# Avro's own rule, which fastavro does not look at. Names also become names in generated Python.
+_NAME: Final = re.compile("[A-Za-z_][A-Za-z0-9_]*")
+_NAME_FORM: Final = "a name is letters, digits and _, and does not begin with a digit"
+_AVRO_TYPES: Final = frozenset({*_PLAIN, *_INSTEAD, "record", "error", "enum", "array", "map", "union"})
 
 IDENTITY: Final = "identityType"
 """The attribute of a field that holds whom an event is about, by which Segment knows a person; the reference's word."""
@@ -60,6 +66,8 @@ def _type_offences(schema: object, where: str, around: tuple[str, ...]) -> Itera
 
 def _inner_offences(schema: Mapping[str, object], where: str, around: tuple[str, ...]) -> Iterator[str]:
     kind = schema["type"]
+    if "name" in schema:
+        yield from _name_offences(str(schema["name"]), where)
     if kind == "array":
         yield from _type_offences(schema["items"], f"an item of {where}", around)
     elif kind == "map":
@@ -70,13 +78,22 @@ def _inner_offences(schema: Mapping[str, object], where: str, around: tuple[str,
             yield f"gives {where} no fields"
         names = [field["name"] for field in fields]
         for field in fields:
-            if names.count(field["name"]) > 1:
+            if not _NAME.fullmatch(str(field["name"])):
+                yield f"has a field {field['name']!r}: {_NAME_FORM}"
+            elif names.count(field["name"]) > 1:
                 yield f"has field {field['name']} twice"
             yield from _field_offences(field, (*around, str(schema["name"])))
         if not around:
             yield from _identity_offences(fields)
         elif nested := next((field["name"] for field in fields if IDENTITY in field), None):
             yield f"gives field {nested} of {where} an {IDENTITY}: only fields of the outermost record have one"
+
+
+def _name_offences(name: str, where: str) -> Iterator[str]:
+    if not all(map(_NAME.fullmatch, name.split("."))):
+        yield f"names the type of {where} {name!r}: {_NAME_FORM}, with dots between those of a namespace"
+    elif name in _AVRO_TYPES:
+        yield f"names the type of {where} {name}, which is a type of Avro's own"
 
 
 def _field_offences(field: Mapping[str, object], around: tuple[str, ...]) -> Iterator[str]:

@@ -38,15 +38,16 @@ _PYTHON_TYPES: Final = {
 def compile_writer(schema: object) -> Writer | None:
     """The writer of ``schema`` (parsed Avro, a record); None where it has something that only fastavro does.
 
-    That is a type which the catalogue's rules forbid, and a union of branches that the Python type of a value does
-    not tell apart, such as two records.
+    That is a type which the catalogue's rules forbid, lists nested beyond what Python can, and a union of branches that
+    the Python type of a value does not tell apart, such as two records.
     """
     try:
         source = _Source(schema)
-    except _UnsupportedError:
+        code = compile(source.text, "<writer of an Avro schema>", "exec")
+    except (_UnsupportedError, SyntaxError):  # the latter: Python nests twenty loops, and no more lists in each other
         return None
     scope = source.constants
-    exec(compile(source.text, "<writer of an Avro schema>", "exec"), scope)  # noqa: S102 - names go in by repr()
+    exec(code, scope)  # noqa: S102 - names go in by repr()
     record = scope[source.main]
     assert callable(record)
 

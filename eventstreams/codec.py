@@ -21,6 +21,7 @@ Data = dict[str, object]
 """The fields of an event as JSON values, absent optional ones left out."""
 
 _KNOWN_SCHEMAS_BOUND: Final = 10_000  # distinct dataschema texts remembered; far above any real catalogue
+_KNOWN_LENGTH: Final = 1024  # of each; a header may be as long as a record, and so many of those are gigabytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ class Codec:
         if reader is None:
             reader = compile_reader(writer.avro, wanted.avro) or _by_fastavro(writer.avro, wanted.avro)
             self._compiled_readers[key] = reader
-        if len(self._readers) < _KNOWN_SCHEMAS_BOUND:
+        if len(self._readers) < _KNOWN_SCHEMAS_BOUND and len(dataschema) <= _KNOWN_LENGTH:
             self._readers[dataschema, version] = reader
         return reader
 
@@ -132,7 +133,7 @@ class Codec:
         result = found or CodecProblem(
             DeadReason.UNKNOWN_SCHEMA, f"dataschema {dataschema[:200]!r} names no schema of the catalogue"
         )
-        if len(self._writers) < _KNOWN_SCHEMAS_BOUND:
+        if len(self._writers) < _KNOWN_SCHEMAS_BOUND and len(dataschema) <= _KNOWN_LENGTH:
             self._writers[dataschema] = result
         return result
 

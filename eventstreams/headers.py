@@ -50,6 +50,9 @@ UNREADABLE: Final = "es_unreadable"
 
 MAX_DETAIL_BYTES: Final = 1024  # of a detail, and of an answer: enough for a sentence or a page's start; DESIGN's bound
 
+MOST_DIGITS: Final = 16
+"""Of a time in ms: that is 300,000 years. Longer ones overflow what they are reckoned with."""
+
 _REQUIRED: Final = (ID, TYPE, SOURCE, TIME, DATASCHEMA, ACCOUNT)
 _ROUTED: Final = (ACCEPTED_AT, DEADLINE, SUBSCRIPTION)
 _REPLACED_ON_RETRY: Final = frozenset(
@@ -225,10 +228,12 @@ class Waybill:
         """The state, or what is wrong with the first bad header."""
         if problem := missing(headers, _ROUTED):
             return problem
+        if max(len(headers[ACCEPTED_AT]), len(headers[DEADLINE]), len(headers.get(NOT_BEFORE, b""))) > MOST_DIGITS:
+            return HeaderProblem(DeadReason.BAD_HEADER, f"an es_ header has a time of more than {MOST_DIGITS} digits")
         try:
             if ATTEMPT not in headers:  # none yet, and then there is no more to say
                 return cls(int(headers[ACCEPTED_AT]), int(headers[DEADLINE]), headers[SUBSCRIPTION].decode())
-            return cls(
+            waybill = cls(
                 accepted_at_ms=int(headers[ACCEPTED_AT]),
                 deadline_ms=int(headers[DEADLINE]),
                 subscription_sid=headers[SUBSCRIPTION].decode(),
@@ -245,6 +250,9 @@ class Waybill:
             )
         except ValueError as error:
             return HeaderProblem(DeadReason.BAD_HEADER, f"an es_ header cannot be read: {error}")
+        if waybill.attempt < 1:
+            return HeaderProblem(DeadReason.BAD_HEADER, f"header {ATTEMPT} is below the first attempt's number")
+        return waybill
 
 
 def retry_headers(headers: Headers, waybill: Waybill) -> list[tuple[str, bytes]]:

@@ -13,7 +13,7 @@ _ASK_S: Final = 15.0
 class Asked(Protocol):
     """Whoever can be asked about offsets; see ``KafkaAdmin``."""
 
-    async def ranges(self, topics: Sequence[str]) -> Sequence[Range]: ...
+    async def ranges(self, topics: Sequence[str], *, committed: bool) -> Sequence[Range]: ...
 
 
 class Backlog:
@@ -42,9 +42,11 @@ class Backlog:
         """Ask; while no broker answers, what was known last stays."""
         try:
             # Asked before the positions, so that what is read meanwhile does not seem to wait.
-            ranges = {each.partition: each for each in await self._admin.ranges([self._topic])}
+            # What a producer's open transaction holds back is no work yet.
+            found = await self._admin.ranges([self._topic], committed=True)
         except (BrokerUnreachableError, TopicError):
             return
+        ranges = {each.partition: each for each in found}
         positions = await self._positions()
         self.waiting = sum(
             max(ranges[number].end - (ranges[number].first if position is None else position), 0)

@@ -12,6 +12,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol, cast
 
+from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 from faust import Schema
 from faust.transport.conductor import Conductor
@@ -43,6 +44,16 @@ class RunSchema(Schema[Any, Any]):
         return decode
 
 
+class CommittedThread(aiokafka.AIOKafkaConsumerThread):
+    """Reads no more of a producer's transaction than what was committed; stock Faust does so only in transactions."""
+
+    @override
+    def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._isolation_level = "read_committed"  # noqa: SLF001 - handed on when it starts
+        return consumer
+
+
 class RunConsumer(aiokafka.Consumer):
     """Makes one message of each fetched run, and commits only finished prefixes of runs.
 
@@ -72,6 +83,10 @@ class RunConsumer(aiokafka.Consumer):
                 return await self._thread.position(tp)
         except (TimeoutError, KafkaError):  # the latter: it was taken from us this moment
             return None
+
+    @override
+    def _new_consumer_thread(self) -> CommittedThread:
+        return CommittedThread(self, loop=self.loop, beacon=self.beacon)
 
     def _is_run_topic(self, topic: str) -> bool:
         channels = cast(Conductor, self.app.topics)._topic_name_index.get(topic, ())  # noqa: SLF001 - no public way

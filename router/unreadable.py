@@ -37,7 +37,7 @@ async def read_over(
         Only partitions that have an unreadable record; it is their last, and ``UNREADABLE`` is its only header.
     """
     topics = sorted({tp.topic for tp in positions})
-    ends = {TP(each.topic, each.partition): each.end for each in await admin.ranges(topics)}
+    ends = {TP(each.topic, each.partition): each.end for each in await admin.ranges(topics, committed=True)}
     wanted = [Range(*tp, first, min(ends.get(tp, first), first + most)) for tp, first in positions.items()]
     runs: dict[TP, list[Record]] = {}
     over: set[TP] = set()

@@ -94,16 +94,17 @@ class Delivery:
         self._is_verbose = logging.getLogger(__name__).isEnabledFor(logging.DEBUG)
 
     async def handle(self, records: Sequence[Record], turn: Turn, *, waits: bool) -> None:
-        """Settle ``records``, all of one subscription, in order; tell ``turn`` of each.
+        """Settle ``records`` in order, those of one subscription together; tell ``turn`` of each.
 
         Args:
             records: Of one partition.
             turn: Once it is stopped, what waits is left unsettled.
             waits: Whether a record may wait here for its sink. If not, it goes back to a retry topic instead.
         """
-        parcels = await self._open_all(records, turn)
-        while parcels and not turn.stopped.done():
-            parcels = await self._go_on(parcels, turn, waits=waits)
+        for parcels in _by_subscription(await self._open_all(records, turn)):
+            left = parcels
+            while left and not turn.stopped.done():
+                left = await self._go_on(left, turn, waits=waits)
 
     # -- reading -----------------------------------------------------------------------------------------------
 
@@ -365,6 +366,14 @@ class Delivery:
             duration_ms=made.duration_ms,
             rest=rest,
         )
+
+
+def _by_subscription(parcels: Sequence[Parcel]) -> Iterable[Sequence[Parcel]]:
+    """What a retry lane takes together, to have it expire, is of many; a clock that was set back finds it alive."""
+    found: dict[str, list[Parcel]] = {}
+    for parcel in parcels:
+        found.setdefault(parcel.waybill.subscription_sid, []).append(parcel)
+    return found.values()
 
 
 def _was_last(subscription: Subscription, waybill: Waybill, outcome: RetryLater) -> bool:

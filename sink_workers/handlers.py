@@ -7,7 +7,7 @@ from typing import Final
 from eventstreams.control.feed import ControlFeed
 from eventstreams.control.records import Subscription, SubscriptionState
 from eventstreams.control.snapshot import Change
-from eventstreams.headers import DEADLINE, NOT_BEFORE
+from eventstreams.headers import DEADLINE, MOST_DIGITS, NOT_BEFORE
 from eventstreams.kafka.records import Partition, Record
 from eventstreams.retry import HOLD_MS, RetryWheel
 from eventstreams.sinks import Capabilities
@@ -133,4 +133,4 @@ def _limits(capabilities: Capabilities, at_once: int) -> Limits:
 def _number(record: Record, name: str) -> int:
     """The header ``name``; 0 where it is no number: whoever handles the record finds out."""
     text = dict(record.headers).get(name, b"")
-    return int(text) if text.isdigit() else 0
+    return int(text) if text.isdigit() and len(text) <= MOST_DIGITS else 0

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import Final
 
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec
 from confluent_kafka.admin._metadata import ClusterMetadata
@@ -162,7 +162,12 @@ class KafkaAdmin:
         return {partition.number: offset for partition, offset in found.items()}
 
     async def ranges(
-        self, topics: Sequence[str], *, after_ms: int | None = None, before_ms: int | None = None
+        self,
+        topics: Sequence[str],
+        *,
+        after_ms: int | None = None,
+        before_ms: int | None = None,
+        committed: bool = False,
     ) -> Sequence[Range]:
         """What the partitions of ``topics`` hold now, by the brokers' own time; nothing of topics that are not there.
 
@@ -170,6 +175,7 @@ class KafkaAdmin:
             topics: Their timestamps must be the broker's, so that they ascend (``LogAppendTime``).
             after_ms: From the first record at or after this on; None: from the oldest on.
             before_ms: Up to, and without, the first record at or after this; None: up to the newest.
+            committed: Only up to the first transaction that is open: what a reader can get now.
 
         Raises:
             TopicError: Kafka did not say.
@@ -183,7 +189,8 @@ class KafkaAdmin:
         ]
         if not partitions:
             return []
-        end = await self._offsets(partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]  # the library's gap
+        isolation = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
+        end = await self._offsets(partitions, OffsetSpec.latest(), isolation)  # type: ignore[no-untyped-call]  # the library's gap
         first = await self._offsets(partitions, OffsetSpec.earliest() if after_ms is None else _at(after_ms))  # type: ignore[no-untyped-call]  # the library's gap
         last = end if before_ms is None else await self._offsets(partitions, _at(before_ms))
         # For a time after the newest record Kafka answers -1.
@@ -192,10 +199,17 @@ class KafkaAdmin:
             for at in end
         ]
 
-    async def _offsets(self, partitions: Sequence[TopicPartition], spec: OffsetSpec) -> Mapping[Partition, int]:
+    async def _offsets(
+        self,
+        partitions: Sequence[TopicPartition],
+        spec: OffsetSpec,
+        isolation: IsolationLevel = IsolationLevel.READ_UNCOMMITTED,
+    ) -> Mapping[Partition, int]:
         deadline = time.monotonic() + _SETTLED_S
         while True:
-            asked = self._client.list_offsets(dict.fromkeys(partitions, spec), request_timeout=self._answer_s)
+            asked = self._client.list_offsets(
+                dict.fromkeys(partitions, spec), request_timeout=self._answer_s, isolation_level=isolation
+            )
             try:
                 return {
                     Partition(each.topic, each.partition): (await asyncio.wrap_future(future)).offset

@@ -201,11 +201,11 @@ class GroupConsumer:
         return thread
 
     def _subscribe(self, topics: list[str]) -> None:
-        self._subscribed = topics
         if not topics:
             self._out_since = None
-        elif not self.joins:
+        elif not self.joins or not self._subscribed:  # it is in no group yet, or has left it
             self._out_since = self._out_since or time.monotonic()
+        self._subscribed = topics
         if topics:
             self._consumer.subscribe(topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
         else:

@@ -10,6 +10,11 @@ from eventstreams.errors import CatalogError
 from producers.generator.modules import MARK, product_modules
 
 
+def _is_generated(source: str) -> bool:
+    """Whether a module says so of itself; others may speak of it."""
+    return source.startswith('"""') and MARK in source.split('"""', 2)[1]
+
+
 @click.command("generate-producers")
 @click.argument("folders", nargs=-1, type=click.Path(file_okay=False, path_type=Path), metavar="[FOLDER]...")
 @click.option(
@@ -27,9 +32,13 @@ def generate_producers(folders: tuple[Path, ...], into: Path, check: bool) -> No
     wanted = product_modules(catalog, schemas)
     if not wanted:
         raise CatalogError(f"{', '.join(map(str, chosen))} has no event type that a product may publish")
-    there = {each.name: each.read_text("utf-8") for each in into.glob("*.py")}
+    there = {each.name: each.read_text("utf-8", "replace") for each in into.glob("*.py")}
+    if taken := [name for name in wanted if name in there and not _is_generated(there[name])]:
+        raise CatalogError(
+            f"{into / taken[0]} is there and not of our making: choose another folder or another product id"
+        )
     stale = [name for name, source in wanted.items() if there.get(name) != source]
-    gone = [name for name, source in there.items() if MARK in source and name not in wanted]
+    gone = [name for name, source in there.items() if _is_generated(source) and name not in wanted]
     if check:
         if stale or gone:
             name = min([*stale, *gone])

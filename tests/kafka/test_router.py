@@ -72,11 +72,13 @@ class _NotUtf8(str):
 
 
 @asynccontextmanager
-async def odd_producer(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[AIOKafkaProducer]:
+async def odd_producer(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, **more: str
+) -> AsyncIterator[AIOKafkaProducer]:
     """A producer that writes header names as they are: aiokafka's own in plain Python."""
     for module in (message_accumulator, producer_module):
         monkeypatch.setattr(module, "DefaultRecordBatchBuilder", default_records._DefaultRecordBatchBuilderPy)
-    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka)
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka, **more)
     await producer.start()
     try:
         yield producer
@@ -285,3 +287,27 @@ async def test_an_event_that_was_small_only_while_it_was_compressed_stops_nobody
     assert dead.value == b""
     [copy] = await house.copies_of(subscription.sid, 1)
     assert header(copy, "ce_id") == "EZ2"
+
+
+async def test_what_a_producers_transaction_took_back_is_no_event_and_stops_none(
+    house: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing was accepted: not what could be read, nor what the router's client cannot read."""
+    subscription = await house.subscribe(await house.add_sink(NOWHERE))
+    await house.start(route)
+    value, headers = house.encoded(house.event(1))
+    topic = house.topics.events
+
+    async with odd_producer(house.settings, monkeypatch, transactional_id=f"{topic}.taken-back") as producer:
+        async with producer.transaction():
+            await producer.send_and_wait(topic, value, headers=headers, partition=0)
+        await producer.begin_transaction()
+        value, headers = house.encoded(house.event(2))
+        await producer.send_and_wait(topic, value, headers=headers, partition=0)
+        await producer.send_and_wait(topic, b"odd", headers=[(_NotUtf8("?"), b"1")], partition=0)
+        await producer.abort_transaction()
+    value, headers = house.encoded(house.event(3))
+    await house.producer.send(topic, value, headers=headers, partition=0)
+
+    copies = await read_topic(house.settings, house.topic_of(subscription), 2)
+    assert [header(record, "ce_id") for record in copies] == ["EZ1", "EZ3"]

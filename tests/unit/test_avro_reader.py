@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from eventstreams.avro_absent import compile_prune
 from eventstreams.avro_reader import Reader, UnreadableError, compile_reader
+from eventstreams.avro_writer import compile_writer
 from eventstreams.catalog import Catalog, Schema, SchemaVersion
 from eventstreams.codec import Codec, CodecProblem
 from tests.support.avro_values import data_of
@@ -157,6 +158,7 @@ BEYOND = bytes([0xFF] * 9 + [0x02])
         ({"type": "array", "items": "double"}, LARGEST + b"\0" * 7, "ends too soon"),
         ({"type": "array", "items": "long"}, b"\x01\x01\0\0", "length below zero"),
         ({"type": "map", "values": "long"}, LARGEST + b"\0\0" * 5, "ends too soon"),
+        ({"type": "map", "values": "double"}, b"\x02" + LARGEST + b"x" * 9, "ends too soon"),
     ],
 )
 def test_hostile_bytes_are_refused_with_a_reason_and_no_memory(type_: object, value: bytes, says: str) -> None:
@@ -200,6 +202,17 @@ def test_a_type_that_contains_itself_cannot_overflow_the_stack() -> None:
         reader(b"\x02" * 100_000 + b"\0")
 
 
+def test_a_text_longer_than_any_memory_is_refused_whatever_follows_it() -> None:
+    for follows in TYPES:
+        with pytest.raises(UnreadableError, match="ends too soon"):
+            compiled(record(f="string", g=follows))(LARGEST + b"\0" * 20)
+
+
+def lists(depth: int) -> object:
+    """A list of lists of lists …"""
+    return "string" if depth == 0 else {"type": "array", "items": lists(depth - 1)}
+
+
 OTHERS: list[Callable[[], tuple[object, object]]] = [
     lambda: (record(f="int"), record(f="int")),
     lambda: (record(f="long"), record(f="double")),
@@ -209,6 +222,7 @@ OTHERS: list[Callable[[], tuple[object, object]]] = [
     lambda: (record(f="long"), record(f="long", g="long")),
     lambda: (record(f={"type": "array", "items": {"type": "record", "name": "X", "fields": []}}), record(g="long")),
     lambda: ("long", "long"),
+    lambda: (record(f=lists(11)), record(f=lists(11))),  # twice as many loops as Python nests
 ]
 
 
@@ -217,6 +231,11 @@ def test_what_the_rules_of_the_catalogue_forbid_is_left_to_fastavro(
     schemas: Callable[[], tuple[object, object]],
 ) -> None:
     assert compile_reader(*schemas()) is None
+
+
+def test_lists_deeper_than_python_nests_loops_are_left_to_fastavro_when_written_as_well() -> None:
+    assert compile_writer(record(f=lists(10))) is not None
+    assert compile_writer(record(f=lists(21))) is None
 
 
 def test_fastavro_reads_for_a_catalogue_that_keeps_other_rules(tmp_path: Path) -> None:

@@ -83,6 +83,30 @@ def test_a_field_that_is_there_twice_breaks_a_rule() -> None:
     assert broken_rules(record(NAME, NAME)) == ["has field name twice"]
 
 
+@pytest.mark.parametrize("name", ["", "a b", "1st", "größe", "a-b", "x: int = print('mine')  #", "a\nimport os"])
+def test_a_name_that_is_none_of_avros_breaks_a_rule(name: str) -> None:
+    inner = {"type": "record", "name": "acme.Inner", "fields": [{"name": name, "type": "string"}]}
+
+    for thing in (record({"name": name, "type": "string"}), record(field(inner))):
+        [broken] = broken_rules(thing)
+        assert broken.startswith(f"has a field {name!r}: a name is letters")
+
+
+@pytest.mark.parametrize("name", ["acme.Thing two", "acme..Thing", "acme.Thing():\n pass"])
+def test_a_type_whose_name_is_none_of_avros_breaks_a_rule(name: str) -> None:
+    [broken] = broken_rules(record(NAME, name=name))
+
+    assert broken.startswith(f"names the type of the record {name!r}: a name is letters")
+
+
+def test_a_type_that_is_named_as_one_of_avros_own_breaks_a_rule() -> None:
+    named = {"type": "record", "name": "string", "fields": [NAME]}
+    broken = broken_rules(record(field(named), name="Thing"))
+
+    assert broken_rules(record(field(named))) == []  # acme.string
+    assert "names the type of field it string, which is a type of Avro's own" in broken
+
+
 def test_a_default_on_what_is_not_optional_breaks_a_rule() -> None:
     assert "a default that does not fit" in str(broken_rules(record(field("string", default="x"))))
     assert "a default that does not fit" in str(broken_rules(record(field(["string", "null"], default="x"))))

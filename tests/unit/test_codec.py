@@ -1,6 +1,7 @@
 """The codec: what goes in comes out, in the version that was asked for; no bytes make it raise."""
 
 import json
+import tracemalloc
 from collections.abc import Mapping, Sequence
 from datetime import date
 from io import BytesIO
@@ -65,6 +66,19 @@ def test_no_bytes_make_it_raise(value: bytes) -> None:
         found = CODEC.decode(CODEC.dataschema(schema.latest), value, version=1)
 
         assert isinstance(found, dict) or found.reason is DeadReason.UNDECODABLE
+
+
+def test_what_names_a_schema_at_great_length_is_read_and_not_remembered() -> None:
+    value = CODEC.encode(SCHEMA.latest, DATA)
+
+    tracemalloc.start()
+    for number in range(100):
+        named = f"https://{number}.example.com/{'x' * 100_000}/{SCHEMA.id}/{SCHEMA.latest.version}"
+        assert CODEC.decode(named, value) == DATA
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert kept < 1 << 20
 
 
 def test_an_absent_field_is_left_out_in_lists_of_lists_as_well(tmp_path: Path) -> None:

@@ -100,6 +100,19 @@ def test_what_is_stale_or_gone_is_told_by_check_and_mended_without_it(parcels: P
     assert generate("--check", parcels, "--into", tmp_path).exit_code == 1
 
 
+def test_what_somebody_wrote_by_hand_is_neither_overwritten_nor_removed(parcels: Path, tmp_path: Path) -> None:
+    by_hand = {"logistics.py": "PARCELS = 1\n", "about.py": f'"""Mine."""\n\nMARK = {MARK!r}\n'}
+    for name, source in by_hand.items():
+        (tmp_path / name).write_text(source)
+
+    refused = generate(parcels, "--into", tmp_path)
+    assert "logistics.py is there and not of our making" in str(refused.exception)
+    (tmp_path / "logistics.py").unlink()
+    assert generate(parcels, "--into", tmp_path).exit_code == 0
+
+    assert (tmp_path / "about.py").read_text() == by_hand["about.py"]
+
+
 def field(name: str, type_: object, doc: str = "Some words.") -> dict[str, object]:
     optional = {"default": None} if isinstance(type_, list) and type_[0] == "null" else {}
     return {"name": name, "type": type_, "doc": doc, **optional}

@@ -92,6 +92,27 @@ def test_no_headers_at_all_can_make_parsing_raise(headers: dict[str, bytes]) -> 
     assert isinstance(Waybill.parse(headers), HeaderProblem)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("es_accepted_at", b"9" * 400),
+        ("es_deadline", b"9" * 400),
+        ("es_deadline", b"9" * 5000),
+        ("es_not_before", b"9" * 400),
+        ("es_attempt", b"0"),
+        ("es_attempt", b"-7"),
+    ],
+)
+def test_a_number_that_nobody_can_reckon_with_is_a_problem_and_no_exception(name: str, value: bytes) -> None:
+    whole = {"es_accepted_at": b"1", "es_deadline": b"2", "es_subscription": b"DF1", "es_attempt": b"1"}
+
+    assert isinstance(Waybill.parse(whole), Waybill)
+    problem = Waybill.parse(whole | {name: value})
+
+    assert isinstance(problem, HeaderProblem)
+    assert problem.reason is DeadReason.BAD_HEADER
+
+
 def test_routing_adds_its_own_headers_and_drops_any_that_a_producer_forged() -> None:
     forged = [("ce_id", b"1"), ("es_deadline", b"9"), ("es_subscription", b"DFevil")]
 

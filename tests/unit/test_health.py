@@ -154,7 +154,7 @@ class Brokers(Asked):
         self.ends: dict[str, int] | None = ends
 
     @override
-    async def ranges(self, topics: Sequence[str]) -> Sequence[Range]:
+    async def ranges(self, topics: Sequence[str], *, committed: bool) -> Sequence[Range]:
         if self.ends is None:
             raise TopicError("no answer")
         [topic] = topics

@@ -3,12 +3,13 @@
 import inspect
 from importlib.metadata import version
 
+from aiokafka import AIOKafkaConsumer
 from faust import Schema
 from faust.transport.conductor import Conductor
 from faust.transport.consumer import Consumer as BaseConsumer
 from faust.transport.drivers import aiokafka
 
-from router.transport import RunConsumer, RunTransport
+from router.transport import CommittedThread, RunConsumer, RunTransport
 
 
 def source_of(thing: object) -> str:
@@ -28,11 +29,20 @@ def test_the_overridden_methods_exist_and_are_called_as_we_think() -> None:
         "_new_offset",
         "perform_seek",
         "on_partitions_revoked",
+        "_new_consumer_thread",
     ]
     for name in overridden:
         ours, theirs = getattr(RunConsumer, name), getattr(aiokafka.Consumer, name)
         assert ours is not theirs
         assert list(inspect.signature(ours).parameters) == list(inspect.signature(theirs).parameters)
+
+
+def test_the_clients_isolation_is_set_before_it_is_used() -> None:
+    made = aiokafka.AIOKafkaConsumerThread._create_worker_consumer
+    assert list(inspect.signature(CommittedThread._create_worker_consumer).parameters) == list(
+        inspect.signature(made).parameters
+    )
+    assert "isolation_level=self._isolation_level" in source_of(AIOKafkaConsumer.start)
 
 
 def test_offsets_are_committed_only_through_the_overridden_methods() -> None:
