@@ -19,6 +19,8 @@ from eventstreams.topics import Topics
 
 MAX_SINKS: Final = 100  # of an account: the reference's limits
 MAX_SUBSCRIPTIONS: Final = 100
+MAX_DESCRIPTION: Final = 4096
+"""Characters of a description; the reference names no bound. Every process keeps those of everybody in memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from control_api.answers import json_answer, list_answer, timestamp
 from control_api.codes import Code, refused
 from control_api.forms import Form, boolean, read_form
-from control_api.plane import MAX_SINKS, PLANE, ControlPlane
+from control_api.plane import MAX_DESCRIPTION, MAX_SINKS, PLANE, ControlPlane
 from eventstreams.control.records import SinkRecord, SinkStatus
 from eventstreams.http import ACCOUNT, RefusedError, not_found
 from eventstreams.sids import SidKind, is_sid, new_sid
@@ -145,6 +145,8 @@ def _description(form: Form, done: str) -> str:
     description = form.required("Description")
     if not description.strip():
         raise refused(Code.SINK_NOT_CREATED, f"Sink not {done}: Description is empty")
+    if len(description) > MAX_DESCRIPTION:
+        raise refused(Code.SINK_NOT_CREATED, f"Sink not {done}: Description has more than {MAX_DESCRIPTION} characters")
     return description
 
 

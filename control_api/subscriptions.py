@@ -10,7 +10,7 @@ from control_api.answers import json_answer, list_answer, timestamp
 from control_api.codes import Code, refused
 from control_api.filters import check_filter, filter_in, with_filter
 from control_api.forms import Form, boolean, read_form
-from control_api.plane import MAX_SUBSCRIPTIONS, PLANE, ControlPlane
+from control_api.plane import MAX_DESCRIPTION, MAX_SUBSCRIPTIONS, PLANE, ControlPlane
 from control_api.subscribed_types import parse_types
 from eventstreams.control.records import SinkRecord, SinkStatus, Subscription, SubscriptionState
 from eventstreams.http import ACCOUNT, RefusedError, not_found
@@ -137,6 +137,11 @@ def find(request: web.Request) -> Subscription:
 def _description(description: str, done: str) -> str:
     if not description.strip():
         raise refused(Code.SUBSCRIPTION_NOT_CREATED, f"Subscription not {done}: Description is empty")
+    if len(description) > MAX_DESCRIPTION:
+        raise refused(
+            Code.SUBSCRIPTION_NOT_CREATED,
+            f"Subscription not {done}: Description has more than {MAX_DESCRIPTION} characters",
+        )
     return description
 
 

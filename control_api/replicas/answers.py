@@ -98,7 +98,7 @@ class Answers:
             return None
         locked = self._vault.lock(told)
         if len(locked) > _MOST_ANSWER:
-            _log.warning("answer.too_large", size=len(locked), follows="the request is carried out if it comes again")
+            _log.warning("answer.too_large", size=len(locked), follows="what is not written yet is refused")
             return None
         kept = Kept(owner=name.owner, content=name.content, answer=locked)
         return Outgoing(self._topic, orjson.dumps(kept), name.key.encode())

@@ -71,6 +71,12 @@ Ask = Callable[[Any, str, str], object]
         ),
         pytest.param(lambda v1, sink, _: v1.sinks("DG1").update(description="d"), 400, 91006, "malformed", id="91006"),
         pytest.param(lambda v1, sink, _: v1.sinks(sink).delete(), 400, 91007, "is in use", id="91007"),
+        pytest.param(
+            lambda v1, sink, _: v1.sinks(sink).update(description="d" * 4097), 400, 91000, "than 4096", id="long sink"
+        ),
+        pytest.param(
+            lambda v1, _, sub: v1.subscriptions(sub).update(description="d" * 4097), 400, 91101, "than 4096", id="long"
+        ),
         pytest.param(lambda v1, _, sub: v1.subscriptions(sub).update(description=""), 400, 91101, "empty", id="91101"),
         pytest.param(
             lambda v1, *_: v1.subscriptions(NO_SUBSCRIPTION).subscribed_events.create(SENT), 404, 91102, "", id="91102"
