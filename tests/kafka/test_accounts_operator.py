@@ -331,7 +331,8 @@ async def test_secrets_are_encrypted_anew_beside_a_running_system_and_then_the_o
     async with AsyncExitStack() as stack:
         house = await stack.enter_async_context(Installation(settings))
         for _ in range(10):
-            await house.add_sink("https://hooks.example.com/a")
+            sink = await house.add_sink("https://hooks.example.com/a")
+            await house.put(replace(sink, test_id=house.vault.lock("the id in its test event")))
         async with serving(with_operator(both)) as url:
             api = Api(house, url)
             busy = asyncio.create_task(write_until_cancelled(api))
@@ -340,7 +341,8 @@ async def test_secrets_are_encrypted_anew_beside_a_running_system_and_then_the_o
             busy.cancel()
             written = (await asyncio.gather(busy, return_exceptions=True))[0]
             await house.feed.catch_up()
-        secrets = [sink.configuration for sink in house.feed.snapshot.sinks.values()]
+        sinks = house.feed.snapshot.sinks.values()
+        secrets = [each for sink in sinks for each in (sink.configuration, sink.test_id) if each is not None]
         async with serving(only_new) as url:
             listed = await Asker(url, house.account_sid, TOKEN).all("/v1/Sinks", "sinks")
 
@@ -349,6 +351,7 @@ async def test_secrets_are_encrypted_anew_beside_a_running_system_and_then_the_o
     assert second.output.startswith("0 records encrypted anew")
     assert all(Vault(only_new).is_current(each) for each in secrets)
     assert len(listed) >= 10
+    assert len(secrets) >= len(listed) + 10
     assert {each["description"] for each in listed} >= {"of the test"}
 
 
