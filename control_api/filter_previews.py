@@ -33,6 +33,7 @@ _READ: Final = 200  # records judged before others get their turn: some 10 ms
 _READ_S: Final = 10.0
 _SHOWN: Final = 20
 _MOST_SHOWN: Final = 100
+_MAX_DIGITS: Final = 9
 _SAMPLE: Final = 'an event is JSON such as {"type": "com.…", "data": {…}}'
 _TEXTS: Final = ("id", "source", "subject", "time")
 
@@ -165,7 +166,7 @@ def _types(request: web.Request, form: Form, sample: Event | None) -> Sequence[S
 
 def _count(form: Form) -> int:
     text = (form.all("Count") or (str(_SHOWN),))[-1].strip()
-    if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:9]) <= _MOST_SHOWN:
+    if not (text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS) or not 1 <= int(text) <= _MOST_SHOWN:
         raise RefusedError(f"Count must be an integer from 1 to {_MOST_SHOWN}: how many events are shown")
     return int(text)
 
