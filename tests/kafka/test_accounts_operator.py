@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 
+import aiohttp
 import pytest
 import pytest_asyncio
 from click import Command
@@ -180,6 +181,32 @@ async def test_an_account_makes_its_own_keys_with_scopes(shared: Api, operator: 
     assert renamed["friendly_name"] == "other"
     assert (await Asker(shared.url, key["sid"], key["secret"]).ask("GET", "/v1/Sinks"))[0] == 403
     assert (await own.ask("DELETE", f"/v1/Keys/{key['sid']}"))[0] == 204
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/Keys", {"Scope": "read"}),
+        ("/2010-04-01/Accounts/{sid}/Keys.json", {"Scope": "read"}),
+        ("/2010-04-01/Accounts.json", {"FriendlyName": "tests"}),
+        ("/2010-04-01/Accounts/{sid}.json", {"FriendlyName": "tests"}),
+        ("/v1/AuthTokens/Secondary", {"GraceSeconds": 0}),
+        (f"{ACCOUNTS}/{{sid}}/RotateToken", {"GraceSeconds": 0}),
+        (f"{ACCOUNTS}/{{sid}}/Keys", {"Scope": "read"}),
+        (f"{ACCOUNTS}/{{sid}}", {"Status": "suspended"}),
+    ],
+)
+async def test_what_a_body_that_is_no_form_asks_for_is_not_passed_over(
+    shared: Api, operator: Asker, path: str, body: dict[str, object]
+) -> None:
+    made = await operator.made(ACCOUNTS, FriendlyName="Acme")
+    user, password = ("operator", OPERATOR_TOKEN) if path.startswith("/operator") else (made["sid"], made["auth_token"])
+    headers = {"Authorization": aiohttp.encode_basic_auth(user, password)}
+    async with (
+        aiohttp.ClientSession(shared.url, headers=headers) as session,
+        session.post(path.format(sid=made["sid"]), json=body) as answer,
+    ):
+        assert (answer.status, (await answer.json())["code"]) == (415, 20415)
 
 
 async def test_an_account_has_a_hundred_keys_at_most(
