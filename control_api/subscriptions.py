@@ -10,10 +10,10 @@ from control_api.answers import json_answer, list_answer, timestamp
 from control_api.codes import Code, refused
 from control_api.filters import check_filter, filter_in, with_filter
 from control_api.forms import Form, boolean, read_form
-from control_api.plane import MAX_DESCRIPTION, MAX_SUBSCRIPTIONS, PLANE, ControlPlane
+from control_api.plane import MAX_DESCRIPTION, MAX_SUBSCRIPTIONS, MAX_TOPICS, PLANE, ControlPlane
 from control_api.subscribed_types import parse_types
 from eventstreams.control.records import SinkRecord, SinkStatus, Subscription, SubscriptionState
-from eventstreams.http import ACCOUNT, RefusedError, not_found
+from eventstreams.http import ACCOUNT, RefusedError, not_found, unavailable
 from eventstreams.sids import SidKind, is_sid, new_sid
 
 PATH: Final = "/v1/Subscriptions"
@@ -34,6 +34,8 @@ async def create(request: web.Request) -> web.Response:
                 Code.SUBSCRIPTION_NOT_CREATED,
                 f"Subscription not created: the account has {MAX_SUBSCRIPTIONS} subscriptions, the most it may",
             )
+        if plane.topics_of(account.sid) >= MAX_TOPICS:
+            raise unavailable("Subscription not created: many deleted ones are still being removed: try again")
         text = check_filter(request, filter_in(form), types)
         now_ms = plane.clock()
         subscription = Subscription(
