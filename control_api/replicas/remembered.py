@@ -69,11 +69,11 @@ class Remembered:
     def find(self, key: str, *, now_ms: int) -> Kept | None:
         """The answer to the request ``key``; None where there is none, or it is too old."""
         at_ms, kept = self._kept.get(key, (0, None))
-        return None if kept is None or _is_old(key, at_ms, now_ms) else kept
+        return None if kept is None or is_old(key, at_ms, now_ms) else kept
 
     def put(self, key: str, kept: Kept, *, at_ms: int, now_ms: int) -> None:
         """Take in the answer to the request ``key``; they come in order of ``at_ms``. Old ones are forgotten."""
-        if _is_old(key, at_ms, now_ms):
+        if is_old(key, at_ms, now_ms):
             return
         self._remove(key)
         self._kept[key] = at_ms, kept
@@ -91,7 +91,7 @@ class Remembered:
     def _forget(self, now_ms: int) -> None:
         while self._kept:
             key, (at_ms, _) = next(iter(self._kept.items()))
-            if self._bytes <= self._most_bytes and not _is_old(key, at_ms, now_ms):
+            if self._bytes <= self._most_bytes and not is_old(key, at_ms, now_ms):
                 return
             self._remove(key)
 
@@ -107,5 +107,6 @@ class Remembered:
             del self._of_owner[kept.owner], self._bytes_of_owner[kept.owner]
 
 
-def _is_old(key: str, at_ms: int, now_ms: int) -> bool:
+def is_old(key: str, at_ms: int, now_ms: int) -> bool:
+    """Whether what was answered at ``at_ms`` to the request ``key`` is remembered no more."""
     return at_ms + (ANSWERS_MS if key.startswith("key/") else _OWN_MS) < now_ms

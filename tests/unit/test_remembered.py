@@ -1,6 +1,6 @@
 """Remembered answers: how long, and how many."""
 
-from control_api.replicas.remembered import Kept, Remembered
+from control_api.replicas.remembered import Kept, Remembered, is_old
 
 DAY_MS = 24 * 3600 * 1000
 
@@ -27,6 +27,7 @@ def test_what_is_too_old_already_is_not_taken_in_and_what_became_so_is_forgotten
     remembered.put("key/1", kept(), at_ms=0, now_ms=DAY_MS + 1)
     assert len(remembered) == 0
 
+    assert [is_old(key, 0, 500_000) for key in ("request/1", "key/1")] == [True, False]
     remembered.put("request/1", kept(), at_ms=0, now_ms=0)
     remembered.put("key/2", kept(), at_ms=500_000, now_ms=500_000)
     assert len(remembered) == 1
