@@ -18,7 +18,7 @@ demo: setup ## Watch all of it at work: accepted, routed, delivered, retried, de
 test: setup ## All tests, against real Kafka brokers that they start
 	@$(BIN)/pytest --numprocesses 3 --dist loadfile
 
-proof: setup ## Tests that need minutes each: a broker that is silent for 60 s and for 150 s, three times
+proof: setup ## Tests that need minutes each: a silent broker, twenty kills in a million events
 	@$(BIN)/pytest -m proof -rP
 
 check: setup ## Format, lint, types, imports, catalogue, what is generated, lock file
@@ -32,8 +32,9 @@ check: setup ## Format, lint, types, imports, catalogue, what is generated, lock
 	@$(BIN)/python -m tools.lock --check
 	@echo "all checks passed"
 
-bench: setup ## Measure codec, matcher and worker loop on this machine
+bench: setup ## Measure codec, matcher, worker loop and router on this machine
 	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks.router
 
 docs: setup ## Write what is generated: pages from the code, typed producers from the catalogue
 	@$(BIN)/python -m tools.reference

@@ -2,9 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_network
 
+import orjson
 from pydantic import BaseModel
 
 from benchmarks.events import ACCOUNT, average_bytes, codec, encoded
@@ -50,9 +52,10 @@ from sink_workers.settle import Settler
 from sink_workers.sinks import SinkPool
 from tests.support.no_log import no_log
 
-_FETCH = 500  # records handed over at a time
+FETCH = 500  # records handed over at a time
 _SINK, _SUBSCRIPTION = "DG" + "1" * 32, "DF" + "1" * 32
-_PARTITION = Partition(f"es.sub.memory.{_SUBSCRIPTION}", 0)
+_MEMORY = "memory"
+_ANYWHERE = DestinationGuard((ip_network("127.0.0.0/8"),))
 
 
 async def measure(scale: float) -> tuple[str, Sequence[Figure]]:
@@ -98,14 +101,14 @@ class _Flow:
 
 
 async def _figure(what: str, capabilities: Capabilities, count: int) -> Figure:
-    records = _records(count)
+    records = records_for(_MEMORY, count)
     rounds = []
     for _ in range(ROUNDS):
-        lane, flow = _lane(capabilities)
+        lane, flow, _ = lane_to(_memory(capabilities), {})
         began = time.process_time()
-        for first in range(0, count, _FETCH):
+        for first in range(0, count, FETCH):
             await flow.going.wait()
-            lane.offer(records[first : first + _FETCH])
+            lane.offer(records[first : first + FETCH])
             await asyncio.sleep(0)
         while lane.unsettled:  # noqa: ASYNC110 - a busy loop would be measured as well
             await asyncio.sleep(0.001)
@@ -114,30 +117,36 @@ async def _figure(what: str, capabilities: Capabilities, count: int) -> Figure:
     return Figure(what, min(rounds) * 1e6)
 
 
-def _lane(capabilities: Capabilities) -> tuple[Lane, _Flow]:
-    """A lane as a worker has it. Nothing here reaches for a broker: every event is delivered at once."""
-    settings = Settings.load(secret_key=new_key())
-    configure_logging(settings, role="worker")
-    metrics, vault = Metrics(), Vault(settings)
-    feed = ControlFeed(settings, on_crash=_raise)
-    for resource in _resources(vault):
-        feed.snapshot.apply(Record("es.control", 0, 0, key_of(resource.sid), encode(resource), [], 1))
-
+def _memory(capabilities: Capabilities) -> AnySinkPlugin:
     async def open_sink(config: BaseModel, context: SinkContext) -> _Memory:  # noqa: ARG001 - a plugin's signature
         return _Memory()
 
-    plugin: AnySinkPlugin = SinkPlugin(
-        sink_type="memory",
+    return SinkPlugin(
+        sink_type=_MEMORY,
         config=_Nothing,
         capabilities=lambda _: capabilities,
         public=lambda _: {},
         open=open_sink,
     )
-    pool = SinkPool(plugin, feed, vault, DestinationGuard())
-    attempt_log = no_log(settings, "memory", metrics=metrics, clock=now_ms)
+
+
+def lane_to(plugin: AnySinkPlugin, config: Mapping[str, object]) -> tuple[Lane, _Flow, SinkPool]:
+    """A lane as a worker has it, what it pauses, and its open sinks, to be closed by ``async with``.
+
+    Nothing here reaches for a broker: every event is delivered at its first attempt.
+    """
+    settings = Settings.load(secret_key=new_key())
+    configure_logging(settings, role="worker")
+    metrics, vault = Metrics(), Vault(settings)
+    feed = ControlFeed(settings, on_crash=_raise)
+    for resource in _resources(vault, plugin.sink_type, config):
+        feed.snapshot.apply(Record("es.control", 0, 0, key_of(resource.sid), encode(resource), [], 1))
+
+    pool = SinkPool(plugin, feed, vault, _ANYWHERE)
+    attempt_log = no_log(settings, plugin.sink_type, metrics=metrics, clock=now_ms)
     settler = Settler(
         settings,
-        "memory",
+        plugin.sink_type,
         producer=AckedProducer(settings),
         admin=KafkaAdmin(settings),
         attempt_log=attempt_log,
@@ -148,7 +157,7 @@ def _lane(capabilities: Capabilities) -> tuple[Lane, _Flow]:
     gates = Gates(feed)
     notices = FailureNotices(feed.snapshot, ErrorLogReaders(feed.snapshot), Cadence(now_ms), post=_raise)
     delivery = Delivery(
-        "memory",
+        plugin.sink_type,
         feed=feed,
         codec=made,
         pool=pool,
@@ -162,7 +171,7 @@ def _lane(capabilities: Capabilities) -> tuple[Lane, _Flow]:
     flow = _Flow(asyncio.Event())
     flow.going.set()
     lane = Lane(
-        _PARTITION,
+        Partition(_topic(plugin.sink_type), 0),
         SubscriptionHandler(delivery, pool=pool, gates=gates, feed=feed),
         clock=now_ms,
         buffer_bytes=4 << 20,
@@ -170,10 +179,14 @@ def _lane(capabilities: Capabilities) -> tuple[Lane, _Flow]:
         resume=flow.resume,
         on_crash=_raise,
     )
-    return lane, flow
+    return lane, flow, pool
 
 
-def _resources(vault: Vault) -> Sequence[Resource]:
+def _topic(sink_type: str) -> str:
+    return f"es.sub.{sink_type}.{_SUBSCRIPTION}"
+
+
+def _resources(vault: Vault, sink_type: str, config: Mapping[str, object]) -> Sequence[Resource]:
     catalog, _ = codec()
     return (
         Account(sid=ACCOUNT, friendly_name="", auth_token=vault.lock("token"), created_ms=1, updated_ms=1),
@@ -181,8 +194,8 @@ def _resources(vault: Vault) -> Sequence[Resource]:
             sid=_SINK,
             account_sid=ACCOUNT,
             description="",
-            sink_type="memory",
-            configuration=vault.lock("{}"),
+            sink_type=sink_type,
+            configuration=vault.lock(orjson.dumps(config).decode()),
             status=SinkStatus.ACTIVE,
             created_ms=1,
             updated_ms=1,
@@ -191,7 +204,7 @@ def _resources(vault: Vault) -> Sequence[Resource]:
             sid=_SUBSCRIPTION,
             account_sid=ACCOUNT,
             sink_sid=_SINK,
-            sink_type="memory",
+            sink_type=sink_type,
             description="",
             types=tuple(
                 SubscribedType(type=name, schema_version=catalog.schemas[each.schema_id].latest.version, since_ms=1)
@@ -203,13 +216,14 @@ def _resources(vault: Vault) -> Sequence[Resource]:
     )
 
 
-def _records(count: int) -> Sequence[Record]:
+def records_for(sink_type: str, count: int) -> Sequence[Record]:
+    """Records of ``count`` lifelike events on the topic of the one subscription."""
     now, records = now_ms(), []
     for offset, event in enumerate(encoded(count)):
         headers = routed_headers(
             event.headers, accepted_at_ms=now, deadline_ms=now + 14_400_000, subscription_sid=_SUBSCRIPTION
         )
-        records.append(Record(_PARTITION.topic, 0, offset, event.key, event.value, headers, now))
+        records.append(Record(_topic(sink_type), 0, offset, event.key, event.value, headers, now))
     return records
 
 

@@ -12,8 +12,10 @@ from control_api import (
     filter_previews,
     filters,
     retry_schedule,
+    samples,
     schema_documents,
     signing,
+    sink_configuration,
     sink_health,
 )
 from control_api.accounts import keys, operator, v2010
@@ -80,6 +82,13 @@ def make_app(
         ]
     )
     app.add_routes([web.get(retry_schedule.PATH, retry_schedule.fetch), web.get(sink_health.PATH, sink_health.fetch)])
+    app.add_routes(
+        [
+            web.post(samples.PATH, samples.create),
+            web.get(sink_configuration.PATH, sink_configuration.fetch),
+            web.post(sink_configuration.PATH, sink_configuration.update),
+        ]
+    )
     app.add_routes([web.post(filter_previews.PATH, filter_previews.create)])
     app.add_routes([web.get(signing.PATH, signing.fetch), web.post(signing.PATH, signing.rotate)])
     app.add_routes(

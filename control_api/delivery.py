@@ -1,7 +1,7 @@
 """``/v1/Sinks/{Sid}/Delivery`` and ``/v1/Subscriptions/{Sid}/Delivery``: how it is delivered. An extension.
 
-Pause, rate limit, throttle, time to live, filter. While a sink or a subscription is paused its events wait, until their
-deadlines.
+Pause, rate limit, throttle; time to live, filter, retries, partitions. While a sink or a subscription is paused its
+events wait, until their deadlines.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,11 +12,12 @@ from typing import Final, TypeVar
 
 from aiohttp import web
 
-from control_api import sinks, subscriptions
+from control_api import retries, sinks, subscriptions
 from control_api.answers import json_answer
 from control_api.filters import filter_in, with_filter
-from control_api.forms import Form, boolean, read_form
+from control_api.forms import Form, boolean, read_form_or_json
 from control_api.plane import PLANE, ControlPlane
+from control_api.redrive.desk import DESK
 from eventstreams.control.records import SinkRecord, Subscription, Throttle
 from eventstreams.durations import format_duration, parse_duration
 from eventstreams.http import RefusedError
@@ -37,7 +38,7 @@ async def fetch_sink(request: web.Request) -> web.Response:
 
 async def update_sink(request: web.Request) -> web.Response:
     """Change ``Paused``, ``RateLimit`` or ``Throttle``; what is not named stays. In effect within seconds."""
-    plane, form = request.app[PLANE], await read_form(request)
+    plane, form = request.app[PLANE], await read_form_or_json(request)
     paused = _given(form, "Paused", partial(boolean, "Paused"))
     rate_limit = _given(form, "RateLimit", _rate)
     throttle = _given(form, "Throttle", _throttle)
@@ -62,28 +63,51 @@ async def fetch_subscription(request: web.Request) -> web.Response:
 
 
 async def update_subscription(request: web.Request) -> web.Response:
-    """Change ``Paused``, ``Ttl`` or ``Filter``; what is not named stays.
+    """Change what is named; the rest stays.
 
-    A ttl counts for events accepted from now on, a filter for events that are routed from now on.
+    A ttl counts for events accepted from now on, a filter for events that are routed from now on, retries for
+    attempts that fail from now on. The topic has its partitions before it is said to have them.
     """
-    plane, form = request.app[PLANE], await read_form(request)
+    plane, form = request.app[PLANE], await read_form_or_json(request)
     paused = _given(form, "Paused", partial(boolean, "Paused"))
     ttl_ms = _given(form, "Ttl", lambda text: _ttl_ms(text, plane.ttl))
+    delays = _given_all(form, "RetryDelays", lambda text: retries.delays_ms(text, plane.ttl))
+    attempts = _given(form, "MaxAttempts", retries.max_attempts)
+    most = request.app[DESK].settings.most_subscription_partitions
+    partitions = _given(form, "Partitions", lambda text: _partitions(text, most))
     text = filter_in(form)
-    _refuse_others(form, {"Paused", "Ttl", "Filter"})
+    _refuse_others(form, {"Paused", "Ttl", "Filter", "RetryDelays", "MaxAttempts", "Partitions"})
     async with plane.writing:
         subscription = subscriptions.find(request)
         changed = replace(
             subscription,
             paused=subscription.paused if paused is None else paused[0],
             ttl_ms=subscription.ttl_ms if ttl_ms is None else ttl_ms[0],
+            retry_delays_ms=subscription.retry_delays_ms if delays is None else delays[0],
+            max_attempts=subscription.max_attempts if attempts is None else attempts[0],
+            partitions=subscription.partitions if partitions is None else partitions[0],
         )
         if text is not None:
             changed = with_filter(request, changed, text)
         if changed != subscription:
+            await _grow(plane, subscription, changed)
             changed = replace(changed, updated_ms=plane.clock())
             await plane.writer.put(changed)
     return json_answer(_show_subscription(plane, request, changed))
+
+
+async def _grow(plane: ControlPlane, before: Subscription, after: Subscription) -> None:
+    """Give the topic the partitions of ``after``. What is written afterwards may fail: it then has more than is said.
+
+    Raises:
+        RefusedError: they would be fewer.
+    """
+    if after.partitions < before.partitions:
+        raise RefusedError(f"Partitions of {after.sid} are {before.partitions}, and can only be raised")
+    if after.partitions > before.partitions:
+        spec = plane.topics.subscription_spec(after.sink_type, after.sid, partitions=after.partitions)
+        await plane.admin.ensure([spec])
+        await plane.admin.grow([spec])
 
 
 def _show_sink(plane: ControlPlane, request: web.Request, sink: SinkRecord) -> Mapping[str, object]:
@@ -98,12 +122,16 @@ def _show_sink(plane: ControlPlane, request: web.Request, sink: SinkRecord) -> M
 
 def _show_subscription(plane: ControlPlane, request: web.Request, subscription: Subscription) -> Mapping[str, object]:
     ttl = plane.ttl if subscription.ttl_ms is None else timedelta(milliseconds=subscription.ttl_ms)
+    delays = subscription.retry_delays or request.app[DESK].settings.retry_delays
     return {
         "account_sid": subscription.account_sid,
         "subscription_sid": subscription.sid,
         "paused": subscription.paused,
         "ttl": ttl.total_seconds(),
         "filter": subscription.filter,
+        "retry_delays": [delay.total_seconds() for delay in delays],
+        "max_attempts": subscription.max_attempts,
+        "partitions": subscription.partitions,
         "url": plane.url(request, f"{subscriptions.PATH}/{subscription.sid}/Delivery"),
     }
 
@@ -112,6 +140,12 @@ def _given(form: Form, name: str, read: Callable[[str], T]) -> tuple[T] | None:
     """The value of ``name`` in a tuple, since it may be None; None where it is not in the form."""
     values = form.all(name)
     return (read(values[-1].strip()),) if values else None
+
+
+def _given_all(form: Form, name: str, read: Callable[[str], T]) -> tuple[T] | None:
+    """As ``_given``, of a list that may come as a repeated field or in one text with commas."""
+    values = form.all(name)
+    return (read(",".join(values).strip()),) if values else None
 
 
 def _refuse_others(form: Form, known: set[str]) -> None:
@@ -133,6 +167,13 @@ def _rate(text: str) -> float | None:
             f"RateLimit must be events a second, from {_LEAST_RATE:g} to {_MOST_RATE:.0f}, or empty for no limit"
         )
     return rate
+
+
+def _partitions(text: str, most: int) -> int:
+    number = int(text) if text.isascii() and text.isdecimal() and len(text) <= len(str(most)) else 0
+    if not 1 <= number <= most:
+        raise RefusedError(f"Partitions must be an integer from 1 to {most}")
+    return number
 
 
 def _throttle(text: str) -> Throttle:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -13,7 +13,7 @@ from aiohttp import web
 from control_api.answers import json_answer
 from control_api.delivery_log.answers import show_time
 from control_api.filters import CHECKER, check_filter, filter_in
-from control_api.forms import Form, read_form
+from control_api.forms import Form, read_form_or_json
 from control_api.plane import PLANE, ControlPlane
 from control_api.redrive.desk import DESK, Desk
 from control_api.subscribed_types import parse_types, subscribable
@@ -62,7 +62,7 @@ class _Preview:
 
 async def create(request: web.Request) -> web.Response:
     """Ask ``Filter`` of ``Event``, or of the account's events of late."""
-    form = await read_form(request)
+    form = await read_form_or_json(request)
     if others := sorted({name for name, _ in form.fields} - _KNOWN):
         raise RefusedError(f"{others[0][:100]} is no parameter here: there are {', '.join(sorted(_KNOWN))}")
     form.required("Filter")
@@ -72,7 +72,7 @@ async def create(request: web.Request) -> web.Response:
     made = None if text is None else request.app[CHECKER].check(text, types)
     versions = {each.type: each.schema_version for each in types}
     if sample is None:
-        preview = await _latest(request.app[DESK], request[ACCOUNT].sid, made, versions, count)
+        preview = await _latest(request.app[DESK], _accounts(request, form), made, versions, count)
     else:
         preview = _of_sample(plane, request.app[DESK], sample, made, versions)
     newest_first = sorted(preview.shown, key=lambda each: each[0], reverse=True)
@@ -88,6 +88,14 @@ async def create(request: web.Request) -> web.Response:
     )
 
 
+def _accounts(request: web.Request, form: Form) -> Container[str]:
+    """Whose events are looked at: the account's, and those of its subaccounts if its subscription is for them."""
+    plane, account_sid = request.app[PLANE], request[ACCOUNT].sid
+    named = form.all("SubscriptionSid")
+    subscription = plane.subscription_of(account_sid, named[-1]) if named else None
+    return {account_sid} if subscription is None else plane.feed.snapshot.accounts_for(subscription)
+
+
 def _judge(made: Filter | None, reading: Reading, versions: Mapping[str, int]) -> Answer:
     event_type = reading.headers.get(names.TYPE, b"").decode(errors="replace")
     return (
@@ -96,9 +104,9 @@ def _judge(made: Filter | None, reading: Reading, versions: Mapping[str, int]) -
 
 
 async def _latest(
-    desk: Desk, account_sid: str, made: Filter | None, versions: Mapping[str, int], count: int
+    desk: Desk, accounts: Container[str], made: Filter | None, versions: Mapping[str, int], count: int
 ) -> _Preview:
-    """The account's events of those types among the newest of everybody's."""
+    """The events of ``accounts``, of those types, among the newest of everybody's."""
     found = await desk.admin.ranges([desk.topics.events])
     share = _LOOKED_AT // max(len(found), 1)
     parts = [replace(each, first=max(each.first, each.end - share)) for each in found]
@@ -114,7 +122,7 @@ async def _latest(
                     await asyncio.sleep(0)
                     turn = time.monotonic()
                 headers = dict(record.headers)
-                if not _wanted(headers, account_sid, versions):
+                if not _wanted(headers, accounts, versions):
                     continue
                 preview = kept.setdefault(record.partition, _Preview(deque(maxlen=count), verdicts))
                 reading = Reading(headers, record.value, desk.codec)
@@ -125,9 +133,9 @@ async def _latest(
     return _Preview(shown, verdicts, complete=ended and whole)
 
 
-def _wanted(headers: Mapping[str, bytes], account_sid: str, versions: Mapping[str, int]) -> bool:
+def _wanted(headers: Mapping[str, bytes], accounts: Container[str], versions: Mapping[str, int]) -> bool:
     return (
-        headers.get(names.ACCOUNT) == account_sid.encode()
+        headers.get(names.ACCOUNT, b"").decode(errors="replace") in accounts
         and headers.get(names.TYPE, b"").decode(errors="replace") in versions
         and names.missing(headers) is None
     )

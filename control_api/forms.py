@@ -1,4 +1,4 @@
-"""Request parameters: form fields of a body, as the reference takes them, and their absence."""
+"""Request parameters: form fields of a body, as the reference takes them, and their absence; JSON as well for ours."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import parse_qsl
 
+import orjson
 from aiohttp import web
 
 from eventstreams.http import RefusedError, read_body
@@ -15,7 +16,9 @@ FORM: Final = "application/x-www-form-urlencoded"
 _JSON: Final = "application/json"
 _UNTOLD: Final = "application/octet-stream"  # what a body is whose request says nothing of it
 _ONLY_FORMS: Final = f"The body must be {FORM}"
+_FORM_OR_JSON: Final = f"The body must be {FORM} or {_JSON}"
 _MAX_FIELDS: Final = 2000
+_TOO_MANY: Final = f"The body has more than {_MAX_FIELDS} fields"
 _BOOLEANS: Final = {"true": True, "false": False}
 
 
@@ -80,10 +83,55 @@ async def read_form(request: web.Request) -> Form:
         if body and request.content_type not in {_JSON, _UNTOLD}:
             raise RefusedError(_ONLY_FORMS, status=HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
         return Form((), f": the body must be {FORM}, not {request.content_type}" if body else "")
+    return _read_form(body)
+
+
+async def read_form_or_json(request: web.Request) -> Form:
+    """The parameters in the body of ``request`` to an extension, which takes a form, or the same names in JSON.
+
+    In JSON ``true`` and numbers are what they are in a form; a list is a field that is repeated, an object is its
+    JSON as a text, and ``null`` is an empty text.
+
+    Raises:
+        RefusedError: the body is too large, too slow, of another type, or not what it says it is.
+    """
+    body = await read_body(request)
+    if not body:
+        return Form(())
+    if request.content_type == FORM:
+        return _read_form(body)
+    if request.content_type != _JSON:
+        raise RefusedError(_FORM_OR_JSON, status=HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+    try:
+        given = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise RefusedError(f"The body is not JSON: {error}") from None
+    if not isinstance(given, dict):
+        raise RefusedError('The body must be a JSON object of parameters, such as {"Paused": true}')
+    fields = [
+        (name, _text(each)) for name, value in given.items() for each in (value if isinstance(value, list) else [value])
+    ]
+    if len(fields) > _MAX_FIELDS:
+        raise RefusedError(_TOO_MANY)
+    return Form(fields)
+
+
+def _text(value: object) -> str:
+    """A JSON value as a form has it."""
+    match value:
+        case str():
+            return value
+        case None:
+            return ""
+        case _:
+            return orjson.dumps(value).decode()
+
+
+def _read_form(body: bytes) -> Form:
     try:
         text = body.decode("utf-8")
         return Form(parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS))
     except UnicodeDecodeError:
         raise RefusedError("The form is not UTF-8") from None
     except ValueError:
-        raise RefusedError(f"The form has more than {_MAX_FIELDS} fields") from None
+        raise RefusedError(_TOO_MANY) from None

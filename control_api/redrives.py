@@ -8,7 +8,7 @@ from typing import Final
 from aiohttp import web
 
 from control_api.answers import json_answer, list_answer, timestamp
-from control_api.forms import Form, read_form
+from control_api.forms import Form, read_form_or_json
 from control_api.plane import PLANE, ControlPlane
 from control_api.redrive.desk import DESK, Desk, Preview
 from control_api.redrive.jobs import Job, JobKind, JobStatus, Order, Progress
@@ -81,7 +81,7 @@ class JobRoutes:
 
     async def update(self, request: web.Request) -> web.Response:
         """Cancel a job: ``Status=cancelling``. What it has copied stays; again does nothing."""
-        desk, job, form = request.app[DESK], self._find(request), await read_form(request)
+        desk, job, form = request.app[DESK], self._find(request), await read_form_or_json(request)
         if form.required("Status") != JobStatus.CANCELLING:
             raise RefusedError(f"Status can be set to {JobStatus.CANCELLING} only")
         if job.finished:
@@ -95,7 +95,7 @@ class JobRoutes:
     async def _order(self, request: web.Request) -> Order:
         """The job that the form in ``request`` asks for."""
         desk, account = request.app[DESK], request[ACCOUNT]
-        form = await read_form(request)
+        form = await read_form_or_json(request)
         of_letters = self._kind is JobKind.REDRIVE
         given = Parameters.check(form.fields, REDRIVE if of_letters else REPLAY)
         selection = given.selection(account.sid, of_letters=of_letters)

@@ -33,10 +33,16 @@ class Planned:
     longest_wait_ms: int
 
 
-def schedule(delays: Sequence[timedelta], *, ttl_ms: int) -> Sequence[Planned]:
-    """The attempts that are expected before the deadline, at most ``_MOST_SHOWN``; ``delays`` as in the settings."""
+def schedule(delays: Sequence[timedelta], *, ttl_ms: int, max_attempts: int | None = None) -> Sequence[Planned]:
+    """The attempts that are expected before the deadline, at most ``_MOST_SHOWN``.
+
+    Args:
+        delays: Longest wait after the first, second, … attempt; the last repeats.
+        ttl_ms: Until the deadline.
+        max_attempts: Of the subscription.
+    """
     planned = [Planned(1, 0, 0, 0)]
-    while len(planned) < _MOST_SHOWN:
+    while len(planned) < min(_MOST_SHOWN, max_attempts or _MOST_SHOWN):
         last = planned[-1]
         longest = delays[min(last.attempt, len(delays)) - 1] // timedelta(milliseconds=1)
         expected = last.expected_ms + longest // 2
@@ -52,7 +58,8 @@ async def fetch(request: web.Request) -> web.Response:
     subscription = subscriptions.find(request)
     now_ms = plane.clock()
     ttl_ms = subscription.ttl_ms or int(plane.ttl.total_seconds() * 1000)
-    planned = schedule(settings.retry_delays, ttl_ms=ttl_ms)
+    delays = subscription.retry_delays or settings.retry_delays
+    planned = schedule(delays, ttl_ms=ttl_ms, max_attempts=subscription.max_attempts)
     return json_answer(
         {
             "account_sid": subscription.account_sid,
@@ -69,7 +76,8 @@ async def fetch(request: web.Request) -> web.Response:
                 }
                 for each in planned
             ],
-            "complete": len(planned) < _MOST_SHOWN,
+            "max_attempts": subscription.max_attempts,
+            "complete": len(planned) < _MOST_SHOWN or len(planned) == subscription.max_attempts,
             "url": plane.url(request, f"{subscriptions.PATH}/{subscription.sid}/RetrySchedule"),
         }
     )

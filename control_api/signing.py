@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from control_api import sinks
 from control_api.answers import json_answer
-from control_api.forms import Form, read_form
+from control_api.forms import Form, read_form_or_json
 from control_api.plane import PLANE, ControlPlane
 from eventstreams.control.records import SinkRecord
 from eventstreams.http import RefusedError
@@ -35,7 +35,7 @@ async def fetch(request: web.Request) -> web.Response:
 async def rotate(request: web.Request) -> web.Response:
     """Another secret; the old one signs beside it for ``GraceSeconds``, so that receivers can follow in their time."""
     plane = request.app[PLANE]
-    grace = read_grace(await read_form(request))
+    grace = read_grace(await read_form_or_json(request))
     async with plane.writing:
         sink = sinks.find(request)
         signing, config, stored = _signing(plane, sink)

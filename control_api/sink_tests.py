@@ -18,6 +18,7 @@ from eventstreams.catalog import Catalog
 from eventstreams.codec import Codec
 from eventstreams.control.records import SinkRecord, SinkStatus
 from eventstreams.errors import TopicError
+from eventstreams.events import Event
 from eventstreams.headers import event_headers, routed_headers
 from eventstreams.kafka.admin import KafkaAdmin
 from eventstreams.kafka.producer import AckedProducer, NotAcked
@@ -31,7 +32,7 @@ _MILLISECOND: Final = timedelta(milliseconds=1)
 
 
 class SinkTester:
-    """Hands test events to the sink workers, on the topic of their sink's type."""
+    """Hands events that are made for one sink to the sink workers, on the topic of its type."""
 
     def __init__(
         self,
@@ -52,15 +53,16 @@ class SinkTester:
         self._ttl_ms = ttl // _MILLISECOND
         self._clock = clock
 
-    async def submit(self, sink: SinkRecord, test_id: str) -> None:
-        """Return once Kafka has a test event for ``sink`` with ``test_id`` in it.
+    async def submit(self, sink: SinkRecord, event: Event) -> None:
+        """Return once Kafka has ``event`` for ``sink``.
 
         Raises:
+            InvalidEventError: its data does not fit its schema.
             TopicError: Kafka did not acknowledge it; it may be delivered nevertheless.
         """
-        event = event_of_test(sink, test_id)
-        schema = self._catalog.newest_schema(event.type)
-        assert schema is not None  # it is in the catalogue that comes with the product
+        version = event.schema_version
+        found = self._catalog.schemas[self._catalog.types[event.type].schema_id]
+        schema = found.latest if version is None else found.versions[version - 1]
         now_ms = self._clock()
         headers = routed_headers(
             event_headers(event, dataschema=self._codec.dataschema(schema)),
@@ -73,7 +75,7 @@ class SinkTester:
         value = self._codec.encode(schema, event.data)
         answer = await self._producer.send(topic, value, key=sink.sid.encode(), headers=headers)
         if isinstance(answer, NotAcked):
-            raise TopicError(f"Kafka did not take a test event on {topic}: {answer.text}")
+            raise TopicError(f"Kafka did not take an event for a sink on {topic}: {answer.text}")
 
 
 TESTER: Final = web.AppKey("tester", SinkTester)
@@ -95,7 +97,7 @@ async def test(request: web.Request) -> web.Response:
                 replace(sink, status=SinkStatus.VALIDATING, test_id=locked, updated_ms=plane.clock())
             )
     await plane.writing.write_now()
-    await tester.submit(sink, test_id)
+    await tester.submit(sink, event_of_test(sink, test_id))
     return json_answer({"result": "submitted"}, status=HTTPStatus.CREATED)
 
 

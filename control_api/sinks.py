@@ -7,7 +7,7 @@ from typing import Final
 
 import orjson
 from aiohttp import web
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from control_api.answers import json_answer, list_answer, timestamp
 from control_api.codes import Code, refused
@@ -110,7 +110,7 @@ def show(plane: ControlPlane, request: web.Request, sink: SinkRecord) -> dict[st
         "date_updated": timestamp(sink.updated_ms),
         "description": sink.description,
         "sid": sink.sid,
-        "sink_configuration": _public(plane, sink),
+        "sink_configuration": public_configuration(plane, sink),
         "sink_type": sink.sink_type,
         "status": sink.status,
         "url": url,
@@ -118,7 +118,7 @@ def show(plane: ControlPlane, request: web.Request, sink: SinkRecord) -> dict[st
     }
 
 
-def _public(plane: ControlPlane, sink: SinkRecord) -> Mapping[str, object]:
+def public_configuration(plane: ControlPlane, sink: SinkRecord) -> Mapping[str, object]:
     """Its configuration without secrets; empty where its plugin is not installed here any more."""
     plugin = plane.plugins.get(sink.sink_type)
     if plugin is None:
@@ -160,19 +160,44 @@ def _plugin(sink_type: str, plugins: Mapping[str, AnySinkPlugin]) -> AnySinkPlug
 
 def _config(text: str, plugin: AnySinkPlugin) -> str:
     """The configuration as JSON, checked by the plugin's own model."""
+    given = configuration_in(text, "created")
+    return stored_configuration(given, checked_configuration(given, plugin, "created"), plugin)
+
+
+def configuration_in(text: str, done: str) -> dict[str, object]:
+    """``SinkConfiguration``, of a sink that is to be ``done``.
+
+    Raises:
+        RefusedError: it is no JSON object.
+    """
     try:
         given = orjson.loads(text)
     except orjson.JSONDecodeError:
         given = None
     if not isinstance(given, dict):
-        raise refused(Code.SINK_NOT_CREATED, "Sink not created: SinkConfiguration must be a JSON object")
+        raise refused(Code.SINK_NOT_CREATED, f"Sink not {done}: SinkConfiguration must be a JSON object")
+    return given
+
+
+def checked_configuration(
+    given: Mapping[str, object], plugin: AnySinkPlugin, done: str, *, note: str = ""
+) -> BaseModel:
+    """``given`` as the plugin's model. ``note`` follows what is said to be wrong.
+
+    Raises:
+        RefusedError: the plugin does not take it; has nothing of its values.
+    """
     try:
-        config = plugin.config.model_validate(given)
+        return plugin.config.model_validate(given)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         key = ".".join(str(part) for part in first["loc"])
         text = first["msg"].removeprefix("Value error, ")
         where = f"SinkConfiguration {key}: " if key else "SinkConfiguration: "
-        raise refused(Code.SINK_NOT_CREATED, f"Sink not created: {where}{text}") from None
+        raise refused(Code.SINK_NOT_CREATED, f"Sink not {done}: {where}{text}{note}") from None
+
+
+def stored_configuration(given: Mapping[str, object], config: BaseModel, plugin: AnySinkPlugin) -> str:
+    """What is kept of ``given``, which was checked to be ``config``: all of it, as the model's defaults may change."""
     made = {} if plugin.signing is None else plugin.signing.create(config)
-    return orjson.dumps({**given, **made}).decode()  # as it was given: the model's defaults may change
+    return orjson.dumps({**given, **made}).decode()

@@ -36,7 +36,7 @@ async def list_all(request: web.Request) -> web.Response:
 async def create(request: web.Request) -> web.Response:
     """CreateSubscribedEvent. Of a type that is there already only the version changes, where one is named: 200."""
     plane, form = request.app[PLANE], await read_form(request)
-    name, version = form.required("Type"), _version(form)
+    name, version = form.required("Type"), version_in(form)
     async with plane.writing:
         subscription = _subscription(request)
         there = subscription.type_named(name)
@@ -63,7 +63,7 @@ async def fetch(request: web.Request) -> web.Response:
 async def update(request: web.Request) -> web.Response:
     """UpdateSubscribedEvent: another schema version, from the next delivery on; without one all stays as it is."""
     plane, form = request.app[PLANE], await read_form(request)
-    version = _version(form)
+    version = version_in(form)
     async with plane.writing:
         subscription = _subscription(request)
         changed = await _pin(request, subscription, _type(request, subscription), version)
@@ -116,7 +116,12 @@ def _type(request: web.Request, subscription: Subscription) -> SubscribedType:
     return found
 
 
-def _version(form: Form) -> int | None:
+def version_in(form: Form) -> int | None:
+    """``SchemaVersion`` of ``form``; None where it is left open.
+
+    Raises:
+        RefusedError: it is no integer.
+    """
     text = form.given("SchemaVersion")
     if not text:  # clients send an empty text for what they leave open
         return None

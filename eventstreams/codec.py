@@ -41,6 +41,7 @@ class Codec:
         self._compiled: dict[tuple[str, int], Writer] = {}  # no more than the catalogue has
         self._compiled_readers: dict[tuple[str, int, int], Reader] = {}  # nor these, of any two versions
         self._readers: dict[tuple[str, int | None], Reader] = {}
+        self._identities: dict[tuple[str, int | None], Mapping[str, str]] = {}
 
     def dataschema(self, schema: SchemaVersion) -> str:
         """The ``dataschema`` attribute that names ``schema``."""
@@ -102,6 +103,19 @@ class Codec:
         if isinstance(writer, CodecProblem):
             return dataschema
         return f"{self._base}/{writer.schema_id}/{version or writer.version}"
+
+    def identities(self, dataschema: str, version: int | None) -> Mapping[str, str]:
+        """Kind of identity to the field that holds one, in the event's data once it is decoded as ``version``."""
+        found = self._identities.get((dataschema, version))
+        if found is not None:
+            return found
+        schema = self.writer(dataschema)
+        if isinstance(schema, SchemaVersion) and version is not None:
+            schema = self._catalog.schemas[schema.schema_id].version(version) or schema
+        identities = schema.identities if isinstance(schema, SchemaVersion) else {}
+        if len(self._identities) < _KNOWN_SCHEMAS_BOUND:
+            self._identities[dataschema, version] = identities
+        return identities
 
     def writer(self, dataschema: str) -> SchemaVersion | CodecProblem:
         """The schema that ``dataschema`` names, whatever its base: its last two parts are id and version.

@@ -40,6 +40,7 @@ class DeadReason(StrEnum):
     TOO_LARGE = "too_large"
     NO_SUCH_STREAM = "no_such_stream"
     EXPIRED = "expired"
+    ATTEMPTS_USED_UP = "attempts_used_up"
     SUBSCRIPTION_DELETED = "subscription_deleted"
     TYPE_REMOVED = "type_removed"
     MISSING_HEADER = "missing_header"
@@ -74,6 +75,7 @@ _DEAD_CODES: Final = {
     DeadReason.TOO_LARGE: 91305,
     DeadReason.NO_SUCH_STREAM: 93104,
     DeadReason.EXPIRED: 91300,
+    DeadReason.ATTEMPTS_USED_UP: 91300,
     DeadReason.SUBSCRIPTION_DELETED: 91300,
     DeadReason.TYPE_REMOVED: 91300,
     DeadReason.MISSING_HEADER: 91303,

@@ -50,17 +50,21 @@ class SchemaDocuments:
         Raises:
             CatalogError: the example does not fit its schema.
         """
-        schema = self._catalog.schemas[version.schema_id]
-        example = self._example(schema, version)
+        example = self.example(version)
         return json_schema(
             version.avro,
             url=self._codec.dataschema(version),
-            title=schema.title,
+            title=self._catalog.schemas[version.schema_id].title,
             examples=() if example is None else (example,),
         )
 
-    def _example(self, schema: Schema, version: SchemaVersion) -> Mapping[str, object] | None:
-        """The schema's example as subscribers of ``version`` would get it; None where there is none."""
+    def example(self, version: SchemaVersion) -> Mapping[str, object] | None:
+        """The schema's example as subscribers of ``version`` would get it; None where there is none.
+
+        Raises:
+            CatalogError: the example does not fit its schema.
+        """
+        schema = self._catalog.schemas[version.schema_id]
         data = read_example(schema)
         if data is None:
             return None

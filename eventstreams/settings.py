@@ -112,6 +112,12 @@ class Settings(BaseSettings):
         le=100,
         description="Partitions of each retry topic; more of them time retries with fewer moves.",
     )
+    most_subscription_partitions: int = Field(
+        16,
+        ge=1,
+        le=256,
+        description="Most partitions that the topic of a subscription may be given; an account can have 100 of them.",
+    )
     instance: str | None = Field(
         None,
         pattern=r"^[a-zA-Z0-9._-]{1,80}$",

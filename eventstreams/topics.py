@@ -114,9 +114,9 @@ class Topics:
         """One partition: a test is rare, and none waits for another there."""
         return self._spec(self.test(sink_type), 1, retention_ms=self._waiting_ms())
 
-    def subscription_spec(self, sink_type: str, subscription_sid: str) -> TopicSpec:
-        """One partition: then a sink's order, throttle and breaker have exactly one owner."""
-        return self._spec(self.subscription(sink_type, subscription_sid), 1, retention_ms=self._waiting_ms())
+    def subscription_spec(self, sink_type: str, subscription_sid: str, *, partitions: int = 1) -> TopicSpec:
+        """By default one partition: then a sink's order, throttle and breaker have exactly one owner."""
+        return self._spec(self.subscription(sink_type, subscription_sid), partitions, retention_ms=self._waiting_ms())
 
     def _waiting_ms(self) -> int:
         # A day more than the longest wait, so that Kafka never drops what is still owed.

@@ -23,7 +23,7 @@ from router.transport import RunConsumer, RunSchema, RunTransport
 from router.unreadable import read_over
 
 _WINDOW: Final = 16  # runs handed to the lane and not acknowledged; bounds memory and what a crash repeats
-_MAX_RUN: Final = 2000  # records a fetch may bring of one partition
+_MAX_RUN: Final = 4000  # records a fetch may bring of one partition
 _BUFFERED_RUNS: Final = 8
 
 
@@ -58,7 +58,7 @@ def make_app(settings: Settings, admin: KafkaAdmin, *, on_crash: Callable[[BaseE
         consumer_group_instance_id=f"{group}-{settings.instance}" if settings.instance else None,
         broker_commit_interval=0.25,
         broker_max_poll_records=_MAX_RUN,
-        broker_session_timeout=10,
+        broker_session_timeout=8,  # a killed router is missed after so long: its share is to go on within ten seconds
         broker_heartbeat_interval=1,
         stream_buffer_maxsize=_BUFFERED_RUNS,
         stream_wait_empty=False,  # RunConsumer settles what is in flight

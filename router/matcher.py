@@ -18,6 +18,7 @@ class Route:
         family_of: Its account, where subaccounts count as well.
         filter: What else must hold of an event, in CEL; None: nothing.
         schema_version: In which its data is delivered, hence filtered.
+        partitions: Of the topic.
     """
 
     subscription_sid: str
@@ -28,6 +29,7 @@ class Route:
     family_of: str | None
     filter: str | None
     schema_version: int
+    partitions: int = 1
 
 
 TopicOf = Callable[[str, str], str]
@@ -113,6 +115,7 @@ class Matcher:
                 family_of,
                 resource.filter,
                 each.schema_version,
+                resource.partitions,
             )
             for each in resource.types
             if each.type not in self._discontinued

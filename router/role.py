@@ -21,6 +21,7 @@ from router.backlog import Backlog
 from router.filtering import Filtering
 from router.lane import Lane
 from router.matcher import Matcher
+from router.memory import allocate_in_one_arena, collect_by_the_clock
 from router.plan import Planner
 
 _ASSIGNMENT: Final = "its share of the events topic"
@@ -31,6 +32,7 @@ _MILLISECOND: Final = timedelta(milliseconds=1)
 async def route(process: Process) -> None:
     """Route until ``process.stopping``."""
     settings, topics = process.settings, Topics(process.settings)
+    allocate_in_one_arena()
     process.health.expect(_ASSIGNMENT)
     admin = KafkaAdmin(settings)
     await admin.wait_for_broker()
@@ -62,6 +64,7 @@ async def route(process: Process) -> None:
         consumer = await stack.enter_async_context(running(app))
         backlog = Backlog(admin, topic=topics.events, positions=partial(consumer.positions, topics.events))
         stack.callback(_run_beside(backlog.keep_looking(), process).cancel)
+        stack.callback(_run_beside(collect_by_the_clock(), process).cancel)
         process.health.watch_turns("the thread that makes copies", lambda: lane.last_turn)
         process.health.watch_work(
             "routing", waiting=lambda: consumer.in_flight() + backlog.waiting, done=lambda: pump.settled
@@ -95,7 +98,10 @@ class _Restore:
         try:
             missing = topics - (await self._admin.topics()).keys()
             routes = [route for topic in missing if (route := self._matcher.route_to(topic))]
-            specs = [self._topics.subscription_spec(route.sink_type, route.subscription_sid) for route in routes]
+            specs = [
+                self._topics.subscription_spec(route.sink_type, route.subscription_sid, partitions=route.partitions)
+                for route in routes
+            ]
             if self._topics.router_dead in missing:
                 specs += self._topics.base_specs()
             await self._admin.ensure(specs)

@@ -18,7 +18,7 @@ from eventstreams.kafka.records import Record
 from eventstreams.settings import Settings
 
 _AT_ONCE: Final = 500
-_LOOK_S: Final = 10.0  # the router's session: until then it is not missed
+_LOOK_S: Final = 8.0  # the router's session: until then it is not missed
 _LOG_APPEND_TIME: Final = 1  # Kafka's number for the broker's own clock, which our topics use
 
 

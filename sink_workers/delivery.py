@@ -18,7 +18,7 @@ from eventstreams.control.feed import ControlFeed
 from eventstreams.control.records import SubscribedType, Subscription, SubscriptionState
 from eventstreams.headers import TYPE, Waybill
 from eventstreams.kafka.records import Record
-from eventstreams.reasons import DeadReason
+from eventstreams.reasons import DeadReason, RetryReason
 from eventstreams.sink_tests import as_subscription
 from eventstreams.sinks import Capabilities, Delivered, DeliveryOutcome, OutboundEvent, Rejected, RetryLater
 from eventstreams.telemetry.logging import get_logger
@@ -32,7 +32,7 @@ from sink_workers.gates import Gates, steady_ms
 from sink_workers.inbound import Undeliverable, read_event, read_waybill
 from sink_workers.lane import Turn
 from sink_workers.notices import FailureNotices
-from sink_workers.settle import Death, Settler, discarded, expired, failed
+from sink_workers.settle import Death, Settler, discarded, expired, failed, used_up
 from sink_workers.sinks import OpenSink, SinkPool
 
 _GONE = Undeliverable(
@@ -307,11 +307,22 @@ class Delivery:
             case Delivered():
                 pass
             case RetryLater():
+                if _was_last(made.subscription, parcel.waybill, outcome):
+                    death = used_up(parcel.record, parcel.waybill, outcome, began_ms=made.began_ms)
+                    self._record(parcel, outcome, made, None)  # the log is told of the death after the attempt
+                    await self._bury_all([death], turn)
+                    return None
                 if holder is not None and outcome.not_before is None:
                     next_ms = self._clock() + holder.look_again_ms(paused=False)
                     self._record(parcel, outcome, made, Rest(parcel.record.origin, next_ms))
                     return _again(parcel, outcome, made.began_ms)
-                rest = await self._settler.retry(parcel.record, parcel.waybill, outcome, began_ms=made.began_ms)
+                rest = await self._settler.retry(
+                    parcel.record,
+                    parcel.waybill,
+                    outcome,
+                    began_ms=made.began_ms,
+                    delays=made.subscription.retry_delays,
+                )
             case Rejected():
                 rest = await self._settler.reject(parcel.record, parcel.waybill, outcome, began_ms=made.began_ms)
             case _:
@@ -354,6 +365,15 @@ class Delivery:
             duration_ms=made.duration_ms,
             rest=rest,
         )
+
+
+def _was_last(subscription: Subscription, waybill: Waybill, outcome: RetryLater) -> bool:
+    """Whether the attempt that ended with ``outcome`` is the last that ``subscription`` asks for.
+
+    Where the sink could not even be opened there was none, whatever its number.
+    """
+    most = subscription.max_attempts
+    return most is not None and waybill.attempt >= most and outcome.reason is not RetryReason.SINK_UNUSABLE
 
 
 def _again(parcel: Parcel, outcome: RetryLater, began_ms: int) -> Parcel:

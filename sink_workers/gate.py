@@ -55,6 +55,7 @@ class Gate:
         self._bucket = TokenBucket(clock())
         self._rate_limit: float | None = None
         self._paused = False
+        self._configuration: str | None = None
         self._ceiling = _UNKNOWN_CEILING
         self._in_flight = 0
         self._line: deque[tuple[asyncio.Future[bool], int]] = deque()
@@ -65,7 +66,10 @@ class Gate:
     def configure(self, record: SinkRecord) -> None:
         """Follow what the sink's owner has set."""
         self._paused, self._rate_limit = record.paused, record.rate_limit
-        if record.throttle is not self._throttle:
+        elsewhere = self._configuration not in {None, record.configuration}
+        self._configuration = record.configuration
+        held_back = self._pace.is_broken() or self._clock() < self._pace.opens_ms()
+        if record.throttle is not self._throttle or (elsewhere and held_back):  # it may be mended: try it at once
             self._throttle = record.throttle
             self._pace = ReferencePace() if record.throttle is Throttle.REFERENCE else AdaptivePace(self._jitter)
         self.changed()

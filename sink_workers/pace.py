@@ -20,8 +20,10 @@ class Signal(Enum):
 
     TOOK = auto()
     """It works: it took an event, or refused that very event."""
+    TOOK_SOME = auto()
+    """It works, and says that it gets too much: it took a part of a batch."""
     SLOW_DOWN = auto()
-    """It says that it gets too much."""
+    """It says that it gets too much, and took nothing."""
     FAILED = auto()
     """It did not work, or there is no way to know."""
 
@@ -30,7 +32,7 @@ def signal_of(outcomes: Sequence[DeliveryOutcome]) -> Signal:
     """What the outcomes of one attempt say together: one event taken shows that the sink works."""
     found = {_signal(outcome) for outcome in outcomes}
     if Signal.SLOW_DOWN in found:
-        return Signal.SLOW_DOWN
+        return Signal.TOOK_SOME if Signal.TOOK in found else Signal.SLOW_DOWN
     return Signal.TOOK if Signal.TOOK in found else Signal.FAILED
 
 
@@ -122,6 +124,9 @@ class AdaptivePace:
     def report(self, signal: Signal, *, began_ms: int, now_ms: int, wait_ms: int, full: bool) -> None:
         if signal is Signal.TOOK:
             self._took(full=full)
+        elif signal is Signal.TOOK_SOME:
+            self._took(full=False)
+            self._cut(began_ms, now_ms)  # slower, but never left alone: it works
         else:
             self._failed(signal, began_ms, now_ms)
         if wait_ms > 0:

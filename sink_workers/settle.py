@@ -9,6 +9,7 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Final
 
 from eventstreams.errors import TopicError
@@ -72,6 +73,13 @@ def expired(record: Record, waybill: Waybill) -> Death:
     return Death(record, waybill, DeadReason.EXPIRED, waybill.last_code or DeadReason.EXPIRED.code, last)
 
 
+def used_up(record: Record, waybill: Waybill, outcome: RetryLater, *, began_ms: int) -> Death:
+    """The death of ``record``, whose attempt has failed and was the last that its subscription asks for."""
+    last = f"{waybill.attempt} attempts; the last: {outcome.reason.value}: {outcome.detail}"
+    after = failed(waybill, outcome, began_ms=began_ms)
+    return Death(record, after, DeadReason.ATTEMPTS_USED_UP, outcome.reason.code, last)
+
+
 def discarded(record: Record, waybill: Waybill | None, why: Undeliverable) -> Death:
     """The death of ``record``, which cannot be delivered to anybody."""
     return Death(record, waybill, why.reason, why.reason.code, why.detail)
@@ -101,10 +109,27 @@ class Settler:
         self._metrics = metrics
         self._clock = clock
 
-    async def retry(self, record: Record, waybill: Waybill, outcome: RetryLater, *, began_ms: int) -> Rest:
-        """Have ``record`` tried again later, or at its deadline declared dead. ``began_ms``: of the failed attempt."""
+    async def retry(
+        self,
+        record: Record,
+        waybill: Waybill,
+        outcome: RetryLater,
+        *,
+        began_ms: int,
+        delays: Sequence[timedelta] | None = None,
+    ) -> Rest:
+        """Have ``record`` tried again later, or at its deadline declared dead.
+
+        Args:
+            record: What was attempted.
+            waybill: Its own, as it was before the attempt.
+            outcome: Of the attempt.
+            began_ms: When that began.
+            delays: Of its subscription; None: the settings'. They need no topics of their own: a record waits in
+                whatever slots of the wheel there are until its time has come.
+        """
         at_ms = next_attempt_ms(
-            self._delays,
+            delays or self._delays,
             attempt=waybill.attempt,
             now_ms=self._clock(),
             deadline_ms=waybill.deadline_ms,

@@ -12,6 +12,7 @@ from confluent_kafka.admin import AdminClient
 from eventstreams.control.vault import new_key
 from eventstreams.settings import Settings
 from eventstreams.testing.broker import running_broker
+from tests.support.kinesis import running_moto
 from tests.support.postgresql import running_postgresql
 from tests.support.schema_registry import running_schema_registry
 
@@ -58,6 +59,13 @@ def postgresql(request: pytest.FixtureRequest) -> Iterator[str]:
 def schema_registry() -> Iterator[str]:
     """The API of a real schema registry, one for the whole run: tests take subjects of their own in it."""
     with running_schema_registry() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[str]:
+    """A server that speaks for AWS, one for the whole run: tests make streams of their own in it."""
+    with running_moto() as url:
         yield url
 
 

@@ -13,6 +13,7 @@ from eventstreams.catalog import Catalog, Schema
 from eventstreams.durations import format_duration
 from eventstreams.settings import PREFIX, SECRETS, Settings
 from eventstreams.telemetry.metrics import Metrics
+from tools import sink_tables
 
 _DOCS: Final = Path(__file__).resolve().parent.parent / "docs"
 _LABELS: Final = "_labelnames"
@@ -114,17 +115,13 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
 
 def main() -> None:
     checking = sys.argv[1:] == ["--check"]
-    stale = [name for name, page in PAGES.items() if not _is_current(name, page())]
+    wanted = [(_DOCS / name, page()) for name, page in PAGES.items()] + list(sink_tables.pages(_DOCS / "sinks"))
+    stale = [(file, text) for file, text in wanted if not file.exists() or file.read_text() != text]
     if checking and stale:
-        sys.exit(f"docs/{stale[0]} is not what the code says any more: run make docs")
-    for name in stale:
-        (_DOCS / name).write_text(PAGES[name]())
-        print(f"docs/{name} written")
-
-
-def _is_current(name: str, text: str) -> bool:
-    file = _DOCS / name
-    return file.exists() and file.read_text() == text
+        sys.exit(f"docs/{stale[0][0].relative_to(_DOCS)} is not what the code says any more: run make docs")
+    for file, text in stale:
+        file.write_text(text)
+        print(f"docs/{file.relative_to(_DOCS)} written")
 
 
 def _default(name: str, field: FieldInfo) -> str:

@@ -10,7 +10,7 @@ from control_api.accounts.answers import secret_answer, show_key
 from control_api.accounts.keyring import Keyring
 from control_api.accounts.registry import AccountRegistry
 from control_api.answers import json_answer, list_answer, timestamp
-from control_api.forms import read_form
+from control_api.forms import read_form_or_json
 from control_api.plane import PLANE
 from control_api.signing import read_grace
 from eventstreams.control.records import Account, ApiKey
@@ -36,7 +36,7 @@ def routes() -> list[web.RouteDef]:
 
 async def create(request: web.Request) -> web.Response:
     """An API key with ``FriendlyName`` and ``Scope``. Its secret is in this answer, and in no other."""
-    form = await read_form(request)
+    form = await read_form_or_json(request)
     name, scope = fields.friendly_name(form) or "", fields.key_scope(form)
     made = await Keyring(request.app[PLANE]).create(request[ACCOUNT], name, scope)
     return secret_answer({**_show(request, made.key), "secret": made.secret})
@@ -60,7 +60,7 @@ async def fetch(request: web.Request) -> web.Response:
 
 async def update(request: web.Request) -> web.Response:
     """Change ``FriendlyName``. A scope stays as it is: make another key."""
-    key, name = _find(request), fields.friendly_name(await read_form(request))
+    key, name = _find(request), fields.friendly_name(await read_form_or_json(request))
     if name is not None:
         key = await Keyring(request.app[PLANE]).rename(key, name)
     return json_answer(_show(request, key))
@@ -74,7 +74,7 @@ async def delete(request: web.Request) -> web.Response:
 
 async def create_secondary(request: web.Request) -> web.Response:
     """A second auth token, valid beside the first; with ``GraceSeconds`` it takes its place by itself."""
-    form = await read_form(request)
+    form = await read_form_or_json(request)
     grace = None if form.given("GraceSeconds") is None else read_grace(form)
     made = await AccountRegistry(request.app[PLANE]).rotate(request[ACCOUNT].sid, grace)
     end_ms = made.account.promote_at_ms

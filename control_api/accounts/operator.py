@@ -16,7 +16,7 @@ from control_api.accounts.keyring import Keyring
 from control_api.accounts.registry import AccountRegistry
 from control_api.accounts.relock import relock
 from control_api.answers import json_answer, list_answer
-from control_api.forms import read_form
+from control_api.forms import read_form_or_json
 from control_api.plane import PLANE
 from control_api.signing import read_grace
 from eventstreams.control.records import Account, ApiKey
@@ -79,7 +79,7 @@ def routes() -> list[web.RouteDef]:
 
 async def create(request: web.Request) -> web.Response:
     """An account, or with ``OwnerAccountSid`` a subaccount; with ``Sid`` one whose SID others know already."""
-    registry, form = AccountRegistry(request.app[PLANE]), await read_form(request)
+    registry, form = AccountRegistry(request.app[PLANE]), await read_form_or_json(request)
     name = fields.friendly_name(form)
     if name is None:
         raise RefusedError("Missing required parameter FriendlyName in the post body")
@@ -120,7 +120,7 @@ async def fetch(request: web.Request) -> web.Response:
 
 async def update(request: web.Request) -> web.Response:
     """Change ``FriendlyName`` or ``Status``."""
-    account, form = _account(request), await read_form(request)
+    account, form = _account(request), await read_form_or_json(request)
     changed = await AccountRegistry(request.app[PLANE]).change(
         account.sid,
         friendly_name=fields.friendly_name(form),
@@ -131,7 +131,7 @@ async def update(request: web.Request) -> web.Response:
 
 async def rotate(request: web.Request) -> web.Response:
     """Another auth token; the present one goes on to count for ``GraceSeconds``."""
-    account, grace = _account(request), read_grace(await read_form(request))
+    account, grace = _account(request), read_grace(await read_form_or_json(request))
     made = await AccountRegistry(request.app[PLANE]).rotate(account.sid, grace)
     return secret_answer({**_show(request, made.account), "auth_token": made.token})
 
@@ -143,7 +143,7 @@ async def promote(request: web.Request) -> web.Response:
 
 async def create_key(request: web.Request) -> web.Response:
     """An API key of the account, with ``FriendlyName`` and ``Scope``."""
-    account, form = _account(request), await read_form(request)
+    account, form = _account(request), await read_form_or_json(request)
     made = await Keyring(request.app[PLANE]).create(account, fields.friendly_name(form) or "", fields.key_scope(form))
     return secret_answer({**_show_key(request, made.key), "secret": made.secret})
 

@@ -1,6 +1,6 @@
 """What becomes of one record that a job comes across: a copy for a subscription's topic, or why not. Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 
 from control_api.redrive.dead_letter import DeadLetter
@@ -38,7 +38,9 @@ class Copier:
         subscriptions: Callable[[], Mapping[str, Subscription]],
         default_ttl_ms: int,
         codec: Codec,
+        accounts_for: Callable[[Subscription], Container[str]] | None = None,
     ) -> None:
+        """``accounts_for`` a subscription: those whose events a replay looks for; None: its own account alone."""
         self._kind = kind
         self._selection = selection
         self._selector = Selector(selection, of_letters=kind is JobKind.REDRIVE)
@@ -47,6 +49,8 @@ class Copier:
         self._subscriptions = subscriptions
         self._default_ttl_ms = default_ttl_ms
         self._codec = codec
+        self._accounts_for = accounts_for
+        self._accounts: Container[str] | None = None
         self._filters = Filters()
 
     def copy(self, record: Record, *, now_ms: int) -> Copy | SkipReason | None:
@@ -58,7 +62,7 @@ class Copier:
                     return None
                 return self._copy(record, letter.subscription_sid, letter.accepted_ms, now_ms)
             case JobKind.REPLAY:
-                if not self._selector.takes_event(record):
+                if not self._selector.takes_event(record, self._known_accounts()):
                     return None
                 return self._copy(record, self._selection.subscription_sid, record.timestamp_ms, now_ms)
 
@@ -86,6 +90,15 @@ class Copier:
         topic = self._topics.subscription(subscription.sink_type, subscription.sid)
         outgoing = Outgoing(topic, record.value, record.key, headers)
         return Copy(outgoing, subscription.sink_type, subscription.sink_sid)
+
+    def _known_accounts(self) -> Container[str] | None:
+        """Whose events a replay looks for: asked once, for each record would be too dear."""
+        if self._accounts is None and self._accounts_for is not None:
+            subscription = self._subscriptions().get(self._selection.subscription_sid or "")
+            # Whatever the job says: of another account's subscription nothing is looked for.
+            if subscription is not None and subscription.account_sid == self._selection.account_sid:
+                self._accounts = self._accounts_for(subscription)
+        return self._accounts
 
     def _passes(self, record: Record, subscription: Subscription) -> bool:
         """Whether a router would copy the event now. (A dead letter has passed already, and is wanted by its name.)"""

@@ -99,6 +99,7 @@ class Desk:
             subscriptions=lambda: self.control.snapshot.subscriptions,
             default_ttl_ms=int(self.settings.ttl.total_seconds() * 1000),
             codec=self.codec,
+            accounts_for=self.control.snapshot.accounts_for,
         )
         preview, now_ms = Preview(), self.clock()
         async with self.reading, RangeReader(self.settings, order.ranges) as reader:

@@ -168,7 +168,7 @@ class JobRunner:
         await self._parts.control.catch_up()
         found = (self._parts.control.snapshot.subscriptions.get(Topics.subscription_of(topic)) for topic in wanted)
         specs = [
-            self._topics.subscription_spec(each.sink_type, each.sid)
+            self._topics.subscription_spec(each.sink_type, each.sid, partitions=each.partitions)
             for each in found
             if each is not None and each.state is SubscriptionState.ACTIVE
         ]
@@ -188,6 +188,7 @@ class JobRunner:
             subscriptions=lambda: parts.control.snapshot.subscriptions,
             default_ttl_ms=int(parts.settings.ttl.total_seconds() * 1000),
             codec=parts.codec,
+            accounts_for=parts.control.snapshot.accounts_for,
         )
         return JobRun(
             sid,

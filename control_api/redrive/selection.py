@@ -1,6 +1,6 @@
 """Which dead letters, or which accepted events, a list, a preview or a job takes. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -75,11 +75,15 @@ class Selector:
             and (self._expression is None or self._expression.takes_letter(letter))
         )
 
-    def takes_event(self, record: Record) -> bool:
-        """Whether a record of the events topic is taken; never one that a router would call malformed."""
+    def takes_event(self, record: Record, accounts: Container[str] | None = None) -> bool:
+        """Whether a record of the events topic is taken; never one that a router would call malformed.
+
+        ``accounts``: whose events; None: the selection's account's.
+        """
         headers = dict(record.headers)
+        account_sid = headers.get(names.ACCOUNT, b"").decode(errors="replace")
         return (
-            headers.get(names.ACCOUNT) == self._account_sid.encode()
+            (account_sid == self._account_sid if accounts is None else account_sid in accounts)
             and headers.get(names.TYPE, b"").decode(errors="replace") in self._types
             and (not self._event_ids or headers.get(names.ID, b"").decode(errors="replace") in self._event_ids)
             and names.missing(headers) is None

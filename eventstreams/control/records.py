@@ -3,8 +3,9 @@
 Secrets are only ever here in encrypted form (``eventstreams.control.vault``).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from enum import StrEnum
 from typing import Final, Self
 
@@ -163,6 +164,9 @@ class Subscription:
         filter: In CEL (``eventstreams.filters``); only events for which it is true are for the sink. None: all are.
         filter_since_ms: When the filter was written; as ``since_ms`` of a type.
         receive_events_from_subaccounts: It is for events of the account's subaccounts as well.
+        retry_delays_ms: Longest wait after the first, second, … attempt; the last repeats. None: the setting's.
+        max_attempts: So many attempts, then an event is a dead letter; None: as many as its deadline leaves room for.
+        partitions: Of its topic, at least; it never shrinks.
     """
 
     sid: str
@@ -179,6 +183,9 @@ class Subscription:
     receive_events_from_subaccounts: bool = False
     filter: str | None = None
     filter_since_ms: int | None = None
+    retry_delays_ms: tuple[int, ...] | None = None
+    max_attempts: int | None = None
+    partitions: int = 1
     _by_name: Mapping[str, SubscribedType] | None = field(default=None, init=False, repr=False, compare=False)
 
     def type_named(self, name: str) -> SubscribedType | None:
@@ -188,6 +195,12 @@ class Subscription:
             by_name = {each.type: each for each in self.types}
             object.__setattr__(self, "_by_name", by_name)
         return by_name.get(name)
+
+    @property
+    def retry_delays(self) -> Sequence[timedelta] | None:
+        """``retry_delays_ms`` as times."""
+        own = self.retry_delays_ms
+        return None if own is None else [timedelta(milliseconds=each) for each in own]
 
     def dated(self, at_ms: int) -> Self:
         """This subscription with the times since when something counts filled in where they are open."""

@@ -70,6 +70,13 @@ class Snapshot:
         found = self._subscriptions_of.get(account_sid, {}).values()
         return sorted(found, key=lambda subscription: (subscription.created_ms, subscription.sid))
 
+    def accounts_for(self, subscription: Subscription) -> frozenset[str]:
+        """The accounts whose events are for ``subscription``: its own, and its subaccounts where it asks for theirs."""
+        subaccounts = self._subaccounts_of.get(subscription.account_sid, {})
+        return frozenset(
+            {subscription.account_sid, *(subaccounts if subscription.receive_events_from_subaccounts else ())}
+        )
+
     def apply(self, record: Record) -> Change | None:
         """Take in one control record. None where nothing changed, or where this release cannot read it.
 

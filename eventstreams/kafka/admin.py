@@ -23,6 +23,18 @@ from eventstreams.topics import TopicSpec
 
 _REQUEST_S: Final = 30.0  # librdkafka asks one broker for so long; creating 1,000 topics took 0.5 s
 _LOOK_S: Final = 10.0  # connecting and passing over what a transaction left takes a fraction of a second
+_SETTLED_S: Final = 5.0  # a new topic, or one whose broker has just ended, has its leaders within a second or two
+_AGAIN_S: Final = 0.1
+# What a broker says of a partition that it does not lead, yet or any more, or has not heard of.
+_UNSETTLED: Final = frozenset(
+    {
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.UNKNOWN_LEADER_EPOCH,
+        KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+    }
+)
 
 
 class KafkaAdmin:
@@ -181,16 +193,20 @@ class KafkaAdmin:
         ]
 
     async def _offsets(self, partitions: Sequence[TopicPartition], spec: OffsetSpec) -> Mapping[Partition, int]:
-        asked = self._client.list_offsets(dict.fromkeys(partitions, spec), request_timeout=self._answer_s)
-        try:
-            return {
-                Partition(each.topic, each.partition): (await asyncio.wrap_future(future)).offset
-                for each, future in asked.items()
-            }
-        except KafkaException as error:
-            raise TopicError(
-                f"Kafka does not tell the offsets of {partitions[0].topic}: {error.args[0].str()}"
-            ) from error
+        deadline = time.monotonic() + _SETTLED_S
+        while True:
+            asked = self._client.list_offsets(dict.fromkeys(partitions, spec), request_timeout=self._answer_s)
+            try:
+                return {
+                    Partition(each.topic, each.partition): (await asyncio.wrap_future(future)).offset
+                    for each, future in asked.items()
+                }
+            except KafkaException as error:
+                if error.args[0].code() not in _UNSETTLED or time.monotonic() > deadline:
+                    raise TopicError(
+                        f"Kafka does not tell the offsets of {partitions[0].topic}: {error.args[0].str()}"
+                    ) from error
+            await asyncio.sleep(_AGAIN_S)
 
     async def brokers(self) -> int:
         """How many brokers there are.

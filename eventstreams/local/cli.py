@@ -38,6 +38,8 @@ from eventstreams.settings import Settings
 def up(data_dir: Path, kafka: str | None, port: int, host: str) -> None:
     """Run the whole system on this machine: Kafka, API, router, webhook worker, gateway. Ctrl-C ends it.
 
+    The worker of another sink type that is installed starts with the first sink of that type.
+
     Sinks may not reach this machine's own networks unless EVENTSTREAMS_ALLOWED_DESTINATIONS names them, for
     example 127.0.0.0/8.
     """

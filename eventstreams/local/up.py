@@ -5,9 +5,10 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -17,13 +18,14 @@ from pydantic import SecretStr
 
 from eventstreams.errors import CatalogError, PluginError, PrerequisiteError, SettingsError
 from eventstreams.kafka.admin import KafkaAdmin
+from eventstreams.local.demand import sink_types_in_use
 from eventstreams.local.kafka import make_broker
 from eventstreams.local.ports import LOOPBACK, free_ports, is_free, open_preferred
 from eventstreams.local.state import State, write_private
 from eventstreams.local.supervisor import Death, Program, Supervisor
 from eventstreams.process.listen import open_socket
 from eventstreams.settings import PREFIX, Settings
-from eventstreams.sinks.registry import installed_sink_types
+from eventstreams.sinks.registry import installed_sink_types, lacking, load_plugins
 
 DEFAULT_PORT: Final = 8080
 # Where every command looks unless told otherwise. Only with the default port, which just one of us can have: a broker
@@ -56,8 +58,10 @@ class Role:
 
 API: Final = Role("api", ("api",), "API_LISTEN")
 GATEWAY: Final = Role("gateway", ("gateway",), "GATEWAY_LISTEN")
-WORKERS: Final = tuple(Role(f"worker-{each}", ("worker", each)) for each in installed_sink_types())
-ROLES: Final = (API, Role("router", ("router",)), *WORKERS, GATEWAY)
+WORKERS: Final = {each: Role(f"worker-{each}", ("worker", each)) for each in installed_sink_types()}
+_FIRST: Final = "webhook"  # what most sinks are; the workers of other types wait until there is a sink of theirs
+ROLES: Final = (API, Role("router", ("router",)), WORKERS[_FIRST], GATEWAY)
+LATER: Final = {sink_type: role for sink_type, role in WORKERS.items() if sink_type != _FIRST}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,7 @@ class _Installation:
         ports = self.state.ports
         beside = [options.port + 1] if 0 < options.port < _LAST_PORT else []
         self.sockets["gateway"] = open_preferred(options.host, _known(ports, "gateway") or beside)
-        for role in ROLES:
+        for role in (*ROLES, *LATER.values()):
             self.sockets[_admin(role)] = open_preferred(LOOPBACK, _known(ports, _admin(role)))
         for name, opened in self.sockets.items():
             self.state = self.state.with_port(name, opened.getsockname()[1])
@@ -182,21 +186,46 @@ async def up(options: Options, folder: Path, *, say: Callable[[str], None]) -> N
         for role in ROLES:
             await supervisor.start(installation.program(role, kafka, replicas))
         _introduce(installation, kafka)
-        await _watch(installation, stopping)
+        await _watch(installation, stopping, partial(_start_later, installation, supervisor, kafka, replicas))
     if installation.hopeless.done():
         death = installation.hopeless.result()
         words = death.last_words.removeprefix("eventstreams: ")
         raise PrerequisiteError(f"{death.program.name} cannot run: {words}")
 
 
-async def _watch(installation: _Installation, stopping: asyncio.Event) -> None:
-    """Say when all is ready; return once it is to end."""
+async def _start_later(installation: _Installation, supervisor: Supervisor, kafka: str, replicas: int) -> None:
+    """Start the worker of each sink type with the first sink of that type. Never returns."""
+    plugins = load_plugins()
+    settings = installation.settings.model_copy(update={"kafka": kafka})
+    async with aclosing(sink_types_in_use(settings)) as sink_types:
+        async for sink_type in sink_types:
+            role = LATER.get(sink_type)
+            if role is None:
+                continue
+            for module, requirement in lacking(plugins[sink_type]).items():
+                installation.say(f"{role.name} cannot run: it needs {module}: pip install '{requirement}'")
+                break
+            else:
+                await supervisor.start(installation.program(role, kafka, replicas))
+                installation.say(f"{role.name} started: there is a sink of its type now")
+
+
+async def _watch(
+    installation: _Installation, stopping: asyncio.Event, start_later: Callable[[], Coroutine[None, None, None]]
+) -> None:
+    """Say when all is ready, and from then on ``start_later``; return once it is to end."""
     ready = asyncio.create_task(_ready(f"{installation.url('api')}/readyz"))
     ends = {asyncio.create_task(_set(stopping)), asyncio.create_task(_hopeless(installation))}
     await asyncio.wait({ready, *ends}, return_when=asyncio.FIRST_COMPLETED)
     if ready.done():
         installation.say("ready")
-        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        later = asyncio.create_task(start_later())
+        await asyncio.wait({later, *ends}, return_when=asyncio.FIRST_COMPLETED)
+        if later.done() and (error := later.exception()):
+            installation.say(f"no further workers are started: {type(error).__name__}")
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        later.cancel()
+        await asyncio.wait({later})
     for task in (ready, *ends):
         task.cancel()
 
@@ -267,7 +296,7 @@ def _write_run_file(file: Path, installation: _Installation, supervisor: Supervi
         "api": installation.url("api"),
         "gateway": installation.url("gateway"),
         "kafka": installation.options.kafka or f"{LOOPBACK}:{installation.state.ports.get(_KAFKA, 0)}",
-        "admin": {role.name: installation.url(_admin(role)) for role in ROLES},
+        "admin": {role.name: installation.url(_admin(role)) for role in (*ROLES, *LATER.values())},
         "account_sid": installation.account_sid,
     }
     write_private(file, orjson.dumps(found, option=orjson.OPT_INDENT_2))

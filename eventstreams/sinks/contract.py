@@ -113,6 +113,8 @@ class SinkPlugin(Generic[ConfigT]):
         open: Makes the sink; connects lazily or at once. To raise means that the sink is unusable now; its
             events wait.
         signing: Where sinks of this type can have signing secrets: how to make, show and rotate them.
+        requires: Modules that only its worker needs, such as a client library, each to what pip would install to bring
+            it. Import them in ``open``: the API, and the workers of other types, then do without them.
         api_version: The ``API_VERSION`` it was written for.
     """
 
@@ -122,6 +124,7 @@ class SinkPlugin(Generic[ConfigT]):
     public: Callable[[ConfigT], Mapping[str, object]]
     open: Callable[[ConfigT, SinkContext], Awaitable[Sink]]
     signing: SigningSecrets[ConfigT] | None = None
+    requires: Mapping[str, str] = field(default_factory=dict)
     api_version: int = API_VERSION
 
 

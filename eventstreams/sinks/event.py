@@ -1,7 +1,7 @@
 """An event on its way to a destination: attributes, and data in the version that the subscription asked for."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import orjson
@@ -18,6 +18,8 @@ class OutboundEvent:
         dataschema: Names the version that ``data`` was projected to.
         data: The fields, absent optional ones left out.
         attempt: Number of this attempt, from 1.
+        identity_fields: Kind of identity, such as "phone", to the field of ``data`` that holds one of whom the event
+            is about, where the event's schema marks it. The field can be absent.
     """
 
     id: str
@@ -30,6 +32,7 @@ class OutboundEvent:
     subject: str | None = None
     partition_key: str | None = None
     attempt: int = 1
+    identity_fields: Mapping[str, str] = field(default_factory=dict)
     _json: bytes | None = None
 
     def json(self) -> bytes:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from typing import Final
 
 from pydantic import BaseModel
@@ -38,15 +39,24 @@ def load_plugins() -> Mapping[str, AnySinkPlugin]:
 
 
 def load_plugin(sink_type: str) -> AnySinkPlugin:
-    """The plugin for ``sink_type``.
+    """The plugin for ``sink_type``, with all that it needs to open sinks.
 
     Raises:
-        PluginError: no such plugin (says which there are), or any of ``load_plugins``' reasons.
+        PluginError: no such plugin (says which there are), it lacks a module (says what brings it), or any of
+            ``load_plugins``' reasons.
     """
     plugins = load_plugins()
     if sink_type not in plugins:
         raise PluginError(f"no sink plugin {sink_type!r} is installed; there are: {', '.join(sorted(plugins))}")
-    return plugins[sink_type]
+    plugin = plugins[sink_type]
+    for module, requirement in lacking(plugin).items():
+        raise PluginError(f"sinks of type {sink_type} need {module}: pip install '{requirement}'")
+    return plugin
+
+
+def lacking(plugin: AnySinkPlugin) -> Mapping[str, str]:
+    """Of what ``plugin`` requires, the modules that are not installed, each to what would bring it."""
+    return {name: source for name, source in plugin.requires.items() if find_spec(name) is None}
 
 
 def _load(entry: EntryPoint, where: str) -> AnySinkPlugin:

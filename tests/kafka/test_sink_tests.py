@@ -102,7 +102,7 @@ async def test_a_test_event_that_fails_is_tried_again_and_each_attempt_is_in_the
         await receiver.wait_for(lambda: len(receiver.received) == 3)
     attempts = await until_attempts(api, sink.sid, 3)
     assert [(each["attempt"], each["outcome"], each["status"]) for each in attempts] == [
-        (3, "delivered", None),
+        (3, "delivered", 200),
         (2, "retry_later", 500),
         (1, "retry_later", 500),
     ]

@@ -121,3 +121,30 @@ async def test_a_dead_letter_of_a_subaccounts_event_is_its_owners_and_can_be_red
     assert header(again, "ce_accountsid") == part
     attempts = await rows(parent, f"/v1/Attempts?SubscriptionSid={sid}", "attempts", 3)
     assert {each["account_sid"] for each in attempts} == {house.account_sid}
+
+
+async def test_a_replay_and_a_preview_find_the_events_of_subaccounts_for_a_subscription_that_is_for_them(
+    house: Installation, parent: BareApi
+) -> None:
+    part, stranger = await subaccount(house), new_sid(SidKind.ACCOUNT)
+    for number, account_sid in ((11, house.account_sid), (12, part), (13, stranger)):
+        await publish_of(house, account_sid, number)
+    async with Receiver() as receiver:
+        wide = await wide_subscription(parent, receiver.url)
+        sid = wide["sid"]
+        chosen = "id == 'EZ11' || id == 'EZ12' || id == 'EZ13'"
+
+        preview = await parent.post("/v1/FilterPreviews", {"Filter": chosen, "SubscriptionSid": sid}, expect=200)
+        narrow = await parent.post(
+            "/v1/FilterPreviews", {"Filter": chosen, "Types": f'{{"type": "{SENT}"}}'}, expect=200
+        )
+        job = await parent.post(
+            "/v1/Replays",
+            {"SubscriptionSid": sid, "After": "2026-01-01T00:00:00Z", "Filter": chosen},
+        )
+
+        assert (await parent.until(job["url"], "completed"))["replayed"] == 2
+        await receiver.wait_for(lambda: len(receiver.accepted) == 2)
+    assert {each["id"] for each in preview["events"] if each["verdict"] == "taken"} == {"EZ11", "EZ12"}
+    assert {each["id"] for each in narrow["events"] if each["verdict"] == "taken"} == {"EZ11"}
+    assert receiver.accepted.keys() == {"EZ11", "EZ12"}

@@ -1,5 +1,8 @@
 """A plugin that is broken, there twice or of another version stops the start, and is named with its distribution."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -118,6 +121,35 @@ def test_a_sink_type_that_nobody_offers_is_answered_with_those_there_are(site: P
     assert ended.returncode != 0
     [line] = ended.stderr.splitlines()
     assert line == f"eventstreams: no sink plugin 'shelff' is installed; there are: {among('shelf')}"
+
+
+def test_a_worker_without_a_library_that_its_plugin_requires_says_what_to_install(site: Path, tmp_path: Path) -> None:
+    text = f"{GOOD}\nPLUGIN = plugin(requires={{'no_such_library': 'acme-shelf[library]'}})"
+    install(site, "acme-shelf", modules={"shelf.py": text}, entries={"shelf": "shelf:PLUGIN"})
+
+    ended = eventstreams("worker", "shelf", path=site, cwd=tmp_path)
+    other = eventstreams("worker", "webhook", path=site, cwd=tmp_path)
+
+    assert ended.returncode != 0
+    words = "sinks of type shelf need no_such_library: pip install 'acme-shelf[library]'"
+    assert ended.stderr == f"eventstreams: {words}\n"
+    assert "no Kafka broker answered" in other.stderr  # it does without
+
+
+def test_kinesis_is_known_without_the_library_of_its_extra(site: Path, tmp_path: Path) -> None:
+    (site / "sitecustomize.py").write_text("import sys\nsys.modules['botocore'] = None\n")
+    script = "from eventstreams.sinks.registry import load_plugins; print(load_plugins()['kinesis'].requires)"
+
+    ended = subprocess.run(
+        [sys.executable, "-c", script],
+        env=os.environ | {"PYTHONPATH": str(site)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ended.stdout == "{'botocore': 'eventstreams[kinesis]'}\n", ended.stderr
 
 
 def test_a_good_plugin_gets_as_far_as_the_broker(site: Path, tmp_path: Path) -> None:

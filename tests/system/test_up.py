@@ -74,6 +74,45 @@ def test_a_role_that_is_killed_is_started_again_and_said_so(up: Up) -> None:
     assert up.client().events.v1.sinks.list() == []
 
 
+def test_the_worker_of_another_sink_type_starts_with_the_first_sink_of_that_type(up: Up) -> None:
+    assert "worker-kinesis" not in up.about["pids"]
+
+    sinks = up.client().events.v1.sinks
+    for number in range(2):
+        sinks.create(
+            description=f"stream {number}",
+            sink_type="kinesis",
+            sink_configuration={
+                "arn": "arn:aws:kinesis:eu-central-1:123456789012:stream/events",
+                "role_arn": "arn:aws:iam::123456789012:role/events",
+                "external_id": "a-long-random-one",
+            },
+        )
+
+    up.wait_until("worker-kinesis started: there is a sink of its type now")
+    assert up.text.count("worker-kinesis started") == 1
+    assert "worker-kinesis" in up.about["pids"]
+    assert all(sink.delete() for sink in sinks.list())
+
+
+def test_a_worker_that_lacks_a_library_is_said_and_the_others_go_on(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['botocore'] = None\n")
+    with running_up(tmp_path / "data", env={"PYTHONPATH": str(tmp_path)}) as up:
+        up.client().events.v1.sinks.create(
+            description="stream",
+            sink_type="kinesis",
+            sink_configuration={
+                "arn": "arn:aws:kinesis:eu-central-1:123456789012:stream/events",
+                "access_key_id": "AKIAOFASUBSCRIBER001",
+                "secret_access_key": "the-secret",
+            },
+        )
+
+        up.wait_until("worker-kinesis cannot run: it needs botocore: pip install 'eventstreams[kinesis]'")
+        assert len(up.client().events.v1.sinks.list()) == 1
+        assert "worker-webhook" in up.about["pids"]
+
+
 def test_two_side_by_side_do_not_disturb_each_other(up: Up, tmp_path: Path) -> None:
     with running_up(tmp_path / "other") as other:
         sink = other.client().events.v1.sinks.create(

@@ -13,14 +13,18 @@ FAILED = [RetryLater(RetryReason.SERVER_ERROR)]
 
 
 def record(
-    *, paused: bool = False, rate_limit: float | None = None, throttle: Throttle = Throttle.ADAPTIVE
+    *,
+    paused: bool = False,
+    rate_limit: float | None = None,
+    throttle: Throttle = Throttle.ADAPTIVE,
+    configuration: str = "",
 ) -> SinkRecord:
     return SinkRecord(
         sid="DG1",
         account_sid="AC1",
         description="",
         sink_type="webhook",
-        configuration="",
+        configuration=configuration,
         status=SinkStatus.ACTIVE,
         created_ms=0,
         updated_ms=0,
@@ -226,3 +230,17 @@ async def test_attempts_that_did_not_take_place_leave_room(under_way: int) -> No
     harness.gate.leave_untried()
 
     assert await asyncio.wait_for(waiting, 5)
+
+
+async def test_a_sink_that_is_held_back_is_tried_at_once_when_its_configuration_changes() -> None:
+    harness = Harness()
+    harness.gate.configure(record(configuration="one"))
+    await harness.fail(10)
+    assert harness.state() is GateState.BROKEN
+
+    harness.gate.configure(record(configuration="one", rate_limit=5.0))
+    assert harness.state() is GateState.BROKEN
+    harness.gate.configure(record(configuration="another"))
+
+    assert harness.state() is GateState.OPEN
+    assert await harness.enter()

@@ -45,7 +45,7 @@ def sink() -> Sink:
         pytest.param([RetryLater(RetryReason.BAD_ANSWER, status=422)] * 2, Signal.TOOK, id="a batch refused"),
         pytest.param([RetryLater(RetryReason.TIMED_OUT)], Signal.FAILED, id="no answer"),
         pytest.param([RetryLater(RetryReason.SERVER_ERROR), Delivered()], Signal.TOOK, id="taken in part"),
-        pytest.param([RetryLater(RetryReason.THROTTLED), Delivered()], Signal.SLOW_DOWN, id="throttled in part"),
+        pytest.param([RetryLater(RetryReason.THROTTLED), Delivered()], Signal.TOOK_SOME, id="throttled in part"),
         pytest.param(
             [RetryLater(RetryReason.THROTTLED, not_before=datetime.now(UTC))], Signal.SLOW_DOWN, id="throttled"
         ),
@@ -108,6 +108,15 @@ def test_a_sink_that_fails_every_second_time_is_slowed_but_not_left_alone(sink: 
     for _ in range(100):
         sink.report(Signal.TOOK)
         sink.report(Signal.FAILED)
+
+    assert sink.limit() == 1
+    assert not sink.pace.is_broken()
+
+
+def test_a_sink_that_takes_a_part_of_each_batch_is_slowed_but_not_left_alone(sink: Sink) -> None:
+    for _ in range(100):
+        sink.report(Signal.TOOK_SOME)
+        sink.now += 10
 
     assert sink.limit() == 1
     assert not sink.pace.is_broken()

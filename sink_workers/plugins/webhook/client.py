@@ -47,7 +47,7 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Status, and the start of the body: up to 16 KiB, or what came within a second; empty where it is compressed."""
+    """Status, and the start of the body, as far as its client reads it; empty where it is compressed."""
 
     status: int
     retry_after: str | None
@@ -64,6 +64,8 @@ class HttpClient:
         tls: ssl.SSLContext | None = None,
         resolver: AbstractResolver | None = None,
         timeout_s: float = TIMEOUT_S,
+        body_bytes: int = _BODY_BYTES,
+        body_s: float = _BODY_S,
     ) -> None:
         """A client; must be made on the event loop.
 
@@ -72,8 +74,12 @@ class HttpClient:
             tls: None: the system's authorities, and no certificate of ours.
             resolver: None: the system's.
             timeout_s: From the start to the head of the answer.
+            body_bytes: Most that is read of an answer's body.
+            body_s: For how long it is read.
         """
         self._timeout_s = timeout_s
+        self._body_bytes = body_bytes
+        self._body_s = body_s
         self._session = aiohttp.ClientSession(
             connector=_Connector(guard, tls, resolver),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -118,7 +124,7 @@ class HttpClient:
             allow_redirects=False,
         )
         try:
-            body = await _read(response.content)
+            body = await _read(response.content, self._body_bytes, self._body_s)
             readable = response.headers.get("Content-Encoding", "identity").lower() == "identity"
             return Answer(response.status, response.headers.get("Retry-After"), body if readable else b"")
         finally:
@@ -195,13 +201,13 @@ async def _send(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType)
         raise _LostError(_words(error)) from error
 
 
-async def _read(content: aiohttp.StreamReader) -> bytes:
+async def _read(content: aiohttp.StreamReader, most: int, within_s: float) -> bytes:
     """The start of a body. The head of the answer has decided; what breaks off now only explains less."""
     body = b""
     try:
-        async with asyncio.timeout(_BODY_S):
-            while len(body) < _BODY_BYTES and not content.at_eof():
-                body += await content.read(_BODY_BYTES - len(body))
+        async with asyncio.timeout(within_s):
+            while len(body) < most and not content.at_eof():
+                body += await content.read(most - len(body))
     except (TimeoutError, aiohttp.ClientError):
         return body
     return body

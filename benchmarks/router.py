@@ -1,0 +1,226 @@
+"""``python -m benchmarks.router``: the router beside a bare librdkafka loop and stock Faust, in turns, on one broker.
+
+Every one of them is a process of its own that copies the same events to the same topics. They are watched from
+outside, by how many copies the broker has: the clock runs from the first tenth of the copies to the last one. CPU is
+the process's own, of all its threads. What else the machine does falls on all of them: the median of the rounds'
+ratios is the figure. The latency is between two times of the broker's own clock: the event's on the events topic, and
+its copy's on the subscription's topic.
+"""
+
+import argparse
+import asyncio
+import os
+import signal
+import statistics
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._listoffsets import OffsetSpec
+
+from benchmarks.measure import load, machine
+from benchmarks.routing_cases import Case, Prepared, stream
+from benchmarks.routing_rivals import RivalPlan
+from eventstreams.headers import ACCEPTED_AT
+from eventstreams.settings import PREFIX, Settings
+from eventstreams.testing.broker import running_broker
+
+_clients: dict[str, AdminClient] = {}
+_LOOK_S: Final = 0.05
+_PATIENCE_S: Final = 180.0
+_SLOW: Final = {"faust": 10}  # gets so many times fewer events: its rate is the same, and nobody has to wait for it
+_CASES: Final = (
+    Case("fan-out 1", 300_000, rivals=("bare", "faust")),
+    Case("3 of 10", 150_000, topics=10, fan_out=3, rivals=("bare", "faust")),
+    Case("10 of 10", 60_000, topics=10, fan_out=10),
+    Case("fan-out 1, 100,000 subscriptions", 300_000, others=100_000),
+    Case("1,000 topics", 150_000, topics=1000, accounts=1000),
+)
+_RATE: Final = 1_000
+_MANY: Final = 100  # topics: to ask the broker for the ends of so many takes it longer
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Of one process in one round."""
+
+    rate: float
+    cpu_us: float
+    rss_mib: float
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.router", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="small sizes, one round: its figures say nothing")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--case", action="append", help="only cases whose name starts so; also: latency")
+    given = parser.parse_args()
+    cases = [each for each in _CASES if not given.case or any(each.name.startswith(name) for name in given.case)]
+    if given.quick:
+        cases = [
+            replace(each, events=max(each.events // 100, 1000), others=each.others // 100)
+            for each in cases
+            if each.topics <= 10  # noqa: PLR2004 - a thousand topics take their time
+        ]
+    print(f"{machine()}\nload {load()}", flush=True)
+    with tempfile.TemporaryDirectory() as folder, running_broker(Path(folder)) as broker:
+        for number, case in enumerate(cases):
+            await compare(_prepared(case, broker.bootstrap, number), 1 if given.quick else given.rounds)
+        if not given.case or "latency" in given.case:
+            case = Case("latency", 2_000 if given.quick else 20_000)
+            await latency(_prepared(case, broker.bootstrap, len(cases)))
+    print(f"load {load()}")
+
+
+def _prepared(case: Case, bootstrap: str, number: int) -> Prepared:
+    return Prepared(case, Settings.load(kafka=bootstrap, topic_prefix=f"b{number}.", replication_factor=1))
+
+
+async def compare(prepared: Prepared, rounds: int) -> None:
+    case = prepared.case
+    await prepared.prepare()
+    found: dict[str, list[Found]] = {who: [] for who in (*case.rivals, "router")}
+    for number in range(rounds):
+        turn = list(found)
+        for who in turn[number % len(turn) :] + turn[: number % len(turn)]:
+            await prepared.empty_topics()
+            found[who].append(await measure(prepared, who))
+    print(f"\n{case.name}: {case.events:,} events, {case.fan_out} copies of each, {rounds} rounds")
+    for who, each in found.items():
+        rate, cpu, rss = (statistics.median(getattr(one, name) for one in each) for name in Found.__slots__)
+        ratios = [one.rate / beside.rate for one, beside in zip(each, found["bare"], strict=True)]
+        print(
+            f"  {who:<7}{rate:9,.0f} events/s {rate * case.fan_out:9,.0f} copies/s  {cpu:6.1f} µs of CPU an event  "
+            f"{rss:4.0f} MiB   {statistics.median(ratios):6.0%} of bare"
+            f" ({min(ratios):.0%} … {max(ratios):.0%})",
+            flush=True,
+        )
+
+
+async def measure(prepared: Prepared, who: str) -> Found:
+    """One run of ``who``, from nothing routed to everything routed."""
+    case = prepared.case
+    wanted = case.events * case.fan_out // _SLOW.get(who, 1)
+    look_s = _LOOK_S if case.topics < _MANY else 5 * _LOOK_S
+    client = AdminClient({"bootstrap.servers": prepared.settings.kafka})
+    client.list_topics(timeout=30)
+    async with _process(prepared, who) as pid:
+        began: tuple[int, float, float] | None = None
+        deadline = time.monotonic() + _PATIENCE_S
+        while time.monotonic() < deadline:
+            await asyncio.sleep(look_s)
+            copies = await _copies(prepared)
+            at, cpu = time.perf_counter(), _cpu_s(pid)
+            if began is None and copies >= wanted / 10:
+                began = copies, at, cpu
+            elif began is not None and copies >= wanted:
+                events = (copies - began[0]) / case.fan_out
+                return Found(events / (at - began[1]), (cpu - began[2]) / events * 1e6, _rss_mib(pid))
+    raise TimeoutError(f"{who} did not finish {case.name}")
+
+
+async def _copies(prepared: Prepared) -> int:
+    """Copies that the broker has."""
+    return await asyncio.to_thread(_count, prepared)
+
+
+def _count(prepared: Prepared) -> int:
+    client = _clients.setdefault(prepared.settings.kafka, AdminClient({"bootstrap.servers": prepared.settings.kafka}))
+    latest: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # the library's gap
+    asked = {TopicPartition(topic, 0): latest for topic in prepared.topics}
+    try:
+        return sum(future.result().offset for future in client.list_offsets(asked, request_timeout=10).values())
+    except KafkaException:
+        return 0
+
+
+@asynccontextmanager
+async def _process(prepared: Prepared, who: str) -> AsyncIterator[int]:
+    settings, case = prepared.settings, prepared.case
+    group = prepared.names.group("router") if who == "router" else f"{who}{uuid.uuid4().hex}"
+    if who == "router":
+        await _forget_group(settings, group)
+        command: Sequence[str] = ("-m", "eventstreams", "router")
+    else:
+        plan = RivalPlan(settings.kafka, group, prepared.names.events, tuple(prepared.topics), case.fan_out)
+        command = ("-m", "benchmarks.routing_rivals", who, plan.to_json())
+    variables: Mapping[str, object] = {
+        "KAFKA": settings.kafka,
+        "TOPIC_PREFIX": settings.topic_prefix,
+        "REPLICATION_FACTOR": 1,
+        "ADMIN_LISTEN": "127.0.0.1:0",
+        "LOG_LEVEL": "warning",
+    }
+    environment = os.environ | {f"{PREFIX}{name}": str(value) for name, value in variables.items()}
+    process = await asyncio.create_subprocess_exec(sys.executable, *command, env=environment)
+    try:
+        yield process.pid
+    finally:
+        process.send_signal(signal.SIGTERM if who == "router" else signal.SIGKILL)
+        await process.wait()
+
+
+async def _forget_group(settings: Settings, group: str) -> None:
+    client = AdminClient({"bootstrap.servers": settings.kafka})
+    for future in client.delete_consumer_groups([group]).values():
+        try:
+            await asyncio.wrap_future(future)
+        except KafkaException:
+            return  # there is none yet
+
+
+def _cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _rss_mib(pid: int) -> float:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+async def latency(prepared: Prepared) -> None:
+    """Of the copies of a steady stream."""
+    await prepared.prepare(with_events=False)
+    producer = Producer({"bootstrap.servers": prepared.settings.kafka, "linger.ms": 0})
+    async with _process(prepared, "router"):
+        began = time.monotonic() + 8  # it has started by then
+        for number, (key, value, headers) in enumerate(stream(prepared.case)):
+            await asyncio.sleep(max(began + number / _RATE - time.monotonic(), 0))
+            producer.produce(prepared.names.events, value, key, headers=list(headers))
+            producer.poll(0)
+        producer.flush()
+        waits = sorted(await asyncio.to_thread(_waits, prepared))
+    p50, p99 = (waits[int(len(waits) * share)] for share in (0.5, 0.99))
+    print(f"\nlatency at {_RATE:,} events/s: {len(waits):,} copies, p50 {p50} ms, p99 {p99} ms", flush=True)
+
+
+def _waits(prepared: Prepared) -> list[int]:
+    """How much later than its event each copy is, in ms; without the first second's."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": prepared.settings.kafka,
+            "group.id": uuid.uuid4().hex,
+            "auto.offset.reset": "earliest",
+        }
+    )
+    consumer.assign([TopicPartition(prepared.topics[0], 0, 0)])
+    waits: list[int] = []
+    deadline = time.monotonic() + _PATIENCE_S
+    while len(waits) < prepared.case.events and time.monotonic() < deadline:
+        for message in consumer.consume(1000, 0.2):
+            headers = dict(message.headers() or ())
+            waits.append(message.timestamp()[1] - int(headers[ACCEPTED_AT] or 0))
+    consumer.close()
+    return waits[_RATE:]
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,131 @@
+"""What AWS' answers mean for events: the retry matrix of ``docs/sinks/kinesis.md``. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+import orjson
+
+from eventstreams.sinks import DeadReason, Delivered, DeliveryOutcome, Rejected, RetryLater, RetryReason
+
+_THROTTLED: Final = frozenset(
+    {
+        "KMSThrottlingException",
+        "LimitExceededException",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "Throttling",
+        "ThrottlingException",
+    }
+)
+_NOT_LET_IN: Final = frozenset(  # the key, or its signature; a new key may be let in
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "IncompleteSignatureException",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "MissingAuthenticationTokenException",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+# Said of the request. One record may be the cause; which one, only its own answer tells.
+_ABOUT_THE_RECORDS: Final = frozenset({"InvalidArgumentException", "SerializationException", "ValidationException"})
+_KMS: Final = "KMS"  # how the errors about a stream's encryption key begin
+_NO_STREAM: Final = "ResourceNotFoundException"
+_WORD: Final = 100  # characters of a code: AWS' longest has half of that
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An answer that is an error: HTTP status, AWS' code for it, and the answer's start, without secrets."""
+
+    status: int
+    code: str
+    answer: str
+
+    @property
+    def is_about_the_key(self) -> bool:
+        """Whether it may be another one with another key."""
+        return self.code in _NOT_LET_IN
+
+
+def code_of(body: bytes) -> str:
+    """AWS' code in an answer of Kinesis that is an error; empty where it names none."""
+    found = _fields(body).get("__type", "")
+    return found.rpartition("#")[2][:_WORD] if isinstance(found, str) else ""
+
+
+def judge_refusal(refusal: Refusal, *, records: int) -> DeliveryOutcome:
+    """What a request that was refused as a whole says of each of its ``records``."""
+    detail, answer = f"HTTP {refusal.status} {refusal.code}".strip(), refusal.answer
+    status = refusal.status
+    if refusal.code == _NO_STREAM:
+        return Rejected(DeadReason.NO_SUCH_STREAM, detail, status, answer)
+    # Without the status: with a 4xx the worker would take the sink for one that works, and refuses single events.
+    if refusal.code in _THROTTLED or status == HTTPStatus.TOO_MANY_REQUESTS:
+        return RetryLater(RetryReason.THROTTLED, detail, answer=answer)
+    if refusal.is_about_the_key:
+        return RetryLater(RetryReason.ROLE_REFUSED, detail, answer=answer)
+    if refusal.code.startswith(_KMS):
+        return RetryLater(RetryReason.STREAM_ERROR, detail, answer=answer)
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE or refusal.code in _ABOUT_THE_RECORDS:
+        if records > 1:
+            alone = f"{detail} for {records} events: each is tried again alone"
+            return RetryLater(RetryReason.BAD_ANSWER, alone, None, status, answer)
+        is_size = status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        return Rejected(DeadReason.TOO_LARGE if is_size else DeadReason.REFUSED, detail, status, answer)
+    return RetryLater(RetryReason.WRITE_FAILED, detail, answer=answer)
+
+
+def judge_records(body: bytes, *, records: int) -> Sequence[DeliveryOutcome]:
+    """What the answer to a ``PutRecords`` says of each record, by its position."""
+    entries = _fields(body).get("Records")
+    if not isinstance(entries, list) or len(entries) != records:
+        return [RetryLater(RetryReason.BAD_ANSWER, "its answer is none to PutRecords")] * records
+    outcomes = [_judge_entry(entry) for entry in entries]
+    if Delivered() in outcomes:
+        return outcomes
+    return [_nothing_taken(outcome) for outcome in outcomes]
+
+
+def judge_probe(refusal: Refusal) -> DeliveryOutcome:
+    """What it says of a stream that its shards cannot be looked up."""
+    outcome = judge_refusal(refusal, records=1)
+    if isinstance(outcome, RetryLater) and outcome.reason is RetryReason.WRITE_FAILED:
+        return RetryLater(RetryReason.STREAM_ERROR, outcome.detail, answer=outcome.answer)
+    return outcome
+
+
+def is_shards(body: bytes) -> bool:
+    """Whether ``body`` is an answer to ``ListShards``."""
+    return isinstance(_fields(body).get("Shards"), list)
+
+
+def _judge_entry(entry: object) -> DeliveryOutcome:
+    if not isinstance(entry, Mapping):
+        return RetryLater(RetryReason.BAD_ANSWER, "an entry of its answer is no object")
+    code = entry.get("ErrorCode")
+    if code is None:
+        if not isinstance(entry.get("SequenceNumber"), str):
+            return RetryLater(RetryReason.BAD_ANSWER, "an entry of its answer has no sequence number")
+        return Delivered(HTTPStatus.OK)
+    message = entry.get("ErrorMessage", "")
+    return RetryLater(RetryReason.WRITE_FAILED, str(code)[:_WORD], answer=str(message)[:1024])
+
+
+def _nothing_taken(outcome: DeliveryOutcome) -> DeliveryOutcome:
+    """Of a request of which nothing was taken: where single shards throttle, others take; this is all of the stream."""
+    if isinstance(outcome, RetryLater) and outcome.detail in _THROTTLED:
+        return RetryLater(RetryReason.THROTTLED, outcome.detail, answer=outcome.answer)
+    return outcome
+
+
+def _fields(body: bytes) -> Mapping[str, object]:
+    try:
+        parsed = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return {}
+    return parsed if isinstance(parsed, dict) else {}

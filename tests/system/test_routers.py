@@ -1,0 +1,116 @@
+"""Router processes come, go and are killed under load: every event has its copy on every subscription's topic."""
+
+import random
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+
+from eventstreams.settings import Settings
+from tests.support.installation import Installation
+from tests.support.routers import Flood, Routers, Tally, running_routers
+from tests.support.topic import eventually
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
+
+SETTLE_S = 240.0  # a machine that is busy with other things takes its time
+# What a router may have handed out and not committed: 16 runs of at most 4,000 records, and what it copied since its
+# last commit, a quarter of a second ago; on each of two topics.
+IN_FLIGHT = 2 * 16 * 4_000
+
+
+@dataclass
+class Scene:
+    """An installation with two subscriptions that take every event."""
+
+    house: Installation
+    routers: Routers
+    flood: Flood
+    tally: Tally
+
+    async def all_copied(self) -> None:
+        """Return once every event that was published has a copy on both topics."""
+        await eventually(
+            lambda: self.tally.events >= self.flood.published,
+            timeout_s=SETTLE_S,
+            what=lambda: f"{self.tally.events} of {self.flood.published}",
+        )
+        assert self.tally.missing(self.flood.published) == 0
+
+
+@pytest.fixture
+async def scene(settings: Settings) -> AsyncIterator[Scene]:
+    async with Installation(settings) as house:
+        sink = await house.add_sink("http://127.0.0.1:9/")
+        topics = [house.topic_of(await house.subscribe(sink)) for _ in range(2)]
+        value, headers = house.encoded(house.event())
+        flood = Flood(settings, house.topics.events, value, headers)
+        with running_routers(settings) as routers, Tally(settings, topics) as tally:
+            yield Scene(house, routers, flood, tally)
+
+
+async def run_killed(scene: Scene, *, kills: int, events: int, rate: float) -> None:
+    moments = sorted(random.randrange(events) for _ in range(kills))
+    scene.routers.start("one", static=True)
+    scene.flood.start(events, rate=rate)
+
+    for moment in moments:
+        await eventually(lambda moment=moment: scene.tally.events >= moment, timeout_s=SETTLE_S)  # type: ignore[misc]
+        scene.routers.kill("one")
+        scene.routers.start("one", static=True)
+    scene.flood.join()
+    await scene.all_copied()
+
+    duplicates = scene.tally.duplicates
+    print(f"{events:,} events, {kills} kills -9: none missing, {duplicates:,} duplicates on two topics")  # noqa: T201 - the figure
+    assert duplicates <= kills * (IN_FLIGHT + rate)
+
+
+async def test_routers_that_are_killed_at_random_moments_lose_no_event(scene: Scene) -> None:
+    await run_killed(scene, kills=3, events=30_000, rate=5_000)
+
+
+@pytest.mark.proof
+@pytest.mark.timeout(3600)
+async def test_twenty_kills_in_a_million_events_lose_none(scene: Scene) -> None:
+    await run_killed(scene, kills=20, events=1_000_000, rate=10_000)
+
+
+async def test_one_router_grows_to_four_and_shrinks_to_one_under_load(scene: Scene) -> None:
+    scene.routers.start("0")
+    scene.flood.start(30_000, rate=1_500)
+
+    for number, name in enumerate("123", start=1):
+        await eventually(lambda number=number: scene.tally.events >= number * 3_000, timeout_s=SETTLE_S)  # type: ignore[misc]
+        scene.routers.start(name)
+    for number, name in enumerate("012", start=4):
+        await eventually(lambda number=number: scene.tally.events >= number * 4_000, timeout_s=SETTLE_S)  # type: ignore[misc]
+        assert scene.routers.stop(name) == 0
+    scene.flood.join()
+    await scene.all_copied()
+
+    print(f"1 -> 4 -> 1 routers: none missing, {scene.tally.duplicates:,} duplicates")  # noqa: T201 - the figure
+    assert scene.tally.duplicates <= IN_FLIGHT
+
+
+@pytest.mark.parametrize("static", [False, True], ids=["another member", "the same static member"])
+async def test_the_share_of_a_killed_router_is_taken_over(scene: Scene, *, static: bool) -> None:
+    partitions = range(scene.house.settings.events_partitions)
+    scene.routers.start("first", static=static)
+    scene.flood.publish(*partitions)
+    await scene.all_copied()
+    if not static:
+        scene.routers.start("second")
+        scene.flood.start(10_000, rate=1_000)  # until both have a share
+        scene.flood.join()
+        await scene.all_copied()
+
+    scene.routers.kill("first")
+    began = time.monotonic()
+    if static:
+        scene.routers.start("first", static=True)
+    scene.flood.publish(*partitions)
+    await scene.all_copied()
+
+    print(f"taken over after {time.monotonic() - began:.1f} s")  # noqa: T201 - the figure
