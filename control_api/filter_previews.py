@@ -1,5 +1,6 @@
 """``/v1/FilterPreviews``: what a filter makes of the account's latest events, or of a sample. Changes nothing."""
 
+import asyncio
 import time
 from collections import Counter, deque
 from collections.abc import Container, Mapping, Sequence
@@ -34,10 +35,12 @@ from eventstreams.times import from_ms, parse_rfc3339
 PATH: Final = "/v1/FilterPreviews"
 _KNOWN: Final = frozenset({"Filter", "Types", "SubscriptionSid", "Event", "Count"})
 _LOOKED_AT: Final = 20_000  # newest records of the events topic, everybody's: a second's work or less
-_READ: Final = 200  # records judged before others get their turn: some 10 ms
+_READ: Final = 200  # records
+_TURN_S: Final = 0.01  # then others get their turn: a record of 1 MiB can take a tenth of a second
 _READ_S: Final = 10.0
 _SHOWN: Final = 20
 _MOST_SHOWN: Final = 100
+_MAX_DIGITS: Final = 9
 _SAMPLE: Final = 'an event is JSON such as {"type": "com.…", "data": {…}}'
 _TEXTS: Final = ("id", "source", "subject", "time")
 
@@ -128,7 +131,11 @@ async def _latest(
     async with desk.reading, RangeReader(desk.settings, [each for each in parts if each.records]) as reader:
         deadline = time.monotonic() + _READ_S
         while not reader.ended and time.monotonic() < deadline:
+            turn = time.monotonic()
             for record in await reader.read(_READ):
+                if time.monotonic() > turn + _TURN_S:
+                    await asyncio.sleep(0)
+                    turn = time.monotonic()
                 headers = dict(record.headers)
                 if not _wanted(headers, accounts, versions):
                     continue
@@ -188,7 +195,7 @@ def _types(request: web.Request, form: Form, sample: Event | None) -> Sequence[S
 
 def _count(form: Form) -> int:
     text = (form.all("Count") or (str(_SHOWN),))[-1].strip()
-    if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:9]) <= _MOST_SHOWN:
+    if not (text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS) or not 1 <= int(text) <= _MOST_SHOWN:
         raise RefusedError(f"Count must be an integer from 1 to {_MOST_SHOWN}: how many events are shown")
     return int(text)
 

@@ -7,11 +7,14 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from pydantic import SecretStr
 
+from control_api import signing
 from control_api.accounts.operator import require_operator
 from control_api.audit.trail import AuditTrail, audit_writes
 from control_api.plane import ControlPlane
 from control_api.replicas.hop import HOP
+from eventstreams.control.records import KeyScope
 from eventstreams.http import ACCOUNT, Authenticator, ClientAddress, FailedAttempts, require_account
+from eventstreams.http.auth import needs_read_or_full
 from eventstreams.http.limits import RateLimiter, too_often
 
 PREFIXES: Final = ("/v1/", "/2010-04-01/")
@@ -40,11 +43,18 @@ class Guards:
         authenticator = Authenticator(plane.feed.snapshot, plane.vault, plane.clock)
         found = [
             require_operator(self.operator_token, FailedAttempts(self.clients)),
-            require_account(authenticator, prefixes=PREFIXES, failures=FailedAttempts(self.clients)),
+            require_account(authenticator, prefixes=PREFIXES, needs=needs, failures=FailedAttempts(self.clients)),
         ]
         if self.rate_limit:
             found.append(limit_accounts(self.rate_limit))
         return [*found, route, audit_writes(self.trail, self.clients)]
+
+
+def needs(request: web.Request) -> KeyScope:
+    """To look needs ``read``, all else ``full``; and so does a secret, for whoever has it can do more than look."""
+    resource = request.match_info.route.resource
+    shows_secret = resource is not None and resource.canonical == signing.PATH
+    return KeyScope.FULL if shows_secret else needs_read_or_full(request)
 
 
 def limit_accounts(per_s: float) -> Middleware:

@@ -19,6 +19,10 @@ from eventstreams.topics import Topics
 
 MAX_SINKS: Final = 100  # of an account: the reference's limits
 MAX_SUBSCRIPTIONS: Final = 100
+MAX_TOPICS: Final = 2 * MAX_SUBSCRIPTIONS
+"""Of an account, with those of deleted subscriptions that are still there: they go more slowly than others are made."""
+MAX_DESCRIPTION: Final = 4096
+"""Characters of a description; the reference names no bound. Every process keeps those of everybody in memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +72,10 @@ class ControlPlane:
         found = self.feed.snapshot.subscriptions.get(sid)
         mine = found is not None and found.account_sid == account_sid
         return found if mine and found is not None and found.state is SubscriptionState.ACTIVE else None
+
+    def topics_of(self, account_sid: str) -> int:
+        """How many topics the account's subscriptions have, those that are being deleted among them."""
+        return sum(1 for _ in self.feed.snapshot.subscriptions_of(account_sid))
 
     def used_sinks(self, account_sid: str) -> set[str]:
         """SIDs of the sinks that a subscription of the account delivers to."""

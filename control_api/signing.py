@@ -86,10 +86,10 @@ def read_grace(form: Form) -> timedelta:
     """How long what is replaced goes on to count: ``GraceSeconds`` of a form, default a day.
 
     Raises:
-        RefusedError: 400: it is no number, or too large.
+        RefusedError: 400: it is no number, or too large; 415: it may be in the body, which is no form.
     """
-    given = form.all("GraceSeconds")
-    text = given[-1] if given else str(_GRACE_S)
+    given = form.given("GraceSeconds")
+    text = str(_GRACE_S) if given is None else given
     if not _SECONDS.fullmatch(text) or int(text) > _MAX_GRACE_S:
         raise RefusedError(f"GraceSeconds must be a whole number from 0 to {_MAX_GRACE_S}")
     return timedelta(seconds=int(text))

@@ -13,7 +13,7 @@ from control_api.answers import json_answer, list_answer, timestamp
 from control_api.codes import Code, refused
 from control_api.declared import Listed, One, Operation, choice, flag, json_text, refused_with, sid, text
 from control_api.forms import Form, boolean, read_form
-from control_api.plane import MAX_SINKS, PLANE, ControlPlane
+from control_api.plane import MAX_DESCRIPTION, MAX_SINKS, PLANE, ControlPlane
 from eventstreams.client import reference as models
 from eventstreams.control.records import SinkRecord, SinkStatus
 from eventstreams.http import ACCOUNT, RefusedError, not_found
@@ -147,6 +147,8 @@ def _description(form: Form, done: str) -> str:
     description = form.required("Description")
     if not description.strip():
         raise refused(Code.SINK_NOT_CREATED, f"Sink not {done}: Description is empty")
+    if len(description) > MAX_DESCRIPTION:
+        raise refused(Code.SINK_NOT_CREATED, f"Sink not {done}: Description has more than {MAX_DESCRIPTION} characters")
     return description
 
 
@@ -206,7 +208,7 @@ def stored_configuration(given: Mapping[str, object], config: BaseModel, plugin:
 SID: Final = sid("sid", "Of a sink.", SidKind.SINK)
 NO_SID: Final = refused_with(Code.BAD_SINK_SID)
 GROUP: Final = "Sinks"
-_DESCRIPTION: Final = text("Description", "In your words.", least=1)
+_DESCRIPTION: Final = text("Description", "In your words.", least=1, most=MAX_DESCRIPTION)
 OPERATIONS: Final = (
     Operation(
         name="CreateSink",

@@ -11,11 +11,11 @@ from control_api.codes import Code, refused
 from control_api.declared import Listed, One, Operation, flag, json_text, refused_with, sid, text
 from control_api.filters import check_filter, filter_in, with_filter
 from control_api.forms import Form, boolean, read_form
-from control_api.plane import MAX_SUBSCRIPTIONS, PLANE, ControlPlane
+from control_api.plane import MAX_DESCRIPTION, MAX_SUBSCRIPTIONS, MAX_TOPICS, PLANE, ControlPlane
 from control_api.subscribed_types import parse_types
 from eventstreams.client import reference as models
 from eventstreams.control.records import SinkRecord, SinkStatus, Subscription, SubscriptionState
-from eventstreams.http import ACCOUNT, ErrorCode, RefusedError, not_found
+from eventstreams.http import ACCOUNT, ErrorCode, RefusedError, not_found, unavailable
 from eventstreams.sids import SidKind, is_sid, new_sid
 
 PATH: Final = "/v1/Subscriptions"
@@ -36,6 +36,8 @@ async def create(request: web.Request) -> web.Response:
                 Code.SUBSCRIPTION_NOT_CREATED,
                 f"Subscription not created: the account has {MAX_SUBSCRIPTIONS} subscriptions, the most it may",
             )
+        if plane.topics_of(account.sid) >= MAX_TOPICS:
+            raise unavailable("Subscription not created: many deleted ones are still being removed: try again")
         text = check_filter(request, filter_in(form), types)
         now_ms = plane.clock()
         subscription = Subscription(
@@ -139,6 +141,11 @@ def find(request: web.Request) -> Subscription:
 def _description(description: str, done: str) -> str:
     if not description.strip():
         raise refused(Code.SUBSCRIPTION_NOT_CREATED, f"Subscription not {done}: Description is empty")
+    if len(description) > MAX_DESCRIPTION:
+        raise refused(
+            Code.SUBSCRIPTION_NOT_CREATED,
+            f"Subscription not {done}: Description has more than {MAX_DESCRIPTION} characters",
+        )
     return description
 
 
@@ -176,7 +183,7 @@ TYPES: Final = json_text(
         "required": ["type"],
     },
 ).often
-_DESCRIPTION: Final = text("Description", "In your words.", least=1)
+_DESCRIPTION: Final = text("Description", "In your words.", least=1, most=MAX_DESCRIPTION)
 _NOT_AGAIN: Final = "It cannot be changed."
 OPERATIONS: Final = (
     Operation(

@@ -10,9 +10,12 @@ MAX_NAME: Final = 64  # the reference's
 
 
 def optional(form: Form, name: str) -> str | None:
-    """The value of ``name``, the last one where there are several; None where it is not there."""
-    values = form.all(name)
-    return values[-1] if values else None
+    """The value of ``name``, the last one where there are several; None where it is not there.
+
+    Raises:
+        RefusedError: 415: it may be in the body, which is no form: a key that was to have a scope would have them all.
+    """
+    return form.given(name)
 
 
 def friendly_name(form: Form) -> str | None:

@@ -65,7 +65,7 @@ async def delete(request: web.Request) -> web.Response:
 async def create_secondary(request: web.Request) -> web.Response:
     """A second auth token, valid beside the first; with ``GraceSeconds`` it takes its place by itself."""
     form = await read_form_or_json(request)
-    grace = read_grace(form) if form.all("GraceSeconds") else None
+    grace = None if form.given("GraceSeconds") is None else read_grace(form)
     made = await AccountRegistry(request.app[PLANE]).rotate(request[ACCOUNT].sid, grace)
     end_ms = made.account.promote_at_ms
     return secret_answer(

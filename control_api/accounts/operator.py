@@ -55,6 +55,7 @@ def require_operator(token: SecretStr | None, failures: FailedAttempts) -> Middl
                 failures.failed(request)
                 message = f"Authenticate with HTTP Basic: {USER} and the token of {PREFIX}OPERATOR_TOKEN"
                 raise unauthenticated(message, realm="Event Streams operator")
+            failures.succeeded(request)
             request[OPERATOR] = True
         return await handler(request)
 

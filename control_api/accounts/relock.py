@@ -48,7 +48,7 @@ def _secrets(snapshot: Snapshot) -> Iterator[tuple[str, tuple[str, ...]]]:
     for account in snapshot.accounts.values():
         yield account.sid, tuple(each for each in (account.auth_token, account.secondary_token) if each is not None)
     for sink in snapshot.sinks.values():
-        yield sink.sid, (sink.configuration,)
+        yield sink.sid, tuple(each for each in (sink.configuration, sink.test_id) if each is not None)
 
 
 def _relocked(sid: str, plane: ControlPlane) -> Account | SinkRecord | None:
@@ -60,11 +60,9 @@ def _relocked(sid: str, plane: ControlPlane) -> Account | SinkRecord | None:
 
 
 def _changed(record: Account | SinkRecord, vault: Vault) -> Account | SinkRecord:
+    def relocked(secret: str | None) -> str | None:
+        return None if secret is None else vault.relock(secret)
+
     if isinstance(record, SinkRecord):
-        return replace(record, configuration=vault.relock(record.configuration))
-    secondary = record.secondary_token
-    return replace(
-        record,
-        auth_token=vault.relock(record.auth_token),
-        secondary_token=None if secondary is None else vault.relock(secondary),
-    )
+        return replace(record, configuration=vault.relock(record.configuration), test_id=relocked(record.test_id))
+    return replace(record, auth_token=vault.relock(record.auth_token), secondary_token=relocked(record.secondary_token))

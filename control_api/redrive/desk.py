@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from aiohttp import web
@@ -81,12 +82,12 @@ class Desk:
 
     async def ranges(self, kind: JobKind, selection: Selection) -> tuple[Range, ...]:
         """Where the events of ``selection`` can be, as of now. Raises ``TopicError`` and ``BrokerUnreachableError``."""
-        times = {"after_ms": selection.after_ms, "before_ms": selection.before_ms}
+        look = partial(self.admin.ranges, after_ms=selection.after_ms, before_ms=selection.before_ms)
         if kind is JobKind.REPLAY:
-            found = await self.admin.ranges([self.topics.events], **times)
+            found = await look([self.topics.events])
             return tuple(each for each in found if each.records)
         sink_types = await self._sink_types(selection)
-        found = await self.admin.ranges(list(sink_types), **times)
+        found = await look(list(sink_types))
         cut = (narrow(each, sink_types[each.topic], selection.dead_letter_ids) for each in found)
         return tuple(each for each in cut if each.records)
 

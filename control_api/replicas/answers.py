@@ -13,7 +13,7 @@ import orjson
 from aiohttp import hdrs, web
 from pydantic import TypeAdapter, ValidationError
 
-from control_api.replicas.remembered import Kept, Remembered, RequestName
+from control_api.replicas.remembered import Kept, Remembered, RequestName, is_old
 from eventstreams.control.vault import Vault
 from eventstreams.kafka.follower import PartitionFollower
 from eventstreams.kafka.records import Record
@@ -98,7 +98,7 @@ class Answers:
             return None
         locked = self._vault.lock(told)
         if len(locked) > _MOST_ANSWER:
-            _log.warning("answer.too_large", size=len(locked), follows="the request is carried out if it comes again")
+            _log.warning("answer.too_large", size=len(locked), follows="what is not written yet is refused")
             return None
         kept = Kept(owner=name.owner, content=name.content, answer=locked)
         return Outgoing(self._topic, orjson.dumps(kept), name.key.encode())
@@ -106,10 +106,12 @@ class Answers:
     def _apply(self, records: Sequence[Record]) -> None:
         now_ms = self._clock()
         for record in records:
+            key = (record.key or b"").decode(errors="replace")
+            if is_old(key, record.timestamp_ms, now_ms):
+                continue  # most of what a process finds at its start, so not even parsed
             try:
                 kept = _RECORD.validate_json(record.value)
             except ValidationError:
                 _log.warning("answer.record_skipped", offset=record.offset)
                 continue
-            key = (record.key or b"").decode(errors="replace")
             self._remembered.put(key, kept, at_ms=record.timestamp_ms, now_ms=now_ms)

@@ -49,6 +49,12 @@ HOP: Final = web.RequestKey("hop", Hop)
 _HOP: Final = TypeAdapter(Hop)
 
 
+def target(request: web.Request) -> str:
+    """The path and query of ``request`` as they are forwarded: without a fragment, which no client sends on."""
+    found: str = request.rel_url.raw_path_qs
+    return found
+
+
 def token(vault: Vault, hop: Hop) -> str:
     return vault.lock(orjson.dumps(hop).decode())
 
@@ -62,7 +68,7 @@ def accept_forwarded(vault: Vault, clock: Clock) -> Middleware:
         if given is None:
             return await handler(request)
         hop = _open(vault, given)
-        asked = (request.method, str(request.rel_url))
+        asked = (request.method, target(request))
         if hop is None or (hop.method, hop.path) != asked or abs(clock() - hop.at_ms) > _LASTS_MS:
             # Never passed on: two processes that do not trust each other would send it to and fro.
             raise RefusedError(

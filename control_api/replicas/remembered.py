@@ -8,7 +8,9 @@ from eventstreams.topics import ANSWERS_MS
 
 MOST_OF_OWNER: Final = 4_096  # answers of an account: what it sends in excess is its own loss, not another's
 MOST_BYTES: Final = 64 << 20  # of all: about 50,000 of a sink
-_OWN_MS: Final = 120_000  # a request that a replica sends again, it sends again within a quarter of a minute
+MOST_BYTES_OF_OWNER: Final = MOST_BYTES // 8
+# A replica sends a request again within two minutes, and clocks may be five apart.
+_OWN_MS: Final = 420_000
 _OVERHEAD: Final = 512  # of one in memory, beside its answer
 
 
@@ -19,7 +21,7 @@ class RequestName:
     Attributes:
         digest: Of its key and whose key it is: says neither.
         owner: Whose request it is: an account.
-        by_client: Whether the client chose the key; then it is remembered for a day. A replica's is for two minutes.
+        by_client: Whether the client chose the key; then it is remembered for a day. A replica's is for seven minutes.
         content: Digest of the request: the same key with another request is a mistake.
     """
 
@@ -46,11 +48,19 @@ class Kept:
 class Remembered:
     """Answers by the key of their request's name."""
 
-    def __init__(self, *, most_of_owner: int = MOST_OF_OWNER, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(
+        self,
+        *,
+        most_of_owner: int = MOST_OF_OWNER,
+        most_bytes_of_owner: int = MOST_BYTES_OF_OWNER,
+        most_bytes: int = MOST_BYTES,
+    ) -> None:
         self._most_of_owner = most_of_owner
+        self._most_bytes_of_owner = most_bytes_of_owner
         self._most_bytes = most_bytes
         self._kept: OrderedDict[str, tuple[int, Kept]] = OrderedDict()
-        self._of_owner: dict[str, OrderedDict[str, None]] = {}
+        self._of_owner: dict[str, OrderedDict[str, int]] = {}  # and how many bytes each takes
+        self._bytes_of_owner: dict[str, int] = {}
         self._bytes = 0
 
     def __len__(self) -> int:
@@ -59,25 +69,29 @@ class Remembered:
     def find(self, key: str, *, now_ms: int) -> Kept | None:
         """The answer to the request ``key``; None where there is none, or it is too old."""
         at_ms, kept = self._kept.get(key, (0, None))
-        return None if kept is None or _is_old(key, at_ms, now_ms) else kept
+        return None if kept is None or is_old(key, at_ms, now_ms) else kept
 
     def put(self, key: str, kept: Kept, *, at_ms: int, now_ms: int) -> None:
         """Take in the answer to the request ``key``; they come in order of ``at_ms``. Old ones are forgotten."""
-        if _is_old(key, at_ms, now_ms):
+        if is_old(key, at_ms, now_ms):
             return
         self._remove(key)
         self._kept[key] = at_ms, kept
-        self._bytes += len(kept.answer) + _OVERHEAD
+        size = len(kept.answer) + _OVERHEAD
+        self._bytes += size
         mine = self._of_owner.setdefault(kept.owner, OrderedDict())
-        mine[key] = None
-        if len(mine) > self._most_of_owner:
+        mine[key] = size
+        self._bytes_of_owner[kept.owner] = self._bytes_of_owner.get(kept.owner, 0) + size
+        while len(mine) > self._most_of_owner or (
+            len(mine) > 1 and self._bytes_of_owner[kept.owner] > self._most_bytes_of_owner
+        ):
             self._remove(next(iter(mine)))
         self._forget(now_ms)
 
     def _forget(self, now_ms: int) -> None:
         while self._kept:
             key, (at_ms, _) = next(iter(self._kept.items()))
-            if self._bytes <= self._most_bytes and not _is_old(key, at_ms, now_ms):
+            if self._bytes <= self._most_bytes and not is_old(key, at_ms, now_ms):
                 return
             self._remove(key)
 
@@ -85,12 +99,14 @@ class Remembered:
         _, kept = self._kept.pop(key, (0, None))
         if kept is None:
             return
-        self._bytes -= len(kept.answer) + _OVERHEAD
         mine = self._of_owner[kept.owner]
-        del mine[key]
+        size = mine.pop(key)
+        self._bytes -= size
+        self._bytes_of_owner[kept.owner] -= size
         if not mine:
-            del self._of_owner[kept.owner]
+            del self._of_owner[kept.owner], self._bytes_of_owner[kept.owner]
 
 
-def _is_old(key: str, at_ms: int, now_ms: int) -> bool:
+def is_old(key: str, at_ms: int, now_ms: int) -> bool:
+    """Whether what was answered at ``at_ms`` to the request ``key`` is remembered no more."""
     return at_ms + (ANSWERS_MS if key.startswith("key/") else _OWN_MS) < now_ms

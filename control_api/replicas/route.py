@@ -16,7 +16,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from control_api.replicas.answers import AnotherRequestError, Answers
 from control_api.replicas.forward import Forwarder
-from control_api.replicas.hop import ELSEWHERE, HOP, WRITTEN, Hop
+from control_api.replicas.hop import ELSEWHERE, HOP, WRITTEN, Hop, target
 from control_api.replicas.primacy import Primacy
 from control_api.replicas.remembered import RequestName
 from control_api.replicas.terms import NotPrimaryError
@@ -77,7 +77,7 @@ class WriteRouter:
             digest=_digest(owner, key or own),
             owner=owner,
             by_client=key is not None,
-            content=_digest(request.method, str(request.rel_url), request.content_type, body=body),
+            content=_digest(request.method, target(request), request.content_type, body=body),
         )
         began = asyncio.get_running_loop().time()
         while True:
@@ -107,7 +107,7 @@ class WriteRouter:
             request=own,
             remote=request.remote or "",
             method=request.method,
-            path=str(request.rel_url),
+            path=target(request),
             at_ms=self._clock(),
         )
         return await self._forwarder.send(primary, request, body, hop)
@@ -148,6 +148,12 @@ class WriteRouter:
             record = self._answers.record(name, answer)
             if record is not None:
                 await self._writing.add(record)
+            elif not unit.ends:
+                # What cannot be remembered could be done twice, so it is not done.
+                raise RefusedError(
+                    "The answer to this request would be too large: ask for less at once",
+                    status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                )
 
     @asynccontextmanager
     async def _in_turn(self, name: RequestName) -> AsyncIterator[None]:

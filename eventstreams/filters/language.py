@@ -2,7 +2,8 @@
 
 Comparisons, logic, tests of texts and conversions. Without the macros (``all``, ``map`` …), which can be nested into
 work without end, without arithmetic and without regular expressions, an expression takes time in proportion to its
-length and to the values that it names. ADR 0010 has the reasons for the library.
+length and to the values that it names. ``contains`` alone does not: its work is bounded before it runs. ADR 0010 has
+the reasons for the library.
 """
 
 import re
@@ -43,6 +44,11 @@ _CONFIG: Final = yaml.safe_dump(
 )
 _NO_TEXT: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
 _WORD: Final = re.compile(r"[A-Za-z_]\w*")
+_SEARCH: Final = re.compile(r"\bcontains\b")
+# Bytes compared by the searches of one expression in one event. The library begins anew at each place of the text, so
+# the worst is a quarter of the square of what there is to compare; so many take it 3 ms.
+_MOST_COMPARED: Final = 1 << 26
+_WIDEST: Final = 4  # bytes of a character in UTF-8
 
 TEXT: Final = cel.Type.STRING
 INTEGER: Final = cel.Type.INT
@@ -78,7 +84,7 @@ class Dialect:
             expression = self._env.compile(text)
         except (RuntimeError, ValueError, TypeError) as error:  # what the library raises, and what text can provoke
             raise LibraryRefusal(str(error)) from None
-        return Program(expression)
+        return Program(expression, text)
 
 
 class LibraryRefusal(Exception):  # noqa: N818 - never leaves this package
@@ -88,8 +94,10 @@ class LibraryRefusal(Exception):  # noqa: N818 - never leaves this package
 class Program:
     """A compiled expression."""
 
-    def __init__(self, expression: cel.Expression) -> None:
+    def __init__(self, expression: cel.Expression, text: str) -> None:
         self._expression = expression
+        self._searches = len(_SEARCH.findall(text))
+        self._own_size = _size(text)
 
     @property
     def is_boolean(self) -> bool:
@@ -102,6 +110,8 @@ class Program:
 
     def run(self, values: Mapping[str, object]) -> "bool | Unresolved | Broken":
         """The result for ``values``, by the ``in_space`` names of the variables. Never raises."""
+        if self._searches and self._searches * (self._own_size + _size(values)) ** 2 // 4 > _MOST_COMPARED:
+            return Broken("its texts are too long to be searched with contains")
         try:
             result: object = self._expression.eval(data=values).plain_value()
         except Exception as error:  # noqa: BLE001 - foreign code on foreign values must not stop a partition
@@ -121,6 +131,19 @@ class Broken(str):
     """Why an expression could not be asked; a text."""
 
     __slots__ = ()
+
+
+def _size(value: object) -> int:
+    """Most bytes that the texts in ``value`` can have."""
+    match value:
+        case str():
+            return len(value) if value.isascii() else len(value) * _WIDEST
+        case Mapping():
+            return sum(_size(key) + _size(each) for key, each in value.items())
+        case list():
+            return sum(_size(each) for each in value)
+        case _:
+            return 0
 
 
 def in_space(name: str) -> str:

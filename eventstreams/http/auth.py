@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -116,26 +117,43 @@ def _hash(secret: bytes) -> bytes:
 
 
 class FailedAttempts:
-    """Slows down whoever tries credentials out: after some that were wrong, none is looked at for a while."""
+    """Slows down whoever tries credentials out: after some that were wrong, none is looked at for a while.
+
+    But for those that were right before: names are no secret, so anybody behind the same proxy could lock them out.
+    """
 
     def __init__(self, clients: ClientAddress | None = None) -> None:
         self._clients = clients or ClientAddress()
         self._limiter = RateLimiter(per_s=_FAILURES_PER_S, burst=_FAILURES_AT_ONCE, most_keys=_MOST_FAILING)
+        self._were_right: OrderedDict[bytes, None] = OrderedDict()  # SHA-256 of the whole header
 
     def check(self, request: web.Request) -> None:
-        """Raises ``RefusedError`` (429) where ``request`` comes too soon after failures, right or wrong."""
+        """Raises ``RefusedError`` (429) where ``request`` comes too soon after failures, unless it was right before."""
         wait_s = self._limiter.wait_s(self._key(request)) if self._limiter else 0.0
-        if wait_s > 0:
+        if wait_s > 0 and _fingerprint(request) not in self._were_right:
             raise too_often("Too many attempts with wrong credentials: look at them before you go on", wait_s=wait_s)
 
     def failed(self, request: web.Request) -> None:
         """Take note that the credentials of ``request`` are wrong."""
         self._limiter.take(self._key(request))
+        self._were_right.pop(_fingerprint(request), None)
+
+    def succeeded(self, request: web.Request) -> None:
+        """Take note that the credentials of ``request`` are right."""
+        fingerprint = _fingerprint(request)
+        self._were_right[fingerprint] = None
+        self._were_right.move_to_end(fingerprint)
+        if len(self._were_right) > _MOST_FAILING:
+            self._were_right.popitem(last=False)
 
     def _key(self, request: web.Request) -> str:
         credentials = parse_basic(request.headers.get(hdrs.AUTHORIZATION))
         name = "" if credentials is None else credentials[0][:_NAME_BYTES]
         return f"{self._clients.network_of(request)} {name}"
+
+
+def _fingerprint(request: web.Request) -> bytes:
+    return hashlib.sha256(request.headers.get(hdrs.AUTHORIZATION, "").encode(errors="replace")).digest()
 
 
 def require_account(
@@ -160,6 +178,7 @@ def require_account(
             if caller is None:
                 attempts.failed(request)
                 raise unauthenticated("Authenticate with HTTP Basic: Account SID and auth token")
+            attempts.succeeded(request)
             _check(caller, authenticator.status_of(caller.account), needs(request))
             request[ACCOUNT], request[CALLER] = caller.account, caller
         return await handler(request)

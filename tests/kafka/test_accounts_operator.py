@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 
+import aiohttp
 import pytest
 import pytest_asyncio
 from click import Command
@@ -182,6 +183,26 @@ async def test_an_account_makes_its_own_keys_with_scopes(shared: Api, operator: 
     assert (await own.ask("DELETE", f"/v1/Keys/{key['sid']}"))[0] == 204
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/2010-04-01/Accounts/{sid}/Keys.json", {"Scope": "read"}),
+        ("/2010-04-01/Accounts.json", {"FriendlyName": "tests"}),
+        ("/2010-04-01/Accounts/{sid}.json", {"FriendlyName": "tests"}),
+    ],
+)
+async def test_what_a_body_that_is_no_form_asks_for_is_not_passed_over(
+    shared: Api, operator: Asker, path: str, body: dict[str, object]
+) -> None:
+    made = await operator.made(ACCOUNTS, FriendlyName="Acme")
+    headers = {"Authorization": aiohttp.encode_basic_auth(made["sid"], made["auth_token"])}
+    async with (
+        aiohttp.ClientSession(shared.url, headers=headers) as session,
+        session.post(path.format(sid=made["sid"]), json=body) as answer,
+    ):
+        assert (answer.status, (await answer.json())["code"]) == (415, 20415)
+
+
 async def test_an_account_has_a_hundred_keys_at_most(
     shared: Api, operator: Asker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -331,7 +352,8 @@ async def test_secrets_are_encrypted_anew_beside_a_running_system_and_then_the_o
     async with AsyncExitStack() as stack:
         house = await stack.enter_async_context(Installation(settings))
         for _ in range(10):
-            await house.add_sink("https://hooks.example.com/a")
+            sink = await house.add_sink("https://hooks.example.com/a")
+            await house.put(replace(sink, test_id=house.vault.lock("the id in its test event")))
         async with serving(with_operator(both)) as url:
             api = Api(house, url)
             busy = asyncio.create_task(write_until_cancelled(api))
@@ -340,7 +362,8 @@ async def test_secrets_are_encrypted_anew_beside_a_running_system_and_then_the_o
             busy.cancel()
             written = (await asyncio.gather(busy, return_exceptions=True))[0]
             await house.feed.catch_up()
-        secrets = [sink.configuration for sink in house.feed.snapshot.sinks.values()]
+        sinks = house.feed.snapshot.sinks.values()
+        secrets = [each for sink in sinks for each in (sink.configuration, sink.test_id) if each is not None]
         async with serving(only_new) as url:
             listed = await Asker(url, house.account_sid, TOKEN).all("/v1/Sinks", "sinks")
 
@@ -349,6 +372,7 @@ async def test_secrets_are_encrypted_anew_beside_a_running_system_and_then_the_o
     assert second.output.startswith("0 records encrypted anew")
     assert all(Vault(only_new).is_current(each) for each in secrets)
     assert len(listed) >= 10
+    assert len(secrets) >= len(listed) + 10
     assert {each["description"] for each in listed} >= {"of the test"}
 
 

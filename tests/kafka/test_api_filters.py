@@ -1,16 +1,21 @@
 """Filters from the request to what the receiver sees, and what the API tells of events that they keep back."""
 
+import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
+import aiohttp
 import pytest
 import pytest_asyncio
 from pydantic import SecretStr
 
+from control_api import filter_previews
 from eventstreams.events import Event
+from eventstreams.filters import Answer
 from eventstreams.settings import Settings
 from eventstreams.sids import SidKind, new_sid
 from eventstreams.sinks.registry import load_plugin
@@ -249,6 +254,9 @@ async def test_a_preview_asks_a_filter_of_a_sample(api: Api) -> None:
         ({"Filter": "true", "Types": SENT_TYPE, "SubscriptionSid": "DF1"}, "not both"),
         ({"Filter": "true", "Types": SENT_TYPE, "Count": "0"}, "Count must be an integer from 1 to 100"),
         ({"Filter": "true", "Types": SENT_TYPE, "Count": "9" * 5000}, "Count must be an integer from 1 to 100"),
+        ({"Filter": "true", "Types": SENT_TYPE, "Count": "000000001000"}, "Count must be an integer from 1 to 100"),
+        ({"Filter": "true", "Types": SENT_TYPE, "Count": f"1{'0' * 5000}"}, "Count must be an integer from 1 to 100"),
+        ({"Filter": "true", "Types": SENT_TYPE, "Count": f"000000001{'0' * 5000}"}, "Count must be an integer from 1"),
         ({"Filter": "true", "Types": SENT_TYPE, "Nope": "1"}, "Nope is no parameter here"),
         ({"Filter": "true", "Event": "{"}, "Event is not JSON"),
         ({"Filter": "true", "Event": "[]"}, "Event has no type or no data"),
@@ -268,6 +276,28 @@ async def test_a_preview_that_makes_no_sense_is_refused_with_what_would(
 
     assert (status, body["code"]) == (400, 20001)
     assert words in body["message"]
+
+
+async def test_a_preview_that_takes_long_holds_up_nobody(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    judge = filter_previews._judge
+
+    def slowly(*given: Any) -> Answer:
+        time.sleep(0.03)
+        return judge(*given)
+
+    await api.house.publish(message(api, number) for number in range(60))
+    monkeypatch.setattr(filter_previews, "_judge", slowly)
+    asking = asyncio.create_task(post_form(api, "/v1/FilterPreviews", Filter="type != ''", Types=SENT_TYPE))
+    waits = []
+    async with aiohttp.ClientSession(api.url) as session:
+        while not asking.done():
+            began = time.monotonic()
+            async with session.get("/livez"):
+                waits.append(time.monotonic() - began)
+
+    assert (await asking)[1]["delivered"] == 60
+    assert len(waits) > 10
+    assert max(waits) < 0.9
 
 
 async def test_another_accounts_subscription_cannot_be_previewed(shared: Api, api: Api) -> None:

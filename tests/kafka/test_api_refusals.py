@@ -1,6 +1,8 @@
 """Requests that the API refuses: each with the reference's code, in the reference's form."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -9,7 +11,10 @@ import pytest_asyncio
 from twilio.base.exceptions import TwilioRestException
 
 from control_api.operations import OPERATIONS
+from eventstreams.control.records import SubscriptionState
 from eventstreams.settings import Settings
+from eventstreams.sids import SidKind, new_sid
+from eventstreams.times import now_ms
 from tests.support.api import Api, raw, refusal, serving, with_new_account
 from tests.support.installation import SENT, Installation
 
@@ -59,6 +64,22 @@ async def test_what_is_not_there_is_told_in_the_references_form(api: Api, path: 
     assert body["more_info"].endswith(f"/{code}")
 
 
+async def test_who_deletes_faster_than_topics_go_waits(api: Api) -> None:
+    sink = await api.sink()
+    there = await api.house.subscribe(await api.house.add_sink("https://hooks.example.com/a"), SENT)
+    deleting = [
+        replace(there, sid=new_sid(SidKind.SUBSCRIPTION), state=SubscriptionState.DELETING, updated_ms=now_ms())
+        for _ in range(199)
+    ]
+    await asyncio.gather(*(api.house.put(each) for each in deleting))
+
+    error = await refusal(lambda: api.client.events.v1.subscriptions.create("d", sink.sid, [{"type": SENT}]))
+
+    assert (error.status, error.code) == (503, 20503)
+    await asyncio.gather(*(api.house.remove(each.sid) for each in deleting))
+    assert (await api.subscription(sink.sid, SENT)).sid
+
+
 Ask = Callable[[Any, str, str], object]
 
 
@@ -71,6 +92,12 @@ Ask = Callable[[Any, str, str], object]
         ),
         pytest.param(lambda v1, sink, _: v1.sinks("DG1").update(description="d"), 400, 91006, "malformed", id="91006"),
         pytest.param(lambda v1, sink, _: v1.sinks(sink).delete(), 400, 91007, "is in use", id="91007"),
+        pytest.param(
+            lambda v1, sink, _: v1.sinks(sink).update(description="d" * 4097), 400, 91000, "than 4096", id="long sink"
+        ),
+        pytest.param(
+            lambda v1, _, sub: v1.subscriptions(sub).update(description="d" * 4097), 400, 91101, "than 4096", id="long"
+        ),
         pytest.param(lambda v1, _, sub: v1.subscriptions(sub).update(description=""), 400, 91101, "empty", id="91101"),
         pytest.param(
             lambda v1, *_: v1.subscriptions(NO_SUBSCRIPTION).subscribed_events.create(SENT), 404, 91102, "", id="91102"

@@ -15,7 +15,7 @@ import pytest
 from eventstreams.control.records import SinkRecord, SinkStatus
 from eventstreams.settings import Settings
 from eventstreams.sids import SidKind, new_sid
-from tests.support.bare_api import BareApi, serving_bare
+from tests.support.bare_api import BareApi, Form, serving_bare
 from tests.support.installation import TOKEN, Installation
 from tests.support.replicas import SINK, running_replicas
 from tests.support.topic import read_topic
@@ -31,7 +31,7 @@ class Caller:
         self._session = session
 
     async def post(
-        self, api: BareApi, key: str, path: str = "/v1/Sinks", form: dict[str, str] | None = None
+        self, api: BareApi, key: str, path: str = "/v1/Sinks", form: Form | None = None
     ) -> tuple[int, Any, bool]:
         """Status, body and whether it was an answer of before."""
         headers = {
@@ -167,6 +167,16 @@ async def test_a_request_that_writes_nothing_has_its_answer_remembered_too(calle
     await api.post(path, {"Paused": "true"}, expect=200)
 
     assert await caller.post(api, key, path, form) == (first[0], first[1], True)
+
+
+async def test_what_cannot_be_remembered_is_not_done(caller: Caller, api: BareApi) -> None:
+    key, ids = a_key(), [("EventId", f"{number:03}" + "\x01" * 252) for number in range(320)]
+
+    for _ in range(2):
+        status, body, replayed = await caller.post(api, key, "/v1/Redrives", ids)
+        assert (status, body["code"], replayed) == (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, 20413, False)
+
+    assert (await api.get("/v1/Redrives"))["redrives"] == []
 
 
 async def test_an_answer_is_remembered_by_replicas_and_after_a_restart(

@@ -7,18 +7,20 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
+from urllib.parse import urlencode
 
 import aiohttp
 import orjson
 import pytest
 from aiohttp import web
+from yarl import URL
 
 from control_api.replicas.hop import HEADER
 from eventstreams.control.feed import BEHIND_KEY, PRIMARY_KEY
 from eventstreams.settings import Settings
 from eventstreams.telemetry.metrics import Metrics
 from tests.support.bare_api import BareApi, serving_bare
-from tests.support.installation import Installation
+from tests.support.installation import TOKEN, Installation
 from tests.support.replicas import SINK, ApiProcess, Replicas, running_replicas
 from tests.support.topic import eventually, read_topic_until
 
@@ -209,6 +211,24 @@ async def test_a_refusal_of_the_primary_comes_back_as_it_was(pair: Pair) -> None
     assert status == 404
     status, body = await pair.other.as_account("AC" + "0" * 32).ask("POST", "/v1/Sinks", SINK)
     assert status == 401
+
+
+@pytest.mark.parametrize("target", ["/v1/Sinks#part", "/v1/Sinks?", "/v1/%53inks?a=%2F%61;+<|>"])
+async def test_however_a_path_is_spelled_it_is_forwarded(pair: Pair, target: str) -> None:
+    """Over a bare connection: clients' libraries do not send such paths."""
+    url = URL(pair.other.url)
+    body = urlencode(SINK).encode()
+    credentials = aiohttp.encode_basic_auth(pair.house.account_sid, TOKEN)
+    head = (
+        f"POST {target} HTTP/1.1\r\nHost: api\r\nConnection: close\r\nAuthorization: {credentials}\r\n"
+        f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    writer.write(head.encode() + body)
+    answer = await reader.read()
+    writer.close()
+
+    assert answer.startswith(b"HTTP/1.1 201 "), answer
 
 
 async def test_a_jobs_order_and_end_can_be_given_to_any_replica(pair: Pair) -> None:

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 import aiohttp
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
+from yarl import URL
 
 from control_api.role import serve
 from eventstreams.process.listen import address_of, open_socket
@@ -100,6 +101,18 @@ async def test_a_secret_is_made_and_shown_to_the_owner_alone(api: Api) -> None:
 
     await api.house.new_account()
     assert (await api.request("GET", path))[0] in {401, 404}
+
+
+async def test_a_key_that_may_only_look_is_not_shown_a_secret(api: Api) -> None:
+    sink = await api.create("https://h.example/x", standard_webhooks={})
+    _, key, _ = await api.request("POST", "/v1/Keys", {"Scope": "read"})
+    headers = {"Authorization": aiohttp.encode_basic_auth(str(key["sid"]), str(key["secret"]))}
+
+    async with aiohttp.ClientSession(api.url, headers=headers) as session:
+        for path, status in (("", 200), ("/SigningSecret", 403), ("/%53igningSecret", 403)):
+            for method in ("GET", "HEAD"):
+                async with session.request(method, URL(f"/v1/Sinks/{sink['sid']}{path}", encoded=True)) as answer:
+                    assert answer.status == status, path
 
 
 async def test_deliveries_are_signed_with_both_secrets_in_the_grace_time_and_then_with_the_new_one(api: Api) -> None:

@@ -105,6 +105,33 @@ def test_an_event_that_cannot_be_read_is_delivered_and_not_asked_for_where_it_is
     assert Filter("type == 'x'").ask(HEADERS, _never).verdict is Verdict.EXCLUDED
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"body": "a" * 100_000, "to": "a" * 50_000 + "b"},
+        {"body": ["a" * 100_000], "to": {"a" * 50_000: "b"}},
+        {"body": "é" * 30_000, "to": "é" * 15_000},
+    ],
+    ids=["texts", "inside", "no ASCII"],
+)
+def test_a_search_that_would_hold_up_others_is_not_begun(data: Mapping[str, object]) -> None:
+    filter_ = Filter(" || ".join(["data.body.contains(data.to)"] * 32))
+    began = time.perf_counter()
+
+    answer = filter_.ask(HEADERS, lambda: data)
+
+    assert time.perf_counter() - began < 0.1
+    assert (answer.verdict, answer.detail) == (
+        Verdict.UNFILTERED,
+        "its texts are too long to be searched with contains",
+    )
+
+
+def test_a_long_text_is_searched_and_a_longer_one_compared() -> None:
+    assert verdict("data.body.contains('needle')", data={"body": "x" * 10_000 + "needle"}) == "taken"
+    assert verdict("data.body.endsWith('needle')", data={"body": "x" * 500_000 + "needle"}) == "taken"
+
+
 def test_a_filter_decodes_only_if_it_is_about_data() -> None:
     assert not Filter("type == 'data.x'").needs_data
     assert Filter("has(data.x)").needs_data

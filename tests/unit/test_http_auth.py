@@ -235,6 +235,22 @@ async def test_after_ten_wrong_tokens_no_more_are_looked_at_for_a_while_and_othe
         assert other.status == 200
 
 
+async def test_whoever_was_let_in_before_is_locked_out_by_nobody() -> None:
+    snapshot = snapshot_of(account())
+    async with TestClient(TestServer(guarded(snapshot))) as client:
+
+        async def ask(token: str) -> int:
+            return (await client.get("/v1/Who", headers={"Authorization": basic(SID, token)})).status
+
+        assert await ask(TOKEN) == 200
+        assert [await ask("wrong") for _ in range(11)] == [401] * 10 + [429]
+        assert await ask(TOKEN) == 200
+
+        put(snapshot, account(token="another"))
+        assert await ask(TOKEN) == 401
+        assert await ask(TOKEN) == 429
+
+
 def guarded(snapshot: Snapshot) -> web.Application:
     async def who(request: web.Request) -> web.Response:
         return web.Response(text=request[ACCOUNT].sid)

@@ -1,6 +1,6 @@
 """Remembered answers: how long, and how many."""
 
-from control_api.replicas.remembered import Kept, Remembered
+from control_api.replicas.remembered import Kept, Remembered, is_old
 
 DAY_MS = 24 * 3600 * 1000
 
@@ -9,7 +9,7 @@ def kept(answer: str = "x", owner: str = "AC1") -> Kept:
     return Kept(owner=owner, content="c", answer=answer)
 
 
-def test_an_answer_is_remembered_for_a_day_and_a_replicas_own_for_two_minutes() -> None:
+def test_an_answer_is_remembered_for_a_day_and_a_replicas_own_for_seven_minutes() -> None:
     remembered = Remembered()
 
     remembered.put("key/1", kept("by a client"), at_ms=0, now_ms=0)
@@ -17,8 +17,8 @@ def test_an_answer_is_remembered_for_a_day_and_a_replicas_own_for_two_minutes() 
 
     assert remembered.find("key/1", now_ms=DAY_MS) == kept("by a client")
     assert remembered.find("key/1", now_ms=DAY_MS + 1) is None
-    assert remembered.find("request/1", now_ms=120_000) == kept("by a replica")
-    assert remembered.find("request/1", now_ms=120_001) is None
+    assert remembered.find("request/1", now_ms=420_000) == kept("by a replica")
+    assert remembered.find("request/1", now_ms=420_001) is None
 
 
 def test_what_is_too_old_already_is_not_taken_in_and_what_became_so_is_forgotten() -> None:
@@ -27,8 +27,9 @@ def test_what_is_too_old_already_is_not_taken_in_and_what_became_so_is_forgotten
     remembered.put("key/1", kept(), at_ms=0, now_ms=DAY_MS + 1)
     assert len(remembered) == 0
 
+    assert [is_old(key, 0, 500_000) for key in ("request/1", "key/1")] == [True, False]
     remembered.put("request/1", kept(), at_ms=0, now_ms=0)
-    remembered.put("key/2", kept(), at_ms=200_000, now_ms=200_000)
+    remembered.put("key/2", kept(), at_ms=500_000, now_ms=500_000)
     assert len(remembered) == 1
 
 
@@ -41,6 +42,20 @@ def test_an_accounts_oldest_answers_make_room_for_its_new_ones_and_for_nobody_el
 
     there = [key for key in ("key/other", "key/0", "key/1", "key/2", "key/3") if remembered.find(key, now_ms=4)]
     assert there == ["key/other", "key/2", "key/3"]
+
+
+def test_an_account_with_large_answers_pushes_out_its_own_and_nobody_elses() -> None:
+    remembered = Remembered(most_bytes_of_owner=3000, most_bytes=10_000)
+
+    remembered.put("key/other", kept(owner="AC2"), at_ms=0, now_ms=0)
+    for number in range(20):
+        remembered.put(f"key/{number}", kept("x" * 500), at_ms=number, now_ms=number)
+
+    assert remembered.find("key/other", now_ms=20) is not None
+    assert [number for number in range(20) if remembered.find(f"key/{number}", now_ms=20)] == [18, 19]
+
+    remembered.put("key/large", kept("x" * 5000), at_ms=20, now_ms=20)
+    assert len(remembered) == 2
 
 
 def test_the_oldest_answers_go_when_all_are_too_large() -> None:
