@@ -224,8 +224,12 @@ async def test_an_account_has_a_hundred_sinks_at_most_however_they_are_created(a
                 return answer.status
 
         statuses = await asyncio.gather(*(create() for _ in range(110)))
+        # On a machine that has much to do some are told to come again.
+        again = [await create() for _ in range(statuses.count(503))]
 
-    assert sorted(statuses) == [201] * 100 + [400] * 10
+    assert set(statuses) <= {201, 400, 503}
+    assert (statuses + again).count(201) == 100
+    assert len(await call(lambda: api.client.events.v1.sinks.list(page_size=1000))) == 100
     error = await refusal(lambda: api.client.events.v1.sinks.create("d", WEBHOOK, "webhook"))
     assert error.code == 91003
 
