@@ -70,6 +70,30 @@ class AsyncEventStreams:
         """How a sink is: its state, its last error in words, what waits."""
         return await self._get(models.SinkHealthReport, f"/v1/Sinks/{_named(sink_sid)}/Health")
 
+    async def sink_configuration(self, sink_sid: str) -> models.SinkConfiguration:
+        """Where a sink delivers to and how, without its secrets."""
+        return await self._get(models.SinkConfiguration, f"/v1/Sinks/{_named(sink_sid)}/Configuration")
+
+    async def set_sink_configuration(
+        self, sink_sid: str, configuration: Mapping[str, object], *, idempotency_key: str | None = None
+    ) -> models.SinkConfiguration:
+        """Another configuration in its place. Secrets that are left out stay; null drops one."""
+        fields = given(SinkConfiguration=json_text(configuration))
+        path = f"/v1/Sinks/{_named(sink_sid)}/Configuration"
+        return await self._post(models.SinkConfiguration, path, fields, idempotency_key)
+
+    async def send_sample(
+        self,
+        sink_sid: str,
+        event_type: str,
+        *,
+        schema_version: int | None = None,
+        idempotency_key: str | None = None,
+    ) -> models.Sample:
+        """Send one event of ``event_type``, whose data is its schema's example, to a sink. Default version: the newest."""
+        fields = given(Type=event_type, SchemaVersion=None if schema_version is None else str(schema_version))
+        return await self._post(models.Sample, f"/v1/Sinks/{_named(sink_sid)}/Samples", fields, idempotency_key)
+
     async def signing_secret(self, sink_sid: str) -> models.SigningSecret:
         """What receivers check signatures with."""
         return await self._get(models.SigningSecret, f"/v1/Sinks/{_named(sink_sid)}/SigningSecret")
@@ -96,13 +120,24 @@ class AsyncEventStreams:
         paused: bool | None = None,
         ttl: timedelta | Keep | None = KEEP,
         filter: str | Keep | None = KEEP,  # noqa: A002 - the API's own word
+        retry_delays: Sequence[timedelta] | Keep | None = KEEP,
+        max_attempts: int | Keep | None = KEEP,
+        partitions: int | None = None,
         idempotency_key: str | None = None,
     ) -> models.SubscriptionDelivery:
-        """Change what is named. ``ttl`` None: as long as can be; ``filter`` None: everything is delivered."""
+        """Change what is named.
+
+        ``ttl`` None: as long as can be; ``filter`` None: everything is delivered. ``retry_delays``: the longest wait
+        after the first, second, … attempt, None: the installation's; ``max_attempts`` None: as many as there are
+        until the deadline. ``partitions`` of its topic can only grow.
+        """
         fields = given(
             Paused=truth(paused),
             Ttl=None if isinstance(ttl, Keep) else seconds(ttl) or "",
             Filter=None if isinstance(filter, Keep) else filter or "",
+            RetryDelays=None if isinstance(retry_delays, Keep) else _delays(retry_delays),
+            MaxAttempts=None if isinstance(max_attempts, Keep) else str(max_attempts or ""),
+            Partitions=None if partitions is None else str(partitions),
         )
         path = f"/v1/Subscriptions/{_named(subscription_sid)}/Delivery"
         return await self._post(models.SubscriptionDelivery, path, fields, idempotency_key)
@@ -246,6 +281,10 @@ class AsyncEventStreams:
 
 
 _CANCEL: Final = (("Status", "cancelling"),)
+
+
+def _delays(delays: Sequence[timedelta] | None) -> str:
+    return ",".join(f"{delay / timedelta(milliseconds=1):.0f}ms" for delay in delays or ())
 
 
 def _named(text: str) -> str:

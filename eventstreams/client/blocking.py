@@ -56,6 +56,26 @@ class EventStreams:
     def sink_health(self, sink_sid: str) -> models.SinkHealthReport:
         return self._run(self._api.sink_health(sink_sid))
 
+    def sink_configuration(self, sink_sid: str) -> models.SinkConfiguration:
+        return self._run(self._api.sink_configuration(sink_sid))
+
+    def set_sink_configuration(
+        self, sink_sid: str, configuration: Mapping[str, object], *, idempotency_key: str | None = None
+    ) -> models.SinkConfiguration:
+        return self._run(self._api.set_sink_configuration(sink_sid, configuration, idempotency_key=idempotency_key))
+
+    def send_sample(
+        self,
+        sink_sid: str,
+        event_type: str,
+        *,
+        schema_version: int | None = None,
+        idempotency_key: str | None = None,
+    ) -> models.Sample:
+        return self._run(
+            self._api.send_sample(sink_sid, event_type, schema_version=schema_version, idempotency_key=idempotency_key)
+        )
+
     def signing_secret(self, sink_sid: str) -> models.SigningSecret:
         return self._run(self._api.signing_secret(sink_sid))
 
@@ -76,11 +96,21 @@ class EventStreams:
         paused: bool | None = None,
         ttl: timedelta | Keep | None = KEEP,
         filter: str | Keep | None = KEEP,  # noqa: A002 - the API's own word
+        retry_delays: Sequence[timedelta] | Keep | None = KEEP,
+        max_attempts: int | Keep | None = KEEP,
+        partitions: int | None = None,
         idempotency_key: str | None = None,
     ) -> models.SubscriptionDelivery:
         return self._run(
             self._api.set_subscription_delivery(
-                subscription_sid, paused=paused, ttl=ttl, filter=filter, idempotency_key=idempotency_key
+                subscription_sid,
+                paused=paused,
+                ttl=ttl,
+                filter=filter,
+                retry_delays=retry_delays,
+                max_attempts=max_attempts,
+                partitions=partitions,
+                idempotency_key=idempotency_key,
             )
         )
 

@@ -76,6 +76,31 @@ async def test_a_subscription_is_filtered_and_shortened(world: World, api: Async
     assert (freed.ttl, freed.filter) == (4 * 3600.0, None)
 
 
+async def test_a_subscriptions_attempts_are_spaced_and_counted(world: World, api: AsyncEventStreams) -> None:
+    sid, delays = world.subscription_sid, [timedelta(seconds=5), timedelta(minutes=2)]
+    changed = await api.set_subscription_delivery(sid, retry_delays=delays, max_attempts=3, partitions=2)
+    kept = await api.set_subscription_delivery(sid, paused=False)
+    schedule = await api.retry_schedule(sid)
+    freed = await api.set_subscription_delivery(sid, retry_delays=None, max_attempts=None)
+
+    assert (changed.retry_delays, changed.max_attempts, changed.partitions) == ([5.0, 120.0], 3, 2)
+    assert kept == changed
+    assert (len(schedule.attempts), schedule.max_attempts) == (3, 3)
+    assert (freed.max_attempts, freed.partitions) == (None, 2)
+    assert freed.retry_delays != changed.retry_delays
+
+
+async def test_a_sink_is_led_elsewhere_and_sent_a_sample(world: World, api: AsyncEventStreams) -> None:
+    before = await api.sink_configuration(world.sink_sid)
+    elsewhere = {**before.sink_configuration, "destination": "http://127.0.0.1:9/elsewhere"}
+    changed = await api.set_sink_configuration(world.sink_sid, elsewhere)
+    sample = await api.send_sample(world.sink_sid, SENT, schema_version=1)
+
+    assert changed.sink_configuration["destination"] == "http://127.0.0.1:9/elsewhere"
+    assert changed == await api.sink_configuration(world.sink_sid)
+    assert (sample.sink_sid, sample.type, sample.schema_version) == (world.sink_sid, SENT, 1)
+
+
 async def test_a_retry_schedule_ends_before_the_deadline(world: World, api: AsyncEventStreams) -> None:
     schedule = await api.retry_schedule(world.subscription_sid)
 
