@@ -154,8 +154,7 @@ def _given_all(form: Form, name: str, read: Callable[[str], T]) -> tuple[T] | No
 def _refuse_others(form: Form, known: set[str]) -> None:
     if not form.fields:
         raise RefusedError(f"Missing required parameter: name at least one of {', '.join(sorted(known))}{form.note}")
-    if others := sorted({name for name, _ in form.fields} - known):
-        raise RefusedError(f"{others[0][:100]} is no parameter here: there are {', '.join(sorted(known))}")
+    form.refuse_others(*known)
 
 
 def _rate(text: str) -> float | None:

@@ -56,6 +56,11 @@ class Form:
         values = self.all(name)
         return values[-1] if values else None
 
+    def refuse_others(self, *known: str) -> None:
+        """Raises ``RefusedError`` (400) where a field has another name: misspelt, it would be passed over unseen."""
+        if others := sorted({name for name, _ in self.fields} - set(known)):
+            raise RefusedError(f"{others[0][:100]} is no parameter here: there are {', '.join(sorted(known))}")
+
     def all(self, name: str) -> Sequence[str]:
         """Every value of a field that may be repeated."""
         return [value for key, value in self.fields if key == name]

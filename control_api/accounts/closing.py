@@ -46,7 +46,18 @@ class Closer:
 
     def _closed(self) -> Sequence[Account]:
         snapshot = self._plane.feed.snapshot
-        return [each for each in snapshot.accounts.values() if snapshot.status_of(each) is AccountStatus.CLOSED]
+        closed = (each for each in snapshot.accounts.values() if snapshot.status_of(each) is AccountStatus.CLOSED)
+        return [each for each in closed if self._has_something(each.sid)]
+
+    def _has_something(self, account_sid: str) -> bool:
+        """Whether there is anything to take apart now; sinks wait until the last subscription is gone."""
+        snapshot = self._plane.feed.snapshot
+        subscriptions = list(snapshot.subscriptions_of(account_sid))
+        return (
+            any(True for _ in snapshot.keys_of(account_sid))
+            or any(each.state is SubscriptionState.ACTIVE for each in subscriptions)
+            or (not subscriptions and any(True for _ in snapshot.sinks_of(account_sid)))
+        )
 
     async def _take_apart(self, account: Account) -> None:
         plane, snapshot = self._plane, self._plane.feed.snapshot

@@ -27,6 +27,7 @@ PROMOTE: Final = "/v1/AuthTokens/Promote"
 async def create(request: web.Request) -> web.Response:
     """An API key with ``FriendlyName`` and ``Scope``. Its secret is in this answer, and in no other."""
     form = await read_form_or_json(request)
+    form.refuse_others("FriendlyName", "Scope")
     name, scope = fields.friendly_name(form) or "", fields.key_scope(form)
     made = await Keyring(request.app[PLANE]).create(request[ACCOUNT], name, scope)
     return secret_answer({**_show(request, made.key), "secret": made.secret})
@@ -50,7 +51,9 @@ async def fetch(request: web.Request) -> web.Response:
 
 async def update(request: web.Request) -> web.Response:
     """Change ``FriendlyName``. A scope stays as it is: make another key."""
-    key, name = _find(request), fields.friendly_name(await read_form_or_json(request))
+    key, form = _find(request), await read_form_or_json(request)
+    form.refuse_others("FriendlyName")
+    name = fields.friendly_name(form)
     if name is not None:
         key = await Keyring(request.app[PLANE]).rename(key, name)
     return json_answer(_show(request, key))

@@ -90,7 +90,7 @@ class AsyncEventStreams:
         schema_version: int | None = None,
         idempotency_key: str | None = None,
     ) -> models.Sample:
-        """Send one event of ``event_type``, whose data is its schema's example, to a sink. Default version: the newest."""
+        """Send one event, whose data is its schema's example, to a sink. Default version: the newest."""
         fields = given(Type=event_type, SchemaVersion=None if schema_version is None else str(schema_version))
         return await self._post(models.Sample, f"/v1/Sinks/{_named(sink_sid)}/Samples", fields, idempotency_key)
 

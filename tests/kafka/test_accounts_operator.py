@@ -178,6 +178,11 @@ async def test_an_account_makes_its_own_keys_with_scopes(shared: Api, operator: 
 
     assert (key["scope"], key["account_sid"]) == ("publish", made["sid"])
     assert (wrong[0], wrong[1]["message"]) == (400, "Scope must be one of full, read, publish")
+    misspelt = await own.ask("POST", "/v1/Keys", scope="read")
+    assert (misspelt[0], misspelt[1]["message"]) == (
+        400,
+        "scope is no parameter here: there are FriendlyName, Scope",
+    )
     assert renamed["friendly_name"] == "other"
     assert (await Asker(shared.url, key["sid"], key["secret"]).ask("GET", "/v1/Sinks"))[0] == 403
     assert (await own.ask("DELETE", f"/v1/Keys/{key['sid']}"))[0] == 204
