@@ -82,6 +82,13 @@ def _user_and_password(value: SecretStr | None) -> SecretStr | None:
     return value
 
 
+def _drain(value: timedelta) -> timedelta:
+    # A thread that drains for half of it does not turn, which /livez takes for dead after three minutes.
+    if value > timedelta(minutes=5):
+        raise ValueError("it must be at most 5m")
+    return value
+
+
 def _ascending(delays: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
     if not delays or list(delays) != sorted(set(delays)):
         raise ValueError("the delays must grow from one to the next, and there must be at least one")
@@ -135,8 +142,9 @@ class Settings(BaseSettings):
         tuple(timedelta(seconds=s) for s in (5, 30, 120, 600, 1800)),
         description="Longest wait after the first, second, … attempt; the last repeats. The wait is drawn at random.",
     )
-    drain_timeout: Duration = Field(
-        timedelta(seconds=20), description="How long a stopping process may settle what it has in flight."
+    drain_timeout: Annotated[Duration, AfterValidator(_drain)] = Field(
+        timedelta(seconds=20),
+        description="How long a stopping process may settle what it has in flight, at most 5m.",
     )
     allowed_destinations: Annotated[
         tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_networks), CommaSeparated

@@ -82,6 +82,7 @@ def test_a_port_in_use_for_what_the_role_serves(role: str, setting: str) -> None
         ("TTLL", "4h", "EVENTSTREAMS_TTLL is no setting of Event Streams: did you mean EVENTSTREAMS_TTL?"),
         ("REPLICATION_FACTOR", "0", "EVENTSTREAMS_REPLICATION_FACTOR is '0': "),
         ("RETRY_DELAYS", "5s,1s", "EVENTSTREAMS_RETRY_DELAYS is '5s,1s': the delays must grow"),
+        ("DRAIN_TIMEOUT", "10m", "EVENTSTREAMS_DRAIN_TIMEOUT is '10m': it must be at most 5m"),
         ("ALLOWED_DESTINATIONS", "home", "EVENTSTREAMS_ALLOWED_DESTINATIONS is 'home': 'home' is no network"),
         ("ACCOUNT_SID", "me", "EVENTSTREAMS_ACCOUNT_SID is 'me': an account SID is AC and 32 hexadecimal digits"),
         ("SECRET_KEY", "hush", "EVENTSTREAMS_SECRET_KEY is malformed: "),
