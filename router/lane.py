@@ -178,8 +178,8 @@ class Lane:
             # What no broker will ever take needs no look, and nobody has to wait for it to become a dead letter.
             topics = {each.copy.topic for each in failed if each.error.code() not in LASTING}
             given_up = self._restore(topics) if topics else set()
-            if topics - given_up:
-                time.sleep(_RETRY_S)
+            if topics - given_up or any(each.copy.topic == self._dead_topic for each in failed):
+                time.sleep(_RETRY_S)  # only what is too large for its own topic goes to the dead letters at once
             self.last_turn = time.monotonic()
             for each in failed:
                 if each.copy.topic not in given_up:

@@ -181,7 +181,7 @@ def memory_plugin(
     return SinkPlugin(
         sink_type="memory",
         config=config,
-        capabilities=lambda _: capabilities or Capabilities(timeout_s=0.5, max_batch_events=10),
+        capabilities=lambda _: capabilities or Capabilities(timeout_s=2.0, max_batch_events=10),
         public=lambda _: {"password": "********"},
         open=open_sink or open_memory,
     )
