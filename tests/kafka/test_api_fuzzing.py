@@ -32,7 +32,7 @@ from tests.support.installation import SENT, Installation
 from tests.support.operator import OPERATOR_TOKEN, with_operator
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900), pytest.mark.asyncio(loop_scope="module")]
-FEW, MANY = 5, 60
+FEW, MANY = 4, 60
 SCHEMA = {"id": "Messaging.MessageStatus", "version": "1"}
 DOCUMENT = orjson.loads(orjson.dumps(openapi_document(ALL)))
 FUZZED = [each.ok() for each in schemathesis.openapi.from_dict(DOCUMENT).get_all_operations() if isinstance(each, Ok)]
@@ -152,7 +152,7 @@ async def ask_anything(world: World, examples: int, *, fixed: bool) -> None:
 
 
 async def test_whatever_is_sent_is_answered_in_the_references_form(world: World) -> None:
-    await ask_anything(world, 600, fixed=True)
+    await ask_anything(world, 400, fixed=True)
 
 
 @pytest.mark.proof
