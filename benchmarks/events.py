@@ -27,10 +27,10 @@ def codec() -> tuple[Catalog, Codec]:
     return catalog, Codec(catalog, schema_base_url=str(Settings.model_fields["schema_base_url"].default))
 
 
-def encoded(count: int) -> Sequence[EncodedEvent]:
-    """``events(count)`` as a producer writes them."""
+def encoded(of: int | Sequence[Event]) -> Sequence[EncodedEvent]:
+    """``events(of)``, or the events ``of``, as a producer writes them."""
     encoder = EventEncoder(*codec())
-    found = [encoder.encode(event) for event in events(count)]
+    found = [encoder.encode(event) for event in (events(of) if isinstance(of, int) else of)]
     return [each for each in found if isinstance(each, EncodedEvent)]
 
 

@@ -2,7 +2,7 @@
 
 The gateway is a process of its own and so is the broker; the loader, here, sends requests made beforehand over
 connections kept alive. ``us`` is CPU of the gateway's process for each event: where the machine has other work, compare
-these.
+these. Then events come one by one at a fixed rate: how long their answers take, from when each was due.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from base64 import b64encode
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -25,7 +26,7 @@ from benchmarks.measure import load, machine
 from benchmarks.publisher import messages
 from eventstreams.control.feed import ControlFeed
 from eventstreams.control.records import Account
-from eventstreams.control.vault import Vault, new_key
+from eventstreams.control.vault import Purpose, Vault, new_key
 from eventstreams.control.writer import ControlWriter
 from eventstreams.kafka.admin import KafkaAdmin
 from eventstreams.kafka.producer import AckedProducer
@@ -38,10 +39,12 @@ from producers.cloudevents import render
 
 _CASES: Final = ((100, 32), (1, 64))  # events a request, connections
 _ROUNDS: Final = 3
+_RATES: Final = (500, 1_000)  # requests a second
+_STEADY_CONNECTIONS: Final = 32
 _READY_S: Final = 60.0
 
 
-async def measure(bootstrap: str, seconds: float) -> None:
+async def measure(bootstrap: str, broker: int, seconds: float) -> None:
     [port, admin_port] = free_ports(2)
     settings = Settings.load(
         kafka=bootstrap,
@@ -66,6 +69,36 @@ async def measure(bootstrap: str, seconds: float) -> None:
                 f"{size:4} events a request, {connections} connections: {rate / size:8,.0f} requests/s "
                 f"{rate:9,.0f} events/s  {us:6.1f} us of the gateway an event  (best of {_ROUNDS})"
             )
+        for steady in _RATES:
+            await _steady(port, (process.pid, broker), _request(1, token), steady, seconds)
+
+
+async def _steady(port: int, pids: tuple[int, int], request: bytes, rate: float, seconds: float) -> None:
+    """Tell of single events at ``rate``; ``pids``: of the gateway and the broker."""
+    count = int(rate * seconds)
+    before, began = [_cpu_s(pid) for pid in pids], time.perf_counter()
+    due = deque(began + number / rate for number in range(count))
+    waits = await asyncio.gather(*(_post_when_due(port, request, due) for _ in range(_STEADY_CONNECTIONS)))
+    gateway, broker = ((_cpu_s(pid) - then) / count * 1e6 for pid, then in zip(pids, before, strict=True))
+    late_ms = sorted(each * 1000 for one in waits for each in one)
+    p50, p99 = (late_ms[int(count * share)] for share in (0.5, 0.99))
+    print(
+        f"{rate:5,.0f} single events/s: answered after p50 {p50:.1f} ms, p99 {p99:.1f} ms; "
+        f"{gateway:.0f} us of the gateway an event, {broker:.0f} of Kafka"
+    )
+
+
+async def _post_when_due(port: int, request: bytes, due: deque[float]) -> list[float]:
+    """How long after they were due requests were answered, in s: those that this connection was free for."""
+    waits = []
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    while due:
+        at = due.popleft()
+        await asyncio.sleep(max(at - time.perf_counter(), 0))
+        await _exchange(reader, writer, request)
+        waits.append(time.perf_counter() - at)
+    writer.close()
+    return waits
 
 
 async def _round(
@@ -83,14 +116,18 @@ async def _post(port: int, request: bytes, until: float) -> int:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     answered = 0
     while time.perf_counter() < until:
-        writer.write(request)
-        head = await reader.readuntil(b"\r\n\r\n")
-        assert b" 202 " in head[:16], head
-        length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
-        await reader.readexactly(length)
+        await _exchange(reader, writer, request)
         answered += 1
     writer.close()
     return answered
+
+
+async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> None:
+    writer.write(request)
+    head = await reader.readuntil(b"\r\n\r\n")
+    assert b" 202 " in head[:16], head
+    length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
+    await reader.readexactly(length)
 
 
 def _request(size: int, token: str) -> bytes:
@@ -117,7 +154,7 @@ async def _add_account(settings: Settings, token: str) -> None:
     topics, now = Topics(settings), now_ms()
     await KafkaAdmin(settings).ensure(topics.base_specs())
     async with ControlFeed(settings, on_crash=fail) as feed, AckedProducer(settings) as producer:
-        locked = Vault(settings).lock(token)
+        locked = Vault(settings).lock(token, Purpose.AUTH_TOKEN, ACCOUNT)
         account = Account(sid=ACCOUNT, friendly_name="", auth_token=locked, created_ms=now, updated_ms=now)
         await ControlWriter(producer, feed, topics).put(account)
 
@@ -167,7 +204,8 @@ def main() -> None:
     print(machine())
     print(f"load {load()}")
     with tempfile.TemporaryDirectory() as folder, running_broker(Path(folder)) as broker:
-        asyncio.run(measure(broker.bootstrap, seconds))
+        assert broker.pid is not None
+        asyncio.run(measure(broker.bootstrap, broker.pid, seconds))
     print(f"load {load()}")
 
 

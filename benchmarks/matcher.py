@@ -13,7 +13,7 @@ from eventstreams.control.snapshot import Change
 from eventstreams.headers import TYPE, Headers
 from router.filtering import Filtering
 from router.matcher import Matcher
-from router.plan import Planner
+from router.plan import Planner, Run
 
 _BY_ATTRIBUTE: Final = "source.startsWith('/')"
 _BY_DATA: Final = "!has(data.errorCode) || data.errorCode in [30003, 30004, 30005]"  # true of all: the copies stay
@@ -26,8 +26,6 @@ class _Record:
     headers: Headers
     key: bytes | None
     value: bytes | None
-    topic: str = "es.events"
-    partition: int = 0
     offset: int = 0
     timestamp: int = 1
 
@@ -60,9 +58,11 @@ def measure(scale: float) -> tuple[str, Sequence[Figure]]:
         filtering = Filtering(codec, tell=lambda _: None)
         planner = Planner(matcher, filtering=filtering, event_types=types, dead_topic="es.dead.router")
 
+        run = Run("es.events", 0, [], is_last=True)
+
         def work() -> int:
             for record in records:
-                planner.plan(record)
+                planner.plan(run, record)
             return count
 
         return work

@@ -20,6 +20,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from subprocess import PIPE
 from typing import Final
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
@@ -42,10 +43,13 @@ _CASES: Final = (
     Case("3 of 10", 150_000, topics=10, fan_out=3, rivals=("bare", "faust")),
     Case("10 of 10", 60_000, topics=10, fan_out=10),
     Case("fan-out 1, 100,000 subscriptions", 300_000, others=100_000),
-    Case("1,000 topics", 150_000, topics=1000, accounts=1000),
+    Case("1,000 topics", 300_000, topics=1000, accounts=1000),
+    Case("5,000 topics", 300_000, topics=5000, accounts=5000),
 )
-_RATE: Final = 1_000
-_MANY: Final = 100  # topics: to ask the broker for the ends of so many takes it longer
+_RATES: Final = (500, 1_000)  # events a second, of which the delays are told
+_IDLE_S: Final = 10.0
+_MANY: Final = 100  # topics: they are not made anew for each run, which Kafka would be at work on meanwhile
+_ASKED: Final = 50  # of the topics, whose ends tell how far a run is: each gets as many copies as any other
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +79,9 @@ async def main() -> None:
         for number, case in enumerate(cases):
             await compare(_prepared(case, broker.bootstrap, number), 1 if given.quick else given.rounds)
         if not given.case or "latency" in given.case:
+            assert broker.pid is not None
             case = Case("latency", 2_000 if given.quick else 20_000)
-            await latency(_prepared(case, broker.bootstrap, len(cases)))
+            await latency(_prepared(case, broker.bootstrap, len(cases)), broker.pid)
     print(f"load {load()}")
 
 
@@ -91,7 +96,8 @@ async def compare(prepared: Prepared, rounds: int) -> None:
     for number in range(rounds):
         turn = list(found)
         for who in turn[number % len(turn) :] + turn[: number % len(turn)]:
-            await prepared.empty_topics()
+            if case.topics < _MANY:
+                await prepared.empty_topics()
             found[who].append(await measure(prepared, who))
     print(f"\n{case.name}: {case.events:,} events, {case.fan_out} copies of each, {rounds} rounds")
     for who, each in found.items():
@@ -109,37 +115,42 @@ async def measure(prepared: Prepared, who: str) -> Found:
     """One run of ``who``, from nothing routed to everything routed."""
     case = prepared.case
     wanted = case.events * case.fan_out // _SLOW.get(who, 1)
-    look_s = _LOOK_S if case.topics < _MANY else 5 * _LOOK_S
+    some = prepared.topics[:: -(-case.topics // _ASKED)]
     client = AdminClient({"bootstrap.servers": prepared.settings.kafka})
     client.list_topics(timeout=30)
+    had, some_had = await _copies(prepared, prepared.topics), await _copies(prepared, some)
     async with _process(prepared, who) as pid:
         began: tuple[int, float, float] | None = None
         deadline = time.monotonic() + _PATIENCE_S
         while time.monotonic() < deadline:
-            await asyncio.sleep(look_s)
-            copies = await _copies(prepared)
+            await asyncio.sleep(_LOOK_S)
+            copies = (await _copies(prepared, some) - some_had) * case.topics // len(some)
             at, cpu = time.perf_counter(), _cpu_s(pid)
             if began is None and copies >= wanted / 10:
                 began = copies, at, cpu
-            elif began is not None and copies >= wanted:
+            elif began is not None and copies >= wanted and await _copies(prepared, prepared.topics) - had >= wanted:
                 events = (copies - began[0]) / case.fan_out
                 return Found(events / (at - began[1]), (cpu - began[2]) / events * 1e6, _rss_mib(pid))
     raise TimeoutError(f"{who} did not finish {case.name}")
 
 
-async def _copies(prepared: Prepared) -> int:
-    """Copies that the broker has."""
-    return await asyncio.to_thread(_count, prepared)
+async def _copies(prepared: Prepared, topics: Sequence[str]) -> int:
+    """Copies that the broker has on ``topics``; asks again while it does not know some of them yet."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            return await asyncio.to_thread(_count, prepared, topics)
+        except KafkaException:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(_LOOK_S)
 
 
-def _count(prepared: Prepared) -> int:
+def _count(prepared: Prepared, topics: Sequence[str]) -> int:
     client = _clients.setdefault(prepared.settings.kafka, AdminClient({"bootstrap.servers": prepared.settings.kafka}))
     latest: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # the library's gap
-    asked = {TopicPartition(topic, 0): latest for topic in prepared.topics}
-    try:
-        return sum(future.result().offset for future in client.list_offsets(asked, request_timeout=10).values())
-    except KafkaException:
-        return 0
+    asked = {TopicPartition(topic, 0): latest for topic in topics}
+    return sum(future.result().offset for future in client.list_offsets(asked, request_timeout=10).values())
 
 
 @asynccontextmanager
@@ -148,10 +159,10 @@ async def _process(prepared: Prepared, who: str) -> AsyncIterator[int]:
     group = prepared.names.group("router") if who == "router" else f"{who}{uuid.uuid4().hex}"
     if who == "router":
         await _forget_group(settings, group)
-        command: Sequence[str] = ("-m", "eventstreams", "router")
+        command, told = ("-m", "eventstreams", "router"), ""
     else:
         plan = RivalPlan(settings.kafka, group, prepared.names.events, tuple(prepared.topics), case.fan_out)
-        command = ("-m", "benchmarks.routing_rivals", who, plan.to_json())
+        command, told = ("-m", "benchmarks.routing_rivals", who), plan.to_json()
     variables: Mapping[str, object] = {
         "KAFKA": settings.kafka,
         "TOPIC_PREFIX": settings.topic_prefix,
@@ -160,7 +171,10 @@ async def _process(prepared: Prepared, who: str) -> AsyncIterator[int]:
         "LOG_LEVEL": "warning",
     }
     environment = os.environ | {f"{PREFIX}{name}": str(value) for name, value in variables.items()}
-    process = await asyncio.create_subprocess_exec(sys.executable, *command, env=environment)
+    process = await asyncio.create_subprocess_exec(sys.executable, *command, env=environment, stdin=PIPE)
+    assert process.stdin is not None
+    process.stdin.write(told.encode())
+    process.stdin.close()
     try:
         yield process.pid
     finally:
@@ -186,24 +200,43 @@ def _rss_mib(pid: int) -> float:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-async def latency(prepared: Prepared) -> None:
-    """Of the copies of a steady stream."""
+async def latency(prepared: Prepared, broker: int) -> None:
+    """Of the copies of steady streams, and what the router and the process ``broker`` spend on each, and on none."""
     await prepared.prepare(with_events=False)
     producer = Producer({"bootstrap.servers": prepared.settings.kafka, "linger.ms": 0})
-    async with _process(prepared, "router"):
-        began = time.monotonic() + 8  # it has started by then
-        for number, (key, value, headers) in enumerate(stream(prepared.case)):
-            await asyncio.sleep(max(began + number / _RATE - time.monotonic(), 0))
-            producer.produce(prepared.names.events, value, key, headers=list(headers))
-            producer.poll(0)
-        producer.flush()
-        waits = sorted(await asyncio.to_thread(_waits, prepared))
-    p50, p99 = (waits[int(len(waits) * share)] for share in (0.5, 0.99))
-    print(f"\nlatency at {_RATE:,} events/s: {len(waits):,} copies, p50 {p50} ms, p99 {p99} ms", flush=True)
+    async with _process(prepared, "router") as router:
+        await asyncio.sleep(8)  # it has started by then
+        print()
+        before = _cpu_s(router), _cpu_s(broker)
+        await asyncio.sleep(_IDLE_S)
+        _tell_cpu("without events", "% of a core", (router, broker), before, _IDLE_S / 100)
+        for number, rate in enumerate(_RATES):
+            before = _cpu_s(router), _cpu_s(broker)
+            await _publish(prepared, producer, rate)
+            await asyncio.sleep(1)
+            count = prepared.case.events
+            _tell_cpu(f"at {rate:,} events/s", "µs an event", (router, broker), before, count / 1e6)
+            waits = sorted((await asyncio.to_thread(_waits, prepared, (number + 1) * count))[number * count + rate :])
+            p50, p99 = (waits[int(len(waits) * share)] for share in (0.5, 0.99))
+            print(f"  {len(waits):,} copies, p50 {p50} ms, p99 {p99} ms", flush=True)
 
 
-def _waits(prepared: Prepared) -> list[int]:
-    """How much later than its event each copy is, in ms; without the first second's."""
+def _tell_cpu(when: str, unit: str, pids: tuple[int, int], before: tuple[float, float], by: float) -> None:
+    router, broker = ((_cpu_s(pid) - then) / by for pid, then in zip(pids, before, strict=True))
+    print(f"{when}: router {router:.1f} {unit}, Kafka {broker:.1f}", flush=True)
+
+
+async def _publish(prepared: Prepared, producer: Producer, rate: float) -> None:
+    began = time.monotonic()
+    for number, (key, value, headers) in enumerate(stream(prepared.case)):
+        await asyncio.sleep(max(began + number / rate - time.monotonic(), 0))
+        producer.produce(prepared.names.events, value, key, headers=list(headers))
+        producer.poll(0)
+    producer.flush()
+
+
+def _waits(prepared: Prepared, count: int) -> list[int]:
+    """How much later than its event each of ``count`` copies is, in ms, in the order of their topic."""
     consumer = Consumer(
         {
             "bootstrap.servers": prepared.settings.kafka,
@@ -214,12 +247,12 @@ def _waits(prepared: Prepared) -> list[int]:
     consumer.assign([TopicPartition(prepared.topics[0], 0, 0)])
     waits: list[int] = []
     deadline = time.monotonic() + _PATIENCE_S
-    while len(waits) < prepared.case.events and time.monotonic() < deadline:
+    while len(waits) < count and time.monotonic() < deadline:
         for message in consumer.consume(1000, 0.2):
             headers = dict(message.headers() or ())
             waits.append(message.timestamp()[1] - int(headers[ACCEPTED_AT] or 0))
     consumer.close()
-    return waits[_RATE:]
+    return waits
 
 
 if __name__ == "__main__":

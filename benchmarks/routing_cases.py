@@ -53,7 +53,7 @@ class Prepared:
         self.subscriptions = list(_subscriptions(case))
         self.topics = [self.names.subscription(each.sink_type, each.sid) for each in self.subscriptions]
 
-    async def prepare(self, *, with_events: bool = True) -> None:
+    async def prepare(self, *, with_events: bool = True, with_topics: bool = True) -> None:
         await self.admin.ensure(self.names.base_specs())
         producer = Producer(
             {"bootstrap.servers": self.settings.kafka, "linger.ms": 20, "queue.buffering.max.messages": 1_000_000}
@@ -61,7 +61,8 @@ class Prepared:
         for each in (*self.subscriptions, *_others(self.case)):
             producer.produce(self.names.control, encode(each), key_of(each.sid), partition=0)
         producer.flush()
-        await self.make_topics()
+        if with_topics:
+            await self.make_topics()
         if with_events:
             for number, (key, value, headers) in enumerate(stream(self.case)):
                 producer.produce(self.names.events, value, key, headers=list(headers))

@@ -1,7 +1,8 @@
-"""``python -m benchmarks.routing_rivals bare|faust PLAN``: what the router is measured against, as processes.
+"""``python -m benchmarks.routing_rivals bare|faust``: what the router is measured against, as processes.
 
-Each copies every event to the topics that the plan names for it, without a match: what the router does on top (reading
-headers, looking up routes, writing headers of its own, a question to the control topic) is the router's own cost.
+Each copies every event to the topics that the plan on its standard input names for it, without a match: what the router
+does on top (reading headers, looking up routes, writing headers of its own, a question to the control topic) is the
+router's own cost.
 """
 
 import sys
@@ -123,4 +124,4 @@ def stock_faust(plan: RivalPlan) -> None:
 _RIVALS: Final[dict[str, Callable[[RivalPlan], None]]] = {"bare": bare, "faust": stock_faust}
 
 if __name__ == "__main__":
-    _RIVALS[sys.argv[1]](RivalPlan.from_json(sys.argv[2]))
+    _RIVALS[sys.argv[1]](RivalPlan.from_json(sys.stdin.read()))

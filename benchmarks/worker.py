@@ -22,7 +22,8 @@ from eventstreams.control.records import (
     encode,
     key_of,
 )
-from eventstreams.control.vault import Vault, new_key
+from eventstreams.control.vault import Purpose, Vault, new_key
+from eventstreams.events import Event
 from eventstreams.headers import routed_headers
 from eventstreams.kafka.admin import KafkaAdmin
 from eventstreams.kafka.producer import AckedProducer
@@ -33,6 +34,7 @@ from eventstreams.sinks import (
     Delivered,
     DeliveryOutcome,
     DestinationGuard,
+    MailServer,
     OutboundEvent,
     SinkContext,
     SinkPlugin,
@@ -130,7 +132,9 @@ def _memory(capabilities: Capabilities) -> AnySinkPlugin:
     )
 
 
-def lane_to(plugin: AnySinkPlugin, config: Mapping[str, object]) -> tuple[Lane, _Flow, SinkPool]:
+def lane_to(
+    plugin: AnySinkPlugin, config: Mapping[str, object], *, mail: MailServer | None = None
+) -> tuple[Lane, _Flow, SinkPool]:
     """A lane as a worker has it, what it pauses, and its open sinks, to be closed by ``async with``.
 
     Nothing here reaches for a broker: every event is delivered at its first attempt.
@@ -142,7 +146,7 @@ def lane_to(plugin: AnySinkPlugin, config: Mapping[str, object]) -> tuple[Lane, 
     for resource in _resources(vault, plugin.sink_type, config):
         feed.snapshot.apply(Record("es.control", 0, 0, key_of(resource.sid), encode(resource), [], 1))
 
-    pool = SinkPool(plugin, feed, vault, _ANYWHERE)
+    pool = SinkPool(plugin, feed, vault, _ANYWHERE, mail=mail)
     attempt_log = no_log(settings, plugin.sink_type, metrics=metrics, clock=now_ms)
     settler = Settler(
         settings,
@@ -154,7 +158,7 @@ def lane_to(plugin: AnySinkPlugin, config: Mapping[str, object]) -> tuple[Lane, 
         clock=now_ms,
     )
     _, made = codec()
-    gates = Gates(feed)
+    gates = Gates(feed, most=settings.sink_concurrency)
     notices = FailureNotices(feed.snapshot, ErrorLogReaders(feed.snapshot), Cadence(now_ms), post=_raise)
     delivery = Delivery(
         plugin.sink_type,
@@ -189,13 +193,19 @@ def _topic(sink_type: str) -> str:
 def _resources(vault: Vault, sink_type: str, config: Mapping[str, object]) -> Sequence[Resource]:
     catalog, _ = codec()
     return (
-        Account(sid=ACCOUNT, friendly_name="", auth_token=vault.lock("token"), created_ms=1, updated_ms=1),
+        Account(
+            sid=ACCOUNT,
+            friendly_name="",
+            auth_token=vault.lock("token", Purpose.AUTH_TOKEN, ACCOUNT),
+            created_ms=1,
+            updated_ms=1,
+        ),
         SinkRecord(
             sid=_SINK,
             account_sid=ACCOUNT,
             description="",
             sink_type=sink_type,
-            configuration=vault.lock(orjson.dumps(config).decode()),
+            configuration=vault.lock(orjson.dumps(config).decode(), Purpose.SINK_CONFIGURATION, _SINK),
             status=SinkStatus.ACTIVE,
             created_ms=1,
             updated_ms=1,
@@ -216,10 +226,10 @@ def _resources(vault: Vault, sink_type: str, config: Mapping[str, object]) -> Se
     )
 
 
-def records_for(sink_type: str, count: int) -> Sequence[Record]:
-    """Records of ``count`` lifelike events on the topic of the one subscription."""
+def records_for(sink_type: str, of: int | Sequence[Event]) -> Sequence[Record]:
+    """Records of so many lifelike events, or of these, on the topic of the one subscription."""
     now, records = now_ms(), []
-    for offset, event in enumerate(encoded(count)):
+    for offset, event in enumerate(encoded(of)):
         headers = routed_headers(
             event.headers, accepted_at_ms=now, deadline_ms=now + 14_400_000, subscription_sid=_SUBSCRIPTION
         )

@@ -4,13 +4,15 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
-from control_api import filters, schema_documents
+from control_api.accounts.operator import START
 from control_api.audit.desk import AUDIT, AuditDesk
-from control_api.cors import add_cors
+from control_api.catalogue import schema_documents
+from control_api.console.pages import add_console
 from control_api.delivery_log.desk import LOG, LogDesk
-from control_api.forms import MAX_BODY_BYTES
-from control_api.guards import Guards
-from control_api.openapi.document import openapi_document
+from control_api.guards import PREFIXES, Guards
+from control_api.http.cors import add_cors, refuse_cross_site
+from control_api.http.forms import MAX_BODY_BYTES
+from control_api.http.hosts import check_host
 from control_api.openapi.routes import DESCRIPTION, Description
 from control_api.operations import ALL
 from control_api.plane import PLANE, ControlPlane
@@ -18,7 +20,11 @@ from control_api.readiness import readiness_routes
 from control_api.redrive.desk import DESK, Desk
 from control_api.replicas.hop import accept_forwarded, prove
 from control_api.replicas.replica import Replica
-from control_api.sink_tests import TESTER, SinkTester
+from control_api.sinks.backlog import BACKLOGS, Backlogs
+from control_api.sinks.probes import PROBER, SinkProber
+from control_api.sinks.tests import TESTER, SinkTester
+from control_api.subscriptions import filters
+from control_api.topics.reconciler import RECONCILER, Reconciler
 from eventstreams.filters import FilterChecker
 from eventstreams.http import answer_errors
 from eventstreams.process import Health
@@ -33,18 +39,25 @@ def make_app(
     *,
     documents: SchemaDocuments,
     tester: SinkTester,
+    prober: SinkProber,
+    reconciler: Reconciler,
     guards: Guards,
     audit: AuditDesk,
     log: LogDesk | None = None,
     ready_urls: Sequence[str] = (),
+    gateway_url: str | None = None,
 ) -> web.Application:
     """``/v1/…`` for accounts, ``/operator/…`` for whoever runs this; /schemas, /livez and /readyz for everybody.
+
+    Below ``/console/`` the same for people.
 
     ``log`` None: there is no delivery log.
     """
     middlewares = [
         add_cors,
         answer_errors,
+        check_host(*PREFIXES, START),
+        refuse_cross_site(START),
         accept_forwarded(plane.vault, plane.clock),
         *guards.middlewares(plane, replica.router.middleware()),
     ]
@@ -52,12 +65,16 @@ def make_app(
     app[PLANE] = plane
     app[DESK] = desk
     app[AUDIT] = audit
+    app[BACKLOGS] = Backlogs(plane, desk)
     app[schema_documents.DOCUMENTS] = documents
     app[filters.CHECKER] = FilterChecker(plane.catalog)
     app[TESTER] = tester
+    app[PROBER] = prober
+    app[RECONCILER] = reconciler
     if log is not None:
         app[LOG] = log
-    app[DESCRIPTION] = Description(openapi_document(ALL))
+    app[DESCRIPTION] = Description(ALL)
     app.add_routes([operation.route() for operation in ALL])
     app.add_routes([*readiness_routes(health, ready_urls), prove(plane.vault, replica.primacy.own.replica)])
+    add_console(app, plane, gateway_url=gateway_url)
     return app

@@ -4,7 +4,8 @@ Pause, rate limit, throttle; time to live, filter, retries, partitions. While a 
 events wait, until their deadlines.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -12,14 +13,18 @@ from typing import Final, TypeVar
 
 from aiohttp import web
 
-from control_api import retries, sinks, subscriptions
-from control_api.answers import json_answer
-from control_api.codes import Code
-from control_api.declared import One, Operation, any_of, choice, flag, integer, refused_with, text
-from control_api.filters import filter_in, with_filter
-from control_api.forms import Form, boolean, read_form_or_json
+from control_api.http.answers import json_answer
+from control_api.http.codes import Code
+from control_api.http.declared import One, Operation, any_of, choice, flag, refused_with, text
+from control_api.http.forms import Form, boolean, read_form_or_json
 from control_api.plane import PLANE, ControlPlane
 from control_api.redrive.desk import DESK
+from control_api.sinks import resource as sinks
+from control_api.subscriptions import resource as subscriptions
+from control_api.subscriptions import retries
+from control_api.subscriptions.filters import filter_in, with_filter
+from control_api.subscriptions.topics import partitions_in
+from control_api.topics.budget import check_budget
 from eventstreams.client.models import SinkDelivery, SubscriptionDelivery
 from eventstreams.control.records import SinkRecord, Subscription, Throttle
 from eventstreams.durations import format_duration, parse_duration
@@ -77,11 +82,15 @@ async def update_subscription(request: web.Request) -> web.Response:
     delays = _given_all(form, "RetryDelays", lambda text: retries.delays_ms(text, plane.ttl))
     attempts = _given(form, "MaxAttempts", retries.max_attempts)
     most = request.app[DESK].settings.most_subscription_partitions
-    partitions = _given(form, "Partitions", lambda text: _partitions(text, most))
+    partitions = _given(form, "Partitions", lambda text: partitions_in(text, most))
     text = filter_in(form)
     _refuse_others(form, {"Paused", "Ttl", "Filter", "RetryDelays", "MaxAttempts", "Partitions"})
-    async with plane.writing:
+    grown: AbstractAsyncContextManager[None]
+    grown = nullcontext() if partitions is None else _grown(plane, subscriptions.find(request), partitions[0])
+    async with grown, plane.writing:
         subscription = subscriptions.find(request)
+        if partitions is not None:
+            _check_grows(subscription, partitions[0])
         changed = replace(
             subscription,
             paused=subscription.paused if paused is None else paused[0],
@@ -93,24 +102,33 @@ async def update_subscription(request: web.Request) -> web.Response:
         if text is not None:
             changed = with_filter(request, changed, text)
         if changed != subscription:
-            await _grow(plane, subscription, changed)
             changed = replace(changed, updated_ms=plane.clock())
             await plane.writer.put(changed)
     return json_answer(_show_subscription(plane, request, changed))
 
 
-async def _grow(plane: ControlPlane, before: Subscription, after: Subscription) -> None:
-    """Give the topic the partitions of ``after``. What is written afterwards may fail: it then has more than is said.
+@asynccontextmanager
+async def _grown(plane: ControlPlane, subscription: Subscription, partitions: int) -> AsyncIterator[None]:
+    """Give its topic so many. What is written within may fail, or be refused: it then has more than is said.
 
-    Raises:
-        RefusedError: they would be fewer.
+    Without the turn to write: Kafka takes its time with it. Raises as ``_check_grows`` and ``check_budget``.
     """
-    if after.partitions < before.partitions:
-        raise RefusedError(f"Partitions of {after.sid} are {before.partitions}, and can only be raised")
-    if after.partitions > before.partitions:
-        spec = plane.topics.subscription_spec(after.sink_type, after.sid, partitions=after.partitions)
+    _check_grows(subscription, partitions)
+    more = partitions - subscription.partitions
+    if not more:
+        yield
+        return
+    check_budget(plane, subscription.account_sid, more=more)
+    with plane.maker.growing(subscription.account_sid, more=more):
+        spec = plane.topics.subscription_spec(subscription.sink_type, subscription.sid, partitions=partitions)
         await plane.admin.ensure([spec])
         await plane.admin.grow([spec])
+        yield
+
+
+def _check_grows(subscription: Subscription, partitions: int) -> None:
+    if partitions < subscription.partitions:
+        raise RefusedError(f"Partitions of {subscription.sid} are {subscription.partitions}, and can only be raised")
 
 
 def _show_sink(plane: ControlPlane, request: web.Request, sink: SinkRecord) -> Mapping[str, object]:
@@ -171,13 +189,6 @@ def _rate(text: str) -> float | None:
     return rate
 
 
-def _partitions(text: str, most: int) -> int:
-    number = int(text) if text.isascii() and text.isdecimal() and len(text) <= len(str(most)) else 0
-    if not 1 <= number <= most:
-        raise RefusedError(f"Partitions must be an integer from 1 to {most}")
-    return number
-
-
 def _throttle(text: str) -> Throttle:
     try:
         return Throttle(text.lower())
@@ -217,7 +228,6 @@ _ATTEMPTS: Final = any_of(
     {"type": "integer", "minimum": 1},
     {"const": ""},
 )
-_PARTITIONS: Final = integer("Partitions", "Of the subscription's topic: can only grow.", least=1)
 OPERATIONS: Final = (
     Operation(
         name="FetchSinkDelivery",
@@ -262,8 +272,8 @@ OPERATIONS: Final = (
         summary="Pause a subscription, filter it, shorten its time to live",
         description="At least one is needed; what is not named stays.",
         names=(subscriptions.SID,),
-        form=(_PAUSED, _TTL, subscriptions.FILTER, _DELAYS, _ATTEMPTS, _PARTITIONS),
+        form=(_PAUSED, _TTL, subscriptions.FILTER, _DELAYS, _ATTEMPTS, subscriptions.PARTITIONS),
         answer=One(SubscriptionDelivery),
-        refusals=refused_with(Code.BAD_FILTER),
+        refusals=refused_with(Code.BAD_FILTER, Code.SUBSCRIPTION_NOT_CREATED),
     ),
 )

@@ -4,31 +4,25 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Final
 
-from control_api import (
-    attempts,
-    dead_letters,
-    delivery,
-    event_types,
-    events,
-    filter_previews,
-    redrive_operations,
-    retry_schedule,
-    samples,
-    schema_documents,
-    schemas,
-    signing,
-    sink_configuration,
-    sink_health,
-    sink_tests,
-    sinks,
-    subscribed_events,
-    subscriptions,
-)
+from control_api import delivery
 from control_api.accounts import keys, operator_operations, v2010
 from control_api.audit import events as audit_events
-from control_api.declared import Operation
+from control_api.catalogue import event_types, schema_documents, schemas
+from control_api.delivery_log import accepted, attempts, content, events, flow
+from control_api.http.declared import Operation
 from control_api.openapi import routes as openapi
+from control_api.redrive import dead_letters, router_letters
+from control_api.redrive import operations as redrive_operations
 from control_api.redrive.jobs import JobKind
+from control_api.sinks import configuration as sink_configuration
+from control_api.sinks import health as sink_health
+from control_api.sinks import probes as sink_probes
+from control_api.sinks import resource as sinks
+from control_api.sinks import samples, signing, waiting
+from control_api.sinks import tests as sink_tests
+from control_api.subscriptions import filter_previews, retry_schedule, subscribed_events
+from control_api.subscriptions import resource as subscriptions
+from control_api.topics import routes as topics
 
 OPERATIONS: Final[Sequence[Operation]] = tuple(
     each.form_only
@@ -47,6 +41,7 @@ EXTENSIONS: Final[Sequence[Operation]] = (
     *delivery.OPERATIONS,
     *retry_schedule.OPERATIONS,
     *sink_health.OPERATIONS,
+    *sink_probes.OPERATIONS,
     *samples.OPERATIONS,
     *sink_configuration.OPERATIONS,
     *signing.OPERATIONS,
@@ -54,11 +49,17 @@ EXTENSIONS: Final[Sequence[Operation]] = (
     *dead_letters.OPERATIONS,
     *chain.from_iterable(redrive_operations.operations(kind) for kind in JobKind),
     *attempts.OPERATIONS,
+    *accepted.OPERATIONS,
     *events.OPERATIONS,
+    *content.OPERATIONS,
+    *flow.OPERATIONS,
+    *waiting.OPERATIONS,
     *schema_documents.OPERATIONS,
     *keys.OPERATIONS,
     *(each.form_only for each in v2010.OPERATIONS),
     *operator_operations.OPERATIONS,
+    *router_letters.OPERATIONS,
+    *topics.OPERATIONS,
     *audit_events.OPERATIONS,
     *openapi.OPERATIONS,
 )

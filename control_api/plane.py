@@ -7,12 +7,15 @@ from typing import Final
 
 from aiohttp import web
 
+from control_api.replicas.staged import Resources, StagedSnapshot
 from control_api.replicas.writing import ResourceWriter, Writing
+from control_api.subscriptions.topics import TopicMaker
 from eventstreams.catalog import Catalog
 from eventstreams.control.feed import ControlFeed
 from eventstreams.control.records import SinkRecord, Subscription, SubscriptionState
 from eventstreams.control.vault import Vault
 from eventstreams.kafka.admin import KafkaAdmin
+from eventstreams.sinks import MailServer
 from eventstreams.sinks.contract import AnySinkPlugin
 from eventstreams.times import Clock
 from eventstreams.topics import Topics
@@ -34,8 +37,10 @@ class ControlPlane:
         writer: Used while ``writing`` is held; what it is given is written together when the request is answered.
         ttl: How long an event is tried where its subscription asks for nothing shorter.
         public_url: Start of the URLs in answers; None: where the request was sent to.
-        must_validate: A sink is active once the id in a test event has come back.
+        must_validate: A sink is active once the id in a test event has come back; some sink types always want that.
         one_subscription_per_sink: A second one is refused.
+        most_partitions: Of all subscriptions' topics together.
+        mail: The operator's mail server; None: there is none, and no sink can be made that sends mail.
         account_of_settings: The account whose token is a setting, to be changed there alone; None: there is none.
     """
 
@@ -43,6 +48,7 @@ class ControlPlane:
     writer: ResourceWriter
     writing: Writing
     admin: KafkaAdmin
+    maker: TopicMaker
     topics: Topics
     catalog: Catalog
     plugins: Mapping[str, AnySinkPlugin]
@@ -52,30 +58,47 @@ class ControlPlane:
     ttl: timedelta
     must_validate: bool = False
     one_subscription_per_sink: bool = False
+    most_partitions: int = 5000
+    mail: MailServer | None = None
     account_of_settings: str | None = None
+
+    def validates(self, sink_type: str) -> bool:
+        """Whether sinks of that type must be validated before they get anything but tests."""
+        return self.must_validate or self.is_anybodys(sink_type)
+
+    def is_anybodys(self, sink_type: str) -> bool:
+        """Whether the destination of such a sink may be somebody else's, who has to agree first."""
+        plugin = self.plugins.get(sink_type)
+        return plugin is not None and plugin.must_validate
+
+    @property
+    def snapshot(self) -> Resources:
+        """What there is; while ``writing`` is held with what others have put that is written together with it."""
+        staged = self.writing.staged()
+        return StagedSnapshot(self.feed.snapshot, staged) if staged else self.feed.snapshot
 
     def sinks_of(self, account_sid: str) -> Sequence[SinkRecord]:
         """The account's sinks, oldest first."""
-        return list(self.feed.snapshot.sinks_of(account_sid))
+        return list(self.snapshot.sinks_of(account_sid))
 
     def sink_of(self, account_sid: str, sid: str) -> SinkRecord | None:
         """The sink ``sid``; None also where it is another account's."""
-        found = self.feed.snapshot.sinks.get(sid)
+        found = self.snapshot.sinks.get(sid)
         return found if found is not None and found.account_sid == account_sid else None
 
     def subscriptions_of(self, account_sid: str) -> Sequence[Subscription]:
         """The account's subscriptions, oldest first, without those that are being deleted."""
-        return list(_active(self.feed.snapshot.subscriptions_of(account_sid)))
+        return list(_active(self.snapshot.subscriptions_of(account_sid)))
 
     def subscription_of(self, account_sid: str, sid: str) -> Subscription | None:
         """The subscription ``sid``; None also where it is another account's, or being deleted."""
-        found = self.feed.snapshot.subscriptions.get(sid)
+        found = self.snapshot.subscriptions.get(sid)
         mine = found is not None and found.account_sid == account_sid
         return found if mine and found is not None and found.state is SubscriptionState.ACTIVE else None
 
     def topics_of(self, account_sid: str) -> int:
         """How many topics the account's subscriptions have, those that are being deleted among them."""
-        return sum(1 for _ in self.feed.snapshot.subscriptions_of(account_sid))
+        return sum(1 for _ in self.snapshot.subscriptions_of(account_sid))
 
     def used_sinks(self, account_sid: str) -> set[str]:
         """SIDs of the sinks that a subscription of the account delivers to."""

@@ -10,25 +10,30 @@ from control_api.accounts.closing import Closer
 from control_api.app import make_app
 from control_api.audit.desk import AuditDesk
 from control_api.audit.trail import AuditTrail
+from control_api.backlog import surveying
+from control_api.catalogue.registrar import registering
 from control_api.delivery_log.desk import LogDesk
 from control_api.delivery_log.log import DeliveryLog
 from control_api.delivery_log.stores import Stores, make_stores
 from control_api.guards import Guards
-from control_api.janitor import Janitor
 from control_api.plane import ControlPlane
 from control_api.redrive.feed import JobFeed
 from control_api.redrive.opened import open_desk
-from control_api.registrar import registering
 from control_api.replicas.replica import open_replica
 from control_api.replicas.writing import ResourceWriter, put_record
-from control_api.sink_tests import SinkTester
+from control_api.sinks.probes import SinkProber
+from control_api.sinks.tests import SinkTester
+from control_api.subscriptions.janitor import Janitor
+from control_api.subscriptions.topics import TopicMaker
+from control_api.topics.reconciler import Reconciler
 from eventstreams.catalog import Catalog
 from eventstreams.codec import Codec
+from eventstreams.control.age import telling_age
 from eventstreams.control.feed import ControlFeed
 from eventstreams.control.records import Account
-from eventstreams.control.vault import Vault
+from eventstreams.control.vault import Purpose, Vault
 from eventstreams.errors import SettingsError
-from eventstreams.http import ClientAddress
+from eventstreams.http import ClientAddress, metered
 from eventstreams.kafka.admin import KafkaAdmin
 from eventstreams.kafka.producer import AckedProducer
 from eventstreams.kafka.transaction import Outgoing
@@ -37,6 +42,7 @@ from eventstreams.process.health import serve_app
 from eventstreams.process.listen import address_of, open_socket
 from eventstreams.schema_documents import SchemaDocuments
 from eventstreams.settings import PREFIX, Settings
+from eventstreams.sinks import DestinationGuard
 from eventstreams.sinks.registry import load_plugins
 from eventstreams.times import now_ms
 from eventstreams.topics import Topics
@@ -60,6 +66,7 @@ async def serve(process: Process) -> None:
         await admin.ensure(topics.base_specs())
         feed, jobs = ControlFeed(settings, on_crash=process.crash), JobFeed(settings, on_crash=process.crash)
         replica = await open_replica(process, vault, listening, stack, feed=feed, jobs=jobs)
+        await stack.enter_async_context(telling_age(feed, process.metrics))
         producer = replica.plain
         process.health.watch_work("writing", waiting=lambda: producer.waiting, done=lambda: producer.acked)
         plane = ControlPlane(
@@ -67,6 +74,7 @@ async def serve(process: Process) -> None:
             writer=ResourceWriter(replica.writing, topics),
             writing=replica.writing,
             admin=admin,
+            maker=TopicMaker(admin),
             topics=topics,
             catalog=catalog,
             plugins=plugins,
@@ -76,12 +84,22 @@ async def serve(process: Process) -> None:
             ttl=settings.ttl,
             must_validate=settings.sink_validation == "strict",
             one_subscription_per_sink=settings.one_subscription_per_sink,
+            most_partitions=settings.most_partitions,
+            mail=settings.mail_server,
             account_of_settings=settings.account_sid,
         )
         check_first_account(settings)
-        janitor, closer, desk = Janitor(plane), Closer(plane), open_desk(process, plane, jobs, stack)
+        janitor, desk = Janitor(plane), open_desk(process, plane, jobs, stack)
+        closer = Closer(plane, jobs, desk.writer)
+        reconciler = Reconciler(plane, settings, process.metrics)
         part = replica.taking_part(
-            duties=[lambda: _running(janitor, process), lambda: _running(closer, process), lambda: desk.runner],
+            duties=[
+                lambda: _running(janitor, process),
+                lambda: _running(closer, process),
+                lambda: _running(reconciler, process),
+                lambda: desk.runner,
+                lambda: surveying(process, plane),
+            ],
             prepare=lambda: first_account(plane, settings),
         )
         await stack.enter_async_context(part)
@@ -100,11 +118,17 @@ async def serve(process: Process) -> None:
             replica,
             documents=documents,
             tester=_tester(plane, producer, settings),
+            prober=SinkProber(DestinationGuard(settings.allowed_destinations)),
+            reconciler=reconciler,
             guards=guards,
-            audit=AuditDesk(settings=settings, topics=topics, admin=admin),
+            audit=AuditDesk(
+                settings=settings, topics=topics, admin=admin, reading=AuditDesk.turns(feed.snapshot.household_of)
+            ),
             log=log,
             ready_urls=settings.ready_urls,
+            gateway_url=settings.gateway_url,
         )
+        app.middlewares.insert(0, metered("api", process.metrics))
         await stack.enter_async_context(registering(settings, catalog))
         await stack.enter_async_context(serve_app(app, listening, drain_s=_DRAIN_S))
         process.health.met(_READY)
@@ -130,7 +154,9 @@ async def _log_desk(
 ) -> LogDesk | None:
     if stores is None:
         return None
-    log = DeliveryLog(process.settings, stores, metrics=process.metrics, clock=now_ms)
+    log = DeliveryLog(
+        process.settings, stores, metrics=process.metrics, clock=now_ms, household=plane.feed.snapshot.household_of
+    )
     return LogDesk(process.settings, plane, await stack.enter_async_context(log))
 
 
@@ -147,9 +173,11 @@ def first_account(plane: ControlPlane, settings: Settings) -> Sequence[Outgoing]
         return []
     found = plane.feed.snapshot.accounts.get(sid)
     secret, now = token.get_secret_value(), plane.clock()
-    if found is not None and [plane.vault.unlock(each) for each in found.tokens(now)] == [secret]:
+    if found is not None and [plane.vault.unlock(each, Purpose.AUTH_TOKEN, sid) for each in found.tokens(now)] == [
+        secret
+    ]:
         return []
-    locked = plane.vault.lock(secret)
+    locked = plane.vault.lock(secret, Purpose.AUTH_TOKEN, sid)
     if found is None:
         account = Account(sid=sid, friendly_name="First account", auth_token=locked, created_ms=now, updated_ms=now)
     else:
@@ -158,7 +186,7 @@ def first_account(plane: ControlPlane, settings: Settings) -> Sequence[Outgoing]
 
 
 @asynccontextmanager
-async def _running(worker: Janitor | Closer, process: Process) -> AsyncIterator[None]:
+async def _running(worker: Janitor | Closer | Reconciler, process: Process) -> AsyncIterator[None]:
     def ended(task: "asyncio.Task[None]") -> None:
         if not task.cancelled() and (error := task.exception()):
             process.crash(error)

@@ -2,8 +2,8 @@
 
 The twin of ``avro_writer``, and as there the schemas are looked at once and become Python source. What fastavro's
 reader gives, without what has no value, for all that the schema allows; a test compares the two. It refuses more
-than fastavro does: numbers beyond 64 bits, lengths and indices below zero, a truth value of neither 0 nor 1, and the
-index of a union's branch in more bytes than it needs.
+than fastavro does: numbers beyond 64 bits, NaN and infinity (no JSON has them), lengths and indices below zero, a
+truth value of neither 0 nor 1, and the index of a union's branch in more bytes than it needs.
 
 The source checks no length against the end of the bytes. Each value begins with a byte that must be there, so that
 whatever follows a text that was cut off fails, and a text that ends the record is found out by the position after it:
@@ -12,6 +12,8 @@ bytes cannot make it count or allocate beyond their own size.
 
 import struct
 from collections.abc import Callable, Mapping
+from functools import partial
+from math import isfinite
 from typing import Final
 
 from eventstreams.avro_names import fields_of, kind_of_type, named_types
@@ -24,7 +26,11 @@ _Keep = Callable[[str], str] | None
 
 _Named = Mapping[str, Mapping[str, object]]
 
+_unpack_double: Final = struct.Struct("<d").unpack_from
 _LONGEST: Final = 10  # bytes of 64 bits, seven in each
+
+
+NOT_FINITE: Final = "it has a number that is NaN or infinity"
 
 
 class UnreadableError(ValueError):
@@ -36,8 +42,20 @@ def compile_reader(wrote: object, wanted: object) -> Reader | None:
 
     None where they differ in more than the catalogue's rules let two versions differ: fields with the default null.
     """
+    return _compiled(partial(_Source, wrote, wanted))
+
+
+def compile_check(schema: object, *, of_ascii: bool) -> Reader | None:
+    """A reader of ``schema`` that keeps nothing: it fails where the other one would, and takes less time.
+
+    ``of_ascii``: for bytes that are all ASCII, and so are texts in them, which need no look then. None as above.
+    """
+    return _compiled(partial(_Source, schema, schema, keeps=False, of_ascii=of_ascii))
+
+
+def _compiled(make: "Callable[[], _Source]") -> Reader | None:
     try:
-        source = _Source(wrote, wanted)
+        source = make()
         code = compile(source.text, "<reader of an Avro schema>", "exec")
     except (_UnsupportedError, SyntaxError):  # the latter: Python nests twenty loops, ten lists in each other
         return None
@@ -77,14 +95,17 @@ class _Source:
     A function ``record0(buf, pos, data)`` reads from ``pos`` of ``buf`` into ``data`` and returns the position after.
     """
 
-    def __init__(self, wrote: object, wanted: object) -> None:
+    def __init__(self, wrote: object, wanted: object, *, keeps: bool = True, of_ascii: bool = False) -> None:
+        """``keeps`` False: all values are looked at, and dropped; with ``of_ascii`` all but texts."""
+        self._keeps = keeps
+        self._of_ascii = of_ascii
         self.constants: dict[str, object] = {
             "length": _length,
             "count_of": _count,
             "long": _long,
             "small": [_unzigzag(raw) for raw in range(128)],
             "booleans": {0: False, 1: True},
-            "double": struct.Struct("<d").unpack_from,
+            "double": _double,
             "refuse": _refuse,
         }
         self._wrote, self._wanted = named_types(wrote), named_types(wanted)
@@ -113,7 +134,7 @@ class _Source:
         lines = [f"def {name}(buf, pos, data):"]
         for field in fields:
             wanted_field = known_fields.get(str(field["name"]))
-            keep = None if wanted_field is None else _keep_as(f"data[{field['name']!r}] = ")
+            keep = None if wanted_field is None else self._keep(f"data[{field['name']!r}] = ")
             inner = self._value(field["type"], None if wanted_field is None else wanted_field["type"], keep, "pass")
             lines += [f"    {line}" for line in inner]
         for new, field in known_fields.items():
@@ -132,33 +153,35 @@ class _Source:
             raise _UnsupportedError
         match schema["type"]:
             case "string":
-                return _string(keep)
+                return _string(None if self._of_ascii else keep)
             case "long":
                 return _long_lines(keep, "value")
             case "double":
-                return [*(["buf[pos + 7]"] if keep is None else [keep("double(buf, pos)[0]")]), "pos += 8"]
+                return [*(["buf[pos + 7]"] if keep is None else [keep("double(buf, pos)")]), "pos += 8"]
             case "boolean":
                 return ["buf[pos]" if keep is None else keep("booleans[buf[pos]]"), "pos += 1"]
             case "enum":
                 return _long_lines(keep, f"{self._symbols(schema)}[value]")
             case "record":
                 function = self._record(schema, other)
-                if keep is None:
+                if keep is None or not self._keeps:
                     return [f"pos = {function}(buf, pos, None)"]
                 inner = self._variable()
                 return [f"{inner} = {{}}", f"pos = {function}(buf, pos, {inner})", keep(inner)]
             case "array":
                 items = self._variable()
-                into = None if keep is None else _keep_in(f"{items}.append(", ")")
-                each = self._value(schema["items"], other and other["items"], into, f"{items}.append(None)")
-                start = [] if keep is None else [f"{items} = []", keep(items)]
+                into = None if keep is None else self._keep(f"{items}.append(", ")")
+                null = f"{items}.append(None)" if self._keeps else "pass"
+                each = self._value(schema["items"], other and other["items"], into, null)
+                start = [] if keep is None or not self._keeps else [f"{items} = []", keep(items)]
                 return [*start, *self._blocks(each)]
             case "map":
                 values, key = self._variable(), self._variable()
-                into = None if keep is None else _keep_as(f"{values}[{key}] = ")
-                name_it = _string(None if keep is None else _keep_as(f"{key} = "))
-                each = self._value(schema["values"], other and other["values"], into, f"{values}[{key}] = None")
-                start = [] if keep is None else [f"{values} = {{}}", keep(values)]
+                into = None if keep is None else self._keep(f"{values}[{key}] = ")
+                name_it = _string(None if keep is None or self._of_ascii else self._keep(f"{key} = "))
+                null = f"{values}[{key}] = None" if self._keeps else "pass"
+                each = self._value(schema["values"], other and other["values"], into, null)
+                start = [] if keep is None or not self._keeps else [f"{values} = {{}}", keep(values)]
                 return [*start, *self._blocks([*name_it, *each])]
             case _:
                 raise _UnsupportedError
@@ -202,6 +225,9 @@ class _Source:
         self.constants[name] = dict(enumerate(symbols))
         return name
 
+    def _keep(self, before: str, after: str = "") -> _Keep:
+        return (lambda expression: f"{before}{expression}{after}") if self._keeps else _look_at
+
     def _variable(self) -> str:
         self._variables += 1
         return f"value{self._variables}"
@@ -219,12 +245,8 @@ def _is_same(wrote: Mapping[str, object], wanted: Mapping[str, object]) -> bool:
     return all(wrote.get(what) == wanted.get(what) for what in ("type", "name", "symbols"))
 
 
-def _keep_as(before: str) -> _Keep:
-    return lambda expression: f"{before}{expression}"
-
-
-def _keep_in(before: str, after: str) -> _Keep:
-    return lambda expression: f"{before}{expression}{after}"
+def _look_at(expression: str) -> str:
+    return expression
 
 
 def _string(keep: _Keep) -> list[str]:
@@ -276,6 +298,13 @@ def _count(buf: bytes, pos: int) -> tuple[int, int]:
 
 def _unzigzag(raw: int) -> int:
     return (raw >> 1) ^ -(raw & 1)
+
+
+def _double(buf: bytes, pos: int) -> float:
+    value: float = _unpack_double(buf, pos)[0]
+    if not isfinite(value):
+        raise UnreadableError(NOT_FINITE)
+    return value
 
 
 def _refuse() -> None:

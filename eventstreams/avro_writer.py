@@ -68,8 +68,8 @@ class _Source:
 
     def __init__(self, schema: object) -> None:
         self.constants: dict[str, object] = {
-            "lengths": [_varint(length) for length in range(_LENGTHS)],
-            "varint": _varint,
+            "lengths": [varint(length) for length in range(_LENGTHS)],
+            "varint": varint,
             "double": _double,
             "plain": _plain,
             "misfit": _misfit,
@@ -168,7 +168,7 @@ class _Source:
         lines: list[str] = []
         by_type: dict[str, list[str]] = {}
         for index, branch in enumerate(branches):
-            before = _varint(index)
+            before = varint(index)
             if branch == "null":
                 lines = [f"if {name} is None: out += {before!r}"]
                 continue
@@ -198,7 +198,7 @@ class _Source:
     def _symbols(self, schema: Mapping[str, object], before: bytes) -> str:
         symbols = schema["symbols"]
         assert isinstance(symbols, list)
-        return self._constant({symbol: before + _varint(index) for index, symbol in enumerate(symbols)})
+        return self._constant({symbol: before + varint(index) for index, symbol in enumerate(symbols)})
 
     def _constant(self, value: object) -> str:
         name = f"constant{len(self.constants)}"
@@ -221,7 +221,7 @@ def _block(name: str, loop: str, inner: list[str]) -> list[str]:
     ]
 
 
-def _varint(value: int) -> bytes:
+def varint(value: int) -> bytes:
     """``value`` as Avro's long: zig-zag, seven bits a byte, the lowest first."""
     if -64 <= value < 64:  # noqa: PLR2004 - what one byte holds
         return _ONE_BYTE[value]

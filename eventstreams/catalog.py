@@ -88,6 +88,16 @@ class SchemaVersion:
             raise CatalogError(f"{self.path} is not an Avro schema: {one_line(error)}") from error
 
     @cached_property
+    def text(self) -> str:
+        """The Avro record schema as JSON, without white space.
+
+        Raises:
+            CatalogError: as ``avro``.
+        """
+        assert isinstance(self.avro, dict)  # every schema of the catalogue is a record
+        return json.dumps(json.loads(self.path.read_text("utf-8")), ensure_ascii=False, separators=(",", ":"))
+
+    @cached_property
     def identities(self) -> Mapping[str, str]:
         """Kind of identity, such as "phone", to the field of the data that holds one of whom the event is about."""
         assert isinstance(self.avro, dict)  # every schema of the catalogue is a record

@@ -10,6 +10,7 @@ import click
 
 from eventstreams.catalog import Catalog, Schema
 from eventstreams.catalog_check import check_catalog
+from eventstreams.command_group import Group
 from eventstreams.errors import CatalogError, SettingsError
 from eventstreams.schema_registry import (
     Refused,
@@ -20,9 +21,10 @@ from eventstreams.schema_registry import (
     register,
 )
 from eventstreams.settings import PREFIX, Settings
+from eventstreams.terminal import harmless
 
 
-@click.group()
+@click.group(cls=Group)
 def catalog() -> None:
     """The catalogue of event types and their schemas."""
 
@@ -37,7 +39,7 @@ def check(folders: tuple[Path, ...]) -> None:
     """
     reading, problems = check_catalog(folders or Settings.load().catalog_dirs)
     for problem in problems:
-        click.echo(problem, err=True)
+        click.echo(harmless(problem), err=True)
     if problems:
         click.echo(f"{len(problems)} problem{'s' * (len(problems) > 1)} in the catalogue", err=True)
         sys.exit(CatalogError.exit_code)
@@ -71,9 +73,9 @@ def register_command(
             case Registered(schema_id, added):
                 if added:
                     done = "would be registered" if dry_run else "registered"
-                    click.echo(f"{schema_id}: version {', '.join(map(str, added))} {done}")
+                    click.echo(harmless(f"{schema_id}: version {', '.join(map(str, added))} {done}"))
             case Refused(schema_id, reason):
-                click.echo(f"{schema_id}: {reason}", err=True)
+                click.echo(harmless(f"{schema_id}: {reason}"), err=True)
     refused = sum(isinstance(outcome, Refused) for outcome in outcomes)
     missing = sum(len(outcome.added) for outcome in outcomes if isinstance(outcome, Registered))
     verb = "to register" if dry_run else "registered"

@@ -1,22 +1,28 @@
 """The command line. Every command comes in by the entry-point group ``eventstreams.commands``."""
 
+import os
 import sys
 from collections.abc import Callable
 from importlib.metadata import entry_points
 from typing import Final
 
 import click
+from click.shell_completion import CompletionItem
 from typing_extensions import override
 
 from eventstreams import __version__
-from eventstreams.control.vault import new_key
+from eventstreams.command_group import Group
+from eventstreams.command_list import SECTIONS, SUMMARIES
 from eventstreams.errors import EventStreamsError, PluginError
+from eventstreams.terminal import harmless_lines
 
 GROUP: Final = "eventstreams.commands"
+INTERRUPTED: Final = 130  # as shells say of what SIGINT ended
+_PROFILE: Final = "EVENTSTREAMS_PROFILE"  # settings are slow to import: commands that need none answer sooner
 
 
-class _LazyGroup(click.Group):
-    """Loads a command when it is asked for: a role starts without importing the others."""
+class _LazyGroup(Group):
+    """Loads a command when it is asked for: a role starts, and a list of all is shown, without importing the others."""
 
     @override
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -33,21 +39,47 @@ class _LazyGroup(click.Group):
             return command
         return None
 
+    @override
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:  # whoever pressed Ctrl-C need not be told
+            ctx.exit(INTERRUPTED)
+
+    @override
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        names = self.list_commands(ctx)
+        others = {name: self._summary(ctx, name) for name in names if name not in SUMMARIES}
+        width = max(len(name) for name in names)
+        for title, section in {**SECTIONS, "From plugins": others}.items():
+            if rows := [(name.ljust(width), said) for name, said in section.items() if name in names]:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+    @override
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
+        commands = [CompletionItem(name, help=self._summary(ctx, name)) for name in names]
+        return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]
+
+    def _summary(self, ctx: click.Context, name: str) -> str:
+        if name in SUMMARIES:
+            return SUMMARIES[name]
+        command = self.get_command(ctx, name)
+        return "" if command is None else command.get_short_help_str()
+
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="eventstreams")
-def eventstreams() -> None:
+@click.option("--profile", metavar="NAME", help="Who asks the API, of `eventstreams profiles`.")
+def eventstreams(profile: str | None) -> None:
     """Product events from Kafka to your customers' sinks, at least once, for up to four hours.
 
     Settings come from EVENTSTREAMS_* variables; docs/settings.md lists them. To see it all at work on this
     machine: eventstreams up
     """
-
-
-@eventstreams.command("new-key")
-def new_key_command() -> None:
-    """Print a new EVENTSTREAMS_SECRET_KEY, for the encryption of secrets at rest."""
-    click.echo(new_key())
+    if profile is not None:
+        os.environ[_PROFILE] = profile  # as if it had been set: commands load the settings
 
 
 def main() -> None:
@@ -59,5 +91,5 @@ def run(command: Callable[[], object]) -> None:
     try:
         command()
     except EventStreamsError as error:
-        click.echo(f"eventstreams: {error}", err=True)
+        click.echo(f"eventstreams: {harmless_lines(str(error))}", err=True)
         sys.exit(error.exit_code)

@@ -1,17 +1,19 @@
 """Event data to Avro and back. The writer's schema is named by ``ce_dataschema``; no registry is asked."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from io import BytesIO
+from math import isfinite
 from typing import Final
 
 from fastavro import schemaless_reader, schemaless_writer
 from fastavro.types import Schema as AvroSchema
+from typing_extensions import override
 
 from eventstreams.avro_absent import compile_prune
 from eventstreams.avro_problems import Problem, find_problem
-from eventstreams.avro_reader import Reader, UnreadableError, compile_reader
+from eventstreams.avro_reader import NOT_FINITE, Reader, UnreadableError, compile_check, compile_reader
 from eventstreams.avro_writer import Writer, compile_writer
 from eventstreams.catalog import Catalog, SchemaVersion
 from eventstreams.errors import InvalidEventError
@@ -32,6 +34,75 @@ class CodecProblem:
     detail: str
 
 
+class Unread(Mapping[str, object]):
+    """The data of an event that was looked through, and found whole; it is read when somebody wants it."""
+
+    __slots__ = ("_data", "_read", "_value")
+
+    def __init__(self, read: Reader, value: bytes) -> None:
+        self._read = read
+        self._value = value
+        self._data: Data | None = None
+
+    @override
+    def __getitem__(self, key: str) -> object:
+        return self._now()[key]
+
+    @override
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._now())
+
+    @override
+    def __len__(self) -> int:
+        return len(self._now())
+
+    def _now(self) -> Data:
+        if self._data is None:
+            self._data = self._read(self._value)
+        return self._data
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """How what one writer's schema wrote is read as one version of it. Looked up once for an event.
+
+    Attributes:
+        read: From Avro to the data; raises ``UnreadableError``.
+        check: Of the same bytes: raises where ``read`` does; nothing else comes of it.
+        writer: Id and version of the schema that wrote it.
+        dataschema: Names the version that it is read as, under our base.
+        identities: Kind of identity to the field of the data that holds one.
+        avro_schema: Of the data, as JSON.
+        is_as_written: Whether the producer's own bytes are of that schema.
+    """
+
+    read: Reader
+    check: Callable[[bytes], object]
+    writer: str
+    dataschema: str
+    identities: Mapping[str, str]
+    avro_schema: str
+    is_as_written: bool
+
+    def decode(self, value: bytes) -> Data | CodecProblem:
+        """The data of an event, fields without a value left out."""
+        try:
+            return self.read(value)
+        except UnreadableError as error:
+            return self._undecodable(error)
+
+    def decode_later(self, value: bytes) -> Unread | CodecProblem:
+        """As ``decode``, for somebody who will hardly look at the data: what is wrong with it is known at once."""
+        try:
+            self.check(value)
+        except UnreadableError as error:
+            return self._undecodable(error)
+        return Unread(self.read, value)
+
+    def _undecodable(self, error: UnreadableError) -> CodecProblem:
+        return CodecProblem(DeadReason.UNDECODABLE, f"value is not Avro of {self.writer}: {error}")
+
+
 class Codec:
     """Encodes once, at the producer; decodes and projects once, at the worker."""
 
@@ -41,8 +112,7 @@ class Codec:
         self._writers: dict[str, SchemaVersion | CodecProblem] = {}
         self._compiled: dict[tuple[str, int], Writer] = {}  # no more than the catalogue has
         self._compiled_readers: dict[tuple[str, int, int], Reader] = {}  # nor these, of any two versions
-        self._readers: dict[tuple[str, int | None], Reader] = {}
-        self._identities: dict[tuple[str, int | None], Mapping[str, str]] = {}
+        self._projections: dict[tuple[str, int | None], Projection] = {}
 
     def dataschema(self, schema: SchemaVersion) -> str:
         """The ``dataschema`` attribute that names ``schema``."""
@@ -68,19 +138,14 @@ class Codec:
 
         A field that ``version`` does not know is left out, and so is an optional field without a value.
         """
-        reader = self._readers.get((dataschema, version)) or self._reader(dataschema, version)
-        if isinstance(reader, CodecProblem):
-            return reader
-        try:
-            return reader(value)
-        except UnreadableError as error:
-            named = self.writer(dataschema)
-            assert isinstance(named, SchemaVersion)  # there is a reader
-            where = f"{named.schema_id}/{named.version}"
-            return CodecProblem(DeadReason.UNDECODABLE, f"value is not Avro of {where}: {error}")
+        found = self.projection(dataschema, version)
+        return found if isinstance(found, CodecProblem) else found.decode(value)
 
-    def _reader(self, dataschema: str, version: int | None) -> Reader | CodecProblem:
-        """What reads as ``version`` what ``dataschema`` wrote."""
+    def projection(self, dataschema: str, version: int | None) -> Projection | CodecProblem:
+        """How to read as ``version`` (None: the writer's own) what ``dataschema`` wrote."""
+        return self._projections.get((dataschema, version)) or self._projection(dataschema, version)
+
+    def _projection(self, dataschema: str, version: int | None) -> Projection | CodecProblem:
         writer = wanted = self.writer(dataschema)
         if isinstance(writer, CodecProblem):
             return writer
@@ -94,29 +159,18 @@ class Codec:
         if reader is None:
             reader = compile_reader(writer.avro, wanted.avro) or _by_fastavro(writer.avro, wanted.avro)
             self._compiled_readers[key] = reader
-        if len(self._readers) < _KNOWN_SCHEMAS_BOUND and len(dataschema) <= _KNOWN_LENGTH:
-            self._readers[dataschema, version] = reader
-        return reader
-
-    def projected(self, dataschema: str, version: int | None) -> str:
-        """The ``dataschema`` of the event once it is decoded as ``version``: our base, and that version."""
-        writer = self.writer(dataschema)
-        if isinstance(writer, CodecProblem):
-            return dataschema
-        return f"{self._base}/{writer.schema_id}/{version or writer.version}"
-
-    def identities(self, dataschema: str, version: int | None) -> Mapping[str, str]:
-        """Kind of identity to the field that holds one, in the event's data once it is decoded as ``version``."""
-        found = self._identities.get((dataschema, version))
-        if found is not None:
-            return found
-        schema = self.writer(dataschema)
-        if isinstance(schema, SchemaVersion) and version is not None:
-            schema = self._catalog.schemas[schema.schema_id].version(version) or schema
-        identities = schema.identities if isinstance(schema, SchemaVersion) else {}
-        if len(self._identities) < _KNOWN_SCHEMAS_BOUND:
-            self._identities[dataschema, version] = identities
-        return identities
+        projection = Projection(
+            read=reader,
+            check=_check_of(wanted, reader) if wanted is writer else reader,
+            writer=f"{writer.schema_id}/{writer.version}",
+            dataschema=self.dataschema(wanted),
+            identities=wanted.identities,
+            avro_schema=wanted.text,
+            is_as_written=wanted is writer,
+        )
+        if len(self._projections) < _KNOWN_SCHEMAS_BOUND and len(dataschema) <= _KNOWN_LENGTH:
+            self._projections[dataschema, version] = projection
+        return projection
 
     def writer(self, dataschema: str) -> SchemaVersion | CodecProblem:
         """The schema that ``dataschema`` names, whatever its base: its last two parts are id and version.
@@ -160,9 +214,33 @@ def _by_fastavro(wrote: AvroSchema, wanted: AvroSchema) -> Reader:
         if buffer.tell() != len(value):
             raise UnreadableError(f"it has {len(value) - buffer.tell()} bytes after its last field")
         assert isinstance(record, dict)  # every schema of the catalogue is a record
+        if not all(isfinite(each) for each in _numbers(record)):
+            raise UnreadableError(NOT_FINITE)
         return prune(record)
 
     return read
+
+
+def _check_of(schema: SchemaVersion, read: Reader) -> Callable[[bytes], object]:
+    """Compiled when it is needed: few need any."""
+
+    @cache
+    def compiled(is_ascii: bool) -> Reader:  # noqa: FBT001 - a key of the cache
+        return compile_check(schema.avro, of_ascii=is_ascii) or read
+
+    return lambda value: compiled(value.isascii())(value)
+
+
+def _numbers(record: object) -> Iterator[float]:
+    left = [record]
+    while left:
+        each = left.pop()
+        if isinstance(each, float):
+            yield each
+        elif isinstance(each, Mapping):
+            left += each.values()
+        elif isinstance(each, list):
+            left += each
 
 
 def _invalid(schema: SchemaVersion, data: Mapping[str, object], otherwise: str) -> InvalidEventError:

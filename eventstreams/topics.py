@@ -1,19 +1,26 @@
 """Every topic's name, partitions and settings. Nothing else in the project spells a topic's name."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from typing import Final
 
 from eventstreams.durations import format_duration, parse_duration
 from eventstreams.settings import Settings
+from eventstreams.sids import SidKind, is_sid
 
 _HOUR_MS: Final = 60 * 60 * 1000
 _DAY_MS: Final = 24 * _HOUR_MS
 ANSWERS_MS: Final = _DAY_MS
 """How long the API's answer to a request with an idempotency key is kept: longer than any client tries again."""
+# What a process keeps of them in memory is 64 MiB; it reads all there is when it starts, some seconds for so much.
+_ANSWERS_BYTES: Final = 256 << 20
+_SINK_TYPE: Final = re.compile(r"[a-z0-9-]{1,40}")  # as plugins may call themselves
 _DEAD_LETTER_DAYS: Final = 14  # DESIGN: long enough to notice, mend and redrive over a holiday
 _ATTEMPT_DAYS: Final = 7
+_SEGMENT: Final = 1 << 30  # bytes: Kafka's own default
 _EVENTS_DAYS: Final = 7  # what a replay can reach back to
 MAX_EVENT_BYTES: Final = 1 << 20
 """Largest record on the events topic: Kafka's own default, rounded down."""
@@ -27,6 +34,25 @@ class TopicSpec:
     name: str
     partitions: int
     config: Mapping[str, str]
+
+
+class TopicKind(StrEnum):
+    """What a topic is for: all (``shared``), one sink type (``retry``, ``dead``, ``test``), or one subscription."""
+
+    SHARED = "shared"
+    RETRY = "retry"
+    DEAD = "dead"
+    TEST = "test"
+    SUBSCRIPTION = "subscription"
+
+
+@dataclass(frozen=True, slots=True)
+class TopicName:
+    """What a topic's name tells. ``sink_type`` and ``subscription_sid`` are None where they do not apply."""
+
+    kind: TopicKind
+    sink_type: str | None = None
+    subscription_sid: str | None = None
 
 
 class Topics:
@@ -43,6 +69,7 @@ class Topics:
         self.answers = f"{prefix}answers"
         self.audit = f"{prefix}audit"
         self._prefix = prefix
+        self._shared = frozenset({each.name for each in self.base_specs()})
 
     def subscription(self, sink_type: str, subscription_sid: str) -> str:
         """Where one subscription's copies wait for their worker."""
@@ -52,6 +79,36 @@ class Topics:
     def subscription_of(topic: str) -> str:
         """The SID of the subscription whose topic ``topic`` is."""
         return topic.rpartition(".")[2]
+
+    def sink_type_of(self, topic: str) -> str:
+        """The sink type of the subscription whose topic ``topic`` is."""
+        return topic.removeprefix(f"{self._prefix}sub.").rpartition(".")[0]
+
+    def read(self, topic: str) -> TopicName | None:
+        """What the name ``topic`` tells; None where it is none that this release makes in this installation.
+
+        Another installation's prefix may begin with ours: its topics are read as nobody's too, since no part of a
+        name of ours holds a dot.
+        """
+        if topic in self._shared:
+            return TopicName(TopicKind.SHARED)
+        if not topic.startswith(self._prefix):
+            return None
+        kind, _, rest = topic.removeprefix(self._prefix).partition(".")
+        sink_type, _, last = rest.partition(".")
+        if not _SINK_TYPE.fullmatch(sink_type):
+            return None
+        match kind, last:
+            case "sub", sid if is_sid(sid, SidKind.SUBSCRIPTION) and sid == SidKind.SUBSCRIPTION + sid[2:].lower():
+                return TopicName(TopicKind.SUBSCRIPTION, sink_type, sid)
+            case "retry", delay if _is_duration(delay):
+                return TopicName(TopicKind.RETRY, sink_type)
+            case "dead", "":
+                return TopicName(TopicKind.DEAD, sink_type)
+            case "test", "":
+                return TopicName(TopicKind.TEST, sink_type)
+            case _:
+                return None
 
     def retry(self, sink_type: str, delay: timedelta) -> str:
         """Where records of one sink type wait for their next attempt, for at most ``delay`` at a time."""
@@ -70,6 +127,11 @@ class Topics:
         start = f"{self._prefix}dead."
         return topic.removeprefix(start) if topic.startswith(start) and topic != self.router_dead else None
 
+    def sink_type_of_retry(self, topic: str) -> str | None:
+        """Whose retries wait on ``topic``; None where it is no retry topic."""
+        start = f"{self._prefix}retry."
+        return topic.removeprefix(start).rpartition(".")[0] if topic.startswith(start) else None
+
     def retries(self, sink_type: str, existing: Iterable[str] = ()) -> Mapping[str, timedelta]:
         """The retry topics of one sink type and the delay of each.
 
@@ -78,7 +140,7 @@ class Topics:
         found = {self.retry(sink_type, delay): delay for delay in self._settings.retry_delays}
         start = f"{self._prefix}retry.{sink_type}."
         for topic in existing:
-            if topic.startswith(start):
+            if topic.startswith(start) and self.read(topic) is not None:
                 found[topic] = parse_duration(topic.removeprefix(start))
         return found
 
@@ -96,9 +158,14 @@ class Topics:
             self._spec(self.router_dead, 1, retention_ms=_DEAD_LETTER_DAYS * _DAY_MS),
             self._spec(self.jobs, 1, compacted=True),
             # A key's answer is there once, so there is nothing to compact. Small segments: a day old is soon gone.
-            self._spec(self.answers, 1, retention_ms=ANSWERS_MS, segment_ms=_HOUR_MS),
+            self._spec(self.answers, 1, retention_ms=ANSWERS_MS, segment_ms=_HOUR_MS, retention_bytes=_ANSWERS_BYTES),
             # One partition: few records, and the order in which things were done is what they are for.
-            self._spec(self.audit, 1, retention_ms=int(settings.audit_retention.total_seconds() * 1000)),
+            self._spec(
+                self.audit,
+                1,
+                retention_ms=int(settings.audit_retention.total_seconds() * 1000),
+                retention_bytes=settings.audit_max_mib << 20,
+            ),
         ]
 
     def worker_specs(self, sink_type: str) -> list[TopicSpec]:
@@ -129,6 +196,7 @@ class Topics:
         *,
         retention_ms: int | None = None,
         segment_ms: int | None = None,
+        retention_bytes: int | None = None,
         compacted: bool = False,
     ) -> TopicSpec:
         replicas = self._settings.replication_factor
@@ -145,4 +213,18 @@ class Topics:
             config["retention.ms"] = str(retention_ms)
         if segment_ms is not None:
             config["segment.ms"] = str(segment_ms)
+        if retention_bytes is not None:
+            # Whole segments go, so an eighth of it each: then seven are always there.
+            config |= {
+                "retention.bytes": str(retention_bytes),
+                "segment.bytes": str(min(retention_bytes >> 3, _SEGMENT)),
+            }
         return TopicSpec(name, partitions, config)
+
+
+def _is_duration(text: str) -> bool:
+    try:
+        parse_duration(text)
+    except ValueError:
+        return False
+    return True

@@ -67,7 +67,10 @@ class Display:
         }
 
     def _counts(self) -> str:
-        return f"{self.accepted} events accepted, {self.failed} failed, in {self._elapsed_s:.1f} s ({self._rate:.0f}/s)"
+        events = "event" if self.accepted == 1 else "events"
+        return (
+            f"{self.accepted} {events} accepted, {self.failed} failed, in {self._elapsed_s:.1f} s ({self._rate:.0f}/s)"
+        )
 
     @property
     def _elapsed_s(self) -> float:

@@ -12,6 +12,7 @@ from eventstreams.errors import InvalidEventError
 from eventstreams.events import Event
 from eventstreams.headers import event_headers
 from eventstreams.sids import SidKind, is_sid
+from eventstreams.telemetry.trace_context import TraceContext
 from eventstreams.topics import MAX_EVENT_BYTES
 from producers.outcomes import Invalid
 
@@ -35,6 +36,12 @@ class EncodedEvent(NamedTuple):
     key: bytes
     value: bytes
     headers: Sequence[tuple[str, bytes]]
+
+    def within(self, context: TraceContext | None) -> "EncodedEvent":
+        """The same with the headers of ``context``, unless it is so large that they might make it too large."""
+        if context is None or len(self.value) >= _SURELY_FITS_BYTES:
+            return self
+        return self._replace(headers=[*self.headers, *context.headers()])
 
 
 class EventEncoder:
@@ -66,7 +73,10 @@ class EventEncoder:
         size = _record_bytes(key, value, headers)
         if size > MAX_EVENT_BYTES:
             return Invalid("$", f"takes {size} bytes as a record: at most {MAX_EVENT_BYTES} are possible")
-        return EncodedEvent(event.id, event.type, key, value, headers)
+        encoded = EncodedEvent(event.id, event.type, key, value, headers)
+        if event.traceparent is None:
+            return encoded
+        return encoded.within(TraceContext.parse(event.traceparent, event.tracestate))
 
     def _schema(self, event: Event) -> SchemaVersion | Invalid:
         newest = self._catalog.newest_schema(event.type)

@@ -50,6 +50,8 @@ class ProductEvent(ABC):
         subject: CloudEvents' ``subject``; most products have none.
         partition_key: Events with the same key keep their order up to the router; None: the resource's SID, where
             the catalogue names it, or else the source.
+        traceparent: The trace that it is part of, as W3C Trace Context has it; what is none is left out.
+        tracestate: What belongs to it there.
         TYPE: The event type.
     """
 
@@ -61,6 +63,8 @@ class ProductEvent(ABC):
     source: str | None = None
     subject: str | None = None
     partition_key: str | None = None
+    traceparent: str | None = None
+    tracestate: str | None = None
 
     @abstractmethod
     def event(self) -> Event:
@@ -79,6 +83,8 @@ class ProductEvent(ABC):
             # A key that is no text is a field that is none; of the data the publisher can say where it is.
             partition_key=self.partition_key or (key if isinstance(key, str) else None) or None,
             schema_version=version,
+            traceparent=self.traceparent,
+            tracestate=self.tracestate,
         )
 
 

@@ -2,36 +2,39 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self, cast
+from typing import Any, Final, cast
 
 import faust
 from faust.types import TP, EventT
 from typing_extensions import override
 
-from eventstreams.control.feed import ControlFeed
-from eventstreams.kafka.admin import KafkaAdmin
+from eventstreams.kafka.members import holder_of, name_in, name_taken
 from eventstreams.settings import Settings
 from eventstreams.telemetry.metrics import Metrics
 from eventstreams.topics import Topics
-from router.lane import Lane, Run, Settled
+from router.asking import Routes
+from router.credentials import credentials
+from router.lane import Lane, Settled
+from router.membership import Name
+from router.plan import Run
 from router.transport import RunConsumer, RunSchema, RunTransport
-from router.unreadable import read_over
+from router.window import Window
 
-_WINDOW: Final = 16  # runs handed to the lane and not acknowledged; bounds memory and what a crash repeats
-_MAX_RUN: Final = 4000  # records a fetch may bring of one partition
+_MOST_BATCHES: Final = 4000  # of records, a fetch may bring; of one partition it brings 1 MiB, Faust's own bound
 _BUFFERED_RUNS: Final = 8
+_GATHER_S: Final = 0.005  # runs of one fetch follow each other within a tenth of it
+_SESSION: Final = timedelta(seconds=8)  # a killed router is missed then: its share is to go on within ten seconds
 
 
 class RouterApp(faust.App):
     """A Faust app that tells its process when it crashes, and writes nothing to disk."""
 
     on_router_crash: Callable[[BaseException], None]
-    read_over: Callable[[Mapping[TP, int]], Awaitable[Mapping[TP, list[Any]]]]
 
     @override
     def _crash(self, reason: BaseException) -> None:
@@ -43,29 +46,44 @@ class RouterApp(faust.App):
         """No tables, hence no folders: the file system may be read-only."""
 
 
-def make_app(settings: Settings, admin: KafkaAdmin, *, on_crash: Callable[[BaseException], None]) -> RouterApp:
-    """A Faust app for the group of routers, without agents yet."""
-    group = Topics(settings).group("router")
+def make_app(settings: Settings, *, on_crash: Callable[[BaseException], None], routes: Routes) -> RouterApp:
+    """A Faust app for the group of routers, without agents yet.
+
+    Args:
+        settings: Which Kafka.
+        on_crash: Called when the app cannot go on.
+        routes: Brought up to date once for each fetch, before its runs are handed over.
+    """
+    topics = Topics(settings)
+    group = topics.group("router")
+    name = name_in(group, settings)
     app = RouterApp(
         group,
         broker=[f"kafka://{server.strip()}" for server in settings.kafka.split(",")],
+        broker_credentials=credentials(settings),
         store="memory://",
         datadir=Path(tempfile.gettempdir()) / "eventstreams-router",
         web_enabled=False,  # every role serves health and metrics the same way
         topic_disable_leader=True,
         topic_allow_declare=False,
         consumer_auto_offset_reset="earliest",
-        consumer_group_instance_id=f"{group}-{settings.instance}" if settings.instance else None,
+        consumer_group_instance_id=name,
         broker_commit_interval=0.25,
-        broker_max_poll_records=_MAX_RUN,
-        broker_session_timeout=8,  # a killed router is missed after so long: its share is to go on within ten seconds
+        broker_max_poll_records=_MOST_BATCHES,
+        broker_session_timeout=(settings.session_timeout or _SESSION).total_seconds(),
         broker_heartbeat_interval=1,
         stream_buffer_maxsize=_BUFFERED_RUNS,
         stream_wait_empty=False,  # RunConsumer settles what is in flight
     )
     app.on_router_crash = on_crash
-    app.read_over = partial(read_over, settings, admin, most=_MAX_RUN)
-    app.transport = RunTransport(app.conf.broker_consumer, app)
+    app.transport = transport = RunTransport(app.conf.broker_consumer, app)
+    transport.control, transport.routes = TP(topics.control, 0), routes
+    if name is not None:
+        loop = asyncio.get_running_loop()
+        transport.name = Name(
+            holder=partial(holder_of, name, group, settings),
+            taken=partial(loop.call_soon_threadsafe, on_crash, name_taken(group, settings)),
+        )
     return app
 
 
@@ -79,70 +97,65 @@ def add_agent(app: RouterApp, topic: str, pump: "RunPump") -> None:
 
 
 class RunPump:
-    """Takes runs in read order, brings the routes up to date, has the copies made, acknowledges. ``async with``.
+    """Takes runs in read order, has their copies made, those of one fetch together, and acknowledges.
 
     Acks may come in any order; the consumer commits the finished prefix.
     """
 
-    def __init__(
-        self, *, lane: Lane, feed: ControlFeed, metrics: Metrics, on_crash: Callable[[BaseException], None]
-    ) -> None:
+    def __init__(self, *, lane: Lane, metrics: Metrics, on_crash: Callable[[BaseException], None]) -> None:
         self._lane = lane
-        self._feed = feed
         self._metrics = metrics
+        for outcome in ("matched", "unmatched", "dead"):
+            metrics.matched.labels(outcome)  # 0 is told as well
         self._on_crash = on_crash
-        self._window = asyncio.Semaphore(_WINDOW)
-        self._waiting: asyncio.Queue[EventT[Any]] = asyncio.Queue()  # bounded by the window
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._window = Window()
+        self._room = asyncio.Event()
+        self._gathered: list[EventT[Any]] = []  # bounded by the window
+        self._gathering: asyncio.TimerHandle | None = None
         self.settled = 0
         """Runs whose copies the brokers have."""
 
-    async def __aenter__(self) -> Self:
-        self._start(self._pump())
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
     async def put(self, event: EventT[Any]) -> None:
-        """Take one run; waits while ``_WINDOW`` runs are under way."""
-        await self._window.acquire()
-        self._waiting.put_nowait(event)
+        """Take one run; waits while the window is full."""
+        while self._is_full():
+            self._room.clear()
+            await self._room.wait()
+        run = cast(Run, event.value)
+        self._window.take(len(run))
+        self._gathered.append(event)
+        if run.is_last or self._is_full():
+            self._hand_over()
+        elif self._gathering is None:  # the last one never comes where a rebalance came between
+            self._gathering = asyncio.get_running_loop().call_later(_GATHER_S, self._hand_over)
 
-    async def _pump(self) -> None:
-        while True:
-            events = [await self._waiting.get()]
-            while not self._waiting.empty():
-                events.append(self._waiting.get_nowait())
-            # Whoever was told that a subscription exists gets every event accepted from then on: the routes must
-            # be at least as new as the events. One question to the broker serves all runs that wait.
-            await self._feed.catch_up()
-            for event in events:
-                self._start(self._finish(event, self._lane.deliver(cast(Run, event.value))))
+    def _is_full(self) -> bool:
+        return self._window.is_full(topics=self._lane.topics, rate=self._lane.rate)
 
-    async def _finish(self, event: EventT[Any], answer: "asyncio.Future[Settled]") -> None:
-        settled = await answer
-        event.ack()  # only now may its offset be committed
+    def _hand_over(self) -> None:
+        if self._gathering is not None:
+            self._gathering.cancel()
+            self._gathering = None
+        events, self._gathered = self._gathered, []
+        answers = self._lane.deliver([cast(Run, event.value) for event in events])
+        for event, answer in zip(events, answers, strict=True):
+            answer.add_done_callback(partial(self._finish, event))
+
+    def _finish(self, event: EventT[Any], answer: "asyncio.Future[Settled]") -> None:
+        if answer.cancelled():
+            return
+        try:
+            settled = answer.result()
+            event.ack()  # only now may its offset be committed
+        except Exception as error:  # noqa: BLE001 - a callback's end must not pass unseen
+            self._on_crash(error)  # a restart reads the unfinished runs again
+            return
         self.settled += 1
-        self._window.release()
+        self._window.give_back(len(cast(Run, event.value)))
+        self._room.set()
         self._metrics.routed.inc(settled.copies)
         self._metrics.matched.labels("matched").inc(settled.matched)
         self._metrics.matched.labels("unmatched").inc(settled.unmatched)
         self._metrics.matched.labels("dead").inc(settled.dead)
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: "asyncio.Task[None]") -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()):
-            self._on_crash(error)  # a restart reads the unfinished runs again
 
 
 @asynccontextmanager

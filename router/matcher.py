@@ -58,6 +58,8 @@ class Matcher:
         self._routes: _Index = {}
         self._family: _Index = {}  # of subscriptions that are for subaccounts too, by their own account
         self._owners: dict[bytes, bytes] = {}  # of subaccounts
+        self.version = 0
+        """Another one after each change: what was found before may be old then."""
 
     def load(self, snapshot: Snapshot) -> None:
         """Take in every account and subscription of ``snapshot``."""
@@ -71,11 +73,13 @@ class Matcher:
         match change.after or change.before:
             case Account(sid=sid):
                 self._own(sid.encode(), change.after)
+                self.version += 1
             case Subscription(sid=sid):
                 before, after = self._by_key(change.before), self._by_key(change.after)
                 for key in before.keys() | after.keys():
                     _put(self._routes, key, sid, after.get(key))
                     _put(self._family, key, sid, _for_family(after.get(key)))
+                self.version += 1
             case _:
                 return
 
@@ -90,6 +94,10 @@ class Matcher:
         """A route that leads to ``topic`` now. Looks through all; for the rare case of a topic that is missing."""
         found = (route for routes in self._routes.copy().values() for route in routes if route.topic == topic)
         return next(found, None)
+
+    def topics(self) -> set[str]:
+        """Those that any route leads to now. Looks through all."""
+        return {route.topic for routes in self._routes.copy().values() for route in routes}
 
     def _own(self, sid: bytes, account: Resource | None) -> None:
         owner = account.owner_account_sid if isinstance(account, Account) else None

@@ -4,10 +4,15 @@ import asyncio
 import ctypes
 import gc
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
-_COLLECT_S: Final = 10.0
-_M_ARENA_MAX: Final = -8  # glibc's number for mallopt()
+_COLLECT_S: Final = 60.0
+_M_ARENA_MAX: Final = -8  # glibc's numbers for mallopt()
+_M_MMAP_THRESHOLD: Final = -3
+_M_TRIM_THRESHOLD: Final = -1
+_KEPT_BYTES: Final = 32 << 20  # what a fetch brings at once comes and goes: it is kept, not asked for again each time
 
 
 def allocate_in_one_arena() -> None:
@@ -20,6 +25,22 @@ def allocate_in_one_arena() -> None:
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
         if mallopt is not None:
             mallopt(_M_ARENA_MAX, 1)
+            mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES)
+            mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
+
+
+@contextmanager
+def collecting_nothing() -> Iterator[None]:
+    """Look for no cyclic garbage meanwhile.
+
+    A hundred thousand subscriptions that are loaded at the start are none, and Python would look through them again
+    and again as they become more.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 async def collect_by_the_clock() -> None:

@@ -1,49 +1,77 @@
 """What becomes of one event: its copies, or a dead letter. Pure."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from operator import itemgetter
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from eventstreams import headers as names
 from eventstreams.headers import Envelope, HeaderProblem, Headers, dead_headers, routed_headers
 from eventstreams.reasons import DeadReason
+from router.batches import Batch, SourceRecord
 from router.filtering import Filtering
 from router.matcher import Matcher, Route
 
 
-class SourceRecord(Protocol):
-    """What the plan needs of a fetched record (aiokafka's ``ConsumerRecord``)."""
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one fetch brought of a partition: batches of records, in order.
 
-    @property
-    def topic(self) -> str: ...
-    @property
-    def partition(self) -> int: ...
-    @property
-    def offset(self) -> int: ...
-    @property
-    def timestamp(self) -> int:
-        """The broker's, in ms: the moment of acceptance."""
+    Attributes:
+        is_last: Whether no other run of the same fetch comes after it. (Others of it may have been dropped.)
+    """
 
-    @property
-    def key(self) -> bytes | None: ...
-    @property
-    def value(self) -> bytes | None: ...
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes]]: ...
+    topic: str
+    partition: int
+    batches: Sequence[Batch]
+    is_last: bool
+
+    def __len__(self) -> int:
+        """How many records, or offsets that were."""
+        return sum(map(len, self.batches))
 
 
 class Copy(NamedTuple):
-    """A record to produce: key and value are the event's own."""
+    """A record to produce: key and value are the event's own.
+
+    Attributes:
+        partition: Which; -1: the key's.
+        home: On its way around its own topic, that topic; see ``router.detours``.
+    """
 
     topic: str
-    headers: Headers
+    headers: list[tuple[str, bytes]]
+    partition: int = -1
+    home: str | None = None
 
 
-_required: Final = itemgetter(
-    names.ID, names.TYPE, names.SOURCE, names.TIME, names.DATASCHEMA, names.ACCOUNT
-)  # what ``missing`` looks at, in one step
+_copy: Final = partial(tuple.__new__, Copy)  # from all its fields, in half of the time
+_name_of: Final = itemgetter(0)
+_REQUIRED: Final = (names.ACCOUNT, names.TYPE, names.ID, names.SOURCE, names.TIME, names.DATASCHEMA)
 _ORDINARY: Final = frozenset(name for name in names.KNOWN if not name.startswith("es_"))
 """An event with these headers alone, all that are required among them, is copied with all that it has."""
+_LAYOUTS: Final = 16  # that are known: producers have a few, with a subject and without
+
+
+@lru_cache(_LAYOUTS)
+def _required_in(layout: tuple[str, ...]) -> Callable[[Headers], tuple[tuple[str, bytes], ...]] | None:
+    """Takes ``_REQUIRED`` by their places from headers that have the names ``layout``; None: not ordinary."""
+    if not _ORDINARY.issuperset(layout) or not set(_REQUIRED).issubset(layout):
+        return None
+    places = {name: place for place, name in enumerate(layout)}  # of a name that is there twice, the last counts
+    return itemgetter(*(places[name] for name in _REQUIRED))
+
+
+_Way = tuple[str, int, Headers]
+"""Topic, partition and further headers of a copy."""
+
+
+class _Interest(NamedTuple):
+    """Who wants events of one account and type; ``filtered``: all of them, where any has a filter to be asked."""
+
+    ways: Sequence[_Way]
+    filtered: Sequence[Route]
 
 
 class Planner:
@@ -54,53 +82,71 @@ class Planner:
         self._filtering = filtering
         self._event_types = event_types
         self._dead_topic = dead_topic
-        self._marks: dict[
-            tuple[str, int, str | None], Headers
-        ] = {}  # of the copies of events that were accepted at that time
-        self._marks_at = -1
+        self._known: dict[tuple[bytes, bytes], _Interest] = {}
+        """By account and type, of events that were accepted at ``_known_at``: the broker stamps whole batches."""
+        self._known_at = -1
+        self._known_version = -1
+        self._layout: tuple[str, ...] | None = None
+        """The names of the last event's headers: producers send the same ones in the same order."""
+        self._required: Callable[[Headers], tuple[tuple[str, bytes], ...]] | None = None
 
-    def plan(self, record: SourceRecord) -> list[Copy]:
+    def plan(self, run: Run, record: SourceRecord) -> list[Copy]:
         """The copies to make, one for each matching subscription whose filter takes it; empty where nobody wants it.
 
         An event that is malformed or of no known type is one copy, for the router's dead-letter topic.
         """
+        if record.timestamp != self._known_at or self._matcher.version != self._known_version:
+            # In this order: a change that comes between the two is seen by the next look at the version.
+            self._known_version, self._known_at = self._matcher.version, record.timestamp
+            self._known.clear()
         found = record.headers
-        headers = dict(found)
-        account = headers.get(names.ACCOUNT, b"")
-        routes = self._matcher.match(account, headers.get(names.TYPE, b""), record.timestamp)
-        if not routes or not _is_ordinary(headers):
-            problem = self._problem(headers, matched=bool(routes))
-            if problem is not None:
-                return [self._dead(record, problem)]
-            found = [header for header in found if not header[0].startswith("es_")]
-        for route in routes:
-            if route.filter is not None:
-                routes = self._filtering.passing(routes, headers, record.value)
-                break
-        if record.timestamp != self._marks_at:
-            self._marks_at = record.timestamp
-            self._marks.clear()
-        return [Copy(route.topic, [*found, *self._marks_of(route, account)]) for route in routes]
+        layout = tuple(map(_name_of, found))
+        if layout != self._layout:
+            self._layout, self._required = layout, _required_in(layout)
+        if self._required is not None:
+            (_, account), (_, event_type), (_, event_id), (_, source), (_, time), (_, schema) = self._required(found)
+            if event_id and source and time and schema:
+                ways, filtered = self._known.get((account, event_type)) or self._look_up(account, event_type)
+                if ways and not filtered:
+                    return [_copy((topic, [*found, *marks], partition, None)) for topic, partition, marks in ways]
+        return self._plan_by_name(run, record)
 
-    def _marks_of(self, route: Route, account: bytes) -> Headers:
-        """What a copy has beside the event's own headers. Most are known: the broker stamps whole batches."""
+    def topics(self) -> set[str]:
+        """Those that events may be for now."""
+        return self._matcher.topics()
+
+    def _plan_by_name(self, run: Run, record: SourceRecord) -> list[Copy]:
+        """As ``plan``, whatever the headers are, and whether or not there are filters to be asked."""
+        headers = dict(record.headers)
+        key = headers.get(names.ACCOUNT, b""), headers.get(names.TYPE, b"")
+        interest = self._known.get(key) or self._look_up(*key)
+        problem = self._problem(headers, matched=bool(interest.ways))
+        if problem is not None:
+            return [self._dead(run, record, problem)]
+        ways = interest.ways
+        if interest.filtered:
+            passing = self._filtering.passing(interest.filtered, headers, record.value)
+            ways = [self._way(route, key[0]) for route in passing]
+        found = [header for header in record.headers if not header[0].startswith("es_")]
+        return [_copy((topic, [*found, *marks], partition, None)) for topic, partition, marks in ways]
+
+    def _look_up(self, account: bytes, event_type: bytes) -> "_Interest":
+        routes = self._matcher.match(account, event_type, self._known_at)
+        filtered = routes if any(route.filter is not None for route in routes) else ()
+        found = self._known[account, event_type] = _Interest([self._way(route, account) for route in routes], filtered)
+        return found
+
+    def _way(self, route: Route, account: bytes) -> "_Way":
+        """Where a copy for ``route`` goes, and what it has beside the event's own headers."""
         family_of = route.family_of
-        subscriber_sid = family_of if family_of is not None and family_of.encode() != account else None
-        key = (route.topic, route.ttl_ms, subscriber_sid)
-        marks = self._marks.get(key)
-        if marks is None:
-            marks = self._marks[key] = routed_headers(
-                (),
-                accepted_at_ms=self._marks_at,
-                deadline_ms=self._marks_at + route.ttl_ms,
-                subscription_sid=route.subscription_sid,
-                subscriber_sid=subscriber_sid,
-            )
-        return marks
-
-    def dead_letter(self, record: SourceRecord, reason: DeadReason, detail: str) -> Copy:
-        """A copy of ``record`` for the router's dead-letter topic."""
-        return self._dead(record, HeaderProblem(reason, detail))
+        marks = routed_headers(
+            (),
+            accepted_at_ms=self._known_at,
+            deadline_ms=self._known_at + route.ttl_ms,
+            subscription_sid=route.subscription_sid,
+            subscriber_sid=family_of if family_of is not None and family_of.encode() != account else None,
+        )
+        return route.topic, 0 if route.partitions == 1 else -1, marks
 
     def _problem(self, headers: Mapping[str, bytes], *, matched: bool) -> HeaderProblem | None:
         if matched:  # then account and type are good, and only the others can be missing
@@ -114,8 +160,8 @@ class Planner:
             )
         return None
 
-    def _dead(self, record: SourceRecord, problem: HeaderProblem) -> Copy:
-        origin = f"{record.topic}/{record.partition}/{record.offset}"
+    def _dead(self, run: Run, record: SourceRecord, problem: HeaderProblem) -> Copy:
+        origin = f"{run.topic}/{run.partition}/{record.offset}"
         return Copy(
             self._dead_topic,
             dead_headers(
@@ -127,10 +173,3 @@ class Planner:
                 detail=problem.detail,
             ),
         )
-
-
-def _is_ordinary(headers: Mapping[str, bytes]) -> bool:
-    try:
-        return all(_required(headers)) and _ORDINARY.issuperset(headers)
-    except KeyError:
-        return False

@@ -10,9 +10,11 @@ import asyncio
 import time
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, Protocol, cast
+from dataclasses import dataclass
+from typing import Any, Final, cast
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka.consumer import fetcher
 from aiokafka.errors import KafkaError
 from faust import Schema
 from faust.transport.conductor import Conductor
@@ -20,19 +22,22 @@ from faust.transport.drivers import aiokafka
 from faust.types import TP, AppT, ConsumerMessage, Message
 from typing_extensions import override
 
+from router.asking import Routes, catch_up, end_of
+from router.batches import Batch, Batches
+from router.membership import Name, watch_names
+from router.pace import pace_fetches
+from router.plan import Run
+
+watch_names()
+pace_fetches()
+fetcher.MemoryRecords = Batches  # there is no other way in: all that this process fetches with aiokafka is batches
 _TURN_S: Final = 0.01
 _POSITION_S: Final = 2.0
-
-
-class SupportsReadingOver(Protocol):
-    """What the app of a ``RunConsumer`` offers beyond Faust's."""
-
-    async def read_over(self, positions: Mapping[TP, int]) -> Mapping[TP, list[Any]]:
-        """See ``router.unreadable.read_over``."""
+_NO_GENERATION: Final = -1  # of the group: Faust's streams pass such messages over
 
 
 class RunSchema(Schema[Any, Any]):
-    """Marks a topic as one that is handed over in runs: the value of its events is a list of Kafka records."""
+    """Marks a topic as one that is handed over in runs: the value of its events is a ``Run``."""
 
     @override
     def compile(self, app: AppT, **_: Any) -> Any:
@@ -45,13 +50,45 @@ class RunSchema(Schema[Any, Any]):
 
 
 class CommittedThread(aiokafka.AIOKafkaConsumerThread):
-    """Reads no more of a producer's transaction than what was committed; stock Faust does so only in transactions."""
+    """Reads what was committed: of a producer's transaction no more, and of a partition no less.
+
+    Stock Faust looks at the former only in transactions. As for the latter, the client leaves a partition where it is
+    if nothing was ever committed of it: what was read and not finished would be passed over for good.
+    """
 
     @override
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
         consumer._isolation_level = "read_committed"  # noqa: SLF001 - handed on when it starts
         return consumer
+
+    async def fetch(self, partitions: set[TP], wait_s: float) -> tuple[Mapping[TP, list[Any]], int | None]:
+        """What came within ``wait_s`` seconds, and where the control topic ended after that; None: not known."""
+        # Past Faust's queue of methods, which takes longer than a fetch does.
+        fetching = asyncio.run_coroutine_threadsafe(self._fetch(partitions, wait_s), self.thread_loop)
+        return await asyncio.wrap_future(fetching)
+
+    async def _fetch(self, partitions: set[TP], wait_s: float) -> tuple[Mapping[TP, list[Any]], int | None]:
+        consumer, control = self._ensure_consumer(), cast(RunTransport, self.transport).control
+        found = await self._fetch_records(consumer, partitions, wait_s, consumer._max_poll_records)  # noqa: SLF001 - as its caller in Faust
+        return found, await end_of(consumer._client, control) if found else None  # noqa: SLF001 - no public way
+
+    @override
+    async def on_start(self) -> None:
+        await super().on_start()
+        self._ensure_consumer()._coordinator.name = cast(RunTransport, self.transport).name  # noqa: SLF001 - a Member
+
+    @override
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        return cast(Mapping[TP, int], await self.call_thread(self._go_back))
+
+    async def _go_back(self) -> Mapping[TP, int | None]:
+        consumer = self._ensure_consumer()
+        committed: Mapping[TP, int | None] = await consumer.seek_to_committed()
+        for tp, offset in committed.items():
+            if not offset:
+                consumer.seek(tp, 0)  # the first there is, where 0 has expired: that is what a reset gives
+        return committed
 
 
 class RunConsumer(aiokafka.Consumer):
@@ -60,11 +97,16 @@ class RunConsumer(aiokafka.Consumer):
     A message carries its **last** offset. Unfinished runs wait in read order in ``_pending``; what may be committed
     is the end of the finished prefix, so acks may arrive in any order and nothing unfinished is ever passed.
     (Stock Faust can commit over a single unfinished message at the head: faust#606.)
+
+    Where the flow is stopped, Faust drops what was fetched and not handed over, and relies on a seek before the flow
+    goes on; but it goes on as well after a seek that failed or took too long. Here nothing is fetched before it
+    has succeeded, and nothing is handed over that was fetched before it.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._pending: defaultdict[TP, deque[Message]] = defaultdict(deque)
-        self._following: dict[TP, int] = {}  # of what was handed out since the last seek: the next offset
+        self._seeks_due = 0
+        self._seeks_done = 0  # the number of the last that was due and succeeded
         super().__init__(*args, **kwargs)
 
     def in_flight(self) -> int:
@@ -94,46 +136,40 @@ class RunConsumer(aiokafka.Consumer):
 
     @override
     async def _getmany(self, active_partitions: Any, timeout: float) -> Mapping[TP, list[Any]]:
+        if self._seeks_done != self._seeks_due:
+            try:
+                await self.perform_seek()
+            except (KafkaError, AssertionError) as error:  # the latter: nothing is assigned at this moment
+                self.log.warning("cannot go back to the committed offsets, tries again: %r", error)
+                await self.sleep(timeout)
+                return {}
+        seek = self._seeks_due
         try:
-            fetched = await super()._getmany(active_partitions, timeout)
-        except UnicodeDecodeError:  # aiokafka's way to say that a header's name is not UTF-8
-            fetched = await self._read_over(list(active_partitions or self.assignment()))
+            fetched, end = await cast(CommittedThread, self._thread).fetch(active_partitions, timeout)
+            if fetched:
+                await catch_up(cast(RunTransport, self.transport).routes, end)
+        except asyncio.CancelledError:
+            self._seeks_due += 1  # what it may have brought is dropped with it
+            raise
+        if self._seeks_due != seek:  # nobody knows whether this was fetched before or after
+            self._seeks_due += 1
+            return {}
+        runs = [tp for tp, batches in fetched.items() if batches and self._is_run_topic(tp.topic)]
         return {
-            tp: [records] if records and self._is_run_topic(tp.topic) else records for tp, records in fetched.items()
+            tp: [_run(tp, batches, seek, is_last=tp == runs[-1])] if tp in runs else [*_one_by_one(tp, batches)]
+            for tp, batches in fetched.items()
+            if batches
         }
-
-    async def _read_over(self, partitions: Sequence[TP]) -> Mapping[TP, list[Any]]:
-        """The records up to, and with, the first that aiokafka cannot read, of each partition that has one.
-
-        The client has lost what it had at hand when it met that record, of the other partitions too, and its positions
-        are behind that already. So all are read again from what was handed out last.
-        """
-        following = {tp: await self._following_of(TP(*tp)) for tp in partitions}
-        found = await cast(SupportsReadingOver, self.app).read_over(following)
-        following |= {tp: records[-1].offset + 1 for tp, records in found.items()}
-        thread = self._thread
-
-        async def seek() -> None:
-            # Not the thread's own seek_wait, which also calls what lies before the offset read.
-            for tp in thread.assignment() & following.keys():
-                thread.seek(tp, following[tp])
-
-        await thread.call_thread(seek)
-        return found
-
-    async def _following_of(self, tp: TP) -> int:
-        """The next offset of ``tp`` to be handed out: after a seek it is the committed one, if there is one."""
-        known = self._following.get(tp) or self._committed_offset[tp]
-        return known if known is not None else (await self._thread.earliest_offsets(tp))[tp]
 
     @override
     def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
-        if not isinstance(record, list):
+        if not isinstance(record, _FetchedRun):
             return super()._to_message(tp, record)
-        last = record[-1]
+        last = record.batches[-1]
+        stale = record.seek != self._seeks_due  # is read again
         message = ConsumerMessage(
-            last.topic,
-            last.partition,
+            tp.topic,
+            tp.partition,
             last.offset,
             last.timestamp / 1000.0,
             last.timestamp_type,
@@ -144,10 +180,10 @@ class RunConsumer(aiokafka.Consumer):
             0,
             len(record),
             TP(*tp),
-            generation_id=self.app.consumer_generation_id,
+            generation_id=_NO_GENERATION if stale else self.app.consumer_generation_id,
         )
-        self._pending[message.tp].append(message)
-        self._following[message.tp] = last.offset + 1
+        if not stale:
+            self._pending[message.tp].append(message)
         return message
 
     @override
@@ -174,12 +210,19 @@ class RunConsumer(aiokafka.Consumer):
     def _forget(self, partitions: Iterable[TP]) -> None:
         for tp in partitions:
             self._pending.pop(TP(*tp), None)
-            self._following.pop(TP(*tp), None)
+
+    @override
+    def stop_flow(self) -> None:
+        self._seeks_due += 1
+        super().stop_flow()
 
     @override
     async def perform_seek(self) -> None:
-        self._forget([*self._pending, *self._following])  # reading starts again at the committed offsets
+        self._seeks_due += 1
+        seek = self._seeks_due
+        self._forget(list(self._pending))  # reading starts again at the committed offsets
         await super().perform_seek()
+        self._seeks_done = seek
 
     @override
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
@@ -194,10 +237,57 @@ class RunConsumer(aiokafka.Consumer):
         deadline = time.monotonic() + self.app.conf.broker_session_timeout / 2
         while self.in_flight() and time.monotonic() < deadline:
             await self.sleep(_TURN_S)
+        while await self.maybe_wait_for_commit_to_finish():
+            pass  # what is under way does not hold the last runs, and as long as it is Faust begins no other
         await self.commit()
 
 
+@dataclass(frozen=True, slots=True)
+class _FetchedRun(Run):
+    """A run, and the number of the seek after which it was fetched."""
+
+    seek: int
+
+
+def _run(tp: TP, fetched: Sequence[ConsumerRecord[None, Batch]], seek: int, *, is_last: bool) -> _FetchedRun:
+    return _FetchedRun(tp.topic, tp.partition, _batches(fetched), is_last, seek)
+
+
+def _batches(fetched: Sequence[ConsumerRecord[None, Batch]]) -> Sequence[Batch]:
+    return [each.value for each in fetched if each.value is not None]
+
+
+def _one_by_one(tp: TP, fetched: Sequence[ConsumerRecord[None, Batch]]) -> Iterator[ConsumerRecord[bytes, bytes]]:
+    """The records of a topic that is not handed over in runs, as stock aiokafka gives them."""
+    for batch in _batches(fetched):
+        for record in batch.records():
+            key, value = record.key, record.value
+            yield ConsumerRecord(
+                tp.topic,
+                tp.partition,
+                record.offset,
+                record.timestamp,
+                batch.timestamp_type,
+                key,
+                value,
+                None,
+                -1 if key is None else len(key),
+                -1 if value is None else len(value),
+                tuple(record.headers),
+            )
+
+
 class RunTransport(aiokafka.Transport):
-    """Stock Faust's transport with ``RunConsumer``."""
+    """Stock Faust's transport with ``RunConsumer``.
+
+    Attributes:
+        control: The control topic's partition.
+        name: This router's in its group; None: it has none.
+        routes: At least as new as a fetch when what it brought is handed over: whoever was told that a subscription
+            exists gets every event accepted from then on.
+    """
 
     Consumer = RunConsumer
+    control: TP
+    name: Name | None = None
+    routes: Routes

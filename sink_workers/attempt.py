@@ -6,8 +6,11 @@ from datetime import datetime
 from types import UnionType
 from typing import Final, assert_never
 
+from eventstreams.foreign import GRACE_S, OverdueError, Watch, is_cancelled, within
 from eventstreams.reasons import DeadReason, RetryReason
+from eventstreams.sink_secrets import Secrets, no_secrets
 from eventstreams.sinks import Delivered, DeliveryOutcome, OutboundEvent, Rejected, RetryLater, Sink
+from eventstreams.telemetry.concealing import concealing
 from eventstreams.telemetry.logging import get_logger
 
 _COMMON: Final[dict[str, type | UnionType]] = {"detail": str, "status": int | None, "answer": str}
@@ -15,25 +18,33 @@ _COMMON: Final[dict[str, type | UnionType]] = {"detail": str, "status": int | No
 _log = get_logger(__name__)
 
 
-async def attempt(sink: Sink, batch: Sequence[OutboundEvent], *, timeout_s: float) -> Sequence[DeliveryOutcome]:
+async def attempt(
+    sink: Sink,
+    batch: Sequence[OutboundEvent],
+    *,
+    timeout_s: float,
+    watch: Watch,
+    grace_s: float = GRACE_S,
+    secrets: Secrets = no_secrets,
+) -> Sequence[DeliveryOutcome]:
     """Deliver ``batch`` once and return exactly one outcome per event, in order.
 
     Never raises but for cancellation, which must reach the worker so that nothing of this batch is settled.
-    A plugin that raises (also a cancellation that is not ours), hangs past ``timeout_s`` seconds or miscounts says
-    nothing about the events, so all of them are retried.
+    A plugin that raises (also a cancellation that is not ours), hangs past ``timeout_s`` seconds, which ``watch`` sees,
+    or miscounts says nothing about the events, so all of them are retried. One that does not end when it is told to is
+    let go of ``grace_s`` seconds later. What is logged of its errors is without ``secrets``.
     """
     try:
-        async with asyncio.timeout(timeout_s):
-            outcomes = await sink.deliver(batch)
-    except TimeoutError:
+        outcomes = await within(_delivered(sink, batch), timeout_s=timeout_s, grace_s=grace_s, watch=watch)
+    except OverdueError:
         return _all(batch, RetryReason.PLUGIN_HUNG, f"no outcome within {timeout_s:g} s")
-    except asyncio.CancelledError as error:
-        if is_cancelled():
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:  # the seam to foreign code: it is logged, and the events are kept
+        if isinstance(error, asyncio.CancelledError) and is_cancelled():
             raise
-        _log.exception("plugin.raised", follows="the events are tried again")
-        return _all(batch, RetryReason.PLUGIN_RAISED, type(error).__name__)
-    except Exception as error:  # noqa: BLE001 - the seam to foreign code: it is logged, and the events are kept
-        _log.exception("plugin.raised", follows="the events are tried again")
+        with concealing(secrets()):
+            _log.error("plugin.raised", exc_info=error, follows="the events are tried again")
         return _all(batch, RetryReason.PLUGIN_RAISED, type(error).__name__)
     if problem := _miscount(batch, outcomes):
         _log.error("plugin.miscounted", problem=problem, follows="the events are tried again")
@@ -41,14 +52,9 @@ async def attempt(sink: Sink, batch: Sequence[OutboundEvent], *, timeout_s: floa
     return outcomes
 
 
-def is_cancelled() -> bool:
-    """Whether somebody wants this task to end.
-
-    If not, a ``CancelledError`` is the plugin's own: it waited for a task or future of its own that was cancelled.
-    To let that pass would end the slot of a lane and leave its batch to nobody.
-    """
-    task = asyncio.current_task()
-    return task is None or task.cancelling() > 0
+async def _delivered(sink: Sink, batch: Sequence[OutboundEvent]) -> Sequence[DeliveryOutcome]:
+    """As a coroutine, whatever the plugin's ``deliver`` is."""
+    return await sink.deliver(batch)
 
 
 def outcome_label(outcome: DeliveryOutcome) -> tuple[str, str]:
@@ -65,7 +71,7 @@ def outcome_label(outcome: DeliveryOutcome) -> tuple[str, str]:
 
 
 def _miscount(batch: Sequence[OutboundEvent], outcomes: object) -> str | None:
-    if not isinstance(outcomes, Sequence):
+    if not isinstance(outcomes, (list, Sequence)):  # mostly it is a list, which is seen sooner
         return f"{type(outcomes).__name__} instead of a sequence of outcomes"
     if len(outcomes) != len(batch):
         return f"{len(outcomes)} outcomes for {len(batch)} events"

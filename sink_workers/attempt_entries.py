@@ -1,7 +1,7 @@
 """What happened to an event, as an entry of the attempts topic. Pure."""
 
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Final, assert_never
 
 from eventstreams.attempts import Entry, EntryKind
 from eventstreams.headers import ID, TYPE, Waybill, clip, subscriber_of
@@ -10,6 +10,10 @@ from eventstreams.reasons import DeadReason
 from eventstreams.sids import SidKind, is_sid
 from eventstreams.sinks import Delivered, DeliveryOutcome, OutboundEvent, Rejected, RetryLater
 from eventstreams.topics import Topics
+
+_DELIVERED: Final = EntryKind.DELIVERED.value  # looked up once: an enumeration's member takes its time to tell it
+_RETRY_LATER: Final = EntryKind.RETRY_LATER.value
+_REJECTED: Final = EntryKind.REJECTED.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +126,11 @@ def subscription_of(record: Record, waybill: Waybill | None) -> str:
 def _kind(outcome: DeliveryOutcome) -> str:
     match outcome:
         case Delivered():
-            return EntryKind.DELIVERED.value
+            return _DELIVERED
         case RetryLater():
-            return EntryKind.RETRY_LATER.value
+            return _RETRY_LATER
         case Rejected():
-            return EntryKind.REJECTED.value
+            return _REJECTED
         case _:
             assert_never(outcome)
 

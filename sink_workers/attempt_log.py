@@ -70,6 +70,7 @@ class AttemptLog:
         self._sink_type = sink_type
         self._snapshot = snapshot
         self._dropped = metrics.attempt_log_dropped
+        self._dropped.labels(sink_type)  # 0 is told as well
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._producer = producer(self._drop) if producer else BestEffortProducer(settings, on_dropped=self._drop)

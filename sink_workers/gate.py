@@ -18,12 +18,13 @@ from eventstreams.control.records import SinkRecord, Throttle
 from eventstreams.sinks import DeliveryOutcome
 from eventstreams.times import Clock
 from sink_workers.bucket import TokenBucket
-from sink_workers.pace import AdaptivePace, Pace, ReferencePace, signal_of
+from sink_workers.gradient import USUAL
+from sink_workers.pace import AdaptivePace, Pace, ReferencePace, Signal, signal_of
 
 Wake = Callable[[], None]
 
-_UNKNOWN_CEILING: Final = 64
 _RETRY_SHARE: Final = 4  # retries may be under way beside the limit, a quarter of it: new events cannot starve them
+_TROUBLE_MS: Final = 5 * 60_000  # what has piled up behind a sink's trouble is delivered by then, or is trouble itself
 _LOOK_AGAIN_MS: Final = 1_000  # when a retry that found the gate full is looked at again
 _LOOK_AGAIN_PAUSED_MS: Final = 10_000  # the same, while the sink is paused: how late it may learn that it is not
 
@@ -37,14 +38,30 @@ class GateState(StrEnum):
     BROKEN = "broken"
 
 
+class Spare:
+    """Attempts beyond ``USUAL`` that all gates together may still let pass: each takes a connection and memory."""
+
+    def __init__(self, most: int) -> None:
+        self.left = most
+
+
 class Gate:
     """One sink's. Everything happens on one event loop."""
 
-    def __init__(self, clock: Clock, *, jitter: Callable[[], float] = random.random) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        most: int = USUAL,
+        spare: Spare | None = None,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
         """An open gate. Until the sink's ceiling is known, lanes send one attempt each, which opens the sink.
 
         Args:
             clock: Steady, in ms.
+            most: Attempts that may ever be under way, whatever the sink could take.
+            spare: What all gates together have beyond ``USUAL``; None: nothing.
             jitter: Evenly from [0, 1).
         """
         self._clock = clock
@@ -56,7 +73,10 @@ class Gate:
         self._rate_limit: float | None = None
         self._paused = False
         self._configuration: str | None = None
-        self._ceiling = _UNKNOWN_CEILING
+        self._most = most
+        self._spare = spare or Spare(0)
+        self._ceiling = min(USUAL, most)
+        self._trouble_ms: int | None = None
         self._in_flight = 0
         self._line: deque[tuple[asyncio.Future[bool], int]] = deque()
         self._watchers: set[asyncio.Future[None]] = set()
@@ -65,6 +85,8 @@ class Gate:
 
     def configure(self, record: SinkRecord) -> None:
         """Follow what the sink's owner has set."""
+        if self._paused or record.paused:
+            self.note_trouble()
         self._paused, self._rate_limit = record.paused, record.rate_limit
         elsewhere = self._configuration not in {None, record.configuration}
         self._configuration = record.configuration
@@ -76,6 +98,7 @@ class Gate:
 
     def set_ceiling(self, most: int) -> None:
         """The sink is open, and takes at most ``most`` attempts side by side."""
+        most = min(most, self._most)
         if most != self._ceiling:
             self._ceiling = most
             self._advance()
@@ -90,9 +113,11 @@ class Gate:
 
     def limit(self) -> int:
         """How many attempts may be under way now; 0 while it is closed, and then ``listen``ers are woken later."""
+        return self._limit_at(self._clock())
+
+    def _limit_at(self, now_ms: int) -> int:
         if self._paused:
             return 0
-        now_ms = self._clock()
         limit = self._pace.limit(now_ms, self._ceiling)
         if limit == 0:
             self._wake_at(self._pace.opens_ms() - now_ms)
@@ -102,6 +127,18 @@ class Gate:
         """Whether events should wait for the sink rather than go to a retry topic."""
         return self._paused or self._pace.is_broken() or self._clock() < self._pace.opens_ms()
 
+    def is_straight(self) -> bool:
+        """Whether nothing but us is in the way of its events, nor was it for five minutes.
+
+        In the way are failures, refusals to take more, waits that it asked for, pauses, its rate limit, and as many
+        attempts under way as it gets however long they take.
+        """
+        return self._trouble_ms is None or self._clock() - self._trouble_ms > _TROUBLE_MS
+
+    def note_trouble(self) -> None:
+        """Something else holds some of its events up, or did until now."""
+        self._trouble_ms = self._clock()
+
     def listen(self, wake: Wake) -> Wake:
         """Have ``wake`` called when the limit may have grown; returns what ends that."""
         self._lanes.add(wake)
@@ -109,12 +146,16 @@ class Gate:
 
     # -- passing ---------------------------------------------------------------------------------------------
 
+    def try_enter(self, events: int) -> bool:
+        """As ``enter``, without waiting: False where that would wait in line."""
+        return not self._line and self._try(events, beside=0, debt=0.0)
+
     async def enter(self, events: int, *, within_ms: int, stopped: "asyncio.Future[None]") -> bool:
         """Wait in line for an attempt with ``events``; whoever gets True must ``leave``.
 
         False means: look again. Something has changed, ``within_ms`` are over, or ``stopped`` is done.
         """
-        if not self._line and self._try(events, beside=0, debt=0.0):
+        if self.try_enter(events):
             return True
         turn: asyncio.Future[bool] = self._loop.create_future()
         self._line.append((turn, events))
@@ -158,16 +199,19 @@ class Gate:
         """The attempt that began at ``began_ms`` is over; ``wait_ms``: how long the sink asks to be left alone."""
         now_ms = self._clock()
         full = self._in_flight >= self._pace.limit(now_ms, self._ceiling)
-        self._in_flight -= 1
+        signal = signal_of(outcomes)
+        if signal is not Signal.TOOK or wait_ms > 0 or self._in_flight >= min(self._ceiling, USUAL) > 1:
+            self.note_trouble()
+        self._end()
         was_broken = self._pace.is_broken()
-        self._pace.report(signal_of(outcomes), began_ms=began_ms, now_ms=now_ms, wait_ms=wait_ms, full=full)
+        self._pace.report(signal, began_ms=began_ms, now_ms=now_ms, wait_ms=wait_ms, full=full)
         self._advance()
         if was_broken and not self._pace.is_broken():
             self._wake_lanes()
 
     def leave_untried(self) -> None:
         """There was no attempt after all; nothing was learnt."""
-        self._in_flight -= 1
+        self._end()
         self._advance()
         if self._pace.is_broken():
             self._wake_lanes()
@@ -184,13 +228,28 @@ class Gate:
         self._wake_lanes()
 
     def _try(self, events: int, *, beside: int, debt: float) -> bool:
-        limit = self.limit()
-        if limit == 0 or self._in_flight >= limit + beside:
+        now_ms = self._clock()
+        limit = self._limit_at(now_ms)
+        if limit == 0 or not self._has_room(limit, beside):
             return False
-        if not self._bucket.take(events, self._rate(), self._clock(), debt=debt):
+        if not self._bucket.take(events, self._rate(now_ms), now_ms, debt=debt):
+            self.note_trouble()
             return False
+        if self._in_flight >= USUAL:
+            self._spare.left -= 1
         self._in_flight += 1
         return True
+
+    def _has_room(self, limit: int, beside: int) -> bool:
+        """Whether one more may be under way. With none to spare it is one of ours whose end makes room."""
+        if self._in_flight >= limit + beside:
+            return False
+        return self._in_flight < USUAL + min(beside, USUAL // _RETRY_SHARE) or self._spare.left > 0
+
+    def _end(self) -> None:
+        self._in_flight -= 1
+        if self._in_flight >= USUAL:
+            self._spare.left += 1
 
     def _advance(self) -> None:
         """Let pass who may, the first in line first."""
@@ -202,13 +261,17 @@ class Gate:
                 self._line.popleft()
                 turn.set_result(True)
             else:
-                if self._in_flight < self.limit():  # only the rate limit is in the way, which time alone mends
-                    self._wake_at(self._bucket.wait_ms(events, self._rate(), self._clock()))
+                if self._has_room(self.limit(), 0):  # only the rate limit is in the way, which time alone mends
+                    now_ms = self._clock()
+                    self._wake_at(self._bucket.wait_ms(events, self._rate(now_ms), now_ms))
                 return
 
-    def _rate(self) -> float | None:
-        rates = [rate for rate in (self._rate_limit, self._pace.rate(self._clock())) if rate is not None]
-        return min(rates, default=None)
+    def _rate(self, now_ms: int) -> float | None:
+        """The lower of its owner's limit and its pace's; None: there is neither."""
+        given, found = self._rate_limit, self._pace.rate(now_ms)
+        if given is None or found is None:
+            return found if given is None else given
+        return min(given, found)
 
     def _wake_at(self, in_ms: int) -> None:
         at_s = self._loop.time() + max(in_ms, 1) / 1000

@@ -1,14 +1,19 @@
 """The gates of all sinks of a worker, set as the control topic says."""
 
+import resource
 import time
 from collections import Counter
 from dataclasses import replace
+from typing import Final
 
 from eventstreams.control.feed import ControlFeed
 from eventstreams.control.records import Account, AccountStatus, SinkRecord, Subscription
 from eventstreams.control.snapshot import Change
 from eventstreams.times import Clock
-from sink_workers.gate import Gate, GateState
+from sink_workers.gate import Gate, GateState, Spare
+from sink_workers.gradient import USUAL
+
+_MOST_SPARE: Final = 2048  # each of them a connection, and an event in memory
 
 
 def steady_ms() -> int:
@@ -16,19 +21,28 @@ def steady_ms() -> int:
     return time.monotonic_ns() // 1_000_000
 
 
+def spare() -> Spare:
+    """What all sinks of a process may have beyond the usual: it has sockets for them, and as many again for others."""
+    open_files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return Spare(_MOST_SPARE if open_files == resource.RLIM_INFINITY else min(_MOST_SPARE, open_files // 2))
+
+
 class Gates:
     """Made at first use, by sink SID; gone with the sink."""
 
-    def __init__(self, feed: ControlFeed, clock: Clock = steady_ms) -> None:
+    def __init__(self, feed: ControlFeed, clock: Clock = steady_ms, *, most: int = USUAL) -> None:
+        """No gates yet. ``most``: attempts that may be under way to one sink, be it ever so quick."""
         self._feed = feed
         self._clock = clock
+        self._most = most
+        self._spare = spare()
         self._gates: dict[str, Gate] = {}
         feed.listen(self._on_change)
 
     def of(self, sink_sid: str) -> Gate:
         gate = self._gates.get(sink_sid)
         if gate is None:
-            gate = self._gates[sink_sid] = Gate(self._clock)
+            gate = self._gates[sink_sid] = Gate(self._clock, most=self._most, spare=self._spare)
             if record := self._feed.snapshot.sinks.get(sink_sid):
                 gate.configure(self._held(record))
         return gate
@@ -36,6 +50,10 @@ class Gates:
     def states(self) -> Counter[GateState]:
         """How many gates are in each state."""
         return Counter(gate.state for gate in self._gates.values())
+
+    def limit(self) -> int:
+        """How many attempts may be under way now, through all gates together."""
+        return sum(gate.limit() for gate in self._gates.values())
 
     def _on_change(self, change: Change) -> None:
         match change.after or change.before:
@@ -48,6 +66,8 @@ class Gates:
                     gate.changed()
             case Subscription(sink_sid=sink_sid):
                 if gate := self._gates.get(sink_sid):
+                    if _is_paused(change.before) or _is_paused(change.after):
+                        gate.note_trouble()
                     gate.changed()
             case Account() if _status(change.before) is not _status(change.after):
                 for sid, gate in self._gates.items():  # rare, and subaccounts follow their owner
@@ -66,3 +86,7 @@ class Gates:
 
 def _status(resource: object) -> AccountStatus | None:
     return resource.status if isinstance(resource, Account) else None
+
+
+def _is_paused(resource: object) -> bool:
+    return isinstance(resource, Subscription) and resource.paused

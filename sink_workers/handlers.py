@@ -132,5 +132,7 @@ def _limits(capabilities: Capabilities, at_once: int) -> Limits:
 
 def _number(record: Record, name: str) -> int:
     """The header ``name``; 0 where it is no number: whoever handles the record finds out."""
-    text = dict(record.headers).get(name, b"")
-    return int(text) if text.isdigit() and len(text) <= MOST_DIGITS else 0
+    for found, text in reversed(record.headers):  # of several the last counts; and ours are at the end
+        if found == name:
+            return int(text) if text.isdigit() and len(text) <= MOST_DIGITS else 0
+    return 0

@@ -29,9 +29,18 @@ def read_waybill(headers: Mapping[str, bytes]) -> Waybill | Undeliverable:
 
 
 def read_event(
-    headers: Mapping[str, bytes], value: bytes, waybill: Waybill, subscription: Subscription, codec: Codec
+    headers: Mapping[str, bytes],
+    value: bytes,
+    waybill: Waybill,
+    subscription: Subscription,
+    codec: Codec,
+    *,
+    as_avro: bool = False,
 ) -> OutboundEvent | Undeliverable:
-    """The event in the schema version that ``subscription`` asks for now."""
+    """The event in the schema version that ``subscription`` asks for now.
+
+    ``as_avro``: its sink takes Avro, so that the data is to be looked through, and not read.
+    """
     envelope = Envelope.parse(headers)
     if isinstance(envelope, HeaderProblem):
         return Undeliverable(envelope.reason, envelope.detail)
@@ -42,7 +51,10 @@ def read_event(
         )
     version = None if wanted is None else wanted.schema_version
     is_test = envelope.type == TEST_EVENT
-    data = codec.decode(envelope.dataschema, value, version=version)
+    projection = codec.projection(envelope.dataschema, version)
+    if isinstance(projection, CodecProblem):
+        return Undeliverable(projection.reason, projection.detail)
+    data = projection.decode_later(value) if as_avro and projection.is_as_written else projection.decode(value)
     if isinstance(data, CodecProblem):
         return Undeliverable(data.reason, data.detail)
     return OutboundEvent(
@@ -50,11 +62,13 @@ def read_event(
         type=envelope.type,
         source=envelope.source,
         time=envelope.time,
-        dataschema=codec.projected(envelope.dataschema, version) + (_TEST_SUFFIX if is_test else ""),
+        dataschema=projection.dataschema + _TEST_SUFFIX if is_test else projection.dataschema,
         account_sid=envelope.account_sid,
         data=data,
         subject=envelope.subject,
         partition_key=envelope.partition_key,
         attempt=waybill.attempt,
-        identity_fields=codec.identities(envelope.dataschema, version),
+        identity_fields=projection.identities,
+        avro_schema=projection.avro_schema,
+        avro=value if projection.is_as_written else None,
     )

@@ -2,6 +2,7 @@
 
     offered ─► buffer ─► taken by a slot ─► handled ─► settled ─► committable
 
+What the owner before has settled, behind a record that it has not, is passed over.
 The buffer is bounded: above its high mark the partition is paused, below its low mark it goes on. Slots are tasks
 that each take a batch, have it handled and take the next; there are as many as the sink takes side by side.
 While none may take, what reaches its deadline in the buffer is taken nevertheless, so that it expires in time.
@@ -12,26 +13,33 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
+from eventstreams.kafka.commits import Commit
 from eventstreams.kafka.records import Partition, Record
 from eventstreams.telemetry.logging import get_logger
 from eventstreams.times import Clock
+from sink_workers.ahead import AlreadySettled, from_note, to_note
 from sink_workers.offsets import OffsetTracker
 
 _RECORD_OVERHEAD_BYTES: Final = 1500  # headers and Python objects of one record, measured
 _MAX_BUFFERED: Final = 4096
-_MAX_UNSETTLED: Final = 16_384  # with those settled behind one that is not: what a crash repeats, and memory
+# With those settled behind one that is not: all of them are fetched again after a crash.
+_MAX_UNSETTLED: Final = 16_384
 _EXPIRING_SLOTS: Final = 16
 _EXPIRING_BATCH: Final = 64  # with 16 slots that settle in 10 ms: 100,000 expired events a second
+_LONG_LINGER_S: Final = 1.0  # from which on deadlines are looked at, which takes reading them
+_SPARE_MS: Final = 30_000  # before the first deadline of a batch it is taken: time for two attempts
 _LOOK_S: Final = 0.5  # how soon a buffer that may not move is looked through for the deadlines of what came
 
 _log = get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How a lane takes batches: see ``Capabilities``. ``max_in_flight`` 0: not now."""
+class Limits(NamedTuple):
+    """How a lane takes batches: see ``Capabilities``. ``max_in_flight`` 0: not now.
+
+    A tuple, as one is made for every batch.
+    """
 
     max_batch_events: int
     max_batch_bytes: int
@@ -52,7 +60,7 @@ class Turn:
 
     def settled(self, record: Record) -> None:
         """``record`` is delivered, or the broker has acknowledged its copy; it may be committed."""
-        self._tracker.settle(record.offset)
+        self._tracker.settle(record)
 
 
 class Handler(Protocol):
@@ -97,8 +105,16 @@ class Lane:
         pause: Callable[[Partition], None],
         resume: Callable[[Partition], None],
         on_crash: Callable[[BaseException], None],
+        held: bool = False,
+        commit: Commit | None = None,
     ) -> None:
+        """Nothing is offered yet. ``commit``: the last one of the partition, from which on records will be."""
         self._partition = partition
+        self._held = held
+        ahead = from_note(commit.note, partition, commit.offset) if commit else None
+        self._settled_before = AlreadySettled(ahead) if ahead else None
+        self._commit: Commit | None = None
+        self._commit_is_of = 0  # changes of the tracker
         self._handler = handler
         self._clock = clock
         self._buffer_bytes = buffer_bytes
@@ -117,11 +133,18 @@ class Lane:
         self._timer: asyncio.TimerHandle | None = None
         self._look: asyncio.TimerHandle | None = None
         self._soonest_ms: int | None = None  # deadline in the buffer; None: not known
+        self._first_ms: int | None = None  # deadline in the buffer, as far as it was looked through; None: not at all
         self._detach = handler.attach(partition, self._wake)
 
     @property
-    def committable(self) -> int | None:
-        return self._tracker.committable
+    def commit(self) -> Commit | None:
+        """How far it is settled, with a note of what is beyond; None while nothing is."""
+        tracker = self._tracker
+        if self._commit_is_of != tracker.changes:
+            self._commit_is_of = tracker.changes
+            offset = tracker.committable
+            self._commit = None if offset is None else Commit(offset, to_note(tracker.ahead(), self._partition))
+        return self._commit
 
     @property
     def unsettled(self) -> int:
@@ -134,9 +157,14 @@ class Lane:
             return  # not ours any more: the next owner reads them again
         arrived_ms = self._clock()
         for record in records:
-            self._tracker.take(record.offset)
+            self._tracker.take(record)
+            if self._settled_before is not None and self._settled_before.has(record):
+                self._tracker.settle(record)
+                continue
             self._buffer.append(_Waiting(record, arrived_ms))
             self._buffered_bytes += _size(record)
+        if self._settled_before is not None and self._settled_before.is_over:
+            self._settled_before = None
         self._soonest_ms = None
         if not self._paused and self._is_full():
             self._paused = True
@@ -166,13 +194,18 @@ class Lane:
         for task in self._slots | self._expiring:
             task.cancel()
 
+    def hold(self, *, held: bool) -> None:
+        """Take nothing for an attempt; or, ``held`` False, go on. What has expired is dealt with all the same."""
+        self._held = held
+        self._wake()
+
     # -- slots -----------------------------------------------------------------------------------------------
 
     def _wake(self) -> None:
         """Start as many slots as there is work for. A slot ends by itself when there is none."""
         if self._stopped.done():
             return
-        limits = self._handler.limits(self._partition)
+        limits = self._limits()
         while len(self._slots) < limits.max_in_flight and (batch := self._take(limits)):
             self._start(self._slot(batch), self._slots)
         if self._buffer and self._look is None and len(self._slots) >= limits.max_in_flight:
@@ -186,10 +219,15 @@ class Lane:
         while batch:
             await self._handler.handle(batch, self._turn)
             self._resume_when_low()
-            limits = self._handler.limits(self._partition)
+            limits = self._limits()
             batch = self._take(limits) if len(self._slots) <= limits.max_in_flight else ()
-            if batch or self._buffer:
-                self._wake()  # the sink may take more side by side now than when this slot began, or none
+            # The sink may take more side by side now than when this slot began, or none.
+            if (batch or self._buffer) and (len(self._slots) < limits.max_in_flight or self._look is None):
+                self._wake()
+
+    def _limits(self) -> Limits:
+        limits = self._handler.limits(self._partition)
+        return limits._replace(max_in_flight=0) if self._held else limits
 
     def _look_in_s(self) -> float:
         """How long until the next deadline in the buffer; no longer than until one that is not known is looked for."""
@@ -219,6 +257,7 @@ class Lane:
             else:
                 left.append(waiting)
                 soonest_ms = min(waiting.deadline_ms, soonest_ms or waiting.deadline_ms)
+        self._first_ms = None
         self._soonest_ms = None if self._buffer else soonest_ms  # of those that there was no room for nothing is known
         left.extend(self._buffer)
         self._buffer = left
@@ -251,7 +290,9 @@ class Lane:
 
     def _take(self, limits: Limits) -> Sequence[Record]:
         """The next batch; empty where there is none yet, and then a timer is set for when there will be."""
-        if self._stopped.done() or not self._buffer or self._tracker.window >= _MAX_UNSETTLED:
+        if self._stopped.done() or not self._buffer:
+            return ()
+        if self._tracker.distance(self._buffer[0].record) >= _MAX_UNSETTLED:
             return ()
         wait_ms = self._wait_ms(limits)
         if wait_ms > 0:
@@ -267,16 +308,42 @@ class Lane:
             batch.append(record)
             self._buffer.popleft()
             self._buffered_bytes -= _size(record)
+        self._first_ms = None
         self._resume_when_low()
         return batch
 
     def _wait_ms(self, limits: Limits) -> int:
         """How long until the head may be taken: until its own time, and until its batch is full or has lingered."""
         head = self._buffer[0]
+        at_ms = self._handler.ready_at_ms(head.record)
+        if limits.linger_s and not self._fills(limits):
+            at_ms = max(at_ms, self._lingered_ms(head, limits))
+        return at_ms - self._clock() if at_ms else 0
+
+    def _fills(self, limits: Limits) -> bool:
+        """Whether what is in the buffer is a whole batch, or all of it that will come."""
         value_bytes = self._buffered_bytes - len(self._buffer) * _RECORD_OVERHEAD_BYTES
         full = len(self._buffer) >= limits.max_batch_events or value_bytes >= limits.max_batch_bytes
-        lingered_ms = head.arrived_ms if full else head.arrived_ms + int(limits.linger_s * 1000)
-        return max(self._handler.ready_at_ms(head.record), lingered_ms) - self._clock()
+        return full or self._paused  # while it is, no more will come
+
+    def _lingered_ms(self, head: _Waiting, limits: Limits) -> int:
+        """When the batch of ``head`` has waited long enough: no deadline in it may pass just because it waits."""
+        lingered_ms = head.arrived_ms + int(limits.linger_s * 1000)
+        if limits.linger_s < _LONG_LINGER_S:
+            return lingered_ms
+        return min(lingered_ms, self._first_deadline_ms() - _SPARE_MS)
+
+    def _first_deadline_ms(self) -> int:
+        """The first deadline in the buffer. Only what came since is looked at, unless something was taken since."""
+        first_ms = self._first_ms
+        for waiting in reversed(self._buffer):
+            if waiting.deadline_ms is None:
+                waiting.deadline_ms = self._handler.deadline_ms(waiting.record)
+            elif self._first_ms is not None:
+                break
+            first_ms = waiting.deadline_ms if first_ms is None else min(first_ms, waiting.deadline_ms)
+        self._first_ms = first_ms
+        return first_ms or 0
 
     def _wake_in(self, wait_ms: int) -> None:
         if self._timer is not None:

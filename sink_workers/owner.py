@@ -1,10 +1,10 @@
 """The lanes of one consumer: one for each partition that it is assigned."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, Protocol
 
-from eventstreams.kafka.consumer import Offsets
+from eventstreams.kafka.commits import Commit, Commits
 from eventstreams.kafka.records import Partition, Record
 from eventstreams.telemetry.logging import get_logger
 from eventstreams.telemetry.metrics import Metrics
@@ -59,15 +59,16 @@ class Lanes:
         self._drain_s = drain_s
         self._on_crash = on_crash
         self._lanes: dict[Partition, Lane] = {}
+        self._held = False
 
     @property
     def unsettled(self) -> int:
         """Records in all lanes that are not settled."""
         return sum(lane.unsettled for lane in self._lanes.values())
 
-    def on_assigned(self, partitions: Sequence[Partition]) -> None:
+    def on_assigned(self, partitions: Mapping[Partition, Commit | None]) -> None:
         room = _BUFFERS_BYTES // max(len(self._lanes) + len(partitions), 1)
-        for partition in partitions:
+        for partition, commit in partitions.items():
             self._lanes[partition] = Lane(
                 partition,
                 self._handler,
@@ -76,16 +77,19 @@ class Lanes:
                 pause=self.flow.pause,
                 resume=self.flow.resume,
                 on_crash=self._on_crash,
+                held=self._held,
+                commit=commit,
             )
+        self._metrics.rebalances.labels(self._kind).inc()
         self._count("partitions.assigned", partitions)
 
-    async def on_revoked(self, partitions: Sequence[Partition]) -> Offsets:
+    async def on_revoked(self, partitions: Sequence[Partition]) -> Commits:
         lanes = {partition: self._lanes[partition] for partition in partitions if partition in self._lanes}
         await asyncio.gather(*(lane.drain(self._drain_s) for lane in lanes.values()))
         for partition in lanes:
             del self._lanes[partition]
         self._count("partitions.revoked", partitions)
-        return _offsets(lanes)
+        return _commits(lanes)
 
     def on_lost(self, partitions: Sequence[Partition]) -> None:
         for partition in partitions:
@@ -102,17 +106,22 @@ class Lanes:
                     lane.offer(records[first:index])
                 first = index
 
-    def committable(self) -> Offsets:
-        return _offsets(self._lanes)
+    def committable(self) -> Commits:
+        return _commits(self._lanes)
 
-    def _count(self, event: str, partitions: Sequence[Partition]) -> None:
+    def hold(self, *, held: bool) -> None:
+        self._held = held
+        for lane in self._lanes.values():
+            lane.hold(held=held)
+
+    def _count(self, event: str, partitions: Collection[Partition]) -> None:
         self._metrics.lanes.labels(self._kind).set(len(self._lanes))
         _log.info(event, kind=self._kind, count=len(partitions), now=len(self._lanes))
 
 
-def _offsets(lanes: Mapping[Partition, Lane]) -> Offsets:
-    offsets = ((partition, lane.committable) for partition, lane in lanes.items())
-    return {partition: offset for partition, offset in offsets if offset is not None}
+def _commits(lanes: Mapping[Partition, Lane]) -> Commits:
+    commits = ((partition, lane.commit) for partition, lane in lanes.items())
+    return {partition: commit for partition, commit in commits if commit is not None}
 
 
 def _of(record: Record) -> Partition:

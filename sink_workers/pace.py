@@ -11,8 +11,9 @@ from typing import Final, Protocol, assert_never
 
 from eventstreams.reasons import RetryReason
 from eventstreams.sinks import Delivered, DeliveryOutcome, Rejected, RetryLater
+from sink_workers.gradient import USUAL, Gradient
 
-_REFUSED: Final = range(400, 500)
+_REFUSED: Final = frozenset({311, *range(400, 500)})  # AMQP has 311 for content that is too large
 
 
 class Signal(Enum):
@@ -30,7 +31,10 @@ class Signal(Enum):
 
 def signal_of(outcomes: Sequence[DeliveryOutcome]) -> Signal:
     """What the outcomes of one attempt say together: one event taken shows that the sink works."""
-    found = {_signal(outcome) for outcome in outcomes}
+    if len(outcomes) == 1:
+        return _signal(outcomes[0])
+    distinct = {id(outcome): outcome for outcome in outcomes}  # most plugins say the same of all, with one object
+    found = {_signal(outcome) for outcome in distinct.values()}
     if Signal.SLOW_DOWN in found:
         return Signal.TOOK_SOME if Signal.TOOK in found else Signal.SLOW_DOWN
     return Signal.TOOK if Signal.TOOK in found else Signal.FAILED
@@ -87,7 +91,7 @@ _MOST_WAIT_MS: Final = 24 * 60 * 60 * 1000  # of a Retry-After: far beyond any d
 
 
 class AdaptivePace:
-    """Additive increase, multiplicative decrease, and a breaker.
+    """Additive increase, multiplicative decrease, beyond ``USUAL`` as far as the gradient lets it; and a breaker.
 
     open ─ 10 failures in a row ─► broken ─ probe due ─► one attempt ─ it is taken ─► open
                                      ▲                        │
@@ -98,6 +102,7 @@ class AdaptivePace:
         """``random``: evenly from [0, 1); spreads the probes of sinks that broke together."""
         self._random = random
         self._limit = float(_FIRST_LIMIT)
+        self._gradient = Gradient()
         self._cautious = False  # until the first cut the limit doubles with each round, as TCP's does
         self._share = 0.0
         self._in_a_row = 0
@@ -109,8 +114,9 @@ class AdaptivePace:
     def limit(self, now_ms: int, ceiling: int) -> int:
         if now_ms < self._opens_ms:
             return 0
-        self._limit = min(self._limit, float(ceiling))  # what it may not use it has not proven either
-        return 1 if self.is_broken() else max(1, int(self._limit))
+        if self._limit > ceiling:
+            self._limit = max(float(ceiling), 1.0)  # what it may not use it has not proven either
+        return 1 if self._broken_ms is not None else int(self._limit)
 
     def opens_ms(self) -> int:
         return self._opens_ms
@@ -123,23 +129,27 @@ class AdaptivePace:
 
     def report(self, signal: Signal, *, began_ms: int, now_ms: int, wait_ms: int, full: bool) -> None:
         if signal is Signal.TOOK:
-            self._took(full=full)
+            self._took(began_ms, now_ms, full=full)
         elif signal is Signal.TOOK_SOME:
-            self._took(full=False)
+            self._took(began_ms, now_ms, full=False)
             self._cut(began_ms, now_ms)  # slower, but never left alone: it works
         else:
             self._failed(signal, began_ms, now_ms)
         if wait_ms > 0:
             self._opens_ms = max(self._opens_ms, now_ms + min(wait_ms, _MOST_WAIT_MS))
 
-    def _took(self, *, full: bool) -> None:
+    def _took(self, began_ms: int, now_ms: int, *, full: bool) -> None:
         self._in_a_row = 0
         self._share *= 1 - _SHARE_WEIGHT
         if self.is_broken():
             self._broken_ms, self._probes, self._opens_ms = None, 0, 0
             self._limit, self._share = float(_FIRST_LIMIT), 0.0
+        elif full and self._limit < USUAL:
+            self._limit = min(self._limit + (1 / self._limit if self._cautious else 1.0), float(USUAL))
         elif full:
-            self._limit += 1 / self._limit if self._cautious else 1.0
+            self._limit = self._gradient.next_limit(
+                self._limit, began_ms=began_ms, now_ms=now_ms, cautious=self._cautious
+            )
 
     def _failed(self, signal: Signal, began_ms: int, now_ms: int) -> None:
         self._in_a_row += 1
@@ -155,6 +165,7 @@ class AdaptivePace:
     def _cut(self, began_ms: int, now_ms: int) -> None:
         if began_ms > self._cut_ms:  # once for all attempts that were under way together
             self._limit, self._cautious, self._cut_ms = max(self._limit * _CUT, 1.0), True, now_ms
+            self._gradient.cut(now_ms)
 
     def _break(self, now_ms: int) -> None:
         interval_ms = min(_FIRST_PROBE_MS * 2**self._probes, _LONGEST_PROBE_MS)
@@ -181,7 +192,7 @@ class ReferencePace:
         self._opens_ms = 0
 
     def limit(self, now_ms: int, ceiling: int) -> int:
-        return 0 if now_ms < self._opens_ms else ceiling
+        return 0 if now_ms < self._opens_ms else min(ceiling, USUAL)
 
     def opens_ms(self) -> int:
         return self._opens_ms

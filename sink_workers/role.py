@@ -8,10 +8,12 @@ from typing import Final
 
 from eventstreams.catalog import Catalog
 from eventstreams.codec import Codec
+from eventstreams.control.age import telling_age
 from eventstreams.control.feed import ControlFeed
 from eventstreams.control.records import Subscription
 from eventstreams.control.snapshot import Change
 from eventstreams.control.vault import Vault
+from eventstreams.errors import SettingsError
 from eventstreams.kafka.admin import KafkaAdmin
 from eventstreams.kafka.consumer import GroupConsumer
 from eventstreams.kafka.producer import AckedProducer
@@ -27,12 +29,15 @@ from sink_workers.gate import GateState
 from sink_workers.gates import Gates
 from sink_workers.handlers import RetryHandler, SubscriptionHandler
 from sink_workers.lane import Handler
+from sink_workers.memory import looking_seldom
 from sink_workers.notices import open_notices
 from sink_workers.owner import Lanes
 from sink_workers.settle import Settler
 from sink_workers.sinks import SinkPool
 
 _READY: Final = "the control topic"
+_FETCH_WAIT_MS: Final = 100
+_RETRY_FETCH_WAIT_MS: Final = 500  # mostly there is nothing, on 60 partitions; and what is retried has time
 _DRAIN_SHARE: Final = 0.5  # of the process's drain time; the rest is for commits and for leaving the group
 
 
@@ -44,13 +49,16 @@ def worker_for(plugin: AnySinkPlugin) -> Callable[[Process], Awaitable[None]]:
         async with AsyncExitStack() as stack:
             worker = await _open(process, plugin, stack)
             process.health.met(_READY)
-            await worker.follow_subscriptions()
+            with looking_seldom():
+                await worker.follow_subscriptions()
 
     return work
 
 
 async def _open(process: Process, plugin: AnySinkPlugin, stack: AsyncExitStack) -> "_Worker":
     settings, metrics, sink_type = process.settings, process.metrics, plugin.sink_type
+    if plugin.needs_mail and settings.mail_server is None:
+        raise SettingsError(f"EVENTSTREAMS_SMTP_URL is not set: sinks of type {sink_type} send mail")
     vault, topics = Vault(settings), Topics(settings)
     catalog = Catalog.load(settings.catalog_dirs)
     codec = Codec(catalog, schema_base_url=settings.schema_base_url)
@@ -61,12 +69,13 @@ async def _open(process: Process, plugin: AnySinkPlugin, stack: AsyncExitStack) 
     retries = topics.retries(sink_type, existing=await admin.topics())
 
     feed = await stack.enter_async_context(ControlFeed(settings, on_crash=process.crash))
+    await stack.enter_async_context(telling_age(feed, metrics))
     producer = await stack.enter_async_context(AckedProducer(settings))
     process.health.watch_work(
         "writing retries and dead letters", waiting=lambda: producer.waiting, done=lambda: producer.acked
     )
     guard = DestinationGuard(settings.allowed_destinations)
-    pool = await stack.enter_async_context(SinkPool(plugin, feed, vault, guard))
+    pool = await stack.enter_async_context(SinkPool(plugin, feed, vault, guard, mail=settings.mail_server))
     attempt_log = await stack.enter_async_context(
         AttemptLog(settings, sink_type, snapshot=feed.snapshot, metrics=metrics, clock=now_ms)
     )
@@ -82,9 +91,10 @@ async def _open(process: Process, plugin: AnySinkPlugin, stack: AsyncExitStack) 
     notices = await stack.enter_async_context(
         open_notices(process, feed=feed, catalog=catalog, codec=codec, producer=producer)
     )
-    gates = Gates(feed)
+    gates = Gates(feed, most=settings.sink_concurrency)
     for state in GateState:
         metrics.sinks.labels(sink_type, state).set_function(partial(_count, gates, state))
+    metrics.attempt_limit.labels(sink_type).set_function(gates.limit)
     delivery = Delivery(
         sink_type,
         feed=feed,
@@ -96,12 +106,19 @@ async def _open(process: Process, plugin: AnySinkPlugin, stack: AsyncExitStack) 
         attempt_log=attempt_log,
         metrics=metrics,
         clock=now_ms,
+        tracing=process.tracing,
     )
 
-    def consumer(kind: str, group: str, handler: Handler) -> GroupConsumer:
+    def consumer(kind: str, group: str, handler: Handler, *, fetch_wait_ms: int) -> GroupConsumer:
         drain_s = settings.drain_timeout.total_seconds() * _DRAIN_SHARE
         lanes = Lanes(kind, handler, metrics=metrics, clock=now_ms, drain_s=drain_s, on_crash=process.crash)
-        member = GroupConsumer(settings, group=topics.group(group), owner=lanes, on_crash=process.crash)
+        member = GroupConsumer(
+            settings,
+            group=topics.group(group),
+            owner=lanes,
+            on_crash=process.crash,
+            fetch_wait_ms=fetch_wait_ms,
+        )
         process.health.watch_turns(f"the thread that reads {kind} topics", lambda: member.last_turn)
         process.health.watch_work(
             f"reading {kind} topics", waiting=lambda: int(member.is_out), done=lambda: member.joins
@@ -110,11 +127,11 @@ async def _open(process: Process, plugin: AnySinkPlugin, stack: AsyncExitStack) 
         return member
 
     wheel = RetryWheel(settings.retry_delays, partitions=settings.retry_partitions)
-    retrying = consumer("retry", f"worker.{sink_type}.retry", RetryHandler(delivery, wheel, retries))
+    handler = RetryHandler(delivery, wheel, retries)
+    retrying = consumer("retry", f"worker.{sink_type}.retry", handler, fetch_wait_ms=_RETRY_FETCH_WAIT_MS)
     retrying.subscribe([*retries, topics.test(sink_type)])
-    fresh = consumer(
-        "subscription", f"worker.{sink_type}", SubscriptionHandler(delivery, pool=pool, gates=gates, feed=feed)
-    )
+    straight = SubscriptionHandler(delivery, pool=pool, gates=gates, feed=feed)
+    fresh = consumer("subscription", f"worker.{sink_type}", straight, fetch_wait_ms=_FETCH_WAIT_MS)
     await stack.enter_async_context(together(retrying, fresh))
     return _Worker(process, sink_type, feed=feed, topics=topics, consumer=fresh)
 

@@ -8,12 +8,12 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 from eventstreams.errors import TopicError
-from eventstreams.headers import Headers, Waybill, dead_headers, retry_headers
+from eventstreams.headers import REDRIVE, Headers, Waybill, dead_headers, retry_headers
 from eventstreams.kafka.admin import KafkaAdmin
 from eventstreams.kafka.producer import Acked, AckedProducer, Answer, NoRoom, NotAcked
 from eventstreams.kafka.records import Record
@@ -36,8 +36,7 @@ _log = get_logger(__name__)
 
 def failed(waybill: Waybill, outcome: RetryLater, *, began_ms: int) -> Waybill:
     """``waybill`` after a failed attempt that began at ``began_ms``."""
-    return replace(
-        waybill,
+    return waybill._replace(
         attempt=waybill.attempt + 1,
         first_attempt_at_ms=waybill.first_attempt_at_ms or began_ms,
         last_reason=outcome.reason.value,
@@ -108,6 +107,10 @@ class Settler:
         self._attempt_log = attempt_log
         self._metrics = metrics
         self._clock = clock
+        for reason in DeadReason:  # a counter that begins with its first event has no increase that anybody sees
+            metrics.dead_letters.labels(sink_type, reason.value)
+        metrics.settle_failures.labels(sink_type)
+        metrics.late_retries.labels(sink_type)
 
     async def retry(
         self,
@@ -137,9 +140,12 @@ class Settler:
             random=random.random,
         )
         waiting = failed(waybill, outcome, began_ms=began_ms)
-        waiting = replace(waiting, not_before_ms=at_ms, origin=waybill.origin or record.origin)
+        waiting = waiting._replace(not_before_ms=at_ms, origin=waybill.origin or record.origin)
         place = await self.wait_on(record, waiting)
         self._metrics.retries.labels(self._sink_type, outcome.reason.value).inc()
+        half_over = began_ms - waybill.accepted_at_ms > waybill.deadline_ms - began_ms
+        if half_over and REDRIVE not in dict(record.headers):  # what is redriven was accepted before its time began
+            self._metrics.late_retries.labels(self._sink_type).inc()
         return Rest(place, at_ms)
 
     async def wait_on(self, record: Record, waybill: Waybill) -> str:
@@ -150,8 +156,7 @@ class Settler:
 
     async def reject(self, record: Record, waybill: Waybill, outcome: Rejected, *, began_ms: int) -> Rest:
         """Make a dead letter of ``record``, which its sink refuses for good."""
-        made = replace(
-            waybill,
+        made = waybill._replace(
             attempt=waybill.attempt + 1,
             first_attempt_at_ms=waybill.first_attempt_at_ms or began_ms,
             last_attempt_at_ms=began_ms,

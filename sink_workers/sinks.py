@@ -3,23 +3,27 @@ changes, closed when nobody delivers through them any more.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Final, Self
+
+from pydantic import BaseModel
 
 from eventstreams import __version__
 from eventstreams.control.feed import ControlFeed
 from eventstreams.control.records import SinkRecord
 from eventstreams.control.snapshot import Change
-from eventstreams.control.vault import Vault
+from eventstreams.control.vault import Purpose, Vault
+from eventstreams.foreign import OverdueError, is_cancelled, within
 from eventstreams.reasons import RetryReason
-from eventstreams.sinks import Capabilities, DestinationGuard, RetryLater, Sink, SinkContext
+from eventstreams.sink_secrets import Secrets, no_secrets, secrets_of, texts_of
+from eventstreams.sinks import Capabilities, DestinationGuard, MailServer, RetryLater, Sink, SinkContext
 from eventstreams.sinks.contract import AnySinkPlugin
+from eventstreams.telemetry.concealing import concealing
 from eventstreams.telemetry.logging import get_logger
 from eventstreams.times import Clock, now_ms
-from sink_workers.attempt import is_cancelled
 
 _USER_AGENT: Final = f"eventstreams/{__version__}"
 _CLOSE_S: Final = 2.0  # a plugin that hangs must not hold up the end of the process
@@ -33,12 +37,14 @@ class OpenSink:
 
     Attributes:
         made_from: Encrypted configuration and account tokens; when they change, another sink takes its place.
+        secrets: What must not be logged of it.
         users: Deliveries under way.
     """
 
     sink: Sink
     capabilities: Capabilities
     made_from: tuple[str, ...]
+    secrets: Secrets = no_secrets
     users: int = 0
     replaced: bool = False
 
@@ -47,13 +53,21 @@ class SinkPool:
     """Opens, shares and closes sinks. Use as ``async with``."""
 
     def __init__(
-        self, plugin: AnySinkPlugin, feed: ControlFeed, vault: Vault, guard: DestinationGuard, clock: Clock = now_ms
+        self,
+        plugin: AnySinkPlugin,
+        feed: ControlFeed,
+        vault: Vault,
+        guard: DestinationGuard,
+        *,
+        mail: MailServer | None = None,
+        clock: Clock = now_ms,
     ) -> None:
         self._clock = clock
         self._plugin = plugin
         self._feed = feed
         self._vault = vault
         self._guard = guard
+        self._mail = mail
         self._open: dict[str, OpenSink] = {}
         self._opening: dict[str, asyncio.Lock] = {}
         self._closing: set[asyncio.Task[None]] = set()
@@ -75,20 +89,18 @@ class SinkPool:
         opened = self._open.get(sink_sid)
         return None if opened is None else opened.capabilities
 
-    @asynccontextmanager
-    async def lease(self, sink_sid: str) -> AsyncIterator[OpenSink | RetryLater]:
-        """The sink as it is configured now, kept open meanwhile; or why it cannot be used now."""
+    async def take(self, sink_sid: str) -> OpenSink | RetryLater:
+        """The sink as it is configured now, kept open until it is given back; or why it cannot be used now."""
         opened = await self._current(sink_sid)
-        if isinstance(opened, RetryLater):
-            yield opened
-            return
-        opened.users += 1
-        try:
-            yield opened
-        finally:
-            opened.users -= 1
-            if opened.replaced and not opened.users:
-                self._close(opened)
+        if isinstance(opened, OpenSink):
+            opened.users += 1
+        return opened
+
+    def give_back(self, opened: OpenSink) -> None:
+        """Whoever took it does not need it any more."""
+        opened.users -= 1
+        if opened.replaced and not opened.users:
+            self._close(opened)
 
     async def _current(self, sink_sid: str) -> OpenSink | RetryLater:
         snapshot = self._feed.snapshot
@@ -107,26 +119,33 @@ class SinkPool:
             return opened
 
     async def _replace(self, record: SinkRecord, tokens: Sequence[str]) -> OpenSink | RetryLater:
+        secrets: Secrets = no_secrets
         try:
-            config = self._plugin.config.model_validate_json(self._vault.unlock(record.configuration))
+            given = self._vault.unlock(record.configuration, Purpose.SINK_CONFIGURATION, record.sid)
+            secrets = partial(texts_of, given)
+            config = self._plugin.config.model_validate_json(given)
             context = SinkContext(
                 sink_sid=record.sid,
                 account_sid=record.account_sid,
-                signing_tokens=tuple(self._vault.unlock(token) for token in tokens),
+                signing_tokens=tuple(
+                    self._vault.unlock(token, Purpose.AUTH_TOKEN, record.account_sid) for token in tokens
+                ),
                 guard=self._guard,
                 user_agent=_USER_AGENT,
+                mail=self._mail,
             )
+            secrets = partial(secrets_of, self._plugin, config, context)
             capabilities = self._plugin.capabilities(config)
-            async with asyncio.timeout(capabilities.timeout_s):  # a retry lane waits for it with events of other sinks
-                sink = await self._plugin.open(config, context)
-        except asyncio.CancelledError as error:
-            if is_cancelled():
+            # A retry lane waits for it with events of other sinks.
+            sink = await within(_opened(self._plugin, config, context), timeout_s=capabilities.timeout_s)
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:  # the seam to foreign code: it is logged, and the events are kept
+            if isinstance(error, asyncio.CancelledError) and is_cancelled():
                 raise
-            return _unusable(record, error)
-        except Exception as error:  # noqa: BLE001 - the seam to foreign code: it is logged, and the events are kept
-            return _unusable(record, error)
+            return _unusable(record, error, secrets)
         self._retire(record.sid)
-        opened = OpenSink(sink, capabilities, (record.configuration, *tokens))
+        opened = OpenSink(sink, capabilities, (record.configuration, *tokens), secrets)
         self._open[record.sid] = opened
         return opened
 
@@ -153,9 +172,16 @@ class SinkPool:
             _log.warning("sink.close_failed", error=type(error).__name__, follows="its connections end with us")
 
 
-def _unusable(record: SinkRecord, error: BaseException) -> RetryLater:
-    _log.error("sink.not_opened", sink=record.sid, exc_info=error, follows="its events are tried again")
-    return RetryLater(RetryReason.SINK_UNUSABLE, type(error).__name__)
+async def _opened(plugin: AnySinkPlugin, config: BaseModel, context: SinkContext) -> Sink:
+    """As a coroutine, whatever the plugin's ``open`` is."""
+    return await plugin.open(config, context)
+
+
+def _unusable(record: SinkRecord, error: BaseException, secrets: Secrets) -> RetryLater:
+    with concealing(secrets()):
+        _log.error("sink.not_opened", sink=record.sid, exc_info=error, follows="its events are tried again")
+    told = "it did not open in time" if isinstance(error, OverdueError) else type(error).__name__
+    return RetryLater(RetryReason.SINK_UNUSABLE, told)
 
 
 async def _end(sink: Sink) -> None:

@@ -1,19 +1,23 @@
 """Fixtures that every test may ask for."""
 
+import gc
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 
 import hypothesis
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from eventstreams.control.vault import new_key
 from eventstreams.settings import Settings
 from eventstreams.testing.broker import running_broker
+from tests.support.kafka_cluster import CustomersKafka, running_customers_kafka
 from tests.support.kinesis import running_moto
 from tests.support.postgresql import running_postgresql
+from tests.support.qpid import Qpid, running_qpid
 from tests.support.schema_registry import running_schema_registry
 
 hypothesis.settings.register_profile("ours", deadline=None)  # a busy machine is no finding; pytest's own limit holds
@@ -31,6 +35,29 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=os.environ.get("EVENTSTREAMS_TEST_POSTGRESQL"),
         help="postgresql://… of a database to test against; default: a server of our own",
     )
+    parser.addoption(
+        "--update-screenshots",
+        action="store_true",
+        help="write the screenshots in docs/images anew; default: they must be there",
+    )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files of few and slow tests first: at the end of a run no process waits for another's last file."""
+    items.sort(key=lambda item: (not item.get_closest_marker("system"), not item.get_closest_marker("kafka")))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Half a million objects that stay for the run are no garbage: nobody looks for it among them, now or later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(scope="session")
@@ -69,6 +96,20 @@ def moto() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def customers_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CustomersKafka]:
+    """Somebody else's Kafka, to deliver to, one for the whole run: tests make topics of their own in it."""
+    with running_customers_kafka(tmp_path_factory.mktemp("customers-kafka")) as kafka:
+        yield kafka
+
+
+@pytest.fixture(scope="session")
+def qpid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Qpid]:
+    """An AMQP broker, one for the whole run: tests make queues of their own in it."""
+    with running_qpid(tmp_path_factory.mktemp("qpid")) as broker:
+        yield broker
+
+
 @contextmanager
 def installation_settings(kafka: str) -> Iterator[Settings]:
     """Settings of an installation of its own on the shared broker; its topics go at the end."""
@@ -92,7 +133,11 @@ def installation_settings(kafka: str) -> Iterator[Settings]:
     admin = AdminClient({"bootstrap.servers": kafka})
     left = [name for name in admin.list_topics(timeout=10).topics if name.startswith(prefix)]
     for future in (admin.delete_topics(left) if left else {}).values():
-        future.result()
+        try:
+            future.result()
+        except KafkaException as error:  # what a janitor of the test has just deleted is gone as well
+            if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise
 
 
 @pytest.fixture

@@ -1,16 +1,21 @@
-"""Writes ``requirements.lock``; with ``--check`` only says whether it fits ``pyproject.toml``, without a network."""
+"""Writes ``requirements.lock`` and the smaller locks beside it.
+
+With ``--check`` it only says whether they fit ``pyproject.toml``, without a network.
+"""
 
 import hashlib
 import json
 import subprocess
 import sys
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 _ROOT: Final = Path(__file__).resolve().parent.parent
 _LOCK: Final = _ROOT / "requirements.lock"
 _JAVA_LOCK: Final = _ROOT / "requirements-java.lock"
+_IMAGE_LOCK: Final = _ROOT / "requirements-image.lock"
 _MARK: Final = "# pyproject: "
 _COMMON: Final = (
     "--universal",
@@ -32,21 +37,15 @@ def main() -> None:
     groups = ("--extra", "local", "--group", "dev")
     _run(sys.executable, "-m", "uv", "pip", "compile", "pyproject.toml", *groups, *_COMMON, *_QUIET, "-o", _LOCK.name)
     _LOCK.write_text(f"{_MARK}{_fingerprint()}\n{_LOCK.read_text()}")
-    java = tomllib.loads((_ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["java"]
-    _run(
-        sys.executable,
-        "-m",
-        "uv",
-        "pip",
-        "compile",
-        "-",
-        *_COMMON,
-        *_QUIET,
-        "-o",
-        _JAVA_LOCK.name,
-        stdin="\n".join(java),
-    )
+    about = tomllib.loads((_ROOT / "pyproject.toml").read_text())
+    _compile(about["project"]["optional-dependencies"]["java"], _JAVA_LOCK)
+    _compile(about["dependency-groups"]["image"], _IMAGE_LOCK)
     print("requirements.lock written: run make setup")
+
+
+def _compile(requirements: Sequence[str], lock: Path) -> None:
+    command = (sys.executable, "-m", "uv", "pip", "compile", "-", *_COMMON, *_QUIET, "-o", lock.name)
+    _run(*command, stdin="\n".join(requirements))
 
 
 def _fingerprint() -> str:

@@ -16,7 +16,10 @@ from eventstreams.catalog import Catalog, Schema
 from eventstreams.durations import format_duration
 from eventstreams.settings import PREFIX, SECRETS, Settings
 from eventstreams.telemetry.metrics import Metrics
-from tools import sink_tables
+from tools import chart_readme, sink_tables
+from tools.commands_page import commands_page
+from tools.errors_page import errors_page
+from tools.operations_page import operations_page
 
 _DOCS: Final = Path(__file__).resolve().parent.parent / "docs"
 _LABELS: Final = "_labelnames"
@@ -119,18 +122,22 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "metrics.md": metrics_page,
     "event-types.md": event_types_page,
     "openapi.json": openapi_page,
+    "operations.md": operations_page,
+    "errors.md": errors_page,
+    "commands.md": commands_page,
 }
 
 
 def main() -> None:
     checking = sys.argv[1:] == ["--check"]
     wanted = [(_DOCS / name, page()) for name, page in PAGES.items()] + list(sink_tables.pages(_DOCS / "sinks"))
+    wanted.append((chart_readme.CHART / "README.md", chart_readme.readme()))
     stale = [(file, text) for file, text in wanted if not file.exists() or file.read_text() != text]
     if checking and stale:
-        sys.exit(f"docs/{stale[0][0].relative_to(_DOCS)} is not what the code says any more: run make docs")
+        sys.exit(f"{stale[0][0].relative_to(_DOCS.parent)} is not what the code says any more: run make docs")
     for file, text in stale:
         file.write_text(text)
-        print(f"docs/{file.relative_to(_DOCS)} written")
+        print(f"{file.relative_to(_DOCS.parent)} written")
 
 
 def _default(name: str, field: FieldInfo) -> str:
@@ -151,11 +158,12 @@ def _shown(value: object) -> str:
 
 
 def _exposed(family: Metric) -> str:
-    return f"{family.name}_total" if family.type == "counter" else family.name
+    ending = {"counter": "_total", "info": "_info"}.get(family.type, "")
+    return f"{family.name}{ending}"
 
 
 def _labels(metrics: Metrics, family: Metric) -> str:
-    for each in vars(metrics).values():
+    for each in (*vars(metrics).values(), *vars(metrics.backlogs).values(), *vars(metrics.topics).values()):
         if getattr(each, "_name", None) == family.name:
             return ", ".join(f"`{label}`" for label in _label_names(each)) or "-"
     return "-"

@@ -8,10 +8,23 @@ from typing import Final, get_args
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
+from sink_workers.plugins.amqp.config import AmqpConfig
+from sink_workers.plugins.email.config import EmailConfig
+from sink_workers.plugins.kafka.config import KafkaConfig
 from sink_workers.plugins.kinesis.config import KinesisConfig
+from sink_workers.plugins.s3.config import S3Config
 from sink_workers.plugins.segment.config import SegmentConfig
+from sink_workers.plugins.sqs.config import SqsConfig
 
-MODELS: Final[Mapping[str, type[BaseModel]]] = {"kinesis.md": KinesisConfig, "segment.md": SegmentConfig}
+MODELS: Final[Mapping[str, type[BaseModel]]] = {
+    "amqp.md": AmqpConfig,
+    "email.md": EmailConfig,
+    "kafka.md": KafkaConfig,
+    "kinesis.md": KinesisConfig,
+    "s3.md": S3Config,
+    "segment.md": SegmentConfig,
+    "sqs.md": SqsConfig,
+}
 _BEGIN: Final = "<!-- The table is written by `make docs` from the configuration model. -->\n"
 _END: Final = "<!-- Until here. -->\n"
 
@@ -36,8 +49,8 @@ def _block(model: type[BaseModel]) -> str:
 
 
 def _default(field: FieldInfo) -> str:
-    if field.default is False:
-        return "`false`"
+    if isinstance(field.default, bool):
+        return f"`{field.default}`".lower()
     return "\N{EN DASH}" if field.is_required() or not field.default else f"`{field.default}`"
 
 

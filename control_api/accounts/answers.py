@@ -8,8 +8,8 @@ from typing import Final, TypeVar
 
 from aiohttp import hdrs, web
 
-from control_api.answers import json_answer
-from control_api.paging import PageQuery, Position, envelope, paginate
+from control_api.http.answers import json_answer
+from control_api.http.paging import PageQuery, Position, envelope, paginate
 from eventstreams.control.records import Account, AccountStatus, ApiKey
 from eventstreams.times import from_ms, rfc3339_s
 

@@ -2,6 +2,7 @@
 
     closed ─► subscriptions are deleted: no event is copied to them, what waits becomes dead letters (see janitor)
            ─► when the last one is gone: the sinks, with their secrets
+           ─► redrives and replays are cancelled, and forgotten once they have ended
     its API keys go at once; its record stays, so that its SID is never somebody else's
 
 Works from the snapshot alone, so it goes on after a restart where it was.
@@ -13,12 +14,13 @@ from dataclasses import replace
 from typing import Final
 
 from control_api.plane import ControlPlane
+from control_api.redrive.feed import JobFeed, JobWriter
 from eventstreams.control.records import Account, AccountStatus, SubscriptionState
 from eventstreams.control.snapshot import Change
 from eventstreams.errors import EventStreamsError
 from eventstreams.telemetry.logging import get_logger
 
-_AGAIN_S: Final = 2.0  # after Kafka refused
+_AGAIN_S: Final = 2.0  # after Kafka refused, or while a job that was cancelled has not ended yet
 
 _log = get_logger(__name__)
 
@@ -26,10 +28,13 @@ _log = get_logger(__name__)
 class Closer:
     """``await run()`` works for ever."""
 
-    def __init__(self, plane: ControlPlane) -> None:
+    def __init__(self, plane: ControlPlane, jobs: JobFeed, job_writer: JobWriter) -> None:
         self._plane = plane
+        self._jobs = jobs
+        self._job_writer = job_writer
         self._changed = asyncio.Event()
         plane.feed.listen(self._on_change)
+        jobs.listen(self._changed.set)  # one may come behind the closing: its request was under way
 
     async def run(self) -> None:
         """Look after every account that is closed, now and later."""
@@ -38,16 +43,28 @@ class Closer:
             try:
                 for account in self._closed():
                     await self._take_apart(account)
+                for account_sid in self._gone_with_jobs():
+                    await self._end_jobs(account_sid)
             except EventStreamsError as error:
                 _log.warning("account.not_taken_apart", error=str(error), follows="again")
                 await asyncio.sleep(_AGAIN_S)
             else:
+                await self._wait()
+
+    async def _wait(self) -> None:
+        """Return when there may be something to do. Nobody tells of a job that has ended: that is looked for."""
+        try:
+            async with asyncio.timeout(_AGAIN_S if self._gone_with_jobs() else None):
                 await self._changed.wait()
+        except TimeoutError:
+            return
 
     def _closed(self) -> Sequence[Account]:
-        snapshot = self._plane.feed.snapshot
-        closed = (each for each in snapshot.accounts.values() if snapshot.status_of(each) is AccountStatus.CLOSED)
-        return [each for each in closed if self._has_something(each.sid)]
+        accounts = self._plane.feed.snapshot.accounts.values()
+        return [each for each in accounts if self._is_closed(each) and self._has_something(each.sid)]
+
+    def _is_closed(self, account: Account) -> bool:
+        return self._plane.feed.snapshot.status_of(account) is AccountStatus.CLOSED
 
     def _has_something(self, account_sid: str) -> bool:
         """Whether there is anything to take apart now; sinks wait until the last subscription is gone."""
@@ -59,9 +76,16 @@ class Closer:
             or (not subscriptions and any(True for _ in snapshot.sinks_of(account_sid)))
         )
 
+    def _gone_with_jobs(self) -> Sequence[str]:
+        """Accounts that are closed, or closed and forgotten, and have jobs."""
+        accounts = self._plane.feed.snapshot.accounts
+        owners = {job.order.selection.account_sid for job in self._jobs.jobs.values()}
+        return [sid for sid in owners if (found := accounts.get(sid)) is None or self._is_closed(found)]
+
     async def _take_apart(self, account: Account) -> None:
-        plane, snapshot = self._plane, self._plane.feed.snapshot
+        plane = self._plane
         async with plane.writing:
+            snapshot = plane.snapshot
             for key in list(snapshot.keys_of(account.sid)):
                 await plane.writer.remove(key.sid)
             subscriptions = list(snapshot.subscriptions_of(account.sid))
@@ -73,11 +97,20 @@ class Closer:
                 for sink in list(snapshot.sinks_of(account.sid)):
                     await plane.writer.remove(sink.sid)
 
+    async def _end_jobs(self, account_sid: str) -> None:
+        """Cancel what is under way, and forget what has ended: its runner writes of it no more."""
+        async with self._plane.writing:
+            for job in self._jobs.jobs_of(account_sid):
+                if job.finished:
+                    await self._job_writer.forget(job.order.sid)
+                elif not job.cancelled:
+                    await self._job_writer.cancel(job.order.sid)
+
     def _on_change(self, change: Change) -> None:
         changed = change.after or change.before
         if isinstance(changed, Account):
             self._changed.set()
         elif changed is not None:
             account = self._plane.feed.snapshot.accounts.get(changed.account_sid)
-            if account is not None and self._plane.feed.snapshot.status_of(account) is AccountStatus.CLOSED:
+            if account is not None and self._is_closed(account):
                 self._changed.set()

@@ -3,7 +3,7 @@
 from typing import Final
 
 from control_api.accounts.fields import MAX_NAME
-from control_api.declared import choice, refused_with, sid, text
+from control_api.http.declared import choice, refused_with, sid, text
 from eventstreams.control.records import AccountStatus, KeyScope
 from eventstreams.http import ErrorCode
 from eventstreams.sids import SidKind

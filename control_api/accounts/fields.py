@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from control_api.forms import Form
+from control_api.http.forms import Form
 from eventstreams.control.records import AccountStatus, KeyScope
 from eventstreams.http import RefusedError
 

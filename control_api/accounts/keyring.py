@@ -32,11 +32,11 @@ class Keyring:
 
     def of(self, account_sid: str) -> Sequence[ApiKey]:
         """The account's keys, oldest first."""
-        return list(self.plane.feed.snapshot.keys_of(account_sid))
+        return list(self.plane.snapshot.keys_of(account_sid))
 
     def find(self, account_sid: str, sid: str) -> ApiKey | None:
         """The key ``sid``; None also where it is another account's."""
-        found = self.plane.feed.snapshot.keys.get(sid)
+        found = self.plane.snapshot.keys.get(sid)
         return found if found is not None and found.account_sid == account_sid else None
 
     async def create(self, account: Account, friendly_name: str, scope: KeyScope) -> WithSecret:
@@ -47,8 +47,8 @@ class Keyring:
         """
         plane, secret = self.plane, secrets.token_urlsafe(_SECRET_BYTES)
         async with plane.writing:
-            known = plane.feed.snapshot.accounts.get(account.sid)
-            if known is None or plane.feed.snapshot.status_of(known) is AccountStatus.CLOSED:
+            known = plane.snapshot.accounts.get(account.sid)
+            if known is None or plane.snapshot.status_of(known) is AccountStatus.CLOSED:
                 raise RefusedError(f"Account {account.sid} is closed, for good", status=HTTPStatus.CONFLICT)
             if len(self.of(account.sid)) >= MAX_KEYS:
                 raise RefusedError(f"The account has {MAX_KEYS} API keys, the most it may: revoke some first")

@@ -10,11 +10,11 @@ from control_api.accounts.answers import secret_answer, show_key
 from control_api.accounts.declared import CONFLICT, KEY_SID, NAME, SCOPE
 from control_api.accounts.keyring import Keyring
 from control_api.accounts.registry import AccountRegistry
-from control_api.answers import json_answer, list_answer, timestamp
-from control_api.declared import Listed, One, Operation, refused_with
-from control_api.forms import read_form_or_json
+from control_api.http.answers import json_answer, list_answer, timestamp
+from control_api.http.declared import Listed, One, Operation, refused_with
+from control_api.http.forms import read_form_or_json
 from control_api.plane import PLANE
-from control_api.signing import GRACE, read_grace
+from control_api.sinks.signing import GRACE, read_grace
 from eventstreams.client import accounts as models
 from eventstreams.control.records import Account, ApiKey
 from eventstreams.http import ACCOUNT, ErrorCode, not_found
@@ -70,14 +70,15 @@ async def create_secondary(request: web.Request) -> web.Response:
     form = await read_form_or_json(request)
     grace = None if form.given("GraceSeconds") is None else read_grace(form)
     made = await AccountRegistry(request.app[PLANE]).rotate(request[ACCOUNT].sid, grace)
-    end_ms = made.account.promote_at_ms
-    return secret_answer(
-        {
-            **_show_token(request, made.account),
-            "secondary_auth_token": made.token,
-            "date_promoted": None if end_ms is None else timestamp(end_ms),
-        }
-    )
+    return secret_answer({**_show_rotation(request, made.account), "secondary_auth_token": made.token})
+
+
+async def fetch_secondary(request: web.Request) -> web.Response:
+    """Whether there is a second token, and when it takes the place of the first; never the token itself."""
+    account = request[ACCOUNT].settled(request.app[PLANE].clock())
+    if account.secondary_token is None:
+        raise not_found(request)
+    return json_answer(_show_rotation(request, account))
 
 
 async def delete_secondary(request: web.Request) -> web.Response:
@@ -94,6 +95,11 @@ async def promote(request: web.Request) -> web.Response:
 
 def _show(request: web.Request, key: ApiKey) -> dict[str, object]:
     return show_key(key, url=request.app[PLANE].url(request, f"{PATH}/{key.sid}"))
+
+
+def _show_rotation(request: web.Request, account: Account) -> dict[str, object]:
+    end_ms = account.promote_at_ms
+    return {**_show_token(request, account), "date_promoted": None if end_ms is None else timestamp(end_ms)}
 
 
 def _show_token(request: web.Request, account: Account) -> dict[str, object]:
@@ -184,6 +190,17 @@ OPERATIONS: Final = (
         answer=One(models.SecondaryToken),
         statuses=(HTTPStatus.CREATED,),
         refusals=(*CONFLICT, *refused_with(ErrorCode.NOT_FOUND)),
+    ),
+    Operation(
+        name="FetchSecondaryAuthToken",
+        method="GET",
+        path=SECONDARY,
+        handler=fetch_secondary,
+        group=_TOKENS,
+        summary="Tell whether there is a second auth token",
+        description="And when it takes the place of the first; the token itself was shown when it was made.",
+        answer=One(models.TokenRotation),
+        refusals=refused_with(ErrorCode.NOT_FOUND),
     ),
     Operation(
         name="DeleteSecondaryAuthToken",

@@ -15,10 +15,10 @@ from control_api.accounts.answers import secret_answer, show_account, show_key
 from control_api.accounts.keyring import Keyring
 from control_api.accounts.registry import AccountRegistry
 from control_api.accounts.relock import relock
-from control_api.answers import json_answer, list_answer
-from control_api.forms import read_form_or_json
+from control_api.http.answers import json_answer, list_answer
+from control_api.http.forms import read_form_or_json
 from control_api.plane import PLANE
-from control_api.signing import read_grace
+from control_api.sinks.signing import read_grace
 from eventstreams.control.records import Account, ApiKey
 from eventstreams.http import FailedAttempts, RefusedError, not_found
 from eventstreams.http.auth import is_below, parse_basic, unauthenticated
@@ -164,7 +164,7 @@ def _show(request: web.Request, account: Account) -> dict[str, object]:
     plane = request.app[PLANE]
     return show_account(
         account,
-        plane.feed.snapshot.status_of(account),
+        plane.snapshot.status_of(account),
         now_ms=plane.clock(),
         url=plane.url(request, f"{PATH}/{account.sid}"),
     )

@@ -5,8 +5,8 @@ from typing import Final
 
 from control_api.accounts import operator
 from control_api.accounts.declared import ACCOUNT_SID, CONFLICT, KEY_SID, NAME, NAMED, OF_STATUS, SCOPE, STATUS
-from control_api.declared import Caller, Listed, One, Operation, refused_with, sid, text
-from control_api.signing import GRACE
+from control_api.http.declared import Caller, Listed, One, Operation, refused_with, sid, text
+from control_api.sinks.signing import GRACE
 from eventstreams.client import accounts as models
 from eventstreams.http import ErrorCode
 from eventstreams.sids import SidKind

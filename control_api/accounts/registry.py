@@ -9,12 +9,16 @@ from typing import Final
 
 from control_api.plane import ControlPlane
 from eventstreams.control.records import Account, AccountStatus
+from eventstreams.control.vault import Purpose
 from eventstreams.http import RefusedError
 from eventstreams.settings import PREFIX
 from eventstreams.sids import SidKind, new_sid
 from eventstreams.times import from_ms, rfc3339_s
 
 MAX_SUBACCOUNTS: Final = 1000  # of an account: the reference's limit
+MAX_KNOWN: Final = 2 * MAX_SUBACCOUNTS
+"""Of an account, with closed subaccounts. Each is in the memory of every process."""
+_FORGOTTEN_AFTER_MS: Final = 3_600_000  # far longer than a request of its own can be under way
 _TOKEN_BYTES: Final = 16  # as long as the reference's: 32 hexadecimal digits
 
 
@@ -33,15 +37,15 @@ class AccountRegistry:
     plane: ControlPlane
 
     def find(self, sid: str) -> Account | None:
-        return self.plane.feed.snapshot.accounts.get(sid)
+        return self.plane.snapshot.accounts.get(sid)
 
     def all(self) -> Sequence[Account]:
         """Every account, oldest first."""
-        return sorted(self.plane.feed.snapshot.accounts.values(), key=lambda each: (each.created_ms, each.sid))
+        return sorted(self.plane.snapshot.accounts.values(), key=lambda each: (each.created_ms, each.sid))
 
     def status_of(self, account: Account) -> AccountStatus:
         """The status that counts: the account's, or its owner's where that is the worse."""
-        return self.plane.feed.snapshot.status_of(account)
+        return self.plane.snapshot.status_of(account)
 
     async def create(self, friendly_name: str, *, owner_sid: str | None = None, sid: str | None = None) -> WithToken:
         """A new account, with a token that nobody else has.
@@ -53,13 +57,14 @@ class AccountRegistry:
         async with plane.writing:
             if owner_sid is not None:
                 self._check_owner(owner_sid)
+                await self._make_room(owner_sid)
             if sid is not None and self.find(sid) is not None:
                 raise RefusedError(f"There is an account {sid} already", status=HTTPStatus.CONFLICT)
-            now_ms = plane.clock()
+            now_ms, sid = plane.clock(), sid or new_sid(SidKind.ACCOUNT)
             account = Account(
-                sid=sid or new_sid(SidKind.ACCOUNT),
+                sid=sid,
                 friendly_name=friendly_name,
-                auth_token=plane.vault.lock(token),
+                auth_token=plane.vault.lock(token, Purpose.AUTH_TOKEN, sid),
                 created_ms=now_ms,
                 updated_ms=now_ms,
                 owner_account_sid=owner_sid,
@@ -100,7 +105,7 @@ class AccountRegistry:
         async with plane.writing:
             account = self._rotatable(sid)
             now_ms = plane.clock()
-            locked = plane.vault.lock(token)
+            locked = plane.vault.lock(token, Purpose.AUTH_TOKEN, sid)
             if grace is not None and not grace:
                 account = replace(account, auth_token=locked, secondary_token=None, promote_at_ms=None)
             else:
@@ -160,11 +165,35 @@ class AccountRegistry:
         if owner.owner_account_sid is not None:
             message = f"Account {sid} is a subaccount, and cannot have subaccounts"
             raise RefusedError(message, status=HTTPStatus.FORBIDDEN)
-        open_ones = (
-            each for each in self.plane.feed.snapshot.subaccounts_of(sid) if each.status is not AccountStatus.CLOSED
-        )
-        if sum(1 for _ in open_ones) >= MAX_SUBACCOUNTS:
+        there = self.plane.snapshot.subaccounts_of(sid)
+        if sum(each.status is not AccountStatus.CLOSED for each in there) >= MAX_SUBACCOUNTS:
             raise RefusedError(f"The account has {MAX_SUBACCOUNTS} subaccounts, the most it may")
+
+    async def _make_room(self, owner_sid: str) -> None:
+        """Forget the subaccount that was closed first, if the owner has as many, closed and not, as it may.
+
+        Raises:
+            RefusedError: none was closed long ago, or something of it is still there.
+        """
+        there = list(self.plane.snapshot.subaccounts_of(owner_sid))
+        if len(there) < MAX_KNOWN:
+            return
+        closed = (each for each in there if each.status is AccountStatus.CLOSED)
+        # Nearly always the first is: to ask that of all takes many times as long, and nobody writes meanwhile.
+        over = next(filter(self._is_over, sorted(closed, key=lambda each: each.updated_ms)), None)
+        if over is None:
+            raise RefusedError(
+                f"The account has {MAX_KNOWN} subaccounts with those that were closed of late, the most it may: "
+                "try again in an hour"
+            )
+        await self.plane.writer.remove(over.sid)
+
+    def _is_over(self, account: Account) -> bool:
+        if account.updated_ms + _FORGOTTEN_AFTER_MS >= self.plane.clock():
+            return False
+        snapshot = self.plane.snapshot
+        left = (snapshot.keys_of(account.sid), snapshot.sinks_of(account.sid), snapshot.subscriptions_of(account.sid))
+        return not any(map(list, left))
 
 
 def new_token() -> str:

@@ -24,9 +24,9 @@ from control_api.accounts.declared import (
 )
 from control_api.accounts.keyring import Keyring
 from control_api.accounts.registry import AccountRegistry
-from control_api.answers import json_answer
-from control_api.declared import Listed2010, One, Operation
-from control_api.forms import read_form
+from control_api.http.answers import json_answer
+from control_api.http.declared import Listed2010, One, Operation
+from control_api.http.forms import read_form
 from control_api.plane import PLANE
 from eventstreams.client import accounts as models
 from eventstreams.control.records import Account, ApiKey
@@ -52,7 +52,7 @@ async def create(request: web.Request) -> web.Response:
 async def list_all(request: web.Request) -> web.Response:
     """The caller and its subaccounts, oldest first; filters ``FriendlyName`` and ``Status``."""
     registry, caller = AccountRegistry(request.app[PLANE]), request[ACCOUNT]
-    found = [caller, *registry.plane.feed.snapshot.subaccounts_of(caller.sid)]
+    found = [caller, *registry.plane.snapshot.subaccounts_of(caller.sid)]
     filters = {name: request.query[name] for name in ("FriendlyName", "Status") if name in request.query}
     if "FriendlyName" in filters:
         found = [each for each in found if each.friendly_name == filters["FriendlyName"]]

@@ -1,14 +1,14 @@
 """Reads the audit trail backwards, page by page."""
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from aiohttp import web
 
 from control_api.audit.entry import AuditEvent, decode
+from control_api.turns import Turns
 from eventstreams.errors import TopicError
 from eventstreams.kafka.admin import KafkaAdmin
 from eventstreams.kafka.ranges import Range, RangeReader
@@ -22,6 +22,7 @@ _MAX_WINDOW: Final = 10_000
 _BUDGET: Final = 50_000  # records looked at for one page: about a second of work
 _AHEAD: Final = 2_000  # records behind a page in which the outcomes of its writes are looked for
 _READERS: Final = 2
+_OF_ONE: Final = 1  # of them for one customer
 _READ_S: Final = 10.0  # for a broker that does not answer
 
 Takes = Callable[[AuditEvent], bool]
@@ -37,24 +38,38 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditDesk:
-    """Looks things up on the trail. ``reading`` is held while a request reads."""
+    """Looks things up on the trail. ``reading``: whose turn it is to do so."""
 
     settings: Settings
     topics: Topics
     admin: KafkaAdmin
-    reading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_READERS))
+    reading: Turns
+
+    @staticmethod
+    def turns(household: Callable[[str], str]) -> Turns:
+        """Turns as they are to be here."""
+        return Turns(most=_READERS, of_one=_OF_ONE, household=household)
 
     async def page(
-        self, takes: Takes, size: int, before: int | None, *, after_ms: int | None, before_ms: int | None
+        self, takes: Takes, size: int, before: int | None, *, after_ms: int | None, before_ms: int | None, asks: str
     ) -> Found:
-        """The writes that ``takes`` takes, ``size`` at most, newest first, from before the offset ``before`` on.
+        """For ``asks``, an account or the operator.
+
+        The writes that ``takes`` takes, ``size`` at most, newest first, from before the offset ``before`` on.
 
         A page can be short, even empty, and yet have a next one: where little of much is wanted, the work of one
         request is bounded.
 
         Raises:
             TopicError: Kafka did not say.
+            RefusedError: too much is asked for just now.
         """
+        async with self.reading.turn(asks):
+            return await self._page(takes, size, before, after_ms=after_ms, before_ms=before_ms)
+
+    async def _page(
+        self, takes: Takes, size: int, before: int | None, *, after_ms: int | None, before_ms: int | None
+    ) -> Found:
         whole = await self._range()
         part = whole if after_ms is before_ms is None else await self._range(after_ms=after_ms, before_ms=before_ms)
         floor = part.end if before is None else min(part.end, before)
@@ -88,7 +103,7 @@ class AuditDesk:
     async def _records(self, part: Range) -> AsyncIterator[Record]:
         if not part.records:
             return
-        async with self.reading, RangeReader(self.settings, [part]) as reader:
+        async with RangeReader(self.settings, [part]) as reader:
             deadline = time.monotonic() + _READ_S
             while not reader.ended:
                 records = await reader.read(_READ)

@@ -4,13 +4,13 @@ from typing import Final
 
 from aiohttp import web
 
-from control_api.accounts.operator import OPERATOR, START
-from control_api.answers import json_answer, timestamp
+from control_api.accounts.operator import OPERATOR, START, USER
 from control_api.audit.desk import AUDIT
 from control_api.audit.entry import ActorType, AuditEvent
-from control_api.codes import Code, refused
-from control_api.declared import Caller, Listed, Operation, moment, text
-from control_api.paging import Page, PageQuery, envelope, mark_of
+from control_api.http.answers import json_answer, timestamp
+from control_api.http.declared import Caller, Listed, Operation, moment, text
+from control_api.http.paging import Page, PageQuery, envelope
+from control_api.http.sealed_pages import seal, unseal
 from control_api.plane import PLANE
 from control_api.redrive.parameters import Parameters
 from eventstreams.client import accounts as models
@@ -38,28 +38,36 @@ async def list_all(request: web.Request) -> web.Response:
             and resource in {None, event.resource_sid}
         )
 
+    mark = unseal(request, query)
     found = await request.app[AUDIT].page(
         takes,
         query.size,
-        None if query.token is None else _offset(mark_of(query.token)[1]),
+        None if mark is None else int(mark),
         after_ms=_time(given, "After"),
         before_ms=_time(given, "Before"),
+        asks=USER if is_operator else request[ACCOUNT].sid,
     )
     return json_answer(
         envelope(
-            Page(found.events, before=None, after=None if found.following is None else (0, str(found.following))),
+            Page(
+                found.events,
+                before=None,
+                after=None if found.following is None else seal(request, str(found.following)),
+            ),
             query,
             key="audit_events",
             url=request.app[PLANE].url(request, request.path),
             filters=[(name, value) for name, value in given.values if name not in _PAGING],
-            show=lambda event: _show(event, to_operator=is_operator),
+            show=lambda event: _show(event, None if is_operator else request[ACCOUNT].sid),
         )
     )
 
 
-def _show(event: AuditEvent, *, to_operator: bool) -> dict[str, object]:
-    # Where the operator works from is not for accounts to know.
-    shows_source = to_operator or event.actor_type is not ActorType.OPERATOR
+def _show(event: AuditEvent, asks: str | None) -> dict[str, object]:
+    """The write as the account ``asks`` sees it, or, None, the operator."""
+    # Where the operator, or a subaccount's owner, works from is not for accounts to know.
+    own = event.actor_type is not ActorType.OPERATOR and event.accounts[:1] == (asks,)
+    shows_source = asks is None or own
     return {
         "sid": event.sid,
         "date_created": timestamp(event.at_ms),
@@ -74,12 +82,6 @@ def _show(event: AuditEvent, *, to_operator: bool) -> dict[str, object]:
         "outcome": event.outcome,
         "status": event.status,
     }
-
-
-def _offset(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) <= 18):  # noqa: PLR2004 - digits of an offset
-        raise refused(Code.BAD_PAGINATION, "PageToken is not one that came with a page of this list")
-    return int(text)
 
 
 def _time(given: Parameters, name: str) -> int | None:

@@ -12,7 +12,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from control_api.accounts.operator import OPERATOR
 from control_api.audit.entry import ActorType, AuditEvent, encode
-from control_api.forms import FORM
+from control_api.http.forms import FORM
 from control_api.plane import PLANE
 from eventstreams.control.snapshot import Snapshot
 from eventstreams.http import CALLER, ClientAddress, RefusedError, read_body, unavailable

@@ -12,6 +12,7 @@ from control_api.delivery_log.log import DeliveryLog
 from control_api.delivery_log.store import AcceptedEvent, EntryQuery, LoggedEntry
 from control_api.delivery_log.whereabouts import Whereabouts, after_entry, before_entry, latest, matching
 from control_api.plane import ControlPlane
+from control_api.turns import Turns
 from eventstreams.codec import Codec
 from eventstreams.control.records import Subscription
 from eventstreams.filters import Answer, Filters, Reading
@@ -24,7 +25,8 @@ _MOST_ENTRIES: Final = 10_000  # of one event: 100 subscriptions, 100 attempts e
 # Entries are gathered, sent and read within a second; a worker that drops them does so after half a minute.
 _LOGGED_BY_MS: Final = 60_000
 _CURRENT_S: Final = 10.0
-_READERS: Final = 4  # requests that read a record at once: each has a connection
+_READERS: Final = 4  # requests that ask Kafka at once: each has connections
+_OF_ONE: Final = 2  # of them for one customer
 _READ_S: Final = 5.0
 
 
@@ -45,14 +47,14 @@ class LogDesk:
         self._plane = plane
         self._wheel = RetryWheel(settings.retry_delays, partitions=settings.retry_partitions)
         self._settings = settings
-        self._codec = Codec(plane.catalog, schema_base_url=settings.schema_base_url)
+        self.codec = Codec(plane.catalog, schema_base_url=settings.schema_base_url)
         self._filters = Filters()
-        self._reading = asyncio.Semaphore(_READERS)
+        self._reading = Turns(most=_READERS, of_one=_OF_ONE, household=plane.feed.snapshot.household_of)
         self._ttl_ms = int(settings.ttl.total_seconds() * 1000)
 
     async def find(self, account_sid: str, event_id: str) -> Found | None:
-        """The account's event ``event_id`` with all that is known of it; None where nothing is."""
-        event = await self.log.event(account_sid, event_id)
+        """The event ``event_id``, the account's or for it, with all that is known of it; None where nothing is."""
+        event, subscriptions = await self._event(account_sid, event_id)
         entries = await self.log.entries(EntryQuery(account_sid=account_sid, event_id=event_id, limit=_MOST_ENTRIES))
         if event is None and not entries:
             return None
@@ -61,17 +63,41 @@ class LogDesk:
             after_entry(entry, topics=self._plane.topics, wheel=self._wheel, now_ms=now_ms) for entry in last.values()
         ]
         if event is not None and event.type not in self._plane.catalog.discontinued():
-            subscriptions = matching(event, self._plane.feed.snapshot.subscriptions_of(account_sid))
-            deliveries += await self._silent(event, [each for each in subscriptions if each.sid not in last], now_ms)
+            silent = [each for each in matching(event, subscriptions) if each.sid not in last]
+            if silent:
+                async with self._reading.turn(account_sid):
+                    deliveries += await self._silent(event, silent, now_ms)
         deliveries.sort(key=lambda each: each.subscription_sid)
         return Found(event, entries, [self._with_pause(each) for each in deliveries])
+
+    async def record(self, account_sid: str, event_id: str) -> Record | None:
+        """The record of the event that ``find`` finds; None where there is none, or it is not there any more."""
+        event, _ = await self._event(account_sid, event_id)
+        if event is None:
+            return None
+        async with self._reading.turn(account_sid):
+            return await self._record(event)
+
+    async def _event(self, account_sid: str, event_id: str) -> tuple[AcceptedEvent | None, Sequence[Subscription]]:
+        """The event, the account's or for it, and the subscriptions of the account that it can be for."""
+        event = await self.log.event(account_sid, [account_sid], event_id)
+        subscriptions = self._plane.subscriptions_of(account_sid)
+        if event is None and (receiving := [each for each in subscriptions if each.receive_events_from_subaccounts]):
+            return await self._of_a_subaccount(account_sid, event_id, receiving), receiving
+        return event, subscriptions
+
+    async def _of_a_subaccount(
+        self, account_sid: str, event_id: str, receiving: Sequence[Subscription]
+    ) -> AcceptedEvent | None:
+        """A subaccount's event, if it is for one of its owner's subscriptions, which are ``receiving``."""
+        subaccounts = [each.sid for each in self._plane.feed.snapshot.subaccounts_of(account_sid)]
+        found = await self.log.event(account_sid, subaccounts, event_id) if subaccounts else None
+        return found if found is not None and matching(found, receiving) else None
 
     async def _silent(
         self, event: AcceptedEvent, subscriptions: Sequence[Subscription], now_ms: int
     ) -> Sequence[Whereabouts]:
         """Of ``subscriptions``, which match and of which nothing is logged."""
-        if not subscriptions:
-            return ()
         topics, admin = self._plane.topics, self._plane.admin
         committed = await admin.committed(topics.group("router"), topics.events)
         routed = committed.get(event.partition, 0) > event.offset
@@ -109,7 +135,7 @@ class LogDesk:
         record = await self._record(event) if filtering else None
         if record is None:
             return {}
-        reading, found = Reading(dict(record.headers), record.value, self._codec), {}
+        reading, found = Reading(dict(record.headers), record.value, self.codec), {}
         for sid, text, subscription in filtering:
             await asyncio.sleep(0)  # of an event of 1 MiB each can take a tenth of a second
             version = next(each.schema_version for each in subscription.types if each.type == event.type)
@@ -121,7 +147,7 @@ class LogDesk:
     async def _record(self, event: AcceptedEvent) -> Record | None:
         """The event's record, if it is still there and can be read within a moment."""
         part = Range(self._plane.topics.events, event.partition, event.offset, event.offset + 1)
-        async with self._reading, RangeReader(self._settings, [part], buffer_mib=1) as reader:
+        async with RangeReader(self._settings, [part], buffer_mib=1) as reader:
             deadline = time.monotonic() + _READ_S
             while not reader.ended and time.monotonic() < deadline:
                 for record in await reader.read(1):

@@ -1,19 +1,31 @@
 """The delivery log as the API uses it: asked on the event loop, searched beside it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Final, ParamSpec, Self, TypeVar
 
 from control_api.delivery_log.projector import Projector
-from control_api.delivery_log.store import AcceptedEvent, EntryQuery, Lag, LoggedEntry, StoreDamagedError
+from control_api.delivery_log.store import (
+    AcceptedEvent,
+    EntryQuery,
+    EventQuery,
+    EventTally,
+    Lag,
+    LoggedEntry,
+    Span,
+    StoreDamagedError,
+    Tally,
+)
 from control_api.delivery_log.stores import Stores
+from control_api.turns import Turns
 from eventstreams.settings import Settings
 from eventstreams.telemetry.metrics import Metrics
 from eventstreams.times import Clock
 
 _SEARCHES: Final = 4  # at once; others wait. Each may read the disk for seconds.
+_OF_ONE: Final = 2  # of them for one customer
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -29,10 +41,12 @@ class DeliveryLog:
         *,
         metrics: Metrics,
         clock: Clock,
+        household: Callable[[str], str],
     ) -> None:
+        """``household``: maps an account's SID to who counts as one customer."""
         self._reader = stores.reader
         self._projector = Projector(settings, stores.writer, metrics=metrics, clock=clock)
-        self._searching = asyncio.Semaphore(_SEARCHES)
+        self._searching = Turns(most=_SEARCHES, of_one=_OF_ONE, household=household)
         self._stack = ExitStack()
 
     async def __aenter__(self) -> Self:
@@ -56,15 +70,25 @@ class DeliveryLog:
         Raises:
             StoreUnavailableError: not now.
             SearchTooLongError: it was given up.
+            RefusedError: too much is asked for just now.
         """
-        return list(await self._search(self._reader.entries, query))
+        return list(await self._search(query.account_sid, self._reader.entries, query))
 
-    async def event(self, account_sid: str, event_id: str) -> AcceptedEvent | None:
-        """The account's event ``event_id``, as it was accepted; raises as ``entries`` does."""
-        return await self._search(self._reader.event, account_sid, event_id)
+    async def events(self, query: EventQuery) -> list[AcceptedEvent]:
+        """What ``query`` asks for, newest first; raises as ``entries``."""
+        return list(await self._search(query.account_sid, self._reader.events, query))
 
-    async def _search(self, search: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        async with self._searching:
+    async def tallies(self, span: Span) -> tuple[Sequence[EventTally], Sequence[Tally]]:
+        """What was accepted in ``span``, and what happened; raises as ``entries``."""
+        accepted = await self._search(span.account_sid, self._reader.tally_events, span)
+        return accepted, await self._search(span.account_sid, self._reader.tally, span)
+
+    async def event(self, account_sid: str, accounts: Sequence[str], event_id: str) -> AcceptedEvent | None:
+        """For ``account_sid``: the event ``event_id`` of one of ``accounts``, as accepted; raises as ``entries``."""
+        return await self._search(account_sid, self._reader.event, accounts, event_id)
+
+    async def _search(self, asks: str, search: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        async with self._searching.turn(asks):
             try:
                 return await asyncio.to_thread(search, *args, **kwargs)
             except StoreDamagedError:

@@ -12,8 +12,17 @@ from control_api.delivery_log import postgresql_schema as schema
 from control_api.delivery_log.places import unplace
 from control_api.delivery_log.postgresql_address import Address, Connection
 from control_api.delivery_log.postgresql_rows import plain
-from control_api.delivery_log.search import order, terms
-from control_api.delivery_log.store import AcceptedEvent, EntryQuery, LoggedEntry, StoreUnavailableError
+from control_api.delivery_log.search import Term, event_terms, order, terms
+from control_api.delivery_log.store import (
+    AcceptedEvent,
+    EntryQuery,
+    EventQuery,
+    EventTally,
+    LoggedEntry,
+    Span,
+    StoreUnavailableError,
+    Tally,
+)
 from eventstreams.attempts import Entry
 from eventstreams.times import Clock
 
@@ -35,20 +44,23 @@ class PostgresqlReader:
         self._idle: queue.SimpleQueue[Connection] = queue.SimpleQueue()
 
     def entries(self, query: EntryQuery) -> Sequence[LoggedEntry]:
-        wanted = terms(query, oldest_ms=self._oldest_ms())
-        conditions = " and ".join(term.text for term in wanted).replace("?", "%s")
-        values = [value for term in wanted for value in term.values]
-        rows = self._ask(
-            f"{schema.ENTRIES} where {conditions} order by {order(query)} limit %s offset %s",
-            *values,
-            query.limit,
-            query.skip,
-        )
+        rows = self._page(schema.ENTRIES, terms(query, oldest_ms=self._oldest_ms()), query)
         found = [LoggedEntry(*unplace(place), Entry(*rest)) for place, _, *rest in rows]
         return found[::-1] if query.newer else found
 
-    def event(self, account_sid: str, event_id: str) -> AcceptedEvent | None:
-        rows = self._ask(schema.EVENT, event_id, account_sid, self._oldest_ms())
+    def events(self, query: EventQuery) -> Sequence[AcceptedEvent]:
+        rows = self._page(schema.EVENTS, event_terms(query, oldest_ms=self._oldest_ms()), query)
+        found = [AcceptedEvent(at, *unplace(place)[:2], *rest) for at, place, *rest in rows]
+        return found[::-1] if query.newer else found
+
+    def tally(self, span: Span) -> Sequence[Tally]:
+        return [Tally(*row) for row in self._ask(schema.TALLY, *self._within(span))]
+
+    def tally_events(self, span: Span) -> Sequence[EventTally]:
+        return [EventTally(*row) for row in self._ask(schema.TALLY_EVENTS, *self._within(span))]
+
+    def event(self, accounts: Sequence[str], event_id: str) -> AcceptedEvent | None:
+        rows = self._ask(schema.EVENT, event_id, list(accounts), self._oldest_ms())
         for at, place, *rest in rows:
             partition, offset, _ = unplace(place)
             return AcceptedEvent(at, partition, offset, *rest)
@@ -62,14 +74,28 @@ class PostgresqlReader:
     def _oldest_ms(self) -> int:
         return self._clock() - self._retention_ms
 
-    def _ask(self, template: str, *values: int | str) -> Sequence[TupleRow]:
+    def _within(self, span: Span) -> tuple[str, int, int, int]:
+        return span.account_sid, max(span.from_ms, self._oldest_ms()), span.before_ms, span.most
+
+    def _page(self, table: str, wanted: Sequence[Term], query: EntryQuery | EventQuery) -> Sequence[TupleRow]:
+        conditions = " and ".join(term.text for term in wanted).replace("?", "%s")
+        return self._ask(
+            f"{table} where {conditions} order by {order(query)} limit %s offset %s",
+            *(value for term in wanted for value in term.values),
+            query.limit,
+            query.skip,
+        )
+
+    def _ask(self, template: str, *values: int | str | list[str]) -> Sequence[TupleRow]:
         statement = self._statements.sql(template)
         with self._address.telling(reading=True):
             while True:
                 kept = self._kept()
                 connection = self._connect() if kept is None else kept
                 try:
-                    rows = connection.execute(statement, [plain(value) for value in values]).fetchall()
+                    rows = connection.execute(
+                        statement, [value if isinstance(value, list) else plain(value) for value in values]
+                    ).fetchall()
                 except psycopg.Error:
                     if kept is not None and connection.closed:
                         continue  # the server was started again since: with another connection

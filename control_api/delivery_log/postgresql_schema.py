@@ -10,7 +10,7 @@ from typing import Final
 
 from psycopg.sql import SQL
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 TABLES: Final = ("about", "told", "position", "segment", "event", "entry")
 """All that was ever ours in the schema: what a later release has no use for any more stays in this list."""
@@ -42,6 +42,7 @@ SEGMENT: Final = """
 create table @.event_$ (like @.event);
 create unique index on @.event_$ (place, at);
 create index on @.event_$ using hash (id);
+create index on @.event_$ (account, at, place);
 create table @.entry_$ (like @.entry);
 create unique index on @.entry_$ (place, at);
 create index on @.entry_$ using hash (event);
@@ -50,6 +51,7 @@ create index on @.entry_$ (subscription, at, place);
 create index on @.entry_$ (sink, at, place);
 create index on @.entry_$ (account, at, place) where failed = 1;
 create index on @.entry_$ (subscription, at, place) where failed = 1;
+create index on @.entry_$ (sink, at, place) where failed = 1;
 alter table @.event attach partition @.event_$ for values in ($);
 alter table @.entry attach partition @.entry_$ for values in ($);
 """
@@ -89,8 +91,19 @@ SEGMENTS: Final = "select id, begun_ms, first_ms, last_ms, bytes from @.segment 
 POSITIONS: Final = "select topic, partition, following from @.position"
 
 EVENT: Final = (
-    "select at, place, id, account, type, time from @.event where id = %s and account = %s and at >= %s "
+    "select at, place, id, account, type, time from @.event where id = %s and account = any(%s) and at >= %s "
     "order by at desc, place desc limit 1"
+)
+EVENTS: Final = "select at, place, id, account, type, time from @.event"
+TALLY: Final = (
+    "select subscription, sink, type, kind, count(*), min(at) "
+    "from (select subscription, sink, type, kind, at from @.entry "
+    "where account = %s and at >= %s and at < %s order by at desc, place desc limit %s) as newest "
+    "group by subscription, sink, type, kind"
+)
+TALLY_EVENTS: Final = (
+    "select type, count(*), min(at) from (select type, at from @.event "
+    "where account = %s and at >= %s and at < %s order by at desc, place desc limit %s) as newest group by type"
 )
 ENTRIES: Final = f"select {', '.join(ENTRY_COLUMNS)} from @.entry"  # noqa: S608 - ours
 

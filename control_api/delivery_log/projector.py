@@ -30,6 +30,7 @@ from eventstreams.topics import Topics
 
 _READ: Final = 1_000  # records in one transaction; an attempts record holds up to 256 entries
 _WAIT_S: Final = 0.2
+_GATHER_S: Final = 0.05  # so that what one fetch brought of all partitions shares a transaction
 _IDLE_WRITE_MS: Final = 5_000  # what is too old goes although nothing comes
 _AGAIN_S: Final = 2.0  # the first time, then twice as long, up to the next
 _LONGEST_AGAIN_S: Final = 30.0
@@ -130,7 +131,7 @@ class Projector:
             reader.start(offsets)
             self._damaged.clear()
             while not self._stopping.is_set():
-                records = reader.read(_READ, wait_s=_WAIT_S)
+                records = reader.read(_READ, wait_s=_WAIT_S, gather_s=_GATHER_S)
                 if self._damaged.is_set():
                     self._damaged.clear()
                     raise StoreDamagedError("a search found the store damaged")

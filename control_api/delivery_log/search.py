@@ -1,13 +1,13 @@
 """What a search asks of the rows, in SQL that every store understands. Pure.
 
-The columns that it names: at, place, account, subscription, sink, kind, reason, event, failed.
+The columns that it names: at, place, account, subscription, sink, kind, reason, event, failed; of events type.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from control_api.delivery_log.places import place
-from control_api.delivery_log.store import EntryQuery
+from control_api.delivery_log.store import EntryQuery, EventQuery, Mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +34,28 @@ def terms(query: EntryQuery, *, oldest_ms: int) -> Sequence[Term]:
         found.append(Term("event = ?", (query.event_id,)))
     if query.failed:
         found.append(Term("failed = 1"))
-    if query.before_ms is not None:
-        found.append(Term("at < ?", (query.before_ms,)))
-    if query.mark is not None:
-        at_ms, *rest = query.mark
-        found.append(Term(f"(at, place) {'>' if query.newer else '<'} (?, ?)", (at_ms, place(*rest))))
+    return [*found, *_bounds(query.before_ms, query.mark, newer=query.newer)]
+
+
+def event_terms(query: EventQuery, *, oldest_ms: int) -> Sequence[Term]:
+    """As ``terms``, of the rows of events."""
+    found = [Term("at >= ?", (max(query.from_ms, oldest_ms),)), Term("account = ?", (query.account_sid,), is_name=True)]
+    if query.type is not None:
+        found.append(Term("type = ?", (query.type,), is_name=True))
+    return [*found, *_bounds(query.before_ms, query.mark, newer=query.newer)]
+
+
+def _bounds(before_ms: int | None, mark: Mark | None, *, newer: bool) -> Sequence[Term]:
+    found = []
+    if before_ms is not None:
+        found.append(Term("at < ?", (before_ms,)))
+    if mark is not None:
+        at_ms, *rest = mark
+        found.append(Term(f"(at, place) {'>' if newer else '<'} (?, ?)", (at_ms, place(*rest))))
     return found
 
 
-def order(query: EntryQuery) -> str:
+def order(query: EntryQuery | EventQuery) -> str:
     """In which a search comes across the rows that it wants."""
     direction = "asc" if query.newer else "desc"
     return f"at {direction}, place {direction}"

@@ -3,28 +3,34 @@
 import queue
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
+
+import orjson
 
 from control_api.delivery_log import sqlite_schema as schema
-from control_api.delivery_log.places import unplace
-from control_api.delivery_log.search import order, terms
 from control_api.delivery_log.sqlite_errors import telling
+from control_api.delivery_log.sqlite_search import SegmentSearch
 from control_api.delivery_log.store import (
     AcceptedEvent,
     EntryQuery,
+    EventQuery,
+    EventTally,
     LoggedEntry,
-    StoreDamagedError,
+    Span,
     StoreUnavailableError,
+    Tally,
 )
-from eventstreams.attempts import Entry
 from eventstreams.times import Clock
 
 _SEARCH_S: Final = 5.0  # a search with no index to help reads 2 GiB in about as long
 _STEPS: Final = 10_000  # SQLite's, between looks at the clock: a few milliseconds
 _CACHE_KIB: Final = 4 << 10
+
+R = TypeVar("R", LoggedEntry, AcceptedEvent)
+C = TypeVar("C", Tally, EventTally)
 
 
 class SqliteReader:
@@ -38,29 +44,58 @@ class SqliteReader:
         self._idle: queue.SimpleQueue[tuple[int, sqlite3.Connection]] = queue.SimpleQueue()
 
     def entries(self, query: EntryQuery) -> Sequence[LoggedEntry]:
+        return self._page(query, lambda segment, limit: segment.entries(query, limit))
+
+    def events(self, query: EventQuery) -> Sequence[AcceptedEvent]:
+        return self._page(query, lambda segment, limit: segment.events(query, limit))
+
+    def tally(self, span: Span) -> Sequence[Tally]:
+        found: dict[tuple[str, str | None, str, str], Tally] = {}
+        for each in self._count(span, lambda segment, most: segment.tally(span, most)):
+            known = found.get(each[:4])
+            found[each[:4]] = each if known is None else _sum(known, each)
+        return list(found.values())
+
+    def tally_events(self, span: Span) -> Sequence[EventTally]:
+        found: dict[str, EventTally] = {}
+        for each in self._count(span, lambda segment, most: segment.tally_events(span, most)):
+            known = found.get(each.type)
+            found[each.type] = each if known is None else _sum(known, each)
+        return list(found.values())
+
+    def event(self, accounts: Sequence[str], event_id: str) -> AcceptedEvent | None:
+        found, wanted = list[AcceptedEvent](), orjson.dumps(accounts).decode()
+        with self._searching() as database:
+            for segment, _, _ in self._segments(database, newer=False):
+                found += SegmentSearch(database, segment, self._oldest_ms()).event(wanted, event_id)
+        return max(found, default=None)
+
+    def _page(self, query: EntryQuery | EventQuery, search: Callable[[SegmentSearch, int], Sequence[R]]) -> Sequence[R]:
+        """What ``query`` asks for, of what ``search`` finds in each segment, in its order."""
         wanted = query.skip + query.limit
-        found: list[LoggedEntry] = []
+        found: list[R] = []
         with self._searching() as database:
             for segment, first_ms, last_ms in self._segments(database, newer=query.newer):
                 if len(found) >= wanted and _is_beyond(found[wanted - 1], first_ms, last_ms, newer=query.newer):
                     break
-                found += _Search(database, segment, query, self._oldest_ms()).run(wanted)
+                found += search(SegmentSearch(database, segment, self._oldest_ms()), wanted)
                 found.sort(key=lambda each: each.mark, reverse=not query.newer)
                 del found[wanted:]
         page = found[query.skip :]
         return page[::-1] if query.newer else page
 
-    def event(self, account_sid: str, event_id: str) -> AcceptedEvent | None:
-        found: list[AcceptedEvent] = []
+    def _count(self, span: Span, search: Callable[[SegmentSearch, int], Sequence[C]]) -> Iterator[C]:
+        """What ``search`` counts in each segment that has rows of ``span``, the newest first."""
+        left = span.most
         with self._searching() as database:
-            for segment, _, _ in self._segments(database, newer=False):
-                names = _Names(database, segment)
-                if (account := names.id_of(account_sid)) is not None:
-                    rows = database.execute(schema.sql(schema.EVENT, segment), (event_id, account, self._oldest_ms()))
-                    for at, place, id_, type_, time_ in rows:
-                        partition, offset, _ = unplace(place)
-                        found.append(AcceptedEvent(at, partition, offset, id_, account_sid, names.text(type_), time_))
-        return max(found, default=None)
+            for segment, first_ms, last_ms in self._segments(database, newer=False):
+                if last_ms < span.from_ms or first_ms >= span.before_ms:
+                    continue
+                if left <= 0:
+                    break
+                for each in search(SegmentSearch(database, segment, self._oldest_ms()), left):
+                    left -= each.number
+                    yield each
 
     def close(self) -> None:
         while not self._idle.empty():
@@ -115,111 +150,10 @@ class SqliteReader:
         return inode, opened
 
 
-class _Names:
-    """The texts of one segment by number, and the numbers by text."""
-
-    def __init__(self, database: sqlite3.Connection, segment: int) -> None:
-        self._database = database
-        self._segment = segment
-        self._texts: dict[int, str] = {}
-
-    def id_of(self, text: str) -> int | None:
-        row = self._database.execute(schema.sql(schema.NAME_ID, self._segment), (text,)).fetchone()
-        return None if row is None else row[0]
-
-    def text(self, number: int) -> str:
-        if number not in self._texts:
-            row = self._database.execute(schema.sql(schema.NAME, self._segment), (number,)).fetchone()
-            if row is None:
-                raise StoreDamagedError(f"name {number} of segment {self._segment} is not there")
-            self._texts[number] = row[0]
-        return self._texts[number]
-
-
-class _Search:
-    """One query in one segment."""
-
-    def __init__(self, database: sqlite3.Connection, segment: int, query: EntryQuery, oldest_ms: int) -> None:
-        self._database = database
-        self._segment = segment
-        self._query = query
-        self._oldest_ms = oldest_ms
-        self._names = _Names(database, segment)
-
-    def run(self, limit: int) -> Sequence[LoggedEntry]:
-        where = self._conditions()
-        if where is None:
-            return ()
-        conditions, values = where
-        text = (
-            f"select * from entry_$ indexed by {self._index()} where {' and '.join(conditions)} "  # noqa: S608 - ours
-            f"order by {order(self._query)} limit ?"
-        )
-        rows = self._database.execute(schema.sql(text, self._segment), (*values, limit))
-        return [self._logged(row) for row in rows]
-
-    def _conditions(self) -> tuple[list[str], list[int | str]] | None:
-        """What the rows must fulfil; None where nothing in this segment can."""
-        conditions: list[str] = []
-        values: list[int | str] = []
-        for term in terms(self._query, oldest_ms=self._oldest_ms):
-            conditions.append(term.text)
-            if not term.is_name:
-                values += term.values
-                continue
-            number = self._names.id_of(str(term.values[0]))
-            if number is None:
-                return None
-            values.append(number)
-        return conditions, values
-
-    def _index(self) -> str:
-        query = self._query
-        if query.event_id is not None:
-            return "entry_event_$"
-        if query.subscription_sid is not None:
-            return "entry_failed_subscription_$" if query.failed else "entry_subscription_$"
-        if query.failed:
-            return "entry_failed_$"
-        return "entry_account_$" if query.sink_sid is None else "entry_sink_$"
-
-    def _logged(self, row: sqlite3.Row) -> LoggedEntry:
-        def text(column: str) -> str:
-            return self._names.text(row[column])
-
-        def optional(column: str) -> str | None:
-            return None if row[column] is None else text(column)
-
-        entry = Entry(
-            kind=text("kind"),
-            at_ms=row["at"],
-            event_id=row["event"],
-            event_type=text("type"),
-            account_sid=text("account"),
-            subscription_sid=text("subscription"),
-            sink_sid=optional("sink"),
-            sink_type=text("sink_type"),
-            attempt=row["attempt"],
-            duration_ms=row["duration"],
-            accepted_ms=row["accepted"],
-            deadline_ms=row["deadline"],
-            origin=_place(text("origin_topic"), row["origin"]),
-            rests_at=None if row["rest"] is None else _place(text("rest_topic"), row["rest"]),
-            next_at_ms=row["next"],
-            reason=optional("reason"),
-            code=row["code"],
-            status=row["status"],
-            detail=row["detail"],
-            answer=row["answer"],
-        )
-        return LoggedEntry(*unplace(row["place"]), entry)
-
-
-def _is_beyond(last: LoggedEntry, first_ms: int, last_ms: int, *, newer: bool) -> bool:
+def _is_beyond(last: LoggedEntry | AcceptedEvent, first_ms: int, last_ms: int, *, newer: bool) -> bool:
     """Whether a segment, and so all after it, has nothing that comes before ``last``."""
-    return first_ms > last.entry.at_ms if newer else last_ms < last.entry.at_ms
+    return first_ms > last.mark.at_ms if newer else last_ms < last.mark.at_ms
 
 
-def _place(topic: str, rest: str) -> str:
-    """``topic/partition/offset``, or the topic alone where no more is known."""
-    return f"{topic}/{rest}" if rest else topic
+def _sum(one: C, other: C) -> C:
+    return one._replace(number=one.number + other.number, oldest_ms=min(one.oldest_ms, other.oldest_ms))

@@ -8,7 +8,7 @@ A place is one integer, as in ``places``.
 from typing import Final
 
 APPLICATION_ID: Final = 0x45534C47  # "ESLG"
-VERSION: Final = 1
+VERSION: Final = 2
 
 BASE: Final = """
 create table about (identity text not null);
@@ -28,6 +28,7 @@ create table event_$ (
     time text not null, primary key (at, place)
 ) without rowid;
 create index event_id_$ on event_$ (id);
+create index event_account_$ on event_$ (account, at, place, type);
 create table entry_$ (
     at integer not null, place integer not null, kind integer not null, failed integer not null, event text not null,
     type integer not null, account integer not null, subscription integer not null, sink integer,
@@ -40,6 +41,7 @@ create index entry_account_$ on entry_$ (account, at, place);
 create index entry_subscription_$ on entry_$ (subscription, at, place);
 create index entry_sink_$ on entry_$ (sink, at, place);
 create index entry_failed_$ on entry_$ (account, at, place) where failed = 1;
+create index entry_failed_sink_$ on entry_$ (sink, at, place) where failed = 1;
 create index entry_failed_subscription_$ on entry_$ (subscription, at, place) where failed = 1;
 """
 
@@ -59,8 +61,19 @@ NAMES: Final = "select id, text from name_$ order by id"
 NAME: Final = "select text from name_$ where id = ?"
 NAME_ID: Final = "select id from name_$ where text = ?"
 EVENT: Final = (
-    "select at, place, id, type, time from event_$ indexed by event_id_$ where id = ? and account = ? and at >= ? "
+    "select at, place, id, account, type, time from event_$ indexed by event_id_$ where id = ? and at >= ? "
+    "and account in (select id from name_$ where text in (select value from json_each(?))) "
     "order by at desc, place desc limit 1"
+)
+EVENT_ROWS: Final = "select at, place, id, account, type, time from event_$ indexed by event_account_$"
+TALLY: Final = (
+    "select subscription, sink, type, kind, count(*), min(at) from (select subscription, sink, type, kind, at "
+    "from entry_$ indexed by entry_account_$ where account = ? and at >= ? and at < ? "
+    "order by at desc, place desc limit ?) group by subscription, sink, type, kind"
+)
+TALLY_EVENTS: Final = (
+    "select type, count(*), min(at) from (select type, at from event_$ indexed by event_account_$ "
+    "where account = ? and at >= ? and at < ? order by at desc, place desc limit ?) group by type"
 )
 
 

@@ -13,13 +13,7 @@ from control_api.delivery_log import sqlite_schema as schema
 from control_api.delivery_log.segments import Bounds, Segment
 from control_api.delivery_log.sqlite_errors import telling
 from control_api.delivery_log.sqlite_rows import SegmentRows
-from control_api.delivery_log.store import (
-    AcceptedEvent,
-    Lag,
-    LoggedEntry,
-    StoreDamagedError,
-    StoreUnavailableError,
-)
+from control_api.delivery_log.store import AcceptedEvent, Lag, LoggedEntry, StoreDamagedError, StoreUnavailableError
 from eventstreams.kafka.records import Partition
 
 _CACHE_KIB: Final = 32 << 10  # half of a segment of the default size: 70,000 rows/s, against 20,000 in one table

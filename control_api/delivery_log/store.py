@@ -59,6 +59,10 @@ class AcceptedEvent(NamedTuple):
     type: str
     time: str
 
+    @property
+    def mark(self) -> "Mark":
+        return Mark(self.accepted_ms, self.partition, self.offset, 0)
+
 
 class LoggedEntry(NamedTuple):
     """One entry of the attempts topic, and where it stands there; ``position`` counts within its record."""
@@ -79,7 +83,7 @@ class LoggedEntry(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """Where an entry stands among all, oldest first. The same however often the store is built."""
+    """Where an entry, or an event, stands among all, oldest first. The same however often the store is built."""
 
     at_ms: int
     partition: int
@@ -114,6 +118,53 @@ class EntryQuery:
     newer: bool = False
     skip: int = 0
     limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventQuery:
+    """Which accepted events of one account: as ``EntryQuery``."""
+
+    account_sid: str
+    type: str | None = None
+    from_ms: int = 0
+    before_ms: int | None = None
+    mark: Mark | None = None
+    newer: bool = False
+    skip: int = 0
+    limit: int
+
+
+class Tally(NamedTuple):
+    """How many entries of a span are alike, and when the oldest of those began."""
+
+    subscription_sid: str
+    sink_sid: str | None
+    type: str
+    kind: str
+    number: int
+    oldest_ms: int
+
+
+class EventTally(NamedTuple):
+    """How many events of one type were accepted in a span, and the oldest of them when."""
+
+    type: str
+    number: int
+    oldest_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """Part of one account's time: from ``from_ms`` to before ``before_ms``.
+
+    Attributes:
+        most: So many rows are counted, the newest. Where there are as many, there may be more that are older.
+    """
+
+    account_sid: str
+    from_ms: int
+    before_ms: int
+    most: int
 
 
 class LogWriter(Protocol):
@@ -170,7 +221,16 @@ class LogReader(Protocol):
     def entries(self, query: EntryQuery) -> Sequence[LoggedEntry]:
         """Newest first."""
 
-    def event(self, account_sid: str, event_id: str) -> AcceptedEvent | None:
-        """The event; of several with this id the one that was accepted last."""
+    def events(self, query: EventQuery) -> Sequence[AcceptedEvent]:
+        """Newest first."""
+
+    def tally(self, span: Span) -> Sequence[Tally]:
+        """What happened to events of ``span``."""
+
+    def tally_events(self, span: Span) -> Sequence[EventTally]:
+        """What was accepted in ``span``."""
+
+    def event(self, accounts: Sequence[str], event_id: str) -> AcceptedEvent | None:
+        """The event, of one of ``accounts``; of several with this id the one that was accepted last."""
 
     def close(self) -> None: ...

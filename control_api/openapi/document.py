@@ -9,10 +9,10 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 from typing_extensions import override
 
-from control_api.codes import Code
-from control_api.declared import Caller, Document, Listed, Listed2010, One, Operation, Parameter
-from control_api.forms import FORM, JSON, MAX_BODY_BYTES
-from control_api.paging import DEFAULT_SIZE, MAX_SIZE
+from control_api.http.codes import Code
+from control_api.http.declared import Caller, Document, Listed, Listed2010, One, Operation, Parameter
+from control_api.http.forms import FORM, JSON, MAX_BODY_BYTES
+from control_api.http.paging import DEFAULT_SIZE, MAX_SIZE
 from eventstreams import __version__
 from eventstreams.client.accounts import Page2010
 from eventstreams.client.models import ErrorBody, Meta
@@ -53,6 +53,7 @@ _WAYS: Final = {
     HTTPStatus.SERVICE_UNAVAILABLE: ("Retry-After", "Seconds."),
 }
 _WRITES: Final = ("POST", "DELETE")
+_MEANINGS: Final[Mapping[int, str]] = {int(each): each.meaning for each in (*ErrorCode, *Code)}
 
 
 class _Generator(GenerateJsonSchema):
@@ -215,7 +216,7 @@ def _refusal_name(status: HTTPStatus, codes: Sequence[int]) -> str:
 
 def _refusal(status: HTTPStatus, codes: Sequence[int]) -> Json:
     found: Json = {
-        "description": f"{status.phrase}: {', '.join(map(str, codes))}",
+        "description": f"{status.phrase}. {'; '.join(f'{code}: {_MEANINGS[code]}' for code in codes)}.",
         "content": {
             "application/json": {"schema": {**_reference(ErrorBody), "properties": {"code": {"enum": list(codes)}}}}
         },

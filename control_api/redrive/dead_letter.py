@@ -89,7 +89,7 @@ class DeadLetter:
 
     def without_value(self) -> "DeadLetter":
         """This letter with an empty value: a list of them then takes little memory."""
-        return replace(self, record=replace(self.record, value=b""))
+        return replace(self, record=self.record._replace(value=b""))
 
 
 def _text(headers: Mapping[str, bytes], name: str) -> str | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from control_api.declared import Parameter, choice, integer, moment, sid, text
+from control_api.http.declared import Parameter, choice, integer, moment, sid, text
 from control_api.redrive.pace import DEFAULT_RATE, MAX_RATE, MIN_RATE
 from eventstreams.filters import MAX_LENGTH
 from eventstreams.reasons import DeadReason

@@ -1,12 +1,10 @@
 """What the routes ask for: dead letters in pages, one of them, a job's preview, and a job."""
 
-import asyncio
 import time
-from collections import deque
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 from aiohttp import web
 
@@ -16,10 +14,11 @@ from control_api.redrive.feed import JobFeed, JobWriter
 from control_api.redrive.jobs import JobKind, Order
 from control_api.redrive.runner import JobRunner
 from control_api.redrive.selection import Selection, Selector, narrow
+from control_api.redrive.shelf import PAGE_BUDGET, Shelf, batches
+from control_api.turns import Turns
 from eventstreams.client.values import SkipReason
 from eventstreams.codec import Codec
 from eventstreams.control.feed import ControlFeed
-from eventstreams.errors import TopicError
 from eventstreams.kafka.admin import KafkaAdmin
 from eventstreams.kafka.ranges import Range, RangeReader
 from eventstreams.kafka.records import Record
@@ -28,13 +27,11 @@ from eventstreams.times import Clock
 from eventstreams.topics import Topics
 
 _READ: Final = 500
-_FIRST_WINDOW: Final = 200  # offsets looked through at first for a page; each next window is larger
-_MAX_WINDOW: Final = 10_000
-_PAGE_BUDGET: Final = 50_000  # records looked at for one page, of all topics: about a second of work
 _PREVIEW_S: Final = 10.0  # a preview says how far it came in so long
 _READERS: Final = 4  # requests that look through topics at once: each has a connection and up to 4 MiB
-_READ_S: Final = 10.0  # for a broker that does not answer
+_OF_ONE: Final = 2  # of them for one customer
 
+T = TypeVar("T")
 Cursor = Mapping[str, int]
 """Of each sink type, the offset before which the next page goes on."""
 
@@ -66,7 +63,7 @@ class Desk:
     """Reads dead letters and events, and makes jobs.
 
     Attributes:
-        reading: Held while a request looks through topics.
+        reading: Whose turn it is to look through topics.
     """
 
     settings: Settings
@@ -78,7 +75,12 @@ class Desk:
     writer: JobWriter
     runner: JobRunner
     clock: Clock
-    reading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_READERS))
+    reading: Turns
+
+    @staticmethod
+    def turns(household: Callable[[str], str]) -> Turns:
+        """Turns as they are to be here."""
+        return Turns(most=_READERS, of_one=_OF_ONE, household=household)
 
     async def ranges(self, kind: JobKind, selection: Selection) -> tuple[Range, ...]:
         """Where the events of ``selection`` can be, as of now. Raises ``TopicError`` and ``BrokerUnreachableError``."""
@@ -92,7 +94,7 @@ class Desk:
         return tuple(each for each in cut if each.records)
 
     async def preview(self, order: Order) -> Preview:
-        """What ``order`` would do now, as far as can be told in a few seconds. Raises as ``ranges``."""
+        """What ``order`` would do now, as far as can be told in a few seconds. Raises as ``ranges`` and ``turn``."""
         copier = Copier(
             order.kind,
             order.selection,
@@ -104,7 +106,8 @@ class Desk:
             accounts_for=self.control.snapshot.accounts_for,
         )
         preview, now_ms = Preview(), self.clock()
-        async with self.reading, RangeReader(self.settings, order.ranges) as reader:
+        turn = self.reading.turn(order.selection.account_sid)
+        async with turn, RangeReader(self.settings, order.ranges) as reader:
             deadline = time.monotonic() + _PREVIEW_S
             while not reader.ended and time.monotonic() < deadline:
                 for record in await reader.read(_READ):
@@ -118,30 +121,62 @@ class Desk:
         """Dead letters of ``selection``, newest first, and where the next page goes on (None: there is none).
 
         The page can be short, even empty, and yet have a next one: where little of much matches, the work of one
-        request is bounded. Raises as ``ranges``.
+        request is bounded. Raises as ``ranges`` and ``turn``.
         """
+        async with self.reading.turn(selection.account_sid):
+            return await self._page(selection, size, cursor)
+
+    async def _page(
+        self, selection: Selection, size: int, cursor: Cursor | None
+    ) -> tuple[Sequence[DeadLetter], Cursor | None]:
         sink_types = await self._sink_types(selection)
         found = await self.admin.ranges(list(sink_types), after_ms=selection.after_ms, before_ms=selection.before_ms)
-        shelves = [
-            _Shelf(sink_types[each.topic], each, cursor)
-            for each in (narrow(whole, sink_types[whole.topic], selection.dead_letter_ids) for whole in found)
-        ]
-        selector, budget = Selector(selection, of_letters=True), _PAGE_BUDGET
-        for shelf in shelves:
-            budget -= await self._fill(shelf, selector, size, budget)
-        letters = sorted((each for shelf in shelves for each in shelf.letters), key=_newest_first)[:size]
-        left = {shelf.sink_type: shelf.left(letters) for shelf in shelves}
-        more = any(left[shelf.sink_type] > shelf.first for shelf in shelves)
+        selector, budget = Selector(selection, of_letters=True), PAGE_BUDGET
+        shelves: dict[str, Shelf[DeadLetter]] = {}
+        for whole in found:
+            sink_type = sink_types[whole.topic]
+            before = None if cursor is None else cursor.get(sink_type, 0)
+            shelf = shelves[sink_type] = Shelf(narrow(whole, sink_type, selection.dead_letter_ids), before)
+            budget -= await shelf.fill(self.settings, partial(_kept, selector, sink_type), size, budget)
+        letters = sorted((each for shelf in shelves.values() for _, each in shelf.found), key=_newest_first)[:size]
+        places = [each.place for each in letters]
+        left = {
+            sink_type: shelf.left(each.offset for each in places if each.sink_type == sink_type)
+            for sink_type, shelf in shelves.items()
+        }
+        more = any(left[sink_type] > shelf.whole.first for sink_type, shelf in shelves.items())
         return letters, left if more else None
 
+    async def unrouted(
+        self,
+        keep: Callable[[Record], T | None],
+        size: int,
+        before: int | None,
+        *,
+        after_ms: int | None,
+        before_ms: int | None,
+    ) -> tuple[Sequence[T], int | None]:
+        """For the operator: what ``keep`` keeps of the events that the router could not read, newest first.
+
+        As ``page``; ``before`` and the second result are offsets.
+        """
+        async with self.reading.turn("operator"):
+            topic = self.topics.router_dead
+            found = await self.admin.ranges([topic], after_ms=after_ms, before_ms=before_ms)
+            shelf: Shelf[T] = Shelf(found[0] if found else Range(topic, 0, 0, 0), before)
+            await shelf.fill(self.settings, keep, size, PAGE_BUDGET)
+            left = shelf.left(offset for offset, _ in shelf.found)
+            return [each for _, each in shelf.found], left if left > shelf.whole.first else None
+
     async def letter(self, account_sid: str, place: Place) -> DeadLetter | None:
-        """The dead letter at ``place``; None also where it is another account's. Raises as ``ranges``."""
+        """The dead letter at ``place``; None also where it is another account's. Raises as ``ranges`` and ``turn``."""
         selection = Selection(account_sid=account_sid, dead_letter_ids=(str(place),))
         selector = Selector(selection, of_letters=True)
-        for part in await self.ranges(JobKind.REDRIVE, selection):
-            for record in await self._records(part):
-                letter = DeadLetter.read(record, place.sink_type)
-                return letter if selector.takes_letter(letter) else None
+        async with self.reading.turn(account_sid):
+            for part in await self.ranges(JobKind.REDRIVE, selection):
+                for record in [each async for records in batches(self.settings, part) for each in records]:
+                    letter = DeadLetter.read(record, place.sink_type)
+                    return letter if selector.takes_letter(letter) else None
         return None
 
     async def _sink_types(self, selection: Selection) -> Mapping[str, str]:
@@ -156,61 +191,10 @@ class Desk:
             found = {topic: sink_type for topic, sink_type in found.items() if sink_type in wanted}
         return found
 
-    async def _fill(self, shelf: "_Shelf", selector: Selector, size: int, budget: int) -> int:
-        """Look backwards through ``shelf`` until it has ``size`` letters; return how many records that took."""
-        looked_at, window = 0, _FIRST_WINDOW
-        while shelf.floor > shelf.first and len(shelf.letters) < size and looked_at < budget:
-            part = Range(shelf.topic, shelf.partition, max(shelf.floor - window, shelf.first), shelf.floor)
-            shelf.take(part, await self._read(part, shelf.sink_type, selector, most=size - len(shelf.letters)))
-            looked_at += part.records
-            window = min(window * 5, _MAX_WINDOW)
-        return looked_at
 
-    async def _read(self, part: Range, sink_type: str, selector: Selector, *, most: int) -> deque[DeadLetter]:
-        """The newest letters in ``part`` that ``selector`` takes, at most ``most``, oldest first."""
-        found: deque[DeadLetter] = deque(maxlen=most)
-        async for records in self._batches(part):
-            letters = (DeadLetter.read(record, sink_type) for record in records)
-            found.extend(each.without_value() for each in letters if selector.takes_letter(each))
-        return found
-
-    async def _records(self, part: Range) -> Sequence[Record]:
-        return [record async for records in self._batches(part) for record in records]
-
-    async def _batches(self, part: Range) -> AsyncIterator[Sequence[Record]]:
-        async with self.reading, RangeReader(self.settings, [part]) as reader:
-            deadline = time.monotonic() + _READ_S
-            while not reader.ended:
-                records = await reader.read(_READ)
-                yield records
-                if not records and time.monotonic() > deadline:
-                    raise TopicError(f"{part.topic} cannot be read: no broker answers")
-
-
-class _Shelf:
-    """Dead letters of one topic, newest first; everything from ``floor`` on was looked at."""
-
-    def __init__(self, sink_type: str, whole: Range, cursor: Cursor | None) -> None:
-        self.sink_type = sink_type
-        self.topic = whole.topic
-        self.partition = whole.partition
-        self.first = whole.first
-        self.ceiling = whole.end if cursor is None else min(whole.end, cursor.get(sink_type, 0))
-        self.floor = self.ceiling
-        self.letters: list[DeadLetter] = []
-
-    def take(self, part: Range, found: deque[DeadLetter]) -> None:
-        """``found`` are the newest in ``part``, oldest first; where they are as many as were asked for, not all."""
-        full = len(found) == found.maxlen
-        self.floor = found[0].place.offset if full else part.first
-        self.letters += reversed(found)
-
-    def left(self, shown: Iterable[DeadLetter]) -> int:
-        """The offset before which the next page goes on, once ``shown`` are shown."""
-        offsets = [each.place.offset for each in shown if each.place.sink_type == self.sink_type]
-        if len(offsets) == len(self.letters):
-            return self.floor
-        return min(offsets, default=self.ceiling)
+def _kept(selector: Selector, sink_type: str, record: Record) -> DeadLetter | None:
+    letter = DeadLetter.read(record, sink_type)
+    return letter.without_value() if selector.takes_letter(letter) else None
 
 
 def _newest_first(letter: DeadLetter) -> tuple[int, str, int]:

@@ -1,7 +1,7 @@
 """The jobs there are, kept current from the jobs topic; and the writes of the API to it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from types import TracebackType
@@ -18,6 +18,8 @@ from control_api.redrive.jobs import (
     key_of,
     parse_key,
 )
+from control_api.replicas.staged import NOTHING, Changes
+from control_api.replicas.writing import Writing
 from eventstreams.kafka.follower import PartitionFollower
 from eventstreams.kafka.records import Record
 from eventstreams.kafka.transaction import Outgoing
@@ -113,15 +115,19 @@ class JobFeed:
 
 
 class JobWriter:
-    """Makes, cancels and forgets jobs, as part of what ``write`` writes."""
+    """Makes, cancels and forgets jobs, as part of what is being written."""
 
-    def __init__(self, write: Callable[[Outgoing], Awaitable[None]], topics: Topics) -> None:
-        self._write = write
+    def __init__(self, writing: Writing, topics: Topics) -> None:
+        self._writing = writing
         self._topic = topics.jobs
+
+    def staged(self) -> Sequence[Order]:
+        """For whoever has the turn to write what others have ordered, and nobody has written yet."""
+        return [each for each in self._writing.staged().values() if isinstance(each, Order)]
 
     async def submit(self, order: Order) -> None:
         """Have ``order`` done."""
-        await self._put(JobPart.ORDER, order.sid, encode(order))
+        await self._put(JobPart.ORDER, order.sid, encode(order), changes={order.sid: order})
 
     async def cancel(self, sid: str) -> None:
         """Have the job ``sid`` ended."""
@@ -132,5 +138,5 @@ class JobWriter:
         for part in JobPart:  # the order first: what is left of a job without one counts as nothing
             await self._put(part, sid, None)
 
-    async def _put(self, part: JobPart, sid: str, value: bytes | None) -> None:
-        await self._write(Outgoing(self._topic, value, key_of(part, sid)))
+    async def _put(self, part: JobPart, sid: str, value: bytes | None, *, changes: Changes = NOTHING) -> None:
+        await self._writing.add(Outgoing(self._topic, value, key_of(part, sid)), changes=changes)

@@ -35,7 +35,8 @@ def open_desk(process: Process, plane: ControlPlane, feed: JobFeed, stack: Async
         control=plane.feed,
         codec=codec,
         jobs=feed,
-        writer=JobWriter(plane.writer.add, plane.topics),
+        writer=JobWriter(plane.writing, plane.topics),
         runner=runner,
         clock=plane.clock,
+        reading=Desk.turns(plane.feed.snapshot.household_of),
     )

@@ -34,6 +34,8 @@ class Ended(Enum):
     FINISHED = auto()
     NOT_OURS = auto()
     """Another process has taken it up."""
+    GAVE_WAY = auto()
+    """Somebody else is to have its place. Run it again, later: it goes on from its checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ class JobRun:
         kind: JobKind,
         copier: Copier,
         tell: Tell,
+        give_way: Callable[[], bool],
         metrics: Metrics,
         clock: Clock,
         sleep: Callable[[float], Awaitable[None]],
@@ -88,6 +91,7 @@ class JobRun:
         self._kind = kind
         self._copier = copier
         self._tell = tell
+        self._give_way = give_way
         self._metrics = metrics
         self._clock = clock
         self._sleep = sleep
@@ -137,7 +141,7 @@ class JobRun:
                 batch.positions.update(reader.positions)
                 idle = bool(batch.chosen) and not records  # no more at hand: these wait for nobody
                 if idle or reader.ended or batch.examined >= _CHECKPOINT or self._cancelled:
-                    if (over := await self._flush(batch, pace)) is not None:
+                    if (over := await self._flush(batch, pace, last=reader.ended)) is not None:
                         return over
                     batch = self._batch()
                 if reader.ended:
@@ -155,7 +159,7 @@ class JobRun:
             case None:
                 pass
 
-    async def _flush(self, batch: _Batch, pace: Pace) -> Ended | Waiting | None:
+    async def _flush(self, batch: _Batch, pace: Pace, *, last: bool = False) -> Ended | Waiting | None:
         """Write the copies of ``batch`` and how far that is; None where the job goes on."""
         wait_s = pace.wait_s(len(batch.chosen), now_s=self._monotonic())
         if wait_s > 0 and not self._cancelled:
@@ -175,7 +179,10 @@ class JobRun:
         progress = self._progress.moved(
             batch.positions, examined=batch.examined, copied=len(copies), skipped=batch.skipped, now_ms=now_ms
         )
-        return await self._write(copies, progress)
+        over = await self._write(copies, progress)
+        if over is None and not last and self._give_way():  # with the last all that is left is to say so
+            return Ended.GAVE_WAY
+        return over
 
     async def _finish(self, status: JobStatus, detail: str = "") -> Ended | Waiting:
         final = replace(self._progress, status=status, detail=detail, updated_ms=self._clock())

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +11,7 @@ from typing import Final, Self
 
 from control_api.redrive.copies import Copier
 from control_api.redrive.feed import JobFeed
-from control_api.redrive.jobs import Progress
+from control_api.redrive.jobs import Job, Progress
 from control_api.redrive.run import Ended, JobRun, Tell, Waiting
 from eventstreams.codec import Codec
 from eventstreams.control.feed import ControlFeed
@@ -25,6 +26,10 @@ from eventstreams.times import Clock
 from eventstreams.topics import Topics
 
 _SIDE_BY_SIDE: Final = 8  # jobs: each holds two connections and up to 8 MiB
+_OF_ONE: Final = 4  # of them for one customer: who has many that are slow leaves room for others
+_TURN_S: Final = 30.0  # for which a job keeps its place though others wait: to take one up takes a second or so
+_LOOK_S: Final = 1.0  # between two looks whether others wait: it goes through all jobs there are
+_OTHERS_TURN: Final = "others have their turn"
 _AGAIN_S: Final = (0.5, 2.0, 5.0, 10.0)  # before a job that could not write tries again; the last one repeats
 
 _RETAKE_S: Final = 60.0  # a job writes how far it is every second or so; see ``_leave``
@@ -67,6 +72,9 @@ class JobRunner:
         self._left: dict[str, asyncio.TimerHandle] = {}  # to other processes
         self._broken: set[str] = set()  # by a bug of ours, which would meet them again
         self._problems: dict[str, str] = {}
+        self._look_at_s: dict[str, float] = {}  # of a running job: when it looks next whether others wait
+        self._giving_way: str | None = None  # one at a time, so that no two do for the same other one
+        self._gave_way_s: dict[str, float] = {}  # of a job that waits for its next turn: since when
         self._working = False
         parts.feed.listen(self._start_more)
 
@@ -86,26 +94,82 @@ class JobRunner:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._gave_way_s.clear()
+        self._problems.clear()
 
     def problem(self, sid: str) -> str | None:
         """Why the job ``sid`` waits; None where it does not."""
         return self._problems.get(sid)
 
     def _start_more(self) -> None:
-        if not self._working:
-            return
-        for job in self._parts.feed.unfinished():
+        while self._working and len(self._running) < _SIDE_BY_SIDE and (job := self._next()) is not None:
             sid = job.order.sid
-            if len(self._running) >= _SIDE_BY_SIDE:
-                return
-            if sid not in self._running and sid not in self._left and sid not in self._broken:
-                task = asyncio.create_task(self._run(sid), name=f"job-{sid}")
-                self._running[sid] = task
-                task.add_done_callback(partial(self._ended, sid))
+            self._problems.pop(sid, None)
+            self._look_at_s[sid] = self._parts.monotonic() + _TURN_S
+            task = asyncio.create_task(self._run(sid), name=f"job-{sid}")
+            self._running[sid] = task
+            task.add_done_callback(partial(self._ended, sid))
+
+    def _next(self) -> Job | None:
+        """Who gets the next place: of the customer that has the fewest, who has waited for longest.
+
+        One that is cancelled comes before all: it needs a place for a moment, to say that it has ended.
+        """
+        places = self._places()
+        taken = self._running.keys() | self._left.keys() | self._broken
+        waiting = (
+            job
+            for job in self._parts.feed.unfinished()
+            if job.order.sid not in taken and (job.cancelled or places[self._household(job)] < _OF_ONE)
+        )
+        return min(
+            waiting,
+            key=lambda job: (
+                not job.cancelled,
+                places[self._household(job)],
+                self._gave_way_s.get(job.order.sid, 0.0),
+            ),
+            default=None,
+        )
+
+    def _gives_way(self, sid: str) -> bool:
+        """Whether the running job ``sid`` is to leave its place, at the checkpoint where it is, to one that waits.
+
+        A job can go on for days, so nobody who has fewer places than its customer has to wait for its end.
+        """
+        if self._giving_way == sid:
+            return True
+        now_s = self._parts.monotonic()
+        if self._giving_way is not None or now_s < self._look_at_s[sid]:
+            return False
+        self._look_at_s[sid] = now_s + _LOOK_S
+        self._start_more()  # a cancelled one, of whom nobody said that it has become that
+        first, mine = self._next(), self._parts.feed.jobs.get(sid)
+        if first is None or mine is None:
+            return False
+        places = self._places()
+        if not first.cancelled and places[self._household(first)] >= places[self._household(mine)]:
+            return False
+        self._giving_way = sid
+        return True
+
+    def _places(self) -> Counter[str]:
+        """How many jobs are running of each customer."""
+        jobs = self._parts.feed.jobs
+        return Counter(self._household(jobs[sid]) for sid in self._running if sid in jobs)
+
+    def _household(self, job: Job) -> str:
+        return self._parts.control.snapshot.household_of(job.order.selection.account_sid)
 
     def _ended(self, sid: str, task: "asyncio.Task[None]") -> None:
         self._running.pop(sid, None)
-        self._problems.pop(sid, None)
+        self._look_at_s.pop(sid, None)
+        self._gave_way_s.pop(sid, None)
+        problem = self._problems.pop(sid, None)
+        if self._giving_way == sid:
+            self._giving_way = None
+            self._gave_way_s[sid] = self._parts.monotonic()
+            self._problems[sid] = problem or _OTHERS_TURN
         if not task.cancelled() and (error := task.exception()):
             self._broken.add(sid)
             _log.error("job.stopped", sid=sid, exc_info=error, follows="the next start of a process takes it up again")
@@ -124,11 +188,16 @@ class JobRunner:
                         self._leave(sid)
                         _log.info("job.left", sid=sid, follows="another process goes on with it")
                         return
+                    case Ended.GAVE_WAY:
+                        _log.info("job.gave_way", sid=sid, follows="it goes on once it is its turn again")
+                        return
                     case Waiting(because=because, topics=topics):
                         self._problems[sid] = because
                         _log.warning(
                             "job.waiting", sid=sid, because=because, follows="it tries again from its checkpoint"
                         )
+                        if self._gives_way(sid):
+                            return
                         await self._restore(topics)
                         await self._parts.sleep(_AGAIN_S[min(tries, len(_AGAIN_S) - 1)])
                         tries += 1
@@ -198,6 +267,7 @@ class JobRunner:
             kind=order.kind,
             copier=copier,
             tell=parts.tell,
+            give_way=partial(self._gives_way, sid),
             metrics=parts.metrics,
             clock=parts.clock,
             sleep=parts.sleep,

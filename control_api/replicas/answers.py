@@ -14,7 +14,7 @@ from aiohttp import hdrs, web
 from pydantic import TypeAdapter, ValidationError
 
 from control_api.replicas.remembered import Kept, Remembered, RequestName, is_old
-from eventstreams.control.vault import Vault
+from eventstreams.control.vault import Purpose, Vault
 from eventstreams.kafka.follower import PartitionFollower
 from eventstreams.kafka.records import Record
 from eventstreams.kafka.transaction import Outgoing
@@ -85,7 +85,7 @@ class Answers:
             return None
         if kept.content != name.content:
             raise AnotherRequestError
-        found = orjson.loads(self._vault.unlock(kept.answer))
+        found = orjson.loads(self._vault.unlock(kept.answer, Purpose.ANSWER, name.key))
         return web.Response(status=found["status"], headers=found["headers"], body=found["body"].encode())
 
     def record(self, name: RequestName, answer: web.Response) -> Outgoing | None:
@@ -96,7 +96,7 @@ class Answers:
             told = orjson.dumps({"status": answer.status, "headers": headers, "body": body.decode()}).decode()
         except UnicodeDecodeError:
             return None
-        locked = self._vault.lock(told)
+        locked = self._vault.lock(told, Purpose.ANSWER, name.key)
         if len(locked) > _MOST_ANSWER:
             _log.warning("answer.too_large", size=len(locked), follows="what is not written yet is refused")
             return None

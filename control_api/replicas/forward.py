@@ -1,7 +1,6 @@
 """Sends a request to the primary and brings its answer back."""
 
 import asyncio
-import secrets
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Final, Self
@@ -11,7 +10,8 @@ import orjson
 from aiohttp import hdrs, web
 from yarl import URL
 
-from control_api.replicas.hop import CHALLENGE, ELSEWHERE, HEADER, PROVE_PATH, WRITTEN, Hop, is_proof, token
+from control_api.replicas.hop import ELSEWHERE, HEADER, WRITTEN, Hop, token
+from control_api.replicas.links import Links
 from control_api.replicas.primacy import Primacy
 from control_api.replicas.terms import Followed, Primary
 from eventstreams.control.vault import Vault
@@ -19,10 +19,7 @@ from eventstreams.telemetry.logging import get_logger
 from eventstreams.telemetry.metrics import Metrics
 
 _ANSWER_S: Final = 60.0  # the longest that a client waits; a preview takes ten seconds
-_CONNECT_S: Final = 2.0
-_PROOF_S: Final = 2.0
 _READ_BACK_S: Final = 3.0  # then the answer goes out although this replica does not have the write yet
-_MOST_PROOF: Final = 4096
 # Of one connection; and what aiohttp says itself of the body, which it has decompressed.
 _NOT_PASSED: Final = frozenset(
     name.lower()
@@ -44,19 +41,15 @@ class Forwarder:
         self._primacy = primacy
         self._followed = followed
         self._metrics = metrics
-        self._proven: Primary | None = None
-        self._unproven: Primary | None = None
-        self._session: aiohttp.ClientSession
+        self._links = Links(vault)
 
     async def __aenter__(self) -> Self:
-        timeout = aiohttp.ClientTimeout(total=_ANSWER_S, sock_connect=_CONNECT_S)
-        self._session = aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._session.close()
+        await self._links.__aexit__(kind, error, trace)
 
     async def send(self, primary: Primary, request: web.Request, body: bytes, hop: Hop) -> web.Response | None:
         """The answer of ``primary``, once what it wrote is known here too.
@@ -84,25 +77,30 @@ class Forwarder:
         return answer
 
     async def _ask(self, primary: Primary, request: web.Request, body: bytes, hop: Hop) -> web.Response | None:
-        if not await self._is_proven(primary):
-            return None
         headers = [(name, value) for name, value in request.headers.items() if name.lower() not in _NOT_PASSED]
-        async with self._session.request(
-            request.method,
-            URL(f"{primary.url}{hop.path}", encoded=True),
-            data=body,
-            headers=[*headers, (HEADER, token(self._vault, hop))],
-            allow_redirects=False,
-            skip_auto_headers=(hdrs.USER_AGENT, hdrs.CONTENT_TYPE),
-        ) as answer:
-            if ELSEWHERE in answer.headers:
-                return None
-            told = web.Response(status=answer.status, body=await answer.read())
-            told.headers.popall(hdrs.CONTENT_TYPE, None)
-            told.headers.extend(
-                (name, value) for name, value in answer.headers.items() if name.lower() not in _NOT_PASSED
-            )
-            written = answer.headers.get(WRITTEN)
+
+        async def exchange(session: aiohttp.ClientSession) -> tuple[web.Response, str | None] | None:
+            async with session.request(
+                request.method,
+                URL(f"{primary.url}{hop.path}", encoded=True),
+                data=body,
+                headers=[*headers, (HEADER, token(self._vault, hop))],
+                allow_redirects=False,
+                skip_auto_headers=(hdrs.USER_AGENT, hdrs.CONTENT_TYPE),
+            ) as answer:
+                if ELSEWHERE in answer.headers:
+                    return None
+                told = web.Response(status=answer.status, body=await answer.read())
+                told.headers.popall(hdrs.CONTENT_TYPE, None)
+                told.headers.extend(
+                    (name, value) for name, value in answer.headers.items() if name.lower() not in _NOT_PASSED
+                )
+                return told, answer.headers.get(WRITTEN)
+
+        found = await self._links.over(primary, exchange)
+        if found is None:
+            return None
+        told, written = found
         if written is not None:
             await self._read_back(orjson.loads(written))
         return told
@@ -110,27 +108,9 @@ class Forwarder:
     async def reaches(self, primary: Primary) -> bool:
         """Whether ``primary`` answers us, and is what it says."""
         try:
-            return await self._is_proven(primary)
+            return await self._links.reaches(primary)
         except (aiohttp.ClientError, TimeoutError):
             return False
-
-    async def _is_proven(self, primary: Primary) -> bool:
-        """Whether who listens at its URL is that primary: addresses change owners, and requests hold secrets."""
-        if self._proven == primary:
-            return True
-        nonce = secrets.token_hex(16)
-        url = f"{primary.url}{PROVE_PATH}"
-        limit = aiohttp.ClientTimeout(total=_PROOF_S)
-        headers = {CHALLENGE: self._vault.lock(nonce)}
-        async with self._session.get(url, headers=headers, allow_redirects=False, timeout=limit) as answer:
-            proof = (await answer.content.read(_MOST_PROOF)).decode(errors="replace")
-        if not is_proof(self._vault, proof, replica=primary.replica, nonce=nonce):
-            if self._unproven != primary:
-                self._unproven = primary
-                _log.warning("primary.not_proven", url=primary.url, follows="nothing is sent to it")
-            return False
-        self._proven = primary
-        return True
 
     async def _read_back(self, written: Mapping[str, int]) -> None:
         try:

@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from pydantic import TypeAdapter
 
-from eventstreams.control.vault import Vault
+from eventstreams.control.vault import Purpose, Vault
 from eventstreams.errors import SettingsError
 from eventstreams.http import RefusedError
 from eventstreams.times import Clock
@@ -56,7 +56,7 @@ def target(request: web.Request) -> str:
 
 
 def token(vault: Vault, hop: Hop) -> str:
-    return vault.lock(orjson.dumps(hop).decode())
+    return vault.lock(orjson.dumps(hop).decode(), Purpose.FORWARDED, "")
 
 
 def accept_forwarded(vault: Vault, clock: Clock) -> Middleware:
@@ -84,7 +84,7 @@ def accept_forwarded(vault: Vault, clock: Clock) -> Middleware:
 
 def _open(vault: Vault, given: str) -> Hop | None:
     try:
-        return _HOP.validate_json(vault.unlock(given))
+        return _HOP.validate_json(vault.unlock(given, Purpose.FORWARDED, ""))
     except (SettingsError, ValueError):  # the second also where it is no text at all, or says something else
         return None
 
@@ -97,12 +97,12 @@ def prove(vault: Vault, replica: str) -> web.RouteDef:
 
     async def answer(request: web.Request) -> web.Response:
         try:
-            nonce = vault.unlock(request.headers.get(CHALLENGE, ""))
+            nonce = vault.unlock(request.headers.get(CHALLENGE, ""), Purpose.CHALLENGE, replica)
         except (SettingsError, ValueError):
             raise RefusedError(
                 f"{CHALLENGE} is not made with this process's secret key", status=HTTPStatus.FORBIDDEN
             ) from None
-        return web.Response(text=vault.lock(f"{replica} {nonce}"))
+        return web.Response(text=vault.lock(nonce, Purpose.PROOF, replica))
 
     return web.get(PROVE_PATH, answer)
 
@@ -110,6 +110,6 @@ def prove(vault: Vault, replica: str) -> web.RouteDef:
 def is_proof(vault: Vault, text: str, *, replica: str, nonce: str) -> bool:
     """Whether ``text`` answers the challenge ``nonce`` in the name of ``replica``."""
     try:
-        return vault.unlock(text) == f"{replica} {nonce}"
+        return vault.unlock(text, Purpose.PROOF, replica) == nonce
     except (SettingsError, ValueError):
         return False

@@ -19,8 +19,9 @@ from control_api.replicas.forward import Forwarder
 from control_api.replicas.hop import ELSEWHERE, HOP, WRITTEN, Hop, target
 from control_api.replicas.primacy import Primacy
 from control_api.replicas.remembered import RequestName
+from control_api.replicas.rounds import Unit
 from control_api.replicas.terms import NotPrimaryError
-from control_api.replicas.writing import Unit, Writing
+from control_api.replicas.writing import Writing
 from eventstreams.http import ACCOUNT, RefusedError, read_body, unavailable
 from eventstreams.times import Clock
 
@@ -126,7 +127,7 @@ class WriteRouter:
             return self._tell(request, found, self._primacy.positions())
         unit = self._writing.begin_request()
         try:
-            answer = await handler(request)
+            answer = await self._decided(request, handler, unit)
             await self._remember(unit, name, answer)
             await self._writing.commit_request(unit)
         except NotPrimaryError:
@@ -134,6 +135,13 @@ class WriteRouter:
         finally:
             self._writing.end_request(unit)
         return self._tell(request, answer, unit.ends)
+
+    async def _decided(self, request: web.Request, handler: Handler, unit: Unit) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except (RefusedError, web.HTTPException):
+            await self._writing.drop_request(unit)
+            raise
 
     def _tell(self, request: web.Request, answer: web.StreamResponse, ends: Mapping[str, int]) -> web.StreamResponse:
         """Let the replica that forwarded ``request`` know what it has to have read before it answers."""

@@ -88,17 +88,22 @@ class TokenPromotion(Model):
     url: str
 
 
-class SecondaryToken(Model):
-    """A second auth token, valid beside the first."""
+class TokenRotation(Model):
+    """That a second auth token counts beside the first."""
 
     account_sid: str
-    secondary_auth_token: Secret
-    """Not shown again."""
     date_promoted: datetime | None
     """When it takes the place of the first by itself."""
     date_created: datetime
     date_updated: datetime
     url: str
+
+
+class SecondaryToken(TokenRotation):
+    """A second auth token that was just made."""
+
+    secondary_auth_token: Secret
+    """Not shown again."""
 
 
 class Account(Model):

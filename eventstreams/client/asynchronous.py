@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from pydantic import ValidationError
 
+from eventstreams.client import flow as flows
 from eventstreams.client import jobs, models
 from eventstreams.client.connection import Connection, Fields, Json
 from eventstreams.client.errors import ApiError
@@ -259,6 +260,26 @@ class AsyncEventStreams:
             Before=moment(before),
         )
         return self._all(models.Attempt, "/v1/Attempts", "attempts", fields)
+
+    def events(
+        self, *, event_type: str | None = None, after: datetime | None = None, before: datetime | None = None
+    ) -> AsyncIterator[flows.Event]:
+        """What was accepted, newest first, over all pages, without what the events hold."""
+        fields = given(Type=event_type, After=moment(after), Before=moment(before))
+        return self._all(flows.Event, "/v1/Events", "events", fields)
+
+    async def cloud_event(self, event_id: str, *, subscription_sid: str | None = None) -> flows.CloudEventOf:
+        """An event with its data: as it was written, or as a subscription gets it."""
+        wanted = "" if subscription_sid is None else f"?SubscriptionSid={_named(subscription_sid)}"
+        return await self._get(flows.CloudEventOf, f"/v1/Events/{_named(event_id)}/CloudEvent{wanted}")
+
+    async def flow(self, *, seconds: int | None = None) -> flows.Flow:
+        """How many events came in by type, and how many went where, in the last ``seconds``."""
+        return await self._get(flows.Flow, "/v1/Flow" if seconds is None else f"/v1/Flow?Seconds={seconds:d}")
+
+    async def backlog(self) -> flows.Waiting:
+        """What waits for its first attempt, of each subscription."""
+        return await self._get(flows.Waiting, "/v1/Backlog")
 
     async def where_is(self, event_id: str) -> models.EventWhereabouts:
         """Where an event is for each subscription, why, and when it is tried next."""

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self, TypeVar
 
+from eventstreams.client import flow as flows
 from eventstreams.client import jobs, models
 from eventstreams.client.asynchronous import AsyncEventStreams
 from eventstreams.client.connection import Connection
@@ -197,6 +198,20 @@ class EventStreams:
                 before=before,
             )
         )
+
+    def events(
+        self, *, event_type: str | None = None, after: datetime | None = None, before: datetime | None = None
+    ) -> Iterator[flows.Event]:
+        return self._each(self._api.events(event_type=event_type, after=after, before=before))
+
+    def cloud_event(self, event_id: str, *, subscription_sid: str | None = None) -> flows.CloudEventOf:
+        return self._run(self._api.cloud_event(event_id, subscription_sid=subscription_sid))
+
+    def flow(self, *, seconds: int | None = None) -> flows.Flow:
+        return self._run(self._api.flow(seconds=seconds))
+
+    def backlog(self) -> flows.Waiting:
+        return self._run(self._api.backlog())
 
     def where_is(self, event_id: str) -> models.EventWhereabouts:
         return self._run(self._api.where_is(event_id))

@@ -1,6 +1,7 @@
 """Requests to the API, sent again while that is safe and can help."""
 
 import asyncio
+import os
 import random
 import re
 import uuid
@@ -53,13 +54,13 @@ class Connection:
         """Connects when it is first asked.
 
         Args:
-            url: Where the API is, without ``/v1``.
+            url: Where the API is; a ``/v1`` at its end is passed over.
             user: Account SID, or an API key's.
             token: Its auth token, or the key's secret.
             attempts: How often a request is sent at most.
             pause: How long to wait, given the longest; in seconds.
         """
-        self.url = url.rstrip("/")
+        self.url = url.rstrip("/").removesuffix("/v1")
         self._headers = {hdrs.AUTHORIZATION: aiohttp.encode_basic_auth(user, token)}
         self._attempts = attempts
         self._pause = pause
@@ -174,8 +175,22 @@ class Connection:
         return told
 
     def _silent(self, error: Exception, key: str | None) -> ApiError:
-        message = f"the API at {self.url} does not answer ({type(error).__name__})"
+        message = f"the API at {self.url} does not answer ({_why(error)}): is it running there?"
         return ApiError(message, retry_is_safe=True, idempotency_key=key)
+
+
+def _why(error: Exception) -> str:
+    match error:
+        case aiohttp.ClientConnectorDNSError():
+            return "its host has no address"
+        case aiohttp.ClientConnectorCertificateError():
+            return "its certificate is not to be trusted"
+        case aiohttp.ClientConnectorError(errno=int() as number):
+            return os.strerror(number)
+        case TimeoutError():
+            return f"not within {_ANSWER_S:g} s"
+        case _:
+            return type(error).__name__
 
 
 def _seconds(text: str | None) -> float:

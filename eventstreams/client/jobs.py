@@ -49,6 +49,36 @@ class DeadLetterWithData(DeadLetter):
     size_bytes: int
 
 
+class Header(Model):
+    """One header of a record, as text; what is longer than 256 characters is cut."""
+
+    name: str
+    value: str
+
+
+class RouterDeadLetter(Model):
+    """An event that the router could not read, as the operator sees it. Its headers may say anything."""
+
+    id: str
+    topic: str
+    partition: int
+    offset: int
+    origin: str | None
+    """``topic/partition/offset`` of the record that was published."""
+    reason: str | None
+    code: int | None
+    detail: str | None
+    date_died: datetime
+    account_sid: str | None
+    event_id: str | None
+    event_type: str | None
+    headers: Sequence[Header]
+    """The first 30."""
+    more_headers: int
+    size_bytes: int
+    """Of the value."""
+
+
 class Selection(Model):
     """What a job takes, as it was asked for; null and empty lists take any."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, WithJsonSchema
 
@@ -78,6 +78,20 @@ class Sample(Model):
     type: str
     schema_version: int
     links: SampleLinks
+
+
+class SinkProbe(Model):
+    """What a look at a sink's destination found; it leaves no event there."""
+
+    sink_sid: str
+    sink_type: str
+    outcome: Literal["delivered", "retry_later", "rejected"]
+    """``delivered``: the destination is there and lets us in. Else what became of an event, if it were answered so."""
+    reason: str | None
+    code: int | None
+    """As in the delivery log; null: nothing was found wrong."""
+    detail: str
+    answer: str
 
 
 class SinkConfiguration(Model):

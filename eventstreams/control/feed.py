@@ -18,7 +18,10 @@ PRIMARY_KEY: Final = b"primary/api"
 alone."""
 BEHIND_KEY: Final = b"behind/api"
 """Key of the records that say nothing: each stands behind the marker of a transaction. Markers are no records, so a
-reader whose last one is a marker knows that it has come to the end only when a fetch finds nothing, 100 ms later."""
+reader whose last one is a marker knows that it has come to the end only when a fetch finds nothing, half a second
+later."""
+
+_FETCH_WAIT_MS: Final = 500  # every process follows the topic, on which mostly nothing comes
 
 
 class ControlFeed:
@@ -29,7 +32,12 @@ class ControlFeed:
         self._listeners: list[Listener] = []
         self._primary_listeners: list[Callable[[bytes], None]] = []
         self._follower = PartitionFollower(
-            settings, Topics(settings).control, on_records=self._apply, on_crash=on_crash, committed_end=True
+            settings,
+            Topics(settings).control,
+            on_records=self._apply,
+            on_crash=on_crash,
+            committed_end=True,
+            fetch_wait_ms=_FETCH_WAIT_MS,
         )
         self._stack = AsyncExitStack()
 

@@ -1,6 +1,7 @@
 """All resources as of one moment of the control topic, indexed for those who look things up."""
 
 import logging
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -46,6 +47,9 @@ class Snapshot:
         self._keys_of: dict[str, dict[str, ApiKey]] = {}
         self._sinks_of: dict[str, dict[str, SinkRecord]] = {}
         self._subscriptions_of: dict[str, dict[str, Subscription]] = {}
+        self._partitions_of: Counter[str] = Counter()
+        self.partitions = 0
+        """Of all subscriptions' topics together."""
 
     def subaccounts_of(self, account_sid: str) -> Iterable[Account]:
         """The account's subaccounts, oldest first."""
@@ -54,8 +58,17 @@ class Snapshot:
 
     def status_of(self, account: Account) -> AccountStatus:
         """The account's status, or its owner's where that is the worse."""
-        owner = self.accounts.get(account.owner_account_sid or "")
-        return account.status if owner is None else max(account.status, owner.status, key=_SEVERITY.__getitem__)
+        return status_under(account, self.accounts.get(account.owner_account_sid or ""))
+
+    def household_of(self, account_sid: str) -> str:
+        """The SID of the account that it is a subaccount of, else its own: who counts as one customer."""
+        account = self.accounts.get(account_sid)
+        return account_sid if account is None or account.owner_account_sid is None else account.owner_account_sid
+
+    def partitions_of(self, household: str) -> int:
+        """Partitions of the topics of an account's subscriptions and of its subaccounts'."""
+        accounts = (household, *self._subaccounts_of.get(household, {}))
+        return sum(self._partitions_of[each] for each in accounts)
 
     def keys_of(self, account_sid: str) -> Iterable[ApiKey]:
         """The account's API keys, oldest first."""
@@ -99,26 +112,43 @@ class Snapshot:
             case Account(owner_account_sid=parent):
                 account = after if isinstance(after, Account) else None
                 if parent is not None:  # an account never changes hands
-                    _put(self._subaccounts_of.setdefault(parent, {}), sid, account)
+                    _put_of(self._subaccounts_of, parent, sid, account)
                 return _put(self.accounts, sid, account)
             case ApiKey(account_sid=owner):
                 key = after if isinstance(after, ApiKey) else None
-                _put(self._keys_of.setdefault(owner, {}), sid, key)
+                _put_of(self._keys_of, owner, sid, key)
                 return _put(self.keys, sid, key)
             case SinkRecord(account_sid=owner):
                 sink = after if isinstance(after, SinkRecord) else None
-                _put(self._sinks_of.setdefault(owner, {}), sid, sink)
+                _put_of(self._sinks_of, owner, sid, sink)
                 return _put(self.sinks, sid, sink)
             case Subscription(account_sid=owner):
                 subscription = after if isinstance(after, Subscription) else None
-                _put(self._subscriptions_of.setdefault(owner, {}), sid, subscription)
-                return _put(self.subscriptions, sid, subscription)
+                _put_of(self._subscriptions_of, owner, sid, subscription)
+                before = _put(self.subscriptions, sid, subscription)
+                self._count(owner, _partitions(subscription) - _partitions(before))
+                return before
             case None:
                 return None
+
+    def _count(self, account_sid: str, more: int) -> None:
+        self.partitions += more
+        self._partitions_of[account_sid] += more
+        if not self._partitions_of[account_sid]:
+            del self._partitions_of[account_sid]
 
     def _find(self, sid: str) -> Resource | None:
         indexes = (self.accounts, self.keys, self.sinks, self.subscriptions)
         return next((found for index in indexes if (found := index.get(sid)) is not None), None)
+
+
+def status_under(account: Account, owner: Account | None) -> AccountStatus:
+    """The status of ``account``, or of ``owner`` where that is the worse."""
+    return account.status if owner is None else max(account.status, owner.status, key=_SEVERITY.__getitem__)
+
+
+def _partitions(subscription: Subscription | None) -> int:
+    return 0 if subscription is None else subscription.partitions
 
 
 def _put(index: dict[str, _T], sid: str, value: _T | None) -> _T | None:
@@ -129,3 +159,11 @@ def _put(index: dict[str, _T], sid: str, value: _T | None) -> _T | None:
     else:
         index[sid] = value
     return before
+
+
+def _put_of(indexes: dict[str, dict[str, _T]], owner: str, sid: str, value: _T | None) -> None:
+    """``_put`` in the index of ``owner``, of which nothing stays once that is empty: accounts come and go."""
+    index = indexes.setdefault(owner, {})
+    _put(index, sid, value)
+    if not index:
+        del indexes[owner]

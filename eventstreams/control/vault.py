@@ -1,17 +1,48 @@
 """Secrets at rest: encrypted on the control topic, in the clear only inside the process that needs them."""
 
+import base64
+from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from eventstreams.errors import SettingsError
 from eventstreams.settings import PREFIX, Settings
 
 _SETTING: Final = f"{PREFIX}SECRET_KEY"
+_KEY_BYTES: Final = 32
+_MOST_DERIVED: Final = 1024  # keys kept, of some 100 bytes each: to derive one takes 20 µs
+
+
+class Purpose(StrEnum):
+    """What is encrypted; nothing that was encrypted for one purpose opens for another."""
+
+    AUTH_TOKEN = "auth-token"  # noqa: S105 - the name of a purpose
+    SINK_CONFIGURATION = "sink-configuration"
+    SINK_TEST = "sink-test"
+    ANSWER = "answer"
+    FORWARDED = "forwarded"
+    CHALLENGE = "challenge"
+    PROOF = "proof"
+    PAGE = "page"
+    BACKUP = "backup"
+    SESSION = "session"
+
+
+_STORED: Final = frozenset({Purpose.AUTH_TOKEN, Purpose.SINK_CONFIGURATION, Purpose.SINK_TEST, Purpose.ANSWER})
+"""What topics hold, and so may have been written by a release that bound it to nothing."""
 
 
 class Vault:
-    """Encrypts with the first key and decrypts with any (Fernet: AES-128-CBC with HMAC-SHA-256)."""
+    """Encrypts with the first key and decrypts with any (Fernet: AES-128-CBC with HMAC-SHA-256).
+
+    Each purpose and owner (an account's SID, a sink's …) has a key of its own, derived from the setting's by HKDF. So
+    whoever can write on a topic, and read it, cannot put one secret in the place of another: it does not open there.
+    Texts of earlier releases, under the setting's key itself, open for what topics hold; ``relock`` ends that.
+    """
 
     def __init__(self, settings: Settings) -> None:
         """A vault with the keys of ``settings.secret_key``.
@@ -20,44 +51,65 @@ class Vault:
             SettingsError: there is no key, or one is malformed.
         """
         if settings.secret_key is None:
-            raise SettingsError(f"{_SETTING} is not set: make one with `eventstreams new-key`, the same for all roles")
+            raise SettingsError(
+                f"{_SETTING} is not set: it must be the installation's, the same for all roles and commands; for a new "
+                "installation make one with `eventstreams new-key`"
+            )
         keys = [part.strip() for part in settings.secret_key.get_secret_value().split(",")]
         try:
-            self._first = Fernet(keys[0])
-            self._fernet = MultiFernet([self._first, *map(Fernet, keys[1:])])
+            self._unbound = MultiFernet([Fernet(key) for key in keys])
+            self._keys = [base64.urlsafe_b64decode(key) for key in keys]
         except ValueError:
             raise SettingsError(
                 f"{_SETTING} is malformed: it must be what `eventstreams new-key` prints, or several with commas"
             ) from None
+        self._bound = lru_cache(_MOST_DERIVED)(_derived)
 
-    def lock(self, secret: str) -> str:
-        """``secret`` encrypted, as text."""
-        return self._fernet.encrypt(secret.encode()).decode()
+    def lock(self, secret: str, purpose: Purpose, owner: str) -> str:
+        """``secret`` encrypted, as text, to be opened for the same ``purpose`` and ``owner`` alone."""
+        return self._bound(self._keys[0], purpose, owner).encrypt(secret.encode()).decode()
 
-    def unlock(self, locked: str) -> str:
+    def unlock(self, locked: str, purpose: Purpose, owner: str) -> str:
         """What was locked.
 
         Raises:
             SettingsError: none of our keys opens it.
         """
-        try:
-            return self._fernet.decrypt(locked.encode()).decode()
-        except InvalidToken:
+        found = self._opened(locked, purpose, owner)
+        if found is None:
             raise SettingsError(
-                f"a secret on the control topic was encrypted with another key: add that one to {_SETTING}"
-            ) from None
+                f"a secret ({purpose}) was encrypted with another key, or for something else: "
+                f"add the key that it was encrypted with to {_SETTING}"
+            )
+        return found
 
-    def is_current(self, locked: str) -> bool:
-        """Whether ``locked`` is under the first key, so that it can be opened once the others are gone."""
-        try:
-            self._first.decrypt(locked.encode())
-        except InvalidToken:
-            return False
-        return True
+    def is_current(self, locked: str, purpose: Purpose, owner: str) -> bool:
+        """Whether ``locked`` is bound to what it is for, and is under the first key: can be opened without others."""
+        return _open(self._bound(self._keys[0], purpose, owner), locked) is not None
 
-    def relock(self, locked: str) -> str:
+    def relock(self, locked: str, purpose: Purpose, owner: str) -> str:
         """The same secret under the first key. Raises as ``unlock``."""
-        return locked if self.is_current(locked) else self.lock(self.unlock(locked))
+        if self.is_current(locked, purpose, owner):
+            return locked
+        return self.lock(self.unlock(locked, purpose, owner), purpose, owner)
+
+    def _opened(self, locked: str, purpose: Purpose, owner: str) -> str | None:
+        for key in self._keys:
+            if (found := _open(self._bound(key, purpose, owner), locked)) is not None:
+                return found
+        return _open(self._unbound, locked) if purpose in _STORED else None
+
+
+def _derived(key: bytes, purpose: Purpose, owner: str) -> Fernet:
+    info = f"eventstreams\0{purpose}\0{owner}".encode(errors="replace")
+    return Fernet(base64.urlsafe_b64encode(HKDFExpand(SHA256(), _KEY_BYTES, info).derive(key)))
+
+
+def _open(fernet: Fernet | MultiFernet, locked: str) -> str | None:
+    try:
+        return fernet.decrypt(locked.encode(errors="replace")).decode()
+    except (InvalidToken, UnicodeDecodeError):  # the second: some other program's text
+        return None
 
 
 def new_key() -> str:

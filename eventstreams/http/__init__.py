@@ -3,7 +3,8 @@
 from eventstreams.http.auth import ACCOUNT, CALLER, Authenticator, Caller, FailedAttempts, require_account
 from eventstreams.http.body import read_body
 from eventstreams.http.client_address import ClientAddress
-from eventstreams.http.errors import ErrorCode, RefusedError, answer_errors, not_found, unavailable
+from eventstreams.http.errors import DescribedCode, ErrorCode, RefusedError, answer_errors, not_found, unavailable
+from eventstreams.http.metered import metered
 
 __all__ = [
     "ACCOUNT",
@@ -11,10 +12,12 @@ __all__ = [
     "Authenticator",
     "Caller",
     "ClientAddress",
+    "DescribedCode",
     "ErrorCode",
     "FailedAttempts",
     "RefusedError",
     "answer_errors",
+    "metered",
     "not_found",
     "read_body",
     "require_account",

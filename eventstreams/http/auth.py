@@ -14,7 +14,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from eventstreams.control.records import Account, AccountStatus, ApiKey, KeyScope
 from eventstreams.control.snapshot import Snapshot
-from eventstreams.control.vault import Vault
+from eventstreams.control.vault import Purpose, Vault
 from eventstreams.http.client_address import ClientAddress
 from eventstreams.http.errors import RefusedError
 from eventstreams.http.limits import RateLimiter, too_often
@@ -106,9 +106,11 @@ class Authenticator:
         tokens = account.tokens(self._clock())
         known, digests = self._digests.get(account.sid, ((), (_NOBODY, _NOBODY)))
         if known != tokens:
-            clear = [_hash(self._vault.unlock(token).encode()) for token in tokens]
+            clear = [_hash(self._vault.unlock(token, Purpose.AUTH_TOKEN, account.sid).encode()) for token in tokens]
             digests = (clear[0], clear[1] if len(clear) > 1 else _NOBODY)
             self._digests[account.sid] = (tokens, digests)
+            if len(self._digests) > len(self._snapshot.accounts):  # some were forgotten
+                self._digests = {sid: each for sid, each in self._digests.items() if sid in self._snapshot.accounts}
         return digests
 
 

@@ -1,5 +1,6 @@
 """Where a request comes from, past the proxies that we were told to trust. Pure."""
 
+import re
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
@@ -8,6 +9,8 @@ from aiohttp import web
 
 FORWARDED_FOR: Final = "X-Forwarded-For"
 _MOST_HOPS: Final = 20  # looked at, from the last one on: a client can send as many as it likes
+
+_WITH_PORT: Final = re.compile(r"(?:\[([^\]]*)\]|([^:\[]*))(?::\d{1,5})?", re.ASCII)
 
 Network = IPv4Network | IPv6Network
 
@@ -47,8 +50,10 @@ class ClientAddress:
 
 
 def _parse(text: str) -> IPv4Address | IPv6Address | None:
+    """The address in ``text``; some proxies write a port behind it, and an IPv6 address then in brackets."""
+    found = _WITH_PORT.fullmatch(text)
     try:
-        address = ip_address(text.strip("[]").partition("%")[0])
+        address = ip_address((text if found is None else found[1] or found[2]).partition("%")[0])
     except ValueError:
         return None
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from enum import IntEnum
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Self
 
 import orjson
 from aiohttp import hdrs, web
@@ -20,24 +20,37 @@ _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 _log = get_logger(__name__)
 
 
-class ErrorCode(IntEnum):
+class DescribedCode(IntEnum):
+    """A code of the reference, and what it means in the words of the documentation."""
+
+    meaning: str
+
+    def __new__(cls, code: int, meaning: str) -> Self:
+        """One that is the number ``code``."""
+        made = int.__new__(cls, code)
+        made._value_ = code
+        made.meaning = meaning
+        return made
+
+
+class ErrorCode(DescribedCode):
     """The reference's codes that belong to no resource; those of sinks and subscriptions are 91000 and up."""
 
-    BAD_PARAMETER = 20001
-    UNAUTHENTICATED = 20003
-    METHOD_NOT_ALLOWED = 20004
-    FORBIDDEN = 20403
-    NOT_FOUND = 20404
-    TIMED_OUT = 20408
-    CONFLICT = 20409
-    TOO_LARGE = 20413
-    UNSUPPORTED_MEDIA_TYPE = 20415
-    TOO_MANY_REQUESTS = 20429
-    INTERNAL = 20500
-    UNAVAILABLE = 20503
+    BAD_PARAMETER = 20001, "a parameter is missing or makes no sense, or an `Idempotency-Key` was another request's"
+    UNAUTHENTICATED = 20003, "no credentials, or wrong ones"
+    METHOD_NOT_ALLOWED = 20004, "the path does not have this method"
+    FORBIDDEN = 20403, "the API key's scope does not hold it"
+    NOT_FOUND = 20404, "there is no such thing, or it is another account's"
+    TIMED_OUT = 20408, "the body took longer than ten seconds"
+    CONFLICT = 20409, "something stands in the way, such as that the event type is restricted: the message says what"
+    TOO_LARGE = 20413, "the body, or the answer that would have to be kept, is too large"
+    UNSUPPORTED_MEDIA_TYPE = 20415, "the body is of another kind than the operation takes"
+    TOO_MANY_REQUESTS = 20429, "too many requests, or too many wrong credentials: `Retry-After` says when to come back"
+    INTERNAL = 20500, "a fault of ours, which is in the log"
+    UNAVAILABLE = 20503, "not now: the same request can succeed later"
 
 
-_CODES: Final[Mapping[int, int]] = {
+CODES: Final[Mapping[int, int]] = {
     HTTPStatus.UNAUTHORIZED: ErrorCode.UNAUTHENTICATED,
     HTTPStatus.FORBIDDEN: ErrorCode.FORBIDDEN,
     HTTPStatus.METHOD_NOT_ALLOWED: ErrorCode.METHOD_NOT_ALLOWED,
@@ -74,7 +87,7 @@ class RefusedError(EventStreamsError):
         # Names from a request may hold bytes that are not UTF-8, as lone surrogates; no JSON can.
         super().__init__(message.encode(errors="replace").decode())
         self.status = status
-        self.code = _CODES.get(status, ErrorCode.BAD_PARAMETER) if code is None else code
+        self.code = CODES.get(status, ErrorCode.BAD_PARAMETER) if code is None else code
         self.details = details
         self.headers = headers
 

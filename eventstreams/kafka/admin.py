@@ -1,6 +1,7 @@
 """Topics: made before anybody writes to them, by our own code, idempotently."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
@@ -18,6 +19,7 @@ from eventstreams.kafka.committed import committed_offsets
 from eventstreams.kafka.config import client_config
 from eventstreams.kafka.ranges import Range, RangeReader
 from eventstreams.kafka.records import Partition
+from eventstreams.kafka.security import is_refusal, refusal
 from eventstreams.settings import Settings
 from eventstreams.topics import TopicSpec
 
@@ -25,6 +27,9 @@ _REQUEST_S: Final = 30.0  # librdkafka asks one broker for so long; creating 1,0
 _LOOK_S: Final = 10.0  # connecting and passing over what a transaction left takes a fraction of a second
 _SETTLED_S: Final = 5.0  # a new topic, or one whose broker has just ended, has its leaders within a second or two
 _AGAIN_S: Final = 0.1
+# What went wrong becomes one sentence, in a command too, which has no log; the clients beside this one log it.
+_UNHEARD: Final = logging.getLogger("eventstreams.kafka.admin")
+_UNHEARD.setLevel(logging.CRITICAL + 1)
 # What a broker says of a partition that it does not lead, yet or any more, or has not heard of.
 _UNSETTLED: Final = frozenset(
     {
@@ -44,7 +49,8 @@ class KafkaAdmin:
         """``answer_s``: how long a broker is waited for; who answers requests of others gives up before they do."""
         self._settings = settings
         self._answer_s = answer_s
-        self._client = AdminClient(client_config(settings))
+        self._refused: KafkaError | None = None
+        self._client = AdminClient(client_config(settings, {"error_cb": self._on_error, "logger": _UNHEARD}))
 
     async def wait_for_broker(self) -> None:
         """Return once a broker answers.
@@ -60,6 +66,10 @@ class KafkaAdmin:
         Raises:
             TopicError: Kafka refused; says what would help where that is known.
         """
+        _raise_first(await self.ensure_each(specs))
+
+    async def ensure_each(self, specs: Sequence[TopicSpec]) -> Mapping[str, TopicError]:
+        """As ``ensure``; by name what of ``specs`` Kafka refused, and why. The others are there."""
         wanted = [
             NewTopic(
                 spec.name,
@@ -70,9 +80,9 @@ class KafkaAdmin:
             for spec in specs
         ]
         if not wanted:
-            return
+            return {}
         futures = self._client.create_topics(wanted, request_timeout=self._answer_s, operation_timeout=self._answer_s)
-        await self._settle(futures, "create", unless=KafkaError.TOPIC_ALREADY_EXISTS)
+        return await self._refusals(futures, "create", unless=KafkaError.TOPIC_ALREADY_EXISTS)
 
     async def grow(self, specs: Sequence[TopicSpec]) -> None:
         """Give those of ``specs`` that have fewer partitions than they say the others: a setting may have grown.
@@ -92,7 +102,7 @@ class KafkaAdmin:
                 short, request_timeout=self._answer_s, operation_timeout=self._answer_s
             )
             # That it has so many already is what another process did that starts beside this one.
-            await self._settle(futures, "grow", unless=KafkaError.INVALID_PARTITIONS)
+            _raise_first(await self._refusals(futures, "grow", unless=KafkaError.INVALID_PARTITIONS))
 
     async def delete(self, names: Iterable[str]) -> None:
         """Delete those topics of ``names`` that are there.
@@ -104,7 +114,7 @@ class KafkaAdmin:
             futures = self._client.delete_topics(
                 listed, request_timeout=self._answer_s, operation_timeout=self._answer_s
             )
-            await self._settle(futures, "delete", unless=KafkaError.UNKNOWN_TOPIC_OR_PART)
+            _raise_first(await self._refusals(futures, "delete", unless=KafkaError.UNKNOWN_TOPIC_OR_PART))
 
     async def topics(self) -> Mapping[str, int]:
         """Every topic of this installation that exists, with its number of partitions.
@@ -199,17 +209,30 @@ class KafkaAdmin:
             for at in end
         ]
 
+    async def offsets_at(self, times_ms: Mapping[Partition, int]) -> Mapping[Partition, int]:
+        """The first offset at or after the time of each partition; below 0 where nothing is as new as that.
+
+        Raises:
+            TopicError: Kafka did not say.
+        """
+        if not times_ms:
+            return {}
+        return await self._ask_offsets({TopicPartition(*at): _at(when_ms) for at, when_ms in times_ms.items()})
+
     async def _offsets(
         self,
         partitions: Sequence[TopicPartition],
         spec: OffsetSpec,
         isolation: IsolationLevel = IsolationLevel.READ_UNCOMMITTED,
     ) -> Mapping[Partition, int]:
+        return await self._ask_offsets(dict.fromkeys(partitions, spec), isolation)
+
+    async def _ask_offsets(
+        self, specs: Mapping[TopicPartition, OffsetSpec], isolation: IsolationLevel = IsolationLevel.READ_UNCOMMITTED
+    ) -> Mapping[Partition, int]:
         deadline = time.monotonic() + _SETTLED_S
         while True:
-            asked = self._client.list_offsets(
-                dict.fromkeys(partitions, spec), request_timeout=self._answer_s, isolation_level=isolation
-            )
+            asked = self._client.list_offsets(dict(specs), request_timeout=self._answer_s, isolation_level=isolation)
             try:
                 return {
                     Partition(each.topic, each.partition): (await asyncio.wrap_future(future)).offset
@@ -218,7 +241,7 @@ class KafkaAdmin:
             except KafkaException as error:
                 if error.args[0].code() not in _UNSETTLED or time.monotonic() > deadline:
                     raise TopicError(
-                        f"Kafka does not tell the offsets of {partitions[0].topic}: {error.args[0].str()}"
+                        f"Kafka does not tell the offsets of {next(iter(specs)).topic}: {error.args[0].str()}"
                     ) from error
             await asyncio.sleep(_AGAIN_S)
 
@@ -231,27 +254,44 @@ class KafkaAdmin:
         return len((await self._list(self._answer_s)).brokers)
 
     async def _list(self, wait_s: float) -> ClusterMetadata:
+        self._refused = None
         try:
             return await asyncio.to_thread(self._client.list_topics, timeout=wait_s)
         except KafkaException as error:
+            self._client.poll(0)  # has it tell what it met meanwhile
+            if self._refused is not None:
+                raise BrokerUnreachableError(refusal(self._settings, self._refused)) from error
             raise BrokerUnreachableError(
                 f"no Kafka broker answered at {self._settings.kafka} within {wait_s:g} s: "
                 "start it, or name another one with EVENTSTREAMS_KAFKA"
             ) from error
 
-    async def _settle(self, futures: Mapping[str, Future[None]], verb: str, *, unless: int) -> None:
+    def _on_error(self, error: KafkaError) -> None:
+        if is_refusal(error):
+            self._refused = error
+
+    async def _refusals(
+        self, futures: Mapping[str, Future[None]], verb: str, *, unless: int
+    ) -> Mapping[str, TopicError]:
+        found: dict[str, TopicError] = {}
         for name, future in futures.items():
             try:
                 await asyncio.wrap_future(future)
             except KafkaException as error:
                 reason = error.args[0]
                 if reason.code() != unless:
-                    raise TopicError(f"Kafka will not {verb} topic {name}: {self._help(reason)}") from error
+                    found[name] = TopicError(f"Kafka will not {verb} topic {name}: {self._help(reason)}")
+        return found
 
     def _help(self, reason: KafkaError) -> str:
         if reason.code() == KafkaError.INVALID_REPLICATION_FACTOR:
             return f"{reason.str()} (EVENTSTREAMS_REPLICATION_FACTOR is {self._settings.replication_factor})"
         return reason.str()
+
+
+def _raise_first(problems: Mapping[str, TopicError]) -> None:
+    for problem in problems.values():
+        raise problem
 
 
 def _at(time_ms: int) -> OffsetSpec:

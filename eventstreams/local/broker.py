@@ -51,6 +51,8 @@ log.cleaner.dedupe.buffer.size=4194304
 log.cleaner.io.buffer.size=65536
 log.segment.delete.delay.ms=500
 log.initial.task.delay.ms=1000
+# Nobody watches the age of its metadata: an idle broker need not write a record to disk twice a second.
+metadata.max.idle.interval.ms=0
 """
 
 _LOGGING: Final = """\
@@ -73,6 +75,10 @@ class LocalBroker:
         controller_port: For its own controller.
         java: Runs it.
         jars: Folder with Kafka's jars.
+        properties: More lines of its ``server.properties``; they win over ours.
+        format_options: For Kafka's own tool that formats its storage, such as users to make.
+        cluster: The id of its cluster, from ``new_cluster``; None: one of its own.
+        jvm: More options for Java.
     """
 
     folder: Path
@@ -80,6 +86,10 @@ class LocalBroker:
     controller_port: int
     java: Path
     jars: Path
+    properties: str = ""
+    format_options: Sequence[str] = ()
+    cluster: str | None = None
+    jvm: Sequence[str] = ()
 
     @property
     def bootstrap(self) -> str:
@@ -100,12 +110,13 @@ class LocalBroker:
         data = self.folder / "data"
         self._properties.write_text(
             _PROPERTIES.format(host=_HOST, port=self.port, controller_port=self.controller_port, data=data)
+            + self.properties
         )
         (self.folder / "log4j2.properties").write_text(_LOGGING)
         if (data / "meta.properties").exists():
             return
         tool = [*self._java(), "kafka.tools.StorageTool", "format", "--ignore-formatted"]
-        command = [*tool, "-t", secrets.token_hex(11), "-c", str(self._properties)]
+        command = [*tool, "-t", self.cluster or new_cluster(), "-c", str(self._properties), *self.format_options]
         done = subprocess.run(command, capture_output=True, text=True, timeout=_FORMAT_S, check=False)  # noqa: S603 - ours
         if done.returncode != 0:
             last = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no reason given"]
@@ -121,7 +132,12 @@ class LocalBroker:
 
     def _java(self) -> Sequence[str]:
         logging = self.folder / "log4j2.properties"
-        return [str(self.java), *_JVM, f"-Dlog4j2.configurationFile={logging}", "-cp", f"{self.jars}/*"]
+        return [str(self.java), *_JVM, *self.jvm, f"-Dlog4j2.configurationFile={logging}", "-cp", f"{self.jars}/*"]
+
+
+def new_cluster() -> str:
+    """An id for a cluster that is to be made."""
+    return secrets.token_hex(11)
 
 
 def answers(bootstrap: str, *, timeout_s: float) -> bool:

@@ -11,7 +11,7 @@ from typing import Final
 import requests
 from jgo.maven import MavenContext, PythonResolver
 
-from eventstreams.local.jars import Fetcher, FetchError, Jar, Keep
+from eventstreams.local.jar import Fetcher, FetchError, Jar, Keep
 
 _AT_ONCE: Final = 4
 _TIMEOUT_S: Final = 30

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from eventstreams.local.class_archive import make_archive
+from eventstreams.local.java import find_java
 from eventstreams.local.kafka import fetch_with_progress
 from eventstreams.local.ports import LOOPBACK
 from eventstreams.local.state import data_folder
@@ -49,5 +51,11 @@ def up(data_dir: Path, kafka: str | None, port: int, host: str) -> None:
 
 @click.command("fetch-kafka")
 def fetch_kafka() -> None:
-    """Fetch what `eventstreams up` needs of Apache Kafka, so that it can start without a network."""
-    click.echo(fetch_with_progress(Settings.load().cache_dir))
+    """Fetch what `eventstreams up` needs of Apache Kafka: it then starts without a network, and in half the time.
+
+    Starts a broker once, for some seconds, and keeps Java's own archive of the classes that it loaded.
+    """
+    java = find_java()
+    jars = fetch_with_progress(Settings.load().cache_dir)
+    make_archive(java, jars)
+    click.echo(jars)

@@ -9,54 +9,15 @@ import importlib
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol, Self
+from typing import Final
 
 from eventstreams.errors import PrerequisiteError
+from eventstreams.local.jar import Fetcher, FetchError, Jar
 
 KAFKA: Final = "Apache Kafka 4.1.1"
 _FOLDER: Final = "kafka-4.1.1"
 _LIST: Final = Path(__file__).with_name("kafka-jars.txt")
-
-
-@dataclass(frozen=True, slots=True)
-class Jar:
-    """One pinned artefact."""
-
-    group: str
-    artifact: str
-    version: str
-    sha256: str
-
-    @classmethod
-    def parse(cls, line: str) -> Self:
-        """From ``group:artifact:version sha256``."""
-        coordinate, sha256 = line.split()
-        group, artifact, version = coordinate.split(":")
-        return cls(group, artifact, version, sha256)
-
-    @property
-    def file_name(self) -> str:
-        return f"{self.artifact}-{self.version}.jar"
-
-
-Keep = Callable[[Jar, Path], None]
-"""Takes over a downloaded file."""
-
-
-class Fetcher(Protocol):
-    """Downloads ``jars`` below ``scratch`` and hands each to ``keep`` as soon as it is there.
-
-    Raises:
-        FetchError: one cannot be had this way.
-    """
-
-    def __call__(self, jars: Sequence[Jar], scratch: Path, keep: Keep, /) -> None: ...
-
-
-class FetchError(Exception):
-    """Why a download failed, for a person."""
 
 
 def pinned_jars() -> Sequence[Jar]:
@@ -68,6 +29,7 @@ def pinned_jars() -> Sequence[Jar]:
 def fetch_jars(
     cache: Path,
     *,
+    name: str = _FOLDER,
     jars: Sequence[Jar] | None = None,
     fetchers: Sequence[Fetcher] | None = None,
     on_start: Callable[[int, Path], None] = lambda _count, _folder: None,
@@ -77,6 +39,7 @@ def fetch_jars(
 
     Args:
         cache: Where folders are kept from one start to the next.
+        name: Of the folder.
         jars: What it takes; by default ``pinned_jars()``.
         fetchers: How to download, tried one after the other; by default directly, and then through Maven (which
             may know a mirror) where it is installed.
@@ -87,7 +50,7 @@ def fetch_jars(
         PrerequisiteError: one cannot be had, is not what was pinned, or the folder cannot be written.
     """
     wanted = pinned_jars() if jars is None else jars
-    folder = cache / _FOLDER
+    folder = cache / name
     if not _missing(folder, wanted):
         return folder
     try:

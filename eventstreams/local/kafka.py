@@ -1,6 +1,7 @@
 """A local broker made ready: Java found, jars fetched with a progress bar, storage formatted."""
 
 import os
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
@@ -10,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from eventstreams.local.broker import LocalBroker
+from eventstreams.local.class_archive import mapping
 from eventstreams.local.jars import KAFKA, fetch_jars
 from eventstreams.local.java import find_java
 
@@ -42,14 +44,33 @@ def fetch_with_progress(cache: Path | None) -> Path:
         return fetch_jars(cache or default_cache(), on_start=begin, on_jar=lambda: bar.advance(bar.task_ids[0]))
 
 
-def make_broker(folder: Path, *, port: int, controller_port: int, cache: Path | None = None) -> LocalBroker:
-    """A broker that can be started, with its data in ``folder``.
+def make_broker(
+    folder: Path,
+    *,
+    port: int,
+    controller_port: int,
+    cache: Path | None = None,
+    properties: str = "",
+    format_options: Sequence[str] = (),
+    cluster: str | None = None,
+) -> LocalBroker:
+    """A broker that can be started, with its data in ``folder``; the last three as ``LocalBroker`` has them.
 
     Raises:
         PrerequisiteError: there is no Java, or Kafka cannot be had.
     """
     java = find_java()
     jars = fetch_with_progress(cache)
-    broker = LocalBroker(folder.absolute(), port=port, controller_port=controller_port, java=java, jars=jars)
+    broker = LocalBroker(
+        folder.absolute(),
+        port=port,
+        controller_port=controller_port,
+        java=java,
+        jars=jars,
+        properties=properties,
+        format_options=format_options,
+        cluster=cluster,
+        jvm=mapping(java, jars),
+    )
     broker.prepare()
     return broker

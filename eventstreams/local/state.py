@@ -3,6 +3,7 @@
 import fcntl
 import os
 import secrets
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -77,6 +78,11 @@ def write_private(file: Path, content: bytes) -> None:
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _PRIVATE), "wb") as out:
         out.write(content)
     draft.replace(file)
+
+
+def shell_settings(values: Mapping[str, str]) -> bytes:
+    """``values`` as a file that any shell reads with ``.``, so that its commands ask what runs here."""
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in values.items()).encode()
 
 
 @contextmanager

@@ -115,6 +115,17 @@ class Supervisor:
         kept.task = asyncio.create_task(self._keep(kept), name=f"keep-{program.name}")
         await kept.started.wait()
 
+    async def end(self, name: str, *, kill: bool = False) -> None:
+        """End the program ``name``, with ``kill`` by SIGKILL, and start it no more; returns once it is gone."""
+        [kept] = [each for each in self._kept if each.program.name == name]
+        if kept.task is not None:
+            kept.task.cancel()  # who keeps it would start it again
+            await asyncio.gather(kept.task, return_exceptions=True)
+        if kill and kept.process is not None and kept.process.returncode is None:
+            kept.process.kill()
+        await self._end(kept)
+        self._kept.remove(kept)
+
     async def _keep(self, kept: _Kept) -> None:
         deaths = 0
         while True:

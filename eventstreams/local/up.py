@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shlex
 import signal
 import socket
 import sys
@@ -21,7 +22,7 @@ from eventstreams.kafka.admin import KafkaAdmin
 from eventstreams.local.demand import sink_types_in_use
 from eventstreams.local.kafka import make_broker
 from eventstreams.local.ports import LOOPBACK, free_ports, is_free, open_preferred
-from eventstreams.local.state import State, write_private
+from eventstreams.local.state import State, shell_settings, write_private
 from eventstreams.local.supervisor import Death, Program, Supervisor
 from eventstreams.process.listen import open_socket
 from eventstreams.settings import PREFIX, Settings
@@ -102,17 +103,31 @@ class _Installation:
         for name, opened in self.sockets.items():
             self.state = self.state.with_port(name, opened.getsockname()[1])
 
-    def program(self, role: Role, kafka: str, replicas: int) -> Program:
-        """How to run ``role``."""
-        name = f"{self.state.instance}-{role.name}"
-        environ = {
+    def shared(self, kafka: str, replicas: int) -> dict[str, str]:
+        """The settings of all roles, without their prefix."""
+        return {
             "KAFKA": kafka,
             "REPLICATION_FACTOR": str(replicas),
-            "INSTANCE": name,
             "SECRET_KEY": _secret(self.settings.secret_key) or self.state.secret_key,
             "ACCOUNT_SID": self.account_sid,
             "AUTH_TOKEN": self.auth_token,
             "PUBLIC_URL": self.settings.public_url or self.url("api"),
+        }
+
+    def of_commands(self, kafka: str, replicas: int) -> dict[str, str]:
+        """The settings of a shell whose commands are to ask this installation."""
+        ours = {
+            **self.shared(kafka, replicas),
+            "OPERATOR_TOKEN": self.operator_token,
+            "GATEWAY_URL": self.settings.gateway_url or self.url("gateway"),
+        }
+        return {f"{PREFIX}{key}": value for key, value in ours.items()}
+
+    def program(self, role: Role, kafka: str, replicas: int) -> Program:
+        """How to run ``role``."""
+        environ = {
+            **self.shared(kafka, replicas),
+            "INSTANCE": f"{self.state.instance}-{role.name}",
             "ADMIN_LISTEN": f"fd://{self.sockets[_admin(role)].fileno()}",
         }
         fds = [self.sockets[_admin(role)].fileno()]
@@ -123,6 +138,7 @@ class _Installation:
             environ["OPERATOR_TOKEN"] = self.operator_token
             given = _secret(self.settings.delivery_log)
             environ["DELIVERY_LOG"] = str(self.folder / "delivery-log.db") if given is None else given
+            environ["GATEWAY_URL"] = self.settings.gateway_url or self.url("gateway")
             environ["READY_URLS"] = ",".join(f"{self.url(_admin(each))}/readyz" for each in ROLES if each is not API)
         return Program(
             role.name,
@@ -173,8 +189,9 @@ async def up(options: Options, folder: Path, *, say: Callable[[str], None]) -> N
     installation.open_sockets()
     stopping = asyncio.Event()
     async with AsyncExitStack() as stack:
-        run_file = folder / "run.json"
+        run_file, shell_file = folder / "run.json", folder / "env"
         stack.callback(run_file.unlink, missing_ok=True)
+        stack.callback(shell_file.unlink, missing_ok=True)
         supervisor = Supervisor(
             on_death=installation.on_death, on_start=lambda: _write_run_file(run_file, installation, supervisor)
         )
@@ -183,6 +200,7 @@ async def up(options: Options, folder: Path, *, say: Callable[[str], None]) -> N
         stack.callback(say, "stopping")
         kafka, replicas = await _kafka(installation, supervisor)
         installation.state.save(folder)
+        write_private(shell_file, shell_settings(installation.of_commands(kafka, replicas)))
         for role in ROLES:
             await supervisor.start(installation.program(role, kafka, replicas))
         _introduce(installation, kafka)
@@ -206,6 +224,9 @@ async def _start_later(installation: _Installation, supervisor: Supervisor, kafk
                 installation.say(f"{role.name} cannot run: it needs {module}: pip install '{requirement}'")
                 break
             else:
+                if plugins[sink_type].needs_mail and settings.mail_server is None:
+                    installation.say(f"{role.name} cannot run: {PREFIX}SMTP_URL is not set")
+                    continue
                 await supervisor.start(installation.program(role, kafka, replicas))
                 installation.say(f"{role.name} started: there is a sink of its type now")
 
@@ -276,11 +297,13 @@ def _broker_ports(installation: _Installation) -> Sequence[int]:
 
 def _introduce(installation: _Installation, kafka: str) -> None:
     for name, value in (
+        ("Console", f"{installation.url('api')}/"),
         ("API", f"{installation.url('api')}/v1"),
         ("Gateway", f"{installation.url('gateway')}/v1/Events"),
         ("Kafka", kafka),
         ("Data", str(installation.folder)),
         ("Logs", str(installation.folder / "logs")),
+        ("Settings", f". {shlex.quote(str(installation.folder / 'env'))}"),
         ("Account SID", installation.account_sid),
         ("Auth token", installation.auth_token),
         ("Operator", f"operator:{installation.operator_token}"),

@@ -10,14 +10,13 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from socket import socket
+from ssl import SSLContext
 from typing import Final
 
 from aiohttp import web
-from aiohttp.abc import AbstractAccessLogger
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from typing_extensions import override
 
-from eventstreams.http.unreadable import ConnectionHandler
+from eventstreams.http.connections import BoundedHandler, Connections, most_connections
 from eventstreams.process.work import Work
 from eventstreams.telemetry.metrics import Metrics
 
@@ -108,12 +107,17 @@ async def serve_admin(listening: socket, health: Health, metrics: Metrics) -> As
 
 
 @asynccontextmanager
-async def serve_app(app: web.Application, listening: socket, *, drain_s: float = 2.0) -> AsyncIterator[None]:
-    """Serve ``app`` on ``listening`` meanwhile; requests under way get ``drain_s`` seconds at the end."""
+async def serve_app(
+    app: web.Application, listening: socket, *, drain_s: float = 2.0, tls: SSLContext | None = None
+) -> AsyncIterator[None]:
+    """Serve ``app`` on ``listening`` meanwhile; requests under way get ``drain_s`` seconds at the end.
+
+    ``tls`` None: plain HTTP.
+    """
     runner = web.AppRunner(app, shutdown_timeout=drain_s)
     await runner.setup()
     try:
-        server = await _listen(runner, listening)
+        server = await _listen(runner, listening, tls)
         try:
             yield
         finally:
@@ -122,25 +126,13 @@ async def serve_app(app: web.Application, listening: socket, *, drain_s: float =
         await runner.cleanup()
 
 
-class _NoAccessLog(AbstractAccessLogger):
-    """We log what matters ourselves."""
-
-    @property
-    @override
-    def enabled(self) -> bool:
-        return False
-
-    @override
-    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
-        """Never called."""
-
-
-async def _listen(runner: web.AppRunner, listening: socket) -> asyncio.Server:
+async def _listen(runner: web.AppRunner, listening: socket, tls: SSLContext | None) -> asyncio.Server:
     """As aiohttp's sites do it, with our handler of connections."""
     loop, manager = asyncio.get_running_loop(), runner.server
     assert manager is not None  # it is set up
+    connections = Connections(most_connections())
 
-    def connected() -> ConnectionHandler:
-        return ConnectionHandler(manager, loop=loop, access_log_class=_NoAccessLog, keepalive_timeout=_IDLE_S)
+    def connected() -> BoundedHandler:
+        return BoundedHandler(manager, connections, keepalive_s=_IDLE_S)
 
-    return await loop.create_server(connected, sock=listening, backlog=_BACKLOG)
+    return await loop.create_server(connected, sock=listening, backlog=_BACKLOG, ssl=tls)

@@ -7,11 +7,13 @@ restarted finds its clients waiting instead of refused.
 import errno
 import socket
 from typing import Final
+from urllib.parse import urlsplit
 
 from eventstreams.errors import PrerequisiteError, SettingsError
 
 _BACKLOG: Final = 1024
 _FD: Final = "fd://"
+_HTTP: Final = 80
 
 
 def open_socket(listen: str, *, setting: str) -> socket.socket:
@@ -26,10 +28,7 @@ def open_socket(listen: str, *, setting: str) -> socket.socket:
         PrerequisiteError: the port is taken or may not be used.
     """
     if listen.startswith(_FD) and listen.removeprefix(_FD).isdecimal():
-        try:
-            return socket.socket(fileno=int(listen.removeprefix(_FD)))
-        except OSError as error:
-            raise SettingsError(f"{setting} is {listen!r}: this process was not handed such a socket") from error
+        return _handed_over(int(listen.removeprefix(_FD)), f"{setting} is {listen!r}")
     host, colon, port = listen.rpartition(":")
     if not colon or not port.isdecimal() or int(port) > 65535:  # noqa: PLR2004 - TCP's largest port
         raise SettingsError(f"{setting} is {listen!r}: it must be host:port, such as 127.0.0.1:8080")
@@ -51,7 +50,29 @@ def open_socket(listen: str, *, setting: str) -> socket.socket:
     return opened
 
 
+def _handed_over(number: int, what: str) -> socket.socket:
+    try:
+        opened = socket.socket(fileno=number)
+    except (OSError, OverflowError) as error:
+        raise SettingsError(f"{what}: this process was not handed such a socket") from error
+    if not opened.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        opened.detach()  # whoever else in this process has it keeps it
+        raise SettingsError(f"{what}: this socket does not listen")
+    return opened
+
+
 def address_of(opened: socket.socket) -> str:
     """``host:port`` that ``opened`` listens on."""
     host, port = opened.getsockname()[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def address_towards(url: str) -> str:
+    """The address of this machine on the way to ``url``, as it stands in a URL; nothing is sent."""
+    parts = urlsplit(url)
+    family, _, _, _, address = socket.getaddrinfo(parts.hostname, parts.port or _HTTP, type=socket.SOCK_DGRAM)[0]
+    assert family in {socket.AF_INET, socket.AF_INET6}
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.connect(address)
+        found = str(probe.getsockname()[0])
+    return f"[{found}]" if family == socket.AF_INET6 else found

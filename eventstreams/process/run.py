@@ -1,9 +1,13 @@
 """Runs one role: settings, logging, health, signals, and a drain with a deadline at the end."""
 
 import asyncio
+import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,8 +18,14 @@ from eventstreams.process.loop_watch import LoopWatch
 from eventstreams.settings import PREFIX, Settings
 from eventstreams.telemetry.logging import Log, configure_logging, get_logger
 from eventstreams.telemetry.metrics import Metrics
+from eventstreams.telemetry.tracing import Tracing, open_tracing
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+# Names are resolved in threads, one for each destination that is asked for. The system's resolver takes ten seconds and
+# more for a name whose servers are silent, and asyncio's own six threads (of two cores) are six such names. They are
+# made as they are needed.
+_THREADS: Final = 256
+_CUT_S: Final = 3.0  # for what was let go of to end; less than any supervisor waits beyond the drain
 
 
 @dataclass(slots=True)
@@ -24,6 +34,7 @@ class Process:
 
     Attributes:
         stopping: Set when the process is to end; the role then drains and returns.
+        tracing: Makes spans; None: traces are off.
     """
 
     settings: Settings
@@ -32,6 +43,8 @@ class Process:
     health: Health = field(default_factory=Health)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     crashed: BaseException | None = None
+    tracing: Tracing | None = None
+    limit: threading.Timer | None = None
 
     def crash(self, error: BaseException) -> None:
         """End the process with ``error``: a part that it cannot do without has failed for good. First one counts."""
@@ -46,15 +59,30 @@ RoleMain = Callable[[Process], Awaitable[None]]
 def run_role(role: str, main: RoleMain, settings: Settings) -> int:
     """Run ``main`` to its end and return the process's exit code: 0 after an orderly stop."""
     configure_logging(settings, role=role)
-    return asyncio.run(_run(role, main, settings))
+    return run_process(Process(settings, get_logger(role)), main)
 
 
-async def _run(role: str, main: RoleMain, settings: Settings) -> int:
-    process = Process(settings, get_logger(role))
+def run_process(process: Process, main: RoleMain) -> int:
+    """As ``run_role``, with logging as it is."""
+    try:
+        return asyncio.run(_run(process, main))
+    finally:
+        if process.limit is not None:
+            process.limit.cancel()
+
+
+async def _run(process: Process, main: RoleMain) -> int:
+    settings = process.settings
+    started = time.monotonic()
+    process.metrics.control_age.set_function(lambda: time.monotonic() - started)  # until the role knows better
+    process.metrics.ttl.set(settings.ttl.total_seconds())
+    process.metrics.ready.set_function(lambda: float(process.health.not_ready() is None))
     loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="asyncio"))
     for number in _SIGNALS:
         loop.add_signal_handler(number, process.stopping.set)
     try:
+        process.tracing = open_tracing(settings)
         listening = open_socket(settings.admin_listen, setting=f"{PREFIX}ADMIN_LISTEN")
         async with serve_admin(listening, process.health, process.metrics):
             process.log.info("process.started")
@@ -64,6 +92,8 @@ async def _run(role: str, main: RoleMain, settings: Settings) -> int:
         process.crash(error)
     except Exception as error:  # noqa: BLE001 - the last seam: it is logged, and the exit code says it
         process.crash(error)
+    if process.tracing is not None:
+        await asyncio.to_thread(process.tracing.close)
     return _exit_code(process)
 
 
@@ -81,11 +111,28 @@ async def _run_and_drain(process: Process, main: RoleMain) -> None:
     looking.cancel()
     process.health.draining = True
     drain_s = process.settings.drain_timeout.total_seconds()
+    _end_within(drain_s + _CUT_S, process)
     done, _ = await asyncio.wait({working}, timeout=drain_s)
     if not done:
         process.log.warning("process.drain_cut", after_s=drain_s, follows="what is in flight is delivered again")
         working.cancel()
     await asyncio.gather(working, return_exceptions=not done)
+
+
+def _end_within(seconds: float, process: Process) -> None:
+    """End the process then at the latest, whatever it still waits for.
+
+    A client of Kafka that is closed while no broker answers waits for one, for ever if need be, in a thread that
+    nobody can cancel, and Python waits for its threads.
+    """
+
+    def end() -> None:
+        process.log.warning("process.end_forced", after_s=seconds, follows="what is in flight is delivered again")
+        os._exit(_exit_code(process))
+
+    process.limit = threading.Timer(seconds, end)
+    process.limit.daemon = True
+    process.limit.start()
 
 
 def _exit_code(process: Process) -> int:

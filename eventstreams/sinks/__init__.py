@@ -1,20 +1,34 @@
 """The public contract of sink plugins: all that a plugin imports of this project."""
 
 from eventstreams.reasons import DeadReason, RetryReason
-from eventstreams.sinks.connect import open_connection
+from eventstreams.sinks.avro_file import NoSchemaError, avro_file, avro_rows
+from eventstreams.sinks.connect import first_of, open_connection
 from eventstreams.sinks.contract import API_VERSION, Capabilities, SigningSecrets, Sink, SinkContext, SinkPlugin
 from eventstreams.sinks.event import OutboundEvent
+from eventstreams.sinks.failures import NONSENSE, no_answer, no_connection
 from eventstreams.sinks.guard import DestinationForbiddenError, DestinationGuard
+from eventstreams.sinks.guarded import Farewells, GuardedSink, open_guarded
+from eventstreams.sinks.mail import MailSecurity, MailServer
 from eventstreams.sinks.outcomes import Delivered, DeliveryOutcome, Rejected, RetryLater
+from eventstreams.sinks.shown import HIDDEN, shown
+from eventstreams.sinks.thread import GuardedThread
 
 __all__ = [
     "API_VERSION",
+    "HIDDEN",
+    "NONSENSE",
     "Capabilities",
     "DeadReason",
     "Delivered",
     "DeliveryOutcome",
     "DestinationForbiddenError",
     "DestinationGuard",
+    "Farewells",
+    "GuardedSink",
+    "GuardedThread",
+    "MailSecurity",
+    "MailServer",
+    "NoSchemaError",
     "OutboundEvent",
     "Rejected",
     "RetryLater",
@@ -23,5 +37,12 @@ __all__ = [
     "Sink",
     "SinkContext",
     "SinkPlugin",
+    "avro_file",
+    "avro_rows",
+    "first_of",
+    "no_answer",
+    "no_connection",
     "open_connection",
+    "open_guarded",
+    "shown",
 ]

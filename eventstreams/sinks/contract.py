@@ -15,7 +15,9 @@ from pydantic import BaseModel
 
 from eventstreams.sinks.event import OutboundEvent
 from eventstreams.sinks.guard import DestinationGuard
+from eventstreams.sinks.mail import MailServer
 from eventstreams.sinks.outcomes import DeliveryOutcome
+from eventstreams.sinks.shown import shown
 
 API_VERSION: Final = 1
 """Grows when a plugin written for the version before would no longer work."""
@@ -32,7 +34,7 @@ class Sink(Protocol):
         """
 
     async def probe(self) -> DeliveryOutcome:
-        """Find out whether the destination takes events, by one synthetic delivery or something cheaper."""
+        """Look whether the destination is there and lets us in, by something that nobody there takes for an event."""
 
     async def aclose(self) -> None:
         """Let go of connections. Deliveries under way may fail."""
@@ -46,15 +48,23 @@ class Capabilities:
         timeout_s: A delivery that takes longer is taken for hung and cancelled; so is ``open``.
         max_batch_events: Most events of one ``deliver``.
         max_batch_bytes: Most bytes of their JSON together; a single larger event still comes, alone.
+        sized_as_avro: Whether that is of their Avro, as they were accepted, instead: for a sink that takes ``avro`` and
+            makes no JSON. Their ``data`` is then read only if it is looked at.
         linger_s: How long to wait for a batch to fill.
         max_in_flight: Most deliveries side by side.
+        tried_together: Whether the events of a delivery that failed wait in order and are tried again together, a few
+            times at least. If not, only a sink that fails as a whole has them wait; else each goes its own way.
+        pause_s: How long the sink is left alone after each delivery; its events wait in their topic meanwhile.
     """
 
     timeout_s: float
     max_batch_events: int = 1
     max_batch_bytes: int = 1 << 20
+    sized_as_avro: bool = False
     linger_s: float = 0.0
     max_in_flight: int = 64
+    tried_together: bool = False
+    pause_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +79,7 @@ class SinkContext:
         guard: Must be asked before each connection to an address that came from the configuration;
             ``open_connection`` does.
         user_agent: For protocols that have such a thing.
+        mail: The operator's mail server; there is one where the plugin ``needs_mail``.
     """
 
     sink_sid: str
@@ -76,6 +87,7 @@ class SinkContext:
     signing_tokens: Sequence[str] = field(repr=False)
     guard: DestinationGuard
     user_agent: str
+    mail: MailServer | None = None
 
 
 ConfigT = TypeVar("ConfigT", bound=BaseModel)
@@ -109,22 +121,27 @@ class SinkPlugin(Generic[ConfigT]):
         config: Model of ``SinkConfiguration``. Its validation messages are shown to subscribers; a field of type
             ``SecretStr`` is never shown again. ``public(config)`` is what the API answers.
         capabilities: How to use a sink with this configuration.
-        public: The configuration as the API may show it, without secrets.
+        public: The configuration as the API may show it, without secrets; by default what was given of it.
         open: Makes the sink; connects lazily or at once. To raise means that the sink is unusable now; its
             events wait.
         signing: Where sinks of this type can have signing secrets: how to make, show and rotate them.
         requires: Modules that only its worker needs, such as a client library, each to what pip would install to bring
             it. Import them in ``open``: the API, and the workers of other types, then do without them.
+        needs_mail: Its sinks send mail through the operator's server: where there is none, none of them can be made.
+        must_validate: Its sinks get nothing but a test event until the id in it was given back, whatever the
+            operator has set: for a destination that somebody else than the subscriber may own.
         api_version: The ``API_VERSION`` it was written for.
     """
 
     sink_type: str
     config: type[ConfigT]
     capabilities: Callable[[ConfigT], Capabilities]
-    public: Callable[[ConfigT], Mapping[str, object]]
     open: Callable[[ConfigT, SinkContext], Awaitable[Sink]]
+    public: Callable[[ConfigT], Mapping[str, object]] = shown
     signing: SigningSecrets[ConfigT] | None = None
     requires: Mapping[str, str] = field(default_factory=dict)
+    needs_mail: bool = False
+    must_validate: bool = False
     api_version: int = API_VERSION
 
 

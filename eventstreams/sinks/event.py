@@ -16,10 +16,14 @@ class OutboundEvent:
     Attributes:
         time: RFC 3339 in UTC with milliseconds, as the producer wrote it.
         dataschema: Names the version that ``data`` was projected to.
-        data: The fields, absent optional ones left out.
+        data: The fields, absent optional ones left out. For a sink that takes Avro (``Capabilities.sized_as_avro``) no
+            ``dict``: they are read when they are first looked at.
         attempt: Number of this attempt, from 1.
         identity_fields: Kind of identity, such as "phone", to the field of ``data`` that holds one of whom the event
             is about, where the event's schema marks it. The field can be absent.
+        avro_schema: The Avro schema of ``data``, as JSON; None where no worker has made the event.
+        avro: ``data`` as Avro binary of that schema, as the producer wrote it; None where ``data`` was projected from
+            another version of the schema.
     """
 
     id: str
@@ -33,6 +37,8 @@ class OutboundEvent:
     partition_key: str | None = None
     attempt: int = 1
     identity_fields: Mapping[str, str] = field(default_factory=dict)
+    avro_schema: str | None = None
+    avro: bytes | None = field(default=None, repr=False)
     _json: bytes | None = None
 
     def json(self) -> bytes:
@@ -50,5 +56,12 @@ class OutboundEvent:
             if self.subject is not None:
                 attributes["subject"] = self.subject
             attributes["data"] = self.data
-            self._json = orjson.dumps(attributes)
+            self._json = orjson.dumps(attributes, default=_as_dict)
         return self._json
+
+
+def _as_dict(data: object) -> dict[str, object]:
+    """``data`` that is no dict: orjson asks for nothing else here."""
+    if isinstance(data, Mapping):
+        return dict(data)
+    raise TypeError

@@ -4,6 +4,7 @@ A name can resolve to something else between a check and a connection, so there 
 the only question asked is "may a socket be opened to this address?".
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import (
@@ -25,12 +26,15 @@ _GLOBAL_UNICAST: Final = IPv6Network("2000::/3")
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 _ISATAP: Final = (0x0000_5EFE, 0x0200_5EFE)  # before an IPv4 address in the last 32 bits (RFC 5214)
 # Special-purpose ranges that ``is_global`` lets pass on some supported Python: carrier NAT (RFC 6598), protocol
-# assignments (RFC 6890, 2928), benchmarks (RFC 2544), 6to4 relays (RFC 7526), IPv6 documentation (RFC 9637).
+# assignments (RFC 6890, 2928), benchmarks (RFC 2544), 6to4 relays (RFC 7526), IPv6 documentation (RFC 9637). And the
+# public address at which each machine in Azure has its host, which gives settings and certificates to whoever asks
+# (learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16).
 _FORBIDDEN: Final = tuple(
     map(
         ip_network,
         (
             "100.64.0.0/10",
+            "168.63.129.16/32",
             "192.0.0.0/24",
             "192.88.99.0/24",
             "198.18.0.0/15",
@@ -41,8 +45,11 @@ _FORBIDDEN: Final = tuple(
 )
 
 
+_log = logging.getLogger(__name__)
+
+
 class DestinationForbiddenError(OSError):
-    """The address is private, local or otherwise no place for deliveries. ``strerror`` names it.
+    """The address is private, local or otherwise no place for deliveries. ``strerror`` is for the subscriber to read.
 
     ``errno`` is ``ERRNO``, by which it can be told apart where a client library folds several errors into one. It is
     the reference's code for this, and no system's errno: firewalls say EPERM, and OpenSSL's errors have its number.
@@ -57,8 +64,13 @@ class DestinationGuard:
 
     allowed: Sequence[Network] = ()
 
-    def check(self, address: str) -> None:
+    def check(self, address: str, *, host: str = "") -> None:
         """Return if a socket may be opened to ``address``, an IP address in the resolver's spelling.
+
+        Args:
+            address: Where to.
+            host: What it was found for. The error names an address that was given as one. What a name leads to the log
+                alone says, since the operator's own names are resolved as well; likewise where it is not known.
 
         Raises:
             DestinationForbiddenError: it may not.
@@ -66,12 +78,23 @@ class DestinationGuard:
         ip = ip_address(address.partition("%")[0])  # a scope such as fe80::1%eth0 changes nothing
         if all(_is_public(meant) or self._is_allowed(meant) for meant in _meanings(ip)):
             return
-        raise DestinationForbiddenError(
-            DestinationForbiddenError.ERRNO, f"{address} is not public, and EVENTSTREAMS_ALLOWED_DESTINATIONS lacks it"
-        )
+        is_given = is_address(host)
+        if not is_given:
+            _log.warning("not connected to %s, the address of %s: it is not public", address, host or "a destination")
+        words = f"{host if is_given else 'its address'} is not public, and EVENTSTREAMS_ALLOWED_DESTINATIONS lacks it"
+        raise DestinationForbiddenError(DestinationForbiddenError.ERRNO, words)
 
     def _is_allowed(self, ip: IPv4Address | IPv6Address) -> bool:
         return any(ip in network for network in self.allowed)
+
+
+def is_address(host: str) -> bool:
+    """Whether ``host`` is an IP address as it stands, and no name to resolve."""
+    try:
+        ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
 
 
 def _meanings(ip: IPv4Address | IPv6Address) -> list[IPv4Address | IPv6Address]:

@@ -30,11 +30,12 @@ def load_plugins() -> Mapping[str, AnySinkPlugin]:
     found: dict[str, AnySinkPlugin] = {}
     origin: dict[str, str] = {}
     for entry in entry_points(group=GROUP):
-        where = f"sink plugin {entry.name!r} of {_distribution(entry)}"
+        distribution = _distribution(entry)
+        where = f"sink plugin {entry.name!r} of {distribution}"
         if entry.name in found:
             raise PluginError(f"{where} is also in {origin[entry.name]}: one of the two must go")
         found[entry.name] = _load(entry, where)
-        origin[entry.name] = _distribution(entry)
+        origin[entry.name] = distribution
     return found
 
 
@@ -88,4 +89,7 @@ def _first_line(error: BaseException) -> str:
 
 
 def _distribution(entry: EntryPoint) -> str:
-    return "an unknown distribution" if entry.dist is None else f"{entry.dist.name} {entry.dist.version}"
+    if entry.dist is None:
+        return "an unknown distribution"
+    told = entry.dist.metadata  # is read from its file each time
+    return f"{told['Name']} {told['Version']}"

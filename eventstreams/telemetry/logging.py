@@ -2,12 +2,16 @@
 
 import logging
 import sys
-from typing import Final
+from io import StringIO
+from textwrap import indent
+from typing import Final, TextIO
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, ExcInfo, Processor
 
 from eventstreams.settings import Settings
+from eventstreams.telemetry.concealing import conceal
+from eventstreams.terminal import harmless, harmless_lines
 
 Log = structlog.stdlib.BoundLogger
 
@@ -26,10 +30,7 @@ def configure_logging(settings: Settings, *, role: str) -> None:
     last: list[Processor] = (
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
         if settings.log_format == "json"
-        # The richer traceback shows local variables, and with them secrets.
-        else [
-            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
-        ]
+        else [_disarm, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=_traceback)]
     )
     structlog.configure(
         processors=[
@@ -45,7 +46,7 @@ def configure_logging(settings: Settings, *, role: str) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last, conceal],
         )
     )
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
@@ -55,6 +56,21 @@ def configure_logging(settings: Settings, *, role: str) -> None:
     for name in _NOISY:
         logging.getLogger(name).setLevel(max(level, logging.WARNING) if level > logging.DEBUG else level)
     structlog.contextvars.bind_contextvars(role=role)
+
+
+def _disarm(_logger: object, _method: str, line: EventDict) -> EventDict:
+    """What others wrote (a path, an answer, an error's text) does nothing to a terminal and makes no lines of its own.
+
+    In JSON it is escaped as it is.
+    """
+    return {name: harmless(value) if isinstance(value, str) else value for name, value in line.items()}
+
+
+def _traceback(out: TextIO, exc_info: ExcInfo) -> None:
+    """The plain one, indented: the richer one shows local variables, and with them secrets."""
+    text = StringIO()
+    structlog.dev.plain_traceback(text, exc_info)
+    out.write(indent(harmless_lines(text.getvalue()), "  "))
 
 
 def get_logger(name: str) -> Log:

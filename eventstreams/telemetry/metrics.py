@@ -9,8 +9,11 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from prometheus_client.process_collector import ProcessCollector
 
 from eventstreams import __version__
+from eventstreams.telemetry.backlog_metrics import BacklogMetrics
+from eventstreams.telemetry.topic_metrics import TopicMetrics
 
 _LATENCY_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 14400)
+_REQUEST_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _ATTEMPT_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
 
@@ -41,6 +44,10 @@ class Metrics:
         self.routed: Final = self._counter(
             "eventstreams_routed_copies_total", "Copies acknowledged on subscription topics."
         )
+        self.avoided: Final = self._gauge(
+            "eventstreams_avoided_topics",
+            "Subscription topics that take no copies now: theirs go to a retry topic, and are delivered from there.",
+        )
         self.filtered: Final = self._counter(
             "eventstreams_filter_verdicts_total",
             "Events that a subscription's filter was asked of: taken; excluded; undecided (it asks for what the event "
@@ -63,8 +70,9 @@ class Metrics:
         )
         self.delivery_seconds: Final = Histogram(
             "eventstreams_delivery_seconds",
-            "From the broker's acceptance of an event to its delivery.",
-            ["sink_type"],
+            "From the broker's acceptance of an event to its delivery. Path: straight (at its first attempt, by a sink "
+            "that gave no trouble for five minutes: the time is ours alone) or detour.",
+            ["sink_type", "path"],
             buckets=_LATENCY_BUCKETS,
             registry=self.registry,
         )
@@ -73,6 +81,11 @@ class Metrics:
             "Events put on a retry topic after a failed attempt.",
             "sink_type",
             "reason",
+        )
+        self.late_retries: Final = self._counter(
+            "eventstreams_late_retries_total",
+            "Events put on a retry topic when half of their time, from acceptance to deadline, was over.",
+            "sink_type",
         )
         self.dead_letters: Final = self._counter(
             "eventstreams_dead_letters_total", "Events that became dead letters.", "sink_type", "reason"
@@ -93,8 +106,19 @@ class Metrics:
             "sink_type",
             "state",
         )
+        self.attempt_limit: Final = self._gauge(
+            "eventstreams_attempt_limit",
+            "Attempts that may be under way side by side now, of all sinks of this process together: less after "
+            "refusals and failures, none of a sink that is left alone.",
+            "sink_type",
+        )
         self.lanes: Final = self._gauge(
             "eventstreams_assigned_partitions", "Partitions that this process owns.", "kind"
+        )
+        self.rebalances: Final = self._counter(
+            "eventstreams_rebalances_total",
+            "Times that this process was given its share of partitions, be it the same as before.",
+            "kind",
         )
         self.settle_failures: Final = self._counter(
             "eventstreams_settle_failures_total",
@@ -137,6 +161,33 @@ class Metrics:
             "Writes that this API process sent to the primary; unanswered ones went to the next primary.",
             "outcome",
         )
+        self.requests: Final = self._counter(
+            "eventstreams_http_requests_total",
+            "Requests that were answered by the API or the gateway, without probes; a forwarded one counts on both "
+            "replicas.",
+            "server",
+            "method",
+            "status",
+        )
+        self.request_seconds: Final = Histogram(
+            "eventstreams_http_request_seconds",
+            "How long answers of the API and the gateway took.",
+            ["server"],
+            buckets=_REQUEST_BUCKETS,
+            registry=self.registry,
+        )
+
+        self.ready: Final = self._gauge("eventstreams_ready", "1 while this process says on /readyz that it is ready.")
+        self.ttl: Final = self._gauge(
+            "eventstreams_ttl_seconds", "How long events are tried after they were accepted, as this process is set."
+        )
+        self.control_age: Final = self._gauge(
+            "eventstreams_control_age_seconds",
+            "How long ago this process last knew that it has all of the control topic; until it has it, since its "
+            "start. It asks Kafka every 15 s.",
+        )
+        self.backlogs: Final = BacklogMetrics(self.registry)
+        self.topics: Final = TopicMetrics(self.registry)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, registry=self.registry)

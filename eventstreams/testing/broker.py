@@ -24,6 +24,11 @@ class RunningBroker:
         self._process: subprocess.Popen[bytes] | None = None
         self.bootstrap = broker.bootstrap
 
+    @property
+    def pid(self) -> int | None:
+        """Its process; None while there is none."""
+        return None if self._process is None else self._process.pid
+
     def start(self) -> None:
         """Return once it answers.
 

@@ -12,11 +12,13 @@ from eventstreams.control.records import Account
 from eventstreams.errors import FatalProducerError
 from eventstreams.http import ACCOUNT, RefusedError, read_body, unavailable
 from eventstreams.telemetry.metrics import Metrics
+from eventstreams.telemetry.tracing import Tracing
 from producers.cloudevents import CloudEventParser
 from producers.encoder import EncodedEvent
 from producers.gateway.admission import Admission, too_many
 from producers.gateway.binding import read_events
 from producers.gateway.idempotency import id_from_key, idempotency_key
+from producers.gateway.traces import accepting, contexts_of
 from producers.outcomes import Accepted, BufferFull, Invalid, NotAcknowledged, SendOutcome
 from producers.publisher import EventPublisher
 
@@ -41,12 +43,14 @@ class Intake:
         *,
         metrics: Metrics,
         on_crash: Callable[[BaseException], None],
+        tracing: Tracing | None = None,
     ) -> None:
         self._publisher = publisher
         self._parser = parser
         self._admission = admission
         self._metrics = metrics
         self._on_crash = on_crash
+        self._tracing = tracing
 
     async def post(self, request: web.Request) -> web.Response:
         """202 with the events' ids, in order, once the broker has acknowledged all of them."""
@@ -56,7 +60,8 @@ class Intake:
             events = read_events(body, request.headers, content_type=request.content_type, charset=request.charset)
             records = self._encode(events, request[ACCOUNT], key)
             try:
-                outcomes = await self._publisher.send(records)
+                async with accepting(self._tracing, records, contexts_of(events, request.headers)) as traced:
+                    outcomes = await self._publisher.send(traced)
             except FatalProducerError as error:
                 self._on_crash(error)  # only a new process can publish again
                 raise

@@ -4,9 +4,10 @@ from contextlib import AsyncExitStack
 from typing import Final
 
 from eventstreams.catalog import Catalog
+from eventstreams.control.age import telling_age
 from eventstreams.control.feed import ControlFeed
 from eventstreams.control.vault import Vault
-from eventstreams.http import Authenticator, ClientAddress, FailedAttempts
+from eventstreams.http import Authenticator, ClientAddress, FailedAttempts, metered
 from eventstreams.kafka.admin import KafkaAdmin
 from eventstreams.process import Process
 from eventstreams.process.health import serve_app
@@ -38,6 +39,7 @@ async def serve(process: Process) -> None:
         await admin.wait_for_broker()
         await admin.ensure(topics.base_specs())
         feed = await stack.enter_async_context(ControlFeed(settings, on_crash=process.crash))
+        await stack.enter_async_context(telling_age(feed, process.metrics))
         publisher = await stack.enter_async_context(
             EventPublisher(settings, catalog, metrics=process.metrics, ack_timeout_s=_ACK_S)
         )
@@ -48,9 +50,11 @@ async def serve(process: Process) -> None:
             Admission(max_requests=_MAX_REQUESTS, max_bytes=_MAX_BYTES),
             metrics=process.metrics,
             on_crash=process.crash,
+            tracing=process.tracing,
         )
         failures = FailedAttempts(ClientAddress(settings.trusted_proxies))
         app = make_app(intake, Authenticator(feed.snapshot, vault), process.health, failures=failures)
+        app.middlewares.insert(0, metered("gateway", process.metrics))
         drain_s = settings.drain_timeout.total_seconds() * _DRAIN_SHARE
         await stack.enter_async_context(serve_app(app, listening, drain_s=drain_s))
         process.health.met(_READY)

@@ -20,7 +20,7 @@ ERROR_LOGGED: Final = "com.twilio.error-logs.error.logged"
 
 _PRODUCT: Final = "Event Streams"
 _WARNINGS: Final = frozenset({91302, 91304})  # the reference's error pages; all others are errors
-_WHAT: Final[Mapping[RetryReason | DeadReason, str]] = {
+WHAT_A_SINK_DID: Final[Mapping[RetryReason | DeadReason, str]] = {
     RetryReason.THROTTLED: "asked for fewer events",
     RetryReason.SERVER_ERROR: "answered that it has failed",
     RetryReason.CONNECT_FAILED: "could not be connected to",
@@ -96,7 +96,7 @@ def notice(
 
 
 def _sentence(sink_sid: str, reason: RetryReason | DeadReason, status: int | None, errors: int, since: str) -> str:
-    what = _WHAT.get(reason, "could not be given an event")
+    what = WHAT_A_SINK_DID.get(reason, "could not be given an event")
     answered = "" if status is None else f" (status {status})"
     follows = "tried again until its deadline" if isinstance(reason, RetryReason) else "kept as a dead letter"
     times = "The first error" if errors == 1 else f"{errors} errors since {since}"

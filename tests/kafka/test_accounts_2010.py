@@ -1,6 +1,7 @@
 """The reference's API of subaccounts, API keys and auth tokens, driven by Twilio's own client, unmodified."""
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -136,6 +137,25 @@ async def test_an_account_has_a_thousand_subaccounts_at_most(api: Api, monkeypat
 
     assert (refused.status, refused.code) == (400, 20001)
     assert again.status == "active"
+
+
+async def test_of_many_closed_subaccounts_the_first_are_forgotten(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("control_api.accounts.registry.MAX_KNOWN", 2)
+    made = [await call(lambda: api.client.api.v2010.accounts.create(friendly_name="Sub")) for _ in range(2)]
+    for each in made:
+        await call(lambda sid=each.sid: api.client.api.v2010.accounts(sid).update(status="closed"))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+
+    refused = await refusal(lambda: api.client.api.v2010.accounts.create(friendly_name="Sub"))
+    accounts = api.house.feed.snapshot.accounts
+    for each in made:
+        await api.house.put(replace(accounts[each.sid], updated_ms=1 if each is made[1] else 2))
+    again = await call(lambda: api.client.api.v2010.accounts.create(friendly_name="Sub"))
+
+    assert refused.status == 400
+    assert refused.msg.endswith("try again in an hour")
+    await api.house.feed.catch_up()
+    assert made[1].sid not in accounts
+    assert {made[0].sid, again.sid} <= set(accounts)
 
 
 async def test_keys_are_made_used_listed_and_revoked(api: Api) -> None:

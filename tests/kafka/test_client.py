@@ -209,6 +209,11 @@ def plain_calls(world: World) -> None:
         assert isinstance(list(api.attempts(outcome="failed")), list)
         with pytest.raises(ApiError):
             api.where_is("EZ-none")
+        with pytest.raises(ApiError, match="record is not there"):
+            api.cloud_event("EZ-none")
+        assert list(api.events(event_type="com.acme.never")) == []
+        assert api.flow(seconds=5).deliveries_seconds == 5
+        assert subscription in {each.subscription_sid for each in api.backlog().subscriptions}
 
 
 async def test_the_same_calls_are_there_for_code_without_a_loop(world: World) -> None:

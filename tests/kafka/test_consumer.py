@@ -1,13 +1,14 @@
 """A member of a group on a real broker: what is left of a partition that goes, when it goes and when it comes back."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
 
+from eventstreams.kafka.commits import Commit, Commits
 from eventstreams.kafka.committed import committed_offsets
-from eventstreams.kafka.consumer import COMMIT_INTERVAL_S, GroupConsumer, Offsets
+from eventstreams.kafka.consumer import COMMIT_INTERVAL_S, GroupConsumer
 from eventstreams.kafka.records import Partition, Record
 from eventstreams.settings import Settings
 from eventstreams.topics import TopicSpec
@@ -24,28 +25,37 @@ class Owner:
 
     def __init__(self) -> None:
         self.received: list[int] = []
+        self.of: list[Record] = []
         self.assigned: set[Partition] = set()
-        self.settled: dict[Partition, int] = {}
+        self.settled: dict[Partition, Commit] = {}
         self.drain_steps = 0
+        self.settles_at_the_end = True
+        self.holds: list[bool] = []
 
-    def on_assigned(self, partitions: Sequence[Partition]) -> None:
+    def on_assigned(self, partitions: Mapping[Partition, Commit | None]) -> None:
         self.assigned.update(partitions)
 
-    async def on_revoked(self, partitions: Sequence[Partition]) -> Offsets:
-        for step in range(self.drain_steps + 1):
+    async def on_revoked(self, partitions: Sequence[Partition]) -> Commits:
+        for step in range(self.drain_steps + self.settles_at_the_end):
             await asyncio.sleep(0 if step == self.drain_steps else COMMIT_INTERVAL_S / 2)
-            self.settled = {partition: offset + 1 for partition, offset in self.settled.items()}
+            self.settled = {each: Commit(commit.offset + 1, commit.note) for each, commit in self.settled.items()}
         self.assigned.difference_update(partitions)
         return {partition: self.settled.pop(partition) for partition in partitions if partition in self.settled}
 
     def on_lost(self, partitions: Sequence[Partition]) -> None:
         self.assigned.difference_update(partitions)
+        for partition in partitions:
+            self.settled.pop(partition, None)
 
     def on_records(self, records: Sequence[Record]) -> None:
         self.received += [record.offset for record in records]
+        self.of += records
 
-    def committable(self) -> Offsets:
+    def committable(self) -> Commits:
         return dict(self.settled)
+
+    def hold(self, *, held: bool) -> None:
+        self.holds.append(held)
 
 
 class Group:
@@ -100,10 +110,55 @@ async def test_a_partition_that_was_paused_is_fetched_when_it_comes_back(setting
 
 async def test_what_was_settled_in_a_drain_stays_committed(settings: Settings) -> None:
     async with running(settings) as group:
-        group.owner.settled[group.at] = 50
+        group.owner.settled[group.at] = Commit(50)
         group.owner.drain_steps = 8  # the timer wants to commit meanwhile as well
 
         await group.give_away()
 
         await group.take()  # wishes are served in order: whatever the timer wanted is done by now
         assert await committed_offsets(settings, group.name, [group.at]) == {group.at: 59}
+
+
+async def test_every_record_comes_once_and_in_order_however_often_its_partition_goes_on(settings: Settings) -> None:
+    async with running(settings) as group, Installation(settings) as house:
+        stays = Partition(group.topics[1], 0)
+        group.owner.received.clear()
+        for number in range(COUNT):
+            await house.put_raw(stays.topic, b"%d" % number, ())
+            if number % 10 == 0:
+                group.member.pause(stays)
+                group.member.resume(stays)
+            if number % 50 == 0:  # all pause while partitions come and go
+                await group.give_away()
+                await group.take()
+
+        await eventually(lambda: len([each for each in group.owner.of if each.topic == stays.topic]) >= COUNT)
+
+        assert [each.offset for each in group.owner.of if each.topic == stays.topic] == list(range(COUNT))
+
+
+async def test_nothing_is_committed_of_what_goes_that_is_committed_already(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """All others wait for that commit, and where the topic is gone as well it fails late."""
+    async with running(settings) as group, Installation(settings) as house:
+        group.owner.settles_at_the_end = False
+        group.owner.settled[group.at] = Commit(50, "a note")
+        while await committed_offsets(settings, group.name, [group.at]) != {group.at: 50}:
+            await asyncio.sleep(COMMIT_INTERVAL_S)
+        await house.admin.delete([group.at.topic])
+
+        await group.give_away()
+
+    assert "commit_failed: at revocation" not in caplog.text
+
+
+async def test_a_topic_that_is_gone_holds_up_no_other(settings: Settings) -> None:
+    """Its last attempts end, and nothing of them can be committed until the client looks which topics there are."""
+    async with running(settings) as group, Installation(settings) as house:
+        group.owner.settles_at_the_end = False
+        await house.admin.delete([group.at.topic])
+        group.owner.settled[group.at] = Commit(50)
+        await eventually(lambda: group.at not in group.owner.assigned, timeout_s=60)
+
+    assert group.owner.holds == []

@@ -1,11 +1,12 @@
 """A member of a group whose client does not find back into it by itself."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
-from eventstreams.kafka.consumer import GroupConsumer, Offsets
+from eventstreams.kafka.commits import Commit, Commits
+from eventstreams.kafka.consumer import GroupConsumer
 from eventstreams.kafka.records import Partition, Record
 from eventstreams.settings import Settings
 from eventstreams.testing.broker import running_broker
@@ -25,12 +26,12 @@ class Owner:
         self.lost: list[Partition] = []
         self._at_first: Callable[[], None] | None = at_first
 
-    def on_assigned(self, partitions: Sequence[Partition]) -> None:
+    def on_assigned(self, partitions: Mapping[Partition, Commit | None]) -> None:
         if self._at_first is not None:
             self._at_first()
             self._at_first = None
 
-    async def on_revoked(self, partitions: Sequence[Partition]) -> Offsets:
+    async def on_revoked(self, partitions: Sequence[Partition]) -> Commits:
         return {}
 
     def on_lost(self, partitions: Sequence[Partition]) -> None:
@@ -39,8 +40,11 @@ class Owner:
     def on_records(self, records: Sequence[Record]) -> None:
         self.received += [record.value for record in records]
 
-    def committable(self) -> Offsets:
+    def committable(self) -> Commits:
         return {}
+
+    def hold(self, *, held: bool) -> None:
+        pass
 
 
 async def run(settings: Settings, owner: Owner, thaw: Callable[[], None]) -> None:

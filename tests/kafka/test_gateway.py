@@ -47,6 +47,15 @@ async def test_attributes_may_stand_in_headers(gateway: Gateway) -> None:
     assert header(record, "ce_source") == "/a b"
 
 
+async def test_a_publishers_own_trace_is_kept_where_we_make_none(gateway: Gateway) -> None:
+    trace = {"traceparent": "00-" + "ab" * 16 + "-" + "cd" * 8 + "-00", "tracestate": "vendor=1"}
+
+    await gateway.post(cloudevent(1), {**STRUCTURED, **trace})
+
+    [record] = await read_topic(gateway.house.settings, gateway.house.topics.events, 1)
+    assert {name: header(record, name) for name in trace} == trace
+
+
 @pytest.mark.parametrize(
     ("body", "words"),
     [

@@ -2,9 +2,6 @@
 
 import asyncio
 import gzip
-import os
-import re
-import sys
 import zlib
 from collections.abc import AsyncIterator, Sequence
 from io import BytesIO
@@ -16,10 +13,11 @@ import pytest
 import pytest_asyncio
 
 from eventstreams.local.ports import free_ports
-from eventstreams.settings import PREFIX, Settings
+from eventstreams.settings import Settings
 from tests.support.events import SENT
 from tests.support.gateway import STRUCTURED, Gateway, cloudevent, running
 from tests.support.installation import Installation
+from tests.support.role_process import RoleProcess, running_role
 
 pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="module")]  # one gateway for most of them
 
@@ -128,15 +126,10 @@ async def test_a_header_that_names_what_the_body_says_changes_nothing(gateway: G
 class Alone:
     """A gateway as a process of its own, whose memory can be measured."""
 
-    def __init__(self, url: str, pid: int, account_sid: str) -> None:
+    def __init__(self, url: str, role: RoleProcess, account_sid: str) -> None:
         self.url = url
-        self._status = Path(f"/proc/{pid}/status")
+        self.role = role
         self._auth = aiohttp.encode_basic_auth(account_sid, "token-of-the-test")
-
-    def peak_mib(self) -> float:
-        found = re.search(r"VmHWM:\s+(\d+) kB", self._status.read_text())
-        assert found
-        return int(found[1]) / 1024
 
     async def post(self, body: object, **headers: str) -> int:
         all_headers = {**STRUCTURED, **headers, "Authorization": self._auth}
@@ -145,42 +138,13 @@ class Alone:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def alone(settings: Settings) -> AsyncIterator[Alone]:
-    [port, admin_port] = free_ports(2)
-    async with Installation(settings) as house:
-        secret = settings.secret_key
-        assert secret is not None
-        variables = {
-            "KAFKA": settings.kafka,
-            "TOPIC_PREFIX": settings.topic_prefix,
-            "REPLICATION_FACTOR": "1",
-            "SECRET_KEY": secret.get_secret_value(),
-            "GATEWAY_LISTEN": f"127.0.0.1:{port}",
-            "ADMIN_LISTEN": f"127.0.0.1:{admin_port}",
-        }
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "eventstreams", "gateway"),
-            env=os.environ | {f"{PREFIX}{name}": text for name, text in variables.items()},
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-        try:
-            await _ready(f"http://127.0.0.1:{admin_port}/readyz")
-            yield Alone(f"http://127.0.0.1:{port}/v1/Events", process.pid, house.account_sid)
-        finally:
-            process.terminate()
-            await process.wait()
-
-
-async def _ready(url: str) -> None:
-    async with asyncio.timeout(60), aiohttp.ClientSession() as session:
-        while True:
-            try:
-                async with session.get(url) as answer:
-                    if answer.status == 200:
-                        return
-            except aiohttp.ClientError:
-                pass
-            await asyncio.sleep(0.1)
+async def alone(settings: Settings, tmp_path: Path) -> AsyncIterator[Alone]:
+    [port] = free_ports(1)
+    async with (
+        Installation(settings) as house,
+        running_role(settings, "gateway", folder=tmp_path, GATEWAY_LISTEN=f"127.0.0.1:{port}") as role,
+    ):
+        yield Alone(f"http://127.0.0.1:{port}/v1/Events", role, house.account_sid)
 
 
 async def _chunks(chunk: bytes, count: int) -> AsyncIterator[bytes]:
@@ -190,7 +154,7 @@ async def _chunks(chunk: bytes, count: int) -> AsyncIterator[bytes]:
 
 async def test_bodies_of_any_size_are_refused_in_little_memory(alone: Alone) -> None:
     assert await alone.post(EVENT) == 202
-    before = alone.peak_mib()
+    before = alone.role.peak_mib()
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
     bomb = b"".join(packer.compress(bytes(1 << 20)) for _ in range(1000)) + packer.flush()  # 1 GiB in 1 MiB
 
@@ -203,7 +167,9 @@ async def test_bodies_of_any_size_are_refused_in_little_memory(alone: Alone) -> 
 
     # 408 where the machine has so much to do that a body takes its whole time.
     assert [each for each in sent if each not in {413, 408} and not isinstance(each, aiohttp.ClientError)] == []
-    assert alone.peak_mib() - before < 160  # of ten clients: buffers, bodies of up to 2 MiB, and what unpacking takes
+    assert (
+        alone.role.peak_mib() - before < 160
+    )  # of ten clients: buffers, bodies of up to 2 MiB, and what unpacking takes
     assert await alone.post(gzip.compress(EVENT), **{"Content-Encoding": "gzip"}) == 202
 
 

@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 
 from eventstreams.control.records import SinkRecord, SinkStatus
+from eventstreams.control.vault import Purpose
 from eventstreams.settings import Settings
 from eventstreams.sids import SidKind, new_sid
 from tests.support.bare_api import BareApi, Form, serving_bare
@@ -138,12 +139,13 @@ async def delete(api: BareApi, caller: Caller, sid: str) -> tuple[int, bytes]:
 
 
 def sink_of(house: Installation) -> SinkRecord:
+    sid = new_sid(SidKind.SINK)
     return SinkRecord(
-        sid=new_sid(SidKind.SINK),
+        sid=sid,
         account_sid=house.account_sid,
         description="of the test",
         sink_type="webhook",
-        configuration=house.vault.lock("{}"),
+        configuration=house.vault.lock("{}", Purpose.SINK_CONFIGURATION, sid),
         status=SinkStatus.ACTIVE,
         created_ms=1,
         updated_ms=1,

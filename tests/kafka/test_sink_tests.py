@@ -1,7 +1,11 @@
 """Test events of sinks: through the real delivery path, whatever becomes of them, and what their ids are good for."""
 
+import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +17,7 @@ from twilio.request_validator import RequestValidator
 from eventstreams.reasons import DeadReason
 from eventstreams.settings import Settings
 from eventstreams.sinks.registry import load_plugin
-from eventstreams.testing.receiver import Receiver
+from eventstreams.testing.receiver import Received, Receiver
 from sink_workers.role import worker_for
 from tests.conftest import installation_settings
 from tests.support.api import Api, call, post_form, raw, refusal, serving, with_new_account
@@ -207,3 +211,44 @@ async def test_an_id_that_was_asked_for_is_not_readable_on_the_control_topic(str
     await eventually(lambda: strict.house.feed.snapshot.sinks[sink.sid].test_id is not None)
     assert stored is not None
     assert stored not in receiver.received[0].body.decode()
+
+
+async def test_a_probe_says_whether_the_sink_takes_events_and_delivers_none(api: Api) -> None:
+    async with Receiver() as receiver:
+        sink = await api.sink(sink_configuration={"destination": receiver.url})
+
+        status, body = await post_form(api, f"/v1/Sinks/{sink.sid}/Probe")
+        receiver.answer = lambda _: 503
+        _, down = await post_form(api, f"/v1/Sinks/{sink.sid}/Probe")
+
+    told = {"sink_sid": sink.sid, "sink_type": "webhook"}
+    assert (status, body) == (
+        200,
+        {**told, "outcome": "delivered", "reason": None, "code": None, "detail": "", "answer": ""},
+    )
+    assert (down["outcome"], down["reason"], down["code"]) == ("retry_later", "server_error", 91306)
+    assert [request.body for request in receiver.received] == [b"[]", b"[]"]
+
+
+async def test_sinks_validate_ends_with_one_where_the_sink_takes_nothing_and_says_why(api: Api) -> None:
+    async with Receiver() as receiver:
+        sink = await api.sink(sink_configuration={"destination": receiver.url})
+        environ = os.environ | {"EVENTSTREAMS_ACCOUNT_SID": api.house.account_sid, "EVENTSTREAMS_AUTH_TOKEN": TOKEN}
+        command = [sys.executable, "-m", "eventstreams", "sinks", "validate", str(sink.sid), "--url", api.url]
+
+        said: list[tuple[int | None, str]] = []
+        for answer in (200, 503):
+            receiver.answer = partial(_always, answer)
+            process = await asyncio.create_subprocess_exec(
+                *command, env=environ, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+            )
+            out, _ = await process.communicate()
+            said.append((process.returncode, out.decode()))
+
+    assert said[0] == (0, f"{sink.sid} (webhook): is there and lets us in\n")
+    assert said[1][0] == 1
+    assert f"{sink.sid} (webhook): server_error (91306): HTTP 503" in said[1][1]
+
+
+def _always(status: int, _: Received) -> int:
+    return status

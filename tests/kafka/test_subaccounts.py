@@ -1,5 +1,6 @@
 """Events of subaccounts that a subscription of their owner's asks for: what its owner sees of them, and nobody else."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest_asyncio
 from pydantic import SecretStr
 
 from eventstreams.control.records import Account
+from eventstreams.control.vault import Purpose
 from eventstreams.settings import Settings
 from eventstreams.sids import SidKind, new_sid
 from eventstreams.sinks.registry import load_plugin
@@ -18,7 +20,7 @@ from eventstreams.times import now_ms
 from router.role import route
 from sink_workers.role import worker_for
 from tests.support.bare_api import BareApi, serving_bare
-from tests.support.installation import SENT, TOKEN, Installation, header
+from tests.support.installation import DELIVERED, SENT, TOKEN, Installation, header
 
 pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="module")]
 
@@ -45,7 +47,7 @@ async def subaccount(house: Installation) -> str:
         Account(
             sid=sid,
             friendly_name="a part",
-            auth_token=house.vault.lock(TOKEN),
+            auth_token=house.vault.lock(TOKEN, Purpose.AUTH_TOKEN, sid),
             created_ms=now,
             updated_ms=now,
             owner_account_sid=house.account_sid,
@@ -98,6 +100,32 @@ async def test_an_owner_gets_the_events_of_its_subaccounts_and_sees_their_attemp
         ("EZ3", house.account_sid),
     }
     assert (await parent.as_account(part).get("/v1/Attempts"))["attempts"] == []
+
+
+async def test_an_owner_finds_a_subaccounts_event_before_its_first_attempt_if_it_asked_for_it(
+    house: Installation, parent: BareApi
+) -> None:
+    part = await subaccount(house)
+    subscription = await wide_subscription(parent, "https://hooks.example.com/")
+    await parent.post(f"/v1/Sinks/{subscription['sink_sid']}/Delivery", {"Paused": "true"}, expect=200)
+    await publish_of(house, part, 31)
+    await house.publish([replace(house.event(32, type_=DELIVERED), account_sid=part)])
+    of_part = parent.as_account(part)
+
+    async with asyncio.timeout(60):
+        while (await of_part.ask("GET", "/v1/Events/EZ32"))[0] != 200:  # then the log has the one before it as well
+            await asyncio.sleep(0.05)
+        while (await parent.ask("GET", "/v1/Events/EZ31"))[0] != 200:
+            await asyncio.sleep(0.05)
+        found = await parent.get("/v1/Events/EZ31")
+
+    mine = [each for each in found["deliveries"] if each["subscription_sid"] == subscription["sid"]]
+    assert (found["account_sid"], found["type"]) == (part, SENT)
+    assert [(each["state"] in {"routing", "waiting"}, each["attempts"], each["paused"]) for each in mine] == [
+        (True, 0, True)
+    ]
+    assert (await parent.ask("GET", "/v1/Events/EZ32"))[0] == 404  # nothing of its owner's asks for that type
+    assert (await of_part.get("/v1/Events/EZ31"))["deliveries"] == []
 
 
 async def test_a_dead_letter_of_a_subaccounts_event_is_its_owners_and_can_be_redriven_by_it_alone(

@@ -136,9 +136,14 @@ def test_a_worker_without_a_library_that_its_plugin_requires_says_what_to_instal
     assert "no Kafka broker answered" in other.stderr  # it does without
 
 
-def test_kinesis_is_known_without_the_library_of_its_extra(site: Path, tmp_path: Path) -> None:
-    (site / "sitecustomize.py").write_text("import sys\nsys.modules['botocore'] = None\n")
-    script = "from eventstreams.sinks.registry import load_plugins; print(load_plugins()['kinesis'].requires)"
+@pytest.mark.parametrize(
+    ("sink_type", "module"), [("amqp", "aio_pika"), ("kinesis", "botocore"), ("sqs", "botocore")], ids=str
+)
+def test_a_type_is_known_without_the_library_of_its_extra(
+    site: Path, tmp_path: Path, sink_type: str, module: str
+) -> None:
+    (site / "sitecustomize.py").write_text(f"import sys\nsys.modules['{module}'] = None\n")
+    script = f"from eventstreams.sinks.registry import load_plugins; print(load_plugins()['{sink_type}'].requires)"
 
     ended = subprocess.run(
         [sys.executable, "-c", script],
@@ -149,7 +154,7 @@ def test_kinesis_is_known_without_the_library_of_its_extra(site: Path, tmp_path:
         check=False,
     )
 
-    assert ended.stdout == "{'botocore': 'eventstreams[kinesis]'}\n", ended.stderr
+    assert ended.stdout == f"{{'{module}': 'eventstreams[{sink_type}]'}}\n", ended.stderr
 
 
 def test_a_good_plugin_gets_as_far_as_the_broker(site: Path, tmp_path: Path) -> None:

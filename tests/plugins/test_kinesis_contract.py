@@ -12,7 +12,7 @@ from aiohttp import web
 from typing_extensions import override
 
 from eventstreams.testing import Ability, Arrival, Destination, SinkContract
-from sink_workers.plugins.kinesis.aws import AccessKey
+from sink_workers.plugins.aws.signing import AccessKey
 from sink_workers.plugins.kinesis.request import MAX_RECORD_BYTES
 from tests.support.kinesis import ROLE, Stream, environ, error, stream_behind_gate
 

@@ -22,12 +22,13 @@ from eventstreams.sinks import (
     RetryReason,
     Sink,
 )
+from sink_workers.plugins.aws.keys import RoleKeys, assume_role
+from sink_workers.plugins.aws.signing import Endpoint
 from sink_workers.plugins.kinesis import PLUGIN
-from sink_workers.plugins.kinesis.aws import Endpoint
 from sink_workers.plugins.kinesis.config import KinesisConfig
-from sink_workers.plugins.kinesis.role import RoleKeys
+from sink_workers.plugins.kinesis.request import allowed
 from sink_workers.plugins.webhook.client import HttpClient
-from tests.support.kinesis import ROLE, Stream, environ, error, stream_behind_gate
+from tests.support.kinesis import REGION, ROLE, Stream, environ, error, stream_behind_gate
 from tests.support.webhooks import LOOPBACK, context, event
 
 
@@ -119,9 +120,9 @@ async def test_a_key_that_is_not_let_in_any_more_is_replaced_at_once(stream: Str
 
 async def test_while_sts_fails_a_key_is_used_to_its_end(stream: Stream) -> None:
     now_s = 0.0
-    config = KinesisConfig.model_validate({"arn": stream.arn, "role_arn": ROLE, "external_id": stream.external_id})
-    sts = Endpoint("sts", config.region, f"{stream.url}/", is_operators=True)
-    keys = RoleKeys(config, HttpClient(LOOPBACK), sts, session="DG1", user_agent="test", clock=lambda: now_s)
+    sts = Endpoint("sts", REGION, f"{stream.url}/", is_operators=True)
+    assume = assume_role(ROLE, stream.external_id, session="DG1", allowed=allowed(stream.arn))
+    keys = RoleKeys(assume, HttpClient(LOOPBACK), sts, user_agent="test", clock=lambda: now_s)
     try:
         first = await keys.key()
         stream.external_id = "another"  # from here on nobody assumes the role
@@ -190,7 +191,7 @@ async def test_shards_that_cannot_be_looked_up_are_a_stream_error(stream: Stream
 async def test_without_the_operator_s_setting_no_address_that_is_not_public_is_connected_to(
     stream: Stream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(KinesisConfig, "url", lambda *_: stream.url)
+    monkeypatch.setattr("sink_workers.plugins.kinesis.sink.url_of", lambda *_: stream.url)
     monkeypatch.delenv("AWS_ENDPOINT_URL")
     key = {"access_key_id": "AKIAOFASUBSCRIBER001", "secret_access_key": "of-the-test"}
 

@@ -34,10 +34,11 @@ class Request:
     headers: Sequence[tuple[str, str]] = ()
 
 
-async def send(url: str, auth: tuple[str, str], request: Request) -> Answer:
-    """The answer to ``request``, with those credentials."""
-    proof = base64.b64encode(":".join(auth).encode()).decode()
-    lines = [f"{request.method} {request.target} HTTP/1.1", "Host: api", f"Authorization: Basic {proof}"]
+async def send(url: str, auth: tuple[str, str] | None, request: Request) -> Answer:
+    """The answer to ``request``, with those credentials or none."""
+    lines = [f"{request.method} {request.target} HTTP/1.1", "Host: api"]
+    if auth is not None:
+        lines.append(f"Authorization: Basic {base64.b64encode(':'.join(auth).encode()).decode()}")
     lines += ["Connection: close", *(f"{name}: {value}" for name, value in request.headers)]
     if request.content_type is not None:
         lines.append(f"Content-Type: {request.content_type}")

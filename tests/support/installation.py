@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import cache
 from types import TracebackType
 from typing import Self
 
@@ -21,7 +22,7 @@ from eventstreams.control.records import (
     Subscription,
     SubscriptionState,
 )
-from eventstreams.control.vault import Vault
+from eventstreams.control.vault import Purpose, Vault
 from eventstreams.control.writer import ControlWriter
 from eventstreams.events import Event
 from eventstreams.headers import Headers, event_headers, routed_headers
@@ -33,6 +34,7 @@ from eventstreams.process.run import RoleMain
 from eventstreams.settings import Settings
 from eventstreams.sids import SidKind, new_sid
 from eventstreams.telemetry.logging import get_logger
+from eventstreams.telemetry.tracing import open_tracing
 from eventstreams.times import now_ms
 from eventstreams.topics import Topics
 from tests.support.events import DELIVERED, SENT, message_event
@@ -41,6 +43,12 @@ from tests.support.topic import eventually, read_topic, read_topic_until
 __all__ = ["DELIVERED", "SENT", "TOKEN", "Installation", "header"]
 
 TOKEN = "token-of-the-test"
+
+
+@cache
+def builtin_catalog() -> Catalog:
+    """Nothing changes it: one for all tests."""
+    return Catalog.load()
 
 
 def _raise(error: BaseException) -> None:
@@ -54,7 +62,7 @@ class Installation:
         self.settings = settings
         self.topics = Topics(settings)
         self.admin = KafkaAdmin(settings)
-        self.catalog = Catalog.load(settings.catalog_dirs)
+        self.catalog = Catalog.load(settings.catalog_dirs) if settings.catalog_dirs else builtin_catalog()
         self.codec = Codec(self.catalog, schema_base_url=settings.schema_base_url)
         self.vault = Vault(settings)
         self.account_sid = ""
@@ -65,9 +73,10 @@ class Installation:
         self._running: dict[int, asyncio.Task[None]] = {}
 
     async def __aenter__(self) -> Self:
+        # First: librdkafka asks again for a producer's id only after half a second, if no broker is connected at once.
+        self.producer = await self._stack.enter_async_context(AckedProducer(self.settings, linger_ms=1))
         await self.admin.ensure(self.topics.base_specs())
         self.feed = await self._stack.enter_async_context(ControlFeed(self.settings, on_crash=_raise))
-        self.producer = await self._stack.enter_async_context(AckedProducer(self.settings, linger_ms=1))
         self._writer = ControlWriter(self.producer, self.feed, self.topics)
         await self.new_account()
         return self
@@ -84,7 +93,7 @@ class Installation:
             Account(
                 sid=self.account_sid,
                 friendly_name="of the test",
-                auth_token=self.vault.lock(TOKEN),
+                auth_token=self.vault.lock(TOKEN, Purpose.AUTH_TOKEN, self.account_sid),
                 created_ms=now,
                 updated_ms=now,
             )
@@ -100,14 +109,14 @@ class Installation:
         self, url: str | None, *, config: Mapping[str, object] | None = None, sink_type: str = "webhook"
     ) -> SinkRecord:
         """A sink with ``url`` as its ``destination``, where it has such a thing, and ``config``."""
-        now = now_ms()
-        destination = {} if url is None else {"destination": url}
+        now, sid = now_ms(), new_sid(SidKind.SINK)
+        wanted = orjson.dumps({**({} if url is None else {"destination": url}), **(config or {})}).decode()
         sink = SinkRecord(
-            sid=new_sid(SidKind.SINK),
+            sid=sid,
             account_sid=self.account_sid,
             description="of the test",
             sink_type=sink_type,
-            configuration=self.vault.lock(orjson.dumps({**destination, **(config or {})}).decode()),
+            configuration=self.vault.lock(wanted, Purpose.SINK_CONFIGURATION, sid),
             status=SinkStatus.ACTIVE,
             created_ms=now,
             updated_ms=now,
@@ -136,9 +145,10 @@ class Installation:
         await self.put(subscription)
         return subscription
 
-    async def start(self, main: RoleMain) -> Process:
-        """Run a role until the installation ends; returns once it is ready."""
-        process = Process(self.settings, get_logger("test"))
+    async def start(self, main: RoleMain, settings: Settings | None = None) -> Process:
+        """Run a role, with ``settings`` or the installation's, until that ends; returns once it is ready."""
+        given = settings or self.settings
+        process = Process(given, get_logger("test"), tracing=open_tracing(given))
         running = asyncio.create_task(_run(main, process))
         self._running[id(process)] = running
         self._stack.push_async_callback(self.stop, process)
@@ -155,6 +165,9 @@ class Installation:
         """Have a role drain and end; nothing if it has."""
         process.stopping.set()
         await self._running[id(process)]
+        if process.tracing is not None:
+            await asyncio.to_thread(process.tracing.close)
+            process.tracing = None
 
     def event(self, number: int = 0, *, type_: str = SENT) -> Event:
         """An event with the id ``EZ<number>``."""

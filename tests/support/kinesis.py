@@ -19,14 +19,14 @@ from xml.etree import ElementTree as ET
 import aiohttp
 import orjson
 from aiohttp import web
-from botocore.auth import SigV4Auth
+from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from eventstreams.local.ports import free_ports
 from eventstreams.process.health import serve_app
 from eventstreams.process.listen import address_of, open_socket
-from sink_workers.plugins.kinesis.aws import AccessKey, Endpoint
+from sink_workers.plugins.aws.signing import AccessKey, Endpoint
 
 ACCOUNT: Final = "123456789012"
 REGION: Final = "eu-central-1"
@@ -84,6 +84,7 @@ class Stream:
         life: Of the keys of the role; None: as long as moto says.
         calls: Each call so far, by its name.
         secrets: What nobody may see of the worker's own key, and of those that the role gave so far.
+        writes: The call that writes.
         puts: The event ids of each ``PutRecords`` that was let in, and of those the throttled ones.
     """
 
@@ -98,9 +99,12 @@ class Stream:
     held: asyncio.Event = field(default_factory=asyncio.Event)
     reached: asyncio.Event = field(default_factory=asyncio.Event)
     life: timedelta | None = None
+    writes: str = "PutRecords"
     calls: list[str] = field(default_factory=list)
     secrets: list[str] = field(default_factory=lambda: [OWN_KEY.secret])
     puts: list[tuple[Sequence[str], Sequence[str]]] = field(default_factory=list)
+    _one: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Moto has a thread for each request, and takes no care of two that read or write one stream or queue at once."""
 
     @property
     def arn(self) -> str:
@@ -132,7 +136,7 @@ class Stream:
         request = Endpoint("kinesis", REGION, self.moto, is_operators=True).signed(
             OWN_KEY, headers, orjson.dumps(parameters)
         )
-        async with self.http.post(self.moto, data=request.body, headers=request.headers) as answer:
+        async with self._one, self.http.post(self.moto, data=request.body, headers=request.headers) as answer:
             body = await answer.read()
             assert answer.status == 200, body
             parsed: Mapping[str, object] = orjson.loads(body) if body else {}
@@ -153,7 +157,7 @@ class Stream:
             return self.answer()
         if (problem := self._problem(request, body, self.keys)) is not None:
             return error(problem)
-        if name != "PutRecords":
+        if name != self.writes:
             return await self._forward(request, body)
         return await self._put(request, orjson.loads(body))
 
@@ -162,7 +166,6 @@ class Stream:
         assert isinstance(entries, list)
         ids = [str(orjson.loads(base64.b64decode(each["Data"]))["id"]) for each in entries]
         fails = [self.throttles(event_id) for event_id in ids]
-        self.puts.append((ids, [event_id for event_id, failed in zip(ids, fails, strict=True) if failed]))
         taken = [each for each, failed in zip(entries, fails, strict=True) if not failed]
         answers: list[Entry] = []
         if taken:
@@ -172,6 +175,7 @@ class Stream:
             assert isinstance(answer, web.Response)
             assert isinstance(answer.body, bytes)
             answers = orjson.loads(answer.body)["Records"]
+        self.puts.append((ids, [event_id for event_id, failed in zip(ids, fails, strict=True) if failed]))
         rest = iter(answers)
         merged = [_THROTTLED if failed else next(rest) for failed in fails]
         return web.json_response({"FailedRecordCount": sum(fails), "Records": merged})
@@ -195,25 +199,7 @@ class Stream:
         return web.Response(body=re.sub(rb"<Expiration>[^<]+<", end, answer.body), content_type="text/xml")
 
     def _problem(self, request: web.Request, body: bytes, keys: Mapping[str, AccessKey]) -> str | None:
-        """The code of why ``request`` is not let in."""
-        given = request.headers["Authorization"]
-        key = keys.get(re.findall(r"Credential=([^/]+)/", given)[0])
-        if key is None or request.headers.get("X-Amz-Security-Token") != key.token:
-            return (
-                "ExpiredTokenException" if "X-Amz-Security-Token" in request.headers else "UnrecognizedClientException"
-            )
-        scope = re.findall(r"Credential=[^/]+/\d+/([^/]+)/([^/]+)/", given)[0]
-        signed = re.findall(r"SignedHeaders=([^,]+)", given)[0].split(";")
-        again = AWSRequest(
-            "POST",
-            str(request.url),
-            data=body,
-            headers={name: request.headers[name] for name in signed if name != "host"},
-        )
-        again.context["timestamp"] = request.headers["X-Amz-Date"]
-        auth = SigV4Auth(Credentials(key.id, key.secret, key.token), scope[1], scope[0])
-        signature = auth.signature(auth.string_to_sign(again, auth.canonical_request(again)), again)
-        return None if given.endswith(f"Signature={signature}") else "InvalidSignatureException"
+        return signature_problem(request, body, keys)
 
     async def _forward(self, request: web.Request, body: bytes) -> web.Response:
         headers = {
@@ -221,12 +207,33 @@ class Stream:
             for name in ("Authorization", "X-Amz-Target", "Content-Type")
             if name in request.headers
         }
-        async with self.http.post(self.moto, data=body, headers=headers) as answer:
+        async with self._one, self.http.post(self.moto, data=body, headers=headers) as answer:
             return web.Response(
                 status=answer.status,
                 body=await answer.read(),
                 content_type=answer.content_type,
             )
+
+
+def signature_problem(request: web.Request, body: bytes, keys: Mapping[str, AccessKey]) -> str | None:
+    """The code of why ``request`` is not let in with any of ``keys``, by their ids; None where it is."""
+    given = request.headers["Authorization"]
+    key = keys.get(re.findall(r"Credential=([^/]+)/", given)[0])
+    if key is None or request.headers.get("X-Amz-Security-Token") != key.token:
+        return "ExpiredTokenException" if "X-Amz-Security-Token" in request.headers else "UnrecognizedClientException"
+    scope = re.findall(r"Credential=[^/]+/\d+/([^/]+)/([^/]+)/", given)[0]
+    signed = re.findall(r"SignedHeaders=([^,]+)", given)[0].split(";")
+    again = AWSRequest(
+        request.method,
+        f"{request.scheme}://{request.host}{request.raw_path}",
+        data=body,
+        headers={name: request.headers[name] for name in signed if name != "host"},
+    )
+    again.context["timestamp"] = request.headers["X-Amz-Date"]
+    kind = S3SigV4Auth if scope[1] == "s3" else SigV4Auth
+    auth = kind(Credentials(key.id, key.secret, key.token), scope[1], scope[0])
+    signature = auth.signature(auth.string_to_sign(again, auth.canonical_request(again)), again)
+    return None if given.endswith(f"Signature={signature}") else "InvalidSignatureException"
 
 
 def error(code: str, *, status: int = 400, message: str = "in words") -> web.Response:
@@ -239,14 +246,21 @@ async def stream_behind_gate(moto: str, name: str, *, shards: int = 3) -> AsyncI
     """A new stream, which takes everything from whoever has its role."""
     async with aiohttp.ClientSession() as http:
         stream = Stream(moto, name, http)
-        stream.held.set()
         await stream.create(shards)
-        app = web.Application(client_max_size=8 << 20)
-        app.router.add_post("/", stream.serve)
-        listening = open_socket("127.0.0.1:0", setting="listen")
-        stream.url = f"http://{address_of(listening)}"
-        async with serve_app(app, listening):
+        async with serving(stream):
             yield stream
+
+
+@asynccontextmanager
+async def serving(stream: Stream) -> AsyncIterator[None]:
+    """The gate of ``stream``, open."""
+    stream.held.set()
+    app = web.Application(client_max_size=8 << 20)
+    app.router.add_post("/", stream.serve)
+    listening = open_socket("127.0.0.1:0", setting="listen")
+    stream.url = f"http://{address_of(listening)}"
+    async with serve_app(app, listening):
+        yield
 
 
 def environ(stream: Stream) -> Mapping[str, str]:

@@ -1,10 +1,13 @@
 """An API with an operator, and what they and Twilio's client for accounts say to it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
+from click import Command
+from click.testing import CliRunner, Result
 from pydantic import SecretStr
 from twilio.rest import Client
 
@@ -74,3 +77,13 @@ class Asker:
 
 def operator_of(api: Api) -> Asker:
     return Asker(api.url, "operator", OPERATOR_TOKEN)
+
+
+async def command(
+    api: Api, group: Command, *arguments: str, env: dict[str, str] | None = None, code: int = 0
+) -> Result:
+    """Run a command against the API as a person does, beside it."""
+    given = {"EVENTSTREAMS_PUBLIC_URL": api.url, "EVENTSTREAMS_OPERATOR_TOKEN": OPERATOR_TOKEN, **(env or {})}
+    result = await asyncio.to_thread(CliRunner(env=given).invoke, group, arguments)
+    assert result.exit_code == code, (result.output, result.exception)
+    return result

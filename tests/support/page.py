@@ -4,31 +4,65 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-_FILE = re.compile(r"`([^`]+)`(, in part)?:")
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+_FILE: Final = re.compile(r"`([^`]+)`(, in part)?:")
+_NOTE: Final = re.compile(r"<!-- (.+) -->")
+_MARKDOWN: Final = MarkdownIt("commonmark").disable("inline")  # no block of code is within a line
 
 
 @dataclass(frozen=True)
 class Block:
-    """One code block, and the file that the line before it names, if it does."""
+    """One code block.
 
+    Attributes:
+        line: Of its first fence, from 1.
+        file: What the line before it names, if it does.
+        note: What a comment right above says.
+    """
+
+    page: Path
+    line: int
     language: str
     text: str
     file: str | None
     is_part: bool
+    note: str | None
+
+    def noted(self, what: str) -> str:
+        """What the comment says behind ``what``; empty where it says something else."""
+        note = self.note or ""
+        return note.removeprefix(what) if note.startswith(what) else ""
 
 
 def blocks_of(page: Path) -> Sequence[Block]:
-    """Every block of ``page``, in order."""
-    return list(_read(iter(page.read_text().splitlines())))
+    """Every block of ``page``, in order, those in lists too."""
+    text = page.read_text("utf-8")
+    fences = (each for each in _MARKDOWN.parse(text) if each.type == "fence")
+    return [_block(page, each, text.splitlines()) for each in fences]
 
 
-def _read(lines: Iterator[str]) -> Iterator[Block]:
-    before = ""
-    for line in lines:
-        if line.startswith("```"):
-            text = "\n".join(iter(lambda: next(lines), "```"))
-            named = _FILE.fullmatch(before)
-            yield Block(line.removeprefix("```"), text, named and named[1], bool(named and named[2]))
-        elif line:
-            before = line
+def _block(page: Path, fence: Token, lines: Sequence[str]) -> Block:
+    assert fence.map is not None
+    start = fence.map[0]
+    above = _above(lines[:start])
+    before = next(above, "")
+    noted = _NOTE.fullmatch(before)
+    named = _FILE.fullmatch(next(above, "") if noted else before)
+    return Block(
+        page=page,
+        line=start + 1,
+        language=fence.info.strip(),
+        text=fence.content.removesuffix("\n"),
+        file=named and named[1],
+        is_part=bool(named and named[2]),
+        note=noted and noted[1],
+    )
+
+
+def _above(lines: Sequence[str]) -> Iterator[str]:
+    """The lines before it that say something, the nearest first."""
+    return (line.strip() for line in reversed(lines) if line.strip())

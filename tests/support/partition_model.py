@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from eventstreams.headers import REASON, Headers, Waybill, routed_headers
 from eventstreams.kafka.admin import KafkaAdmin
+from eventstreams.kafka.commits import Commit
 from eventstreams.kafka.producer import Acked, AckedProducer, Answer, NotAcked, Sendable
 from eventstreams.kafka.records import Partition, Record
 from eventstreams.retry import RetryWheel
@@ -22,6 +23,7 @@ from eventstreams.sids import SidKind, new_sid
 from eventstreams.sinks import Delivered, DeliveryOutcome, Rejected, RetryLater
 from eventstreams.telemetry.metrics import Metrics
 from eventstreams.topics import Topics, TopicSpec
+from sink_workers.ahead import AlreadySettled, from_note
 from sink_workers.delivery import Delivery
 from sink_workers.handlers import RetryHandler
 from sink_workers.inbound import Undeliverable, read_waybill
@@ -54,7 +56,7 @@ class Broker(AckedProducer):
         # Not super().__init__(): that would be a client of Kafka.
         self.mood = Mood.UP
         self.logs: dict[Partition, list[Record]] = {}
-        self.committed: dict[Partition, int] = {}
+        self.committed: dict[Partition, Commit] = {}
         self._ends: dict[Partition, int] = {}
         self._clock = clock
         self._changed = asyncio.Event()
@@ -108,9 +110,12 @@ class Broker(AckedProducer):
         return record
 
     def uncommitted(self, partition: Partition) -> Sequence[Record]:
-        """What a new owner of ``partition`` begins with."""
-        first = self.committed.get(partition, 0)
-        return [record for record in self.logs.get(partition, []) if record.offset >= first]
+        """What a new owner of ``partition`` begins with, but for what it finds settled already."""
+        commit = self.committed.get(partition, Commit(0))
+        records = [record for record in self.logs.get(partition, []) if record.offset >= commit.offset]
+        ahead = from_note(commit.note, partition, commit.offset)
+        before = AlreadySettled(ahead) if ahead else None
+        return [record for record in records if before is None or not before.has(record)]
 
 
 async def _all(sends: Iterable[Awaitable[Acked | NotAcked]]) -> list[Answer]:
@@ -223,7 +228,7 @@ class Worker:
         self._handlers = {partition: _Handler(world) for partition in (world.subscription, *world.retries)}
         self.lanes = {partition: self._lane(partition) for partition in self._handlers}
         self._left = {partition: list(world.broker.uncommitted(partition)) for partition in self.lanes}
-        self._fetched = {partition: world.broker.committed.get(partition, 0) for partition in self.lanes}
+        self._fetched = {partition: world.broker.committed.get(partition, Commit(0)).offset for partition in self.lanes}
 
     def fetch(self, partition: Partition, most: int) -> None:
         """Hand the next ``most`` records to the lane, unless it has paused its partition."""
@@ -238,11 +243,11 @@ class Worker:
     def commit(self) -> None:
         """As the consumer does every now and then."""
         for partition, lane in self.lanes.items():
-            offset = lane.committable
-            if offset is not None:
-                before = self._world.broker.committed.get(partition, 0)
+            if lane.commit is not None:
+                before = self._world.broker.committed.get(partition, Commit(0)).offset
+                offset = lane.commit.offset
                 assert offset >= before, f"{partition} is committed backwards, from {before} to {offset}"
-                self._world.broker.committed[partition] = offset
+                self._world.broker.committed[partition] = lane.commit
 
     def wake(self) -> None:
         for handler in self._handlers.values():
@@ -267,6 +272,7 @@ class Worker:
             pause=self.paused.add,
             resume=self.paused.discard,
             on_crash=self._world.crashes.append,
+            commit=self._world.broker.committed.get(partition),
         )
 
 

@@ -11,9 +11,12 @@ from types import TracebackType
 from typing import Final, Self
 
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from eventstreams.headers import ID, Headers
+from eventstreams.kafka.members import find_group
 from eventstreams.settings import PREFIX, Settings
+from eventstreams.topics import Topics
 from tests.support.up import clean_environ
 
 _STOP_S: Final = 60.0
@@ -53,6 +56,11 @@ class Routers:
         process = self._processes.pop(name)
         process.terminate()
         return process.wait(_STOP_S)
+
+    def in_group(self) -> int:
+        """How many are members of their group."""
+        client = AdminClient({"bootstrap.servers": self._settings.kafka})
+        return len(find_group(client, Topics(self._settings).group("router")).members)
 
     def close(self) -> None:
         for name in list(self._processes):

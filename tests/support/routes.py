@@ -6,11 +6,14 @@ from typing import Any, cast
 from control_api.app import make_app
 from control_api.audit.desk import AuditDesk
 from control_api.audit.trail import AuditTrail
+from control_api.console.visit import PREFIX
 from control_api.guards import Guards
 from control_api.plane import ControlPlane
 from control_api.redrive.desk import Desk
 from control_api.replicas.replica import Replica
-from control_api.sink_tests import SinkTester
+from control_api.sinks.probes import SinkProber
+from control_api.sinks.tests import SinkTester
+from control_api.topics.reconciler import Reconciler
 from eventstreams.catalog import Catalog
 from eventstreams.control.snapshot import Snapshot
 from eventstreams.http import ClientAddress
@@ -19,9 +22,12 @@ from eventstreams.schema_documents import SchemaDocuments
 
 
 def routes() -> set[tuple[str, str]]:
-    """Every operation that the application has; aiohttp's HEAD for each GET is the same one."""
+    """Every operation that the application has; aiohttp's HEAD for each GET is the same one.
+
+    The console's pages are no operations.
+    """
     plane = SimpleNamespace(
-        feed=SimpleNamespace(snapshot=Snapshot()), vault=None, catalog=Catalog.load(), clock=lambda: 0
+        feed=SimpleNamespace(snapshot=Snapshot()), vault=None, catalog=Catalog.load(), clock=lambda: 0, public_url=None
     )
     trail = AuditTrail(cast(Any, None), cast(Any, None))
     guards = Guards(operator_token=None, rate_limit=1, clients=ClientAddress(), trail=trail)
@@ -36,9 +42,11 @@ def routes() -> set[tuple[str, str]]:
         guards=guards,
         audit=cast(AuditDesk, None),
         tester=cast(SinkTester, None),
+        prober=cast(SinkProber, None),
+        reconciler=cast(Reconciler, None),
     )
     return {
         (route.method, route.resource.canonical)
         for route in app.router.routes()
-        if route.resource is not None and route.method != "HEAD"
+        if route.resource is not None and route.method != "HEAD" and not route.resource.canonical.startswith(PREFIX)
     }

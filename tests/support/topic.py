@@ -2,7 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import FrameType
 
 from eventstreams.kafka.follower import PartitionFollower
 from eventstreams.kafka.records import Record
@@ -39,10 +41,30 @@ async def eventually(
     """Return once ``condition()`` holds.
 
     Raises:
-        TimeoutError: it did not within ``timeout_s``; the text is ``what()``.
+        TimeoutError: it did not within ``timeout_s``; the text is ``what()``, and where all tasks of the loop stand.
     """
     deadline = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"not within {timeout_s:g} s: {what()}")
+            raise TimeoutError(f"not within {timeout_s:g} s: {what()}\n{_where_tasks_stand()}")
         await asyncio.sleep(0.02)
+
+
+def _where_tasks_stand() -> str:
+    """A line a task: those of a role that waits for ever say for what."""
+    lines = []
+    for task in asyncio.all_tasks():
+        stack = [f"{Path(each.f_code.co_filename).name}:{each.f_lineno}" for each in _frames(task)]
+        lines.append(f"  {task.get_name()}: {' > '.join(stack)}")
+    return "\n".join(sorted(lines))
+
+
+def _frames(task: "asyncio.Task[object]") -> Iterator[FrameType]:
+    """The frames of what the task awaits, outermost first; ``Task.get_stack`` has the outermost alone."""
+    awaited: object = task.get_coro()
+    while awaited is not None:
+        frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None)
+        if frame is None:
+            return
+        yield frame
+        awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)

@@ -16,7 +16,7 @@ from twilio.rest import Client
 from eventstreams.settings import PREFIX
 
 TOKEN = "token-of-the-test"
-READY_S = 90.0
+READY_S = 240.0
 STOP_S = 60.0
 
 

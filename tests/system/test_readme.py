@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from eventstreams.catalog import Catalog
+from tests.support.page import blocks_of
 from tests.support.up import TOKEN, Up, running_up
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
@@ -35,27 +37,44 @@ class Reader:
             "http://127.0.0.1:8080": self.about["api"],
             "http://127.0.0.1:8081": self.about["gateway"],
             "http://127.0.0.1:9000/": f"http://127.0.0.1:{receiver_port}/",
+            ".venv/bin/eventstreams listen": f"exec {sys.executable} -m eventstreams listen --listen 127.0.0.1:0",
             ".venv/bin/eventstreams": f"{sys.executable} -m eventstreams",
+            ". .eventstreams/env": f". {up.folder / 'env'}",
             "--rate 5 --duration 10s": "--rate 50 --count 50",
         }
         self._env = os.environ | {
             "SID": self.about["account_sid"],
             "TOKEN": TOKEN,
+            "EVENTSTREAMS_ACCOUNT_SID": self.about["account_sid"],
+            "EVENTSTREAMS_AUTH_TOKEN": TOKEN,
             "EVENTSTREAMS_KAFKA": self.about["kafka"],
+            "EVENTSTREAMS_PUBLIC_URL": self.about["api"],
         }
 
     def run(self, command: list[str], text: str) -> str:
-        for place, here in self._places.items():
-            text = text.replace(place, here)
+        text = self.here(text)
         done = subprocess.run(
             [*command, text], cwd=ROOT, env=self._env, capture_output=True, text=True, timeout=100, check=False
         )
         assert done.returncode == 0, f"{text}\n{done.stdout}{done.stderr}"
         return done.stdout
 
+    def start(self, command: list[str], text: str, said: Path) -> "subprocess.Popen[bytes]":
+        """Run it until it is ended; what it says goes to ``said``."""
+        with said.open("wb") as out:
+            return subprocess.Popen(
+                [*command, self.here(text)], cwd=ROOT, env=self._env, stdout=out, stderr=subprocess.STDOUT
+            )
+
+    def here(self, text: str) -> str:
+        """``text`` with this installation's addresses and account."""
+        for place, here in self._places.items():
+            text = text.replace(place, here)
+        return text
+
 
 def blocks(file: str, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / file).read_text(), re.DOTALL | re.MULTILINE)
+    return [block.text for block in blocks_of(ROOT / file) if block.language == language]
 
 
 def test_what_the_readme_says_brings_events_to_the_receiver(up: Up, tmp_path: Path) -> None:
@@ -82,6 +101,38 @@ def test_what_the_readme_says_brings_events_to_the_receiver(up: Up, tmp_path: Pa
         receiver.wait()
 
 
+def test_who_starts_as_the_docs_say_receives_an_event(up: Up, tmp_path: Path) -> None:
+    page = blocks("docs/start.md", "sh")
+    [listen] = [block for block in page if "eventstreams listen" in block]
+    [publish] = [block for block in page if "eventstreams publish" in block]
+    [look] = [block for block in page if "eventstreams tail" in block]
+    reader = Reader(up, "0")
+    receiver = reader.start(["sh", "-ec"], listen, tmp_path / "said")
+    try:
+        wait_for(r"http://127\.0\.0\.1:\d+/", tmp_path / "said")
+        reader.run(["sh", "-ec"], publish)
+        [event] = wait_for(r"^200 +com\.twilio\.messaging\.message\.sent +(\S+) +#1", tmp_path / "said")
+    finally:
+        receiver.send_signal(signal.SIGINT)
+        receiver.wait()
+
+    said = reader.run(["sh", "-ec"], look.replace("tail", f"tail --count 1 --event {event}").replace("EZ…", event))
+    assert "delivered" in said
+
+
+def test_the_python_about_the_api_subscribes_a_sink(up: Up) -> None:
+    [program] = blocks("docs/api.md", "python")
+    reader = Reader(up, "0")
+
+    reader.run(
+        [sys.executable, "-c"], program.replace("AC…", reader.about["account_sid"]).replace('"token"', repr(TOKEN))
+    )
+
+    [sink] = [each for each in up.client().events.v1.sinks.list() if each.description == "orders"]
+    [subscription] = up.client().events.v1.subscriptions.list(sink_sid=sink.sid)
+    assert len(subscription.subscribed_events.list()) == 2
+
+
 def test_the_event_type_of_the_docs_can_be_published(up: Up, tmp_path: Path) -> None:
     page = "docs/adding-an-event-type.md"
     (tmp_path / "Logistics.Parcel").mkdir()
@@ -98,7 +149,7 @@ def test_the_event_type_of_the_docs_can_be_published(up: Up, tmp_path: Path) -> 
 
 def wait_for(pattern: str, file: Path, *, count: int = 1) -> list[str]:
     deadline = time.monotonic() + 60
-    while len(found := re.findall(pattern, file.read_text())) < count:
+    while len(found := re.findall(pattern, file.read_text(), re.MULTILINE)) < count:
         assert time.monotonic() < deadline, file.read_text()
         time.sleep(0.05)
     return list(found)

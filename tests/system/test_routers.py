@@ -15,8 +15,8 @@ from tests.support.topic import eventually
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 SETTLE_S = 240.0  # a machine that is busy with other things takes its time
-# What a router may have handed out and not committed: 16 runs of at most 4,000 records, and what it copied since its
-# last commit, a quarter of a second ago; on each of two topics.
+# What a router may have handed out and not committed: 16 runs of at most 1 MiB, of fewer than 4,000 events each,
+# and what it copied since its last commit, a quarter of a second ago; on each of two topics.
 IN_FLIGHT = 2 * 16 * 4_000
 
 
@@ -84,6 +84,7 @@ async def test_one_router_grows_to_four_and_shrinks_to_one_under_load(scene: Sce
     for number, name in enumerate("123", start=1):
         await eventually(lambda number=number: scene.tally.events >= number * 3_000, timeout_s=SETTLE_S)  # type: ignore[misc]
         scene.routers.start(name)
+    await eventually(lambda: scene.routers.in_group() == 4, timeout_s=SETTLE_S)
     for number, name in enumerate("012", start=4):
         await eventually(lambda number=number: scene.tally.events >= number * 4_000, timeout_s=SETTLE_S)  # type: ignore[misc]
         assert scene.routers.stop(name) == 0

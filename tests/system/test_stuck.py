@@ -17,7 +17,7 @@ from tests.support.stream import SETTLE_S, open_stream
 from tests.support.topic import read_topic_until
 from tests.support.up import Up, running_up
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.proof, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")

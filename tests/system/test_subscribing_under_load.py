@@ -119,6 +119,7 @@ async def test_of_a_subscription_made_in_the_flow_every_later_event_arrives_and_
     assert receiver.accepted.keys() <= copies.keys()
 
 
+@pytest.mark.proof
 async def test_a_type_comes_and_goes_in_the_flow_and_the_other_loses_and_doubles_nothing(
     up: Up, settings: Settings, feed: ControlFeed
 ) -> None:

@@ -1,5 +1,6 @@
 """``eventstreams up``: starts, says where, keeps its data, stops whole, and tells a person what is wrong."""
 
+import json
 import os
 import re
 import signal
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from eventstreams.testing.broker import RunningBroker, running_broker
-from tests.support.up import Up, clean_environ, running_up
+from tests.support.up import TOKEN, Up, clean_environ, running_up
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
@@ -43,6 +44,7 @@ def test_it_says_what_listens_where_then_ready(up: Up) -> None:
     said = up.text.splitlines()
     lines = said[: said.index("ready")]
 
+    assert f"Console      {up.about['api']}/" in lines
     assert f"API          {up.about['api']}/v1" in lines
     assert f"Gateway      {up.about['gateway']}/v1/Events" in lines
     assert f"Kafka        {up.about['kafka']}" in lines
@@ -51,9 +53,24 @@ def test_it_says_what_listens_where_then_ready(up: Up) -> None:
     assert re.search(r"^Operator     operator:\S{16,}$", up.text, re.MULTILINE)
 
 
+def test_a_shell_that_reads_its_settings_has_commands_ask_it(up: Up) -> None:
+    [reads] = re.findall(r"^Settings     (.+)$", up.text, re.MULTILINE)
+    commands = f"{sys.executable} -m eventstreams sinks list -o json && {sys.executable} -m eventstreams doctor -o json"
+
+    done = subprocess.run(
+        ["sh", "-c", f"{reads} && {commands}"], env=clean_environ(), capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    first, *findings = done.stdout.splitlines()
+    assert first == "[]"
+    assert "replication" in {json.loads(each)["about"] for each in findings}
+
+
 def test_what_it_keeps_is_for_its_owner_alone(up: Up) -> None:
     assert (up.folder / "state.json").stat().st_mode & 0o077 == 0
     assert (up.folder / "run.json").stat().st_mode & 0o077 == 0
+    assert (up.folder / "env").stat().st_mode & 0o077 == 0
 
 
 def test_a_second_one_on_the_same_folder_is_told_so(up: Up) -> None:
@@ -95,9 +112,65 @@ def test_the_worker_of_another_sink_type_starts_with_the_first_sink_of_that_type
     assert all(sink.delete() for sink in sinks.list())
 
 
-def test_a_worker_that_lacks_a_library_is_said_and_the_others_go_on(tmp_path: Path) -> None:
+def test_two_side_by_side_do_not_disturb_each_other_and_one_that_is_killed_leaves_nothing_behind(
+    up: Up, tmp_path: Path
+) -> None:
+    with running_up(tmp_path / "other") as other:
+        sink = other.client().events.v1.sinks.create(
+            description="d", sink_type="webhook", sink_configuration={"destination": "https://hooks.example.com/"}
+        )
+        pids = list(other.about["pids"].values())
+
+        assert up.client().events.v1.sinks.list() == []
+        assert [each.sid for each in other.client().events.v1.sinks.list()] == [sink.sid]
+        assert not set(up.about["pids"].values()) & set(pids)
+
+        other.process.kill()
+        other.process.wait()
+
+        wait_until_dead(pids)
+        assert all(alive(pid) for pid in up.about["pids"].values())
+
+
+def test_it_stops_whole_and_in_order_and_data_and_addresses_survive(tmp_path: Path) -> None:
+    with running_up(tmp_path / "data") as first:
+        sink = first.client().events.v1.sinks.create(
+            description="kept", sink_type="webhook", sink_configuration={"destination": "https://hooks.example.com/"}
+        )
+        before = first.about
+        assert_stops_whole(first, signal.SIGTERM)
+
+    with running_up(tmp_path / "data") as second:
+        assert second.client().events.v1.sinks(sink.sid).fetch().description == "kept"
+        assert {name: second.about[name] for name in ("kafka", "gateway", "admin", "account_sid")} == {
+            name: before[name] for name in ("kafka", "gateway", "admin", "account_sid")
+        }
+        assert_stops_whole(second, signal.SIGINT)
+
+
+def assert_stops_whole(up: Up, number: signal.Signals) -> None:
+    pids = list(up.about["pids"].values())
+
+    up.process.send_signal(number)
+    code = up.process.wait(60)
+
+    assert code == 0
+    assert not any(alive(pid) for pid in pids)
+    assert not (up.folder / "run.json").exists()
+    assert not (up.folder / "env").exists()
+    assert "Traceback" not in up.logs()
+
+
+def test_with_another_kafka_a_worker_that_lacks_a_library_is_said_and_the_others_go_on(
+    tmp_path: Path, broker: RunningBroker
+) -> None:
     (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['botocore'] = None\n")
-    with running_up(tmp_path / "data", env={"PYTHONPATH": str(tmp_path)}) as up:
+    with running_up(
+        tmp_path / "data", "--port", "0", "--kafka", broker.bootstrap, env={"PYTHONPATH": str(tmp_path)}
+    ) as up:
+        assert up.about["kafka"] == broker.bootstrap
+        assert "kafka" not in up.about["pids"]
+
         up.client().events.v1.sinks.create(
             description="stream",
             sink_type="kinesis",
@@ -113,61 +186,60 @@ def test_a_worker_that_lacks_a_library_is_said_and_the_others_go_on(tmp_path: Pa
         assert "worker-webhook" in up.about["pids"]
 
 
-def test_two_side_by_side_do_not_disturb_each_other(up: Up, tmp_path: Path) -> None:
-    with running_up(tmp_path / "other") as other:
-        sink = other.client().events.v1.sinks.create(
-            description="d", sink_type="webhook", sink_configuration={"destination": "https://hooks.example.com/"}
-        )
-
-        assert up.client().events.v1.sinks.list() == []
-        assert [each.sid for each in other.client().events.v1.sinks.list()] == [sink.sid]
-        assert not set(up.about["pids"].values()) & set(other.about["pids"].values())
-
-
-def test_data_and_addresses_survive_a_restart(tmp_path: Path) -> None:
-    with running_up(tmp_path / "data") as first:
-        sink = first.client().events.v1.sinks.create(
-            description="kept", sink_type="webhook", sink_configuration={"destination": "https://hooks.example.com/"}
-        )
-        before = first.about
-        assert first.stop() == 0
-
-    with running_up(tmp_path / "data") as second:
-        assert second.client().events.v1.sinks(sink.sid).fetch().description == "kept"
-        assert {name: second.about[name] for name in ("kafka", "gateway", "admin", "account_sid")} == {
-            name: before[name] for name in ("kafka", "gateway", "admin", "account_sid")
-        }
+def smoke(up: Up, *arguments: str, **env: str) -> "subprocess.CompletedProcess[str]":
+    given = {"EVENTSTREAMS_ACCOUNT_SID": up.about["account_sid"], "EVENTSTREAMS_AUTH_TOKEN": auth_token(up)}
+    where = ("--api", up.about["api"], "--gateway", up.about["gateway"], "--listen", "127.0.0.1:0")
+    return subprocess.run(
+        [sys.executable, "-m", "eventstreams", "smoke", *where, *arguments],
+        env=clean_environ() | given | env,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_stops_whole_and_in_order(tmp_path: Path, number: signal.Signals) -> None:
-    with running_up(tmp_path / "data") as up:
-        pids = list(up.about["pids"].values())
-
-        up.process.send_signal(number)
-        code = up.process.wait(60)
-
-        assert code == 0
-        assert not any(alive(pid) for pid in pids)
-        assert not (up.folder / "run.json").exists()
-        assert "Traceback" not in up.logs()
+def auth_token(up: Up) -> str:
+    found = re.search(r"^Auth token +(\S+)$", up.text, re.MULTILINE)
+    assert found is not None
+    return found[1]
 
 
-def test_nothing_is_left_behind_when_it_is_killed_itself(tmp_path: Path) -> None:
-    with running_up(tmp_path / "data") as up:
-        pids = list(up.about["pids"].values())
+def test_a_smoke_test_delivers_and_leaves_nothing_behind(up: Up) -> None:
+    before = {each.sid for each in up.client().events.v1.sinks.list()}
 
-        up.process.kill()
-        up.process.wait()
+    done = smoke(up, "--events", "3", "-o", "json")
 
-        wait_until_dead(pids)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["delivered"], found["duplicates"]) == (3, 0)
+    assert 0 < found["fastest_s"] <= found["slowest_s"]
+    assert {each.sid for each in up.client().events.v1.sinks.list()} == before
+    assert up.client().events.v1.subscriptions.list() == []
 
 
-def test_another_kafka_can_be_used(tmp_path: Path, broker: RunningBroker) -> None:
-    with running_up(tmp_path / "data", "--port", "0", "--kafka", broker.bootstrap) as up:
-        assert up.about["kafka"] == broker.bootstrap
-        assert "kafka" not in up.about["pids"]
-        assert up.client().events.v1.sinks.list() == []
+@pytest.mark.parametrize(
+    ("arguments", "env", "words"),
+    [
+        (
+            ("--receiver-url", "http://127.0.0.1:9/", "--timeout", "5"),
+            {},
+            "10 of 10 events did not arrive at http://127.0.0.1:9/. ",
+        ),
+        ((), {"EVENTSTREAMS_AUTH_TOKEN": "another-token"}, "the API at http://"),
+        (("--gateway", "http://127.0.0.1:9", "--timeout", "1"), {}, "gateway at http://127.0.0.1:9 does not answer: "),
+    ],
+    ids=["nobody receives", "a wrong token", "no gateway"],
+)
+def test_a_smoke_test_says_where_it_stopped(
+    up: Up, arguments: tuple[str, ...], env: dict[str, str], words: str
+) -> None:
+    done = smoke(up, *arguments, **env)
+
+    assert done.returncode == 1
+    [sentence] = [line for line in done.stderr.splitlines() if line.startswith("eventstreams: ")]
+    assert words in sentence
+    assert up.client().events.v1.subscriptions.list() == []
 
 
 @pytest.fixture(scope="module")
@@ -244,3 +316,18 @@ def test_a_role_that_cannot_ever_run_ends_it_with_its_sentence(tmp_path: Path) -
     role, words = one_sentence(done).removeprefix("eventstreams: ").split(" cannot run: ")
     assert role in ("api", "router", "worker-webhook", "gateway")
     assert words.startswith(f"{tmp_path / 'catalog.yaml'} is not YAML: ")
+
+
+def test_what_helm_test_runs_publishes_an_event_and_follows_it(up: Up) -> None:
+    script = Path(__file__).parents[2] / "deploy" / "helm" / "eventstreams" / "files" / "smoke.py"
+    env = {
+        "API": str(up.about["api"]),
+        "GATEWAY": str(up.about["gateway"]),
+        "ACCOUNT_SID": str(up.about["account_sid"]),
+        "AUTH_TOKEN": TOKEN,
+    }
+
+    done = subprocess.run([sys.executable, script], env=env, capture_output=True, text=True, timeout=200, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == "all is well"

@@ -17,7 +17,7 @@ from tests.support.page import blocks_of
 from tests.support.topic import eventually
 from tests.support.venv import Environment
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.proof, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = [block.text for block in blocks_of(ROOT / "docs" / "writing-a-sink.md") if block.language == "sh"]

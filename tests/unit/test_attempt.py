@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
+from eventstreams.foreign import Watch
 from eventstreams.sinks import (
     DeadReason,
     Delivered,
@@ -53,7 +54,7 @@ async def test_outcomes_come_back_as_they_are_in_order() -> None:
     async def deliver(_: Sequence[OutboundEvent]) -> Sequence[DeliveryOutcome]:
         return outcomes
 
-    assert await attempt(FakeSink(deliver), events(3), timeout_s=1) == outcomes
+    assert await attempt(FakeSink(deliver), events(3), timeout_s=1, watch=Watch()) == outcomes
 
 
 async def test_a_plugin_whose_own_task_was_cancelled_has_raised() -> None:
@@ -63,7 +64,7 @@ async def test_a_plugin_whose_own_task_was_cancelled_has_raised() -> None:
     async def deliver(_: Sequence[OutboundEvent]) -> Sequence[DeliveryOutcome]:
         return await own
 
-    assert await attempt(FakeSink(deliver), events(1), timeout_s=1) == [
+    assert await attempt(FakeSink(deliver), events(1), timeout_s=1, watch=Watch()) == [
         RetryLater(RetryReason.PLUGIN_RAISED, "CancelledError")
     ]
 
@@ -72,9 +73,37 @@ async def test_a_plugin_that_raises_never_loses_or_dead_letters_events() -> None
     async def deliver(_: Sequence[OutboundEvent]) -> Sequence[DeliveryOutcome]:
         raise RuntimeError("secret in the text")
 
-    outcomes = await attempt(FakeSink(deliver), events(2), timeout_s=1)
+    outcomes = await attempt(FakeSink(deliver), events(2), timeout_s=1, watch=Watch())
 
     assert outcomes == [RetryLater(RetryReason.PLUGIN_RAISED, "RuntimeError")] * 2
+
+
+class PanicError(BaseException):
+    """What libraries in Rust raise where they are broken; no ``Exception``."""
+
+
+@pytest.mark.parametrize("raised", [SystemExit("bye"), PanicError()], ids=lambda each: type(each).__name__)
+async def test_a_plugin_that_wants_the_process_to_end_only_fails(raised: BaseException) -> None:
+    async def deliver(_: Sequence[OutboundEvent]) -> Sequence[DeliveryOutcome]:
+        raise raised
+
+    outcomes = await attempt(FakeSink(deliver), events(1), timeout_s=1, watch=Watch())
+
+    assert outcomes == [RetryLater(RetryReason.PLUGIN_RAISED, type(raised).__name__)]
+
+
+async def test_a_plugin_that_swallows_its_cancellation_is_let_go_of() -> None:
+    async def deliver(_: Sequence[OutboundEvent]) -> Sequence[DeliveryOutcome]:
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                continue
+
+    async with asyncio.timeout(30):
+        outcomes = await attempt(FakeSink(deliver), events(2), timeout_s=0.01, grace_s=0.01, watch=Watch())
+
+    assert outcomes == [RetryLater(RetryReason.PLUGIN_HUNG, "no outcome within 0.01 s")] * 2
 
 
 async def test_a_plugin_that_hangs_is_cut_off_and_its_events_are_tried_again() -> None:
@@ -82,9 +111,81 @@ async def test_a_plugin_that_hangs_is_cut_off_and_its_events_are_tried_again() -
         await asyncio.Event().wait()
         raise AssertionError
 
-    outcomes = await attempt(FakeSink(deliver), events(1), timeout_s=0.01)
+    outcomes = await attempt(FakeSink(deliver), events(1), timeout_s=0.01, watch=Watch())
 
     assert outcomes == [RetryLater(RetryReason.PLUGIN_HUNG, "no outcome within 0.01 s")]
+
+
+async def test_of_attempts_with_limits_of_their_own_each_is_cut_off_at_its_own() -> None:
+    watch, go_on = Watch(), asyncio.Event()
+
+    async def deliver(_: Sequence[OutboundEvent]) -> Sequence[DeliveryOutcome]:
+        await go_on.wait()
+        return [Delivered()]
+
+    patient = asyncio.create_task(attempt(FakeSink(deliver), events(1), timeout_s=60, watch=watch))
+    await asyncio.sleep(0)
+    hung = [await attempt(FakeSink(deliver), events(1), timeout_s=timeout_s, watch=watch) for timeout_s in (0.02, 0.01)]
+    go_on.set()
+
+    assert hung == [
+        [RetryLater(RetryReason.PLUGIN_HUNG, "no outcome within 0.02 s")],
+        [RetryLater(RetryReason.PLUGIN_HUNG, "no outcome within 0.01 s")],
+    ]
+    assert await patient == [Delivered()]
+
+
+async def test_who_was_cut_off_is_not_taken_for_cancelled_and_can_be_cut_off_again() -> None:
+    watch = Watch()
+
+    async def deliver(_: Sequence[OutboundEvent]) -> Sequence[DeliveryOutcome]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    task = asyncio.current_task()
+    assert task is not None
+    for _ in range(2):
+        [outcome] = await attempt(FakeSink(deliver), events(1), timeout_s=0.01, watch=watch)
+        assert isinstance(outcome, RetryLater)
+        assert outcome.reason is RetryReason.PLUGIN_HUNG
+        assert task.cancelling() == 0
+
+
+async def test_who_is_cancelled_as_he_is_cut_off_ends() -> None:
+    async def deliver(_: Sequence[OutboundEvent]) -> Sequence[DeliveryOutcome]:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            attempting.cancel()
+            raise
+        raise AssertionError
+
+    attempting = asyncio.create_task(attempt(FakeSink(deliver), events(1), timeout_s=0.01, watch=Watch()))
+
+    with pytest.raises(asyncio.CancelledError):
+        await attempting
+
+
+async def test_a_plugin_that_says_something_else_as_it_is_cut_off_has_hung_all_the_same() -> None:
+    async def deliver(_: Sequence[OutboundEvent]) -> Sequence[DeliveryOutcome]:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise ConnectionAbortedError from None
+        raise AssertionError
+
+    outcomes = await attempt(FakeSink(deliver), events(1), timeout_s=0.01, watch=Watch())
+
+    assert outcomes == [RetryLater(RetryReason.PLUGIN_HUNG, "no outcome within 0.01 s")]
+
+
+async def test_a_time_limit_of_the_plugin_s_own_is_an_error_of_the_plugin() -> None:
+    async def deliver(_: Sequence[OutboundEvent]) -> Sequence[DeliveryOutcome]:
+        raise TimeoutError
+
+    outcomes = await attempt(FakeSink(deliver), events(1), timeout_s=1, watch=Watch())
+
+    assert outcomes == [RetryLater(RetryReason.PLUGIN_RAISED, "TimeoutError")]
 
 
 @pytest.mark.parametrize(
@@ -120,7 +221,7 @@ async def test_a_plugin_that_miscounts_says_nothing_about_the_events(returned: o
     async def deliver(_: Sequence[OutboundEvent]) -> Sequence[DeliveryOutcome]:
         return returned  # type: ignore[return-value]  # that is the point
 
-    outcomes = await attempt(FakeSink(deliver), events(2), timeout_s=1)
+    outcomes = await attempt(FakeSink(deliver), events(2), timeout_s=1, watch=Watch())
 
     assert [type(outcome) for outcome in outcomes] == [RetryLater, RetryLater]
     assert {outcome.reason for outcome in outcomes if isinstance(outcome, RetryLater)} == {
@@ -136,7 +237,7 @@ async def test_cancellation_reaches_the_worker() -> None:
         await asyncio.Event().wait()
         raise AssertionError
 
-    attempting = asyncio.create_task(attempt(FakeSink(deliver), events(1), timeout_s=10))
+    attempting = asyncio.create_task(attempt(FakeSink(deliver), events(1), timeout_s=10, watch=Watch()))
     await started.wait()
     attempting.cancel()
 

@@ -1,6 +1,9 @@
 """The compiled reader: fastavro's values for what any version of a schema writes, and a refusal for hostile bytes."""
 
 import json
+import math
+import re
+import struct
 import tracemalloc
 from collections.abc import Callable
 from datetime import date
@@ -14,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eventstreams.avro_absent import compile_prune
-from eventstreams.avro_reader import Reader, UnreadableError, compile_reader
+from eventstreams.avro_reader import Reader, UnreadableError, compile_check, compile_reader
 from eventstreams.avro_writer import compile_writer
 from eventstreams.catalog import Catalog, Schema, SchemaVersion
 from eventstreams.codec import Codec, CodecProblem
@@ -28,7 +31,7 @@ PAIRS = [
     for reader in schema.versions
 ]
 NEWEST = [pytest.param(schema.latest, id=schema.id) for schema in CATALOG.schemas.values()]
-STRICTER = ("more than 64 bits", "length below zero", "truth value", "a branch that its union does not have")
+STRICTER = ("more than 64 bits", "length below zero", "truth value", "a branch that its union does not have", "NaN")
 """What of a refusal says that fastavro may have read it nevertheless: Avro's specification has none of it."""
 
 
@@ -41,6 +44,13 @@ def compiled(wrote: object, wanted: object | None = None) -> Reader:
 @cache
 def reader_of(wrote: SchemaVersion, wanted: SchemaVersion) -> Reader:
     return compiled(wrote.avro, wanted.avro)
+
+
+def check(schema: object, value: bytes) -> None:
+    """Raises where the reader should."""
+    found = compile_check(schema, of_ascii=value.isascii())
+    assert found is not None
+    assert found(value) == {}
 
 
 def by_fastavro(wrote: object, value: bytes, wanted: object | None = None) -> object:
@@ -65,14 +75,19 @@ def record(**types: object) -> object:
 
 
 def agree(reader: Reader, value: bytes, wrote: object, wanted: object) -> None:
-    """The two read the same from ``value``, or refuse it both; or it is what only ours refuses."""
+    """The two read the same from ``value``, or refuse it both; or only ours refuses it. Its check does as it does."""
     try:
         found = reader(value)
     except UnreadableError as error:
+        if wanted is wrote:
+            with pytest.raises(UnreadableError, match=f"^{re.escape(str(error))}$"):
+                check(wrote, value)
         if not any(text in str(error) for text in STRICTER):
             with pytest.raises(Exception):  # noqa: B017, PT011 - fastavro raises what the bytes provoke
                 by_fastavro(wrote, value)  # all of it: passing over a list of numbers it would count for years
     else:
+        if wanted is wrote:
+            check(wrote, value)
         assert repr(found) == repr(by_fastavro(wrote, value, None if wanted is wrote else wanted))  # NaN equals none
 
 
@@ -150,6 +165,7 @@ BEYOND = bytes([0xFF] * 9 + [0x02])
         ("long", b"\xff" * 1000, "more than 64 bits"),
         ("boolean", b"\x02", "truth value"),
         ("double", b"\0" * 7, "ends too soon"),
+        *(("double", struct.pack("<d", each), "NaN or infinity") for each in (math.nan, math.inf, -math.inf)),
         (TYPES[4], b"\x04", "enumeration's index"),
         (TYPES[4], b"\x01", "enumeration's index"),
         (["null", "long"], b"\x04", "branch that its union does not have"),
@@ -250,3 +266,18 @@ def test_fastavro_reads_for_a_catalogue_that_keeps_other_rules(tmp_path: Path) -
 
     assert codec.decode(codec.dataschema(versions[0]), value, version=2) == {"f": 1.0}
     assert isinstance(codec.decode(codec.dataschema(versions[0]), b"", version=2), CodecProblem)
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf])
+def test_a_number_that_no_json_has_is_refused_where_fastavro_reads(tmp_path: Path, number: float) -> None:
+    path = tmp_path / "1.avsc"
+    items = {"type": "array", "items": {"type": "map", "values": "float"}}
+    path.write_text(json.dumps({"type": "record", "name": "R", "fields": [{"name": "f", "type": items}]}))
+    version = SchemaVersion("Acme.R", 1, date(2026, 1, 2), "Made.", path)
+    catalog = Catalog({}, {}, {"Acme.R": Schema("Acme.R", "acme", "R", (), [version])})
+    codec = Codec(catalog, schema_base_url="https://schemas.example.com")
+
+    found = codec.decode(codec.dataschema(version), written(version.avro, {"f": [{"k": 1.5}, {"k": number}]}))
+
+    assert isinstance(found, CodecProblem)
+    assert found.detail.endswith("it has a number that is NaN or infinity")

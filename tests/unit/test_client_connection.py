@@ -136,6 +136,23 @@ async def test_whoever_is_not_answered_learns_that_another_try_is_safe_and_under
     assert caught.value.idempotency_key == fake.keys[0]
 
 
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("http://127.0.0.1:1", "(Connection refused)"),
+        ("http://nowhere.invalid", "(its host has no address)"),
+        ("http://127.0.0.1:1/v1/", "at http://127.0.0.1:1 does"),  # as `up` prints it
+    ],
+)
+async def test_who_is_not_answered_learns_why(url: str, why: str) -> None:
+    async with Connection(url, "AC1", "token", attempts=1) as connection:
+        with pytest.raises(ApiError) as caught:
+            await connection.get("/v1/Sinks")
+
+    assert why in caught.value.message
+    assert caught.value.message.endswith("is it running there?")
+
+
 async def test_who_is_asked_to_wait_for_long_gets_the_error_instead() -> None:
     fake = Fake(refusal(429, 20429, **{"Retry-After": "3600"}))
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventstreams.catalog import Catalog, Schema, SchemaVersion
-from eventstreams.codec import Codec, CodecProblem
+from eventstreams.codec import Codec, CodecProblem, Projection
 from eventstreams.errors import InvalidEventError
 from eventstreams.reasons import DeadReason
 from tests.support.events import SENT, message_event
@@ -205,9 +205,9 @@ def test_a_schema_is_known_by_its_last_two_parts_whatever_its_base() -> None:
     assert CODEC.decode(f"http://elsewhere/a/b/Messaging.MessageStatus/{SCHEMA.latest.version}", value) == DATA
     named_as_file = f"https://events-schemas.twilio.com/Messaging.MessageStatus/{SCHEMA.latest.version}.json"
     assert CODEC.decode(named_as_file, value) == DATA  # as the reference does with its test event
-    assert CODEC.projected("http://elsewhere/Messaging.MessageStatus/8", 2) == (
-        "https://schemas.example.com/Messaging.MessageStatus/2"
-    )
+    projection = CODEC.projection("http://elsewhere/Messaging.MessageStatus/8", 2)
+    assert isinstance(projection, Projection)
+    assert projection.dataschema == "https://schemas.example.com/Messaging.MessageStatus/2"
 
 
 @pytest.mark.parametrize(

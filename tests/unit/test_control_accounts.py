@@ -20,10 +20,7 @@ from eventstreams.control.records import (
     sid_of,
 )
 from eventstreams.control.snapshot import Change, Snapshot
-from eventstreams.control.vault import Vault, new_key
-from eventstreams.errors import SettingsError
 from eventstreams.kafka.records import Record
-from eventstreams.settings import Settings
 from eventstreams.sids import SidKind, new_sid
 
 OWNER, SUB, KEY = "AC" + "1" * 32, "AC" + "2" * 32, "SK" + "3" * 32
@@ -155,15 +152,13 @@ def test_ten_thousand_accounts_are_taken_in_in_seconds() -> None:
     assert len(list(snapshot.subaccounts_of(OWNER))) == 10_000
 
 
-def test_a_secret_is_current_under_the_first_key_alone() -> None:
-    first, second = new_key(), new_key()
-    old = Vault(Settings.load(secret_key=second)).lock("secret")
-    vault = Vault(Settings.load(secret_key=f"{first},{second}"))
+def test_of_what_was_removed_nothing_stays_in_memory() -> None:
+    snapshot = Snapshot()
+    apply(snapshot, account())
+    apply(snapshot, account(SUB, owner_account_sid=OWNER))
+    apply(snapshot, api_key(SUB))
 
-    anew = vault.relock(old)
+    for sid in (KEY, SUB, OWNER):
+        remove(snapshot, sid)
 
-    assert (vault.is_current(old), vault.is_current(anew)) == (False, True)
-    assert vault.relock(anew) == anew
-    assert Vault(Settings.load(secret_key=first)).unlock(anew) == "secret"
-    with pytest.raises(SettingsError, match="another key"):
-        vault.relock(Vault(Settings.load(secret_key=new_key())).lock("secret"))
+    assert not any(vars(snapshot).values())

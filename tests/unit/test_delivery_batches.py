@@ -1,10 +1,14 @@
 """A batch as ``Delivery`` takes it apart: each record goes to the sink of its own subscription."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import count
 from typing import Final, cast
 
+import pytest
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from structlog.testing import capture_logs
 from typing_extensions import override
 
 from eventstreams.catalog import Catalog
@@ -12,18 +16,24 @@ from eventstreams.codec import Codec
 from eventstreams.control.feed import ControlFeed
 from eventstreams.control.records import SubscribedType, Subscription
 from eventstreams.control.snapshot import Snapshot
-from eventstreams.headers import routed_headers
+from eventstreams.headers import TRACEPARENT, Waybill, routed_headers
 from eventstreams.kafka.records import Record
 from eventstreams.settings import Settings
 from eventstreams.sids import SidKind, new_sid
-from eventstreams.sinks import Capabilities, Delivered, OutboundEvent, Sink
+from eventstreams.sinks import Capabilities, Delivered, DeliveryOutcome, OutboundEvent, RetryLater, RetryReason, Sink
 from eventstreams.telemetry.metrics import Metrics
+from eventstreams.telemetry.trace_context import TraceContext
+from eventstreams.telemetry.tracing import Tracing
 from producers.encoder import EncodedEvent, EventEncoder
+from sink_workers.attempt_entries import Rest
 from sink_workers.delivery import Delivery
+from sink_workers.gate import GateState
 from sink_workers.gates import Gates
+from sink_workers.inbound import read_event, read_waybill
 from sink_workers.lane import Turn
 from sink_workers.notices import FailureNotices
 from sink_workers.offsets import OffsetTracker
+from sink_workers.parcels import Parcel, first_batch
 from sink_workers.settle import Settler
 from sink_workers.sinks import OpenSink, SinkPool
 from tests.support.events import SENT, message_event
@@ -46,24 +56,40 @@ class Feed:
 
 
 class Pool:
-    """Sinks that take everything, and remember what."""
+    """Sinks that take everything, and remember what. The first ``failures`` deliveries fail, and those with ``bad``."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, *, failures: int = 0, bad: Sequence[str] = (), tried_together: bool = False, pause_s: float = 0.0
+    ) -> None:
         self.delivered: dict[str, list[str]] = {}
+        self.attempts: list[tuple[int, int]] = []
+        self.failures = failures
+        self.bad = bad
+        self._tried_together = tried_together
+        self._pause_s = pause_s
 
     def capabilities(self, sink_sid: str) -> Capabilities:
-        return Capabilities(timeout_s=5, max_batch_events=100)
+        return Capabilities(
+            timeout_s=5, max_batch_events=100, tried_together=self._tried_together, pause_s=self._pause_s
+        )
 
-    @asynccontextmanager
-    async def lease(self, sink_sid: str) -> AsyncIterator[OpenSink]:
+    async def take(self, sink_sid: str) -> OpenSink:
         pool = self
 
         class Taking:
-            async def deliver(self, batch: Sequence[OutboundEvent]) -> Sequence[Delivered]:
+            async def deliver(self, batch: Sequence[OutboundEvent]) -> Sequence[DeliveryOutcome]:
+                pool.attempts.append((len(batch), batch[0].attempt))
+                if len(pool.attempts) <= pool.failures:
+                    return [RetryLater(RetryReason.SERVER_ERROR)] * len(batch)
+                if any(event.id in pool.bad for event in batch):
+                    raise ValueError
                 pool.delivered.setdefault(sink_sid, []).extend(event.id for event in batch)
                 return [Delivered() for _ in batch]
 
-        yield OpenSink(cast(Sink, Taking()), self.capabilities(sink_sid), ())
+        return OpenSink(cast(Sink, Taking()), self.capabilities(sink_sid), ())
+
+    def give_back(self, opened: OpenSink) -> None:
+        """Nothing is counted."""
 
 
 class Quiet(FailureNotices):
@@ -101,31 +127,302 @@ def record(offset: int, of: Subscription) -> Record:
     return Record("es.retry.webhook.5s", 0, offset, encoded.key, encoded.value, headers, NOW_MS)
 
 
-async def test_records_of_a_retry_topic_that_come_together_go_to_their_own_sinks() -> None:
-    """A lane takes them together once their deadlines are over; a clock that is set back finds them alive."""
-    ours, theirs = subscription(), subscription()
-    records = [record(0, ours), record(1, theirs), record(2, ours)]
-    settings, metrics, pool = Settings.load(), Metrics(), Pool()
-    feed = cast(ControlFeed, Feed([ours, theirs]))
-    delivery = Delivery(
+def delivery_to(
+    pool: Pool,
+    subscriptions: Sequence[Subscription],
+    settler: object = None,
+    gates: Gates | None = None,
+    tracing: Tracing | None = None,
+) -> Delivery:
+    settings, metrics = Settings.load(), Metrics()
+    feed = cast(ControlFeed, Feed(subscriptions))
+    return Delivery(
         "webhook",
         feed=feed,
         codec=CODEC,
         pool=cast(SinkPool, pool),
-        gates=Gates(feed),
-        settler=cast(Settler, None),
+        gates=gates or Gates(feed),
+        settler=cast(Settler, settler),
         notices=Quiet(),
         attempt_log=no_log(settings, "webhook", metrics=metrics, clock=lambda: NOW_MS),
         metrics=metrics,
         clock=lambda: NOW_MS,
+        tracing=tracing,
     )
+
+
+def turn_for(records: Sequence[Record]) -> tuple[Turn, OffsetTracker]:
     tracker = OffsetTracker()
     for each in records:
-        tracker.take(each.offset)
-    turn = Turn(tracker, asyncio.get_running_loop().create_future())
+        tracker.take(each)
+    return Turn(tracker, asyncio.get_running_loop().create_future()), tracker
 
-    await delivery.handle(records, turn, waits=False)
+
+async def test_records_of_a_retry_topic_that_come_together_go_to_their_own_sinks() -> None:
+    """A lane takes them together once their deadlines are over; a clock that is set back finds them alive."""
+    ours, theirs = subscription(), subscription()
+    records = [record(0, ours), record(1, theirs), record(2, ours)]
+    pool = Pool()
+    turn, tracker = turn_for(records)
+
+    await delivery_to(pool, [ours, theirs]).handle(records, turn, waits=False)
 
     ids = [dict(each.headers)["ce_id"].decode() for each in records]
     assert pool.delivered == {ours.sink_sid: [ids[0], ids[2]], theirs.sink_sid: [ids[1]]}
     assert tracker.committable == records[-1].offset + 1
+
+
+async def test_a_failed_batch_of_a_sink_that_wants_it_is_tried_again_as_it_is() -> None:
+    ours = subscription()
+    records = [record(number, ours) for number in range(3)]
+    pool = Pool(failures=1, tried_together=True)
+    turn, tracker = turn_for(records)
+
+    await delivery_to(pool, [ours]).handle(records, turn, waits=True)  # without a settler: nothing goes elsewhere
+
+    assert pool.attempts == [(3, 1), (3, 2)]
+    assert tracker.committable == 3
+
+
+async def test_a_failed_batch_that_waits_is_let_go_of_when_the_lane_stops() -> None:
+    ours = subscription()
+    records = [record(number, ours) for number in range(3)]
+    pool = Pool(failures=100, tried_together=True)
+    turn, tracker = turn_for(records)
+
+    handling = asyncio.create_task(delivery_to(pool, [ours]).handle(records, turn, waits=True))
+    while not pool.attempts:
+        await asyncio.sleep(0)
+    turn.stopped.set_result(None)
+    await handling
+
+    assert tracker.committable is None
+    assert len(pool.attempts) <= 2
+
+
+class Elsewhere(Settler):
+    """Takes every record that is to be tried again on its own."""
+
+    def __init__(self) -> None:
+        self.retried: list[int] = []
+
+    @override
+    async def retry(self, record: Record, *_: object, **__: object) -> Rest:
+        self.retried.append(record.offset)
+        return Rest("es.retry.webhook.5s/0/0", NOW_MS)
+
+
+async def test_a_batch_that_fails_again_and_again_at_a_sink_that_works_is_taken_apart() -> None:
+    ours = subscription()
+    late = record(0, ours)._replace(headers=[*record(0, ours).headers, ("es_attempt", b"10")])
+    pool, elsewhere = Pool(failures=1, tried_together=True), Elsewhere()
+    turn, tracker = turn_for([late])
+
+    await delivery_to(pool, [ours], elsewhere).handle([late], turn, waits=True)
+
+    assert pool.attempts == [(1, 10)]
+    assert (elsewhere.retried, tracker.committable) == ([0], 1)
+
+
+async def test_attempts_that_a_subscription_counts_keep_its_delays_between_them() -> None:
+    ours = replace(subscription(), max_attempts=5)
+    records = [record(number, ours) for number in range(3)]
+    pool, elsewhere = Pool(failures=5, tried_together=True), Elsewhere()
+    turn, tracker = turn_for(records)
+
+    await delivery_to(pool, [ours], elsewhere).handle(records, turn, waits=True)
+
+    assert pool.attempts == [(3, 1)]
+    assert (elsewhere.retried, tracker.committable) == ([0, 1, 2], 3)
+
+
+async def broken_gates(sink_sid: str) -> Gates:
+    """Gates of which that of one sink is broken, whose probes are always due: each look at the clock is a minute on."""
+    minutes = count(step=60_000)
+    gates = Gates(cast(ControlFeed, Feed([])), clock=lambda: next(minutes))
+    gate, never = gates.of(sink_sid), asyncio.get_running_loop().create_future()
+    while gate.state is not GateState.BROKEN:
+        assert await gate.enter(1, within_ms=1000, stopped=never)
+        gate.leave([RetryLater(RetryReason.SERVER_ERROR)], began_ms=0)
+    return gates
+
+
+@pytest.mark.parametrize(
+    ("bad", "together"),
+    [([0], False), ([0], True), ([2], False), ([4], False), ([0, 1], False), ([1, 3], False), ([0, 1, 2, 3, 4], False)],
+    ids=str,
+)
+async def test_no_event_that_a_plugin_cannot_handle_holds_the_others_while_its_sink_is_tried_out(
+    bad: list[int],
+    together: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    ours = subscription()
+    records = [record(number, ours) for number in range(5)]
+    ids = [dict(each.headers)["ce_id"].decode() for each in records]
+    pool, elsewhere = Pool(bad=[ids[each] for each in bad], tried_together=together), Elsewhere()
+    turn, tracker = turn_for(records)
+
+    gates = await broken_gates(ours.sink_sid)
+    await delivery_to(pool, [ours], elsewhere, gates).handle(records, turn, waits=True)
+
+    delivered = pool.delivered.get(ours.sink_sid, [])
+    assert delivered == [each for number, each in enumerate(ids) if number not in elsewhere.retried]
+    assert set(bad) <= set(elsewhere.retried)
+    assert bool(delivered) == (len(bad) < len(ids))
+    assert tracker.committable == len(records)
+
+
+async def test_a_sink_that_is_broken_and_says_so_is_tried_out_with_the_same_batch() -> None:
+    ours = subscription()
+    records = [record(number, ours) for number in range(4)]
+    pool = Pool(failures=3)
+    turn, tracker = turn_for(records)
+
+    await delivery_to(pool, [ours], None, await broken_gates(ours.sink_sid)).handle(records, turn, waits=True)
+
+    assert pool.attempts == [(4, 1), (4, 2), (4, 3), (4, 4)]
+    assert tracker.committable == len(records)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_sink_is_left_alone_after_each_delivery_for_as_long_as_it_wants(
+    fails: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    ours = subscription()
+    records = [record(number, ours) for number in range(2)]
+    pool, now_ms = Pool(failures=int(fails), pause_s=10.0, tried_together=True), 5_000
+    gates = Gates(cast(ControlFeed, Feed([])), clock=lambda: now_ms)
+    gate = gates.of(ours.sink_sid)
+    turn, tracker = turn_for(records)
+
+    handling = asyncio.create_task(delivery_to(pool, [ours], None, gates).handle(records, turn, waits=True))
+    while gate.state is not GateState.WAITING:
+        await asyncio.sleep(0)
+    assert pool.attempts == [(2, 1)]
+    assert gate.look_again_ms(paused=False) == 10_000
+    assert tracker.committable == (None if fails else 2)  # what failed waits with the others, and is not elsewhere
+
+    now_ms += 10_000
+    gate.changed()
+    await handling
+    assert pool.attempts == [(2, 1), (2, 2)][: 1 + fails]
+    assert (tracker.committable, gate.state) == (2, GateState.WAITING if fails else GateState.OPEN)
+
+
+async def test_a_sink_that_could_not_be_opened_was_not_delivered_to_and_begins_no_pause() -> None:
+    ours = subscription()
+    late = record(0, ours)
+
+    class Closed(Pool):
+        @override
+        async def take(self, sink_sid: str) -> RetryLater:  # type: ignore[override]  # no sink here
+            return RetryLater(RetryReason.SINK_UNUSABLE)
+
+    gates = Gates(cast(ControlFeed, Feed([])), clock=lambda: 5_000)
+    turn, _ = turn_for([late])
+
+    await delivery_to(Closed(pause_s=10.0), [ours], Elsewhere(), gates).handle([late], turn, waits=True)
+
+    assert gates.of(ours.sink_sid).state is GateState.OPEN
+
+
+@pytest.mark.parametrize(("sized_as_avro", "fit"), [(True, 4), (False, 1)])
+def test_a_batch_has_as_many_bytes_as_its_sink_takes_of_avro_or_of_json(
+    sized_as_avro: bool,  # noqa: FBT001 - a parameter
+    fit: int,
+) -> None:
+    ours = subscription()
+    records = [record(number, ours) for number in range(5)]
+    parcels = []
+    for each in records:
+        waybill = read_waybill(dict(each.headers))
+        assert isinstance(waybill, Waybill)
+        event = read_event(dict(each.headers), each.value, waybill, ours, CODEC)
+        assert isinstance(event, OutboundEvent)
+        parcels.append(Parcel(each, waybill, event, ours.types))
+    room = sum(len(each.value) for each in records[:4])
+    assert len(parcels[0].event.json()) < room < sum(len(each.event.json()) for each in parcels[:2])
+
+    takes = Capabilities(timeout_s=5, max_batch_events=100, max_batch_bytes=room, sized_as_avro=sized_as_avro)
+
+    assert len(first_batch(parcels, takes)) == fit
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x00"], ids=["whole", "damaged"])
+def test_what_a_sink_takes_as_avro_is_looked_through_and_read_only_when_it_asks(damage: bytes) -> None:
+    newest = Catalog.load().newest_schema(SENT)
+    assert newest is not None
+    asked = SubscribedType(type=SENT, schema_version=newest.version, since_ms=0)
+    ours = replace(subscription(), types=(asked,))
+    sent = record(1, ours)
+    waybill = read_waybill(dict(sent.headers))
+    assert isinstance(waybill, Waybill)
+
+    read, later = (
+        read_event(dict(sent.headers), sent.value + damage, waybill, ours, CODEC, as_avro=each)
+        for each in (False, True)
+    )
+
+    assert later == read
+    if isinstance(read, OutboundEvent):
+        assert isinstance(later, OutboundEvent)
+        assert type(later.data) is not dict
+        assert later.json() == read.json()
+    else:
+        assert damage
+
+
+class Broken(SpanProcessor):
+    """Of an SDK that raises where a span begins, or ends."""
+
+    def __init__(self, at: str) -> None:
+        self._at = at
+
+    @override
+    def on_start(self, *_: object, **__: object) -> None:
+        if self._at == "start":
+            raise RuntimeError("of the SDK")
+
+    @override
+    def on_end(self, *_: object) -> None:
+        if self._at == "end":
+            raise RuntimeError("of the SDK")
+
+
+@pytest.mark.parametrize("at", ["start", "end"])
+async def test_where_tracing_raises_events_are_settled_as_without_it_and_that_is_said_once(at: str) -> None:
+    async def settled(tracing: Tracing | None) -> tuple[object, ...]:
+        pool, elsewhere = Pool(bad=[ids[2]]), Elsewhere()
+        turn, tracker = turn_for(records)
+        await delivery_to(pool, [ours], elsewhere, tracing=tracing).handle(records, turn, waits=True)
+        await delivery_to(pool, [ours], elsewhere, tracing=tracing).handle(records[:2], turn, waits=True)
+        return pool.attempts, pool.delivered, elsewhere.retried, tracker.committable
+
+    ours = subscription()
+    parent = (TRACEPARENT, b"00-%s-%s-01" % (b"a" * 32, b"b" * 16))
+    records = [each._replace(headers=[*each.headers, parent]) for each in (record(number, ours) for number in range(4))]
+    ids = [dict(each.headers)["ce_id"].decode() for each in records]
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(Broken(at))
+
+    with capture_logs() as logs:
+        found = await settled(Tracing(provider))
+
+    assert found == await settled(None)
+    assert [each["event"] for each in logs].count("trace.not_made") == 1
+
+
+@pytest.mark.parametrize("at", ["start", "end"])
+def test_where_tracing_raises_gateway_and_router_go_on_as_well(at: str) -> None:
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(Broken(at))
+    tracing = Tracing(provider)
+    parent = TraceContext("00-" + "a" * 32 + "-" + "b" * 16 + "-01")
+
+    with capture_logs() as logs:
+        span, context = tracing.accept(parent, {"a": 1})
+        tracing.ended([span])
+        tracing.routed({TRACEPARENT: parent.traceparent.encode()}, {}, began_ns=1)
+
+    assert (context == parent) == (at == "start")
+    assert [each["event"] for each in logs] == ["trace.not_made"]

@@ -173,7 +173,7 @@ def test_a_log_that_is_removed_meanwhile_is_noticed(
 
 def test_one_that_only_reads_waits_for_tables_that_are_missing(new: NewStore) -> None:
     with pytest.raises(StoreUnavailableError, match="has no delivery log of this release"):
-        new().reader.event(ACCOUNT, "EZ1")
+        new().reader.event([ACCOUNT], "EZ1")
 
 
 def test_nothing_else_in_the_database_is_touched(new: NewStore, address: Address, database: Database) -> None:

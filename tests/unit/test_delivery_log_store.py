@@ -1,8 +1,20 @@
 """Every store of the delivery log: nothing lost, nothing doubled, bounded, and found again."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
-from control_api.delivery_log.store import EntryQuery, LoggedEntry, Mark, SearchTooLongError
+from control_api.delivery_log.store import (
+    EntryQuery,
+    EventQuery,
+    EventTally,
+    LoggedEntry,
+    Mark,
+    SearchTooLongError,
+    Span,
+    Tally,
+)
 from tests.support.delivery_log import ATTEMPTS, DAY, DAY_MS, EVENTS, HERE, MIB, NewStore, Store, logged, make_event
 from tests.support.entries import ACCOUNT, NOW_MS, OTHER_ACCOUNT, SINK, SUBSCRIPTION, make_entry
 
@@ -25,7 +37,7 @@ def test_a_new_store_has_nothing_and_no_offsets(new: NewStore) -> None:
 
     assert store.writer.open(HERE) == {}
     assert store.found() == []
-    assert store.reader.event(ACCOUNT, "EZ1") is None
+    assert store.reader.event([ACCOUNT], "EZ1") is None
 
 
 def test_what_is_written_is_found_as_it_was(store: Store) -> None:
@@ -50,9 +62,11 @@ def test_an_event_is_found_by_its_account_alone(store: Store) -> None:
 
     store.writer.write((mine, others), (), {EVENTS: 2}, now_ms=NOW_MS)
 
-    assert store.reader.event(ACCOUNT, "EZ1") == mine
-    assert store.reader.event(OTHER_ACCOUNT, "EZ1") == others
-    assert store.reader.event("AC" + "3" * 32, "EZ1") is None
+    assert store.reader.event([ACCOUNT], "EZ1") == mine
+    assert store.reader.event([OTHER_ACCOUNT], "EZ1") == others
+    assert store.reader.event(["AC" + "3" * 32], "EZ1") is None
+    assert store.reader.event([], "EZ1") is None
+    assert store.reader.event([ACCOUNT, OTHER_ACCOUNT, "AC" + "3" * 32], "EZ1") == others
 
 
 def test_of_an_event_that_was_published_twice_the_later_one_is_found(store: Store) -> None:
@@ -60,7 +74,7 @@ def test_of_an_event_that_was_published_twice_the_later_one_is_found(store: Stor
 
     store.writer.write((first, second), (), {}, now_ms=NOW_MS)
 
-    assert store.reader.event(ACCOUNT, "EZ1") == second
+    assert store.reader.event([ACCOUNT], "EZ1") == second
 
 
 @pytest.mark.parametrize(
@@ -173,8 +187,8 @@ def test_what_is_older_than_the_retention_is_neither_answered_nor_kept(new: NewS
         store.clock.now_ms += DAY_MS
 
     assert store.ids() == [f"EZ{day}" for day in range(39, 7, -1)]
-    assert store.reader.event(ACCOUNT, "EZ7") is None
-    assert store.reader.event(ACCOUNT, "EZ8") is not None
+    assert store.reader.event([ACCOUNT], "EZ7") is None
+    assert store.reader.event([ACCOUNT], "EZ8") is not None
     assert store.count_segments() <= 34
 
 
@@ -222,8 +236,8 @@ def test_built_from_one_topic_after_the_other_it_keeps_the_newest_of_both(new: N
         )
 
     oldest = int(store.ids(limit=count)[-1][2:])
-    assert store.reader.event(ACCOUNT, f"EZ{count - 1:0100}") is not None
-    assert store.reader.event(ACCOUNT, f"EZ{oldest + 2000:0100}") is not None
+    assert store.reader.event([ACCOUNT], f"EZ{count - 1:0100}") is not None
+    assert store.reader.event([ACCOUNT], f"EZ{oldest + 2000:0100}") is not None
     assert oldest > count // 3
 
 
@@ -256,7 +270,7 @@ def test_a_character_that_sql_may_not_hold_is_no_obstacle(store: Store) -> None:
 
     [found] = store.found(event_id="EZ\0")
     assert found.entry.answer in {"a\0b\\u0000", "a\N{REPLACEMENT CHARACTER}b\\u0000"}
-    assert store.reader.event(ACCOUNT, "EZ\0") is not None
+    assert store.reader.event([ACCOUNT], "EZ\0") is not None
 
 
 def test_names_of_any_length_are_no_obstacle(store: Store) -> None:
@@ -266,3 +280,80 @@ def test_names_of_any_length_are_no_obstacle(store: Store) -> None:
     store.write(*(logged(each, n) for n, each in enumerate(entries)), next_offset=2)
 
     assert store.ids(event_id=long) == [long]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "ids"),
+    [
+        ({}, ["EZ4", "EZ3", "EZ2", "EZ1"]),
+        ({"type": "com.acme.message.sent"}, ["EZ4", "EZ2", "EZ1"]),
+        ({"type": "com.acme.never"}, []),
+        ({"from_ms": NOW_MS + 1, "before_ms": NOW_MS + 3}, ["EZ3", "EZ2"]),
+        ({"limit": 2, "skip": 1}, ["EZ3", "EZ2"]),
+        ({"mark": Mark(NOW_MS + 2, 0, 2, 0)}, ["EZ2", "EZ1"]),
+        ({"mark": Mark(NOW_MS, 0, 0, 0), "newer": True, "limit": 2}, ["EZ3", "EZ2"]),
+        ({"account_sid": OTHER_ACCOUNT}, ["EZ5"]),
+        ({"account_sid": "AC" + "3" * 32}, []),
+    ],
+)
+def test_accepted_events_are_found_newest_first(store: Store, wanted: dict[str, Any], ids: list[str]) -> None:
+    events = [
+        make_event("EZ1"),
+        make_event("EZ2", accepted_ms=NOW_MS + 1, offset=1),
+        make_event("EZ3", accepted_ms=NOW_MS + 2, offset=2)._replace(type="com.acme.other"),
+        make_event("EZ4", accepted_ms=NOW_MS + 3, offset=3),
+        make_event("EZ5", accepted_ms=NOW_MS + 4, offset=4, account_sid=OTHER_ACCOUNT),
+    ]
+    store.writer.write(events, (), {}, now_ms=NOW_MS)
+
+    found = store.reader.events(EventQuery(**{"account_sid": ACCOUNT, "limit": 10, **wanted}))
+
+    assert [each.id for each in found] == ids
+    assert all(each in events for each in found)
+
+
+def test_what_is_alike_is_counted(store: Store) -> None:
+    entries = [
+        make_entry(at_ms=NOW_MS),
+        make_entry(at_ms=NOW_MS + 1, event_id="EZ2"),
+        make_entry("retry_later", at_ms=NOW_MS + 2, event_id="EZ3", sink_sid=None),
+        make_entry(at_ms=NOW_MS + 3, event_id="EZ4", account_sid=OTHER_ACCOUNT),
+        make_entry(at_ms=NOW_MS - 1, event_id="EZ5"),
+        make_entry(at_ms=NOW_MS + 10, event_id="EZ6"),
+    ]
+    events = [make_event(f"EZ{n}", accepted_ms=each.at_ms, offset=n) for n, each in enumerate(entries)]
+    events[2] = events[2]._replace(type="com.acme.other")
+    store.writer.write(events, [logged(each, n) for n, each in enumerate(entries)], {}, now_ms=NOW_MS)
+    span = Span(account_sid=ACCOUNT, from_ms=NOW_MS, before_ms=NOW_MS + 10, most=100)
+
+    assert set(store.reader.tally(span)) == {
+        Tally(SUBSCRIPTION, SINK, "com.acme.message.sent", "delivered", 2, NOW_MS),
+        Tally(SUBSCRIPTION, None, "com.acme.message.sent", "retry_later", 1, NOW_MS + 2),
+    }
+    assert sorted(store.reader.tally_events(span)) == [
+        EventTally("com.acme.message.sent", 3, NOW_MS),
+        EventTally("com.acme.other", 1, NOW_MS + 2),
+    ]
+    assert store.reader.tally(replace(span, account_sid="AC" + "3" * 32)) == []
+
+
+def test_no_more_is_counted_than_is_asked_for_and_those_are_the_newest(new: NewStore) -> None:
+    store = new(max_bytes=8 * MIB)
+    store.writer.open(HERE)
+    count = 3000
+    for first in range(0, count, 100):
+        numbers = range(first, first + 100)
+        entries = [make_entry(event_id=f"EZ{n}", at_ms=NOW_MS + n, detail="x" * 300) for n in numbers]
+        store.writer.write(
+            [make_event(f"EZ{n}", accepted_ms=NOW_MS + n, offset=n) for n in numbers],
+            [logged(each, n) for n, each in zip(numbers, entries, strict=True)],
+            {},
+            now_ms=NOW_MS,
+        )
+    assert store.count_segments() > 1
+    span = Span(account_sid=ACCOUNT, from_ms=NOW_MS, before_ms=NOW_MS + count, most=2500)
+
+    [tally], [events] = store.reader.tally(span), store.reader.tally_events(span)
+
+    assert (tally.number, tally.oldest_ms) == (2500, NOW_MS + 500)
+    assert (events.number, events.oldest_ms) == (2500, NOW_MS + 500)

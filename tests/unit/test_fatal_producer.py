@@ -19,9 +19,9 @@ async def test_who_waits_for_an_acknowledgement_is_told_and_whoever_sends_then_a
 
         give_up(producer._producer)
 
-        assert isinstance(await asyncio.wait_for(answer, 5), NotAcked)
+        assert isinstance(await asyncio.wait_for(answer, 30), NotAcked)
         with pytest.raises(FatalProducerError):
-            await asyncio.wait_for(producer.send("topic", b"after"), 5)
+            await asyncio.wait_for(producer.send("topic", b"after"), 30)
 
 
 async def test_another_takes_the_place_of_one_that_nobody_waits_for() -> None:

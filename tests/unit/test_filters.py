@@ -116,11 +116,11 @@ def test_an_event_that_cannot_be_read_is_delivered_and_not_asked_for_where_it_is
 )
 def test_a_search_that_would_hold_up_others_is_not_begun(data: Mapping[str, object]) -> None:
     filter_ = Filter(" || ".join(["data.body.contains(data.to)"] * 32))
-    began = time.perf_counter()
+    began = time.thread_time()
 
     answer = filter_.ask(HEADERS, lambda: data)
 
-    assert time.perf_counter() - began < 0.1
+    assert time.thread_time() - began < 0.1
     assert (answer.verdict, answer.detail) == (
         Verdict.UNFILTERED,
         "its texts are too long to be searched with contains",

@@ -11,7 +11,7 @@ from aiohttp.test_utils import make_mocked_request
 from hypothesis import given
 from hypothesis import strategies as st
 
-from control_api.forms import FORM, read_form, read_form_or_json
+from control_api.http.forms import FORM, read_form, read_form_or_json
 from eventstreams.http import RefusedError
 
 JSON = "application/json"
@@ -54,11 +54,12 @@ async def test_a_list_is_a_repeated_field_and_an_object_its_json() -> None:
         (b"[]", JSON, 400, "The body must be a JSON object of parameters"),
         (b'"\\ud800"', JSON, 400, "The body is not JSON: "),
         (b'{"A": [' + b"1," * 2000 + b"1]}", JSON, 400, "The body has more than 2000 fields"),
+        (b'{"A": ' + b'{"a":' * 300 + b"1" + b"}" * 301, JSON, 400, "The body is nested too deeply"),
         (b"a=%ff", FORM, 400, "The form is not UTF-8"),
         (b"a=1", "text/plain", 415, "The body must be application/x-www-form-urlencoded or application/json"),
         (b"a=1", None, 415, "The body must be application/x-www-form-urlencoded or application/json"),
     ],
-    ids=["no JSON", "no object", "half a character", "too many", "no UTF-8", "text", "untold"],
+    ids=["no JSON", "no object", "half a character", "too many", "too deep", "no UTF-8", "text", "untold"],
 )
 async def test_what_is_neither_is_refused(body: bytes, content_type: str | None, status: int, words: str) -> None:
     with pytest.raises(RefusedError) as caught:

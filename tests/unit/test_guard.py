@@ -1,5 +1,6 @@
 """The destination guard: which addresses a delivery may connect to."""
 
+import logging
 from ipaddress import IPv4Address, IPv6Address, ip_network
 
 import pytest
@@ -56,12 +57,16 @@ FORBIDDEN = [
     "5f00::1",
     "fd20:ce::254",
     "169.254.170.2",
+    "168.63.129.16",
+    "::ffff:168.63.129.16",
+    "64:ff9b::a83f:8110",
 ]
 PUBLIC = [
     "1.1.1.1",
     "93.184.216.34",
     "172.32.0.1",
     "100.128.0.1",
+    "168.63.129.17",
     "2606:4700:4700::1111",
     "64:ff9b::101:101",
     "2002:101:101::1",
@@ -70,12 +75,24 @@ PUBLIC = [
 
 
 @pytest.mark.parametrize("address", FORBIDDEN)
-def test_an_address_that_is_not_public_is_refused(address: str) -> None:
+def test_an_address_that_is_not_public_is_refused(address: str, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(DestinationForbiddenError) as caught:
-        DestinationGuard().check(address)
+        DestinationGuard().check(address, host=address)
 
     assert address in str(caught.value)
     assert "EVENTSTREAMS_ALLOWED_DESTINATIONS" in str(caught.value)
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("host", ["vault.internal", "127.1", ""])
+def test_what_a_name_leads_to_the_log_says_and_the_error_does_not(host: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    with pytest.raises(DestinationForbiddenError) as caught:
+        DestinationGuard().check("10.1.2.3", host=host)
+
+    assert "its address is not public" in str(caught.value)
+    assert "10.1.2.3" not in str(caught.value)
+    assert f"not connected to 10.1.2.3, the address of {host or 'a destination'}" in caplog.text
 
 
 @pytest.mark.parametrize("address", PUBLIC)

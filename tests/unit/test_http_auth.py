@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import hmac
 from dataclasses import replace
 
 import pytest
@@ -13,7 +14,7 @@ from yarl import URL
 
 from eventstreams.control.records import Account, AccountStatus, ApiKey, KeyScope, Resource, encode, key_of
 from eventstreams.control.snapshot import Snapshot
-from eventstreams.control.vault import Vault, new_key
+from eventstreams.control.vault import Purpose, Vault, new_key
 from eventstreams.errors import SettingsError
 from eventstreams.http import ACCOUNT, Authenticator, Caller, answer_errors, require_account
 from eventstreams.kafka.records import Record
@@ -28,7 +29,8 @@ VAULT = Vault(Settings.load(secret_key=new_key()))
 
 
 def account(*, sid: str = SID, token: str = TOKEN, vault: Vault = VAULT) -> Account:
-    return Account(sid=sid, friendly_name="a", auth_token=vault.lock(token), created_ms=1, updated_ms=1)
+    locked = vault.lock(token, Purpose.AUTH_TOKEN, sid)
+    return Account(sid=sid, friendly_name="a", auth_token=locked, created_ms=1, updated_ms=1)
 
 
 def snapshot_of(*accounts: Account) -> Snapshot:
@@ -96,6 +98,32 @@ def test_no_header_makes_it_raise(authorization: str) -> None:
     assert authenticator.authenticate(authorization) is None
 
 
+def test_as_much_is_compared_whatever_is_known_and_however_much_is_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    snapshot = snapshot_of(account())
+    put(snapshot, api_key())
+    authenticator = Authenticator(snapshot, VAULT)
+    compared: list[tuple[int, int]] = []
+
+    def compare(given: bytes, wanted: bytes) -> bool:
+        compared.append((len(given), len(wanted)))
+        return given == wanted
+
+    monkeypatch.setattr(hmac, "compare_digest", compare)
+    for name, secret in (
+        (SID, TOKEN),
+        (SID, TOKEN[:-1] + "x"),
+        (SID, ""),
+        (SID, "x" * 10_000),
+        (KEY_SID, SECRET),
+        (KEY_SID, "x"),
+        (OTHER_SID, TOKEN),
+    ):
+        compared.clear()
+        authenticator.authenticate(basic(name, secret))
+
+        assert compared == [(64, 64)] * 2, name
+
+
 def test_a_changed_token_counts_at_once() -> None:
     snapshot = snapshot_of(account())
     authenticator = Authenticator(snapshot, VAULT)
@@ -115,6 +143,19 @@ def test_a_removed_account_is_unknown_at_once() -> None:
     snapshot.apply(Record("es.control", 0, 1, key_of(SID), b"", (), 2))
 
     assert authenticator.authenticate(basic(SID, TOKEN)) is None
+
+
+def test_of_accounts_that_were_forgotten_nothing_is_kept() -> None:
+    sids = [f"AC{number:032}" for number in range(20)]
+    snapshot = snapshot_of(account())
+    authenticator = Authenticator(snapshot, VAULT)
+
+    for sid in sids:
+        put(snapshot, account(sid=sid))
+        assert authenticator.authenticate(basic(sid, TOKEN)) is not None
+        snapshot.apply(Record("es.control", 0, 0, key_of(sid), b"", (), 1))
+
+    assert len(authenticator._digests) <= 2  # the last one goes when the next one comes
 
 
 def test_a_token_under_another_key_is_the_operators_matter() -> None:
@@ -172,7 +213,9 @@ def test_a_revoked_key_is_unknown_at_once() -> None:
 
 def test_during_a_rotation_both_tokens_count_and_after_it_the_new_one_alone() -> None:
     now = [1_000]
-    snapshot = snapshot_of(replace(account(), secondary_token=VAULT.lock("new"), promote_at_ms=2_000))
+    snapshot = snapshot_of(
+        replace(account(), secondary_token=VAULT.lock("new", Purpose.AUTH_TOKEN, SID), promote_at_ms=2_000)
+    )
     authenticator = Authenticator(snapshot, VAULT, lambda: now[0])
 
     during = [authenticator.authenticate(basic(SID, each)) is not None for each in (TOKEN, "new")]

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from control_api.kept_secrets import keep_secrets, places
+from control_api.sinks.kept_secrets import keep_secrets, places
+from eventstreams.sinks import shown
+from sink_workers.plugins.amqp.config import AmqpConfig
 from sink_workers.plugins.webhook.config import WebhookConfig, public
 from sink_workers.plugins.webhook.standard_webhooks import HMAC
 
@@ -100,3 +102,29 @@ def test_another_host_is_another_place(change: dict[str, Any], moved: set[str]) 
     after = places(public(WebhookConfig.model_validate({**stored, **change})), WebhookConfig)
 
     assert {path for path, _ in after - before} == moved
+
+
+@pytest.mark.parametrize(
+    ("change", "moved"),
+    [
+        ({"port": 5699}, {"port"}),
+        ({"tls": False}, {"tls"}),
+        ({"host": "evil.example"}, {"host"}),
+        ({"mandatory": False}, set()),
+    ],
+    ids=str,
+)
+def test_another_port_and_the_end_of_tls_are_another_place(change: dict[str, Any], moved: set[str]) -> None:
+    stored = {"host": "rabbit.example.com", "username": "me", "password": "hush", "routing_key": "events"}
+    before = places(shown(AmqpConfig.model_validate(stored)), AmqpConfig)
+
+    after = places(shown(AmqpConfig.model_validate({**stored, **change})), AmqpConfig)
+
+    assert {path for path, _ in after - before} == moved
+
+
+def test_where_tls_begins_secrets_go_where_they_went() -> None:
+    stored = {"host": "rabbit.example.com", "username": "me", "password": "hush", "routing_key": "e", "tls": False}
+    before = places(shown(AmqpConfig.model_validate(stored)), AmqpConfig)
+
+    assert places(shown(AmqpConfig.model_validate({**stored, "tls": True})), AmqpConfig) <= before

@@ -9,19 +9,22 @@ import orjson
 import pytest
 from pydantic import ValidationError
 
-from eventstreams.sinks import DeadReason, Delivered, DeliveryOutcome, Rejected, RetryLater, RetryReason
+from eventstreams.sinks import HIDDEN, DeadReason, Delivered, DeliveryOutcome, Rejected, RetryLater, RetryReason
+from sink_workers.plugins.aws.access import url_of
+from sink_workers.plugins.aws.keys import assume_role, read_role
+from sink_workers.plugins.aws.refusal import Refusal
 from sink_workers.plugins.kinesis import PLUGIN
-from sink_workers.plugins.kinesis.config import HIDDEN, KinesisConfig, public
-from sink_workers.plugins.kinesis.judge import Refusal, judge_records, judge_refusal
+from sink_workers.plugins.kinesis.config import KinesisConfig
+from sink_workers.plugins.kinesis.judge import judge_records, judge_refusal
 from sink_workers.plugins.kinesis.request import (
     MAX_RECORD_BYTES,
     MAX_RECORDS,
     MAX_REQUEST_BYTES,
     Record,
+    allowed,
     as_records,
     put_records,
 )
-from sink_workers.plugins.kinesis.role import assume_role, read_role
 from tests.support.webhooks import event
 
 ARN = "arn:aws:kinesis:eu-central-1:123456789012:stream/events"
@@ -73,12 +76,12 @@ def test_a_configuration_that_cannot_be_used_is_refused_with_a_sentence(given: d
 def test_the_region_of_the_stream_says_where_to(region: str, partition: str, url: str) -> None:
     arn = f"arn:{partition}:kinesis:{region}:123456789012:stream/events"
 
-    assert config(arn=arn, **KEY).url("kinesis") == url
+    assert url_of("kinesis", config(arn=arn, **KEY).region) == url
 
 
 def test_the_api_shows_what_was_given_without_the_secret() -> None:
-    assert public(config(**ROLE)) == {"arn": ARN, **ROLE}
-    assert public(config(**KEY, partition_key="event_key")) == {
+    assert PLUGIN.public(config(**ROLE)) == {"arn": ARN, **ROLE}
+    assert PLUGIN.public(config(**KEY, partition_key="event_key")) == {
         "arn": ARN,
         "access_key_id": KEY["access_key_id"],
         "secret_access_key": HIDDEN,
@@ -202,7 +205,7 @@ def test_an_entry_that_is_none_is_not_taken_for_a_record_that_arrived(entry: obj
 
 
 def test_the_role_is_assumed_for_writing_to_this_stream_alone() -> None:
-    form = parse_qs(assume_role(config(**ROLE), "DG1").decode())
+    form = parse_qs(assume_role(ROLE["role_arn"], ROLE["external_id"], session="DG1", allowed=allowed(ARN)).decode())
 
     policy = orjson.loads(form["Policy"][0])
     assert form["ExternalId"] == [ROLE["external_id"]]

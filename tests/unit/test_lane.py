@@ -5,8 +5,10 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from eventstreams.kafka.commits import Commit
 from eventstreams.kafka.records import Partition, Record
 from sink_workers.lane import Lane, Limits, Turn
+from tests.support.topic import eventually
 
 TP = Partition("es.sub.webhook.DF1", 0)
 
@@ -53,7 +55,7 @@ class Handler:
 
 
 class Harness:
-    def __init__(self, limits: Limits, *, buffer_bytes: int = 1 << 20) -> None:
+    def __init__(self, limits: Limits, *, buffer_bytes: int = 1 << 20, commit: Commit | None = None) -> None:
         self.now = 1_000_000
         self.handler = Handler(limits)
         self.flow: list[str] = []
@@ -66,7 +68,12 @@ class Harness:
             pause=lambda _: self.flow.append("pause"),
             resume=lambda _: self.flow.append("resume"),
             on_crash=self.crashes.append,
+            commit=commit,
         )
+
+    @property
+    def committable(self) -> int | None:
+        return None if self.lane.commit is None else self.lane.commit.offset
 
 
 def singles(max_in_flight: int) -> Limits:
@@ -86,7 +93,7 @@ async def test_records_are_handled_in_order_and_then_committable() -> None:
     await turn(10)
 
     assert harness.handler.batches == [[5], [6], [7]]
-    assert harness.lane.committable == 8
+    assert harness.committable == 8
 
 
 async def test_no_more_than_the_limit_is_in_flight() -> None:
@@ -97,7 +104,7 @@ async def test_no_more_than_the_limit_is_in_flight() -> None:
     await turn()
 
     assert harness.handler.batches == [[0], [1]]
-    assert harness.lane.committable is None
+    assert harness.committable is None
 
 
 async def test_a_record_settled_out_of_turn_does_not_move_the_commit() -> None:
@@ -108,12 +115,12 @@ async def test_a_record_settled_out_of_turn_does_not_move_the_commit() -> None:
 
     harness.handler.release(1)
     await turn()
-    assert harness.lane.committable is None
+    assert harness.committable == 0
 
     harness.handler.release(0)
     harness.handler.release(2)
     await turn()
-    assert harness.lane.committable == 3
+    assert harness.committable == 3
 
 
 async def test_a_limit_that_grows_takes_effect_at_once() -> None:
@@ -141,7 +148,7 @@ async def test_a_full_buffer_pauses_the_partition_and_an_emptied_one_resumes_it(
     harness.handler.release(0)
     await turn(60)
     assert harness.flow == ["pause", "resume"]
-    assert harness.lane.committable == 20
+    assert harness.committable == 20
 
 
 async def test_a_full_batch_goes_at_once_and_a_partial_one_after_its_linger() -> None:
@@ -152,8 +159,62 @@ async def test_a_full_batch_goes_at_once_and_a_partial_one_after_its_linger() ->
     assert harness.handler.batches == [[0, 1, 2]]
 
     harness.now += 50
-    await asyncio.wait_for(_until(lambda: len(harness.handler.batches) == 2), 5)
+    await asyncio.wait_for(_until(lambda: len(harness.handler.batches) == 2), 30)
     assert harness.handler.batches[1] == [3]
+
+
+async def test_a_batch_that_lingers_is_taken_before_a_deadline_in_it_passes() -> None:
+    harness = Harness(Limits(max_batch_events=100, max_batch_bytes=1000, linger_s=60.0, max_in_flight=4))
+    harness.handler.deadline = lambda record: harness.now + (40_000 if record.offset == 1 else 14_400_000)
+
+    harness.lane.offer(records(0, 3))
+    await turn()
+    assert harness.handler.batches == []
+
+    harness.now += 10_000  # half a minute is left of the second's forty seconds
+    harness.lane.offer(records(3, 1))
+    await turn()
+    assert harness.handler.batches == [[0, 1, 2, 3]]
+
+
+async def test_a_deadline_counts_as_long_as_its_record_lingers_and_no_longer() -> None:
+    harness = Harness(Limits(max_batch_events=3, max_batch_bytes=1000, linger_s=60.0, max_in_flight=4))
+    harness.handler.deadline = lambda record: 1_000_000 + (20_000 if record.offset == 3 else 14_400_000)
+
+    harness.lane.offer(records(0, 2))
+    harness.lane.offer(records(2, 1))
+    await turn()
+    assert harness.handler.batches == [[0, 1, 2]]
+
+    harness.lane.offer(records(3, 1))  # less than half a minute
+    await turn()
+    assert harness.handler.batches == [[0, 1, 2], [3]]
+
+    harness.lane.offer(records(4, 1))
+    await turn()
+    assert len(harness.handler.batches) == 2
+
+
+async def test_what_a_full_buffer_holds_does_not_linger() -> None:
+    harness = Harness(
+        Limits(max_batch_events=4, max_batch_bytes=1000, linger_s=60.0, max_in_flight=4), buffer_bytes=9_000
+    )
+
+    harness.lane.offer(records(0, 6))  # no more will come: each takes 1,510 bytes
+    await turn()
+
+    assert harness.handler.batches == [[0, 1, 2, 3], [4, 5]]
+    assert harness.flow == ["pause", "resume"]
+
+
+async def test_draining_leaves_what_lingers_to_the_next_owner_at_once() -> None:
+    harness = Harness(Limits(max_batch_events=100, max_batch_bytes=1000, linger_s=60.0, max_in_flight=4))
+    harness.lane.offer(records(0, 3))
+
+    await harness.lane.drain(timeout_s=60.0)
+
+    assert harness.handler.batches == []
+    assert harness.committable is None
 
 
 async def test_a_batch_is_cut_where_its_bytes_would_be_too_many() -> None:
@@ -183,8 +244,8 @@ async def test_a_head_that_is_not_due_holds_up_its_lane_until_it_is() -> None:
     assert harness.handler.batches == []
 
     harness.now += 30
-    await asyncio.wait_for(_until(lambda: len(harness.handler.batches) == 2), 5)
-    assert harness.lane.committable == 2
+    await asyncio.wait_for(_until(lambda: len(harness.handler.batches) == 2), 30)
+    assert harness.committable == 2
 
 
 async def test_draining_settles_what_is_in_flight_and_takes_no_more() -> None:
@@ -199,7 +260,7 @@ async def test_draining_settles_what_is_in_flight_and_takes_no_more() -> None:
     await draining
 
     assert harness.handler.batches == [[0]]
-    assert harness.lane.committable == 1
+    assert harness.committable == 1
 
 
 async def test_draining_lets_go_of_what_hangs_and_does_not_call_it_settled() -> None:
@@ -211,7 +272,7 @@ async def test_draining_lets_go_of_what_hangs_and_does_not_call_it_settled() -> 
     await harness.lane.drain(timeout_s=0.01)
     await turn()
 
-    assert harness.lane.committable is None
+    assert harness.committable is None
     assert harness.crashes == []
 
 
@@ -223,7 +284,7 @@ async def test_records_offered_after_the_end_are_left_to_the_next_owner() -> Non
     await turn()
 
     assert harness.handler.batches == []
-    assert harness.lane.committable is None
+    assert harness.committable is None
 
 
 async def test_a_handler_that_raises_is_a_bug_and_reported_as_one() -> None:
@@ -237,7 +298,7 @@ async def test_a_handler_that_raises_is_a_bug_and_reported_as_one() -> None:
     await turn()
 
     assert [type(error) for error in harness.crashes] == [ValueError]
-    assert harness.lane.committable is None
+    assert harness.committable is None
 
 
 async def test_a_lane_that_may_not_take_leaves_its_records_and_goes_on_when_it_is_woken() -> None:
@@ -260,10 +321,10 @@ async def test_what_expires_in_a_lane_that_may_not_take_is_handled_wherever_it_s
     await turn()
 
     harness.now += 10
-    await asyncio.wait_for(_until(lambda: bool(harness.handler.batches)), 5)
+    await asyncio.wait_for(_until(lambda: bool(harness.handler.batches)), 30)
 
     assert harness.handler.batches == [[1, 3]]
-    assert harness.lane.committable is None  # the head still waits
+    assert harness.committable == 0  # the head still waits
     assert harness.lane.unsettled == 3
 
 
@@ -271,7 +332,7 @@ async def test_a_backlog_that_expires_behind_a_closed_gate_frees_the_buffer_for_
     harness = Harness(singles(0), buffer_bytes=20_000)
     harness.handler.deadline = lambda _: 1_000_000
     harness.lane.offer(records(0, 20))
-    await asyncio.wait_for(_until(lambda: harness.lane.committable == 20), 5)
+    await asyncio.wait_for(_until(lambda: harness.committable == 20), 30)
 
     assert harness.flow == ["pause", "resume"]
 
@@ -289,10 +350,10 @@ async def test_what_is_settled_behind_a_head_that_is_not_is_bounded_and_goes_on_
             await turn(1500)
     paused_at = max(batch[0] for batch in harness.handler.batches)
     assert harness.flow == ["pause"]
-    assert harness.lane.committable is None
+    assert harness.committable == 0
 
     head.set()
-    await asyncio.wait_for(_until(lambda: harness.flow[-1:] == ["resume"]), 5)
+    await asyncio.wait_for(_until(lambda: harness.flow[-1:] == ["resume"]), 30)
     assert paused_at < 20_000
 
 
@@ -324,7 +385,7 @@ async def test_a_lane_that_waited_for_an_expired_record_alone_goes_on_when_it_is
     harness.handler.deadline = lambda record: 1_000_000 if record.offset == 0 else 2_000_000
     harness.handler.blocking = True
     harness.lane.offer(records(0, 1))
-    await asyncio.wait_for(_until(lambda: harness.handler.batches == [[0]]), 5)
+    await asyncio.wait_for(_until(lambda: harness.handler.batches == [[0]]), 30)
     harness.handler.blocking, harness.handler.current = False, singles(64)
     for first in range(1, 17_001, 500):  # more than may be behind one that is not settled
         harness.lane.offer(records(first, 500))
@@ -334,7 +395,7 @@ async def test_a_lane_that_waited_for_an_expired_record_alone_goes_on_when_it_is
 
     harness.handler.release(0)
 
-    await asyncio.wait_for(_until(lambda: harness.lane.committable == 17_001), 10)
+    await asyncio.wait_for(_until(lambda: harness.committable == 17_001), 30)
 
 
 async def test_a_handler_may_settle_a_part_of_its_batch_before_the_rest() -> None:
@@ -349,11 +410,11 @@ async def test_a_handler_may_settle_a_part_of_its_batch_before_the_rest() -> Non
     harness.handler.handle = in_parts  # type: ignore[method-assign]
     harness.lane.offer(records(0, 2))
     await turn()
-    assert harness.lane.committable == 1
+    assert harness.committable == 1
 
     rest.set()
     await turn()
-    assert harness.lane.committable == 2
+    assert harness.committable == 2
 
 
 async def test_draining_does_not_wait_for_who_only_waits_for_the_sink() -> None:
@@ -366,9 +427,9 @@ async def test_draining_does_not_wait_for_who_only_waits_for_the_sink() -> None:
     harness.lane.offer(records(0, 1))
     await turn()
 
-    await asyncio.wait_for(harness.lane.drain(timeout_s=60), 5)
+    await asyncio.wait_for(harness.lane.drain(timeout_s=60), 30)
 
-    assert harness.lane.committable is None
+    assert harness.committable is None
     assert harness.handler.detached == [TP]
 
 
@@ -384,6 +445,160 @@ async def test_every_record_is_handled_exactly_once_however_many_are_in_flight(i
     for first in range(0, 500, 50):
         harness.lane.offer(records(first, 50))
         await turn(2)
-    await asyncio.wait_for(_until(lambda: harness.lane.committable == 500), 10)
+    await asyncio.wait_for(_until(lambda: harness.committable == 500), 30)
 
     assert sorted(offset for batch in harness.handler.batches for offset in batch) == list(range(500))
+
+
+async def test_a_held_lane_takes_nothing_but_what_has_expired_and_goes_on_when_it_is_let_go() -> None:
+    harness = Harness(singles(2))
+    harness.handler.deadline = lambda record: 900_000 if record.offset == 1 else 2_000_000
+
+    harness.lane.hold(held=True)
+    harness.lane.offer(records(0, 3))
+    await eventually(lambda: harness.handler.batches == [[1]])
+    await turn()
+    assert harness.committable == 0
+
+    harness.lane.hold(held=False)
+    await turn()
+
+    assert harness.handler.batches == [[1], [0], [2]]
+    assert harness.committable == 3
+
+
+# -- what is settled beyond the commit ---------------------------------------------------------------------------
+
+
+async def left_behind(settled: Sequence[int], *, of: Sequence[Record]) -> Commit:
+    """The last commit of a lane that was offered ``of``, and has settled ``settled``."""
+    harness = Harness(singles(len(of)), buffer_bytes=1 << 30)
+    harness.handler.blocking = True
+    for offset in settled:
+        harness.handler.release(offset)
+    for first in range(0, len(of), 500):
+        harness.lane.offer(of[first : first + 500])
+        await turn(3)
+    assert harness.lane.commit is not None
+    return harness.lane.commit
+
+
+async def test_the_next_owner_handles_what_was_not_settled_and_nothing_else() -> None:
+    log = records(0, 12)
+    commit = await left_behind([1, 2, 5, 9], of=log[:10])
+    harness = Harness(singles(64), commit=commit)
+
+    harness.lane.offer(log[:6])
+    harness.lane.offer(log[6:])
+    await turn(20)
+
+    assert harness.handler.batches == [[0], [3], [4], [6], [7], [8], [10], [11]]
+    assert harness.lane.commit == Commit(12)
+
+
+async def test_what_one_owner_was_told_the_next_but_one_is_told_too() -> None:
+    log = records(0, 10)
+    commit = await left_behind([1, 2, 5, 9], of=log)
+    second = Harness(singles(64), commit=commit)
+    second.handler.blocking = True
+    second.lane.offer(log)
+    second.handler.release(3)
+    await turn()
+
+    third = Harness(singles(64), commit=second.lane.commit)
+    third.lane.offer(log)
+    await turn(20)
+
+    assert third.handler.batches == [[0], [4], [6], [7], [8]]
+
+
+@pytest.mark.parametrize(
+    "commit_of",
+    [
+        pytest.param(lambda _: None, id="nothing was committed"),
+        pytest.param(lambda commit: Commit(commit.offset), id="the offset alone, as tools write it"),
+        pytest.param(lambda commit: Commit(commit.offset, "by somebody else"), id="another text"),
+        pytest.param(lambda commit: Commit(commit.offset, commit.note[:-3]), id="half of it"),
+        pytest.param(lambda commit: Commit(commit.offset + 1, commit.note), id="moved by hand, the text was kept"),
+    ],
+)
+async def test_where_the_note_does_not_belong_to_the_commit_all_is_handled(
+    commit_of: Callable[[Commit], Commit | None],
+) -> None:
+    log = records(0, 5)
+    harness = Harness(singles(64), commit=commit_of(await left_behind([1, 2], of=log)))
+
+    harness.lane.offer(log)
+    await turn(20)
+
+    assert harness.handler.batches == [[0], [1], [2], [3], [4]]
+
+
+async def test_of_a_topic_that_was_made_again_all_is_handled() -> None:
+    commit = await left_behind([1, 2], of=records(0, 5))
+    harness = Harness(singles(64), commit=commit)
+
+    harness.lane.offer([each._replace(timestamp_ms=1) for each in records(0, 5)])
+    await turn(20)
+
+    assert harness.handler.batches == [[0], [1], [2], [3], [4]]
+
+
+async def test_a_topic_that_is_made_again_under_a_lane_is_settled_by_its_own_records() -> None:
+    harness = Harness(singles(64))
+    under_way: list[tuple[Record, Turn]] = []
+
+    async def waiting(records: Sequence[Record], turn: Turn) -> None:
+        under_way.append((records[0], turn))
+        await turn.stopped
+
+    harness.handler.handle = waiting  # type: ignore[method-assign]
+    harness.lane.offer(records(0, 3))
+    harness.lane.offer(records(0, 3))  # the client was told that its offset is none, and began anew
+    await turn()
+    assert [each.offset for each, _ in under_way] == [0, 1, 2, 0, 1, 2]
+
+    for record, its in under_way[:3]:
+        its.settled(record)
+    assert harness.lane.commit is None
+
+    record, its = under_way[3]
+    its.settled(record)
+    assert harness.lane.commit == Commit(1)
+
+
+async def test_a_commit_says_no_more_once_the_first_that_was_not_settled_is() -> None:
+    harness = Harness(singles(3))
+    harness.handler.blocking = True
+    harness.lane.offer(records(0, 3))
+    await turn()
+
+    notes = []
+    for offset in (2, 1, 0):
+        harness.handler.release(offset)
+        await turn()
+        notes.append(None if harness.lane.commit is None else harness.lane.commit.note)
+
+    assert notes[2] == ""
+    assert notes[0] != notes[1]
+    assert all(notes[:2])
+
+
+async def test_the_first_event_is_attempted_however_much_is_settled_behind_it() -> None:
+    """Its sink takes nothing when it comes, and by the time it does there is no more room in the lane."""
+    log = records(0, 17_500)
+    commit = await left_behind(range(1, 17_500), of=log[:17_000])
+    harness = Harness(singles(0), commit=commit)
+    for first in range(0, len(log), 500):
+        if harness.flow[-1:] != ["pause"]:
+            harness.lane.offer(log[first : first + 500])
+            await turn(2)
+    assert harness.flow == ["pause"]
+    assert harness.lane.unsettled < 500
+
+    harness.handler.current = singles(1)
+    harness.handler.wake()
+    await turn()
+
+    assert harness.handler.batches[0] == [0]
+    assert harness.flow == ["pause", "resume"]

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from eventstreams.errors import PrerequisiteError
-from eventstreams.local.jars import Fetcher, FetchError, Jar, Keep, fetch_jars, pinned_jars
+from eventstreams.local.jar import Fetcher, FetchError, Jar, Keep
+from eventstreams.local.jars import fetch_jars, pinned_jars
 from eventstreams.local.java import find_java, java_version
 
 CONTENT = b"a jar"

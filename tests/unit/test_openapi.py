@@ -7,9 +7,9 @@ import orjson
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from control_api.declared import Listed, One, Operation, text
-from control_api.event_types import fetch
-from control_api.forms import MAX_BODY_BYTES
+from control_api.catalogue.event_types import fetch
+from control_api.http.declared import Listed, One, Operation, text
+from control_api.http.forms import MAX_BODY_BYTES
 from control_api.openapi.document import openapi_document
 from control_api.openapi.page import POLICY, page
 from control_api.operations import ALL, OPERATIONS

@@ -1,14 +1,24 @@
 """What router.transport leans on inside Faust. A failure here means: read its change log, then router/transport.py."""
 
 import inspect
+import re
 from importlib.metadata import version
 
 from aiokafka import AIOKafkaConsumer
-from faust import Schema
+from aiokafka.client import AIOKafkaClient, ConnectionGroup
+from aiokafka.consumer import fetcher
+from aiokafka.consumer.fetcher import PartitionRecords
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.protocol.group import HeartbeatRequest, JoinGroupRequest
+from faust import App, Schema
+from faust.streams import Stream
 from faust.transport.conductor import Conductor
 from faust.transport.consumer import Consumer as BaseConsumer
+from faust.transport.consumer import ThreadDelegateConsumer
 from faust.transport.drivers import aiokafka
 
+from router.asking import _Connections
+from router.batches import Batch, Batches
 from router.transport import CommittedThread, RunConsumer, RunTransport
 
 
@@ -28,6 +38,7 @@ def test_the_overridden_methods_exist_and_are_called_as_we_think() -> None:
         "_filter_tps_with_pending_acks",
         "_new_offset",
         "perform_seek",
+        "stop_flow",
         "on_partitions_revoked",
         "_new_consumer_thread",
     ]
@@ -45,6 +56,15 @@ def test_the_clients_isolation_is_set_before_it_is_used() -> None:
     assert "isolation_level=self._isolation_level" in source_of(AIOKafkaConsumer.start)
 
 
+def test_a_member_joins_again_as_we_think_and_its_heartbeats_have_no_name() -> None:
+    assert "self._do_rejoin_group(subscription)" in source_of(GroupCoordinator.ensure_active_group)
+    assert "self.member_id = JoinGroupRequest.UNKNOWN_MEMBER_ID" in source_of(GroupCoordinator.reset_generation)
+    assert JoinGroupRequest.UNKNOWN_MEMBER_ID == ""
+    assert "while not self._closing.done():" in source_of(GroupCoordinator._GroupCoordinator__coordination_routine)
+    assert "instance" not in source_of(HeartbeatRequest)  # else Kafka says itself that another has the name
+    assert "self._coordinator = GroupCoordinator(" in source_of(AIOKafkaConsumer.start)
+
+
 def test_offsets_are_committed_only_through_the_overridden_methods() -> None:
     assert "_filter_tps_with_pending_acks(topics)" in source_of(BaseConsumer.force_commit)
     assert "self._new_offset(tp)" in source_of(BaseConsumer._filter_committable_offsets)
@@ -55,7 +75,14 @@ def test_acks_mark_the_message_whatever_else_they_do() -> None:
 
 
 def test_a_seek_goes_back_to_the_committed_offsets() -> None:
-    assert "seek_to_committed" in source_of(BaseConsumer.perform_seek)
+    assert "self.seek_to_committed()" in source_of(BaseConsumer.perform_seek)
+    assert "self._thread.seek_to_committed()" in source_of(ThreadDelegateConsumer.seek_to_committed)
+    assert list(inspect.signature(CommittedThread.seek_to_committed).parameters) == ["self"]
+
+
+def test_messages_of_no_generation_are_passed_over() -> None:
+    assert "message.generation_id != self.app.consumer_generation_id" in source_of(Stream)
+    assert App.consumer_generation_id == 0
 
 
 def test_the_topic_index_and_the_schema_hook_are_there() -> None:
@@ -67,10 +94,36 @@ def test_the_topic_index_and_the_schema_hook_are_there() -> None:
     assert RunTransport.Consumer is RunConsumer
 
 
-def test_the_clients_thread_tells_positions_and_runs_what_seeks() -> None:
-    thread = aiokafka.AIOKafkaConsumerThread
+def test_fetches_go_to_the_clients_thread_as_we_send_them_there() -> None:
+    assert "self._thread.getmany(active_partitions, timeout)" in source_of(ThreadDelegateConsumer._getmany)
+    assert "self._fetch_records," in source_of(aiokafka.AIOKafkaConsumerThread.getmany)
+    assert "max_records=_consumer._max_poll_records" in source_of(aiokafka.AIOKafkaConsumerThread.getmany)
+    asked = inspect.signature(aiokafka.AIOKafkaConsumerThread._fetch_records).parameters
+    assert list(asked) == ["self", "consumer", "active_partitions", "timeout", "max_records"]
 
-    assert list(inspect.signature(thread.position).parameters) == ["self", "tp"]
-    assert list(inspect.signature(thread.seek).parameters) == ["self", "partition", "offset"]
-    assert inspect.iscoroutinefunction(thread.call_thread)
-    assert "_read_offset" in source_of(thread._seek_wait)  # why it is not used
+
+def test_a_broker_counts_as_asked_while_its_answer_is_dealt_with() -> None:
+    asking = source_of(fetcher.Fetcher._fetch_requests_routine)
+    assert "self._proc_fetch_request(assignment, node_id, request)" in asking
+    assert "self._in_flight.discard(node_id)" in asking
+    assert "elif node_id in self._in_flight:" in source_of(fetcher.Fetcher._get_actions_per_node)
+    assert "self._fetcher = Fetcher(" in source_of(AIOKafkaConsumer.start)
+
+
+def test_a_question_has_a_connection_of_its_own() -> None:
+    assert "self._conns[(node_id, group)]" in source_of(AIOKafkaClient.send)
+    assert _Connections.ASKING not in {int(each) for each in ConnectionGroup}
+
+
+def test_the_clients_thread_tells_positions() -> None:
+    assert list(inspect.signature(aiokafka.AIOKafkaConsumerThread.position).parameters) == ["self", "tp"]
+
+
+def test_the_client_takes_what_it_fetched_apart_with_what_was_put_in_its_place() -> None:
+    assert version("aiokafka") == "0.14.0"
+    assert fetcher.MemoryRecords is Batches
+    assert "records = MemoryRecords(part_data[-1])" in source_of(fetcher.Fetcher._proc_fetch_request)
+    asked = re.findall(r"next_batch\.(\w+)", source_of(PartitionRecords._unpack_records))
+    asked += re.findall(r" record\.(\w+)", source_of(PartitionRecords._consumer_record))
+    assert set(asked) <= Batch.__dict__.keys() | Batch.__annotations__.keys()
+    assert "value = record.value" in source_of(PartitionRecords._consumer_record)

@@ -14,10 +14,12 @@ from eventstreams.events import Event
 from eventstreams.filters import Verdict
 from router.filtering import Filtering
 from router.matcher import Matcher
-from router.plan import Planner
+from router.plan import Planner, Run
 from tests.support.events import SENT, encoded, message_event
 
 ACCOUNT = "AC" + "1" * 32
+
+RUN = Run("es.events", 2, [], is_last=True)
 
 
 class CountingCodec(Codec):
@@ -80,7 +82,7 @@ def planner(*subscriptions: Subscription) -> Planner:
 
 def topics(planner: Planner, record: Record) -> list[int]:
     """The numbers of the subscriptions that get a copy."""
-    return [int(copy.topic.removeprefix("DF"), 16) for copy in planner.plan(record)]
+    return [int(copy.topic.removeprefix("DF"), 16) for copy in planner.plan(RUN, record)]
 
 
 def test_only_subscriptions_whose_filter_is_true_get_a_copy() -> None:
@@ -137,7 +139,7 @@ def test_a_malformed_event_is_a_dead_letter_before_any_filter_is_asked() -> None
     made = planner(subscription(1, "type == 'other'"))
     headers = [header for header in record().headers if header[0] != "ce_id"]
 
-    [copy] = made.plan(Record(headers, record().value))
+    [copy] = made.plan(RUN, Record(headers, record().value))
 
     assert copy.topic == "dead"
     assert verdicts == []
@@ -149,7 +151,7 @@ def test_a_changed_filter_counts_at_once() -> None:
     filtering = Filtering(Codec(Catalog.load(), schema_base_url="http://s"), tell=verdicts.append)
     made = Planner(matcher, filtering=filtering, event_types={SENT}, dead_topic="dead")
     matcher.apply(Change(None, before))
-    assert made.plan(record()) == []
+    assert made.plan(RUN, record()) == []
 
     matcher.apply(Change(before, after))
 

@@ -92,6 +92,16 @@ def test_a_snapshot_is_loaded_whole(matcher: Matcher) -> None:
     assert matched(matcher, SENT) == [active.sid]
 
 
+def test_the_topics_are_those_that_a_route_leads_to_now(matcher: Matcher) -> None:
+    one, two, going = subscription(1, SENT, READ), subscription(2, SENT), subscription(3, READ)
+    for each in (one, two, going):
+        matcher.apply(Change(None, each))
+
+    matcher.apply(Change(going, None))
+
+    assert matcher.topics() == {f"es.sub.webhook.{each.sid}" for each in (one, two)}
+
+
 def test_the_route_to_a_topic_can_be_asked_for(matcher: Matcher) -> None:
     one = subscription(1, SENT)
     matcher.apply(Change(None, one))

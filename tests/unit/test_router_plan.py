@@ -2,22 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from eventstreams.catalog import Catalog
 from eventstreams.codec import Codec
 from eventstreams.control.records import SubscribedType, Subscription
 from eventstreams.control.snapshot import Change
+from eventstreams.headers import UNREADABLE
 from eventstreams.reasons import DeadReason
 from router.filtering import Filtering
 from router.matcher import Matcher
-from router.plan import Planner
+from router.plan import Planner, Run
 
 ACCOUNT = "AC" + "1" * 32
 SENT = "com.acme.message.sent"
+FILTERED = "com.acme.message.filtered"
 HEADERS = {
     "ce_specversion": b"1.0",
     "ce_id": b"EZ1",
@@ -32,12 +35,13 @@ HEADERS = {
 @dataclass(frozen=True)
 class FakeRecord:
     headers: Sequence[tuple[str, bytes]]
-    topic: str = "es.events"
-    partition: int = 2
     offset: int = 7
     timestamp: int = 1000
     key: bytes | None = b"k"
     value: bytes | None = b"v"
+
+
+RUN = Run("es.events", 2, [], is_last=True)
 
 
 def record(**changes: bytes | None) -> FakeRecord:
@@ -48,24 +52,27 @@ def record(**changes: bytes | None) -> FakeRecord:
 @pytest.fixture(scope="module")
 def planner() -> Planner:
     matcher = Matcher(default_ttl_ms=5000, topic_of=lambda kind, sid: f"es.sub.{kind}.{sid}")
-    for number in (1, 2):
+    for number, types in ((1, [SENT]), (2, [SENT]), (3, [FILTERED])):
         made = Subscription(
             sid=f"DF{number:032x}",
             account_sid=ACCOUNT,
             sink_sid="DG",
             sink_type="webhook",
             description="",
-            types=(SubscribedType(type=SENT, schema_version=1, since_ms=0),),
+            types=tuple(SubscribedType(type=each, schema_version=1, since_ms=0) for each in types),
+            filter="source == '/m/1'" if FILTERED in types else None,
             created_ms=1,
             updated_ms=1,
         )
         matcher.apply(Change(None, made))
     filtering = Filtering(Codec(Catalog.load(), schema_base_url="http://s"), tell=lambda _: None)
-    return Planner(matcher, filtering=filtering, event_types={SENT, "com.acme.other"}, dead_topic="es.dead.router")
+    return Planner(
+        matcher, filtering=filtering, event_types={SENT, FILTERED, "com.acme.other"}, dead_topic="es.dead.router"
+    )
 
 
 def test_each_matching_subscription_gets_a_copy_with_its_own_headers(planner: Planner) -> None:
-    copies = planner.plan(record())
+    copies = planner.plan(RUN, record())
 
     assert [copy.topic for copy in copies] == [f"es.sub.webhook.DF{number:032x}" for number in (1, 2)]
     for number, copy in enumerate(copies, start=1):
@@ -76,8 +83,16 @@ def test_each_matching_subscription_gets_a_copy_with_its_own_headers(planner: Pl
         }
 
 
+def test_a_filter_is_asked_although_all_headers_are_where_they_were(planner: Planner) -> None:
+    taken, kept_back = (
+        planner.plan(RUN, record(ce_type=FILTERED.encode(), ce_source=each)) for each in (b"/m/1", b"/")
+    )
+
+    assert (len(taken), kept_back) == (1, [])
+
+
 def test_an_event_that_nobody_wants_has_no_copy(planner: Planner) -> None:
-    assert planner.plan(record(ce_type=b"com.acme.other")) == []
+    assert planner.plan(RUN, record(ce_type=b"com.acme.other")) == []
 
 
 @pytest.mark.parametrize(
@@ -95,7 +110,7 @@ def test_an_event_that_nobody_wants_has_no_copy(planner: Planner) -> None:
 def test_a_malformed_event_becomes_a_dead_letter_with_its_reason(
     planner: Planner, changes: dict[str, bytes | None], reason: DeadReason
 ) -> None:
-    (dead,) = planner.plan(record(**changes))
+    (dead,) = planner.plan(RUN, record(**changes))
 
     headers = dict(dead.headers)
     assert dead.topic == "es.dead.router"
@@ -105,7 +120,39 @@ def test_a_malformed_event_becomes_a_dead_letter_with_its_reason(
     assert headers["es_detail"]
 
 
+@st.composite
+def nearly_right(draw: st.DrawFn) -> list[tuple[str, bytes]]:
+    """A producer's headers in any order, with some there twice, some missing, some changed and some of others."""
+    odd = st.sampled_from([*HEADERS, "ce_subject", "traceparent", "x", "es_deadline", UNREADABLE])
+    values = st.sampled_from([b"", b"1", b"nobody", b"\xff", cast(bytes, None), *HEADERS.values(), FILTERED.encode()])
+    headers = [*HEADERS.items(), *draw(st.lists(st.tuples(odd, values), max_size=3))]
+    if draw(st.booleans()):
+        headers = draw(st.permutations(headers))
+    return headers[: draw(st.integers(0, 3)) or None] if draw(st.integers(0, 9)) == 0 else headers
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(nearly_right(), min_size=1, max_size=4))
+def test_headers_by_their_places_are_planned_as_by_their_names(
+    planner: Planner, events: Sequence[list[tuple[str, bytes]]]
+) -> None:
+    """Whatever came before, and so is known of how headers lie."""
+    for number, headers in enumerate([*events, *events]):
+        record = FakeRecord(headers, timestamp=1000 + number // 2)
+
+        assert planner.plan(RUN, record) == planner._plan_by_name(RUN, record)
+
+
+def test_headers_of_any_order_and_twice_count_with_their_last_value(planner: Planner) -> None:
+    headers = [("ce_type", b"com.acme.other"), ("ce_id", b""), *reversed(HEADERS.items())]
+
+    first, second = planner.plan(RUN, FakeRecord(headers))
+
+    assert [copy.headers[:9] for copy in (first, second)] == [headers, headers]
+    assert planner.plan(RUN, FakeRecord([*HEADERS.items(), ("ce_type", b"com.acme.other")])) == []
+
+
 @given(st.lists(st.tuples(st.sampled_from([*HEADERS, "x", "es_deadline"]), st.binary(max_size=40)), max_size=12))
 def test_no_headers_whatsoever_make_planning_raise(planner: Planner, headers: list[tuple[str, bytes]]) -> None:
-    for copy in planner.plan(FakeRecord(headers)):
+    for copy in planner.plan(RUN, FakeRecord(headers)):
         assert copy.topic

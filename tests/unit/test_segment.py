@@ -1,10 +1,12 @@
 """The Segment sink: configuration, the mapping of events, its bounds, and what answers mean."""
 
+import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import orjson
 import pytest
@@ -12,8 +14,9 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from eventstreams.catalog import Catalog
-from eventstreams.codec import Codec
+from eventstreams.codec import Codec, Projection
 from eventstreams.sinks import (
+    HIDDEN,
     DeadReason,
     Delivered,
     DeliveryOutcome,
@@ -25,11 +28,11 @@ from eventstreams.sinks import (
     Sink,
 )
 from sink_workers.plugins.segment import PLUGIN
-from sink_workers.plugins.segment.config import HIDDEN, SegmentConfig, public
+from sink_workers.plugins.segment.config import SegmentConfig
 from sink_workers.plugins.segment.judge import judge
 from sink_workers.plugins.segment.request import MAX_REQUEST_BYTES, Mapper
 from tests.support.segment import Source, running_source
-from tests.support.webhooks import LOOPBACK, context, event
+from tests.support.webhooks import LOOPBACK, context, event, raw_server, read_request
 
 NOW = datetime(2026, 3, 29, 4, 0, 0, tzinfo=UTC)
 
@@ -62,6 +65,8 @@ async def opened(source: Source, *, guard: DestinationGuard = LOOPBACK) -> Async
         ({"write_key": "key", "region": "asia"}, "Input should be 'us' or 'eu'"),
         ({"write_key": "key", "endpoint": "ftp://example.com"}, "it must be an http or https URL with a host"),
         ({"write_key": "key", "endpoint": "https://a:b@example.com"}, "it must have no user, query or fragment"),
+        ({"write_key": "key", "endpoint": "https://example.com/?"}, "it must have no user, query or fragment"),
+        ({"write_key": "key", "endpoint": "https://example.com/#"}, "it must have no user, query or fragment"),
         ({"write_key": "key", "user_id": "a..b"}, "String should match pattern"),
         ({"write_key": "key", "event_names": {"a": ""}}, "at least 1 character"),
         ({"write_key": "key", "writekey": "key"}, "Extra inputs are not permitted"),
@@ -87,8 +92,8 @@ def test_the_region_or_an_endpoint_says_where_to(given: dict[str, object], url: 
 
 
 def test_the_api_shows_what_was_given_without_the_key() -> None:
-    assert public(SegmentConfig.model_validate({"write_key": "key"})) == {"write_key": HIDDEN}
-    assert public(SegmentConfig.model_validate({"write_key": "key", "region": "eu"})) == {
+    assert PLUGIN.public(SegmentConfig.model_validate({"write_key": "key"})) == {"write_key": HIDDEN}
+    assert PLUGIN.public(SegmentConfig.model_validate({"write_key": "key", "region": "eu"})) == {
         "write_key": HIDDEN,
         "region": "eu",
     }
@@ -151,8 +156,10 @@ def test_every_schema_for_segment_marks_whom_its_events_are_about_in_the_version
     schema = catalog.schemas["Messaging.MessageStatus"]
     name = codec.dataschema(schema.latest)
 
-    assert codec.identities(name, None) == codec.identities(name, 4) == {"phone": "to"}
-    assert codec.identities("https://schemas.example.com/No.Such/1", 1) == {}
+    for version in (None, 4):
+        projection = codec.projection(name, version)
+        assert isinstance(projection, Projection)
+        assert projection.identities == {"phone": "to"}
 
 
 async def test_a_batch_is_one_request_and_is_cut_where_its_mapping_makes_it_too_large() -> None:
@@ -189,13 +196,65 @@ async def test_an_address_that_is_not_public_is_not_connected_to() -> None:
     assert source.receiver.received == []
 
 
-def judged(status: int, body: bytes = b"", *, events: int = 1) -> DeliveryOutcome:
-    return judge(status, body, retry_after=None, answer="why", events=events, now=NOW)
+def judged(status: int, body: bytes = b"", *, events: int = 1, is_whole: bool = True) -> DeliveryOutcome:
+    return judge(status, body, is_whole=is_whole, retry_after=None, answer="why", events=events, now=NOW)
 
 
 @pytest.mark.parametrize("body", [b"", b"OK", b"{}", b'{"success": true}'])
 def test_success_is_delivered(body: bytes) -> None:
     assert judged(200, body) == Delivered()
+
+
+@pytest.mark.parametrize("body", [b"<html>" + b"x" * 20_000, b"OK", b'{"success": true}'], ids=lambda each: each[:9])
+def test_an_answer_that_is_not_whole_but_no_part_of_a_refusal_is_delivered(body: bytes) -> None:
+    assert judged(200, body, is_whole=False) == Delivered()
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b' {"message": "x', b'{"success": false}'])
+def test_an_answer_that_may_be_a_refusal_whose_end_is_missing_is_tried_again(body: bytes) -> None:
+    outcome = judged(200, body, is_whole=False)
+
+    assert isinstance(outcome, RetryLater)
+    assert outcome.reason is RetryReason.BAD_ANSWER
+
+
+_REFUSAL: Final = b'{"message": "' + b"x" * 20_000 + b'", "success": false}'
+_ANSWERS: Final[Mapping[str, tuple[bytes, bool]]] = {
+    "no body": (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", True),
+    "no content": (b"HTTP/1.1 204 No Content\r\n\r\n", True),
+    "as Segment": (b'HTTP/1.1 200 OK\r\nContent-Length: 17\r\n\r\n{"success": true}', True),
+    "nothing, until it hangs up": (b"HTTP/1.0 200 OK\r\n\r\n", True),
+    "a word, until it hangs up": (b"HTTP/1.0 200 OK\r\n\r\nOK", True),
+    "longer than is read": (b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(_REFUSAL) + _REFUSAL, False),
+    "cut off": (b'HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"succ', False),
+    "cut off before a word": (b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n", False),
+    "a chunk is missing": (b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n6\r\n{"succ\r\n', False),
+    "compressed": (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\n\x1f\x8b\x08", False),
+}
+
+
+@pytest.mark.parametrize(("answer", "is_taken"), _ANSWERS.values(), ids=_ANSWERS)
+async def test_a_refusal_that_cannot_be_read_to_its_end_is_never_taken_for_a_delivery(
+    *, answer: bytes, is_taken: bool
+) -> None:
+    requests: list[bytes] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        requests.append(await read_request(reader))
+        writer.write(answer)
+        await writer.drain()
+
+    async with raw_server(talk) as url:
+        config = SegmentConfig.model_validate({"write_key": "the-key", "endpoint": url})
+        sink = await PLUGIN.open(config, context())
+        try:
+            [outcome] = await sink.deliver([event(1)])
+        finally:
+            await sink.aclose()
+
+    assert isinstance(outcome, Delivered if is_taken else RetryLater)
+    assert isinstance(outcome, Delivered) or outcome.reason is RetryReason.BAD_ANSWER
+    assert b"Accept-Encoding: identity" in requests[0]
 
 
 @pytest.mark.parametrize(

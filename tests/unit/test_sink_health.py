@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from control_api.retry_schedule import schedule
-from control_api.sink_health import Backlog, History, in_words, judge
+from control_api.sinks.health import Backlog, History, in_words, judge
+from control_api.subscriptions.retry_schedule import schedule
 from eventstreams.attempts import Entry
 from eventstreams.client.values import SinkHealth
 from eventstreams.control.records import SubscribedType, Subscription

@@ -1,7 +1,8 @@
 """The pool: whatever a plugin does when a sink is opened, whoever asked is answered, and soon."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import cast
@@ -13,12 +14,12 @@ from structlog.testing import capture_logs
 from eventstreams.control.feed import ControlFeed, Listener
 from eventstreams.control.records import Account, SinkRecord, SinkStatus
 from eventstreams.control.snapshot import Change, Snapshot
-from eventstreams.control.vault import Vault, new_key
+from eventstreams.control.vault import Purpose, Vault, new_key
 from eventstreams.settings import Settings
 from eventstreams.sinks import Capabilities, DestinationGuard, RetryLater, RetryReason, Sink, SinkContext, SinkPlugin
 from eventstreams.sinks.contract import AnySinkPlugin
 from eventstreams.times import Clock, now_ms
-from sink_workers.sinks import SinkPool
+from sink_workers.sinks import OpenSink, SinkPool
 
 Open = Callable[["Config", SinkContext], Awaitable[Sink]]
 
@@ -46,6 +47,14 @@ async def opens(_: Config, __: SinkContext) -> Sink:
 async def hangs(_: Config, __: SinkContext) -> Sink:
     never: asyncio.Future[Sink] = asyncio.get_running_loop().create_future()
     return await never
+
+
+async def swallows_its_cancellation(_: Config, __: SinkContext) -> Sink:
+    while True:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            continue
 
 
 async def raises(_: Config, __: SinkContext) -> Sink:
@@ -82,22 +91,33 @@ def pool_of(
     snapshot.accounts["AC1"] = Account(
         sid="AC1",
         friendly_name="",
-        auth_token=vault.lock("token"),
+        auth_token=vault.lock("token", Purpose.AUTH_TOKEN, "AC1"),
         created_ms=0,
         updated_ms=0,
-        secondary_token=None if secondary is None else vault.lock(secondary),
+        secondary_token=None if secondary is None else vault.lock(secondary, Purpose.AUTH_TOKEN, "AC1"),
         promote_at_ms=2_000,
     )
-    snapshot.sinks["DG1"] = replace(_SINK, configuration=vault.lock("{}"))
+    snapshot.sinks["DG1"] = replace(_SINK, configuration=vault.lock("{}", Purpose.SINK_CONFIGURATION, "DG1"))
     feed = cast(ControlFeed, SimpleNamespace(snapshot=snapshot, listen=listen))
     plugin = SinkPlugin(sink_type="test", config=Config, capabilities=capabilities, public=lambda _: {}, open=open_)
-    return SinkPool(cast(AnySinkPlugin, plugin), feed, vault, DestinationGuard(()), clock)
+    return SinkPool(cast(AnySinkPlugin, plugin), feed, vault, DestinationGuard(()), clock=clock)
+
+
+@asynccontextmanager
+async def taken_of(pool: SinkPool) -> AsyncIterator[OpenSink | RetryLater]:
+    opened = await pool.take("DG1")
+    try:
+        yield opened
+    finally:
+        if isinstance(opened, OpenSink):
+            pool.give_back(opened)
 
 
 @pytest.mark.parametrize(
     ("open_", "capabilities"),
     [
         pytest.param(hangs, capable, id="hangs"),
+        pytest.param(swallows_its_cancellation, capable, id="swallows its cancellation"),
         pytest.param(raises, capable, id="raises"),
         pytest.param(is_cancelled_by_its_own, capable, id="is cancelled by its own"),
         pytest.param(opens, not_capable, id="does not know what it can"),
@@ -108,7 +128,7 @@ async def test_a_sink_that_cannot_be_opened_is_unusable_now(
 ) -> None:
     pool = pool_of(open_, capabilities)
 
-    async with asyncio.timeout(5), pool.lease("DG1") as opened:
+    async with asyncio.timeout(30), taken_of(pool) as opened:
         assert isinstance(opened, RetryLater)
 
     assert opened.reason is RetryReason.SINK_UNUSABLE
@@ -117,7 +137,7 @@ async def test_a_sink_that_cannot_be_opened_is_unusable_now(
 async def test_a_sink_that_raises_when_it_is_closed_keeps_nobody_from_the_change_that_closed_it() -> None:
     listeners: list[Listener] = []
     pool = pool_of(opens, listen=listeners.append)  # what it opens has not even an ``aclose``
-    async with pool.lease("DG1") as opened:
+    async with taken_of(pool) as opened:
         assert not isinstance(opened, RetryLater)
 
     with capture_logs() as logs:
@@ -131,7 +151,7 @@ async def test_who_waits_for_a_sink_to_open_can_be_cancelled() -> None:
     pool = pool_of(hangs, lambda _: Capabilities(timeout_s=60))
 
     async def deliver() -> None:
-        async with pool.lease("DG1"):
+        async with taken_of(pool):
             raise AssertionError("it never opens")
 
     waiting = asyncio.create_task(deliver())
@@ -155,7 +175,7 @@ async def test_deliveries_are_signed_with_the_earlier_token_until_its_grace_is_o
     pool = pool_of(remembers, secondary="new", clock=lambda: now[0])
     for at_ms in (1_000, 1_999, 2_000, 3_000):
         now[0] = at_ms
-        async with pool.lease("DG1") as opened:
+        async with taken_of(pool) as opened:
             assert not isinstance(opened, RetryLater)
 
     assert opened_with == [("token", "new"), ("new",)]

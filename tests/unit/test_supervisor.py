@@ -142,3 +142,21 @@ async def test_a_large_log_makes_room_for_another(tmp_path: Path, watched: Watch
 
     await eventually(lambda: (tmp_path / "one.log").read_text() == "runs\n")
     assert (tmp_path / "one.log.1").stat().st_size == 11 << 20
+
+
+@pytest.mark.parametrize("kill", [False, True])
+async def test_a_program_that_is_ended_alone_is_not_started_again(
+    tmp_path: Path, watched: Watched, *, kill: bool
+) -> None:
+    for name in ("one", "other"):
+        await watched.supervisor.start(program(tmp_path, RUNS if not kill else DEAF, name=name))
+    pids = dict(watched.supervisor.pids)
+
+    await watched.supervisor.end("one", kill=kill)
+
+    assert not alive(pids["one"])
+    assert watched.supervisor.pids == {"other": pids["other"]}
+    assert watched.deaths == []
+    await watched.supervisor.start(program(tmp_path, RUNS, name="one"))
+    assert watched.supervisor.pids.keys() == {"one", "other"}
+    await watched.supervisor.end("other", kill=True)  # a deaf one would be waited for

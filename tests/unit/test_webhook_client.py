@@ -1,16 +1,21 @@
 """The client of the webhook sink against servers that say anything but a plain answer."""
 
 import asyncio
+import socket
 
 import pytest
 from aiohttp import web
+from aiohttp.abc import AbstractResolver, ResolveResult
+from typing_extensions import override
 
 from eventstreams.sinks import Delivered, DeliveryOutcome, Rejected, RetryLater, RetryReason
 from eventstreams.testing.receiver import Receiver
-from tests.support.webhooks import deliver, event, opened, raw_server, read_request
+from sink_workers.plugins.webhook.client import Answer, HttpClient, HttpRequest
+from tests.support.webhooks import LOOPBACK, deliver, event, opened, raw_server, read_request
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 LARGE = event(1, text="x" * 800_000)
+_AT_ONCE = 8
 
 
 def reason_of(outcome: DeliveryOutcome) -> RetryReason:
@@ -325,3 +330,101 @@ async def test_the_requests_have_the_headers_that_they_need_and_no_others() -> N
 
     (received,) = receiver.received
     assert set(received.headers) == {"Host", "Content-Type", "User-Agent", "X-Twilio-Signature", "Content-Length"}
+
+
+class Slow(AbstractResolver):
+    """Takes a while to find any name's address, which is this machine's."""
+
+    @override
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        await asyncio.sleep(0.5)
+        found = ResolveResult(
+            hostname=host, host="127.0.0.1", port=port, family=socket.AF_INET, proto=0, flags=socket.AI_NUMERICHOST
+        )
+        return [found]
+
+    @override
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+async def test_a_request_that_took_long_to_connect_ends_before_those_that_began_after_it() -> None:
+    async def talk(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    client = HttpClient(LOOPBACK, resolver=Slow(), timeout_s=2.0)
+    async with raw_server(talk) as url:
+        slow = HttpRequest("POST", url.replace("127.0.0.1", "slow.example"), {}, b"[]")
+        first = asyncio.create_task(client.exchange(slow))
+        await asyncio.sleep(0.3)
+        second = asyncio.create_task(client.exchange(HttpRequest("POST", url, {}, b"[]")))
+        await asyncio.wait([first, second], return_when=asyncio.FIRST_COMPLETED)
+
+        assert (first.done(), second.done()) == (True, False)
+        assert first.result() == RetryLater(RetryReason.TIMED_OUT, "no answer within 2 s")
+        assert await second == first.result()
+    await client.aclose()
+
+
+async def test_more_requests_than_connections_wait_for_their_turn() -> None:
+    most = open_now = 0
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal most, open_now
+        open_now += 1
+        most = max(most, open_now)
+        try:
+            while True:
+                await read_request(reader)
+                await asyncio.sleep(0.01)
+                writer.write(OK)
+        finally:
+            open_now -= 1
+
+    client = HttpClient(LOOPBACK, at_once=_AT_ONCE)
+    async with raw_server(talk) as url:
+        request = HttpRequest("POST", url, {}, b"[]")
+        answers = await asyncio.gather(*(client.exchange(request) for _ in range(3 * _AT_ONCE)))
+        await client.aclose()
+
+    assert [answer.status for answer in answers if isinstance(answer, Answer)] == [200] * 3 * _AT_ONCE
+    assert most <= _AT_ONCE + 1
+
+
+async def test_a_line_break_in_a_header_is_never_sent() -> None:
+    requests = 0
+
+    async def talk(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        nonlocal requests
+        await read_request(reader)
+        requests += 1
+
+    client = HttpClient(LOOPBACK)
+    async with raw_server(talk) as url:
+        for headers in ({"X": "a\r\nY: b"}, {"X": "a\nb"}, {"X": "a\rb"}, {"X\r\n": "a"}):
+            with pytest.raises(ValueError, match="line break"):
+                await client.exchange(HttpRequest("POST", url, headers, b"[]"))
+        with pytest.raises(ValueError, match="line break"):
+            await client.exchange(HttpRequest("POST", f"{url}\r\nX: y", {}, b"[]"))
+    await client.aclose()
+
+    assert requests == 0
+
+
+async def test_connections_that_nobody_uses_are_closed_before_servers_do_it() -> None:
+    closed = asyncio.Event()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(OK)
+        await reader.read()
+        closed.set()
+
+    async with raw_server(talk) as url, opened(url) as sink:
+        began = asyncio.get_running_loop().time()
+        await sink.deliver([event(1)])
+        await asyncio.wait_for(closed.wait(), 30)
+
+    assert asyncio.get_running_loop().time() - began > 3.9

@@ -1,5 +1,6 @@
 """No way in: whatever a destination is called and whatever its name resolves to, the inside is never connected to."""
 
+import logging
 import socket
 from collections.abc import Sequence
 from ipaddress import ip_network
@@ -79,13 +80,18 @@ def named(url: str) -> str:
         "ff02::1",
     ],
 )
-async def test_a_name_for_an_inner_address_gets_no_connection(address: str) -> None:
+async def test_a_name_for_an_inner_address_gets_no_connection_and_is_not_looked_up_for_anybody(
+    address: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
     async with Receiver() as receiver:
         (outcome,) = await deliver(named(receiver.url), guard=NOBODY, resolver=Resolver([address]))
 
     assert isinstance(outcome, RetryLater)
     assert outcome.reason is RetryReason.DESTINATION_FORBIDDEN
-    assert f"{address} is not public" in outcome.detail
+    assert "its address is not public" in outcome.detail
+    assert address not in outcome.detail
+    assert f"not connected to {address}, the address of hooks.example.com: " in caplog.text
     assert receiver.received == []
 
 
@@ -157,7 +163,7 @@ async def test_each_new_connection_is_checked_also_where_the_name_is_remembered(
 
     class Recording(DestinationGuard):
         @override
-        def check(self, address: str) -> None:
+        def check(self, address: str, *, host: str = "") -> None:
             checked.append(address)
 
     resolver = Resolver(["127.0.0.1"])

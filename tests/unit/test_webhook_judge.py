@@ -88,7 +88,14 @@ def test_retry_after_is_read_in_seconds_and_as_a_date(status: int, retry_after: 
     assert outcome.not_before == NOW + wait
 
 
-@pytest.mark.parametrize("retry_after", ["", "soon", "-5", "1.5", "²", "Sun, 99 Mar 2026"])
+@pytest.mark.parametrize(
+    "retry_after",
+    [
+        *("", "soon", "-5", "1.5", "²", "Sun, 99 Mar 2026"),
+        "Sun, 29 Mar 99999999999999999999 04:00:00 GMT",
+        "Sun, 29 Mar 2026 04:00:00 +99999999999999999",
+    ],
+)
 def test_a_retry_after_that_says_nothing_is_ignored(retry_after: str) -> None:
     outcome = judged(429, retry_after)
 
@@ -99,3 +106,15 @@ def test_a_retry_after_that_says_nothing_is_ignored(retry_after: str) -> None:
 @given(status=st.integers(0, 999), retry_after=st.none() | st.text())
 def test_no_answer_makes_the_judge_raise(status: int, retry_after: str | None) -> None:
     assert isinstance(judged(status, retry_after), DeliveryOutcome)
+
+
+@given(
+    status=st.sampled_from([400, 429, 503]),
+    words=st.lists(
+        st.sampled_from(["Sun,", "29", "Mar", "2026", "04:00:00", "GMT", "+0100", "-9999"])
+        | st.integers(-(1 << 80), 1 << 80).map(str),
+        max_size=7,
+    ),
+)
+def test_no_date_makes_the_judge_raise(status: int, words: list[str]) -> None:
+    assert isinstance(judged(status, " ".join(words)), DeliveryOutcome)

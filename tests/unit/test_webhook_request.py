@@ -14,7 +14,7 @@ from twilio.request_validator import RequestValidator
 
 from sink_workers.plugins.webhook.config import WebhookConfig, public
 from sink_workers.plugins.webhook.request import RequestBuilder
-from sink_workers.plugins.webhook.signature import signature, signed_url
+from sink_workers.plugins.webhook.signature import signed_url, signer
 from tests.support.webhooks import TOKEN, context, event
 
 NOW = datetime(2026, 3, 29, 4, 1, 2, tzinfo=UTC)
@@ -25,13 +25,13 @@ def test_the_signature_of_the_known_vector_is_the_known_one() -> None:
     url = signed_url("https://hooks.example.com/tw", BODY)
 
     assert url == f"https://hooks.example.com/tw?bodySHA256={hashlib.sha256(BODY).hexdigest()}"
-    assert signature(url, "12345") == "iFuqAxHgiZkU3g+3r2anQQ7VHsM="
+    assert signer("12345")(url) == "iFuqAxHgiZkU3g+3r2anQQ7VHsM="
 
 
 def test_user_and_password_can_be_signed_as_the_known_vector_has_them() -> None:
     url = signed_url("https://user:pa%24s@hooks.example.com:8443/tw", BODY)
 
-    assert signature(url, "12345") == "5HCLbfc5Tw+v/fAUjIuRqjnBs2g="
+    assert signer("12345")(url) == "5HCLbfc5Tw+v/fAUjIuRqjnBs2g="
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 from pydantic import ValidationError
@@ -166,6 +167,27 @@ def test_what_is_no_key_is_refused_without_repeating_it(key: str) -> None:
 def test_what_is_no_certificate_is_refused(pem: str) -> None:
     assert "must be one or more certificates in PEM" in problem_with(ca_certificate=pem)
     assert "must be one or more certificates in PEM" in problem_with(client_certificate=pem, client_key=CLIENT.key)
+
+
+def altered(pem: str, was: str, to: str) -> str:
+    """``pem``, a certificate, with other bytes in place of the first ``was``, both in hexadecimal."""
+    der = x509.load_pem_x509_certificate(pem.encode()).public_bytes(Encoding.DER)
+    return ssl.DER_cert_to_PEM_cert(der.replace(bytes.fromhex(was), bytes.fromhex(to), 1))
+
+
+def test_a_certificate_of_a_version_that_there_is_not_is_refused() -> None:
+    pem = altered(CLIENT.certificate, "a003020102", "a003020105")
+
+    assert "must be one or more certificates in PEM" in problem_with(ca_certificate=pem)
+    assert "must be one or more certificates in PEM" in problem_with(client_certificate=pem, client_key=CLIENT.key)
+
+
+def test_a_certificate_with_a_key_of_an_unknown_kind_is_refused() -> None:
+    pem = altered(CLIENT.certificate, "06082a8648ce3d030107", "06082a8648ce3d030177")  # the curve
+
+    said = problem_with(client_certificate=pem, client_key=CLIENT.key)
+
+    assert "client_certificate: its key is of a kind that is not known here" in said
 
 
 def test_a_certificate_and_its_key_go_together() -> None:

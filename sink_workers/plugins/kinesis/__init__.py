@@ -1,5 +1,37 @@
-"""Kinesis: each event a record of a data stream in the subscriber's own AWS account."""
+"""Kinesis: each event a record of a data stream in the subscriber's own AWS account.
 
-from sink_workers.plugins.kinesis.plugin import PLUGIN
+The API knows the type by this, without AWS' library; only whoever opens a sink needs that.
+"""
 
-__all__ = ["PLUGIN"]
+from typing import Final
+
+from eventstreams.sinks import Capabilities, Sink, SinkContext, SinkPlugin
+from sink_workers.plugins.aws.access import HUNG_S
+from sink_workers.plugins.kinesis.config import KinesisConfig
+from sink_workers.plugins.kinesis.request import MAX_KEY_CHARACTERS, MAX_RECORDS, MAX_REQUEST_BYTES
+
+_MAX_IN_FLIGHT: Final = 8  # 13,000 events/s where a request takes 300 ms; more would only run into a shard's limit
+_LINGER_S: Final = 0.1
+_PACED_S: Final = 5.0  # the last of so many waits so long where a stream takes no more than a shard does
+_KEY_BYTES: Final = 4 * MAX_KEY_CHARACTERS  # of UTF-8, at most
+
+
+async def _open(config: KinesisConfig, context: SinkContext) -> Sink:
+    from sink_workers.plugins.kinesis.sink import open_sink  # noqa: PLC0415 - needs the extra
+
+    return await open_sink(config, context)
+
+
+PLUGIN: Final = SinkPlugin(
+    sink_type="kinesis",
+    config=KinesisConfig,
+    capabilities=lambda _: Capabilities(
+        timeout_s=HUNG_S + _PACED_S,
+        max_batch_events=MAX_RECORDS,
+        max_batch_bytes=MAX_REQUEST_BYTES - MAX_RECORDS * _KEY_BYTES,
+        linger_s=_LINGER_S,
+        max_in_flight=_MAX_IN_FLIGHT,
+    ),
+    open=_open,
+    requires={"botocore": "eventstreams[kinesis]"},
+)

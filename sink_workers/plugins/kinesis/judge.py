@@ -1,13 +1,13 @@
 """What AWS' answers mean for events: the retry matrix of ``docs/sinks/kinesis.md``. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
 import orjson
 
 from eventstreams.sinks import DeadReason, Delivered, DeliveryOutcome, Rejected, RetryLater, RetryReason
+from sink_workers.plugins.aws.refusal import MAX_CODE, Refusal
 
 _THROTTLED: Final = frozenset(
     {
@@ -19,48 +19,21 @@ _THROTTLED: Final = frozenset(
         "ThrottlingException",
     }
 )
-_NOT_LET_IN: Final = frozenset(  # the key, or its signature; a new key may be let in
-    {
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "IncompleteSignatureException",
-        "InvalidClientTokenId",
-        "InvalidSignatureException",
-        "MissingAuthenticationTokenException",
-        "SignatureDoesNotMatch",
-        "UnrecognizedClientException",
-    }
-)
 # Said of the request. One record may be the cause; which one, only its own answer tells.
 _ABOUT_THE_RECORDS: Final = frozenset({"InvalidArgumentException", "SerializationException", "ValidationException"})
 _KMS: Final = "KMS"  # how the errors about a stream's encryption key begin
 _NO_STREAM: Final = "ResourceNotFoundException"
-_WORD: Final = 100  # characters of a code: AWS' longest has half of that
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """An answer that is an error: HTTP status, AWS' code for it, and the answer's start, without secrets."""
-
-    status: int
-    code: str
-    answer: str
-
-    @property
-    def is_about_the_key(self) -> bool:
-        """Whether it may be another one with another key."""
-        return self.code in _NOT_LET_IN
 
 
 def code_of(body: bytes) -> str:
     """AWS' code in an answer of Kinesis that is an error; empty where it names none."""
     found = _fields(body).get("__type", "")
-    return found.rpartition("#")[2][:_WORD] if isinstance(found, str) else ""
+    return found.rpartition("#")[2][:MAX_CODE] if isinstance(found, str) else ""
 
 
 def judge_refusal(refusal: Refusal, *, records: int) -> DeliveryOutcome:
     """What a request that was refused as a whole says of each of its ``records``."""
-    detail, answer = f"HTTP {refusal.status} {refusal.code}".strip(), refusal.answer
+    detail, answer = refusal.words, refusal.answer
     status = refusal.status
     if refusal.code == _NO_STREAM:
         return Rejected(DeadReason.NO_SUCH_STREAM, detail, status, answer)
@@ -91,6 +64,11 @@ def judge_records(body: bytes, *, records: int) -> Sequence[DeliveryOutcome]:
     return [_nothing_taken(outcome) for outcome in outcomes]
 
 
+def throttled_of(outcomes: Sequence[DeliveryOutcome]) -> int:
+    """How many records of a ``PutRecords`` came too much for their shards."""
+    return sum(isinstance(each, RetryLater) and each.detail in _THROTTLED for each in outcomes)
+
+
 def judge_probe(refusal: Refusal) -> DeliveryOutcome:
     """What it says of a stream that its shards cannot be looked up."""
     outcome = judge_refusal(refusal, records=1)
@@ -113,7 +91,7 @@ def _judge_entry(entry: object) -> DeliveryOutcome:
             return RetryLater(RetryReason.BAD_ANSWER, "an entry of its answer has no sequence number")
         return Delivered(HTTPStatus.OK)
     message = entry.get("ErrorMessage", "")
-    return RetryLater(RetryReason.WRITE_FAILED, str(code)[:_WORD], answer=str(message)[:1024])
+    return RetryLater(RetryReason.WRITE_FAILED, str(code)[:MAX_CODE], answer=str(message)[:1024])
 
 
 def _nothing_taken(outcome: DeliveryOutcome) -> DeliveryOutcome:

@@ -9,6 +9,7 @@ from typing import Final
 import orjson
 
 from eventstreams.sinks import OutboundEvent
+from sink_workers.plugins.aws.access import Allowed
 from sink_workers.plugins.kinesis.config import PartitionKey
 
 # PutRecords' own limits. AWS lets larger records into streams that were set up for them; these hold for every stream.
@@ -45,6 +46,14 @@ def as_records(batch: Sequence[OutboundEvent], partition_key: PartitionKey) -> S
     """A record for each event, in order."""
     key_of = _KEYS[partition_key]
     return [Record(event.json(), _fitting(key_of(event))) for event in batch]
+
+
+def allowed(arn: str) -> Allowed:
+    """What is asked of the role: to write to this one stream, and to look it up."""
+    return (
+        (("kinesis:PutRecord", "kinesis:PutRecords"), arn),
+        (("kinesis:ListShards", "kms:GenerateDataKey"), "*"),
+    )
 
 
 def put_records(arn: str, records: Sequence[Record]) -> bytes:

@@ -1,12 +1,13 @@
 """Configuration of a Segment sink, as subscribers give it in ``SinkConfiguration``."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
-from yarl import URL
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator
 
-HIDDEN: Final = "********"
+from sink_workers.plugins.endpoint import checked_endpoint
+
 _HOSTS: Final = {"us": "https://api.segment.io/v1/batch", "eu": "https://events.eu1.segmentapis.com/v1/batch"}
 _BATCH: Final = "/v1/batch"
 _Name = Annotated[str, Field(min_length=1, max_length=200)]
@@ -32,6 +33,7 @@ class SegmentConfig(BaseModel):
             description="Instead of a region: the start of the URL of another server that speaks "
             "Segment's API, such as RudderStack; `/v1/batch` is added. It must be at a public address.",
         ),
+        AfterValidator(partial(checked_endpoint, credentials="write_key")),
     ] = None
     user_id: Annotated[
         str | None,
@@ -62,30 +64,7 @@ class SegmentConfig(BaseModel):
             raise ValueError("it must be some printable ASCII without spaces and colons")
         return write_key
 
-    @field_validator("endpoint")
-    @classmethod
-    def _is_a_url(cls, endpoint: str | None) -> str | None:
-        if endpoint is None:
-            return None
-        try:
-            url = URL(endpoint, encoded=True)
-        except ValueError:
-            raise ValueError("it is not a URL") from None
-        if url.scheme not in {"http", "https"} or not url.raw_host or url.port is None or not endpoint.isascii():
-            raise ValueError("it must be an http or https URL with a host")
-        if not endpoint.isprintable() or " " in endpoint:
-            raise ValueError("it must be percent-encoded ASCII without spaces")
-        if url.raw_user is not None or url.raw_password is not None or url.raw_query_string or url.raw_fragment:
-            raise ValueError("it must have no user, query or fragment: write_key says whose events these are")
-        return endpoint
-
     @property
     def url(self) -> str:
         """Where batches go."""
         return _HOSTS[self.region] if self.endpoint is None else f"{self.endpoint.rstrip('/')}{_BATCH}"
-
-
-def public(config: SegmentConfig) -> dict[str, object]:
-    """The configuration as the API answers it: what was given, without the key."""
-    given = {name: getattr(config, name) for name in SegmentConfig.model_fields if name in config.model_fields_set}
-    return {**given, "write_key": HIDDEN}

@@ -29,6 +29,7 @@ class Mapper:
         self._library = {"name": name, "version": version}
         self._pair = base64.b64encode(f"{config.write_key.get_secret_value()}:".encode()).decode()
         self._headers = {
+            "Accept-Encoding": "identity",  # an answer counts for what it says
             "Authorization": f"Basic {self._pair}",
             "Content-Type": "application/json",
             "User-Agent": user_agent,

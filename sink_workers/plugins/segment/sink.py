@@ -14,7 +14,7 @@ from eventstreams.sinks import (
     SinkContext,
     SinkPlugin,
 )
-from sink_workers.plugins.segment.config import SegmentConfig, public
+from sink_workers.plugins.segment.config import SegmentConfig
 from sink_workers.plugins.segment.judge import judge
 from sink_workers.plugins.segment.request import MAX_EVENT_BYTES, Mapper
 from sink_workers.plugins.webhook.answer import excerpt
@@ -62,6 +62,7 @@ class SegmentSink:
         return judge(
             answer.status,
             answer.body,
+            is_whole=answer.is_whole,
             retry_after=answer.retry_after,
             answer=excerpt(answer.body, self._mapper.secrets),
             events=events,
@@ -84,6 +85,5 @@ PLUGIN: Final = SinkPlugin(
         linger_s=_LINGER_S,
         max_in_flight=_MAX_IN_FLIGHT,
     ),
-    public=public,
     open=open_sink,
 )

@@ -3,41 +3,40 @@
 Connections are kept alive. One that the destination closed just as we used it again is no failure of the
 destination: where no byte of an answer has come, the request goes out once more, within the same five seconds.
 Receivers tell events apart by their ids, so that nothing is lost by it and nothing counts twice.
+
+It is our own, on a parser that is not, since it decides what a delivery costs: ADR 0022.
 """
 
 import asyncio
-import os
-import socket
 import ssl
-import weakref
 from collections.abc import Mapping
-from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
-import aiohttp
 from aiohttp.abc import AbstractResolver
-from aiohttp.client_proto import ResponseHandler
-from aiohttp.connector import Connection
-from aiohttp.tracing import Trace
-from typing_extensions import override
-from yarl import URL
 
-from eventstreams.sinks import DestinationForbiddenError, DestinationGuard, RetryLater, RetryReason
+from eventstreams.sinks import DestinationGuard, RetryLater, RetryReason
+from sink_workers.plugins.webhook.connection import Answer, BadAnswerError, Connection, LostError
+from sink_workers.plugins.webhook.dialer import ConnectError, Dialer, Origin, origin_of
+
+__all__ = ["MAX_IN_FLIGHT", "TIMEOUT_S", "Answer", "HttpClient", "HttpRequest"]
 
 TIMEOUT_S: Final = 5.0  # the reference's: the whole answer within five seconds
-MAX_IN_FLIGHT: Final = 64
+MAX_IN_FLIGHT: Final = 1024  # the worker's own setting is below it
 _BODY_BYTES: Final = 16 * 1024  # read at most, so that the connection can be used again
 _BODY_S: Final = 1.0
 _KEEPALIVE_S: Final = 4.0  # below the five seconds after which common servers close: no request into a closing door
-_DNS_S: Final = 10  # names are asked again after this; the guard looks at every connection anyhow
+_CLOSE_S: Final = 1.0  # for connections to say goodbye, at the end
+_TICK_S: Final = 0.001  # a loop's clock may be so coarse
 
-_reused: ContextVar[bool] = ContextVar("reused", default=False)  # whether this task's connection had been used before
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which would take three times as long for each
 class HttpRequest:
-    """One request, ready to send; ``url`` must go on the wire as it is spelled here."""
+    """One request, ready to send; ``url`` must go on the wire as it is spelled here. Nobody changes it.
+
+    ``headers`` are without Host and Content-Length, which the client adds.
+    """
 
     method: str
     url: str
@@ -45,17 +44,16 @@ class HttpRequest:
     body: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """Status, and the start of the body, as far as its client reads it; empty where it is compressed."""
+@dataclass(slots=True)
+class _Place:
+    """An origin, and its connections that wait for a request, the one that was used last at the end."""
 
-    status: int
-    retry_after: str | None
-    body: bytes
+    origin: Origin
+    idle: list[Connection] = field(default_factory=list)
 
 
 class HttpClient:
-    """Sends requests to where a sink's configuration says."""
+    """Sends requests to where a sink's configuration says, which are one or two origins."""
 
     def __init__(
         self,
@@ -66,6 +64,7 @@ class HttpClient:
         timeout_s: float = TIMEOUT_S,
         body_bytes: int = _BODY_BYTES,
         body_s: float = _BODY_S,
+        at_once: int = MAX_IN_FLIGHT,
     ) -> None:
         """A client; must be made on the event loop.
 
@@ -73,155 +72,161 @@ class HttpClient:
             guard: Asked for the address of each connection, after names are resolved.
             tls: None: the system's authorities, and no certificate of ours.
             resolver: None: the system's.
-            timeout_s: From the start to the head of the answer.
+            timeout_s: From the start to the head of the answer, and, with the body, as far as it is read, at most.
             body_bytes: Most that is read of an answer's body.
             body_s: For how long it is read.
+            at_once: Most requests under way, and one beside them, for a token.
         """
         self._timeout_s = timeout_s
-        self._body_bytes = body_bytes
-        self._body_s = body_s
-        self._session = aiohttp.ClientSession(
-            connector=_Connector(guard, tls, resolver),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            timeout=aiohttp.ClientTimeout(total=None),
-            trust_env=False,  # neither a proxy nor a password from this process's environment
-            skip_auto_headers=("Accept", "Accept-Encoding"),
-            middlewares=(_once_more,),
-        )
+        self._dialer = Dialer(guard, tls, resolver)
+        self._protocol = partial(Connection, body_bytes=body_bytes, body_s=body_s, on_lost=self._lost)
+        self._loop = asyncio.get_running_loop()
+        self._turns = asyncio.Semaphore(at_once + 1)
+        self._places: dict[str, _Place] = {}  # by the start of the URL
+        self._connections: set[Connection] = set()
+        self._busy: set[Connection] = set()
+        self._timer: asyncio.TimerHandle | None = None  # for the first deadline
+        self._sweeper: asyncio.TimerHandle | None = None  # for connections that nobody has used for a while
 
     async def exchange(self, request: HttpRequest) -> Answer | RetryLater:
         """The answer to ``request``, whatever it is; or why there is none."""
         try:
-            async with asyncio.timeout(self._timeout_s):
-                return await self._exchange(request)
+            return await self._exchange(request, self._loop.time() + self._timeout_s)
         except TimeoutError:
             return RetryLater(RetryReason.TIMED_OUT, f"no answer within {self._timeout_s:g} s")
-        except aiohttp.ClientConnectorCertificateError as error:
-            return RetryLater(RetryReason.CONNECT_FAILED, f"the certificate was refused: {_verification(error)}")
-        except aiohttp.ClientConnectorDNSError:
-            return RetryLater(RetryReason.CONNECT_FAILED, "the host's name has no address")
-        except aiohttp.ClientConnectorError as error:
-            if error.os_error.errno == DestinationForbiddenError.ERRNO:
-                return RetryLater(RetryReason.DESTINATION_FORBIDDEN, error.os_error.strerror or "")
-            return RetryLater(RetryReason.CONNECT_FAILED, f"no connection: {_words(error.os_error)}")
-        except _LostError as error:
+        except ConnectError as error:
+            return RetryLater(error.reason, str(error))
+        except LostError as error:
             return RetryLater(RetryReason.CONNECT_FAILED, f"the connection was lost before an answer: {error}")
-        except aiohttp.ClientConnectionError as error:
-            return RetryLater(RetryReason.CONNECT_FAILED, f"no connection: {type(error).__name__}")
-        except aiohttp.ClientError:  # its text may repeat what the destination sent
+        except BadAnswerError:
             return RetryLater(RetryReason.BAD_ANSWER, "the answer is no HTTP, or its head is too large")
 
     async def aclose(self) -> None:
-        await self._session.close()
+        for timer in (self._timer, self._sweeper):
+            if timer is not None:
+                timer.cancel()
+        left = list(self._connections)
+        for connection in left:
+            connection.close()
+        if left:
+            await asyncio.wait([connection.lost for connection in left], timeout=_CLOSE_S)
+        for connection in list(self._connections):
+            connection.abort()
+        await self._dialer.aclose()
 
-    async def _exchange(self, request: HttpRequest) -> Answer:
-        response = await self._session.request(
-            request.method,
-            URL(request.url, encoded=True),
-            data=request.body,
-            headers=request.headers,
-            allow_redirects=False,
-        )
+    async def _exchange(self, request: HttpRequest, deadline_s: float) -> Answer:
+        place, wire = self._made(request)
+        if self._turns.locked():
+            async with asyncio.timeout_at(deadline_s):
+                await self._turns.acquire()
+        else:
+            await self._turns.acquire()
         try:
-            body = await _read(response.content, self._body_bytes, self._body_s)
-            readable = response.headers.get("Content-Encoding", "identity").lower() == "identity"
-            return Answer(response.status, response.headers.get("Retry-After"), body if readable else b"")
+            connection = await self._connection(place, deadline_s)
+            try:
+                return await self._send(place, connection, wire, deadline_s)
+            except LostError as error:
+                if not (connection.was_used and error.is_silent):
+                    raise
+            return await self._send(place, await self._connection(place, deadline_s), wire, deadline_s)
         finally:
-            if response.content.at_eof():
-                response.release()  # the connection serves the next request
-            else:
-                response.close()
+            self._turns.release()
 
-
-class _LostError(aiohttp.ClientError):
-    """The connection ended before the head of an answer. No ``ClientConnectionError``: aiohttp would repeat a GET."""
-
-
-class _Connector(aiohttp.TCPConnector):
-    """Tells new connections from used ones, and uses none again on which something came that nobody had asked for."""
-
-    def __init__(self, guard: DestinationGuard, tls: ssl.SSLContext | None, resolver: AbstractResolver | None) -> None:
-        super().__init__(
-            limit=MAX_IN_FLIGHT + 1,  # deliveries, and a token
-            keepalive_timeout=_KEEPALIVE_S,
-            ttl_dns_cache=_DNS_S,
-            resolver=resolver,
-            ssl=True if tls is None else tls,
-            socket_factory=_GuardedSockets(guard),
-        )
-        self._used: weakref.WeakSet[ResponseHandler] = weakref.WeakSet()
-
-    @override
-    async def connect(
-        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
-    ) -> Connection:
-        while True:
-            connection = await super().connect(req, traces, timeout)
-            protocol = connection.protocol
-            assert protocol is not None
-            if protocol not in self._used:
-                self._used.add(protocol)
-                _reused.set(False)
-                return connection
-            if not protocol.should_close:
-                _reused.set(True)
-                return connection
-            connection.close()  # an answer before the request: it would be taken for that of the next event
-
-
-class _GuardedSockets:
-    """Makes the sockets for connections, to addresses that the guard lets pass: asked after the name is resolved."""
-
-    def __init__(self, guard: DestinationGuard) -> None:
-        self._guard = guard
-
-    def __call__(self, address: aiohttp.AddrInfoType) -> socket.socket:
-        family, kind, protocol, _, where = address
-        self._guard.check(str(where[0]))
-        return socket.socket(family, kind, protocol)
-
-
-async def _once_more(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Send; and again where a connection that had been used before was lost. aiohttp's own rule asks the method."""
-    try:
-        return await _send(request, send)
-    except _LostError:
-        if not _reused.get():
+    async def _send(self, place: _Place, connection: Connection, wire: bytes, deadline_s: float) -> Answer:
+        self._busy.add(connection)
+        if self._timer is None or self._timer.when() > deadline_s:  # it began before others, and connected meanwhile
+            self._look_at(deadline_s)
+        try:
+            answer = await connection.exchange(wire, deadline_s)
+        except asyncio.CancelledError:
+            connection.abort()  # an answer may come that is nobody's
             raise
-    return await _send(request, send)
+        finally:
+            self._busy.discard(connection)
+        if connection.is_reusable:
+            connection.idle_since_s = self._loop.time()
+            place.idle.append(connection)
+            if self._sweeper is None:
+                self._sweeper = self._loop.call_later(_KEEPALIVE_S, self._sweep)
+        return answer
+
+    async def _connection(self, place: _Place, deadline_s: float) -> Connection:
+        """One that is idle, or else a new one."""
+        youngest_s = self._loop.time() - _KEEPALIVE_S
+        while place.idle:
+            connection = place.idle.pop()
+            if connection.is_reusable and connection.idle_since_s > youngest_s:
+                return connection
+            connection.close()
+        async with asyncio.timeout_at(deadline_s):
+            connection = await self._dialer.connect(place.origin, self._protocol)
+        if not connection.lost.done():
+            self._connections.add(connection)
+        return connection
+
+    def _made(self, request: HttpRequest) -> tuple[_Place, bytes]:
+        """Where ``request`` goes, and what goes on the wire.
+
+        Raises:
+            ValueError: a line of its head would end before its end.
+        """
+        url = request.url
+        path_at = _path_at(url)
+        start = url[:path_at]
+        place = self._places.get(start)
+        if place is None:
+            place = self._places[start] = _Place(origin_of(url))
+        target = url[path_at:] or "/"
+        lines = "".join([f"{name}: {value}\r\n" for name, value in request.headers.items()])
+        head = (
+            f"{request.method} {target} HTTP/1.1\r\nHost: {place.origin.shown}\r\n{lines}"
+            f"Content-Length: {len(request.body)}\r\n\r\n"
+        )
+        expected = len(request.headers) + 4
+        if head.count("\n") != expected or head.count("\r") != expected:
+            raise ValueError("a header or the URL has a line break")
+        return place, head.encode() + request.body
+
+    def _look(self) -> None:
+        """End what has reached its deadline. One timer does for all, since what begins later mostly ends later."""
+        self._timer = None
+        now_s = self._loop.time() + _TICK_S
+        soonest_s: float | None = None
+        for connection in list(self._busy):
+            if connection.deadline_s <= now_s:
+                connection.time_out()
+            elif soonest_s is None or connection.deadline_s < soonest_s:
+                soonest_s = connection.deadline_s
+        if soonest_s is not None:
+            self._look_at(soonest_s)
+
+    def _look_at(self, deadline_s: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(deadline_s, self._look)
+
+    def _sweep(self) -> None:
+        """Close what has been idle for so long that the other side may be about to."""
+        self._sweeper = None
+        oldest_s = self._loop.time() - _KEEPALIVE_S + _TICK_S
+        is_left = False
+        for place in self._places.values():
+            for connection in place.idle:
+                if connection.idle_since_s <= oldest_s:
+                    connection.close()
+            place.idle = [each for each in place.idle if each.is_reusable]
+            is_left = is_left or bool(place.idle)
+        if is_left:
+            self._sweeper = self._loop.call_later(_KEEPALIVE_S / 2, self._sweep)
+
+    def _lost(self, connection: Connection) -> None:
+        self._connections.discard(connection)
 
 
-async def _send(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    try:
-        return await send(request)
-    except aiohttp.ClientConnectorError:
-        raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise _LostError(_words(error)) from error
-
-
-async def _read(content: aiohttp.StreamReader, most: int, within_s: float) -> bytes:
-    """The start of a body. The head of the answer has decided; what breaks off now only explains less."""
-    body = b""
-    try:
-        async with asyncio.timeout(within_s):
-            while len(body) < most and not content.at_eof():
-                body += await content.read(most - len(body))
-    except (TimeoutError, aiohttp.ClientError):
-        return body
-    return body
-
-
-def _verification(error: aiohttp.ClientConnectorCertificateError) -> str:
-    reason = error.certificate_error
-    return reason.verify_message if isinstance(reason, ssl.SSLCertVerificationError) else type(reason).__name__
-
-
-def _words(error: Exception) -> str:
-    """What a failed connection says of itself, in a few words, none of them the other side's."""
-    if isinstance(error, ssl.SSLError):
-        return (error.reason or "TLS failed").replace("_", " ").lower()
-    if isinstance(error, OSError):
-        return "not to any of its addresses" if error.errno is None else os.strerror(error.errno).lower()
-    return "it was closed" if isinstance(error, aiohttp.ServerDisconnectedError) else type(error).__name__
+def _path_at(url: str) -> int:
+    """Where the path or the query of ``url`` begins: after scheme and authority."""
+    begin = url.index("://") + 3
+    slash, query = url.find("/", begin), url.find("?", begin)
+    if slash < 0:
+        return query if query >= 0 else len(url)
+    return slash if query < 0 else min(slash, query)

@@ -53,7 +53,7 @@ def _not_before(retry_after: str, now: datetime) -> datetime | None:
         return now + min(timedelta(seconds=int(text[:9])), _MAX_RETRY_AFTER)
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter of numbers that no clock has
         return None
     aware = at if at.tzinfo else at.replace(tzinfo=UTC)
     return min(max(aware, now), now + _MAX_RETRY_AFTER)

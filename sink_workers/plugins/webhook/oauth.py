@@ -12,9 +12,9 @@ from urllib.parse import quote_plus, urlencode
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
-from yarl import URL
 
 from eventstreams.sinks import RetryLater, RetryReason
+from sink_workers.plugins.hosts import check_authority, url_of
 from sink_workers.plugins.webhook.client import Answer, HttpClient, HttpRequest
 
 _MAX_TEXT: Final = 2048  # of a URL, an id, a secret, a scope: what servers commonly take
@@ -29,27 +29,28 @@ _CLOSED: Final = RetryLater(RetryReason.SINK_UNUSABLE, "no access token: the sin
 
 
 class OAuthConfig(BaseModel):
-    """Where to get tokens, and as whom.
-
-    Attributes:
-        token_url: https, or http on this very machine: the client's secret travels to it.
-        client_authentication: ``basic`` (a header, which every server must take) or ``body``.
-    """
+    """Where to get tokens, and as whom."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    token_url: Annotated[str, Field(max_length=_MAX_TEXT)]
+    token_url: Annotated[
+        str,
+        Field(max_length=_MAX_TEXT, description="https, or http on this machine: the client's secret travels to it."),
+    ]
     client_id: Annotated[str, Field(min_length=1, max_length=_MAX_TEXT)]
     client_secret: Annotated[SecretStr, Field(min_length=1, max_length=_MAX_TEXT)]
     scope: Annotated[str, Field(min_length=1, max_length=_MAX_TEXT)] | None = None
     audience: Annotated[str, Field(min_length=1, max_length=_MAX_TEXT)] | None = None
-    client_authentication: Literal["basic", "body"] = "basic"
+    client_authentication: Annotated[
+        Literal["basic", "body"],
+        Field(description="`basic`: in a header, which every server must take. `body`: in the form."),
+    ] = "basic"
 
     @field_validator("token_url")
     @classmethod
     def _is_safe(cls, token_url: str) -> str:
         try:
-            url = URL(token_url, encoded=True)
+            url = url_of(token_url)
             host = url.raw_host
         except ValueError:
             raise ValueError("it is not a URL") from None
@@ -61,6 +62,7 @@ class OAuthConfig(BaseModel):
             raise ValueError("it must be a URL with a host")
         if url.raw_user is not None or url.raw_password is not None or url.raw_fragment:
             raise ValueError("it must have neither user nor fragment: client_id and client_secret say who asks")
+        check_authority(url)
         return token_url
 
     def public(self, hidden: str) -> dict[str, object]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from eventstreams.sinks import OutboundEvent, SinkContext
 from sink_workers.plugins.webhook.client import HttpRequest
 from sink_workers.plugins.webhook.config import WebhookConfig
-from sink_workers.plugins.webhook.signature import HEADER, signature, signed_url
+from sink_workers.plugins.webhook.signature import HEADER, signed_url, signer
 from sink_workers.plugins.webhook.standard_webhooks import SIGNATURE, Signer
 
 
@@ -22,7 +22,7 @@ class RequestBuilder:
         """
         self._method = config.method.upper()
         self._url = config.url
-        self._token = context.signing_tokens[0]
+        self._sign = signer(context.signing_tokens[0])
         self._signer = None if config.standard_webhooks is None else Signer(config.standard_webhooks)
         given = {name: value.get_secret_value() for name, value in config.headers.items()}
         self._headers = _with_defaults(given, {"Content-Type": "application/json", "User-Agent": context.user_agent})
@@ -42,7 +42,7 @@ class RequestBuilder:
         """
         body = b"[" + b",".join([event.json() for event in batch]) + b"]"
         url = signed_url(self._url, body)
-        headers = {**self._headers, HEADER: signature(url, self._token)}
+        headers = {**self._headers, HEADER: self._sign(url)}
         if self._signer is not None:
             headers |= self._signer.headers([event.id for event in batch], body, now)
         if access_token is not None:

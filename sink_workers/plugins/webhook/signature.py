@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+from collections.abc import Callable
 from typing import Final
 
 HEADER: Final = "X-Twilio-Signature"
@@ -15,6 +16,16 @@ def signed_url(url: str, body: bytes) -> str:
     return f"{url}{mark}{_BODY_HASH}={hashlib.sha256(body).hexdigest()}"
 
 
-def signature(url: str, token: str) -> str:
-    """The header's value for a request of ``url`` by the owner of ``token``, the account's auth token."""
-    return base64.b64encode(hmac.digest(token.encode(), url.encode(), "sha1")).decode()
+def signer(token: str) -> Callable[[str], str]:
+    """From the URL of a request to the header's value, by the owner of ``token``, the account's auth token.
+
+    The key is prepared once: to do it for each request takes half of the time.
+    """
+    keyed = hmac.new(token.encode(), digestmod="sha1")
+
+    def sign(url: str) -> str:
+        mac = keyed.copy()
+        mac.update(url.encode())
+        return base64.b64encode(mac.digest()).decode()
+
+    return sign

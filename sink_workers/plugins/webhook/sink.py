@@ -1,6 +1,5 @@
 """The webhook sink: requests built, sent and judged."""
 
-import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -17,6 +16,7 @@ from eventstreams.sinks import (
     SinkContext,
     SinkPlugin,
 )
+from sink_workers.plugins.tls import client_context
 from sink_workers.plugins.webhook import rotation
 from sink_workers.plugins.webhook.answer import excerpt
 from sink_workers.plugins.webhook.client import MAX_IN_FLIGHT, TIMEOUT_S, Answer, HttpClient
@@ -24,7 +24,6 @@ from sink_workers.plugins.webhook.config import WebhookConfig, public
 from sink_workers.plugins.webhook.judge import judge
 from sink_workers.plugins.webhook.oauth import Token, TokenSource
 from sink_workers.plugins.webhook.request import RequestBuilder
-from sink_workers.plugins.webhook.tls import client_context
 
 _HUNG_S: Final = TIMEOUT_S + 3.0  # above it, so that a slow receiver is told apart from a hung plugin
 _HUNG_WITH_TOKENS_S: Final = 4 * TIMEOUT_S + 3.0  # a token, a request, after a 401 another of each
@@ -100,12 +99,7 @@ async def open_sink(
     builder = RequestBuilder(config, context)
     tls = None
     if config.client_certificate is not None or config.ca_certificate is not None:
-        tls = await asyncio.to_thread(
-            client_context,
-            authorities=config.ca_certificate,
-            certificate=config.client_certificate,
-            key=None if config.client_key is None else config.client_key.get_secret_value(),
-        )
+        tls = await client_context(config.ca_certificate, config.client_certificate, config.client_key)
     client = HttpClient(context.guard, tls=tls, resolver=resolver)
     tokens = None if config.oauth2 is None else TokenSource(config.oauth2, client, user_agent=context.user_agent)
     return WebhookSink(builder, client, tokens)

@@ -54,7 +54,7 @@ def read_secret(text: str) -> Key:
         secret = _decoded(text.removeprefix(HMAC))
         if secret is None or len(secret) not in _HMAC_BYTES:
             raise ValueError(f"it must be {HMAC} and 24 to 64 bytes in base64")
-        return Key("v1", lambda content: f"v1,{encoded(hmac.digest(secret, content, 'sha256'))}", None)
+        return Key("v1", _hmac_signer(secret), None)
     if text.startswith(PRIVATE):
         pair = _decoded(text.removeprefix(PRIVATE))
         if pair is None or len(pair) not in {_SEED_BYTES, _PAIR_BYTES}:
@@ -65,6 +65,17 @@ def read_secret(text: str) -> Key:
             raise ValueError("its public half does not belong to its private half")
         return Key("v1a", lambda content: f"v1a,{encoded(private.sign(content))}", PUBLIC + encoded(public))
     raise ValueError(f"it must begin with {HMAC} (scheme v1) or {PRIVATE} (scheme v1a)")
+
+
+def _hmac_signer(secret: bytes) -> Callable[[bytes], str]:
+    keyed = hmac.new(secret, digestmod="sha256")  # prepared once, not for each request
+
+    def sign(content: bytes) -> str:
+        mac = keyed.copy()
+        mac.update(content)
+        return f"v1,{encoded(mac.digest())}"
+
+    return sign
 
 
 def encoded(key: bytes) -> str:
@@ -90,18 +101,21 @@ class PreviousSecret(BaseModel):
 
 
 class StandardWebhooksConfig(BaseModel):
-    """Which secrets to sign with.
-
-    Attributes:
-        secret: Of ``scheme``. None: one is made when the sink is created.
-        previous: They sign, too, each until its moment; the youngest first.
-    """
+    """Which secrets to sign with."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    scheme: Scheme = "v1"
-    secret: Secret | None = None
-    previous: Annotated[tuple[PreviousSecret, ...], Field(max_length=MAX_PREVIOUS)] = ()
+    scheme: Annotated[Scheme, Field(description="`v1`: HMAC-SHA256. `v1a`: Ed25519.")] = "v1"
+    secret: Annotated[
+        Secret | None, Field(description="Of the scheme. Left out: one is made when the sink is created.")
+    ] = None
+    previous: Annotated[
+        tuple[PreviousSecret, ...],
+        Field(
+            max_length=MAX_PREVIOUS,
+            description='They sign, too, each until its moment, the youngest first: `[{"secret": "…", "until": "…"}]`.',
+        ),
+    ] = ()
 
     @model_validator(mode="after")
     def _secret_fits(self) -> Self:

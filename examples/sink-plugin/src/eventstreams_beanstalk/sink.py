@@ -8,13 +8,14 @@ from typing import Final
 from eventstreams.sinks import (
     Capabilities,
     DeliveryOutcome,
-    DestinationForbiddenError,
     DestinationGuard,
     OutboundEvent,
     RetryLater,
     RetryReason,
     SinkContext,
     SinkPlugin,
+    no_answer,
+    no_connection,
     open_connection,
 )
 from eventstreams_beanstalk.config import BeanstalkConfig
@@ -106,11 +107,9 @@ class BeanstalkSink:
 def _explain(error: Exception) -> RetryLater:
     match error:
         case TimeoutError():
-            return RetryLater(RetryReason.TIMED_OUT, f"no answer within {TIMEOUT_S:g} s")
-        case DestinationForbiddenError():
-            return RetryLater(RetryReason.DESTINATION_FORBIDDEN, str(error.strerror))
+            return no_answer(TIMEOUT_S)
         case OSError():
-            return RetryLater(RetryReason.CONNECT_FAILED, error.strerror or type(error).__name__)
+            return no_connection(error)
         case EOFError():
             return RetryLater(RetryReason.CONNECT_FAILED, "it closed the connection")
         case _:
@@ -131,6 +130,5 @@ PLUGIN: Final = SinkPlugin(
         linger_s=0.05,
         max_in_flight=MAX_IN_FLIGHT,
     ),
-    public=BeanstalkConfig.model_dump,
     open=_open,
 )

@@ -1,0 +1,185 @@
+"""``python -m benchmarks.console``: how long each page of the console takes, with a full account and a full log.
+
+100 sinks, 100 subscriptions, 1,000,000 attempts in the delivery log (``--attempts 50000`` for a quick look), 10,000 of
+them in the last ten seconds, in front of an ``eventstreams up`` of its own. Attempts are written to their topic and
+come into the log by its own reader. Times are what a client on the same machine sees, one request after the other; the
+load beside them says what else the machine did.
+"""
+
+import argparse
+import asyncio
+import secrets
+import statistics
+import tempfile
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+
+from benchmarks.measure import load, machine
+from eventstreams.attempts import Entry, encode
+from eventstreams.kafka.producer import AckedProducer
+from eventstreams.settings import Settings
+from eventstreams.times import now_ms
+from eventstreams.topics import Topics
+from tests.support.console import Browser, signed_in
+from tests.support.up import TOKEN, Up, running_up
+
+_TYPE: Final = "com.twilio.messaging.message.sent"
+_MANY: Final = 100  # sinks and subscriptions: the most that an account can have
+_IN_A_RECORD: Final = 250
+_DAY_MS: Final = 86_400_000
+_RECENT: Final = 10_000
+_RECENT_MS: Final = 9_000
+_FAILING: Final = 10  # every tenth attempt failed
+_ROUNDS: Final = 20
+_WARM: Final = 3
+
+
+class Account:
+    """What was made for the benchmark."""
+
+    def __init__(self, up: Up) -> None:
+        self.sid = str(up.about["account_sid"])
+        self.sinks: list[str] = []
+        self.subscriptions: list[str] = []
+
+    def furnish(self, up: Up) -> None:
+        """Make the sinks, which nobody listens at, and a subscription for each."""
+        events = up.client().events.v1
+        for number in range(_MANY):
+            sink = events.sinks.create(
+                description=f"sink number {number}",
+                sink_type="webhook",
+                sink_configuration={"destination": f"http://127.0.0.1:9/{number}"},
+            )
+            made = events.subscriptions.create(
+                description=f"subscription number {number}", sink_sid=sink.sid, types=[{"type": _TYPE}]
+            )
+            self.sinks.append(str(sink.sid))
+            self.subscriptions.append(str(made.sid))
+
+    def entries(self, first: int, count: int, *, from_ms: int, span_ms: int) -> Sequence[Entry]:
+        return [self._entry(n, from_ms + (n - first) * span_ms // count) for n in range(first, first + count)]
+
+    def _entry(self, number: int, at_ms: int) -> Entry:
+        which, fails = number % _MANY, number % _FAILING == 0
+        return Entry(
+            kind="retry_later" if fails else "delivered",
+            at_ms=at_ms,
+            event_id=f"EZ{number:032x}",
+            event_type=_TYPE,
+            account_sid=self.sid,
+            subscription_sid=self.subscriptions[which],
+            sink_sid=self.sinks[which],
+            sink_type="webhook",
+            attempt=1,
+            duration_ms=12,
+            accepted_ms=at_ms - 5,
+            deadline_ms=at_ms + 14_400_000,
+            origin=f"es.sub.webhook.{self.subscriptions[which]}/0/{number}",
+            rests_at=f"es.retry.webhook.30s/3/{number}" if fails else None,
+            next_at_ms=at_ms + 30_000 if fails else None,
+            reason="server_error" if fails else None,
+            code=91306 if fails else None,
+            status=500 if fails else 200,
+            detail="HTTP 500" if fails else None,
+            answer="no such order" if fails else None,
+        )
+
+
+async def fill(settings: Settings, account: Account, first: int, count: int, *, from_ms: int, span_ms: int) -> None:
+    """Write so many attempts, whose times lie evenly in the span."""
+    topic = Topics(settings).attempts
+    async with AckedProducer(settings) as producer:
+        entries = account.entries(first, count, from_ms=from_ms, span_ms=span_ms)
+        answers = [
+            await producer.enqueue(
+                topic, encode(entries[at : at + _IN_A_RECORD]), key=secrets.token_bytes(8), headers=[]
+            )
+            for at in range(0, count, _IN_A_RECORD)
+        ]
+        await asyncio.gather(*answers)
+
+
+async def read(url: str, account: Account) -> float:
+    """Return once the log has read all that there is; how long that took, in seconds."""
+    began = time.monotonic()
+    async with api(account) as session:
+        while True:
+            async with session.get(f"{url}/v1/Attempts?PageSize=1") as answer:
+                lag = (await answer.json()).get("lag") or {}
+                if lag.get("records") == 0:
+                    return time.monotonic() - began
+            await asyncio.sleep(0.2)
+
+
+@asynccontextmanager
+async def api(account: Account) -> AsyncIterator[aiohttp.ClientSession]:
+    headers = {"Authorization": aiohttp.encode_basic_auth(account.sid, TOKEN)}
+    async with aiohttp.ClientSession(headers=headers) as session:
+        yield session
+
+
+async def times(browser: Browser, path: str) -> Sequence[float]:
+    """Milliseconds of each request, sorted, after some that nobody counts."""
+    found = []
+    for _ in range(_ROUNDS + _WARM):
+        began = time.monotonic()
+        shown = await browser.get(path)
+        found.append((time.monotonic() - began) * 1000)
+        assert shown.status == 200, (path, shown.status)  # noqa: PLR2004
+    return sorted(found[_WARM:])
+
+
+def pages(account: Account, attempts: int) -> Sequence[str]:
+    event = f"EZ{attempts // 2 // _FAILING * _FAILING:032x}"
+    return [
+        *("overview", "sinks", f"sinks/{account.sinks[7]}", f"sinks/{account.sinks[7]}/health"),
+        *("subscriptions", f"subscriptions/{account.subscriptions[7]}", "subscriptions/new"),
+        *("events", f"events?type={_TYPE}&after=2020-01-01T00:00", f"events/{event}"),
+        *("dead-letters", "redrives", "catalogue", f"catalogue/{_TYPE}", f"send?type={_TYPE}"),
+    ]
+
+
+async def measure(up: Up, attempts: int) -> None:
+    about: dict[str, Any] = up.about
+    settings = Settings.load(kafka=about["kafka"], replication_factor=1)
+    account = Account(up)
+    account.furnish(up)
+    old = attempts - _RECENT
+    for first in range(0, old, 100_000):
+        count = min(100_000, old - first)
+        span = _DAY_MS // 2 * count // old
+        await fill(settings, account, first, count, from_ms=now_ms() - _DAY_MS + first * span // count, span_ms=span)
+    took = await read(about["api"], account)
+    print(f"{attempts:,} attempts, the last of them read {took:.0f} s after they were written")
+    print(f"{'page':<52} {'median':>8} {'slowest':>8}   of {_ROUNDS}, in ms")
+    async with signed_in(about["api"], account.sid, TOKEN) as browser:
+        for page in pages(account, attempts):
+            if page == "overview":
+                recent = {"from_ms": now_ms() - _RECENT_MS, "span_ms": _RECENT_MS}
+                await fill(settings, account, old, _RECENT, **recent)
+                await read(about["api"], account)
+            found = await times(browser, f"/console/{page}")
+            shown = page.replace(account.sinks[7], "DG…").replace(account.subscriptions[7], "DF…")[:52]
+            print(f"{shown:<52} {statistics.median(found):8.0f} {found[-1]:8.0f}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--attempts", type=int, default=1_000_000)
+    attempts = parser.parse_args().attempts
+    print(machine())
+    env = {"EVENTSTREAMS_API_RATE_LIMIT": "0"}  # one client asks as fast as it can
+    with tempfile.TemporaryDirectory() as folder, running_up(Path(folder) / "data", env=env) as up:
+        print(f"load before: {load()}")
+        asyncio.run(measure(up, attempts))
+        print(f"load after: {load()}")
+
+
+if __name__ == "__main__":
+    main()

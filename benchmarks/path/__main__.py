@@ -1,0 +1,95 @@
+"""``python -m benchmarks.path``: the whole path beside a bare loop, every role a process of its own.
+
+published -> es.events -> router -> subscription topic -> worker -> receiver; the worker decodes, projects, signs,
+delivers, settles and logs. ``us`` are microseconds of CPU for each delivery. On a machine that has other work, compare
+these, and ratios of one run; rates and delays say what the machine had left. ``bare`` is a loop from Kafka to HTTP,
+confluent-kafka and aiohttp, which does none of the rest. The receiver counts: each event must come, and what came
+twice is told. At a fixed rate the times of Kafka's records, of the log of attempts and of the receiver say where the
+events' time went, and where that of the slowest.
+
+``--quick`` is what CI runs: small, and it fails where a ratio is beyond its bound.
+"""
+
+import argparse
+import dataclasses
+import statistics
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import orjson
+
+from benchmarks.measure import load, machine
+from benchmarks.path.cases import CASES, Ran
+from benchmarks.path.house import House, memory_mib, running_house
+from benchmarks.path.stages import lines
+
+_EVENTS: Final = 20_000
+_QUICK_EVENTS: Final = 3_000
+_QUICK_CASES: Final = ("single", "batched")
+# CPU of the worker for an event, as a share of what the bare loop takes for one in the same run. Measured: see
+# docs/performance.md. Beyond these something is wrong that noise does not explain.
+_BOUNDS: Final[Mapping[str, float]] = {"single": 4.0, "batched": 2.0}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.path", description=__doc__)
+    parser.add_argument("--case", action="append", choices=sorted(CASES), help="only these; may be given several times")
+    parser.add_argument("--events", type=int, help=f"of a case at full speed; default: {_EVENTS:,}")
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--quick", action="store_true", help="small sizes, and bounds on the ratios")
+    parser.add_argument("-o", choices=["table", "json"], default="table", dest="form")
+    given = parser.parse_args()
+    names = given.case or (_QUICK_CASES if given.quick else tuple(CASES))
+    events = given.events or (_QUICK_EVENTS if given.quick else _EVENTS)
+    with tempfile.TemporaryDirectory() as folder, running_house(Path(folder)) as house:
+        idle = memory_mib(house.pids)
+        rows = [row for _ in range(given.rounds) for name in names for row in _told(house, name, events, given.form)]
+    if given.form == "json":
+        about = {"machine": machine(), "load": load(), "events": events, "started_s": house.started_s, "idle_mib": idle}
+        print(orjson.dumps({**about, "runs": [dataclasses.asdict(row) for row in rows]}).decode())
+    else:
+        print(f"{machine()}; load {load()}; {events:,} events")
+        print(f"ready after {house.started_s:.1f} s; memory then, MiB: {_figures(idle)}")
+    if given.quick and (problem := beyond(rows)):
+        sys.exit(problem)
+
+
+def _told(house: House, name: str, events: int, form: str) -> Sequence[Ran]:
+    rows = CASES[name](house, events)
+    if form == "table":
+        for row in rows:
+            print(_line(row), *(() if row.stages is None else lines(row.stages)), sep="\n", flush=True)
+    return rows
+
+
+def _line(row: Ran) -> str:
+    gap = f" longest gap {row.longest_gap_s:.1f} s" if row.longest_gap_s > 1 else ""
+    return (
+        f"{row.case:<9} {row.who:<5}{row.rate:8,.0f}/s  p50 {row.p50_ms:8,.1f} ms  p99 {row.p99_ms:8,.1f} ms  "
+        f"ours {row.ours_us:5.0f} us: {_figures(row.us)}; MiB: {_figures(row.mib)}; {row.twice} twice{gap}"
+    )
+
+
+def _figures(figures: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {figure:.0f}" for name, figure in figures.items())
+
+
+def beyond(rows: Sequence[Ran]) -> str:
+    """Which ratios are beyond their bounds, in words; empty: none."""
+    bare = statistics.median(row.us["bare"] for row in rows if row.who == "bare")
+    problems = []
+    for row in rows:
+        bound = _BOUNDS.get(row.case)
+        if row.who == "path" and bound is not None and row.us["worker-webhook"] > bound * bare:
+            ratio = row.us["worker-webhook"] / bare
+            problems.append(
+                f"{row.case}: the worker takes {ratio:.2f} of the bare loop's CPU, and {bound} is the bound"
+            )
+    return "\n".join(problems)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,215 @@
+"""What is measured on the whole path, each case beside what it is to be compared with."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from benchmarks.path.house import House, cpu_s, memory_mib
+from benchmarks.path.stages import Told, journeys, tell
+
+_WARM: Final = 1000  # events before each run: connections, caches, the sink's pace
+_STEADY: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """One run.
+
+    Attributes:
+        who: ``path``: the whole system; ``bare``: the bare loop beside it.
+        rate: Deliveries a second, from the first event published until nine tenths were delivered.
+        us: CPU of each process for each delivery, in µs.
+        twice: How many deliveries there were beyond one of each event.
+        mib: Memory of each process at the end.
+        longest_gap_s: Longest time in which nothing came.
+        stages: Where the events' time went, of the latency cases.
+    """
+
+    case: str
+    who: str
+    rate: float
+    p50_ms: float
+    p99_ms: float
+    twice: int
+    us: Mapping[str, float]
+    mib: Mapping[str, float]
+    longest_gap_s: float
+    stages: Told | None = None
+
+    @property
+    def ours_us(self) -> float:
+        """CPU of our own processes, without the broker and the far end."""
+        return sum(us for name, us in self.us.items() if name not in {"kafka", "receiver"})
+
+
+Case = Callable[[House, int], Sequence[Ran]]
+
+
+def single(house: House, events: int) -> Sequence[Ran]:
+    return [_bare(house, "single", events), _path(house, "single", events)]
+
+
+def batched(house: House, events: int) -> Sequence[Ran]:
+    return [_path(house, "batched", events, config={"batch_events": True, "batch_linger_ms": 50})]
+
+
+def fan_out(house: House, events: int) -> Sequence[Ran]:
+    return [_path(house, "fan-out", events // 10, sinks=10)]
+
+
+def slow(house: House, events: int) -> Sequence[Ran]:
+    rows = []
+    for delay_ms, count in ((5, events // 2), (50, events // 4), (100, events // 4)):
+        name = f"{delay_ms} ms"
+        rows += [_bare(house, name, count, delay_ms=delay_ms), _path(house, name, count, delay_ms=delay_ms)]
+    return rows
+
+
+def failing(house: House, events: int) -> Sequence[Ran]:
+    return [_path(house, f"{percent} % fail", events, failing=percent) for percent in (0, 1, 5)]
+
+
+def latency(house: House, events: int) -> Sequence[Ran]:
+    rows = []
+    for rate in (500, 1000):
+        count = min(rate * 15, events)
+        name = f"at {rate}/s"
+        rows += [_bare(house, name, count, rate=rate), at_rate(house, name, count, rate=rate)]
+    return rows
+
+
+def at_rate(house: House, case: str, events: int, *, rate: float) -> Ran:
+    """``events`` to one webhook at ``rate`` a second, and where their time went."""
+    name = "steady"
+    house.receiver.reset(name, _WARM)
+    with house.subscribed(house.receiver.url(name)) as [(_, subscription)]:
+        _warm(house, [name], events, rate=rate)  # at its pace: what Kafka compiles at full speed is not all of it
+        ran = _run(house, case, "path", [name], events, house.pids, rate, None)
+        return replace(ran, stages=tell(journeys(house, name, subscription)))
+
+
+def recovery(house: House, events: int) -> Sequence[Ran]:
+    """``kill -9`` of the worker in a steady stream; the longest gap is how long it was not delivered for."""
+
+    def kill() -> None:
+        time.sleep(4)
+        os.kill(house.pids["worker-webhook"], signal.SIGKILL)
+
+    return [_path(house, "recovery", min(_STEADY * 20, events), rate=_STEADY, meanwhile=kill)]
+
+
+def backlog(house: House, events: int) -> Sequence[Ran]:
+    """Events that had piled up before their sink was let go on; latency says nothing here."""
+    name = "backlog"
+    house.receiver.reset(name, events)
+    with house.subscribed(house.receiver.url(name)) as [(sink, subscription)]:
+        house.pause(sink, paused=True)
+        house.load(events).go().wait()
+        house.wait_routed(subscription, events)
+        before = cpu_s(house.pids)
+        began = time.time()
+        house.pause(sink, paused=False)
+        told = [house.receiver.all_arrived(name)]
+        return [_ran(house, name, "path", house.pids, before, began, told)]
+
+
+CASES: Final[Mapping[str, Case]] = {
+    "single": single,
+    "batched": batched,
+    "fan-out": fan_out,
+    "slow": slow,
+    "failing": failing,
+    "latency": latency,
+    "recovery": recovery,
+    "backlog": backlog,
+}
+
+
+def _path(
+    house: House,
+    case: str,
+    events: int,
+    *,
+    sinks: int = 1,
+    delay_ms: int = 0,
+    failing: int = 0,
+    rate: float = 0,
+    config: Mapping[str, object] | None = None,
+    meanwhile: Callable[[], None] | None = None,
+) -> Ran:
+    """``events`` to ``sinks`` webhooks, at ``rate`` a second or, where that is 0, as quickly as it goes."""
+    names = [f"sink{number}" for number in range(sinks)]
+    for name in names:
+        house.receiver.reset(name, _WARM)
+    urls = [house.receiver.url(name, delay_ms=delay_ms, failing=failing) for name in names]
+    with house.subscribed(*urls, **(config or {})):
+        _warm(house, names, events)
+        return _run(house, case, "path", names, events, house.pids, rate, meanwhile)
+
+
+def _warm(house: House, names: Sequence[str], events: int, *, rate: float = 0) -> None:
+    house.load(_WARM, rate=rate).go().wait()
+    for name in names:
+        house.receiver.all_arrived(name)
+        house.receiver.reset(name, events)
+
+
+def _bare(house: House, case: str, events: int, *, delay_ms: int = 0, rate: float = 0) -> Ran:
+    """The same through the bare loop."""
+    house.receiver.reset("bare", _WARM)
+    with house.bare_loop(house.receiver.url("bare", delay_ms=delay_ms)) as pid:
+        house.load(_WARM, bare=True).go().wait()
+        house.receiver.all_arrived("bare")
+        house.receiver.reset("bare", events)
+        pids = {"bare": pid, "kafka": house.pids["kafka"], "receiver": house.receiver.pid}
+        return _run(house, case, "bare", ["bare"], events, pids, rate, None)
+
+
+def _run(
+    house: House,
+    case: str,
+    who: str,
+    names: Sequence[str],
+    events: int,
+    pids: Mapping[str, int],
+    rate: float,
+    meanwhile: Callable[[], None] | None,
+) -> Ran:
+    loader = house.load(events, rate=rate, bare=who == "bare")
+    before, began = cpu_s(pids), time.time()
+    loader.go()
+    if meanwhile is not None:
+        meanwhile()
+    told = [house.receiver.all_arrived(name) for name in names]
+    loader.wait()
+    return _ran(house, case, who, pids, before, began, told)
+
+
+def _ran(
+    house: House,
+    case: str,
+    who: str,
+    pids: Mapping[str, int],
+    before: Mapping[str, float],
+    began: float,
+    told: Sequence[Mapping[str, float]],
+) -> Ran:
+    """A process that was started again meanwhile is left out of the CPU: what its first life used is not known."""
+    kept = {name: pid for name, pid in pids.items() if who == "bare" or house.pids.get(name) == pid}
+    after = cpu_s(kept)
+    deliveries = sum(each["expected"] for each in told)
+    nine_tenths = [each["nine_tenths_at"] - began for each in told]
+    return Ran(
+        case,
+        who,
+        0.9 * deliveries / max(nine_tenths),
+        sum(each["p50_ms"] for each in told) / len(told),
+        max(each["p99_ms"] for each in told),
+        int(sum(each["arrived"] for each in told) - deliveries),
+        {name: (after[name] - before[name]) / deliveries * 1e6 for name in kept},
+        memory_mib(kept),
+        max(each["longest_gap_s"] for each in told),
+    )

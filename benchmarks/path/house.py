@@ -1,0 +1,187 @@
+"""What is measured, and what with: ``eventstreams up``, a receiver, loaders and a bare loop, as processes."""
+
+import http.client
+import os
+import subprocess
+import sys
+import time
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, Self
+
+import orjson
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from eventstreams.client import EventStreams
+from tests.support.up import TOKEN, Up, running_up
+
+SENT: Final = "com.twilio.messaging.message.sent"
+ROLES: Final = ("router", "worker-webhook", "api", "gateway")
+EVENTS: Final = "es.events"
+_PATIENCE_S: Final = 300.0
+
+
+class Receiver:
+    """The far end, from outside."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        assert process.stdout is not None
+        self.pid = process.pid
+        self._port = int(process.stdout.readline())
+        self._connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
+
+    def url(self, name: str, *, delay_ms: int = 0, failing: int = 0) -> str:
+        return f"http://127.0.0.1:{self._port}/{name}/{delay_ms}/{failing}"
+
+    def reset(self, name: str, events: int) -> None:
+        self._ask("POST", f"/reset/{name}/{events}")
+
+    def told(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = orjson.loads(self._ask("GET", f"/stats/{name}"))
+        return found
+
+    def times(self, name: str) -> Sequence[tuple[int, int]]:
+        """When each event was published and first came, by its number; in ns since the epoch."""
+        found = array("q", self._ask("GET", f"/times/{name}"))
+        return list(zip(found[::2], found[1::2], strict=True))
+
+    def all_arrived(self, name: str) -> dict[str, Any]:
+        """What was counted, once every event has come."""
+        deadline = time.monotonic() + _PATIENCE_S
+        while (told := self.told(name))["distinct"] < told["expected"]:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{name}: {told['distinct']:,} of {told['expected']:,} events came")
+            time.sleep(0.1)
+        return told
+
+    def _ask(self, method: str, path: str) -> bytes:
+        self._connection.request(method, path)
+        return self._connection.getresponse().read()
+
+
+class Load:
+    """A loader that is connected."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        assert process.stdout is not None
+        process.stdout.readline()
+        self._process = process
+
+    def go(self) -> Self:
+        """Have it begin."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        return self
+
+    def wait(self) -> None:
+        """Return once Kafka has every event."""
+        assert self._process.wait() == 0
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+
+class House:
+    """The system, running."""
+
+    def __init__(self, up: Up, receiver: Receiver, started_s: float) -> None:
+        self.up = up
+        self.receiver = receiver
+        self.started_s = started_s
+        self.kafka: str = up.about["kafka"]
+        self.account: str = up.about["account_sid"]
+        self._api = up.client().events.v1
+        self._bare = "bare0"
+
+    @property
+    def pids(self) -> Mapping[str, int]:
+        pids = self.up.about["pids"]
+        return {**{role: pids[role] for role in ROLES}, "kafka": pids["kafka"], "receiver": self.receiver.pid}
+
+    @contextmanager
+    def subscribed(self, *urls: str, **configuration: object) -> Iterator[list[tuple[str, str]]]:
+        """A sink and a subscription to each of ``urls`` meanwhile; their SIDs."""
+        sinks, subscriptions = [], []
+        for url in urls:
+            sink = self._api.sinks.create(
+                description="d", sink_type="webhook", sink_configuration={"destination": url, **configuration}
+            )
+            sinks.append(sink.sid)
+            types = [{"type": SENT}]
+            subscriptions.append(self._api.subscriptions.create(description="d", sink_sid=sink.sid, types=types).sid)
+        try:
+            yield list(zip(sinks, subscriptions, strict=True))
+        finally:
+            for sid in subscriptions:
+                self._api.subscriptions(sid).delete()
+            for sid in sinks:
+                self._api.sinks(sid).delete()
+
+    def pause(self, sink: str, *, paused: bool) -> None:
+        with EventStreams(self.up.about["api"], self.account, TOKEN) as api:
+            api.set_sink_delivery(sink, paused=paused)
+
+    def wait_routed(self, subscription: str, events: int) -> None:
+        """Return once there are ``events`` on the topic of ``subscription``."""
+        client = Consumer({"bootstrap.servers": self.kafka, "group.id": "watch"})
+        topic = TopicPartition(f"es.sub.webhook.{subscription}", 0)
+        while client.get_watermark_offsets(topic, timeout=10)[1] < events:
+            time.sleep(0.1)
+        client.close()
+
+    def load(self, count: int, *, rate: float = 0, bare: bool = False) -> "Load":
+        """What publishes ``count`` events, numbered from 0, once it is told to."""
+        topic, account = (self._bare, "json") if bare else (EVENTS, self.account)
+        arguments = [self.kafka, topic, "0", str(count), f"{rate:g}", account]
+        command = [sys.executable, "-m", "benchmarks.path.loader", *arguments]
+        return Load(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+
+    @contextmanager
+    def bare_loop(self, url: str) -> Iterator[int]:
+        """A bare loop to ``url`` from a topic of its own, which ``load`` fills, meanwhile; its process."""
+        self._bare = f"bare{int(self._bare[4:]) + 1}"
+        admin = AdminClient({"bootstrap.servers": self.kafka})
+        admin.create_topics([NewTopic(self._bare, 1, 1)])[self._bare].result()
+        arguments = [self.kafka, self._bare, url]
+        command = [sys.executable, "-m", "benchmarks.path.bare", *arguments]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            try:
+                yield process.pid
+            finally:
+                process.kill()
+
+
+@contextmanager
+def running_house(folder: Path) -> Iterator[House]:
+    receiver = subprocess.Popen([sys.executable, "-m", "benchmarks.path.receiver"], stdout=subprocess.PIPE, text=True)
+    try:
+        began = time.monotonic()
+        with running_up(folder / "data", env={"EVENTSTREAMS_LOG_LEVEL": "warning"}) as up:
+            yield House(up, Receiver(receiver), time.monotonic() - began)
+    finally:
+        receiver.kill()
+        receiver.wait()
+
+
+def cpu_s(pids: Mapping[str, int]) -> dict[str, float]:
+    """CPU that each of ``pids`` has used so far, user's and system's."""
+    tick = os.sysconf("SC_CLK_TCK")
+    found = {}
+    for name, pid in pids.items():
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        found[name] = (int(fields[11]) + int(fields[12])) / tick
+    return found
+
+
+def memory_mib(pids: Mapping[str, int]) -> dict[str, float]:
+    """Memory of each of ``pids``; what several share is split among them (PSS)."""
+    found = {}
+    for name, pid in pids.items():
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        found[name] = int(next(line for line in lines if line.startswith("Pss:")).split()[1]) / 1024
+    return found

@@ -1,0 +1,133 @@
+"""What an import would write, given what is there. Pure."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from control_api.backup.document import Backup, BackupError
+from eventstreams.control.records import (
+    Account,
+    ApiKey,
+    Resource,
+    SinkRecord,
+    Subscription,
+    SubscriptionState,
+)
+from eventstreams.control.snapshot import Snapshot
+
+_NAMES = {Account: "account", ApiKey: "API key", SinkRecord: "sink", Subscription: "subscription"}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be done.
+
+    Attributes:
+        added: Resources that are not there, in an order in which each can be written.
+        replaced: Resources that are older there, likewise.
+        kept: How many are there and as new, or newer.
+        left_out: A sentence for each resource of the file that is not imported.
+    """
+
+    added: Sequence[Resource]
+    replaced: Sequence[Resource]
+    kept: int
+    left_out: Sequence[str]
+
+    @property
+    def writes(self) -> Sequence[Resource]:
+        return [*self.added, *self.replaced]
+
+    @property
+    def subscriptions(self) -> Sequence[Subscription]:
+        """Those whose topics have to be there first."""
+        return [each for each in self.writes if isinstance(each, Subscription)]
+
+
+def plan(backup: Backup, there: Snapshot, *, into_existing: bool, most_partitions: int) -> Plan:
+    """What importing ``backup`` comes to.
+
+    Raises:
+        BackupError: something is there already, belongs to somebody else there, or there would be too many partitions.
+    """
+    if not into_existing:
+        _check_empty(there)
+    added: list[Resource] = []
+    replaced: list[Resource] = []
+    left_out: list[str] = []
+    kept, known = 0, _all(there)
+    for each in backup.resources:
+        before = known.get(each.sid)
+        if before is not None and _owners(before) != _owners(each):
+            raise BackupError(f"{each.sid} is somebody else's in this installation: the file is another one's")
+        if reason := _lacks(each, known):
+            left_out.append(f"{name_of(each)} {each.sid}: {reason}")
+        elif before is None:
+            added.append(each)
+            known[each.sid] = each
+        elif each.updated_ms > before.updated_ms:
+            replaced.append(each)
+            known[each.sid] = each
+        else:
+            kept += 1
+    partitions = sum(each.partitions for each in known.values() if isinstance(each, Subscription))
+    if added and partitions > most_partitions:
+        raise BackupError(
+            f"the subscriptions would have {partitions} partitions of at most {most_partitions}: raise "
+            "EVENTSTREAMS_MOST_PARTITIONS to what this Kafka carries"
+        )
+    return Plan(added, replaced, kept, left_out)
+
+
+def counted(resources: Iterable[Resource]) -> str:
+    """``3 accounts, 1 sink``; ``nothing`` where there is none."""
+    counts = Counter(map(name_of, resources))
+    named = ((name, counts[name]) for name in _NAMES.values() if counts[name])
+    return ", ".join(f"{number} {name}{'' if number == 1 else 's'}" for name, number in named) or "nothing"
+
+
+def name_of(resource: Resource) -> str:
+    """What it is, in a word or two."""
+    return _NAMES[type(resource)]
+
+
+def _check_empty(there: Snapshot) -> None:
+    if found := list(_all(there).values()):
+        raise BackupError(
+            f"this installation is not empty, there is {counted(found)}: import into an empty one, or add what is "
+            "missing or older here with --into-existing"
+        )
+
+
+def _all(there: Snapshot) -> dict[str, Resource]:
+    return {**there.accounts, **there.keys, **there.sinks, **there.subscriptions}
+
+
+def _owners(resource: Resource) -> Sequence[str | None]:
+    match resource:
+        case Account(owner_account_sid=owner):
+            return [owner]
+        case ApiKey(account_sid=owner) | SinkRecord(account_sid=owner):
+            return [owner]
+        case Subscription():
+            return [resource.account_sid, resource.sink_sid, resource.sink_type]
+
+
+def _lacks(resource: Resource, known: Mapping[str, Resource]) -> str | None:
+    """Why it cannot be written; None where it can."""
+    match resource:
+        case Account(owner_account_sid=None):
+            return None
+        case Account(owner_account_sid=str() as owner) | ApiKey(account_sid=owner) | SinkRecord(account_sid=owner):
+            return None if isinstance(known.get(owner), Account) else f"there is no account {owner}"
+        case Subscription(state=SubscriptionState.DELETING):
+            return "it was being deleted"
+        case Subscription(account_sid=owner, sink_sid=sink_sid):
+            sink = known.get(sink_sid)
+            if not isinstance(known.get(owner), Account):
+                return f"there is no account {owner}"
+            return (
+                None if isinstance(sink, SinkRecord) and sink.account_sid == owner else f"there is no sink {sink_sid}"
+            )
+        case Account():
+            return None

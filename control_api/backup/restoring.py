@@ -1,0 +1,189 @@
+"""Writes a backup to the control topic, as the process of the API that writes: never beside another.
+
+It stands for the seat that the API's processes have among them, and opens their transactional id. So what ADR 0009
+says of two processes holds of an import and a process too: one can write, and who has lost the seat writes no more.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Final, TypeVar
+
+from control_api.audit.entry import ActorType, AuditEvent
+from control_api.audit.entry import encode as encode_audit
+from control_api.backup.document import Backup, BackupError
+from control_api.backup.plan import Plan, counted, plan
+from control_api.replicas.writing import put_record
+from eventstreams.control.feed import ControlFeed
+from eventstreams.control.records import Resource
+from eventstreams.control.reseal import resealed, secrets_of
+from eventstreams.control.snapshot import Snapshot
+from eventstreams.control.vault import Vault
+from eventstreams.errors import SettingsError, TopicError
+from eventstreams.kafka.admin import KafkaAdmin
+from eventstreams.kafka.seat import SESSION_S, GroupSeat
+from eventstreams.kafka.transaction import Fenced, Outgoing, TransactionalProducer, Unwritten, Written
+from eventstreams.settings import Settings
+from eventstreams.sids import SidKind, new_sid
+from eventstreams.times import now_ms
+from eventstreams.topics import Topics
+
+_SEAT_S: Final = SESSION_S + 9.0  # a dead process keeps the seat for its session; then a new member is given it
+_FEED_S: Final = 60.0  # 120,000 records take 5 s
+_AT_ONCE: Final = 500  # records of a transaction, which is to be done in seconds; topics of one request to Kafka
+_SUCCESS: Final = 200
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """How to import. ``reseal``: with secrets under the first key. ``dry_run``: write nothing."""
+
+    into_existing: bool = False
+    reseal: bool = False
+    dry_run: bool = False
+
+
+async def restore(settings: Settings, backup: Backup, wishes: Wishes, *, say: Callable[[str], None]) -> Plan:
+    """Do as ``wishes`` say; return what was done, or would be.
+
+    Each transaction is written whole or not at all, accounts before what is theirs. An import that is broken off
+    leaves what it had written, and is finished by another one ``into_existing``.
+
+    Raises:
+        BackupError: it does not fit what is there, or a process of the API writes.
+        SettingsError: no key opens one of the secrets.
+        BrokerUnreachableError: no broker answers.
+        TopicError: Kafka refused.
+    """
+    vault, admin, topics = Vault(settings), KafkaAdmin(settings), Topics(settings)
+    backup = replace(backup, resources=list(_opened(backup.resources, vault, reseal=wishes.reseal)))
+    await admin.wait_for_broker()
+    if wishes.dry_run:
+        # Nothing is made: where there is no control topic, nothing is there either.
+        if topics.control not in await admin.topics():
+            return _planned(backup, None, wishes, settings)
+        async with _following(settings) as feed:
+            return _planned(backup, feed, wishes, settings)
+    await admin.ensure(topics.base_specs())
+    async with _alone(settings, topics) as producer, _following(settings) as feed:
+        planned = _planned(backup, feed, wishes, settings)
+        if planned.writes:
+            specs = [
+                topics.subscription_spec(each.sink_type, each.sid, partitions=each.partitions)
+                for each in planned.subscriptions
+            ]
+            for some in _slices(specs):
+                await admin.ensure(some)
+            await admin.grow(specs)
+            say(f"{len(specs)} topics of subscriptions are there")
+            await _write(producer, topics, planned.writes, say)
+        return planned
+
+
+def _planned(backup: Backup, feed: ControlFeed | None, wishes: Wishes, settings: Settings) -> Plan:
+    there = Snapshot() if feed is None else feed.snapshot
+    return plan(backup, there, into_existing=wishes.into_existing, most_partitions=settings.most_partitions)
+
+
+def _opened(resources: Iterable[Resource], vault: Vault, *, reseal: bool) -> Iterable[Resource]:
+    for each in resources:
+        try:
+            for purpose, secret in secrets_of(each):
+                _ = vault.unlock(secret, purpose, each.sid)
+        except SettingsError as error:
+            raise SettingsError(f"{each.sid}: {error}") from None
+        yield resealed(each, vault) if reseal else each
+
+
+@asynccontextmanager
+async def _following(settings: Settings) -> AsyncIterator[ControlFeed]:
+    """The snapshot, with all that was there when this was entered."""
+    crashed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    async with AsyncExitStack() as stack:
+        try:
+            async with asyncio.timeout(_FEED_S):
+                feed = ControlFeed(settings, on_crash=crashed.set_exception)
+                await stack.enter_async_context(feed)
+        except TimeoutError:
+            raise BackupError(f"the control topic was not read within {_FEED_S:g} s: try again") from None
+        yield feed
+        if crashed.done():
+            crashed.result()
+
+
+@asynccontextmanager
+async def _alone(settings: Settings, topics: Topics) -> AsyncIterator[TransactionalProducer]:
+    """The only one that writes the control topic, until it is left or somebody else takes the seat.
+
+    Raises:
+        BackupError: another process has the seat.
+    """
+    seated: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def end(error: BaseException | None) -> None:
+        if not seated.done():
+            seated.set_result(None) if error is None else seated.set_exception(error)
+
+    seat = GroupSeat(
+        settings,
+        group=topics.group("api"),
+        topic=topics.control,
+        on_taken=lambda: end(None),
+        on_lost=lambda: None,  # whoever takes it fences the producer: its next write says so
+        on_crash=end,
+    )
+    async with seat, TransactionalProducer(settings, topics.group("api.primary")) as producer:
+        try:
+            await asyncio.wait_for(seated, _SEAT_S)
+        except TimeoutError:
+            raise BackupError(
+                "a process of the API runs, and only one process may write: stop all of them, import, start them again"
+            ) from None
+        opened = await producer.open()
+        if isinstance(opened, Unwritten):
+            raise TopicError(f"Kafka gives no transactions: {opened.text}")
+        yield producer
+
+
+async def _write(
+    producer: TransactionalProducer, topics: Topics, resources: Sequence[Resource], say: Callable[[str], None]
+) -> None:
+    event = AuditEvent(
+        sid=new_sid(SidKind.AUDIT_EVENT),
+        at_ms=now_ms(),
+        actor_type=ActorType.OPERATOR,
+        actor_sid=None,
+        accounts=(),
+        method="IMPORT",
+        route="eventstreams control import",
+        resource_sid=None,
+        fields=(),
+        source="",
+    )
+    await _commit(producer, [Outgoing(topics.audit, encode_audit(event))], done=0)
+    done = 0
+    for some in _slices(resources):
+        records = [put_record(topics.control, each) for each in some]
+        last = done + len(some) == len(resources)
+        told = [Outgoing(topics.audit, encode_audit(replace(event, status=_SUCCESS)))] if last else []
+        await _commit(producer, [*records, *told], done=done)
+        done += len(some)
+        say(f"{done} of {len(resources)} records written, the last of them {counted(some[-1:])}")
+
+
+async def _commit(producer: TransactionalProducer, records: Sequence[Outgoing], *, done: int) -> None:
+    then = f"{done} records were written before: import again with --into-existing"
+    match await producer.write(records):
+        case Written():
+            return
+        case Fenced():
+            raise BackupError(f"a process of the API took over; {then}, once all are stopped")
+        case Unwritten(text=text):
+            raise TopicError(f"Kafka did not take the records: {text}; {then}")
+
+
+def _slices(items: Sequence[T]) -> Iterable[Sequence[T]]:
+    return (items[at : at + _AT_ONCE] for at in range(0, len(items), _AT_ONCE))

@@ -1,0 +1,1 @@
+"""Event types and schemas: what can be subscribed to."""

@@ -1,0 +1,68 @@
+"""``GET /schemas/{Id}/{version}``: a schema version as JSON Schema, for everybody; with ``.json`` behind it as well.
+
+With ``EVENTSTREAMS_SCHEMA_BASE_URL`` at the API's ``/schemas``, the ``dataschema`` of every event leads here.
+"""
+
+import difflib
+from http import HTTPStatus
+from typing import Final
+
+from aiohttp import hdrs, web
+
+from control_api.http.declared import Caller, Document, Operation, text
+from control_api.plane import PLANE
+from eventstreams.catalog import Catalog, SchemaVersion
+from eventstreams.http import RefusedError
+from eventstreams.schema_documents import MEDIA_TYPE, SchemaDocuments
+
+PATH: Final = "/schemas/{id}/{version}"
+DOCUMENTS: Final = web.AppKey("documents", SchemaDocuments)
+_CACHED: Final = "public, max-age=3600"  # a version's fields never change, but an upgrade may better its words
+_MAX_SHOWN: Final = 200
+
+
+async def fetch(request: web.Request) -> web.Response:
+    """The document; 304 where the client has it already."""
+    version = _wanted(request.app[PLANE].catalog, request.match_info["id"], request.match_info["version"])
+    document = request.app[DOCUMENTS].document(version)
+    headers = {hdrs.CACHE_CONTROL: _CACHED, hdrs.ETAG: f'"{document.etag}"'}
+    known = {each.value for each in request.if_none_match or ()}
+    if known & {document.etag, "*"}:
+        return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
+    return web.Response(body=document.body, content_type=MEDIA_TYPE, headers=headers)
+
+
+def _wanted(catalog: Catalog, schema_id: str, number: str) -> SchemaVersion:
+    """The version that ``number`` names, such as ``7`` or ``7.json``.
+
+    Raises:
+        RefusedError: 404; says what there is.
+    """
+    schema = catalog.schemas.get(schema_id)
+    if schema is None:
+        near = difflib.get_close_matches(schema_id[:_MAX_SHOWN], catalog.schemas, n=1)
+        hint = f": did you mean {near[0]}?" if near else ""
+        raise RefusedError(f"There is no schema {schema_id[:_MAX_SHOWN]}{hint}", status=HTTPStatus.NOT_FOUND)
+    digits = number.removesuffix(".json")
+    version = next((each for each in schema.versions if str(each.version) == digits), None)
+    if version is None:
+        raise RefusedError(
+            f"Schema {schema.id} has no version {digits[:_MAX_SHOWN]}: there are 1 to {schema.latest.version}",
+            status=HTTPStatus.NOT_FOUND,
+        )
+    return version
+
+
+OPERATIONS: Final = (
+    Operation(
+        name="FetchSchemaDocument",
+        method="GET",
+        path=PATH,
+        handler=fetch,
+        group="Schemas",
+        summary="Fetch a version of a schema as JSON Schema",
+        names=(text("id", "Of a schema."), text("version", "Its number, with or without `.json`.")),
+        answer=Document(MEDIA_TYPE),
+        caller=Caller.ANYBODY,
+    ),
+)

@@ -1,0 +1,1 @@
+"""Commands of ``eventstreams`` that ask a running API."""

@@ -1,0 +1,176 @@
+"""``eventstreams dead-letters`` and ``eventstreams redrive``: what the API offers, from a terminal."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Final, TypeVar
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+from control_api.commands.remote import Answer, Fields, Remote
+from control_api.commands.run import PAGE, all_of, common, run, show_json, yes_option
+from control_api.redrive.pace import DEFAULT_RATE, MAX_RATE, MIN_RATE
+from eventstreams.client import ApiError
+from eventstreams.client.values import FINISHED, JobStatus
+from eventstreams.reasons import DeadReason
+from eventstreams.settings import Settings
+from eventstreams.terminal import harmless
+
+_LOOK_S: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class _Shelf:
+    """A list of dead letters, and what is shown of each."""
+
+    path: str
+    key: str
+    columns: Sequence[str]
+
+
+_OF_ACCOUNT: Final = _Shelf(
+    "/v1/DeadLetters",
+    "dead_letters",
+    ("date_died", "id", "subscription_sid", "event_id", "event_type", "reason", "code", "detail"),
+)
+_OF_ROUTER: Final = _Shelf(
+    "/operator/v1/RouterDeadLetters",
+    "router_dead_letters",
+    ("date_died", "origin", "account_sid", "event_id", "event_type", "reason", "detail"),
+)
+_F = TypeVar("_F", bound=Callable[..., object])
+
+
+def _filters(command: _F) -> _F:
+    """The options that choose dead letters; ``_chosen`` makes fields of them."""
+    for option in reversed(
+        [
+            click.option("--subscription", metavar="DF…", help="Those of this subscription."),
+            click.option(
+                "--reason", multiple=True, type=click.Choice([each.value for each in DeadReason]), help="Died of this."
+            ),
+            click.option("--type", "type_", multiple=True, help="Of this event type."),
+            click.option("--event-id", multiple=True, help="Of this event."),
+            click.option("--after", metavar="TIME", help="Died at this time or later: 2026-03-29T04:00:00Z."),
+            click.option("--before", metavar="TIME", help="Died sooner than this."),
+            click.option("--filter", "expression", metavar="CEL", help="For which this is true: 'status >= 500'."),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+@click.command("dead-letters")
+@_filters
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="Show so many, newest first.")
+@click.option("--router", is_flag=True, help="Events that the router could not read. For the operator.")
+@common
+def dead_letters(url: str | None, output: str, limit: int, *, router: bool, **chosen: object) -> None:
+    """List dead letters, newest first.
+
+    With --router those that are for no subscription: needs EVENTSTREAMS_OPERATOR_TOKEN, and takes --reason, --after
+    and --before alone.
+    """
+    shelf = _OF_ROUTER if router else _OF_ACCOUNT
+    fields = [*_chosen(chosen), ("PageSize", str(min(limit, int(PAGE))))]
+    run(
+        lambda api: all_of(api, shelf.path, shelf.key, fields, limit=limit),
+        url,
+        output,
+        shelf.columns,
+        as_operator=router,
+    )
+
+
+@click.command()
+@_filters
+@click.option("--dead-letter", multiple=True, metavar="ID", help="This one, such as webhook.0.1234.")
+@click.option(
+    "--rate", type=click.IntRange(MIN_RATE, MAX_RATE), default=DEFAULT_RATE, show_default=True, help="Events a second."
+)
+@yes_option
+@common
+def redrive(url: str | None, output: str, rate: int, *, yes: bool, **chosen: object) -> None:
+    """Put dead letters on their subscriptions' topics again: shows what would happen, asks, follows the job.
+
+    Ctrl-C ends the watching, not the job. With -o json the job is printed when it has ended, all else on stderr; where
+    nothing is selected, the preview.
+    """
+    fields = [*_chosen(chosen), ("Rate", str(rate))]
+    asyncio.run(_redrive(Settings.load(), url, fields, yes=yes, as_json=output == "json"))
+
+
+async def _redrive(settings: Settings, url: str | None, fields: Fields, *, yes: bool, as_json: bool) -> None:
+    async with Remote(settings, url) as api:
+        preview = await api.preview("/v1/Redrives/Preview", fields)
+        click.echo(harmless(_told(preview)), err=as_json)
+        if not preview["selected"]:
+            if as_json:
+                show_json(preview)
+            return
+        if not yes:
+            click.confirm("Redrive them?", abort=True, err=as_json)
+        job = await api.post("/v1/Redrives", fields)
+        click.echo(harmless(str(job["sid"])), err=as_json)
+        job = await _followed(api, job, expected=preview["redriven"])
+        if as_json:
+            show_json(job)
+        else:
+            click.echo(harmless(f"{job['status']}: {job['redriven']} redriven{_skipped(job)}"))
+        if job["status"] == JobStatus.FAILED:
+            raise ApiError(str(job["error_message"]))
+
+
+async def _followed(api: Remote, job: Answer, *, expected: object) -> Answer:
+    """``job`` when it has ended. Who waits at a terminal sees how far it is."""
+    shown = Progress(
+        BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=True
+    )
+    shown.disable = not shown.console.is_terminal
+    with shown:
+        task = shown.add_task("", total=_number(expected))
+        while job["status"] not in FINISHED:
+            await asyncio.sleep(_LOOK_S)
+            job = await api.get(f"/v1/Redrives/{job['sid']}")
+            shown.update(task, completed=_number(job["redriven"]))
+    return job
+
+
+def _number(told: object) -> int | None:
+    return told if isinstance(told, int) else None
+
+
+def _chosen(options: dict[str, object]) -> Fields:
+    """The API's fields for the options that were given."""
+    names = {
+        "subscription": "SubscriptionSid",
+        "reason": "Reason",
+        "type_": "Type",
+        "event_id": "EventId",
+        "after": "After",
+        "before": "Before",
+        "expression": "Filter",
+        "dead_letter": "DeadLetterId",
+    }
+    several = {name: value if isinstance(value, tuple) else (value,) for name, value in options.items()}
+    given = ([(names[name], str(each)) for each in values if each is not None] for name, values in several.items())
+    return list(chain.from_iterable(given))
+
+
+def _told(preview: Answer) -> str:
+    if not preview["selected"]:
+        return "nothing is selected"
+    least = "" if preview["complete"] else "at least "
+    return (
+        f"{least}{preview['redriven']} events, {preview['oldest']} to {preview['newest']}, "
+        f"in {preview['expected_minutes']} minutes at {preview['rate']} a second{_skipped(preview)}"
+    )
+
+
+def _skipped(answer: Answer) -> str:
+    skipped = answer["skipped"]
+    assert isinstance(skipped, dict)
+    return "".join(f", {count} skipped: {reason}" for reason, count in skipped.items())

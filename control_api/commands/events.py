@@ -1,0 +1,99 @@
+"""``eventstreams events where``: what became of one event, from a terminal."""
+
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import Final
+
+import click
+from rich.text import Text
+
+from control_api.commands.remote import Answer, Remote
+from control_api.commands.run import all_of, ask, cell, common, console, named, show_json, show_line, show_one
+from eventstreams.command_group import Group
+from eventstreams.terminal import examples
+
+_MOST: Final = 500  # an event that ten subscriptions try all their four hours has fewer
+
+
+@click.group(cls=Group)
+def events() -> None:
+    """Find events."""
+
+
+@events.command(
+    epilog=examples(
+        "eventstreams events where EZ8f3c…",
+        "eventstreams events where EZ8f3c… -o json | jq '.event.deliveries[].state'",
+    )
+)
+@click.argument("event_id", metavar="ID")
+@common
+def where(event_id: str, url: str | None, output: str) -> None:
+    """Show where an event is for each subscription, every attempt with its answer, and when it is tried next.
+
+    From the delivery log: an attempt is there about a fifth of a second after it was settled.
+    """
+
+    async def look(api: Remote) -> Answer:
+        event = await api.get(f"/v1/Events/{named(event_id)}")
+        fields = [("EventId", event_id), ("PageSize", str(_MOST))]
+        attempts = await all_of(api, "/v1/Attempts", "attempts", fields, limit=_MOST)
+        return {"event": event, "attempts": attempts[::-1]}
+
+    told = ask(look, url)
+    assert isinstance(told, dict)
+    if output == "json":
+        show_json(told)
+    else:
+        _show(told["event"], told["attempts"])
+
+
+def _show(event: Answer, attempts: Sequence[Answer]) -> None:
+    deliveries, lag = event["deliveries"], event["lag"]
+    assert isinstance(deliveries, list)
+    show_one(event, ("id", "type", "account_sid", "time", "accepted_at"))
+    if event["topic"] is not None:
+        show_line("accepted on", _place(event))
+    if isinstance(lag, Mapping) and lag.get("records"):
+        show_line("the log lags", f"{lag['records']} records are not in it yet")
+    for each in deliveries:
+        click.echo()
+        _line(0, "subscription ", each["subscription_sid"], " at sink ", each["sink_sid"], ": ", each["state"])
+        _show_attempts([one for one in attempts if one["subscription_sid"] == each["subscription_sid"]])
+        for what, when in (("next try at", "next_try_at"), ("deadline", "deadline")):
+            if each[when] is not None:
+                _line(2, what, " ", each[when])
+        if each["paused"]:
+            _line(2, "paused")
+        if each["topic"] is not None:
+            _line(2, "on ", _place(each))
+    there = {each["subscription_sid"] for each in deliveries}
+    others = [each for each in attempts if each["subscription_sid"] not in there]
+    if others:
+        click.echo("\nof no subscription of today")
+        _show_attempts(others)
+    if len(attempts) == _MOST:
+        click.echo(f"only the newest {_MOST} attempts are shown; there may be more", err=True)
+
+
+def _show_attempts(attempts: Sequence[Answer]) -> None:
+    for each in attempts:
+        words = [each[name] for name in ("status", "reason", "detail") if each[name] is not None]
+        took = [] if each["duration_ms"] is None else [f"{each['duration_ms']} ms"]
+        parts = [each["began_at"], f"#{each['attempt']}", each["outcome"], *took, *words]
+        _line(2, *chain.from_iterable((part, "  ") for part in parts))
+        if each["answer"]:
+            _line(6, "answered ", each["answer"])
+
+
+def _line(indent: int, *parts: object) -> None:
+    """One line of ``parts``, each in its colour."""
+    line = Text(" " * indent)
+    for part in parts:
+        line.append(cell(part))
+    console().print(line, soft_wrap=True)
+
+
+def _place(told: Answer) -> str:
+    """``topic/partition/offset``, as far as they are known."""
+    return "/".join(str(told[name]) for name in ("topic", "partition", "offset") if told[name] is not None)

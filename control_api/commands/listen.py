@@ -1,0 +1,214 @@
+"""``eventstreams listen``: a receiver of webhooks in a terminal."""
+
+import asyncio
+import errno
+import signal
+import threading
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
+from typing import IO, Final
+from urllib.parse import urlsplit
+
+import click
+import orjson
+from rich.text import Text
+
+from control_api.commands.remote import Remote
+from control_api.commands.run import cell, console, url_option
+from control_api.listener.receiver import Odd, Plan, Receiver, Seen
+from control_api.listener.signatures import Known, Verdict, check_secret
+from control_api.listener.subscribed import Temporary, subscribed
+from eventstreams.process.listen import address_of, open_socket
+from eventstreams.profiles import asking
+from eventstreams.settings import Settings
+from eventstreams.terminal import examples, harmless, harmless_json
+
+_LONGEST_DATA: Final = 200
+_FAILURE: Final = HTTPStatus.SERVICE_UNAVAILABLE
+_ANY_ADDRESS: Final = frozenset({"0.0.0.0", "[::]", "::", ""})  # noqa: S104 - it is refused
+_FORGED: Final = frozenset({Verdict.WRONG, Verdict.MISSING})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    listen: str
+    reached_at: str | None
+    plan: Plan
+    types: Sequence[str]
+    scheme: str | None
+    secret: str | None = field(repr=False)
+    count: int | None
+    as_json: bool
+
+
+@click.command(
+    epilog=examples(
+        "eventstreams listen --subscribe com.twilio.messaging.message.sent",
+        "eventstreams listen --fail-first 2          see each event come a third time",
+        "eventstreams listen --answer 500            see how events are tried again",
+    )
+)
+@click.option("--listen", "listen_at", default="127.0.0.1:9000", show_default=True, help="Where; port 0 is any.")
+@click.option("--receiver-url", metavar="URL", help="Where the sink delivers to, where that is another: of a tunnel.")
+@click.option("--answer", type=click.IntRange(200, 599), help="Answer with this status. Default: 200.")
+@click.option(
+    "--fail-first",
+    type=click.IntRange(0, 1000),
+    metavar="N",
+    help="Only the first N times that each event comes; with 503 where --answer names no other.",
+)
+@click.option("--subscribe", "types", multiple=True, metavar="TYPE", help="Make a sink and a subscription meanwhile.")
+@click.option(
+    "--standard-webhooks", "scheme", type=click.Choice(["v1", "v1a"]), help="With --subscribe: have it sign so, too."
+)
+@click.option(
+    "--secret-file", type=click.File("r"), metavar="FILE", help="Check Standard Webhooks with this whsec_… or whpk_…."
+)
+@click.option("--count", type=click.IntRange(1), help="End after so many events; default: at Ctrl-C.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="json: an object for each event, a line.",
+)
+@url_option
+def listen(
+    listen_at: str,
+    receiver_url: str | None,
+    answer: int | None,
+    fail_first: int | None,
+    types: Sequence[str],
+    scheme: str | None,
+    secret_file: IO[str] | None,
+    count: int | None,
+    output: str,
+    url: str | None,
+) -> None:
+    """Take webhooks and show each event: its type, its id, how often it came, its data. Until Ctrl-C.
+
+    Signatures are checked with EVENTSTREAMS_AUTH_TOKEN, and what is not signed with it gets 403. --subscribe makes a
+    sink and a subscription for the account of the settings, and removes both at the end; workers must be allowed to
+    reach this address (EVENTSTREAMS_ALLOWED_DESTINATIONS).
+    """
+    if scheme is not None and not types:
+        raise click.UsageError("--standard-webhooks goes with --subscribe; of a sink that is there: --secret-file")
+    if types and receiver_url is None and listen_at.rpartition(":")[0] in _ANY_ADDRESS:
+        raise click.UsageError(f"--listen {listen_at} is every address: say with --receiver-url where workers reach it")
+    wanted = _Wanted(
+        listen=listen_at,
+        reached_at=_checked_url(receiver_url),
+        plan=Plan(answer or (HTTPStatus.OK if fail_first is None else _FAILURE), fail_first),
+        types=types,
+        scheme=scheme,
+        secret=None if secret_file is None else _secret_in(secret_file),
+        count=count,
+        as_json=output == "json",
+    )
+    try:
+        asyncio.run(_listen(Settings.load(), wanted, url))
+    except KeyboardInterrupt:
+        click.echo(err=True)  # a second Ctrl-C
+
+
+async def _listen(settings: Settings, wanted: _Wanted, url: str | None) -> None:
+    stopping, left, unseen = asyncio.Event(), wanted.count, False
+    _end_at_signals(stopping)
+
+    def tell(what: Seen | Odd) -> None:
+        nonlocal left, unseen
+        try:
+            _show(what, as_json=wanted.as_json)
+        except (BrokenPipeError, SystemExit):  # rich makes the second of the first
+            unseen = True
+            stopping.set()
+            return
+        if left is not None and isinstance(what, Seen) and what.signature not in _FORGED:
+            left -= 1
+            if left <= 0:
+                stopping.set()
+
+    signed_with = asking(settings).auth_token
+    token = None if signed_with is None else signed_with.get_secret_value()
+    receiver = Receiver(wanted.plan, tell)
+    receiver.known = Known(token, wanted.secret, wanted.reached_at)
+    opened = open_socket(wanted.listen, setting="--listen")
+    async with AsyncExitStack() as stack:
+        here = wanted.reached_at or f"http://{address_of(opened)}/"
+        await stack.enter_async_context(receiver.listening(opened))
+        if wanted.types:
+            api = await stack.enter_async_context(Remote(settings, url))
+            making = subscribed(api, here, wanted.types, scheme=wanted.scheme, say=_say)
+            made: Temporary = await stack.enter_async_context(making)
+            receiver.known = replace(receiver.known, standard=made.secret or wanted.secret)
+            _say(f"sink {made.sink_sid}, subscription {made.subscription_sid}: removed at the end")
+        _say(f"listening on {here}" + ("" if token else "; EVENTSTREAMS_AUTH_TOKEN is not set: signatures unchecked"))
+        await stopping.wait()
+    if unseen:
+        raise BrokenPipeError(errno.EPIPE, "nobody reads what is shown")  # click ends the process as it is usual
+
+
+def _end_at_signals(stopping: asyncio.Event) -> None:
+    """The first ends in order, the second at once."""
+    if threading.current_thread() is not threading.main_thread():
+        return  # nobody sends us any
+    loop = asyncio.get_running_loop()
+
+    def stop(number: signal.Signals) -> None:
+        stopping.set()
+        loop.remove_signal_handler(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop, number)
+
+
+def _show(what: Seen | Odd, *, as_json: bool) -> None:
+    match what:
+        case Odd():
+            _say(f"answered {what.answered} to a request: {what.what}; signature {what.signature}")
+        case Seen() if as_json:
+            told = {"event": what.event, "arrival": what.arrival, "signature": what.signature}
+            click.echo(harmless_json({**told, "answered": what.answered, "others": what.others}))
+        case Seen():
+            console().print(_line(what), soft_wrap=True)
+
+
+def _line(seen: Seen) -> Text:
+    style = "red" if seen.answered >= HTTPStatus.BAD_REQUEST else "green"
+    known = "" if seen.signature is Verdict.GENUINE else f"  SIGNATURE {seen.signature.upper()}"
+    batch = f"  with {seen.others} others" if seen.others else ""
+    return Text("  ").join(
+        [
+            Text(str(seen.answered), style=style),
+            cell(seen.event.get("type")),
+            cell(seen.event.get("id")),
+            Text(f"#{seen.arrival}{batch}{known}"),
+            Text(_short(seen.event.get("data")), style="dim"),
+        ]
+    )
+
+
+def _short(data: object) -> str:
+    """The begin of ``data``, which may be of megabytes."""
+    return harmless(orjson.dumps(data)[: 4 * _LONGEST_DATA].decode(errors="ignore"), longest=_LONGEST_DATA)
+
+
+def _say(sentence: str) -> None:
+    click.echo(harmless(sentence), err=True)
+
+
+def _checked_url(url: str | None) -> str | None:
+    if url is not None and urlsplit(url).scheme not in {"http", "https"}:
+        raise click.BadParameter(
+            f"{url!r} must be a URL such as https://hooks.example.com/", param_hint="--receiver-url"
+        )
+    return url
+
+
+def _secret_in(file: IO[str]) -> str:
+    try:
+        return check_secret(file.read().strip())
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--secret-file") from None

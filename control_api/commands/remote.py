@@ -1,0 +1,26 @@
+"""A running API, asked from the command line."""
+
+from eventstreams.client.connection import Connection, Fields, Json
+from eventstreams.errors import SettingsError
+from eventstreams.profiles import asking, is_http_url, must_ask
+from eventstreams.settings import Settings
+
+__all__ = ["Answer", "Fields", "Remote"]
+
+Answer = Json
+
+
+class Remote(Connection):
+    """The API at ``url``, asked as the account of the profile or the settings, or as the operator.
+
+    Use as ``async with``.
+    """
+
+    def __init__(self, settings: Settings, url: str | None, *, as_operator: bool = False) -> None:
+        """Raises ``SettingsError`` where nobody is named who asks, the profile is not there, or ``url`` is none."""
+        if url is not None and not is_http_url(url):
+            raise SettingsError(f"--url is {url!r}: it must be one such as https://events.example.com")
+        profile = asking(settings)
+        user, token = must_ask(profile, settings, as_operator=as_operator)
+        self.account_sid = profile.account_sid
+        super().__init__(url or profile.url, user, token)

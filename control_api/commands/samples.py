@@ -1,0 +1,27 @@
+"""``eventstreams sample``: one made-up event to a sink, from a terminal."""
+
+from collections.abc import Mapping
+
+import click
+
+from control_api.commands.run import ask, common, named, show_json
+from eventstreams.terminal import harmless
+
+
+@click.command()
+@click.argument("sink", metavar="DG…")
+@click.argument("type_", metavar="TYPE")
+@click.option("--schema-version", type=click.IntRange(1), help="In this version of its schema; default: the newest.")
+@common
+def sample(sink: str, type_: str, schema_version: int | None, url: str | None, output: str) -> None:
+    """Send one event of TYPE to a sink, with the data of its schema's example, and print its id.
+
+    It is delivered as all events are, and nobody needs to have subscribed it. Its source is "Sample".
+    """
+    fields = [("Type", type_)] if schema_version is None else [("Type", type_), ("SchemaVersion", str(schema_version))]
+    told = ask(lambda api: api.post(f"/v1/Sinks/{named(sink)}/Samples", fields), url)
+    assert isinstance(told, Mapping)
+    if output == "json":
+        show_json(told)
+    else:
+        click.echo(harmless(str(told["event_id"])))

@@ -1,0 +1,45 @@
+"""``eventstreams orphans``: the topics of a running installation, whose they are, and which are nobody's."""
+
+from typing import Final
+
+import click
+
+from control_api.commands.remote import Answer, Remote
+from control_api.commands.run import PAGE, all_of, common, given, named, run
+from eventstreams.command_group import Group
+from eventstreams.topics import TopicKind
+
+_PATH: Final = "/operator/v1/Topics"
+_COLUMNS: Final = ("name", "kind", "account_sid", "partitions", "orphaned", "records")
+
+
+@click.group(cls=Group)
+def orphans() -> None:
+    """Find topics that are nobody's, and remove them. Needs EVENTSTREAMS_OPERATOR_TOKEN."""
+
+
+@orphans.command("list")
+@click.option("--kind", type=click.Choice([each.value for each in TopicKind]), help="Those for this.")
+@click.option("--all", "every", is_flag=True, help="Those that are somebody's as well.")
+@common
+def list_topics(kind: str | None, url: str | None, output: str, *, every: bool) -> None:
+    """List topics that belong to nobody, by name; removes nothing."""
+    fields = [("PageSize", PAGE), *given(Kind=kind, Orphaned=None if every else "true")]
+    run(lambda api: all_of(api, _PATH, "topics", fields), url, output, _COLUMNS)
+
+
+@orphans.command()
+@click.argument("names", metavar="NAME", nargs=-1, required=True)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@common
+def remove(names: tuple[str, ...], url: str | None, output: str, *, yes: bool) -> None:
+    """Remove topics that belong to nobody and hold no record."""
+    if not yes:
+        click.confirm(f"Remove {len(names)} topics, for good?", abort=True, err=True)
+
+    async def remove_all(api: Remote) -> list[Answer]:
+        for name in names:
+            await api.delete(f"{_PATH}/{named(name)}")
+        return [{"name": name, "removed": True} for name in names]
+
+    run(remove_all, url, output, ("name", "removed"))

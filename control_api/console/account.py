@@ -1,0 +1,166 @@
+"""An account's own pages: its name, token, API keys and subaccounts; what was written, newest first."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from http import HTTPStatus
+from typing import Final
+
+from aiohttp import web
+
+from control_api.accounts.answers import ROOT
+from control_api.accounts.keys import PATH as KEYS
+from control_api.accounts.keys import PROMOTE, SECONDARY
+from control_api.audit.events import PATH as AUDIT
+from control_api.console.api import InnerApi, Json
+from control_api.console.render import next_page, page_query
+from control_api.console.sign_in import SESSIONS
+from control_api.console.visit import PREFIX, Page, Visit, get, post
+from eventstreams.control.records import AccountStatus, KeyScope
+from eventstreams.http import RefusedError
+
+PATH: Final = f"{PREFIX}account"
+_ONE: Final = f"{ROOT}/{{}}.json"
+_WRITES: Final = 20
+_SUBACCOUNTS: Final = 1000  # as many as an account may have open
+
+_Secret = tuple[str, str]
+"""What it is, and itself: to be shown this once."""
+
+
+async def show(visit: Visit) -> web.Response:
+    return await _show(visit)
+
+
+async def rename(visit: Visit) -> web.Response:
+    form = await visit.form()
+    fields = {"FriendlyName": form.given("FriendlyName") or ""}
+    try:
+        account = await visit.api.post(_ONE, visit.session.account_sid, form=fields)
+    except RefusedError as error:
+        return await _show(visit, problem=error)
+    answer = visit.go(PATH, said="updated")
+    named = replace(visit.session, account_name=str(account["friendly_name"]))
+    visit.request.app[SESSIONS].keep(visit.request, answer, named)
+    return answer
+
+
+async def rotate(visit: Visit) -> web.Response:
+    """Make a second token, which is on the page that follows, and on no other."""
+    form = await visit.form()
+    grace = {"GraceSeconds": form.given("GraceSeconds") or ""}
+    return await _made(
+        visit, visit.api.post(SECONDARY, form=grace), lambda made: ("New auth token", made["secondary_auth_token"])
+    )
+
+
+async def promote(visit: Visit) -> web.Response:
+    """Let the second token take the place of the first. Whoever signed in with that one has to do so again."""
+    await visit.form()
+    return await _done(visit, visit.api.post(PROMOTE), "updated")
+
+
+async def take_back(visit: Visit) -> web.Response:
+    """Let the second token count no more."""
+    await visit.form()
+    return await _done(visit, visit.api.delete(SECONDARY), "deleted")
+
+
+async def create_key(visit: Visit) -> web.Response:
+    """Make a key, whose secret is on the page that follows, and on no other."""
+    form = await visit.form()
+    fields = {"FriendlyName": form.given("FriendlyName") or "", "Scope": form.given("Scope") or ""}
+    return await _made(
+        visit,
+        visit.api.post(KEYS, form=fields, once=form.given("once") or ""),
+        lambda made: (f"Secret of key {made['sid']}", made["secret"]),
+    )
+
+
+async def delete_key(visit: Visit) -> web.Response:
+    await visit.form()
+    return await _done(visit, visit.api.delete(f"{KEYS}/{{}}", visit.name("key")), "deleted")
+
+
+async def create_subaccount(visit: Visit) -> web.Response:
+    """Make a subaccount, whose token is on the page that follows, and on no other."""
+    form = await visit.form()
+    fields = {"FriendlyName": form.given("FriendlyName") or ""}
+    return await _made(
+        visit,
+        visit.api.post(f"{ROOT}.json", form=fields, once=form.given("once") or ""),
+        lambda made: (f"Auth token of {made['sid']}", made["auth_token"]),
+    )
+
+
+async def update_subaccount(visit: Visit) -> web.Response:
+    """Suspend, resume or close a subaccount."""
+    form = await visit.form()
+    fields = {"Status": form.given("Status") or ""}
+    return await _done(visit, visit.api.post(_ONE, visit.name("sid"), form=fields), "updated")
+
+
+async def writes(visit: Visit) -> web.Response:
+    """The audit trail, a page at a time. It is looked for on a topic, so the account's page does not wait for it."""
+    answer = await visit.api.get(AUDIT, query=page_query(visit.request.query, _WRITES))
+    template = "account/writes.html" if visit.is_part else "account/trail.html"
+    return visit.page(template, writes=answer["audit_events"], after=next_page(answer["meta"]))
+
+
+async def _made(visit: Visit, asked: Awaitable[Json], secret: Callable[[Json], _Secret]) -> web.Response:
+    try:
+        made = await asked
+    except RefusedError as error:
+        return await _show(visit, problem=error)
+    return await _show(visit, secret=secret(made))
+
+
+async def _done(visit: Visit, asked: Awaitable[object], said: str) -> web.Response:
+    try:
+        await asked
+    except RefusedError as error:
+        return await _show(visit, problem=error)
+    return visit.go(PATH, said=said)
+
+
+async def _show(visit: Visit, *, secret: _Secret | None = None, problem: RefusedError | None = None) -> web.Response:
+    api, sid = visit.api, visit.session.account_sid
+    account = await api.get(_ONE, sid)
+    listed = await api.get(f"{ROOT}.json", query={"PageSize": str(_SUBACCOUNTS)})
+    return visit.page(
+        "account/show.html",
+        status=HTTPStatus.OK if problem is None else HTTPStatus(problem.status),
+        account=account,
+        is_subaccount=account["owner_account_sid"] != sid,
+        subaccounts=[each for each in listed["accounts"] if each["sid"] != sid],
+        has_more=listed["next_page_uri"] is not None,
+        statuses=list(AccountStatus),
+        rotation=await _rotation(api),
+        keys=await api.listed(KEYS, key="keys"),
+        scopes=list(KeyScope),
+        secret=secret,
+        problem="" if problem is None else str(problem),
+    )
+
+
+async def _rotation(api: InnerApi) -> Json | None:
+    """The rotation of the token that is under way; None: there is none."""
+    try:
+        return await api.get(SECONDARY)
+    except RefusedError as error:
+        if error.status == HTTPStatus.NOT_FOUND:
+            return None
+        raise
+
+
+PAGES: Final[tuple[Page, ...]] = (
+    get("account", show),
+    get("account/writes", writes),
+    post("account", rename),
+    post("account/token", rotate),
+    post("account/token/promote", promote),
+    post("account/token/take-back", take_back),
+    post("account/keys", create_key),
+    post("account/keys/{key}/delete", delete_key),
+    post("account/subaccounts", create_subaccount),
+    post("account/subaccounts/{sid}", update_subaccount),
+)

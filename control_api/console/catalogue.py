@@ -1,0 +1,90 @@
+"""The catalogue: which events there are, what is in them, and what the versions of their schemas differ in."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import web
+
+from control_api.console.api import InnerApi, Json
+from control_api.console.schema_fields import Difference, differences, schema_fields
+from control_api.console.visit import PREFIX, Page, Visit, get
+from control_api.plane import PLANE
+from eventstreams.catalog import Catalog
+
+PATH: Final = f"{PREFIX}catalogue"
+WARNINGS: Final[Mapping[str, str]] = {
+    "deprecated": "This type is deprecated: it is delivered, and will not be for ever.",
+    "restricted": "This type is restricted: those who have it get it, and nobody can add it.",
+    "discontinued": "This type is discontinued: its events are delivered to nobody any more.",
+}
+"""What is to be known of a type by its status."""
+ADDABLE: Final = frozenset({"available", "deprecated"})
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The types of one product, by name."""
+
+    title: str
+    types: Sequence[Json]
+
+
+async def groups(api: InnerApi, catalog: Catalog) -> Sequence[Group]:
+    """All event types, by product in the catalogue's order."""
+    by_product: dict[str, list[Json]] = {product: [] for product in catalog.products}
+    for each in await api.listed("/v1/Types", key="types"):
+        by_product[catalog.types[each["type"]].product].append(each)
+    return [Group(catalog.products[product], types) for product, types in by_product.items() if types]
+
+
+async def versions_of(api: InnerApi, schema_id: str) -> Sequence[Json]:
+    """The versions of a schema, newest first."""
+    return list(reversed(await api.listed("/v1/Schemas/{}/Versions", schema_id, key="schema_versions")))
+
+
+async def document(api: InnerApi, schema_id: str, version: int) -> Json:
+    """The JSON Schema of one version."""
+    return await api.get("/schemas/{}/{}", schema_id, str(version))
+
+
+async def between(api: InnerApi, schema_id: str, older: int, newer: int) -> Sequence[Difference]:
+    """What version ``newer`` has that ``older`` has not, and the other way round."""
+    return differences(await document(api, schema_id, older), await document(api, schema_id, newer))
+
+
+async def list_all(visit: Visit) -> web.Response:
+    found = await groups(visit.api, visit.request.app[PLANE].catalog)
+    return visit.page("catalogue/list.html", groups=found)
+
+
+async def show(visit: Visit) -> web.Response:
+    """A type, with its schema in the newest version or in the one that is asked for."""
+    found = await visit.api.get("/v1/Types/{}", visit.name("type"))
+    schema_id = found["schema_id"]
+    versions = await versions_of(visit.api, schema_id)
+    newest = versions[0]["schema_version"]
+    asked = visit.request.query.get("version", "")
+    # One that there is not is the API's matter, and its words.
+    chosen = (
+        (await visit.api.get("/v1/Schemas/{}/Versions/{}", schema_id, asked))["schema_version"] if asked else newest
+    )
+    schema = await document(visit.api, schema_id, chosen)
+    return visit.page(
+        "catalogue/show.html",
+        type=found,
+        warning=WARNINGS.get(found["status"], ""),
+        versions=versions,
+        newest=newest,
+        chosen=chosen,
+        schema=schema,
+        fields=schema_fields(schema),
+        changes=await between(visit.api, schema_id, chosen - 1, chosen) if chosen > 1 else (),
+        words=visit.request.app[PLANE].catalog.schemas[schema_id].versions[chosen - 1].changes,
+    )
+
+
+PAGES: Final[tuple[Page, ...]] = (
+    get("catalogue", list_all),
+    get("catalogue/{type}", show),
+)

@@ -1,0 +1,143 @@
+"""Dead letters: by reason, one of them, and redriving them: what would happen, then how far it is."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import urlencode
+
+import orjson
+from aiohttp import web
+
+from control_api.console.api import Json
+from control_api.console.render import next_page
+from control_api.console.visit import PREFIX, Page, Visit, get, post
+from eventstreams.http import RefusedError
+from eventstreams.reasons import DeadReason
+
+PATH: Final = f"{PREFIX}dead-letters"
+JOBS: Final = f"{PREFIX}redrives"
+_FILTERS: Final = ("SubscriptionSid", "Reason", "Type", "EventId", "After", "Before", "DeadLetterId")
+_LISTED: Final = 25
+_COUNTED: Final = 1_000  # newest dead letters, by reason: one page of the API
+_SUBSCRIPTIONS: Final = "100"  # that an account can have
+_MOST_SHOWN: Final = 64 << 10  # characters of one dead letter's data
+_ENDED: Final = frozenset({"completed", "cancelled", "failed"})
+
+
+async def list_all(visit: Visit) -> web.Response:
+    return await _list(visit, visit.request.query)
+
+
+async def reasons(visit: Visit) -> web.Response:
+    """How many of the newest died of what. Apart from the list, since more must be read for it."""
+    given = [each for each in _given(visit.request.query) if each[0] != "Reason"]
+    answer = await visit.api.get("/v1/DeadLetters", query=[*given, ("PageSize", str(_COUNTED))])
+    found = Counter(each["reason"] for each in answer["dead_letters"])
+    links = [(name, number, urlencode([*given, ("Reason", name)])) for name, number in found.most_common()]
+    return visit.page("dead_letters/reasons.html", reasons=links, more=bool(next_page(answer["meta"])))
+
+
+async def show(visit: Visit) -> web.Response:
+    letter = await visit.api.get("/v1/DeadLetters/{}", visit.name("id"))
+    data = letter["data"]
+    text = "" if data is None else orjson.dumps(data, option=orjson.OPT_INDENT_2).decode()
+    return visit.page("dead_letters/show.html", letter=letter, text=text[:_MOST_SHOWN], left=len(text[_MOST_SHOWN:]))
+
+
+async def preview(visit: Visit) -> web.Response:
+    """What a redrive of these would do."""
+    given = _given(dict((await visit.form()).fields))
+    try:
+        found = await visit.api.post("/v1/Redrives/Preview", form=given)
+    except RefusedError as error:
+        if visit.is_part:
+            return visit.page("problem_part.html", problem={"message": str(error)})
+        return await _list(visit, dict(given), problem=str(error), status=error.status)
+    if visit.is_part:
+        return visit.page("dead_letters/preview.html", preview=found, given=given)
+    return await _list(visit, dict(given), preview=found)
+
+
+async def redrive(visit: Visit) -> web.Response:
+    given = _given(dict((await visit.form()).fields), ("Rate",))
+    try:
+        made = await visit.api.post("/v1/Redrives", form=given)
+    except RefusedError as error:
+        if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise
+        return await _list(visit, dict(given), problem=str(error), status=error.status)
+    return visit.go(f"{JOBS}/{made['sid']}")
+
+
+async def jobs(visit: Visit) -> web.Response:
+    """The account's redrives, newest first: the API has them the other way round, and a hundred at most and ten."""
+    found = (await visit.api.get("/v1/Redrives", query={"PageSize": "200"}))["redrives"]
+    return visit.page("dead_letters/jobs.html", jobs=found[::-1], ended=_ENDED)
+
+
+async def job(visit: Visit) -> web.Response:
+    """How far a redrive is; a part of the page asks again until it has ended."""
+    found = await visit.api.get("/v1/Redrives/{}", visit.name("sid"))
+    template = "dead_letters/progress.html" if visit.is_part else "dead_letters/job.html"
+    return visit.page(template, job=found, ended=found["status"] in _ENDED)
+
+
+async def cancel(visit: Visit) -> web.Response:
+    await visit.form()
+    sid = visit.name("sid")
+    await visit.api.post("/v1/Redrives/{}", sid, form={"Status": "cancelling"})
+    return visit.go(f"{JOBS}/{sid}")
+
+
+async def _list(
+    visit: Visit,
+    query: Mapping[str, str],
+    *,
+    problem: str = "",
+    status: int = HTTPStatus.OK,
+    preview: Json | None = None,
+) -> web.Response:
+    given = _given(query)
+    letters: Sequence[Json] = []
+    following = ""
+    try:
+        pages = [(name, query[name]) for name in ("Page", "PageToken") if name in query]
+        wanted = [each for each in given if each[0] != "DeadLetterId"]
+        answer = await visit.api.get("/v1/DeadLetters", query=[*wanted, *pages, ("PageSize", str(_LISTED))])
+        letters, following = answer["dead_letters"], next_page(answer["meta"])
+    except RefusedError as error:
+        if error.status != HTTPStatus.BAD_REQUEST:
+            raise
+        problem, status = problem or str(error), error.status
+    subscriptions = await visit.api.get("/v1/Subscriptions", query={"PageSize": _SUBSCRIPTIONS})
+    return visit.page(
+        "dead_letters/list.html",
+        status=HTTPStatus(status),
+        letters=letters,
+        query={name: query.get(name, "") for name in _FILTERS},
+        given=given,
+        reasons_query=urlencode(given),
+        subscriptions=subscriptions["subscriptions"],
+        reasons=list(DeadReason),
+        problem=problem,
+        preview=preview,
+        after=following,
+    )
+
+
+def _given(query: Mapping[str, str], more: Sequence[str] = ()) -> list[tuple[str, str]]:
+    """What the form chooses by, in the API's own names."""
+    return [(name, query[name].strip()) for name in (*_FILTERS, *more) if query.get(name, "").strip()]
+
+
+PAGES: Final[tuple[Page, ...]] = (
+    get("dead-letters", list_all),
+    get("dead-letters/reasons", reasons),
+    post("dead-letters/preview", preview),
+    get("dead-letters/{id}", show),
+    get("redrives", jobs),
+    post("redrives", redrive),
+    get("redrives/{sid}", job),
+    post("redrives/{sid}/cancel", cancel),
+)

@@ -1,0 +1,160 @@
+"""The console's way in: a middleware that takes what is the console's out of the API's hands.
+
+It stands before all others. So a page is not sent to the primary, and no other site's script may read it: both are for
+the requests that pages make of the API, which come through the whole application once more (``api.InnerApi``).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import urlencode, urlsplit
+
+import orjson
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler, Middleware
+
+from control_api.console.api import InnerApi
+from control_api.console.render import Renderer
+from control_api.console.session import Session, Sessions
+from control_api.console.static import StaticFiles
+from control_api.console.visit import PREFIX, Page, Visit
+from control_api.http.declared import Caller
+from eventstreams.http import RefusedError, answer_errors, not_found
+from eventstreams.http.auth import is_below
+
+STATIC: Final = f"{PREFIX}static/"
+SIGN_IN: Final = f"{PREFIX}sign-in"
+_READING: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD})
+_HTML: Final = "text/html"
+_SITE: Final = "Sec-Fetch-Site"
+_OWN: Final = frozenset({"same-origin", "none"})  # none: typed in, or out of a bookmark
+_MOST_BEFORE: Final = 8 << 10  # bytes of a body from nobody: to sign in takes some 300
+_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+HEADERS: Final[Mapping[str, str]] = {
+    "Content-Security-Policy": _POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",  # not less: without it browsers say of no form where it comes from
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """Attributes: ``public_host``: where people reach the API, if that is known."""
+
+    sessions: Sessions
+    static: StaticFiles
+    renderer: Renderer
+    public_host: str | None = None
+
+    def middleware(self) -> Middleware:
+        @web.middleware
+        async def door(request: web.Request, handler: Handler) -> web.StreamResponse:
+            if is_below(request, (PREFIX,)) or request.path == PREFIX.rstrip("/"):
+                return await self._answer(request)
+            if request.path == "/" and request.method in _READING and _HTML in request.headers.get(hdrs.ACCEPT, ""):
+                return web.Response(status=HTTPStatus.SEE_OTHER, headers={hdrs.LOCATION: PREFIX})
+            return await handler(request)
+
+        return door
+
+    def routes(self, pages: Sequence[Page]) -> Sequence[web.RouteDef]:
+        """For the application that the middleware stands in."""
+        return [web.route(each.method, each.path, self._handler(each)) for each in pages]
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        answer: web.StreamResponse | None = self.static.answer(request) if request.method in _READING else None
+        if answer is None:
+            answer = await answer_errors(request, self._page)
+            if answer.status >= HTTPStatus.BAD_REQUEST and isinstance(answer, web.Response):
+                answer = self._problem(request, answer)
+            answer.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
+        answer.headers.update(HEADERS)
+        return answer
+
+    async def _page(self, request: web.Request) -> web.StreamResponse:
+        if request.path == PREFIX.rstrip("/"):
+            return web.Response(status=HTTPStatus.SEE_OTHER, headers={hdrs.LOCATION: PREFIX})
+        if request.match_info.http_exception is not None:
+            raise request.match_info.http_exception
+        resource = request.match_info.route.resource
+        if resource is None or not resource.canonical.startswith(PREFIX):  # only ours ask who comes by themselves
+            raise not_found(request)
+        if request.method not in _READING:
+            self._refuse_others(request)
+        return await request.match_info.handler(request)
+
+    def _handler(self, page: Page) -> Handler:
+        async def for_anybody(request: web.Request) -> web.StreamResponse:
+            found = self.sessions.of(request)
+            session = found or self.sessions.begin()
+            _refuse_large(request)
+            answer = await page.handler(self._visit(request, session))
+            if found is None and not answer.cookies:
+                self.sessions.keep(request, answer, session)
+            return answer
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            session = self.sessions.of(request)
+            if session is None or not session.sid:
+                return self._to_sign_in(request)
+            if session.is_operator is not (page.caller is Caller.OPERATOR):  # it is there, for others
+                raise not_found(request)
+            return await page.handler(self._visit(request, session))
+
+        return for_anybody if page.caller is Caller.ANYBODY else handle
+
+    def _visit(self, request: web.Request, session: Session) -> Visit:
+        return Visit(request, session, InnerApi(request, session.authorization), self.renderer)
+
+    def _to_sign_in(self, request: web.Request, said: str = "") -> web.Response:
+        back = request.path_qs if request.method in _READING and not _is_part(request) else ""
+        query = urlencode([each for each in (("next", back), ("said", said)) if each[1]])
+        path = f"{SIGN_IN}?{query}" if query else SIGN_IN
+        if _is_part(request):  # else it would come to stand in the middle of a page
+            return web.Response(status=HTTPStatus.OK, headers={"HX-Redirect": path})
+        return web.Response(status=HTTPStatus.SEE_OTHER, headers={hdrs.LOCATION: path})
+
+    def _problem(self, request: web.Request, answer: web.Response) -> web.Response:
+        """An error of ours, or one of the API's that no page dealt with, for people."""
+        if answer.content_type == _HTML:
+            return answer  # a page with a form, and what is wrong beside it
+        session = self.sessions.of(request)
+        if answer.status == HTTPStatus.UNAUTHORIZED:
+            ended = self._to_sign_in(request, "ended")
+            self.sessions.end(request, ended)
+            return ended
+        assert isinstance(answer.body, bytes)
+        visit = self._visit(request, session or self.sessions.begin())
+        template = "problem_part.html" if visit.is_part else "problem.html"
+        page = visit.page(template, status=HTTPStatus(answer.status), problem=orjson.loads(answer.body))
+        if hdrs.RETRY_AFTER in answer.headers:
+            page.headers[hdrs.RETRY_AFTER] = answer.headers[hdrs.RETRY_AFTER]
+        return page
+
+    def _refuse_others(self, request: web.Request) -> None:
+        """Raises ``RefusedError`` (403) where a browser says that a page of another site sent this."""
+        site, origin = request.headers.get(_SITE), request.headers.get(hdrs.ORIGIN)
+        if site is not None:
+            own = site in _OWN
+        else:  # an old browser, or none; those that are not told so by https leave it out, too
+            own = origin is None or urlsplit(origin).netloc in {request.host, self.public_host}
+        if not own:
+            message = "A page of another site sent this: nothing was changed"
+            raise RefusedError(message, status=HTTPStatus.FORBIDDEN)
+
+
+def _refuse_large(request: web.Request) -> None:
+    """Raises ``RefusedError`` (413) where nobody sends more than it takes to sign in."""
+    if request.can_read_body and (request.content_length is None or request.content_length > _MOST_BEFORE):
+        message = f"The body is larger than {_MOST_BEFORE} bytes, or does not say how large it is"
+        raise RefusedError(message, status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+
+
+def _is_part(request: web.Request) -> bool:
+    return "HX-Request" in request.headers

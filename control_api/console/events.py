@@ -1,0 +1,199 @@
+"""Events: find them by id, type and time, follow them as they come, and see where one went."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import quote, urlencode
+
+import orjson
+from aiohttp import web
+
+from control_api.console.api import Json
+from control_api.console.live import stream
+from control_api.console.render import next_page, page_query
+from control_api.console.visit import PREFIX, Page, Visit, get
+from control_api.plane import PLANE
+from eventstreams.http import RefusedError
+from eventstreams.times import from_ms
+
+PATH: Final = f"{PREFIX}events"
+_LISTED: Final = 25
+_ATTEMPTS: Final = 200  # of one event: a page that is longer helps nobody
+_MOST_SHOWN: Final = 64 << 10  # characters of its JSON
+_NEW_S: Final = 60.0  # so long an event that was just sent may take until it is in the log
+_ALL: Final = {"PageSize": "100"}  # of sinks and of subscriptions an account has at most so many
+_DONE: Final = frozenset({"delivered", "dead", "filtered", "unrecorded"})
+STATES: Final[Mapping[str, tuple[str, str]]] = {
+    "routing": ("off", "accepted, on its way to the router"),
+    "waiting": ("off", "waiting for its attempt"),
+    "retrying": ("warn", "waiting for its next attempt"),
+    "delivered": ("good", "delivered"),
+    "dead": ("bad", "dead letter"),
+    "filtered": ("off", "kept back by the filter"),
+    "unrecorded": ("warn", "settled, but nothing was logged of it"),
+}
+"""How each state of a delivery looks, and what it is called."""
+OUTCOMES: Final[Mapping[str, tuple[str, str]]] = {
+    "delivered": ("good", "delivered"),
+    "retry_later": ("warn", "failed, to be tried again"),
+    "rejected": ("bad", "refused: became a dead letter"),
+    "died": ("bad", "became a dead letter"),
+    "redriven": ("off", "put on its way again"),
+}
+
+
+async def list_all(visit: Visit) -> web.Response:
+    """The newest, or those that the form at the top asks for."""
+    query = visit.request.query
+    if wanted := query.get("id", "").strip():
+        return visit.go(_path(wanted))
+    filters = {"Type": query.get("type", "").strip(), "After": _time(query, "after"), "Before": _time(query, "before")}
+    given = {name: value for name, value in filters.items() if value}
+    problem, events, meta = "", [], {}
+    try:
+        answer = await visit.api.get("/v1/Events", query=[*given.items(), *page_query(query, _LISTED)])
+        events, meta = answer["events"], answer["meta"]
+    except RefusedError as error:
+        if error.status != HTTPStatus.BAD_REQUEST:
+            raise
+        problem = str(error)
+    follows = not problem and not given.keys() - {"Type"} and not {"Page", "PageToken"} & query.keys()
+    return visit.page(
+        "events/list.html",
+        status=HTTPStatus.BAD_REQUEST if problem else HTTPStatus.OK,
+        query={name: query.get(name, "") for name in ("type", "after", "before")},
+        problem=problem,
+        events=events,
+        types=sorted(each.name for each in visit.request.app[PLANE].catalog.types.values() if not each.internal),
+        follow=f"{PATH}/live?{urlencode({'type': filters['Type']})}" if follows else "",
+        before=_console_query(query, next_page(meta, "previous_page_url")),
+        after=_console_query(query, next_page(meta)),
+    )
+
+
+async def live(visit: Visit) -> web.StreamResponse:
+    """The newest, each second."""
+    wanted = visit.request.query.get("type", "")
+    given = {"Type": wanted} if wanted else {}
+
+    async def look() -> Mapping[str, str]:
+        found = await visit.api.get("/v1/Events", query={**given, "PageSize": str(_LISTED)})
+        flow = await visit.api.get("/v1/Flow")
+        came = sum(each["events"] for each in flow["accepted"] if not wanted or each["type"] == wanted)
+        rate = came / flow["accepted_seconds"]
+        return {
+            "rows": visit.text("events/rows.html", events=found["events"], steady=True),
+            "rate": visit.text("events/rate.html", rate=rate, shown=len(found["events"])),
+        }
+
+    return await stream(visit, look)
+
+
+async def show(visit: Visit) -> web.Response:
+    """Where one event went. One that was just sent may not be in the log yet: then its page waits for it."""
+    event_id = visit.name("id")
+    try:
+        found = await _found(visit, event_id)
+    except RefusedError as error:
+        if error.status != HTTPStatus.NOT_FOUND or not _is_new(visit):
+            raise
+        found = None
+    template = "events/timeline.html" if visit.is_part else "events/show.html"
+    return visit.page(
+        template,
+        id=event_id,
+        found=found,
+        moves=found is None or any(each["state"] not in _DONE for each in found["deliveries"]) or _is_new(visit),
+        sent=visit.request.query.get("sent", ""),
+        states=STATES,
+        outcomes=OUTCOMES,
+        most=_ATTEMPTS,
+        names=await _names(visit),
+    )
+
+
+async def content(visit: Visit) -> web.Response:
+    """The event as JSON: as it was written, or as a subscription gets it."""
+    wanted = visit.request.query.get("subscription", "")
+    answer = await visit.api.get(
+        "/v1/Events/{}/CloudEvent", visit.name("id"), query={"SubscriptionSid": wanted} if wanted else {}
+    )
+    event = answer["cloud_event"]
+    text = "" if event is None else orjson.dumps(event, option=orjson.OPT_INDENT_2).decode()
+    template = "events/json_part.html" if visit.is_part else "events/json.html"
+    return visit.page(
+        template,
+        id=visit.name("id"),
+        text=text[:_MOST_SHOWN],
+        left=max(len(text) - _MOST_SHOWN, 0),
+        problem=answer["problem"],
+        size=answer["size_bytes"],
+        subscription=wanted,
+    )
+
+
+async def _found(visit: Visit, event_id: str) -> Json:
+    """What the API says of the event, with its attempts, oldest first."""
+    found = await visit.api.get("/v1/Events/{}", event_id)
+    query = {"EventId": event_id, "PageSize": str(_ATTEMPTS)}
+    attempts: Sequence[Json] = (await visit.api.get("/v1/Attempts", query=query))["attempts"]
+    deliveries = [{**each, "letter": _letter(each, attempts)} for each in found["deliveries"]]
+    return {**found, "deliveries": deliveries, "tried": attempts[::-1]}
+
+
+async def _names(visit: Visit) -> Mapping[str, str]:
+    """What the account calls its subscriptions and sinks, by SID."""
+    subscriptions = (await visit.api.get("/v1/Subscriptions", query=_ALL))["subscriptions"]
+    sinks = (await visit.api.get("/v1/Sinks", query=_ALL))["sinks"]
+    return {each["sid"]: each["description"] or each["sid"] for each in (*subscriptions, *sinks)}
+
+
+def _letter(delivery: Json, attempts: Sequence[Json]) -> str:
+    """The id of the dead letter that a subscription's part of an event has become; empty where it has not."""
+    if delivery["state"] != "dead" or delivery["offset"] is None:
+        return ""
+    mine = (each["sink_type"] for each in attempts if each["subscription_sid"] == delivery["subscription_sid"])
+    sink_type = next(mine, "")
+    return f"{sink_type}.{delivery['partition']}.{delivery['offset']}" if sink_type else ""
+
+
+def _is_new(visit: Visit) -> bool:
+    """Whether the event was sent within the last minute, as the address says."""
+    try:
+        sent = datetime.fromisoformat(visit.request.query.get("sent", ""))
+    except ValueError:
+        return False
+    now = from_ms(visit.request.app[PLANE].clock())
+    return sent.tzinfo is not None and abs((now - sent).total_seconds()) < _NEW_S
+
+
+def _time(query: Mapping[str, str], name: str) -> str:
+    """What a field for a time has, as the API takes it; browsers' have no zone, and the page says UTC."""
+    text = query.get(name, "").strip()
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return text  # the API says what would be right
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _console_query(query: Mapping[str, str], api_query: str) -> str:
+    """The query of the page beside this one: our own filters, and the API's paging."""
+    if not api_query:
+        return ""
+    ours = urlencode([(name, query[name]) for name in ("type", "after", "before") if query.get(name)])
+    theirs = "&".join(part for part in api_query.split("&") if part.startswith("Page"))
+    return "&".join(part for part in (ours, theirs) if part)
+
+
+def _path(event_id: str) -> str:
+    return f"{PATH}/{quote(event_id, safe='', errors='replace')}"
+
+
+PAGES: Final[tuple[Page, ...]] = (
+    get("events", list_all),
+    get("events/live", live),
+    get("events/{id}", show),
+    get("events/{id}/json", content),
+)

@@ -1,0 +1,63 @@
+"""Figures, times and others' texts as pages show them. Pure."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Final
+
+from eventstreams.terminal import harmless, harmless_lines
+
+_LONGEST: Final = 300  # characters of others' text on one line
+_UNITS: Final = ("B", "KiB", "MiB", "GiB")
+_KIB: Final = 1024
+_FEW: Final = 100
+
+
+def shown(value: object, longest: int = _LONGEST) -> str:
+    r"""Somebody else's text on one line: what turns, hides or breaks text shows as ``\u202e``, what is long is cut."""
+    return harmless(str(value), longest=longest)
+
+
+def shown_text(text: str) -> str:
+    """As ``shown``, of several lines and any length."""
+    return harmless_lines(text)
+
+
+def instant(text: str) -> str:
+    """A time to the millisecond, in UTC."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03d}"
+
+
+def rate(per_s: float) -> str:
+    """Events a second: with a digit behind the point where there are few."""
+    return f"{per_s:,.0f}" if per_s >= _FEW else f"{per_s:.1f}"
+
+
+def share(part: float, whole: float) -> str:
+    """``part`` of ``whole`` in percent, rounded down, so that not all is not called all."""
+    if not whole:
+        return "none"
+    return f"{int(1000 * part / whole) / 10:g} %"
+
+
+def size(number: float) -> str:
+    """So many bytes."""
+    for unit in _UNITS[:-1]:
+        if number < _KIB:
+            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
+        number /= _KIB
+    return f"{number:.1f} {_UNITS[-1]}"
+
+
+FIGURES: Final[Mapping[str, Callable[..., str]]] = {
+    "shown": shown,
+    "shown_text": shown_text,
+    "instant": instant,
+    "rate": rate,
+    "share": share,
+    "bytes": size,
+}
+"""As filters of templates."""

@@ -1,0 +1,121 @@
+"""What flows, out of the API's answers: products, subscriptions, sinks, and how much goes from which to which. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from control_api.console.api import Json
+
+_BAD = ("retry_later", "rejected", "died")
+
+
+@dataclass(slots=True)
+class Node:
+    """A product, a subscription or a sink, and what goes through it in a second.
+
+    Attributes:
+        accepted: Of a product alone.
+        oldest_waiting: When it was accepted; empty where nothing waits.
+    """
+
+    key: str
+    name: str
+    href: str = ""
+    accepted: float = 0.0
+    delivered: float = 0.0
+    failed: float = 0.0
+    waiting: int = 0
+    oldest_waiting: str = ""
+
+    @property
+    def busy(self) -> tuple[float, int]:
+        """What makes one more worth showing than another."""
+        return self.accepted + self.delivered + self.failed, self.waiting
+
+
+@dataclass(slots=True)
+class Way:
+    """From one node to another, by their keys."""
+
+    source: str
+    target: str
+    delivered: float = 0.0
+    failed: float = 0.0
+
+
+@dataclass(slots=True)
+class Flow:
+    """Rates are of a second.
+
+    Attributes:
+        sampled: There was more than was counted: the rates are of a shorter time.
+        seconds: Of which time.
+    """
+
+    products: dict[str, Node] = field(default_factory=dict)
+    subscriptions: dict[str, Node] = field(default_factory=dict)
+    sinks: dict[str, Node] = field(default_factory=dict)
+    to_subscriptions: dict[tuple[str, str], Way] = field(default_factory=dict)
+    to_sinks: dict[tuple[str, str], Way] = field(default_factory=dict)
+    accepted: float = 0.0
+    delivered: float = 0.0
+    failed: float = 0.0
+    sampled: bool = False
+    seconds: float = 0.0
+
+    @property
+    def waiting(self) -> int:
+        return sum(each.waiting for each in self.subscriptions.values())
+
+    @property
+    def oldest_waiting(self) -> str:
+        found = (each.oldest_waiting for each in self.subscriptions.values() if each.oldest_waiting)
+        return min(found, default="")
+
+
+def flow_of(counts: Json, backlog: Sequence[Json], subscriptions: Sequence[Json], sinks: Sequence[Json]) -> Flow:
+    """Of the answer of ``/v1/Flow``, the subscriptions of ``/v1/Backlog``, and the lists of both."""
+    asked_s = (_moment(counts["until"]) - _moment(counts["since"])).total_seconds()
+    counted_s = min(counts["accepted_seconds"], counts["deliveries_seconds"])
+    flow = Flow(sampled=counted_s < asked_s, seconds=counted_s)
+    for each in subscriptions:
+        flow.subscriptions[each["sid"]] = Node(
+            each["sid"], each["description"], f"/console/subscriptions/{each['sid']}"
+        )
+        flow.to_sinks[each["sid"], each["sink_sid"]] = Way(each["sid"], each["sink_sid"])
+    for each in sinks:
+        flow.sinks[each["sid"]] = Node(each["sid"], each["description"], f"/console/sinks/{each['sid']}")
+    for each in backlog:
+        if (known := flow.subscriptions.get(each["subscription_sid"])) is not None:
+            known.waiting, known.oldest_waiting = each["waiting"], each["oldest_waiting"] or ""
+    for each in counts["accepted"]:
+        rate = each["events"] / counts["accepted_seconds"]
+        _product(flow, each).accepted += rate
+        flow.accepted += rate
+    for each in counts["deliveries"]:
+        _add(flow, each, counts["deliveries_seconds"])
+    return flow
+
+
+def _add(flow: Flow, counts: Json, seconds: float) -> None:
+    """What went to one sink for one subscription, of one type."""
+    delivered, failed = counts["delivered"] / seconds, sum(counts[name] for name in _BAD) / seconds
+    sid, sink_sid = counts["subscription_sid"] or "", counts["sink_sid"] or ""
+    product = _product(flow, counts).key
+    moved: list[Flow | Node | Way] = [
+        flow,
+        *(each for each in (flow.subscriptions.get(sid), flow.sinks.get(sink_sid)) if each is not None),
+        flow.to_subscriptions.setdefault((product, sid), Way(product, sid)),
+        flow.to_sinks.setdefault((sid, sink_sid), Way(sid, sink_sid)),
+    ]
+    for each in moved:
+        each.delivered, each.failed = each.delivered + delivered, each.failed + failed
+
+
+def _product(flow: Flow, counts: Mapping[str, str | None]) -> Node:
+    name = counts["product"] or "other"
+    return flow.products.setdefault(name, Node(name, name, "/console/catalogue"))
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)

@@ -1,0 +1,122 @@
+"""The diagram of what flows: a box for each product, subscription and sink, a band for each way between. Pure.
+
+There is room for so many boxes in a column: the busiest, and one that stands for the rest.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from control_api.console.flow import Flow, Node, Way
+
+MOST: Final = 12
+"""Boxes of one column: what a screen has room for."""
+_REST: Final = "\0"  # no SID and no product is called so
+WIDTH: Final = 960
+BOX_WIDTH: Final = 240
+BOX_HEIGHT: Final = 50
+_GAP: Final = 12
+_COLUMNS: Final = (0, (WIDTH - BOX_WIDTH) // 2, WIDTH - BOX_WIDTH)
+_THIN, _WIDE = 1.5, 14.0  # widths of bands
+_MUCH: Final = 1_000.0  # events a second, of the widest
+_FAILING: Final = 0.01  # of what was tried
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """Where a node stands; ``others``: it stands for so many."""
+
+    node: Node
+    x: int
+    y: int
+    others: int = 0
+
+    @property
+    def state(self) -> str:
+        return _state(self.node)
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A way, as the path of an SVG."""
+
+    path: str
+    width: float
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    boxes: Sequence[Box]
+    bands: Sequence[Band]
+    height: int
+
+
+def chart_of(flow: Flow) -> Chart:
+    """``flow`` as it is drawn."""
+    columns = [
+        _column(nodes.values(), x)
+        for nodes, x in zip((flow.products, flow.subscriptions, flow.sinks), _COLUMNS, strict=True)
+    ]
+    bands = [
+        *_bands(flow.to_subscriptions.values(), columns[0], columns[1]),
+        *_bands(flow.to_sinks.values(), columns[1], columns[2]),
+    ]
+    boxes = [box for column in columns for box in column.values()]
+    height = max((box.y + BOX_HEIGHT for box in boxes), default=0) + _GAP
+    return Chart(boxes, bands, height)
+
+
+def _column(nodes: Iterable[Node], x: int) -> Mapping[str, Box]:
+    """The boxes of ``nodes``, by key; those of the busiest in the order of their names, so that they stay in place."""
+    listed = sorted(nodes, key=lambda node: node.busy, reverse=True)
+    kept, rest = (listed, []) if len(listed) <= MOST else (listed[: MOST - 1], listed[MOST - 1 :])
+    found = {}
+    for place, node in enumerate(sorted(kept, key=lambda node: (node.name, node.key))):
+        found[node.key] = Box(node, x, _GAP + place * (BOX_HEIGHT + _GAP))
+    if rest:
+        found[_REST] = Box(_sum(rest), x, _GAP + len(kept) * (BOX_HEIGHT + _GAP), len(rest))
+    return found
+
+
+def _sum(nodes: Sequence[Node]) -> Node:
+    return Node(
+        _REST,
+        f"{len(nodes)} more",
+        accepted=sum(each.accepted for each in nodes),
+        delivered=sum(each.delivered for each in nodes),
+        failed=sum(each.failed for each in nodes),
+        waiting=sum(each.waiting for each in nodes),
+        oldest_waiting=min((each.oldest_waiting for each in nodes if each.oldest_waiting), default=""),
+    )
+
+
+def _bands(ways: Iterable[Way], sources: Mapping[str, Box], targets: Mapping[str, Box]) -> Sequence[Band]:
+    """One for each pair of boxes; what has none, being deleted by now, is left out."""
+    found: dict[tuple[str, str], Way] = {}
+    for way in ways:
+        source = way.source if way.source in sources else _REST
+        target = way.target if way.target in targets else _REST
+        if source in sources and target in targets:
+            known = found.setdefault((source, target), Way(source, target))
+            known.delivered, known.failed = known.delivered + way.delivered, known.failed + way.failed
+    return [_band(way, sources[key[0]], targets[key[1]]) for key, way in found.items()]
+
+
+def _band(way: Way, source: Box, target: Box) -> Band:
+    left, right = source.x + BOX_WIDTH, target.x
+    middle = (left + right) // 2
+    start, end = source.y + BOX_HEIGHT // 2, target.y + BOX_HEIGHT // 2
+    path = f"M{left} {start}C{middle} {start} {middle} {end} {right} {end}"
+    busy = min(math.log1p(way.delivered + way.failed) / math.log1p(_MUCH), 1.0)
+    return Band(path, round(_THIN + busy * (_WIDE - _THIN), 1), _state(way))
+
+
+def _state(moved: Node | Way) -> str:
+    tried = moved.delivered + moved.failed
+    if isinstance(moved, Node) and moved.accepted and not tried:
+        return "good"
+    if not tried:
+        return "off"
+    return "bad" if moved.failed / tried > _FAILING else "good"

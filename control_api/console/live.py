@@ -1,0 +1,109 @@
+"""Parts of a page that follow what happens: sent each second, as server-sent events, while the browser is there."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Final
+
+from aiohttp import hdrs, web
+
+from control_api.console.visit import Visit
+from eventstreams.http import RefusedError, unavailable
+from eventstreams.http.limits import too_often
+
+EVERY_S: Final = 1.0
+_LASTS_S: Final = 600.0  # then the browser asks again by itself, and who has left without a word is forgotten
+_WRITE_S: Final = 20.0  # for a browser that does not read
+_MOST: Final = 200  # of everybody: each costs two questions to the API a second
+_OF_ONE: Final = 10  # of one account: browsers keep six
+_AGAIN_MS: Final = 2_000
+
+Look = Callable[[], Awaitable[Mapping[str, str]]]
+"""What a page shows now: the HTML of each part, by the name that its ``sse-swap`` has."""
+
+
+class Streams:
+    """Those that are open, of this process."""
+
+    def __init__(self) -> None:
+        self._open: Counter[str] = Counter()
+        self.stopping = asyncio.Event()
+
+    @contextmanager
+    def place(self, account_sid: str) -> Iterator[None]:
+        """Room for one more, meanwhile.
+
+        Raises:
+            RefusedError: there is none; the page stays as it was loaded.
+        """
+        if self._open[account_sid] >= _OF_ONE:
+            raise too_often("Too many pages of this account follow what happens: close some", wait_s=_LASTS_S)
+        if self._open.total() >= _MOST:
+            raise unavailable("Too many pages follow what happens just now: load this one anew to see more")
+        self._open[account_sid] += 1
+        try:
+            yield
+        finally:
+            self._open[account_sid] -= 1
+            if not self._open[account_sid]:
+                del self._open[account_sid]
+
+    async def stop(self, _: web.Application) -> None:
+        """End them all: the process stops."""
+        self.stopping.set()
+
+
+STREAMS: Final = web.AppKey("streams", Streams)
+
+
+async def stream(visit: Visit, look: Look) -> web.StreamResponse:
+    """What ``look`` finds, each second; of it what has changed. Ends when the browser goes, or its session does."""
+    streams = visit.request.app[STREAMS]
+    with streams.place(visit.session.account_sid):
+        answer = web.StreamResponse(
+            headers={
+                hdrs.CONTENT_TYPE: "text/event-stream",
+                hdrs.CACHE_CONTROL: "no-store",
+                "X-Accel-Buffering": "no",  # nginx would hold it back
+            }
+        )
+        await answer.prepare(visit.request)
+        try:
+            await _follow(visit, look, answer, streams.stopping)
+        except (ConnectionError, TimeoutError):
+            visit.request.protocol.force_close()  # it has gone, or does not read
+        return answer
+
+
+async def _follow(visit: Visit, look: Look, answer: web.StreamResponse, stopping: asyncio.Event) -> None:
+    shown: dict[str, str] = {}
+    ends = time.monotonic() + _LASTS_S
+    await _write(answer, f"retry: {_AGAIN_MS}\n\n")
+    while time.monotonic() < ends and not stopping.is_set():
+        try:
+            found = {"trouble": "", **await look()}
+        except RefusedError as error:
+            if error.status == HTTPStatus.UNAUTHORIZED:
+                return
+            found = {"trouble": visit.text("problem_part.html", problem={"message": str(error)})}
+        changed = {name: text for name, text in found.items() if shown.get(name) != text}
+        shown |= changed
+        await _write(answer, "".join(event(name, text) for name, text in changed.items()) or ": nothing new\n\n")
+        try:
+            async with asyncio.timeout(EVERY_S):
+                await stopping.wait()
+        except TimeoutError:
+            continue
+
+
+async def _write(answer: web.StreamResponse, text: str) -> None:
+    async with asyncio.timeout(_WRITE_S):
+        await answer.write(text.encode())
+
+
+def event(name: str, text: str) -> str:
+    """One server-sent event. Every kind of line end begins a new line of its data."""
+    return f"event: {name}\n" + "".join(f"data: {line}\n" for line in text.splitlines() or [""]) + "\n"

@@ -1,0 +1,72 @@
+"""The overview: what flows from products to subscriptions to sinks just now, how well, and what waits."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+from aiohttp import web
+
+from control_api.console.flow import Flow, flow_of
+from control_api.console.flow_chart import BOX_HEIGHT, BOX_WIDTH, WIDTH, chart_of
+from control_api.console.live import stream
+from control_api.console.visit import PREFIX, Page, Visit, get
+from eventstreams.http import RefusedError
+
+PATH: Final = f"{PREFIX}overview"
+_ALL: Final = {"PageSize": "100"}  # of sinks and of subscriptions an account has at most so many
+_LISTS_EVERY: Final = 5  # looks: names and ways change seldom
+_BACKLOG_EVERY: Final = 5  # the API does not look at Kafka more often either
+
+
+async def show(visit: Visit) -> web.Response:
+    flow = await Looking(visit).look()
+    return visit.page("overview/show.html", status=HTTPStatus.OK, **_shown(flow))
+
+
+async def live(visit: Visit) -> web.StreamResponse:
+    """The same, each second."""
+    looking = Looking(visit)
+
+    async def look() -> Mapping[str, str]:
+        flow = await looking.look()
+        parts = {"flow": "overview/flow.html", "figures": "overview/figures.html", "table": "overview/table.html"}
+        return {name: visit.text(template, **_shown(flow)) for name, template in parts.items()}
+
+    return await stream(visit, look)
+
+
+class Looking:
+    """One page that looks again and again; what changes seldom it asks for seldom."""
+
+    def __init__(self, visit: Visit) -> None:
+        self._visit = visit
+        self._looks = 0
+        self._subscriptions: list[dict[str, object]] = []
+        self._sinks: list[dict[str, object]] = []
+        self._backlog: list[dict[str, object]] = []
+
+    async def look(self) -> Flow:
+        """What flows now. Raises ``RefusedError`` as the API does."""
+        api = self._visit.api
+        if self._looks % _LISTS_EVERY == 0:
+            self._subscriptions = (await api.get("/v1/Subscriptions", query=_ALL))["subscriptions"]
+            self._sinks = (await api.get("/v1/Sinks", query=_ALL))["sinks"]
+        counts = await api.get("/v1/Flow")
+        if self._looks and (self._looks - 1) % _BACKLOG_EVERY == 0:  # not on the page itself: Kafka takes its time
+            try:
+                self._backlog = (await api.get("/v1/Backlog"))["subscriptions"]
+            except RefusedError:
+                self._backlog = []  # the rest is worth showing
+        self._looks += 1
+        return flow_of(counts, self._backlog, self._subscriptions, self._sinks)
+
+
+def _shown(flow: Flow) -> dict[str, Any]:
+    return {
+        "flow": flow,
+        "chart": chart_of(flow),
+        "size": {"width": WIDTH, "box_width": BOX_WIDTH, "box_height": BOX_HEIGHT},
+    }
+
+
+PAGES: Final[tuple[Page, ...]] = (get("overview", show), get("overview/live", live))

@@ -1,0 +1,111 @@
+"""Templates, with what all of them have: everything escaped, no name undefined, times in words."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Final
+from urllib.parse import quote, urlsplit
+
+import orjson
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from control_api.console.figures import FIGURES
+from control_api.console.static import StaticFiles
+from control_api.console.words import ago
+from eventstreams.times import Clock, from_ms
+
+SAID: Final[Mapping[str, str]] = {
+    "created": "Created.",
+    "updated": "Saved.",
+    "deleted": "Deleted.",
+    "paused": "Paused: its events wait until it is resumed, or their deadlines are over.",
+    "resumed": "Resumed.",
+    "valid": "The sink is active.",
+    "signed-out": "You are signed out.",
+    "ended": "Your session is over: sign in again.",
+}
+"""What a page says at its top after something was done: by key, since addresses are anybody's to write."""
+
+
+class Renderer:
+    """Renders templates for the console's pages."""
+
+    def __init__(self, static: StaticFiles, navigation: Sequence[object], clock: Clock) -> None:
+        self._clock = clock
+        self._environment = Environment(
+            loader=PackageLoader("control_api.console"),
+            autoescape=True,
+            undefined=StrictUndefined,
+        )
+        self._environment.globals |= {
+            "static": static.path,
+            "navigation": navigation,
+            "said_in_words": SAID,
+            "once": _once,
+        }
+        self._environment.filters |= {
+            "ago": self._ago,
+            "name": _name,
+            "json": _json,
+            "moment": _moment,
+            "marked": _marked,
+            **FIGURES,
+        }
+
+    def render(self, template: str, **context: object) -> str:
+        """The text of ``templates/<template>``; whatever ``context`` holds is text in it, never markup."""
+        return self._environment.get_template(template).render(**context)
+
+    def _ago(self, text: str) -> str:
+        at = _read(text)
+        return text if at is None else ago(at, from_ms(self._clock()))
+
+
+def next_page(meta: Mapping[str, object], key: str = "next_page_url") -> str:
+    """The query of the page beside this one, out of the API's ``meta``; empty: there is none."""
+    url = meta.get(key)
+    return urlsplit(url).query if isinstance(url, str) else ""
+
+
+def page_query(query: Mapping[str, str], size: int) -> list[tuple[str, str]]:
+    """The API's parameters of paging, out of the console's own query; ``size`` where it names none."""
+    known = [(name, query[name]) for name in ("Page", "PageToken") if name in query]
+    return [*known, ("PageSize", query.get("PageSize", str(size)))]
+
+
+def _once() -> str:
+    """Names one form on one page as it was shown once."""
+    return secrets.token_urlsafe(16)
+
+
+def _name(value: str) -> str:
+    """``value`` as one part of a path."""
+    return quote(value, safe="", errors="replace")
+
+
+def _json(value: object) -> str:
+    """For people to read."""
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+
+
+def _moment(text: str) -> str:
+    """A time to the second, in UTC."""
+    at = _read(text)
+    return text if at is None else f"{at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _marked(text: str) -> Markup:
+    """``text`` with what stands in backticks as code."""
+    parts = [escape(each) for each in text.split("`")]
+    return Markup("").join(
+        Markup("<code>{}</code>").format(each) if index % 2 else each for index, each in enumerate(parts)
+    )
+
+
+def _read(text: str) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)

@@ -1,0 +1,131 @@
+"""Send: compose a sample event of a type, publish it through the gateway, and watch where it goes."""
+
+import json
+import secrets
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import quote, urlsplit
+
+import aiohttp
+import orjson
+from aiohttp import hdrs, web
+
+from control_api.console.api import Json
+from control_api.console.visit import PREFIX, Page, Visit, get, post
+from control_api.plane import PLANE
+from eventstreams.http import RefusedError
+from eventstreams.settings import PREFIX as SETTINGS
+from eventstreams.times import from_ms, rfc3339_ms
+
+PATH: Final = f"{PREFIX}send"
+GATEWAY: Final = web.AppKey("gateway", str)
+"""Where the gateway is; empty: nobody has said."""
+_EVENTS: Final = "/v1/Events"
+_CLOUD_EVENT: Final = "application/cloudevents+json"
+_ANSWER_S: Final = 15.0
+_MOST_ANSWER: Final = 64 << 10
+_SOURCE: Final = "/console/send"
+
+
+async def show(visit: Visit) -> web.Response:
+    """The form, with an example of the type that was chosen."""
+    wanted = visit.request.query.get("type", "")
+    text, problem = "", ""
+    if wanted:
+        try:
+            text = _pretty(await _example(visit, wanted))
+        except RefusedError as error:
+            problem = str(error)
+    return _form(visit, wanted, text, problem)
+
+
+async def send(visit: Visit) -> web.Response:
+    form = await visit.form()
+    text = form.given("event") or ""
+    try:
+        event = json.loads(text)
+    except ValueError as error:
+        return _form(visit, "", text, f"This is not JSON: {error}", status=HTTPStatus.BAD_REQUEST)
+    if not isinstance(event, dict):
+        return _form(visit, "", text, "An event is a JSON object", status=HTTPStatus.BAD_REQUEST)
+    wanted = str(event.get("type", ""))
+    try:
+        answer = await _publish(visit, event)
+    except RefusedError as error:
+        return _form(visit, wanted, text, str(error), status=HTTPStatus(error.status))
+    sent = rfc3339_ms(from_ms(visit.request.app[PLANE].clock()))
+    return visit.go(f"{PREFIX}events/{quote(str(answer), safe='')}?sent={quote(sent)}")
+
+
+def _form(visit: Visit, wanted: str, text: str, problem: str, *, status: HTTPStatus = HTTPStatus.OK) -> web.Response:
+    types = visit.request.app[PLANE].catalog.types.values()
+    return visit.page(
+        "send/show.html",
+        status=status,
+        types=sorted(each.name for each in types if not each.internal),
+        wanted=wanted,
+        text=text,
+        problem=problem,
+        is_on=bool(visit.request.app[GATEWAY]),
+        setting=f"{SETTINGS}GATEWAY_URL",
+    )
+
+
+async def _example(visit: Visit, wanted: str) -> Mapping[str, object]:
+    """An event of the type ``wanted``, with an id of its own and the example of its newest schema."""
+    event_type = await visit.api.get("/v1/Types/{}", wanted)
+    versions = await visit.api.get("/v1/Schemas/{}/Versions", event_type["schema_id"], query={"PageSize": "1000"})
+    newest = urlsplit(versions["schema_versions"][-1]["raw"]).path
+    examples = (await visit.api.get(newest)).get("examples") or [{}]
+    return {
+        "specversion": "1.0",
+        "id": f"EZ{secrets.token_hex(16)}",
+        "type": wanted,
+        "source": _SOURCE,
+        "time": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}Z",
+        "data": examples[0],
+    }
+
+
+async def _publish(visit: Visit, event: Json) -> str:
+    """The event's id, once the gateway has accepted it.
+
+    Raises:
+        RefusedError: in the gateway's own words; or it does not answer.
+    """
+    url = visit.request.app[GATEWAY]
+    if not url:
+        raise RefusedError("The console does not know the gateway", status=HTTPStatus.SERVICE_UNAVAILABLE)
+    headers = {hdrs.AUTHORIZATION: visit.session.authorization, hdrs.CONTENT_TYPE: _CLOUD_EVENT}
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_ANSWER_S)) as client,
+            client.post(f"{url.rstrip('/')}{_EVENTS}", data=orjson.dumps(event), headers=headers) as answer,
+        ):
+            body = await answer.content.read(_MOST_ANSWER)
+    except (aiohttp.ClientError, TimeoutError):
+        message = "The gateway does not answer: the event may have been accepted nevertheless"
+        raise RefusedError(message, status=HTTPStatus.BAD_GATEWAY) from None
+    return _accepted(answer.status, body)
+
+
+def _accepted(status: int, body: bytes) -> str:
+    """The id in the gateway's answer. Raises as ``_publish``."""
+    try:
+        told = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        told = {}
+    if status >= HTTPStatus.BAD_REQUEST:
+        raise RefusedError(
+            str(told.get("message", "The gateway refused it")), status=status, details=told.get("details")
+        )
+    return str(told["ids"][0])
+
+
+def _pretty(event: Mapping[str, object]) -> str:
+    return json.dumps(event, indent=2, ensure_ascii=False)
+
+
+PAGES: Final[tuple[Page, ...]] = (get("send", show), post("send", send))

@@ -1,0 +1,132 @@
+"""Who has signed in: the cookie that says so, sealed, and the token that forms carry against forgery.
+
+A session is the credentials that somebody gave, encrypted with the installation's key, and an end. The API is asked
+with them, and checks them, at each page. So a session needs no memory in any process, every replica knows it, and it
+ends with its credentials: when a token is rotated, a key deleted, an account suspended or closed.
+"""
+
+import hmac
+import secrets
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+import aiohttp
+import orjson
+from aiohttp import web
+from pydantic import TypeAdapter
+
+from control_api.accounts.operator import USER
+from eventstreams.control.vault import Purpose, Vault
+from eventstreams.errors import SettingsError
+from eventstreams.times import Clock
+
+LASTS: Final = timedelta(hours=12)  # a working day
+_COOKIE: Final = "eventstreams-console"
+_MILLISECOND: Final = timedelta(milliseconds=1)
+_OWNER: Final = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A visit of a person, who may not have signed in yet.
+
+    Attributes:
+        csrf: Stands in each form of the session's pages, and in no other site's.
+        ends_ms: Then it is over.
+        authorization: As requests to the API carry it; empty: nobody has signed in.
+        sid: Of the account or key that signed in; ``operator``; empty.
+        account_sid: Whose it is; empty for the operator.
+        account_name: What people call the account.
+    """
+
+    csrf: str = field(repr=False)
+    ends_ms: int
+    authorization: str = field(default="", repr=False)
+    sid: str = ""
+    account_sid: str = ""
+    account_name: str = ""
+
+    @property
+    def is_account(self) -> bool:
+        return bool(self.authorization) and self.sid != USER
+
+    @property
+    def is_operator(self) -> bool:
+        return self.sid == USER
+
+    def is_own(self, csrf: str) -> bool:
+        """Whether a form with the token ``csrf`` came with a page of this session."""
+        return hmac.compare_digest(self.csrf.encode(), csrf.encode(errors="replace"))
+
+
+_SESSION: Final = TypeAdapter(Session)
+
+
+@dataclass(frozen=True, slots=True)
+class Sessions:
+    """Makes sessions, reads and writes their cookies.
+
+    Attributes:
+        https: Whether people reach the API by https, although it does not speak it itself; None: not known.
+    """
+
+    vault: Vault
+    clock: Clock
+    https: bool = False
+
+    def begin(self) -> Session:
+        """One of nobody yet, for the form to sign in with."""
+        return Session(csrf=secrets.token_urlsafe(16), ends_ms=self._end_ms())
+
+    def sign_in(self, user: str, password: str, *, account_sid: str, account_name: str) -> Session:
+        return Session(
+            csrf=secrets.token_urlsafe(16),
+            ends_ms=self._end_ms(),
+            authorization=basic(user, password),
+            sid=user,
+            account_sid=account_sid,
+            account_name=account_name,
+        )
+
+    def of(self, request: web.Request) -> Session | None:
+        """The session that ``request`` belongs to; None where it has none, or one that is over."""
+        sealed = request.cookies.get(self._name(request))
+        if not sealed:
+            return None
+        try:
+            found = _SESSION.validate_json(self.vault.unlock(sealed, Purpose.SESSION, _OWNER))
+        except (SettingsError, ValueError):  # another installation's, or an older release's
+            return None
+        return found if found.ends_ms > self.clock() else None
+
+    def keep(self, request: web.Request, answer: web.StreamResponse, session: Session) -> None:
+        """Have the browser send ``session`` from now on."""
+        answer.set_cookie(
+            self._name(request),
+            self.vault.lock(orjson.dumps(session).decode(), Purpose.SESSION, _OWNER),
+            max_age=max(session.ends_ms - self.clock(), 0) // 1000,
+            path="/",
+            httponly=True,
+            secure=self._is_https(request),
+            samesite="Lax",
+        )
+
+    def end(self, request: web.Request, answer: web.StreamResponse) -> None:
+        """Have the browser forget the session."""
+        answer.del_cookie(self._name(request), path="/", httponly=True, secure=self._is_https(request), samesite="Lax")
+
+    def _end_ms(self) -> int:
+        return self.clock() + LASTS // _MILLISECOND
+
+    def _is_https(self, request: web.Request) -> bool:
+        return self.https or request.secure or request.headers.get("X-Forwarded-Proto") == "https"
+
+    def _name(self, request: web.Request) -> str:
+        """With https a name that browsers let no other host, and nothing without https, set."""
+        return f"__Host-{_COOKIE}" if self._is_https(request) else _COOKIE
+
+
+def basic(user: str, password: str) -> str:
+    """The header that proves ``user`` to the API."""
+    return aiohttp.encode_basic_auth(user, password)

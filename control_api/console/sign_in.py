@@ -1,0 +1,93 @@
+"""Signing in, with what the API takes: SID and token of an account, SID and secret of a key, the operator's token."""
+
+from http import HTTPStatus
+from typing import Final
+
+from aiohttp import web
+
+from control_api.accounts.answers import ROOT
+from control_api.accounts.operator import PATH, USER
+from control_api.console.api import InnerApi
+from control_api.console.door import SIGN_IN
+from control_api.console.session import Sessions, basic
+from control_api.console.visit import PREFIX, Page, Visit, get, post
+from control_api.http.declared import Caller
+from eventstreams.http import RefusedError
+
+SESSIONS: Final = web.AppKey("sessions", Sessions)
+_WRONG: Final = "SID and token do not belong together, or the account is suspended or closed: its operator can tell."
+_ONE: Final = {"PageSize": "1"}
+
+
+async def show(visit: Visit) -> web.Response:
+    """The form."""
+    return visit.page("sign_in.html", next=_next(visit), sid="", problem="")
+
+
+async def sign_in(visit: Visit) -> web.Response:
+    """Ask the API something that changes nothing, with what was given: it says who that is, or what is wrong."""
+    form = await visit.form()
+    user, password = (form.given("sid") or "").strip(), (form.given("token") or "").strip()
+    where = _below(form.given("next") or "")
+    try:
+        account = await _account(visit, user, password)
+    except web.HTTPUnauthorized:  # which makes browsers ask by themselves
+        return visit.page("sign_in.html", status=HTTPStatus.FORBIDDEN, next=where, sid=user, problem=_WRONG)
+    except RefusedError as error:
+        page = visit.page("sign_in.html", status=HTTPStatus(error.status), next=where, sid=user, problem=str(error))
+        page.headers.update(error.headers)
+        return page
+    sessions = visit.request.app[SESSIONS]
+    session = sessions.sign_in(user, password, account_sid=account[0], account_name=account[1])
+    answer = visit.go(where or PREFIX)
+    sessions.keep(visit.request, answer, session)
+    return answer
+
+
+async def sign_out(visit: Visit) -> web.Response:
+    """Have the browser forget who it was."""
+    await visit.form()
+    answer = visit.go(SIGN_IN, said="signed-out")
+    visit.request.app[SESSIONS].end(visit.request, answer)
+    return answer
+
+
+async def home(visit: Visit) -> web.Response:
+    """Where to begin."""
+    if not visit.session.sid:
+        return visit.go(SIGN_IN)
+    return visit.go(f"{PREFIX}accounts" if visit.session.is_operator else f"{PREFIX}overview")
+
+
+async def _account(visit: Visit, user: str, password: str) -> tuple[str, str]:
+    """SID and name of the account; both empty for the operator.
+
+    Raises:
+        web.HTTPUnauthorized: the API lets nobody in with that.
+        RefusedError: it does, but to look; or not now.
+    """
+    if ":" in user:  # no name that could be sent has one
+        raise web.HTTPUnauthorized
+    api = InnerApi(visit.request, basic(user, password))
+    if user == USER:
+        await api.get(PATH, query=_ONE)
+        return "", ""
+    found = (await api.get(f"{ROOT}.json", query=_ONE))["accounts"][0]
+    return str(found["sid"]), str(found["friendly_name"])
+
+
+def _next(visit: Visit) -> str:
+    return _below(visit.request.query.get("next", ""))
+
+
+def _below(path: str) -> str:
+    """``path`` if it is one of the console's own; empty if it is not, or would lead elsewhere."""
+    return path if path.startswith(PREFIX) and path.isprintable() and "\\" not in path else ""
+
+
+PAGES: Final[tuple[Page, ...]] = (
+    get("", home, caller=Caller.ANYBODY),
+    get("sign-in", show, caller=Caller.ANYBODY),
+    post("sign-in", sign_in, caller=Caller.ANYBODY),
+    post("sign-out", sign_out, caller=Caller.ANYBODY),
+)

@@ -1,0 +1,309 @@
+"""Sinks: where events go. List, create, how one is, test and probe, change, pause, delete."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Final
+
+import orjson
+from aiohttp import web
+
+from control_api.console.api import Json
+from control_api.console.config_form import ConfigField, fields_of, initial, problems, read, written
+from control_api.console.render import next_page, page_query
+from control_api.console.visit import PREFIX, Page, Visit, get, post
+from control_api.http.forms import Form
+from control_api.plane import PLANE
+from eventstreams.http import RefusedError, not_found
+from eventstreams.sink_tests import TEST_EVENT
+from eventstreams.times import from_ms, rfc3339_ms
+
+PATH: Final = f"{PREFIX}sinks"
+_SINK: Final = "/v1/Sinks/{}"
+_LISTED: Final = 25  # each asks for its health once it is seen, which counts as a request of the account
+STATES: Final[Mapping[str, tuple[str, str]]] = {
+    "working": ("good", "working"),
+    "failing": ("warn", "failing"),
+    "broken": ("bad", "broken: held back"),
+    "paused": ("off", "paused"),
+    "silent": ("off", "nothing sent yet"),
+}
+"""How each state of a sink's health looks, and what it is called."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Filled:
+    """A form as it stands, and what is wrong with it, by the names of fields."""
+
+    values: Mapping[str, str]
+    wrong: Mapping[str, str] = field(default_factory=dict)
+
+
+async def list_all(visit: Visit) -> web.Response:
+    answer = await visit.api.get("/v1/Sinks", query=page_query(visit.request.query, _LISTED))
+    meta = answer["meta"]
+    return visit.page(
+        "sinks/list.html",
+        sinks=answer["sinks"],
+        before=next_page(meta, "previous_page_url"),
+        after=next_page(meta),
+    )
+
+
+async def health(visit: Visit) -> web.Response:
+    """The state alone, for a row of the list."""
+    found = await visit.api.get(f"{_SINK}/Health", visit.name("sid"))
+    return visit.page("sinks/state.html", health=found, states=STATES)
+
+
+async def choose(visit: Visit) -> web.Response:
+    """Which type the new sink is to be of."""
+    plugins = visit.request.app[PLANE].plugins
+    return visit.page("sinks/choose.html", types=sorted(plugins, key=lambda each: (each != "webhook", each)))
+
+
+async def new(visit: Visit) -> web.Response:
+    fields = _fields(visit, visit.name("type"))
+    return _form(visit, visit.name("type"), fields, _Filled(initial(fields)))
+
+
+async def create(visit: Visit) -> web.Response:
+    sink_type, form = visit.name("type"), await visit.form()
+    fields, given = _fields(visit, sink_type), dict(form.fields)
+    try:
+        made = await visit.api.post(
+            "/v1/Sinks",
+            form={
+                "Description": given.get("description", ""),
+                "SinkType": sink_type,
+                "SinkConfiguration": orjson.dumps(read(fields, given)).decode(),
+            },
+            once=given.get("once", ""),
+        )
+    except RefusedError as error:
+        return _form(visit, sink_type, fields, _Filled(given, problems(error, fields)), status=error.status)
+    return visit.go(f"{PATH}/{made['sid']}", said="created")
+
+
+async def show(visit: Visit) -> web.Response:
+    sid = visit.name("sid")
+    sink = await visit.api.get(_SINK, sid)
+    return visit.page("sinks/show.html", **await _shown(visit, sink))
+
+
+async def edit(visit: Visit) -> web.Response:
+    sink = await visit.api.get(_SINK, visit.name("sid"))
+    fields = _fields(visit, sink["sink_type"])
+    values = {"description": sink["description"], **written(fields, sink["sink_configuration"])}
+    return _form(visit, sink["sink_type"], fields, _Filled(values), sink=sink)
+
+
+async def update(visit: Visit) -> web.Response:
+    sid, form = visit.name("sid"), await visit.form()
+    sink = await visit.api.get(_SINK, sid)
+    fields, given = _fields(visit, sink["sink_type"]), dict(form.fields)
+    wanted = read(fields, given) | {each.key: None for each in fields if given.get(f"drop.{each.path}") == "on"}
+    try:
+        await visit.api.post(f"{_SINK}/Configuration", sid, form={"SinkConfiguration": orjson.dumps(wanted).decode()})
+        await visit.api.post(_SINK, sid, form={"Description": given.get("description", "")})
+    except RefusedError as error:
+        filled = _Filled(given, problems(error, fields))
+        return _form(visit, sink["sink_type"], fields, filled, status=error.status, sink=sink)
+    return visit.go(f"{PATH}/{sink['sid']}", said="updated")
+
+
+async def probe(visit: Visit) -> web.Response:
+    """Ask the destination now; the answer stands on the sink's page, or is put there by htmx."""
+    await visit.form()
+    sid = visit.name("sid")
+    answer = await visit.api.post(f"{_SINK}/Probe", sid)
+    if visit.is_part:
+        return visit.page("sinks/probe.html", probe=answer)
+    return visit.page("sinks/show.html", **await _shown(visit, await visit.api.get(_SINK, sid), probe=answer))
+
+
+async def test(visit: Visit) -> web.Response:
+    """Send a test event. What became of it comes to stand beside the button."""
+    await visit.form()
+    sid, now = visit.name("sid"), from_ms(visit.request.app[PLANE].clock())
+    await visit.api.post(f"{_SINK}/Test", sid)
+    since = rfc3339_ms(now)
+    if visit.is_part:
+        return visit.page("sinks/test.html", sid=sid, since=since, attempts=[])
+    return visit.page("sinks/show.html", **await _shown(visit, await visit.api.get(_SINK, sid), since=since))
+
+
+async def test_answer(visit: Visit) -> web.Response:
+    """What was tried with the test event so far."""
+    sid, since = visit.name("sid"), visit.request.query.get("since", "")
+    sink = await visit.api.get(_SINK, sid)
+    query = {"SinkSid": sid, "EventId": visit.session.account_sid, "After": since, "PageSize": "5"}
+    found = (await visit.api.get("/v1/Attempts", query=query))["attempts"]
+    attempts = [each for each in found if each["event_type"] == TEST_EVENT]
+    if visit.is_part:
+        return visit.page("sinks/test.html", sid=sid, since=since, attempts=attempts)
+    return visit.page("sinks/show.html", **await _shown(visit, sink, since=since, attempts=attempts))
+
+
+async def validate(visit: Visit) -> web.Response:
+    """Take the id that came with a test event as the proof that it arrived."""
+    form, sid = await visit.form(), visit.name("sid")
+    try:
+        await visit.api.post(f"{_SINK}/Validate", sid, form={"TestId": form.given("test_id") or ""})
+    except RefusedError as error:
+        shown = await _shown(visit, await visit.api.get(_SINK, sid), wrong_id=str(error))
+        return visit.page("sinks/show.html", status=HTTPStatus(error.status), **shown)
+    return visit.go(f"{PATH}/{sid}", said="valid")
+
+
+async def deliver(visit: Visit) -> web.Response:
+    """Pause, resume, limit the rate: what the form names."""
+    form, sid = await visit.form(), visit.name("sid")
+    try:
+        await visit.api.post(f"{_SINK}/Delivery", sid, form=form.fields)
+    except RefusedError as error:
+        shown = await _shown(visit, await visit.api.get(_SINK, sid), wrong_delivery=str(error))
+        return visit.page("sinks/show.html", status=HTTPStatus(error.status), **shown)
+    return visit.go(f"{PATH}/{sid}", said=_said(form))
+
+
+async def signing(visit: Visit) -> web.Response:
+    """What receivers check its signatures with."""
+    sid = visit.name("sid")
+    sink = await visit.api.get(_SINK, sid)
+    try:
+        secret, problem = await visit.api.get(f"{_SINK}/SigningSecret", sid), ""
+    except RefusedError as error:
+        if error.status != HTTPStatus.NOT_FOUND:
+            raise
+        secret, problem = None, str(error)
+    return visit.page("sinks/signing.html", sink=sink, secret=secret, problem=problem)
+
+
+async def rotate_signing(visit: Visit) -> web.Response:
+    """Make another secret; the present one signs beside it for a while."""
+    form, sid = await visit.form(), visit.name("sid")
+    try:
+        await visit.api.post(f"{_SINK}/SigningSecret", sid, form=form.fields)
+    except RefusedError as error:
+        sink, secret = await visit.api.get(_SINK, sid), await visit.api.get(f"{_SINK}/SigningSecret", sid)
+        shown = {"sink": sink, "secret": secret, "problem": str(error)}
+        return visit.page("sinks/signing.html", status=HTTPStatus(error.status), **shown)
+    return visit.go(f"{PATH}/{sid}/signing", said="updated")
+
+
+async def confirm(visit: Visit) -> web.Response:
+    """Ask whether it is to be deleted, and say what stands in the way."""
+    sid = visit.name("sid")
+    sink = await visit.api.get(_SINK, sid)
+    return visit.page("sinks/delete.html", sink=sink, subscriptions=await _subscriptions(visit, sid), problem="")
+
+
+async def delete(visit: Visit) -> web.Response:
+    await visit.form()
+    sid = visit.name("sid")
+    sink = await visit.api.get(_SINK, sid)
+    try:
+        await visit.api.delete(_SINK, sid)
+    except RefusedError as error:
+        subscriptions = await _subscriptions(visit, sid)
+        shown = {"sink": sink, "subscriptions": subscriptions, "problem": str(error)}
+        return visit.page("sinks/delete.html", status=HTTPStatus(error.status), **shown)
+    return visit.go(PATH, said="deleted")
+
+
+async def _shown(
+    visit: Visit,
+    sink: Json,
+    *,
+    probe: Json | None = None,
+    since: str = "",
+    attempts: Sequence[Json] = (),
+    wrong_id: str = "",
+    wrong_delivery: str = "",
+) -> Json:
+    """What the page of ``sink`` shows."""
+    sid = sink["sid"]
+    try:
+        state, no_state = await visit.api.get(f"{_SINK}/Health", sid), ""
+    except RefusedError as error:  # the delivery log is off, or behind: the rest of the page is there
+        state, no_state = None, str(error)
+    return {
+        "sink": sink,
+        "health": state,
+        "no_health": no_state,
+        "states": STATES,
+        "delivery": await visit.api.get(f"{_SINK}/Delivery", sid),
+        "subscriptions": await _subscriptions(visit, sid),
+        "probe": probe,
+        "since": since,
+        "attempts": attempts,
+        "wrong_id": wrong_id,
+        "wrong_delivery": wrong_delivery,
+        "must_validate": sink["status"] != "active",
+        "signs": (plugin := visit.request.app[PLANE].plugins.get(sink["sink_type"])) is not None
+        and plugin.signing is not None,
+    }
+
+
+async def _subscriptions(visit: Visit, sid: str) -> list[Json]:
+    return await visit.api.listed("/v1/Subscriptions", key="subscriptions", query={"SinkSid": sid})
+
+
+def _fields(visit: Visit, sink_type: str) -> Sequence[ConfigField]:
+    """The fields of a sink of ``sink_type``.
+
+    Raises:
+        RefusedError: 404: no plugin of that type is installed here.
+    """
+    plugin = visit.request.app[PLANE].plugins.get(sink_type)
+    if plugin is None:
+        raise not_found(visit.request)
+    return fields_of(plugin.config)
+
+
+def _form(
+    visit: Visit,
+    sink_type: str,
+    fields: Sequence[ConfigField],
+    filled: _Filled,
+    *,
+    status: int = HTTPStatus.OK,
+    sink: Json | None = None,
+) -> web.Response:
+    """The form of a new sink, or of ``sink``."""
+    return visit.page(
+        "sinks/form.html",
+        status=HTTPStatus(status),
+        sink_type=sink_type,
+        fields=fields,
+        values=filled.values,
+        wrong=filled.wrong,
+        sink=sink,
+    )
+
+
+def _said(form: Form) -> str:
+    return {"true": "paused", "false": "resumed"}.get(form.given("Paused") or "", "updated")
+
+
+_ONE: Final = "sinks/{sid}"
+PAGES: Final[tuple[Page, ...]] = (
+    get("sinks", list_all),
+    get("sinks/new", choose),
+    get("sinks/new/{type}", new),
+    post("sinks/new/{type}", create),
+    get(_ONE, show),
+    get(f"{_ONE}/health", health),
+    get(f"{_ONE}/edit", edit),
+    post(f"{_ONE}/edit", update),
+    post(f"{_ONE}/probe", probe),
+    post(f"{_ONE}/test", test),
+    get(f"{_ONE}/test-answer", test_answer),
+    post(f"{_ONE}/validate", validate),
+    post(f"{_ONE}/delivery", deliver),
+    get(f"{_ONE}/signing", signing),
+    post(f"{_ONE}/signing", rotate_signing),
+    get(f"{_ONE}/delete", confirm),
+    post(f"{_ONE}/delete", delete),
+)

@@ -1,0 +1,260 @@
+"""What is subscribed: a new subscription, its types and their versions, its filter, tried on the events of late."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Final
+
+import orjson
+from aiohttp import web
+
+from control_api.console.api import Json
+from control_api.console.catalogue import ADDABLE, WARNINGS, Group, between, groups, versions_of
+from control_api.console.schema_fields import Difference
+from control_api.console.subscriptions import ONE, PATH
+from control_api.console.visit import Page, Visit, get, post
+from control_api.http.codes import Code
+from control_api.http.forms import Form
+from control_api.plane import PLANE
+from eventstreams.http import ErrorCode, RefusedError
+
+_VERSION: Final = "version."
+_TYPES: Final = f"{ONE}/SubscribedEvents"
+_TYPE: Final = f"{_TYPES}/{{}}"
+_SUBACCOUNTS: Final = "ReceiveEventsFromSubaccounts"
+_SHOWN: Final = "10"  # events of a preview
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A form that asks for types. ``chosen``: each with the version that is asked for, empty for the newest."""
+
+    chosen: Mapping[str, str] = field(default_factory=dict)
+    description: str = ""
+    sink: str = ""
+    filter: str = ""
+    subaccounts: bool = False
+
+    @classmethod
+    def of(cls, form: Form) -> "Wanted":
+        """What ``form`` asks for."""
+        return cls(
+            chosen={each: form.given(f"{_VERSION}{each}") or "" for each in form.all("type")},
+            description=form.given("description") or "",
+            sink=form.given("sink") or "",
+            filter=(form.given("filter") or "").strip(),
+            subaccounts=form.given("subaccounts") == "on",
+        )
+
+    @property
+    def types(self) -> Sequence[tuple[str, str]]:
+        """As the API takes them: a field for each."""
+        return [("Types", _type(name, version)) for name, version in self.chosen.items()]
+
+
+@dataclass(frozen=True, slots=True)
+class VersionChange:
+    """A version, and what it has that the one before it has not."""
+
+    version: Json
+    words: str
+    changes: Sequence[Difference]
+
+
+async def new(visit: Visit) -> web.Response:
+    query = visit.request.query
+    chosen = dict.fromkeys(query.getall("type", []), "")
+    return await _form(visit, Wanted(chosen=chosen, sink=query.get("sink", "")), {})
+
+
+async def create(visit: Visit) -> web.Response:
+    form = await visit.form()
+    wanted = Wanted.of(form)
+    fields = [
+        ("Description", wanted.description),
+        ("SinkSid", wanted.sink),
+        *wanted.types,
+        *([("Filter", wanted.filter)] if wanted.filter else []),
+        *([(_SUBACCOUNTS, "true")] if wanted.subaccounts else []),
+    ]
+    try:
+        made = await visit.api.post("/v1/Subscriptions", form=fields, once=form.given("once") or "")
+    except RefusedError as error:
+        return await _form(visit, wanted, _place(error), status=error.status)
+    return visit.go(f"{PATH}/{made['sid']}", said="created")
+
+
+async def versions(visit: Visit) -> web.Response:
+    """The versions of a type to choose from, for the list of types."""
+    name = visit.request.query.get("type", "")
+    return visit.page("subscriptions/versions.html", type=name, versions=await _versions(visit, name))
+
+
+async def preview(visit: Visit) -> web.Response:
+    """What the filter of the form makes of the account's latest events."""
+    form = await visit.form()
+    wanted, sid = Wanted.of(form), form.given("sid")
+    which = [("SubscriptionSid", sid)] if sid else wanted.types
+    if not which:
+        message = "Choose event types first: a filter is tried on events of those"
+        raise RefusedError(message, code=ErrorCode.BAD_PARAMETER)
+    found = await visit.api.post("/v1/FilterPreviews", form=[("Filter", wanted.filter), ("Count", _SHOWN), *which])
+    template = "subscriptions/preview.html" if visit.is_part else "subscriptions/preview_page.html"
+    return visit.page(template, preview=found)
+
+
+async def edit(visit: Visit) -> web.Response:
+    """Its description and its filter."""
+    sid = visit.name("sid")
+    subscription, delivery = await visit.api.get(ONE, sid), await visit.api.get(f"{ONE}/Delivery", sid)
+    wanted = Wanted(description=subscription["description"], filter=delivery["filter"] or "")
+    return visit.page("subscriptions/edit.html", subscription=subscription, wanted=wanted, wrong={})
+
+
+async def update(visit: Visit) -> web.Response:
+    form, sid = await visit.form(), visit.name("sid")
+    wanted = Wanted.of(form)
+    try:
+        await visit.api.post(ONE, sid, form={"Description": wanted.description, "Filter": wanted.filter})
+    except RefusedError as error:
+        subscription, status = await visit.api.get(ONE, sid), HTTPStatus(error.status)
+        shown = {"subscription": subscription, "wanted": wanted, "wrong": _place(error)}
+        return visit.page("subscriptions/edit.html", status=status, **shown)
+    return visit.go(f"{PATH}/{sid}", said="updated")
+
+
+async def more(visit: Visit) -> web.Response:
+    """Types to add."""
+    return await _more(visit, Wanted(), "")
+
+
+async def add(visit: Visit) -> web.Response:
+    """Add one type after the other. Where one is refused, those before it are added, and the page has the others."""
+    wanted, sid = Wanted.of(await visit.form()), visit.name("sid")
+    left = dict(wanted.chosen)
+    for name, version in wanted.chosen.items():
+        try:
+            await visit.api.post(_TYPES, sid, form={"Type": name, "SchemaVersion": version})
+        except RefusedError as error:
+            return await _more(visit, Wanted(chosen=left), str(error), status=error.status)
+        del left[name]
+    return visit.go(f"{PATH}/{sid}", said="updated")
+
+
+async def one_type(visit: Visit) -> web.Response:
+    """A type of the subscription: its version, what others have that it has not, and a way to lose it."""
+    return await _one_type(visit, "")
+
+
+async def change_type(visit: Visit) -> web.Response:
+    """Another version, or none of it any more."""
+    form, sid, name = await visit.form(), visit.name("sid"), visit.name("type")
+    try:
+        if form.given("remove"):
+            await visit.api.delete(_TYPE, sid, name)
+        else:
+            await visit.api.post(_TYPE, sid, name, form={"SchemaVersion": form.given("version") or ""})
+    except RefusedError as error:
+        return await _one_type(visit, str(error), status=error.status)
+    return visit.go(f"{PATH}/{sid}", said="updated")
+
+
+async def _form(visit: Visit, wanted: Wanted, wrong: Mapping[str, str], *, status: int = HTTPStatus.OK) -> web.Response:
+    return visit.page(
+        "subscriptions/new.html",
+        status=HTTPStatus(status),
+        wanted=wanted,
+        wrong=wrong,
+        sinks=[each for each in await visit.api.listed("/v1/Sinks", key="sinks") if each["status"] == "active"],
+        groups=await _groups(visit),
+        addable=ADDABLE,
+        warnings=WARNINGS,
+    )
+
+
+async def _more(visit: Visit, wanted: Wanted, problem: str, *, status: int = HTTPStatus.OK) -> web.Response:
+    sid = visit.name("sid")
+    subscription = await visit.api.get(ONE, sid)
+    there = {each["type"] for each in await visit.api.listed(_TYPES, sid, key="types")}
+    return visit.page(
+        "subscriptions/more.html",
+        status=HTTPStatus(status),
+        subscription=subscription,
+        wanted=wanted,
+        problem=problem,
+        groups=[
+            Group(each.title, [one for one in each.types if one["type"] not in there]) for each in await _groups(visit)
+        ],
+        addable=ADDABLE,
+        warnings=WARNINGS,
+    )
+
+
+async def _one_type(visit: Visit, problem: str, *, status: int = HTTPStatus.OK) -> web.Response:
+    sid, name = visit.name("sid"), visit.name("type")
+    subscribed = await visit.api.get(_TYPE, sid, name)
+    return visit.page(
+        "subscriptions/type.html",
+        status=HTTPStatus(status),
+        subscription=await visit.api.get(ONE, sid),
+        subscribed=subscribed,
+        versions=await _versions(visit, name),
+        problem=problem,
+    )
+
+
+async def _groups(visit: Visit) -> Sequence[Group]:
+    return await groups(visit.api, visit.request.app[PLANE].catalog)
+
+
+async def _versions(visit: Visit, name: str) -> Sequence[VersionChange]:
+    """The versions of the schema of a type, newest first."""
+    schema_id = (await visit.api.get("/v1/Types/{}", name))["schema_id"]
+    said = visit.request.app[PLANE].catalog.schemas[schema_id].versions
+    found = []
+    for each in await versions_of(visit.api, schema_id):
+        number = each["schema_version"]
+        changes = await between(visit.api, schema_id, number - 1, number) if number > 1 else ()
+        found.append(VersionChange(each, said[number - 1].changes, changes))
+    return found
+
+
+def _type(name: str, version: str) -> str:
+    """One of ``Types``. What is no number goes as it is: the API says what is wrong with it."""
+    wanted: dict[str, object] = {"type": name}
+    if version:
+        wanted["schema_version"] = int(version) if version.isascii() and version.isdecimal() else version
+    return orjson.dumps(wanted).decode()
+
+
+def _place(error: RefusedError) -> dict[str, str]:
+    """What is wrong, by the field of the form that it is said of; empty: of the whole."""
+    text = str(error).removeprefix("Subscription not created: ").removeprefix("Subscription not updated: ")
+    sentence = text[:1].upper() + text[1:]
+    return {_PLACES.get(error.code, "description" if text.startswith("Description") else ""): sentence}
+
+
+_PLACES: Final[Mapping[int, str]] = {
+    Code.BAD_FILTER: "filter",
+    Code.SINK_NOT_FOUND: "sink",
+    Code.BAD_SINK_SID: "sink",
+    Code.SINK_IN_USE: "sink",
+    Code.SINK_NOT_ACTIVE: "sink",
+    Code.NO_EVENT_TYPES: "type",
+    Code.EVENT_TYPE_NOT_FOUND: "type",
+}
+
+
+_SID: Final = "subscriptions/{sid}"
+PAGES: Final[tuple[Page, ...]] = (
+    get("subscriptions/new", new),
+    post("subscriptions/new", create),
+    get("subscriptions/versions", versions),
+    post("subscriptions/preview", preview),
+    get(f"{_SID}/edit", edit),
+    post(f"{_SID}/edit", update),
+    get(f"{_SID}/types", more),
+    post(f"{_SID}/types", add),
+    get(f"{_SID}/types/{{type}}", one_type),
+    post(f"{_SID}/types/{{type}}", change_type),
+)

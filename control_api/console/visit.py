@@ -1,0 +1,105 @@
+"""One request of a browser, as the handler of a page has it; and what a page is."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import urlencode
+
+from aiohttp import hdrs, web
+
+from control_api.console.api import InnerApi
+from control_api.console.render import Renderer
+from control_api.console.session import Session
+from control_api.http.declared import Caller
+from control_api.http.forms import Form, read_form
+from eventstreams.http import RefusedError
+
+PREFIX: Final = "/console/"
+CSRF: Final = "csrf"
+_HTMX: Final = "HX-Request"
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What a handler works with.
+
+    Attributes:
+        session: Whose visit it is; one of nobody on the pages for anybody.
+        api: The API, for whoever signed in.
+    """
+
+    request: web.Request
+    session: Session
+    api: InnerApi
+    renderer: Renderer
+
+    @property
+    def is_part(self) -> bool:
+        """Whether htmx asks, for something to put into the page that is there."""
+        return _HTMX in self.request.headers
+
+    def name(self, key: str) -> str:
+        """What the path has in place of ``key``."""
+        return self.request.match_info[key]
+
+    async def form(self) -> Form:
+        """The fields of a POST, without our own.
+
+        Raises:
+            RefusedError: 403: it was not sent by a page of this session; or the body is no form.
+        """
+        form = await read_form(self.request)
+        if not self.session.is_own(form.given(CSRF) or ""):
+            message = (
+                "This form belongs to a session that is over: nothing was changed. Load the page, and send it again"
+            )
+            raise RefusedError(message, status=HTTPStatus.FORBIDDEN)
+        return Form([(name, value) for name, value in form.fields if name != CSRF])
+
+    def page(self, template: str, *, status: HTTPStatus = HTTPStatus.OK, **context: object) -> web.Response:
+        """``templates/<template>`` with ``context``, and what ``base.html`` asks for."""
+        return web.Response(status=status, text=self.text(template, **context), content_type="text/html")
+
+    def text(self, template: str, **context: object) -> str:
+        """As ``page``, without an answer around it."""
+        return self.renderer.render(
+            template,
+            session=self.session,
+            here=self.request.path,
+            theme=self.request.cookies.get("theme", ""),
+            said=self.request.query.get("said", ""),
+            **context,
+        )
+
+    def go(self, path: str, *, said: str = "") -> web.Response:
+        """Send the browser to ``path``, after a write.
+
+        Args:
+            path: Below ``/console/``.
+            said: What was done: a key of ``render.SAID``, whose words stand at the top of that page.
+        """
+        query = f"?{urlencode({'said': said})}" if said else ""
+        return web.Response(status=HTTPStatus.SEE_OTHER, headers={hdrs.LOCATION: f"{path}{query}"})
+
+
+Handler = Callable[[Visit], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One path of the console. ``caller`` is whom it is for; others are asked to sign in, or find nothing there."""
+
+    method: str
+    path: str
+    handler: Handler
+    caller: Caller = Caller.ACCOUNT
+
+
+def get(path: str, handler: Handler, *, caller: Caller = Caller.ACCOUNT) -> Page:
+    """``path`` is below ``/console/``, without it."""
+    return Page(hdrs.METH_GET, f"{PREFIX}{path}", handler, caller)
+
+
+def post(path: str, handler: Handler, *, caller: Caller = Caller.ACCOUNT) -> Page:
+    return Page(hdrs.METH_POST, f"{PREFIX}{path}", handler, caller)

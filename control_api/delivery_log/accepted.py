@@ -1,0 +1,71 @@
+"""``/v1/Events``: what was accepted, newest first. An extension of ours."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from aiohttp import web
+
+from control_api.delivery_log.answers import asking, show_lag, show_time, utf8
+from control_api.delivery_log.events import PATH
+from control_api.delivery_log.pages import mark_in, page_of, time_in
+from control_api.delivery_log.store import AcceptedEvent, EventQuery
+from control_api.http.answers import json_answer
+from control_api.http.declared import Listed, Operation, moment, text
+from control_api.http.paging import PageQuery, envelope
+from control_api.plane import PLANE
+from eventstreams.client import flow as models
+from eventstreams.client.models import Lag
+from eventstreams.http import ACCOUNT
+
+_FILTERS: Final = ("Type", "After", "Before")
+
+
+async def list_all(request: web.Request) -> web.Response:
+    """The account's events, whether or not a subscription is for them."""
+    query = PageQuery.parse(request.query)
+    filters = {name: request.query[name] for name in _FILTERS if name in request.query}
+    mark = mark_in(request, query)
+    wanted = EventQuery(
+        account_sid=request[ACCOUNT].sid,
+        type=utf8(filters["Type"]) if "Type" in filters else None,
+        from_ms=time_in(filters, "After") or 0,
+        before_ms=time_in(filters, "Before"),
+        mark=mark,
+        newer=query.backwards,
+        skip=0 if mark is not None else query.number * query.size,
+        limit=query.size + 1,  # the last only says that there are more
+    )
+    with asking(request) as desk:
+        found, lag = await desk.log.events(wanted), desk.log.lag
+    url = request.app[PLANE].url(request, PATH)
+    answer = envelope(page_of(request, found, query), query, key="events", url=url, filters=filters, show=_show)
+    return json_answer({**answer, "lag": show_lag(lag)})
+
+
+def _show(event: AcceptedEvent) -> Mapping[str, object]:
+    return {
+        "id": event.id,
+        "account_sid": event.account_sid,
+        "type": event.type,
+        "time": event.time,
+        "accepted_at": show_time(event.accepted_ms),
+    }
+
+
+OPERATIONS: Final = (
+    Operation(
+        name="ListEvent",
+        method="GET",
+        path=PATH,
+        handler=list_all,
+        group="Delivery log",
+        summary="List what was accepted",
+        description="Newest first, without what the events hold, whether or not a subscription is for them.",
+        query=(
+            text("Type", "Of this type."),
+            moment("After", "Accepted at this time or later."),
+            moment("Before", "Accepted sooner than this."),
+        ),
+        answer=Listed("events", models.Event, also={"lag": Lag}),
+    ),
+)

@@ -1,0 +1,112 @@
+"""``/v1/Flow``: how many events come in by type, and how many go where, in the last seconds. An extension of ours."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from aiohttp import web
+
+from control_api.delivery_log.answers import asking, show_lag, show_time
+from control_api.delivery_log.store import EventTally, Span, Tally
+from control_api.http.answers import json_answer
+from control_api.http.declared import One, Operation, integer
+from control_api.plane import PLANE
+from eventstreams.attempts import EntryKind
+from eventstreams.catalog import Catalog
+from eventstreams.client import flow as models
+from eventstreams.http import ACCOUNT, RefusedError
+
+PATH: Final = "/v1/Flow"
+_SECONDS: Final = 10
+_MOST_SECONDS: Final = 60
+_LATE_MS: Final = 1_000  # what was settled so long ago is in the log, unless the log lags
+MOST_COUNTED: Final = 20_000
+"""Rows of the log that one look counts, of each kind: some 30 ms. 10 s of 1,000 events a second are half as many."""
+
+
+async def fetch(request: web.Request) -> web.Response:
+    """Counts of the last seconds but one. What counts attempts says when they began, so slow ones come late."""
+    plane, account_sid = request.app[PLANE], request[ACCOUNT].sid
+    seconds = _seconds(request)
+    until_ms = plane.clock() - _LATE_MS
+    span = Span(account_sid=account_sid, from_ms=until_ms - seconds * 1000, before_ms=until_ms, most=MOST_COUNTED)
+    with asking(request) as desk:
+        accepted, tried = await desk.log.tallies(span)
+        lag = desk.log.lag
+    return json_answer(
+        {
+            "since": show_time(span.from_ms),
+            "until": show_time(until_ms),
+            "accepted": _show_accepted(accepted, plane.catalog),
+            "accepted_seconds": _counted_s(accepted, span),
+            "deliveries": _show_tried(tried, plane.catalog),
+            "deliveries_seconds": _counted_s(tried, span),
+            "lag": show_lag(lag),
+            "url": plane.url(request, PATH),
+        }
+    )
+
+
+def _seconds(request: web.Request) -> int:
+    text = request.query.get("Seconds", str(_SECONDS))
+    if not (text.isascii() and text.isdigit() and 0 < int(text[:9]) <= _MOST_SECONDS):
+        raise RefusedError(f"Seconds must be a whole number from 1 to {_MOST_SECONDS}")
+    return int(text)
+
+
+def _counted_s(tallies: Sequence[EventTally] | Sequence[Tally], span: Span) -> float:
+    """Over how long was counted: less than was asked for where there was more than is counted."""
+    if sum(each.number for each in tallies) < span.most:
+        return (span.before_ms - span.from_ms) / 1000
+    return max(span.before_ms - min(each.oldest_ms for each in tallies), 1) / 1000
+
+
+def _show_accepted(tallies: Sequence[EventTally], catalog: Catalog) -> Sequence[Mapping[str, object]]:
+    return [
+        {
+            "type": each.type,
+            "product": _product(each.type, catalog),
+            "events": each.number,
+        }
+        for each in sorted(tallies, key=lambda each: (-each.number, each.type))
+    ]
+
+
+def _show_tried(tallies: Sequence[Tally], catalog: Catalog) -> Sequence[Mapping[str, object]]:
+    found: defaultdict[tuple[str, str, str], dict[str, int]] = defaultdict(
+        lambda: dict.fromkeys((kind.value for kind in EntryKind), 0)
+    )
+    for each in tallies:
+        found[each.subscription_sid, each.sink_sid or "", each.type][each.kind] += each.number
+    return [
+        {
+            "subscription_sid": subscription_sid or None,
+            "sink_sid": sink_sid or None,
+            "type": type_,
+            "product": _product(type_, catalog),
+            **kinds,
+        }
+        for (subscription_sid, sink_sid, type_), kinds in sorted(found.items())
+    ]
+
+
+def _product(event_type: str, catalog: Catalog) -> str | None:
+    found = catalog.types.get(event_type)
+    return None if found is None else found.product
+
+
+OPERATIONS: Final = (
+    Operation(
+        name="FetchFlow",
+        method="GET",
+        path=PATH,
+        handler=fetch,
+        group="Delivery log",
+        summary="Fetch what flows just now",
+        description="Counts of the last seconds: events accepted by type, attempts by subscription and sink. Where "
+        "there is more than is counted, `accepted_seconds` and `deliveries_seconds` are shorter than was asked for: a "
+        "rate is a count divided by them.",
+        query=(integer("Seconds", "How far to look back.", least=1, most=_MOST_SECONDS, default=_SECONDS),),
+        answer=One(models.Flow),
+    ),
+)

@@ -1,0 +1,165 @@
+"""Searches in one segment of the SQLite file."""
+
+import sqlite3
+from collections.abc import Sequence
+
+from control_api.delivery_log import sqlite_schema as schema
+from control_api.delivery_log.places import unplace
+from control_api.delivery_log.search import Term, event_terms, order, terms
+from control_api.delivery_log.store import (
+    AcceptedEvent,
+    EntryQuery,
+    EventQuery,
+    EventTally,
+    LoggedEntry,
+    Span,
+    StoreDamagedError,
+    Tally,
+)
+from eventstreams.attempts import Entry
+
+Values = list[int | str]
+
+
+class SegmentSearch:
+    """One segment, as one state of the file has it. Nothing older than ``oldest_ms`` is answered."""
+
+    def __init__(self, database: sqlite3.Connection, segment: int, oldest_ms: int) -> None:
+        self._database = database
+        self._segment = segment
+        self._oldest_ms = oldest_ms
+        self._texts: dict[int, str] = {}
+
+    def entries(self, query: EntryQuery, limit: int) -> Sequence[LoggedEntry]:
+        """The first ``limit`` in the order of ``query``."""
+        where = self._where(terms(query, oldest_ms=self._oldest_ms))
+        if where is None:
+            return ()
+        conditions, values = where
+        rows = self._rows(
+            f"select * from entry_$ indexed by {_index(query)} where {conditions} order by {order(query)} limit ?",  # noqa: S608 - ours
+            *values,
+            limit,
+        )
+        return [self._logged(row) for row in rows]
+
+    def events(self, query: EventQuery, limit: int) -> Sequence[AcceptedEvent]:
+        """As ``entries``."""
+        where = self._where(event_terms(query, oldest_ms=self._oldest_ms))
+        if where is None:
+            return ()
+        conditions, values = where
+        rows = self._rows(
+            f"{schema.EVENT_ROWS} where {conditions} order by {order(query)} limit ?",
+            *values,
+            limit,
+        )
+        return [self._event(row) for row in rows]
+
+    def event(self, accounts: str, event_id: str) -> Sequence[AcceptedEvent]:
+        """None or one; ``accounts``: a list as JSON."""
+        return [self._event(row) for row in self._rows(schema.EVENT, event_id, self._oldest_ms, accounts)]
+
+    def tally(self, span: Span, most: int) -> Sequence[Tally]:
+        """Of the newest ``most`` rows."""
+        return [
+            Tally(
+                self._text(subscription),
+                None if sink is None else self._text(sink),
+                self._text(type_),
+                self._text(kind),
+                number,
+                at_ms,
+            )
+            for subscription, sink, type_, kind, number, at_ms in self._within(schema.TALLY, span, most)
+        ]
+
+    def tally_events(self, span: Span, most: int) -> Sequence[EventTally]:
+        """As ``tally``."""
+        rows = self._within(schema.TALLY_EVENTS, span, most)
+        return [EventTally(self._text(type_), number, at_ms) for type_, number, at_ms in rows]
+
+    def _within(self, template: str, span: Span, most: int) -> Sequence[sqlite3.Row]:
+        account = self._number(span.account_sid)
+        if account is None:
+            return ()
+        return self._rows(template, account, max(span.from_ms, self._oldest_ms), span.before_ms, most).fetchall()
+
+    def _rows(self, template: str, *values: int | str) -> sqlite3.Cursor:
+        return self._database.execute(schema.sql(template, self._segment), values)
+
+    def _where(self, wanted: Sequence[Term]) -> tuple[str, Values] | None:
+        """What the rows must fulfil; None where nothing in this segment can."""
+        values: Values = []
+        for term in wanted:
+            if not term.is_name:
+                values += term.values
+                continue
+            number = self._number(str(term.values[0]))
+            if number is None:
+                return None
+            values.append(number)
+        return " and ".join(term.text for term in wanted), values
+
+    def _number(self, text: str) -> int | None:
+        row = self._rows(schema.NAME_ID, text).fetchone()
+        return None if row is None else row[0]
+
+    def _text(self, number: int) -> str:
+        if number not in self._texts:
+            row = self._rows(schema.NAME, number).fetchone()
+            if row is None:
+                raise StoreDamagedError(f"name {number} of segment {self._segment} is not there")
+            self._texts[number] = row[0]
+        return self._texts[number]
+
+    def _event(self, row: sqlite3.Row) -> AcceptedEvent:
+        at_ms, place, id_, account, type_, time = row
+        partition, offset, _ = unplace(place)
+        return AcceptedEvent(at_ms, partition, offset, id_, self._text(account), self._text(type_), time)
+
+    def _logged(self, row: sqlite3.Row) -> LoggedEntry:
+        def text(column: str) -> str:
+            return self._text(row[column])
+
+        def optional(column: str) -> str | None:
+            return None if row[column] is None else text(column)
+
+        entry = Entry(
+            kind=text("kind"),
+            at_ms=row["at"],
+            event_id=row["event"],
+            event_type=text("type"),
+            account_sid=text("account"),
+            subscription_sid=text("subscription"),
+            sink_sid=optional("sink"),
+            sink_type=text("sink_type"),
+            attempt=row["attempt"],
+            duration_ms=row["duration"],
+            accepted_ms=row["accepted"],
+            deadline_ms=row["deadline"],
+            origin=_place(text("origin_topic"), row["origin"]),
+            rests_at=None if row["rest"] is None else _place(text("rest_topic"), row["rest"]),
+            next_at_ms=row["next"],
+            reason=optional("reason"),
+            code=row["code"],
+            status=row["status"],
+            detail=row["detail"],
+            answer=row["answer"],
+        )
+        return LoggedEntry(*unplace(row["place"]), entry)
+
+
+def _index(query: EntryQuery) -> str:
+    if query.event_id is not None:
+        return "entry_event_$"
+    if query.subscription_sid is not None:
+        return "entry_failed_subscription_$" if query.failed else "entry_subscription_$"
+    if query.failed:
+        return "entry_failed_$" if query.sink_sid is None else "entry_failed_sink_$"
+    return "entry_account_$" if query.sink_sid is None else "entry_sink_$"
+
+
+def _place(topic: str, rest: str) -> str:
+    """``topic/partition/offset``, or the topic alone where no more is known."""
+    return f"{topic}/{rest}" if rest else topic

@@ -1,0 +1,32 @@
+"""The reference's error codes of sinks and subscriptions (its error pages), and shorthands for refusals."""
+
+from http import HTTPStatus
+
+from eventstreams.http import DescribedCode, RefusedError
+
+
+class Code(DescribedCode):
+    """What went wrong with a sink or a subscription."""
+
+    SINK_NOT_CREATED = 91000, "the sink was not created or changed: the message says which key is wrong"
+    SINK_NOT_FOUND = 91001, "`SinkSid` is no sink of yours"
+    BAD_PAGINATION = 91002, "`PageSize`, `Page` or `PageToken` makes no sense"
+    TOO_MANY_SINKS = 91003, "as many sinks are there as an account may have"
+    TEST_NOT_FOUND = 91004, "no test event was sent to the sink"
+    BAD_TEST_ID = 91005, "the test id is not that of the newest test"
+    BAD_SINK_SID = 91006, "a sink's SID is malformed"
+    SINK_IN_USE = 91007, "a subscription uses the sink"
+    SINK_NOT_ACTIVE = 91100, "the sink is not active"
+    SUBSCRIPTION_NOT_CREATED = (
+        91101,
+        "a type is there twice, the description is empty or too long, too many subscriptions or partitions are there",
+    )
+    SUBSCRIPTION_NOT_FOUND = 91102, "the subscription of a subscribed event is none of yours"
+    NO_EVENT_TYPES = 91103, "the list of event types is empty"
+    EVENT_TYPE_NOT_FOUND = 91104, "the event type is unknown or discontinued"
+    BAD_FILTER = 91201, "the filter is none, or does not fit the types' schemas: the message says where"
+
+
+def refused(code: Code, message: str, *, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> RefusedError:
+    """The error answer with one of our codes."""
+    return RefusedError(message, status=status, code=code)

@@ -1,0 +1,32 @@
+"""What a request says that it was sent to, which answers name as the start of their URLs."""
+
+import re
+from typing import Final
+
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler, Middleware
+
+from eventstreams.http import RefusedError
+from eventstreams.http.auth import is_below
+
+# A name or an address, and a port: RFC 3986, 3.2.2, without what no client writes there.
+_HOST: Final = re.compile(r"(?:[A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+
+
+def check_host(*starts: str) -> Middleware:
+    """A middleware that refuses requests with a ``Host`` that is none, before they change anything.
+
+    Such bytes would be in each URL of the answer, or make it one that no JSON can say. Below ``starts`` there must be
+    one: aiohttp asks the resolver otherwise, and all others wait for it.
+    """
+
+    @web.middleware
+    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if hdrs.HOST in request.headers:
+            if _HOST.fullmatch(request.host) is None:
+                raise RefusedError("Host must be a name or an address, and perhaps a port: api.example.com:8080")
+        elif is_below(request, starts):
+            raise RefusedError("The request has no Host: send it in HTTP/1.1")
+        return await handler(request)
+
+    return check

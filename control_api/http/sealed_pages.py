@@ -1,0 +1,38 @@
+"""Page tokens of lists that read a topic on which everybody's records stand.
+
+Where such a page goes on is an offset, and offsets tell how much others write. So the token is encrypted, and opens for
+the same caller and the same list alone.
+"""
+
+from aiohttp import web
+
+from control_api.http.codes import Code, refused
+from control_api.http.paging import PageQuery, Position, mark_of
+from control_api.plane import PLANE
+from eventstreams.control.vault import Purpose
+from eventstreams.errors import SettingsError
+from eventstreams.http import ACCOUNT
+
+
+def seal(request: web.Request, mark: str) -> Position:
+    """The position that a page after ``mark`` goes on from, for whoever sent ``request``."""
+    return 0, request.app[PLANE].vault.lock(mark, Purpose.PAGE, _reader(request))
+
+
+def unseal(request: web.Request, query: PageQuery) -> str | None:
+    """The mark that the page goes on from; None where it is the first.
+
+    Raises:
+        RefusedError: 400, code 91002: the token is none of ours, another account's or another list's.
+    """
+    if query.token is None:
+        return None
+    try:
+        return request.app[PLANE].vault.unlock(mark_of(query.token)[1], Purpose.PAGE, _reader(request))
+    except SettingsError:
+        raise refused(Code.BAD_PAGINATION, "PageToken is not one that came with a page of this list") from None
+
+
+def _reader(request: web.Request) -> str:
+    account, resource = request.get(ACCOUNT), request.match_info.route.resource
+    return f"{'operator' if account is None else account.sid} {'' if resource is None else resource.canonical}"

@@ -1,0 +1,136 @@
+"""``/v1/DeadLetters``: list, fetch. An extension: the reference drops what it cannot deliver."""
+
+from typing import Final
+
+from aiohttp import web
+
+from control_api.http.answers import json_answer, timestamp
+from control_api.http.declared import Listed, One, Operation, text
+from control_api.http.paging import Page, PageQuery, envelope
+from control_api.http.sealed_pages import seal, unseal
+from control_api.plane import PLANE
+from control_api.redrive.dead_letter import DeadLetter, Place
+from control_api.redrive.declared import of_names
+from control_api.redrive.desk import DESK, Cursor
+from control_api.redrive.parameters import FILTERS, Parameters
+from eventstreams import headers as names
+from eventstreams.client import jobs as models
+from eventstreams.codec import CodecProblem
+from eventstreams.http import ACCOUNT, not_found
+from eventstreams.sink_tests import TEST_EVENT
+
+PATH: Final = "/v1/DeadLetters"
+_PAGING: Final = ("PageSize", "Page", "PageToken")
+
+
+async def list_all(request: web.Request) -> web.Response:
+    """The account's dead letters, newest first, without their payload; filters as of a redrive."""
+    plane, desk = request.app[PLANE], request.app[DESK]
+    query = PageQuery.parse(request.query)
+    mark = unseal(request, query)
+    cursor = None if mark is None else _cursor(mark)
+    given = Parameters.check(request.query.items(), (*FILTERS, *_PAGING))
+    letters, following = await desk.page(given.selection(request[ACCOUNT].sid, of_letters=True), query.size, cursor)
+    return json_answer(
+        envelope(
+            Page(letters, before=None, after=None if following is None else seal(request, _token(following))),
+            query,
+            key="dead_letters",
+            url=plane.url(request, request.path),
+            filters=[(name, value) for name, value in given.values if name not in _PAGING],
+            show=lambda letter: show(request, letter),
+        )
+    )
+
+
+async def fetch(request: web.Request) -> web.Response:
+    """One dead letter, with what it holds."""
+    desk = request.app[DESK]
+    place = Place.parse(request.match_info["id"])
+    letter = None if place is None else await desk.letter(request[ACCOUNT].sid, place)
+    if letter is None:
+        raise not_found(request)
+    headers = dict(letter.record.headers)
+    dataschema = headers.get(names.DATASCHEMA, b"").decode(errors="replace")
+    data = desk.codec.decode(dataschema, letter.record.value)
+    problem = data.detail if isinstance(data, CodecProblem) else None
+    if letter.event_type == TEST_EVENT:  # its id proves that it has arrived where it was sent to
+        data, problem = {}, "what is in a test event is for who gets it"
+    return json_answer(
+        {
+            **show(request, letter),
+            "event_source": headers.get(names.SOURCE, b"").decode(errors="replace") or None,
+            "event_time": headers.get(names.TIME, b"").decode(errors="replace") or None,
+            "dataschema": dataschema or None,
+            "data": None if isinstance(data, CodecProblem) else data,
+            "data_problem": problem,
+            "size_bytes": len(letter.record.value),
+        }
+    )
+
+
+def show(request: web.Request, letter: DeadLetter) -> dict[str, object]:
+    """The dead letter as the API answers it."""
+    return {
+        "id": str(letter.place),
+        "account_sid": letter.account_sid,
+        "subscription_sid": letter.subscription_sid,
+        "sink_type": letter.place.sink_type,
+        "event_id": letter.event_id,
+        "event_type": letter.event_type,
+        "reason": letter.reason,
+        "code": letter.code,
+        "detail": letter.detail,
+        "attempts": letter.attempts,
+        "status": letter.status,
+        "answer": letter.answer,
+        "date_died": timestamp(letter.died_ms),
+        "date_accepted": _time(letter.accepted_ms),
+        "date_first_attempt": _time(letter.first_attempt_ms),
+        "date_last_attempt": _time(letter.last_attempt_ms),
+        "origin": letter.origin,
+        "job_sid": letter.job_sid,
+        "url": request.app[PLANE].url(request, f"{PATH}/{letter.place}"),
+    }
+
+
+def _time(at_ms: int | None) -> str | None:
+    try:
+        return None if at_ms is None else timestamp(at_ms)
+    except (ValueError, OverflowError, OSError):  # a header can say any number
+        return None
+
+
+def _token(cursor: Cursor) -> str:
+    return ",".join(f"{sink_type}:{offset}" for sink_type, offset in sorted(cursor.items()))
+
+
+def _cursor(text: str) -> Cursor:
+    parts = [part.partition(":") for part in text.split(",") if part]
+    return {sink_type: int(offset) for sink_type, _, offset in parts}
+
+
+_GROUP: Final = "Dead letters"
+OPERATIONS: Final = (
+    Operation(
+        name="ListDeadLetter",
+        method="GET",
+        path=PATH,
+        handler=list_all,
+        group=_GROUP,
+        summary="List dead letters",
+        description="Newest first, without what they hold.",
+        query=of_names(FILTERS),
+        answer=Listed("dead_letters", models.DeadLetter),
+    ),
+    Operation(
+        name="FetchDeadLetter",
+        method="GET",
+        path=f"{PATH}/{{id}}",
+        handler=fetch,
+        group=_GROUP,
+        summary="Fetch a dead letter with what it holds",
+        names=(text("id", "Of a dead letter, such as `webhook.0.1234`."),),
+        answer=One(models.DeadLetterWithData),
+    ),
+)

@@ -1,0 +1,70 @@
+"""Reads a partition of dead letters backwards, so much at a time as a page needs."""
+
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from typing import Final, Generic, TypeVar
+
+from eventstreams.errors import TopicError
+from eventstreams.kafka.ranges import Range, RangeReader
+from eventstreams.kafka.records import Record
+from eventstreams.settings import Settings
+
+PAGE_BUDGET: Final = 50_000  # records looked at for one page, of all topics: about a second of work
+_READ: Final = 500
+_FIRST_WINDOW: Final = 200  # offsets looked through at first for a page; each next window is larger
+_MAX_WINDOW: Final = 10_000
+_READ_S: Final = 10.0  # for a broker that does not answer
+
+T = TypeVar("T")
+
+
+class Shelf(Generic[T]):
+    """What was found in one partition, newest first, each with its offset; all from ``floor`` on was looked at."""
+
+    def __init__(self, whole: Range, before: int | None) -> None:
+        """Nothing found yet; ``before``: the offset before which a page goes on, None: from the end."""
+        self.whole = whole
+        self.found: list[tuple[int, T]] = []
+        self._ceiling = whole.end if before is None else min(whole.end, before)
+        self.floor = self._ceiling
+
+    async def fill(self, settings: Settings, keep: Callable[[Record], T | None], size: int, budget: int) -> int:
+        """Look backwards until ``size`` are found; return how many records that took, ``budget`` or a few more at most.
+
+        ``keep`` makes of a record what is kept of it, None where that is nothing.
+
+        Raises:
+            TopicError: the topic cannot be read.
+        """
+        looked_at, window = 0, _FIRST_WINDOW
+        while self.floor > self.whole.first and len(self.found) < size and looked_at < budget:
+            first = max(self.floor - window, self.whole.first)
+            part = Range(self.whole.topic, self.whole.partition, first, self.floor)
+            newest: deque[tuple[int, T]] = deque(maxlen=size - len(self.found))
+            async for records in batches(settings, part):
+                newest.extend((each.offset, kept) for each in records if (kept := keep(each)) is not None)
+            # Where there are as many as were asked for, there may be more before them.
+            self.floor = newest[0][0] if len(newest) == newest.maxlen else first
+            self.found += reversed(newest)
+            looked_at += part.records
+            window = min(window * 5, _MAX_WINDOW)
+        return looked_at
+
+    def left(self, shown: Iterable[int]) -> int:
+        """The offset before which the next page goes on, once the finds at the offsets ``shown`` are shown."""
+        offsets = list(shown)
+        if len(offsets) == len(self.found):
+            return self.floor
+        return min(offsets, default=self._ceiling)
+
+
+async def batches(settings: Settings, part: Range) -> AsyncIterator[Sequence[Record]]:
+    """All records of ``part``. Raises ``TopicError`` where it cannot be read."""
+    async with RangeReader(settings, [part]) as reader:
+        deadline = time.monotonic() + _READ_S
+        while not reader.ended:
+            records = await reader.read(_READ)
+            yield records
+            if not records and time.monotonic() > deadline:
+                raise TopicError(f"{part.topic} cannot be read: no broker answers")

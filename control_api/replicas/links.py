@@ -1,0 +1,148 @@
+"""Connections to the primary, each of which has proven where it ends.
+
+Addresses change owners: before anybody knows that a process died there may be another program at its address. Requests
+hold secrets, and a stranger's 404 is no answer. So the proof is of a connection, and nothing goes over another one.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Final, Self, TypeVar
+
+import aiohttp
+
+from control_api.replicas.hop import CHALLENGE, PROVE_PATH, is_proof
+from control_api.replicas.terms import Primary
+from eventstreams.control.vault import Purpose, Vault
+from eventstreams.telemetry.logging import get_logger
+
+_ANSWER_S: Final = 60.0  # the longest that a client waits; a preview takes ten seconds
+_CONNECT_S: Final = 2.0
+_PROOF_S: Final = 2.0
+_MOST_PROOF: Final = 4096
+_MOST_LINKS: Final = 100  # requests that are on their way at once; the others wait for one of them
+_MOST_IDLE: Final = 16  # kept for the next requests
+
+T = TypeVar("T")
+
+_log = get_logger(__name__)
+
+
+class _ClosedError(aiohttp.ClientConnectionError):
+    """The connection is gone. What is sent over a link may be sent again: it has a name."""
+
+
+class Link:
+    """One connection, for one request at a time. ``session`` fails where it would have to connect a second time."""
+
+    def __init__(self) -> None:
+        self._connected = False
+        only_one = aiohttp.TraceConfig()
+        only_one.on_connection_create_start.append(self._connect)
+        self.session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=1),
+            timeout=aiohttp.ClientTimeout(total=_ANSWER_S, sock_connect=_CONNECT_S),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trace_configs=[only_one],
+        )
+
+    async def _connect(self, *_: object) -> None:
+        if self._connected:
+            raise _ClosedError("the connection was closed")
+        self._connected = True
+
+
+class Links:
+    """Links to the primary. Use as ``async with``."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+        self._room = asyncio.Semaphore(_MOST_LINKS)
+        self._primary: Primary | None = None
+        self._idle: list[Link] = []  # to that primary
+        self._warned_of: Primary | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._forget()
+
+    async def over(self, primary: Primary, use: Callable[[aiohttp.ClientSession], Awaitable[T]]) -> T | None:
+        """What ``use`` makes of a link to ``primary``; None where it is not ``primary`` that listens there.
+
+        Raises what ``use`` raises, and ``aiohttp.ClientError`` or ``TimeoutError`` where nobody answers.
+        """
+        async with self._room:
+            while True:
+                link, is_new = self._take(primary), False
+                if link is None:
+                    link, is_new = await self._open(primary), True
+                if link is None:
+                    return None
+                keeps = False
+                try:
+                    found = await use(link.session)
+                    keeps = True
+                except _ClosedError:
+                    if is_new:
+                        self._warn(primary, "primary.keeps_no_connection")
+                        return None
+                else:
+                    return found
+                finally:
+                    await self._put(primary, link, keeps=keeps)
+
+    async def reaches(self, primary: Primary) -> bool:
+        """Whether it is ``primary`` that listens there. Raises where nobody answers."""
+        link = self._take(primary) or await self._open(primary)
+        if link is not None:
+            await self._put(primary, link, keeps=True)
+        return link is not None
+
+    def _take(self, primary: Primary) -> Link | None:
+        return self._idle.pop() if self._idle and self._primary == primary else None
+
+    async def _put(self, primary: Primary, link: Link, *, keeps: bool) -> None:
+        if keeps and self._primary != primary:
+            await self._forget()
+            self._primary = primary
+        if keeps and len(self._idle) < _MOST_IDLE:
+            self._idle.append(link)
+        else:
+            await link.session.close()
+
+    async def _forget(self) -> None:
+        idle, self._idle = self._idle, []
+        for link in idle:
+            await link.session.close()
+
+    async def _open(self, primary: Primary) -> Link | None:
+        link, proven = Link(), False
+        try:
+            proven = await self._prove(primary, link.session)
+        finally:
+            if not proven:
+                await link.session.close()
+        if not proven:
+            self._warn(primary, "primary.not_proven")
+            return None
+        return link
+
+    async def _prove(self, primary: Primary, session: aiohttp.ClientSession) -> bool:
+        """Whether who listens at its URL is that primary."""
+        nonce = secrets.token_hex(16)
+        limit = aiohttp.ClientTimeout(total=_PROOF_S)
+        headers = {CHALLENGE: self._vault.lock(nonce, Purpose.CHALLENGE, primary.replica)}
+        url = f"{primary.url}{PROVE_PATH}"
+        async with session.get(url, headers=headers, allow_redirects=False, timeout=limit) as answer:
+            proof = (await answer.content.read(_MOST_PROOF)).decode(errors="replace")
+        return is_proof(self._vault, proof, replica=primary.replica, nonce=nonce)
+
+    def _warn(self, primary: Primary, what: str) -> None:
+        if self._warned_of != primary:
+            self._warned_of = primary
+            _log.warning(what, url=primary.url, follows="nothing is sent to it")

@@ -1,0 +1,1 @@
+"""Sinks: the resource, its test, configuration, health, signing secret and samples."""

@@ -1,0 +1,136 @@
+"""What waits for its first attempt, as Kafka's offsets tell it: asked for once for all who ask at once."""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from aiohttp import web
+
+from control_api.plane import ControlPlane
+from control_api.redrive.desk import Desk
+from eventstreams.control.records import SinkRecord, Subscription
+from eventstreams.errors import EventStreamsError
+from eventstreams.headers import ACCEPTED_AT
+from eventstreams.kafka.committed import committed_offsets
+from eventstreams.kafka.ranges import Range, RangeReader
+from eventstreams.kafka.records import Partition
+
+FRESH_S: Final = 5.0
+"""How old an answer can be: many screens that ask every second cost one look in so long."""
+_MOST_KEPT: Final = 1_000  # sinks and accounts, of up to 100 subscriptions: 10 MiB
+_HEADS: Final = 10  # offsets in which the first waiting record must be: some are not records
+_READ_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What waits on one subscription's topic.
+
+    Attributes:
+        events: At most; redrives leave marks on a topic that count as events here.
+        oldest_ms: When the first of them was accepted; None where nothing waits, or that cannot be told.
+    """
+
+    events: int
+    oldest_ms: int | None
+
+
+@dataclass(slots=True)
+class _Known:
+    """``waiting`` of each subscription's SID, as of ``at_s``; and what came of the last of so many ``looks``."""
+
+    asking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    at_s: float = 0.0
+    waiting: Mapping[str, Waiting] | None = None
+    looks: int = 0
+    failure: EventStreamsError | None = None
+
+
+class Backlogs:
+    """Those of all sinks and accounts. Of each it knows for some seconds, or asks."""
+
+    def __init__(self, plane: ControlPlane, desk: Desk, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._plane = plane
+        self._desk = desk
+        self._clock = clock
+        self._known: OrderedDict[str, _Known] = OrderedDict()
+
+    async def of(self, sink: SinkRecord, subscriptions: Sequence[Subscription]) -> Mapping[str, Waiting]:
+        """Of each of ``subscriptions``, which are those of ``sink``, by its SID.
+
+        Raises:
+            TopicError: Kafka did not say.
+            RefusedError: too much is asked for just now.
+        """
+        return await self._of(sink.sid, sink.account_sid, subscriptions)
+
+    async def of_account(self, account_sid: str, subscriptions: Sequence[Subscription]) -> Mapping[str, Waiting]:
+        """Of each of ``subscriptions``, which are all of the account; in one look. Raises as ``of``."""
+        return await self._of(account_sid, account_sid, subscriptions)
+
+    async def _of(self, sid: str, account_sid: str, subscriptions: Sequence[Subscription]) -> Mapping[str, Waiting]:
+        known = self._known.setdefault(sid, _Known())
+        self._known.move_to_end(sid)
+        if len(self._known) > _MOST_KEPT:
+            self._known.popitem(last=False)
+        looks = known.looks
+        async with known.asking:
+            if known.looks != looks and known.failure is not None:  # waited for: it would only take as long again
+                raise known.failure.with_traceback(None)
+            wanted = {each.sid for each in subscriptions}
+            waiting = known.waiting if self._clock() < known.at_s + FRESH_S else None
+            if waiting is None or wanted - waiting.keys():
+                at_s = self._clock()
+                try:
+                    async with self._desk.reading.turn(account_sid):
+                        waiting = await self._ask(subscriptions)
+                except EventStreamsError as error:
+                    known.looks, known.failure = known.looks + 1, error
+                    raise
+                known.looks, known.failure = known.looks + 1, None
+                known.at_s, known.waiting = at_s, waiting
+            return waiting
+
+    async def _ask(self, subscriptions: Sequence[Subscription]) -> Mapping[str, Waiting]:
+        topics = {self._plane.topics.subscription(each.sink_type, each.sid): each for each in subscriptions}
+        there = await self._plane.admin.ranges(list(topics))
+        settled: dict[Partition, int] = {}
+        for sink_type in sorted({each.sink_type for each in subscriptions}):
+            group = self._plane.topics.group(f"worker.{sink_type}")
+            partitions = [Partition(e.topic, e.partition) for e in there if topics[e.topic].sink_type == sink_type]
+            settled |= await committed_offsets(self._desk.settings, group, partitions) if partitions else {}
+        left = [
+            Range(
+                each.topic,
+                each.partition,
+                max(each.first, settled.get(Partition(each.topic, each.partition), 0)),
+                each.end,
+            )
+            for each in there
+        ]
+        oldest = await self._oldest([each for each in left if each.records])
+        return {
+            each.sid: Waiting(sum(part.records for part in left if part.topic == topic), oldest.get(topic))
+            for topic, each in topics.items()
+        }
+
+    async def _oldest(self, left: Sequence[Range]) -> Mapping[str, int]:
+        """When the first record of each topic was accepted; of what can be read within a moment."""
+        heads = [Range(each.topic, each.partition, each.first, min(each.end, each.first + _HEADS)) for each in left]
+        found: dict[str, int] = {}
+        if not heads:
+            return found
+        async with RangeReader(self._desk.settings, heads) as reader:
+            deadline = time.monotonic() + _READ_S
+            while not reader.ended and time.monotonic() < deadline:
+                for record in await reader.read(_HEADS):
+                    text = dict(record.headers).get(ACCEPTED_AT, b"")
+                    if text.isdigit():
+                        found[record.topic] = min(found.get(record.topic, int(text)), int(text))
+        return found
+
+
+BACKLOGS: Final = web.AppKey("backlogs", Backlogs)

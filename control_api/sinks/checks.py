@@ -1,0 +1,69 @@
+"""The configuration that somebody gives for a sink, checked by its plugin's own model."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import orjson
+from pydantic import BaseModel, ValidationError
+
+from control_api.http.codes import Code, refused
+from eventstreams.sink_secrets import texts_of
+from eventstreams.sinks.contract import AnySinkPlugin
+from eventstreams.telemetry.concealing import concealing
+from eventstreams.telemetry.logging import get_logger
+
+_log: Final = get_logger(__name__)
+
+
+def configuration_in(text: str, done: str) -> dict[str, object]:
+    """``SinkConfiguration``, of a sink that is to be ``done``.
+
+    Raises:
+        RefusedError: it is no JSON object.
+    """
+    try:
+        given = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        given = None
+    if not isinstance(given, dict):
+        raise refused(Code.SINK_NOT_CREATED, f"Sink not {done}: SinkConfiguration must be a JSON object")
+    return given
+
+
+def checked_configuration(
+    given: Mapping[str, object], plugin: AnySinkPlugin, done: str, *, note: str = ""
+) -> BaseModel:
+    """``given`` as the plugin's model. ``note`` follows what is said to be wrong.
+
+    Raises:
+        RefusedError: the plugin does not take it; has nothing of its values.
+    """
+    try:
+        return plugin.config.model_validate(given)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        text = first["msg"].removeprefix("Value error, ")
+        where = f"SinkConfiguration {key}: " if key else "SinkConfiguration: "
+        raise refused(Code.SINK_NOT_CREATED, f"Sink not {done}: {where}{text}{note}") from None
+    except Exception as error:  # noqa: BLE001 - the seam to foreign code, which may raise what pydantic lets through
+        with concealing(texts_of(orjson.dumps(given).decode())):
+            _log.error(
+                "plugin.raised",
+                sink_type=plugin.sink_type,
+                where="its model of a configuration",
+                exc_info=error,
+                follows="the configuration is refused",
+            )
+        raise refused(
+            Code.SINK_NOT_CREATED,
+            f"Sink not {done}: the plugin of {plugin.sink_type} sinks failed at SinkConfiguration "
+            f"({type(error).__name__}), so it cannot be told what is wrong with it; ask whoever runs this "
+            f"installation{note}",
+        ) from None
+
+
+def stored_configuration(given: Mapping[str, object], config: BaseModel, plugin: AnySinkPlugin) -> str:
+    """What is kept of ``given``, which was checked to be ``config``: all of it, as the model's defaults may change."""
+    made = {} if plugin.signing is None else plugin.signing.create(config)
+    return orjson.dumps({**given, **made}).decode()

@@ -1,0 +1,171 @@
+"""``/v1/Sinks/{Sid}/Probe``: a look at a sink's destination, by its plugin's own probe. An extension.
+
+A test event shows the same and more, but is delivered, and its outcome is in the delivery log; a probe is answered at
+once, and leaves nothing behind at most destinations.
+"""
+
+from collections import Counter
+from collections.abc import Awaitable
+from functools import partial
+from http import HTTPStatus
+from typing import Final, TypeVar
+
+from aiohttp import web
+from pydantic import BaseModel, ValidationError
+
+from control_api.http.answers import json_answer
+from control_api.http.declared import One, Operation, refused_with
+from control_api.http.forms import read_form
+from control_api.plane import PLANE, ControlPlane
+from control_api.sinks import resource as sinks
+from eventstreams import __version__
+from eventstreams.client.models import SinkProbe
+from eventstreams.control.records import SinkRecord
+from eventstreams.control.vault import Purpose
+from eventstreams.foreign import within
+from eventstreams.http import ErrorCode, RefusedError
+from eventstreams.http.limits import too_often
+from eventstreams.reasons import RetryReason
+from eventstreams.sink_secrets import Secrets, no_secrets, secrets_of
+from eventstreams.sinks import Delivered, DeliveryOutcome, DestinationGuard, Rejected, RetryLater, Sink, SinkContext
+from eventstreams.sinks.contract import AnySinkPlugin
+from eventstreams.sinks.registry import lacking
+from eventstreams.telemetry.concealing import concealing
+from eventstreams.telemetry.logging import get_logger
+
+PATH: Final = f"{sinks.PATH}/{{sid}}/Probe"
+_OF_ONE: Final = 2  # customer, at once: they are for people, and each may take as long as a delivery
+_AT_ONCE: Final = 32  # connections and threads of one API process
+_BUSY_S: Final = 5.0
+_CLOSE_S: Final = 2.0
+_MAX_TEXT: Final = 1024  # of what a plugin says, as in the delivery log
+
+T = TypeVar("T")
+
+_log = get_logger(__name__)
+
+
+class SinkProber:
+    """Opens sinks for as long as it takes to probe them, past ``guard`` as in a worker."""
+
+    def __init__(self, guard: DestinationGuard) -> None:
+        self._guard = guard
+        self._under_way: Counter[str] = Counter()
+
+    async def probe(self, plane: ControlPlane, sink: SinkRecord) -> DeliveryOutcome:
+        """What the probe of ``sink`` says.
+
+        Raises:
+            RefusedError: its plugin, or a library of it, is not installed here; or too many probes are under way.
+        """
+        plugin = _plugin(plane, sink)
+        who = plane.feed.snapshot.household_of(sink.account_sid)
+        if self._under_way[who] >= _OF_ONE or self._under_way.total() >= _AT_ONCE:
+            raise too_often("Too many probes are under way: ask again when they are over", wait_s=_BUSY_S)
+        self._under_way[who] += 1
+        try:
+            return await self._probe(plugin, plane, sink)
+        finally:
+            self._under_way -= Counter({who: 1})  # without what is at zero
+
+    async def _probe(self, plugin: AnySinkPlugin, plane: ControlPlane, sink: SinkRecord) -> DeliveryOutcome:
+        account = plane.feed.snapshot.accounts[sink.account_sid]
+        context = SinkContext(
+            sink_sid=sink.sid,
+            account_sid=sink.account_sid,
+            signing_tokens=tuple(
+                plane.vault.unlock(token, Purpose.AUTH_TOKEN, account.sid) for token in account.tokens(plane.clock())
+            ),
+            guard=self._guard,
+            user_agent=f"eventstreams/{__version__}",
+            mail=plane.mail,
+        )
+        secrets: Secrets = no_secrets
+        try:
+            given = plane.vault.unlock(sink.configuration, Purpose.SINK_CONFIGURATION, sink.sid)
+            config = plugin.config.model_validate_json(given)
+            secrets = partial(secrets_of, plugin, config, context)
+            return await _asked(plugin, config, context)
+        except TimeoutError:
+            return RetryLater(RetryReason.TIMED_OUT, "no answer to its probe in time")
+        except ValidationError:
+            return RetryLater(RetryReason.SINK_UNUSABLE, "its configuration is not valid any more")
+        except Exception as error:  # noqa: BLE001 - the seam to foreign code, as in a worker
+            with concealing(secrets()):
+                _log.error("sink.not_probed", sink=sink.sid, exc_info=error, follows="the probe says it is unusable")
+            return RetryLater(RetryReason.SINK_UNUSABLE, type(error).__name__)
+
+
+PROBER: Final = web.AppKey("prober", SinkProber)
+
+
+async def probe(request: web.Request) -> web.Response:
+    """Have the sink's plugin look at its destination. Changes nothing of the sink."""
+    await read_form(request)
+    sink = sinks.find(request)
+    outcome = await request.app[PROBER].probe(request.app[PLANE], sink)
+    return json_answer({"sink_sid": sink.sid, "sink_type": sink.sink_type, **_shown(outcome)})
+
+
+async def _asked(plugin: AnySinkPlugin, config: BaseModel, context: SinkContext) -> DeliveryOutcome:
+    limit_s = plugin.capabilities(config).timeout_s
+    sink = await within(_awaited(plugin.open(config, context)), timeout_s=limit_s)
+    try:
+        return await within(_awaited(sink.probe()), timeout_s=limit_s)
+    finally:
+        await _closed(sink)
+
+
+async def _awaited(given: Awaitable[T]) -> T:
+    """As a coroutine, whatever a plugin returns."""
+    return await given
+
+
+async def _closed(sink: Sink) -> None:
+    """Return once ``sink`` has let go of its connections, or does not, which changes nothing of what it said."""
+    try:
+        await within(_awaited(sink.aclose()), timeout_s=_CLOSE_S)
+    except Exception as error:  # noqa: BLE001 - the seam to foreign code, as in a worker
+        _log.warning("sink.close_failed", error=type(error).__name__, follows="its connections end with us")
+
+
+def _plugin(plane: ControlPlane, sink: SinkRecord) -> AnySinkPlugin:
+    plugin = plane.plugins.get(sink.sink_type)
+    if plugin is None:
+        text = f"Sink {sink.sid} cannot be probed: no plugin for {sink.sink_type} sinks is installed here"
+        raise RefusedError(text, status=HTTPStatus.CONFLICT)
+    for module, requirement in lacking(plugin).items():
+        text = f"Sink {sink.sid} cannot be probed here: that needs {module}: pip install '{requirement}'"
+        raise RefusedError(text, status=HTTPStatus.CONFLICT)
+    return plugin
+
+
+def _shown(outcome: DeliveryOutcome) -> dict[str, object]:
+    match outcome:
+        case Delivered():
+            return {"outcome": "delivered", "reason": None, "code": None, "detail": "", "answer": ""}
+        case RetryLater() | Rejected():
+            return {
+                "outcome": "retry_later" if isinstance(outcome, RetryLater) else "rejected",
+                "reason": outcome.reason,
+                "code": outcome.reason.code,
+                "detail": outcome.detail[:_MAX_TEXT],
+                "answer": outcome.answer[:_MAX_TEXT],
+            }
+
+
+OPERATIONS: Final = (
+    Operation(
+        name="CreateSinkProbe",
+        method="POST",
+        path=PATH,
+        handler=probe,
+        group=sinks.GROUP,
+        summary="Look whether a sink's destination is there and lets us in",
+        description="Writes no event: a webhook gets an empty array, of a stream it is looked whether it is there. "
+        "Whether it would take an event, a test event shows.",
+        names=(sinks.SID,),
+        answer=One(SinkProbe),
+        refusals=(*sinks.NO_SID, *refused_with(ErrorCode.CONFLICT)),
+    ),
+)

@@ -1,0 +1,91 @@
+"""``/v1/Sinks/{Sid}/Samples``: an event of any type that can be subscribed to, made up, to one sink. An extension."""
+
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import quote
+
+from aiohttp import web
+
+from control_api.catalogue.schema_documents import DOCUMENTS
+from control_api.delivery_log import attempts, events
+from control_api.http.answers import json_answer
+from control_api.http.codes import Code
+from control_api.http.declared import One, Operation, integer, refused_with, text
+from control_api.http.forms import read_form_or_json
+from control_api.plane import PLANE
+from control_api.sinks import resource as sinks
+from control_api.sinks.tests import TESTER
+from control_api.subscriptions.subscribed_events import version_in
+from control_api.subscriptions.subscribed_types import subscribable
+from eventstreams.client.models import Sample
+from eventstreams.control.records import SinkStatus
+from eventstreams.errors import CatalogError
+from eventstreams.http import ErrorCode, RefusedError
+from eventstreams.sink_tests import sample_of
+
+PATH: Final = f"{sinks.PATH}/{{sid}}/Samples"
+
+
+async def create(request: web.Request) -> web.Response:
+    """Send one event of ``Type``, whose data is the example of its schema; answered once it is on its way.
+
+    It takes the way of a test event, so it tells as much of the sink; it does not make the sink active.
+    """
+    plane, form = request.app[PLANE], await read_form_or_json(request)
+    name, wanted = form.required("Type"), version_in(form)
+    sink = sinks.find(request)
+    if plane.is_anybodys(sink.sink_type) and sink.status is not SinkStatus.ACTIVE:
+        raise RefusedError(
+            f"Sink {sink.sid} is {sink.status}: until it was validated it gets tests alone", status=HTTPStatus.CONFLICT
+        )
+    subscribed = subscribable(name, wanted, plane.catalog, sink_type=sink.sink_type)
+    schema = plane.catalog.schemas[plane.catalog.types[name].schema_id]
+    try:
+        data = request.app[DOCUMENTS].example(schema.versions[subscribed.schema_version - 1])
+    except CatalogError:  # of an operator's own folder, which was sound when we started
+        data = None
+    if data is None:
+        raise RefusedError(
+            f"Schema {schema.id} has no example that fits it, so there is no sample of {name}",
+            status=HTTPStatus.CONFLICT,
+        )
+    sample = sample_of(sink, subscribed, data)
+    await request.app[TESTER].submit(sink, sample)
+    return json_answer(
+        {
+            "result": "submitted",
+            "sink_sid": sink.sid,
+            "event_id": sample.id,
+            "type": subscribed.type,
+            "schema_version": subscribed.schema_version,
+            "links": {
+                "event": plane.url(request, f"{events.PATH}/{quote(sample.id)}"),
+                "attempts": plane.url(request, f"{attempts.PATH}?SinkSid={sink.sid}&EventId={quote(sample.id)}"),
+            },
+        },
+        status=HTTPStatus.CREATED,
+    )
+
+
+OPERATIONS: Final = (
+    Operation(
+        name="CreateSample",
+        method="POST",
+        path=PATH,
+        handler=create,
+        group=sinks.GROUP,
+        summary="Send a sample event to a sink",
+        description="Of any type that can be subscribed to; its data is the example of its schema.",
+        names=(sinks.SID,),
+        form=(
+            text("Type", "Name of the event type.").needed,
+            integer("SchemaVersion", "Default: the newest.", least=1),
+        ),
+        answer=One(Sample),
+        statuses=(HTTPStatus.CREATED,),
+        refusals=(
+            *sinks.NO_SID,
+            *refused_with(Code.EVENT_TYPE_NOT_FOUND, Code.SUBSCRIPTION_NOT_CREATED, ErrorCode.CONFLICT),
+        ),
+    ),
+)

@@ -1,0 +1,126 @@
+"""``/v1/Sinks/{sid}/SigningSecret``: what receivers check signatures with, and another one in its place."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import Final
+
+import orjson
+from aiohttp import hdrs, web
+from pydantic import BaseModel
+
+from control_api.http.answers import json_answer
+from control_api.http.declared import One, Operation, integer, refused_with
+from control_api.http.forms import Form, read_form_or_json
+from control_api.plane import PLANE, ControlPlane
+from control_api.sinks import resource as sinks
+from eventstreams.client.models import SigningSecret
+from eventstreams.control.records import SinkRecord
+from eventstreams.http import ErrorCode, RefusedError
+from eventstreams.sinks import SigningSecrets
+
+PATH: Final = f"{sinks.PATH}/{{sid}}/SigningSecret"
+_GRACE_S: Final = 24 * 3600  # a working day for whoever has to change a receiver
+_MAX_GRACE_S: Final = 7 * 24 * 3600
+_SECONDS: Final = re.compile(r"[0-9]{1,6}")
+
+
+async def fetch(request: web.Request) -> web.Response:
+    """The current secret, or the public key where signatures are checked with one. For the account's owner alone."""
+    plane, sink = request.app[PLANE], sinks.find(request)
+    signing, config, _ = _signing(plane, sink)
+    return _answer(plane, request, sink, signing, config)
+
+
+async def rotate(request: web.Request) -> web.Response:
+    """Another secret; the old one signs beside it for ``GraceSeconds``, so that receivers can follow in their time."""
+    plane = request.app[PLANE]
+    grace = read_grace(await read_form_or_json(request))
+    async with plane.writing:
+        sink = sinks.find(request)
+        signing, config, stored = _signing(plane, sink)
+        now_ms = plane.clock()
+        try:
+            changes = signing.rotate(config, datetime.fromtimestamp(now_ms / 1000, UTC), grace)
+        except ValueError as error:
+            raise RefusedError(f"Not rotated: {error}", status=HTTPStatus.CONFLICT) from None
+        wanted = orjson.dumps({**stored, **changes}).decode()
+        configuration = sinks.locked_configuration(plane, sink.sid, wanted)
+        sink = replace(sink, configuration=configuration, updated_ms=now_ms)
+        await plane.writer.put(sink)
+    signing, config, _ = _signing(plane, sink)
+    return _answer(plane, request, sink, signing, config)
+
+
+def _signing(
+    plane: ControlPlane, sink: SinkRecord
+) -> tuple[SigningSecrets[BaseModel], BaseModel, Mapping[str, object]]:
+    """How ``sink`` signs: the plugin's ways, its configuration read, and as it is stored."""
+    plugin = plane.plugins.get(sink.sink_type)
+    if plugin is not None and plugin.signing is not None:
+        stored = sinks.unlocked_configuration(plane, sink)
+        config = plugin.config.model_validate_json(stored)
+        if plugin.signing.show(config) is not None:
+            return plugin.signing, config, orjson.loads(stored)
+    raise RefusedError(
+        f"Sink {sink.sid} has no signing secret: its type has none, or its configuration asks for none",
+        status=HTTPStatus.NOT_FOUND,
+    )
+
+
+def _answer(
+    plane: ControlPlane,
+    request: web.Request,
+    sink: SinkRecord,
+    signing: SigningSecrets[BaseModel],
+    config: BaseModel,
+) -> web.Response:
+    shown = signing.show(config) or {}
+    answer = json_answer({"sink_sid": sink.sid, **shown, "url": plane.url(request, request.path)})
+    answer.headers[hdrs.CACHE_CONTROL] = "no-store"
+    return answer
+
+
+def read_grace(form: Form) -> timedelta:
+    """How long what is replaced goes on to count: ``GraceSeconds`` of a form, default a day.
+
+    Raises:
+        RefusedError: 400: it is no number, or too large; 415: it may be in the body, which is no form.
+    """
+    given = form.given("GraceSeconds")
+    text = str(_GRACE_S) if given is None else given
+    if not _SECONDS.fullmatch(text) or int(text) > _MAX_GRACE_S:
+        raise RefusedError(f"GraceSeconds must be a whole number from 0 to {_MAX_GRACE_S}")
+    return timedelta(seconds=int(text))
+
+
+GRACE: Final = integer(
+    "GraceSeconds", "For how long the old one goes on to count beside it.", least=0, most=_MAX_GRACE_S, default=_GRACE_S
+)
+OPERATIONS: Final = (
+    Operation(
+        name="FetchSigningSecret",
+        method="GET",
+        path=PATH,
+        handler=fetch,
+        group=sinks.GROUP,
+        summary="Fetch what receivers check signatures with",
+        names=(sinks.SID,),
+        answer=One(SigningSecret),
+        refusals=sinks.NO_SID,
+    ),
+    Operation(
+        name="RotateSigningSecret",
+        method="POST",
+        path=PATH,
+        handler=rotate,
+        group=sinks.GROUP,
+        summary="Make another signing secret",
+        names=(sinks.SID,),
+        form=(GRACE,),
+        answer=One(SigningSecret),
+        refusals=(*sinks.NO_SID, *refused_with(ErrorCode.CONFLICT)),
+    ),
+)

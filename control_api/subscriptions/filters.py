@@ -1,0 +1,49 @@
+"""The parameter ``Filter`` of subscriptions: checked against every type that the subscription has. An extension."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final
+
+from aiohttp import web
+
+from control_api.http.codes import Code, refused
+from control_api.http.forms import Form
+from eventstreams.control.records import SubscribedType, Subscription
+from eventstreams.filters import FilterChecker, FilterError
+from eventstreams.http import RefusedError
+
+CHECKER: Final = web.AppKey("checker", FilterChecker)
+
+
+def filter_in(form: Form) -> str | None:
+    """What ``form`` has as ``Filter``: None where it is not there, an empty text for no filter.
+
+    Raises:
+        RefusedError: it is there twice.
+    """
+    values = form.all("Filter")
+    if len(values) > 1:
+        raise RefusedError("Filter can be there once only: join conditions with && or ||")
+    return values[0].strip() if values else None
+
+
+def check_filter(request: web.Request, text: str | None, types: Iterable[SubscribedType]) -> str | None:
+    """``text`` as a filter over ``types``; None where there is none. To be asked whenever one of the two changes.
+
+    Raises:
+        RefusedError: 400, code 91201: it is no filter, or does not fit one of the types.
+    """
+    if not text:
+        return None
+    try:
+        request.app[CHECKER].check(text, types)
+    except FilterError as error:
+        raise refused(Code.BAD_FILTER, f"Filter refused: {error}") from None
+    return text
+
+
+def with_filter(request: web.Request, subscription: Subscription, text: str) -> Subscription:
+    """``subscription`` with the filter ``text``, or none where that is empty; raises as ``check_filter``."""
+    if (text or None) == subscription.filter:
+        return subscription
+    return replace(subscription, filter=check_filter(request, text, subscription.types), filter_since_ms=None)

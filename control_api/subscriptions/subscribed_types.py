@@ -1,0 +1,108 @@
+"""The ``Types`` of a subscription: parsed from JSON objects and checked against the catalogue. Pure."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Final
+
+import orjson
+
+from control_api.http.codes import Code, refused
+from eventstreams.catalog import Catalog, EventTypeStatus, Schema
+from eventstreams.control.records import SubscribedType
+from eventstreams.http import RefusedError
+
+MAX_TYPES: Final = 1000  # of a subscription: far more than there are; bounds the work of one request
+_MAX_SHOWN: Final = 200
+
+
+def parse_types(values: Sequence[str], catalog: Catalog, *, sink_type: str) -> tuple[SubscribedType, ...]:
+    """What to subscribe to; the newest schema version where none is named.
+
+    Args:
+        values: One JSON object each: ``{"type": …, "schema_version": …?}``.
+        catalog: The types there are.
+        sink_type: Of the sink that is to get them.
+
+    Raises:
+        RefusedError: the list is empty, an item is malformed, or a type cannot be subscribed to.
+    """
+    if not values:
+        raise refused(Code.NO_EVENT_TYPES, "Subscription not created: the list of event types is empty")
+    if len(values) > MAX_TYPES:
+        raise refused(Code.SUBSCRIPTION_NOT_CREATED, f"Subscription not created: more than {MAX_TYPES} event types")
+    types = tuple(_parse_item(index, value, catalog, sink_type) for index, value in enumerate(values))
+    names = [each.type for each in types]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise refused(
+            Code.SUBSCRIPTION_NOT_CREATED, f"Subscription not created: event type {twice} is in the list twice"
+        )
+    return types
+
+
+def _parse_item(index: int, value: str, catalog: Catalog, sink_type: str) -> SubscribedType:
+    where = f"event_types[{index}]"
+    try:
+        item = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        raise RefusedError(f'{where} is not JSON: it must be like {{"type": "…", "schema_version": 1}}') from None
+    name = item.get("type") if isinstance(item, dict) else None
+    if not isinstance(name, str) or not name:
+        raise RefusedError(f"Missing required input parameter {where}.type")
+    version = item.get("schema_version")
+    if version is not None and (not isinstance(version, int) or isinstance(version, bool)):
+        raise RefusedError(f"{where}.schema_version must be an integer")
+    return subscribable(name, version, catalog, sink_type=sink_type)
+
+
+def subscribable(name: str, version: int | None, catalog: Catalog, *, sink_type: str) -> SubscribedType:
+    """Event type ``name`` in schema version ``version``, default the newest, for a sink of ``sink_type``.
+
+    Raises:
+        RefusedError: there is no such type or version, or it may not be subscribed to.
+    """
+    found = catalog.types.get(name)
+    if found is None or found.internal:
+        raise refused(Code.EVENT_TYPE_NOT_FOUND, f"Type not found in the system: {name[:_MAX_SHOWN]}")
+    match found.status:
+        case EventTypeStatus.RESTRICTED:
+            raise RefusedError(f"Type {name} is restricted", status=HTTPStatus.CONFLICT)
+        case EventTypeStatus.DISCONTINUED:
+            raise _discontinued(name)
+        case EventTypeStatus.AVAILABLE | EventTypeStatus.DEPRECATED:
+            pass
+    schema = catalog.schemas[found.schema_id]
+    # The catalogue knows the sinks of the reference; a sink type of somebody's own takes everything.
+    listed = {each for known in catalog.types.values() for each in known.sinks}
+    if sink_type in listed and sink_type not in found.sinks:
+        raise refused(
+            Code.SUBSCRIPTION_NOT_CREATED,
+            f"Type {name} cannot be delivered to {sink_type} sinks, only to {', '.join(found.sinks)}",
+        )
+    chosen = schema.latest.version if version is None else _existing(version, schema)
+    return SubscribedType(type=name, schema_version=chosen)
+
+
+def pinnable(name: str, version: int, catalog: Catalog) -> int:
+    """``version``, if event type ``name``, which is subscribed to, can be delivered in it.
+
+    Raises:
+        RefusedError: there is no such version, or the type is not delivered any more.
+    """
+    found = catalog.types.get(name)
+    if found is None:
+        raise refused(Code.EVENT_TYPE_NOT_FOUND, f"Type not found in the system: {name[:_MAX_SHOWN]}")
+    if found.status is EventTypeStatus.DISCONTINUED:
+        raise _discontinued(name)
+    return _existing(version, catalog.schemas[found.schema_id])
+
+
+def _existing(version: int, schema: Schema) -> int:
+    if schema.version(version) is None:
+        raise RefusedError(
+            f"Schema version {version} of {schema.id} does not exist: there are 1 to {schema.latest.version}"
+        )
+    return version
+
+
+def _discontinued(name: str) -> RefusedError:
+    return refused(Code.EVENT_TYPE_NOT_FOUND, f"Type is discontinued: {name}")

@@ -1,0 +1,166 @@
+"""Removes topics that belong to no subscription: what a crash between topic and record leaves, or a failed deletion.
+
+Only the primary does, and only what
+
+- has the name of a subscription's topic of this installation, and no subscription in the snapshot, which is brought up
+  to date after the topics were listed,
+- has been so at every look for the time of grace, which is longer than any creation,
+- holds no record: what still waits somewhere is never removed, whatever the snapshot says,
+- comes in small numbers: a crash leaves few. Many at once look like a control topic that was lost, or a prefix that is
+  wrong, and are left to a person.
+
+The topics of a sink type that is gone are told of, and removed only when the operator names them: a worker whose
+plugin this process does not have may use them.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Final
+
+from aiohttp import web
+
+from control_api.plane import ControlPlane
+from control_api.topics.orphans import OwnTopic, Sightings, survey
+from eventstreams.errors import EventStreamsError
+from eventstreams.http import RefusedError
+from eventstreams.settings import Settings
+from eventstreams.telemetry.logging import get_logger
+from eventstreams.telemetry.metrics import Metrics
+from eventstreams.topics import TopicKind
+
+MOST_AT_ONCE: Final = 50
+"""Orphans that one look removes; where there are more, none is. Creations that are under way together are fewer."""
+_LOOK_S: Final = 60.0
+_BY_HAND_S: Final = 120.0  # grace of what the operator names: longer than a creation with all its waits
+
+_log = get_logger(__name__)
+
+
+class Reconciler:
+    """``await run()`` works for ever, in the primary; ``topics`` and ``remove`` answer the operator."""
+
+    def __init__(
+        self,
+        plane: ControlPlane,
+        settings: Settings,
+        metrics: Metrics,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        look_s: float | None = None,
+    ) -> None:
+        """``look_s``: how often to look; default: once a minute, and four times within a grace that is shorter."""
+        self._plane = plane
+        self._metrics = metrics
+        self._clock = clock
+        self._grace_s = settings.orphan_grace.total_seconds()
+        self._removes = settings.remove_orphans
+        self._look_s = min(_LOOK_S, self._grace_s / 4) if look_s is None else look_s
+        self._by_hand_s = min(_BY_HAND_S, self._grace_s)
+        self._sightings = self._none_seen()
+
+    async def run(self) -> None:
+        """Look now and then. Whoever becomes primary begins with all grace before it."""
+        self._sightings = self._none_seen()
+        try:
+            while True:
+                try:
+                    await self.look()
+                except EventStreamsError as error:  # Kafka refused, or this is the primary no more
+                    _log.warning("topics.not_reconciled", error=str(error), follows="again")
+                await asyncio.sleep(self._look_s)
+        finally:
+            self._tell(())  # the next primary tells
+
+    async def look(self) -> Sequence[str]:
+        """Look once; the topics that were removed."""
+        found = await self.topics()
+        self._sightings.see([each.name for each in found if each.orphaned], self._clock())
+        self._tell(found)
+        due = [each.name for each in found if self._may_go(each)]
+        if len(due) > MOST_AT_ONCE:
+            _log.error(
+                "topics.too_many_orphans",
+                count=len(due),
+                most=MOST_AT_ONCE,
+                follows="none is removed: docs/partition-budget.md says what to do",
+            )
+            return ()
+        return await self._remove_empty(due) if due else ()
+
+    async def topics(self) -> Sequence[OwnTopic]:
+        """Every topic of this installation, by name."""
+        return self._survey(await self._existing())
+
+    async def records(self, names: Sequence[str]) -> Mapping[str, int]:
+        """Most records that each of ``names`` can hold; those that are not there are left out."""
+        held: Counter[str] = Counter()
+        for each in await self._plane.admin.ranges(names) if names else ():
+            held[each.topic] += each.records
+        return held
+
+    async def remove(self, name: str) -> None:
+        """Remove the orphan ``name``, as the operator says.
+
+        Raises:
+            RefusedError: 404: it is no topic of this installation. 409: it is somebody's, was a moment ago, or holds
+                records.
+        """
+        found = {each.name: each for each in await self.topics()}.get(name)
+        if found is None:
+            raise RefusedError("This installation has no such topic", status=HTTPStatus.NOT_FOUND)
+        if not found.orphaned:
+            raise _conflict(f"Topic {name} is in use")
+        if self._sightings.age_s(name) < self._by_hand_s:
+            raise _conflict(f"Topic {name} may be of a subscription that is being made: try again in two minutes")
+        if not await self._remove_empty([name]):
+            raise _conflict(f"Topic {name} holds records: it can go once its retention has removed them")
+
+    def _may_go(self, topic: OwnTopic) -> bool:
+        return (
+            self._removes
+            and topic.orphaned
+            and topic.told.kind is TopicKind.SUBSCRIPTION
+            and self._sightings.age_s(topic.name) >= self._grace_s
+        )
+
+    async def _remove_empty(self, names: Sequence[str]) -> Sequence[str]:
+        """Those of the orphans ``names`` that held nothing, and are gone now."""
+        # All is asked for before the turn to write is taken, since Kafka takes its time; who has it knows what was
+        # written since.
+        held, existing = await self.records(names), await self._existing()
+        async with self._plane.writing:  # as the primary, and with what is about to be written
+            orphans = {each.name for each in self._survey(existing) if each.orphaned}
+        empty = [name for name in names if name in orphans and not held.get(name)]
+        await self._plane.admin.delete(empty)
+        for name in empty:
+            self._metrics.topics.removed.inc()
+            _log.info("topic.removed", topic=name, because="it belonged to nobody")
+        return empty
+
+    async def _existing(self) -> Mapping[str, int]:
+        existing = await self._plane.admin.topics()
+        await self._plane.feed.catch_up()  # after the listing: whatever is on it and has an owner is known to have one
+        return existing
+
+    def _survey(self, existing: Mapping[str, int]) -> Sequence[OwnTopic]:
+        return survey(existing, self._plane.topics, self._plane.snapshot, self._plane.plugins.keys())
+
+    def _tell(self, found: Sequence[OwnTopic]) -> None:
+        there = Counter(each.told.kind for each in found)
+        orphaned = Counter(each.told.kind for each in found if each.orphaned)
+        for kind in TopicKind:
+            self._metrics.topics.there.labels(kind).set(there[kind])
+            self._metrics.topics.orphaned.labels(kind).set(orphaned[kind])
+
+    def _none_seen(self) -> Sightings:
+        return Sightings(most_step_s=2 * self._look_s)
+
+
+def _conflict(message: str) -> RefusedError:
+    return RefusedError(message, status=HTTPStatus.CONFLICT)
+
+
+RECONCILER: Final = web.AppKey("reconciler", Reconciler)

@@ -1,0 +1,108 @@
+"""How many requests do something dear at once: all together, and of one customer, who get their turns in rotation."""
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+from eventstreams.http import unavailable
+from eventstreams.http.limits import too_often
+
+_MOST_WAITING: Final = 16  # of one customer: what a page of a console asks at once
+_WAIT_S: Final = 20.0  # then clients and proxies begin to give up by themselves
+_AGAIN_S: Final = 1.0  # about as long as one takes
+
+
+class Turns:
+    """Places that are shared fairly.
+
+    ``of_one`` below ``most`` leaves room for others however slow what one asks for is; and where all places are taken,
+    the next goes to the customer who was served longest ago, whoever has more waiting.
+    """
+
+    def __init__(
+        self, *, most: int, of_one: int, household: Callable[[str], str] = str, wait_s: float = _WAIT_S
+    ) -> None:
+        """All places free.
+
+        Args:
+            most: Places.
+            of_one: That one customer can have.
+            household: Who counts as one: maps an account's SID, such as a subaccount's to its owner's.
+            wait_s: How long somebody waits for a place.
+        """
+        self._most = most
+        self._of_one = of_one
+        self._household = household
+        self._wait_s = wait_s
+        self._taken: dict[str, int] = {}
+        self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+
+    @asynccontextmanager
+    async def turn(self, sid: str) -> AsyncIterator[None]:
+        """A place, meanwhile, for the account ``sid`` (or whatever else the operator is called).
+
+        Raises:
+            RefusedError: 429: too many requests of the same customer wait already; 503: none got free in time.
+        """
+        who = self._household(sid)
+        await self._take(who)
+        try:
+            yield
+        finally:
+            self._release(who)
+
+    async def _take(self, who: str) -> None:
+        if self._has_room(who):  # whoever waits then has as many as one can have
+            self._start(who)
+            return
+        queue = self._waiting.setdefault(who, deque())
+        if len(queue) >= _MOST_WAITING:
+            raise too_often(
+                f"{self._of_one} requests of this account that take long are answered at once, and "
+                f"{_MOST_WAITING} wait already: ask one after the other",
+                wait_s=_AGAIN_S,
+            )
+        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        queue.append(place)
+        try:
+            async with asyncio.timeout(self._wait_s):
+                await place
+        except TimeoutError:
+            self._give_up(who, place)
+            raise unavailable("Too much is asked for just now: try again") from None
+        except asyncio.CancelledError:
+            self._give_up(who, place)
+            raise
+
+    def _give_up(self, who: str, place: "asyncio.Future[None]") -> None:
+        if not place.cancelled():  # it was given in the same moment
+            self._release(who)
+            return
+        queue = self._waiting.get(who)
+        if queue is not None and place in queue:  # else it was passed over already
+            queue.remove(place)
+            if not queue:
+                del self._waiting[who]
+
+    def _release(self, who: str) -> None:
+        self._taken[who] -= 1
+        if not self._taken[who]:
+            del self._taken[who]
+        while (following := next((each for each in self._waiting if self._has_room(each)), None)) is not None:
+            queue = self._waiting[following]
+            place = queue.popleft()
+            if queue:
+                self._waiting.move_to_end(following)
+            else:
+                del self._waiting[following]
+            if not place.done():
+                self._start(following)
+                place.set_result(None)
+
+    def _has_room(self, who: str) -> bool:
+        return sum(self._taken.values()) < self._most and self._taken.get(who, 0) < self._of_one
+
+    def _start(self, who: str) -> None:
+        self._taken[who] = self._taken.get(who, 0) + 1

@@ -1,0 +1,25 @@
+"""Groups of commands that say what a mistyped name may have meant."""
+
+from difflib import get_close_matches
+
+import click
+from typing_extensions import override
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """``" Did you mean …?"`` where some of ``known`` are like ``name``, else nothing."""
+    near = get_close_matches(name, known)
+    return f" Did you mean {' or '.join(near)}?" if near else ""
+
+
+class Group(click.Group):
+    """A ``click.Group`` that answers a name that is none of its commands with those that are like it."""
+
+    @override
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if not (name.startswith("-") or ctx.resilient_parsing) and self.get_command(ctx, name) is None:
+            ctx.fail(f"No such command {name!r}.{nearest(name, self.list_commands(ctx))}")
+        return super().resolve_command(ctx, args)

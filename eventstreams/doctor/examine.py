@@ -1,0 +1,128 @@
+"""The examination, from the inside out: where a part cannot be looked at, what needs it is left out."""
+
+import os
+from collections.abc import Sequence
+from datetime import timedelta
+
+from eventstreams.catalog_check import check_catalog
+from eventstreams.control.vault import Vault
+from eventstreams.doctor.findings import Finding, ok, problem, warning
+from eventstreams.doctor.judge import (
+    expected,
+    judge_clock,
+    judge_copies,
+    judge_missing,
+    judge_sight,
+    judge_topic,
+    judge_versions,
+)
+from eventstreams.errors import (
+    BrokerUnreachableError,
+    CatalogError,
+    PluginError,
+    SettingsError,
+    TopicError,
+)
+from eventstreams.kafka.admin import KafkaAdmin
+from eventstreams.kafka.inspection import KafkaInspector
+from eventstreams.settings import PREFIX, Settings
+from eventstreams.sinks.registry import lacking, load_plugins
+from eventstreams.times import now_ms
+from eventstreams.topics import Topics
+
+
+async def examine(wait: timedelta) -> Sequence[Finding]:
+    """All that was found, in the order in which it was looked at. ``wait``: how long for a broker."""
+    try:
+        settings = Settings.load(kafka_wait=wait)
+    except SettingsError as error:
+        return [problem("settings", str(error), None, exit_code=error.exit_code)]
+    sink_types, plugins = examine_plugins(settings)
+    return [
+        *examine_settings(settings),
+        *examine_catalog(settings),
+        *plugins,
+        *await examine_kafka(settings, sink_types),
+    ]
+
+
+def examine_settings(settings: Settings) -> Sequence[Finding]:
+    """Those that only some roles need, too."""
+    given = sum(name.startswith(PREFIX) for name in os.environ)
+    found = [ok("settings", f"{given} variables, each one a setting with a value that it may have")]
+    try:
+        Vault(settings)
+    except SettingsError as error:
+        found.append(problem("secret key", str(error), None, exit_code=error.exit_code))
+    if (settings.account_sid is None) != (settings.auth_token is None):
+        fact = f"{PREFIX}ACCOUNT_SID and {PREFIX}AUTH_TOKEN go together"
+        found.append(problem("first account", fact, "set both, or none", exit_code=SettingsError.exit_code))
+    if settings.allowed_destinations:
+        networks = ", ".join(map(str, settings.allowed_destinations))
+        found.append(
+            warning(
+                "destinations",
+                f"whoever may make sinks can aim them at {networks}",
+                f"keep {PREFIX}ALLOWED_DESTINATIONS as small as it can be",
+            )
+        )
+    return found
+
+
+def examine_catalog(settings: Settings) -> Sequence[Finding]:
+    """The event types and their schemas."""
+    try:
+        reading, problems = check_catalog(settings.catalog_dirs)
+    except CatalogError as error:
+        return [problem("catalogue", str(error), None, exit_code=CatalogError.exit_code)]
+    if problems:
+        more = f", and {len(problems) - 1} more" if len(problems) > 1 else ""
+        fix = "`eventstreams catalog check` says all"
+        return [problem("catalogue", f"{problems[0]}{more}", fix, exit_code=CatalogError.exit_code)]
+    return [ok("catalogue", f"{len(reading.types)} event types, {len(reading.schemas)} schemas")]
+
+
+def examine_plugins(settings: Settings) -> tuple[Sequence[str], Sequence[Finding]]:
+    """The sink types whose workers can run here, and what is to be said."""
+    try:
+        plugins = load_plugins()
+    except PluginError as error:
+        return [], [problem("plugins", str(error), None, exit_code=PluginError.exit_code)]
+    found, usable = [], []
+    for sink_type, plugin in sorted(plugins.items()):
+        if plugin.needs_mail and settings.mail_server is None:
+            continue  # nobody can make such a sink
+        if lacks := lacking(plugin):
+            module, source = next(iter(lacks.items()))
+            fact = f"a worker of {sink_type} sinks cannot run here, for there is no {module}"
+            found.append(warning("plugins", fact, f"pip install '{source}' where such a worker runs"))
+        else:
+            usable.append(sink_type)
+    return usable, [ok("plugins", f"workers of {', '.join(usable)} sinks can run here"), *found]
+
+
+async def examine_kafka(settings: Settings, sink_types: Sequence[str]) -> Sequence[Finding]:
+    """The brokers, the topics, our rights and the clocks."""
+    try:
+        admin = KafkaAdmin(settings)
+        await admin.wait_for_broker()
+    except (SettingsError, BrokerUnreachableError) as error:
+        return [problem("kafka", str(error), None, exit_code=error.exit_code)]
+    found = [ok("kafka", f"answers at {settings.kafka}")]
+    try:
+        there = await admin.topics()
+        inspector = KafkaInspector(settings)
+        found += judge_versions(await inspector.broker_protocols())
+        found += judge_copies(settings, await admin.brokers())
+        specs = expected(settings, sink_types, list(there))
+        found += judge_missing(specs, list(there))
+        topics = await inspector.topics([name for name in specs if name in there])
+        wrong = [each for topic in topics for each in judge_topic(settings, specs[topic.name], topic)]
+        found += wrong or [ok("topics", f"the {len(topics)} that are there are as they should be")]
+        found += judge_sight(topics)
+        events = Topics(settings).events
+        newest = await inspector.newest_ms(events, there[events]) if events in there else None
+        found += judge_clock(now_ms(), newest)
+    except (BrokerUnreachableError, TopicError) as error:
+        found.append(problem("kafka", str(error), "give our user the rights that docs/kafka.md lists"))
+    return found

@@ -1,0 +1,209 @@
+"""What Kafka's facts mean for us. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Final
+
+from eventstreams.doctor.findings import Finding, ok, problem, warning
+from eventstreams.durations import format_duration
+from eventstreams.kafka.inspection import TopicFacts
+from eventstreams.settings import Settings
+from eventstreams.topics import Topics, TopicSpec
+
+_NEEDED: Final = ("READ", "WRITE")
+_SAFE_REPLICAS: Final = 3
+_CLOCK_MS: Final = 1000  # less is the network's
+_FOR_EVER: Final = -1
+
+
+def judge_copies(settings: Settings, brokers: int) -> Iterator[Finding]:
+    """Whether topics can be made as the settings say."""
+    wanted = settings.replication_factor
+    if wanted > brokers:
+        yield problem(
+            "replication",
+            f"EVENTSTREAMS_REPLICATION_FACTOR is {wanted}, of {_count(brokers, 'broker')}: no topic can be made",
+            f"add brokers, or set it to {brokers}",
+        )
+    elif wanted < _SAFE_REPLICAS <= brokers:
+        yield warning(
+            "replication",
+            f"there are {brokers} brokers and each topic has {_count(wanted, 'copy')}: losing one disk can lose events",
+            f"set EVENTSTREAMS_REPLICATION_FACTOR to {_SAFE_REPLICAS}",
+        )
+    else:
+        yield ok("replication", f"{_count(brokers, 'broker')}, and {_count(wanted, 'copy')} of each topic")
+
+
+def judge_versions(protocols: Mapping[int, str | None] | None) -> Iterator[Finding]:
+    """How old the brokers are, as far as they tell. ``protocols``: see ``KafkaInspector.broker_protocols``."""
+    if protocols is None:
+        yield warning(
+            "brokers",
+            "our user may not see the brokers' settings: how old they are is not known",
+            "give it DescribeConfigs on the cluster, or see that they are Kafka 4.0 or newer",
+        )
+        return
+    old = {broker: protocol for broker, protocol in protocols.items() if protocol is not None}
+    if old:
+        broker, protocol = next(iter(old.items()))
+        are = "is" if len(old) == 1 else "are"
+        yield warning(
+            "brokers",
+            f"of {_count(len(protocols), 'broker')} {len(old)} {are} older than Kafka 4.0, "
+            f"such as {broker} ({protocol}): Event Streams is tested with 4.1",
+            "upgrade them, one after the other; docs/kafka.md says what is needed of them",
+        )
+    else:
+        yield ok("brokers", "all are Kafka 4.0 or newer; they do not tell more")
+
+
+def expected(settings: Settings, sink_types: Sequence[str], existing: Sequence[str]) -> Mapping[str, TopicSpec]:
+    """How each topic should be: those that must be there, and those of subscriptions that are."""
+    topics = Topics(settings)
+    specs = [*topics.base_specs(), *(spec for each in sink_types for spec in topics.worker_specs(each))]
+    start = f"{settings.topic_prefix}sub."
+    for name in existing:
+        if name.startswith(start):
+            sink_type, _, sid = name.removeprefix(start).rpartition(".")
+            specs.append(topics.subscription_spec(sink_type, sid))
+    return {spec.name: spec for spec in specs}
+
+
+def judge_missing(specs: Mapping[str, TopicSpec], existing: Sequence[str]) -> Iterator[Finding]:
+    """The topics that are not there; roles make theirs when they start."""
+    missing = [name for name in specs if name not in existing]
+    if missing:
+        more = f" and {len(missing) - 3} others" if len(missing) > 3 else ""  # noqa: PLR2004 - a line's worth
+        yield warning(
+            "topics",
+            f"{', '.join(missing[:3])}{more} {'is' if len(missing) == 1 else 'are'} not there yet",
+            "start the roles, which make theirs, or run `eventstreams topics create`",
+        )
+
+
+def judge_topic(settings: Settings, spec: TopicSpec, topic: TopicFacts) -> Iterator[Finding]:
+    """All that is wrong with one topic."""
+    if topic.leaderless:
+        yield problem(
+            topic.name,
+            f"{_count(topic.leaderless, 'partition')} of {topic.partitions} have no leader: nobody can use them",
+            "bring their brokers back",
+        )
+    elif topic.behind:
+        yield warning(
+            topic.name,
+            f"{_count(topic.behind, 'partition')} of {topic.partitions} lack a copy",
+            "look for a broker that is away or slow",
+        )
+    if topic.replicas < settings.replication_factor:
+        yield warning(
+            topic.name,
+            f"it has {_count(topic.replicas, 'copy')}, fewer than EVENTSTREAMS_REPLICATION_FACTOR says",
+            "add copies with kafka-reassign-partitions.sh",
+        )
+    if topic.operations is not None and "ALL" not in topic.operations:
+        lacking = [each.capitalize() for each in _NEEDED if each not in topic.operations]
+        if lacking:
+            yield problem(
+                topic.name,
+                f"our user may not {' and '.join(lacking)}",
+                f"give it {' and '.join(lacking)} on this topic",
+            )
+    if topic.config is not None:
+        yield from _judge_config(settings, spec, topic, topic.config)
+
+
+def judge_sight(topics: Sequence[TopicFacts]) -> Iterator[Finding]:
+    """Whether we may see the settings of topics, which nobody needs but the doctor."""
+    unseen = [each.name for each in topics if each.config is None]
+    if unseen:
+        yield warning(
+            "rights",
+            f"our user may not see the settings of {_count(len(unseen), 'topic')}, such as {unseen[0]}: not looked at",
+            "give it DescribeConfigs on them",
+        )
+
+
+def judge_clock(now_ms: int, newest_ms: int | None) -> Iterator[Finding]:
+    """Kafka's clock decides deadlines, ours when they have come. Only one that is ahead of ours shows in a record."""
+    if newest_ms is None:
+        yield ok("clock", "there is no record yet to compare the clocks by")
+    elif newest_ms - now_ms > _CLOCK_MS:
+        yield problem(
+            "clock",
+            f"the newest event was accepted {(newest_ms - now_ms) / 1000:.1f} s from now by Kafka's clock",
+            "set the clocks of the brokers and of this machine by NTP",
+        )
+    else:
+        yield ok("clock", "Kafka's is not ahead of this machine's")
+
+
+def _judge_config(
+    settings: Settings, spec: TopicSpec, topic: TopicFacts, found: Mapping[str, str]
+) -> Iterator[Finding]:
+    wanted = spec.config
+    for name in ("message.timestamp.type", "cleanup.policy"):
+        right = wanted.get(name, "delete")
+        if name in found and found[name] != right:
+            yield problem(
+                topic.name,
+                f"{name} is {found[name]} and must be {right}: {_WHY[name]}",
+                _alter(topic.name, name, right),
+            )
+    if "retention.ms" in wanted:
+        wanted_ms = int(wanted["retention.ms"])
+        kept_ms = int(found.get("retention.ms", wanted_ms))
+        yield from _judge_retention(settings, topic, wanted_ms=wanted_ms, kept_ms=kept_ms)
+    least = wanted["max.message.bytes"]
+    if int(found.get("max.message.bytes", least)) < int(least):
+        yield problem(
+            topic.name,
+            f"max.message.bytes is {found['max.message.bytes']}: a large event that was accepted does not fit",
+            _alter(topic.name, "max.message.bytes", least),
+        )
+    in_sync = int(found.get("min.insync.replicas", "1"))
+    if in_sync > topic.replicas:
+        yield problem(
+            topic.name,
+            f"min.insync.replicas is {in_sync} and it has {_count(topic.replicas, 'copy')}, so nothing can be written",
+            _alter(topic.name, "min.insync.replicas", wanted["min.insync.replicas"]),
+        )
+    elif in_sync < int(wanted["min.insync.replicas"]) and topic.replicas >= _SAFE_REPLICAS:
+        yield warning(
+            topic.name,
+            f"min.insync.replicas is {in_sync}: an event can be accepted that one broker alone has",
+            _alter(topic.name, "min.insync.replicas", wanted["min.insync.replicas"]),
+        )
+
+
+def _judge_retention(settings: Settings, topic: TopicFacts, *, wanted_ms: int, kept_ms: int) -> Iterator[Finding]:
+    ttl_ms = settings.ttl / timedelta(milliseconds=1)
+    if kept_ms == _FOR_EVER or kept_ms >= wanted_ms:
+        return
+    kept = format_duration(timedelta(milliseconds=kept_ms))
+    fix = _alter(topic.name, "retention.ms", str(wanted_ms))
+    if kept_ms <= ttl_ms:
+        yield problem(
+            topic.name,
+            f"Kafka drops its records after {kept}, and events are tried for {format_duration(settings.ttl)}",
+            fix,
+        )
+    else:
+        full = format_duration(timedelta(milliseconds=wanted_ms))
+        yield warning(topic.name, f"its records are kept for {kept}, less than the {full} that we make it with", fix)
+
+
+_WHY: Final = {
+    "message.timestamp.type": "deadlines go by the broker's clock",
+    "cleanup.policy": "else records go that are needed, or old ones stay",
+}
+
+
+def _alter(topic: str, name: str, value: str) -> str:
+    return f"kafka-configs.sh --alter --entity-type topics --entity-name {topic} --add-config {name}={value}"
+
+
+def _count(number: int, thing: str) -> str:
+    many = f"{thing[:-1]}ies" if thing.endswith("y") else f"{thing}s"
+    return f"{number} {thing if number == 1 else many}"

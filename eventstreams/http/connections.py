@@ -1,0 +1,154 @@
+"""Connections to our servers, bounded in number and time: whoever holds many, or is slow, keeps nobody else out.
+
+aiohttp bounds the size of a request's head and, with ``keepalive_timeout``, how long a connection does nothing. A body
+is bounded where it is read.
+"""
+
+import asyncio
+import resource
+import socket
+import time
+from collections.abc import Iterator
+from typing import Final
+
+from aiohttp import web
+from aiohttp.abc import AbstractAccessLogger
+from typing_extensions import override
+
+from eventstreams.http.unreadable import ConnectionHandler
+from eventstreams.telemetry.logging import get_logger
+
+HEAD_S: Final = 10.0  # from the first byte of a request's head to its last: it is one packet, or a few
+TAKEN_S: Final = 60.0  # for an answer to be taken: the largest has some megabytes
+_MOST: Final = 4096  # at once; some 100 MB, and more than load balancers open
+_LEAST: Final = 64
+_TELL_S: Final = 60.0  # how often it is told that there are too many
+
+_log = get_logger(__name__)
+
+
+def most_connections() -> int:
+    """How many a server may have open: a process has two, and half of its files is for Kafka and destinations."""
+    open_files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _MOST if open_files == resource.RLIM_INFINITY else max(min(_MOST, open_files // 4), _LEAST)
+
+
+class Connections:
+    """The open connections of one server. Where there are too many, the oldest goes that has no request under way."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._open: dict[BoundedHandler, None] = {}  # the oldest first
+        self._told_s = 0.0
+
+    def opened(self, handler: "BoundedHandler") -> None:
+        """Take ``handler`` in, and end another one for it, or itself where all others are at work."""
+        self._open[handler] = None
+        if len(self._open) > self._most:
+            idle = next((each for each in self if not each.is_at_work), handler)
+            self.closed(idle)
+            idle.abort()
+            self._tell()
+
+    def closed(self, handler: "BoundedHandler") -> None:
+        self._open.pop(handler, None)
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def __iter__(self) -> Iterator["BoundedHandler"]:
+        return iter(tuple(self._open))
+
+    def _tell(self) -> None:
+        if time.monotonic() - self._told_s > _TELL_S:
+            self._told_s = time.monotonic()
+            _log.warning("connections.too_many", most=self._most, follows="the oldest without a request is closed")
+
+
+class BoundedHandler(ConnectionHandler):
+    """A connection that is ended when the head of a request does not come, or an answer is not taken, in time."""
+
+    def __init__(
+        self,
+        manager: web.Server,
+        connections: Connections,
+        *,
+        keepalive_s: float,
+        head_s: float = HEAD_S,
+        taken_s: float = TAKEN_S,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        super().__init__(manager, loop=loop, access_log_class=_NoAccessLog, keepalive_timeout=keepalive_s)
+        self._connections = connections
+        self._head_s = head_s
+        self._taken_s = taken_s
+        self._late: asyncio.TimerHandle | None = None
+        self._wire: asyncio.Transport | None = None
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether a request has come whole as far as its head, and is not answered."""
+        return self._request_in_progress or bool(self._messages)
+
+    def abort(self) -> None:
+        """End it now, whatever is still to be sent."""
+        if self._wire is not None:
+            self._wire.abort()
+
+    @override
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._wire = transport
+        self._give_up_on_silence(transport)
+        super().connection_made(transport)
+        self._connections.opened(self)
+
+    @override
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._connections.closed(self)
+        self._in_time()
+        super().connection_lost(exc)
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._waiter is None or self._waiter.done():  # it does not wait for a head, or has one
+            self._in_time()
+        elif self._late is None:
+            self._late = self._loop.call_later(self._head_s, self.abort)
+
+    @override
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        try:
+            async with asyncio.timeout(self._taken_s):
+                return await super().finish_response(request, resp, start_time)
+        except TimeoutError:
+            self.abort()
+            return resp, True
+
+    def _in_time(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+    def _give_up_on_silence(self, transport: asyncio.Transport) -> None:
+        """Have the system end it where nothing that is sent is taken any more, also after it was closed here."""
+        sock = transport.get_extra_info("socket")
+        option = getattr(socket, "TCP_USER_TIMEOUT", None)  # Linux'
+        if option is not None and sock is not None and sock.family in {socket.AF_INET, socket.AF_INET6}:
+            sock.setsockopt(socket.IPPROTO_TCP, option, int(self._taken_s * 1000))
+
+
+class _NoAccessLog(AbstractAccessLogger):
+    """We log what matters ourselves."""
+
+    @property
+    @override
+    def enabled(self) -> bool:
+        return False
+
+    @override
+    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
+        """Never called."""

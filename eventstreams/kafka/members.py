@@ -1,0 +1,112 @@
+"""The members of consumer groups, and the name that a process keeps in its groups (static membership).
+
+Kafka gives a name to whoever joined with it last.
+"""
+
+import struct
+from collections.abc import Iterator
+from typing import Final, NamedTuple, cast
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from eventstreams.errors import NameTakenError
+from eventstreams.kafka.config import client_config
+from eventstreams.kafka.records import Partition
+from eventstreams.settings import PREFIX, Settings
+
+_ANSWER_S: Final = 10.0
+_STABLE: Final = "Stable"
+_UNIQUE: Final = 37  # what Kafka appends to a member's name to make its id: a hyphen and a UUID
+
+
+class Member(NamedTuple):
+    """One of a group.
+
+    Attributes:
+        id: Which Kafka gave it when it joined.
+        share: What it was assigned.
+    """
+
+    id: str
+    share: frozenset[Partition]
+
+    def name_in(self, group: str) -> str | None:
+        """The name that it has as a process of ours in ``group``; None: it has none."""
+        return self.id[:-_UNIQUE] if self.id.startswith(f"{group}-") else None
+
+
+class Group(NamedTuple):
+    """A consumer group of the classic protocol, at one moment.
+
+    Attributes:
+        is_stable: It has shared out what it has, and no rebalance is on.
+        members: In no order.
+    """
+
+    is_stable: bool
+    members: tuple[Member, ...]
+
+
+def find_group(client: AdminClient, group: str) -> Group:
+    """``group`` as Kafka has it now, empty where Kafka does not know it. Blocks, for half a minute at most.
+
+    Raises:
+        KafkaException: Kafka did not say.
+    """
+    try:
+        return _ask(client, group)
+    except KafkaException:  # every broker is asked, and one that is gone is so for the client once it looks again
+        client.list_topics(timeout=_ANSWER_S)
+        return _ask(client, group)
+
+
+def _ask(client: AdminClient, group: str) -> Group:
+    # Not describe_consumer_groups, which is newer: where its answer does not come in time, or the connection is closed,
+    # librdkafka (2.16) uses what it has freed and ends the process (librdkafka#4605).
+    for found in client.list_groups(group, timeout=_ANSWER_S):
+        if found.error is not None:
+            raise KafkaException(found.error)
+        members = (
+            Member(cast(str, each.id), frozenset(_partitions(cast(bytes, each.assignment)))) for each in found.members
+        )
+        return Group(found.state == _STABLE, tuple(members))
+    return Group(is_stable=False, members=())
+
+
+def _partitions(assignment: bytes) -> Iterator[Partition]:
+    """What is in an assignment of Kafka's consumer protocol: version, topics with their partitions, data of users."""
+    if not assignment:  # there is none during a rebalance
+        return
+    _, topics = struct.unpack_from(">hi", assignment)
+    at = 6
+    for _ in range(topics):
+        (length,) = struct.unpack_from(">h", assignment, at)
+        topic = assignment[at + 2 : at + 2 + length].decode()
+        (count,) = struct.unpack_from(">i", assignment, at + 2 + length)
+        at += 6 + length
+        for number in struct.unpack_from(f">{count}i", assignment, at):
+            yield Partition(topic, number)
+        at += 4 * count
+
+
+def name_in(group: str, settings: Settings) -> str | None:
+    """The name of this process in ``group``; None: it has none."""
+    return f"{group}-{settings.instance}" if settings.instance else None
+
+
+def holder_of(name: str, group: str, settings: Settings) -> str | None:
+    """The id of the member of ``group`` that has ``name``; None: nobody has, or Kafka does not say. Blocks."""
+    try:
+        found = find_group(AdminClient(client_config(settings)), group)
+    except KafkaException:
+        return None
+    return next((each.id for each in found.members if each.name_in(group) == name), None)
+
+
+def name_taken(group: str, settings: Settings) -> NameTakenError:
+    """What ends a process whose name in ``group`` another one has taken."""
+    return NameTakenError(
+        f"another process has joined the group {group} under the name of this one and taken its place: "
+        f"{PREFIX}INSTANCE is {settings.instance} in both; give each a name of its own"
+    )

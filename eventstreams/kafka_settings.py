@@ -1,0 +1,121 @@
+"""How Kafka is reached: the settings of encryption and authentication, and which of them belong together."""
+
+import ssl
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings
+
+_PASSWORD_MECHANISMS: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+
+
+def _readable(value: Path | None) -> Path | None:
+    if value is not None:
+        try:
+            with value.open("rb"):
+                pass
+        except OSError as error:
+            raise ValueError(f"it must be a PEM file that this process can read ({error.strerror})") from None
+    return value
+
+
+PemFile = Annotated[Path | None, AfterValidator(_readable)]
+
+
+class KafkaSettings(BaseSettings):
+    """What every client of Kafka needs to know."""
+
+    kafka: str = Field("127.0.0.1:9092", min_length=1, description="Kafka's bootstrap servers, `host:port,…`.")
+    kafka_tls: bool = Field(False, description="Talk TLS to Kafka; its certificate and host name are checked.")
+    kafka_tls_authorities: PemFile = Field(
+        None,
+        description="Certificates of the authorities that Kafka's is signed by, a PEM file; default: the system's.",
+    )
+    kafka_tls_certificate: PemFile = Field(
+        None, description="Our own certificate, for a Kafka that asks for one (mutual TLS), a PEM file."
+    )
+    kafka_tls_key: PemFile = Field(None, description="Its key, a PEM file.")
+    kafka_tls_key_password: SecretStr | None = Field(None, description="Opens that key.")
+    kafka_sasl: Literal["none", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] = Field(
+        "none", description="How we prove to Kafka who we are; `none`: not, or by our certificate."
+    )
+    kafka_username: str | None = Field(None, description="Who we are, for `PLAIN` and `SCRAM-…`.")
+    kafka_password: SecretStr | None = Field(None, description="And our password.")
+    kafka_oauth_token_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^/]",
+        description="Gives out tokens, for `OAUTHBEARER` (client credentials, RFC 6749).",
+    )
+    kafka_oauth_client_id: str | None = Field(None, description="Who we are to it.")
+    kafka_oauth_client_secret: SecretStr | None = Field(None, description="And our secret.")
+    kafka_oauth_scope: str | None = Field(None, description="What the token shall be good for; default: its giver's.")
+    kafka_rack: str | None = Field(
+        None,
+        description="Where this process runs, in the names of Kafka's `broker.rack`: workers and the API read from a "
+        "copy near by.",
+    )
+
+    @model_validator(mode="after")
+    def _belong_together(self) -> Self:
+        """Half of a pair, or a part of what is off, is a mistake that would show much later, or never."""
+        for name in ("kafka_tls_authorities", "kafka_tls_certificate"):
+            if getattr(self, name) is not None and not self.kafka_tls:
+                raise ValueError(f"{_variable(name)} is set, so EVENTSTREAMS_KAFKA_TLS must be true")
+        self._need("kafka_tls_certificate", "kafka_tls_key", together=True)
+        self._need("kafka_tls_key_password", "kafka_tls_key")
+        passwords = self.kafka_sasl in _PASSWORD_MECHANISMS
+        self._of_mechanism(passwords, " or ".join(_PASSWORD_MECHANISMS), "kafka_username", "kafka_password")
+        oauth = ("kafka_oauth_token_url", "kafka_oauth_client_id", "kafka_oauth_client_secret")
+        self._of_mechanism(self.kafka_sasl == "OAUTHBEARER", "OAUTHBEARER", *oauth)
+        if self.kafka_oauth_scope is not None and self.kafka_sasl != "OAUTHBEARER":
+            raise ValueError("EVENTSTREAMS_KAFKA_OAUTH_SCOPE is set, so EVENTSTREAMS_KAFKA_SASL must be OAUTHBEARER")
+        if self.kafka_tls:
+            self.tls_context()
+        return self
+
+    def tls_context(self) -> ssl.SSLContext:
+        """What to talk TLS with, for clients that are not librdkafka's.
+
+        Raises:
+            ValueError: a file has not what it should have; says which.
+        """
+        try:
+            context = ssl.create_default_context(cafile=self.kafka_tls_authorities)
+        except ssl.SSLError:
+            raise ValueError(
+                f"EVENTSTREAMS_KAFKA_TLS_AUTHORITIES: {self.kafka_tls_authorities} has no certificate; it must be a "
+                "PEM file, which begins with -----BEGIN CERTIFICATE-----"
+            ) from None
+        if self.kafka_tls_certificate is not None:
+            password = self.kafka_tls_key_password
+            try:  # without a password OpenSSL would ask for it on the terminal
+                context.load_cert_chain(
+                    self.kafka_tls_certificate,
+                    self.kafka_tls_key,
+                    "" if password is None else password.get_secret_value(),
+                )
+            except ssl.SSLError:
+                raise ValueError(
+                    f"EVENTSTREAMS_KAFKA_TLS_CERTIFICATE and _KEY: {self.kafka_tls_certificate} and "
+                    f"{self.kafka_tls_key} must be PEM files, a certificate and its key, and "
+                    "EVENTSTREAMS_KAFKA_TLS_KEY_PASSWORD must open it"
+                ) from None
+        return context
+
+    def _need(self, name: str, other: str, *, together: bool = False) -> None:
+        pairs = [(name, other), (other, name)] if together else [(name, other)]
+        for given, wanted in pairs:
+            if getattr(self, given) is not None and getattr(self, wanted) is None:
+                raise ValueError(f"{_variable(given)} is set, so {_variable(wanted)} must be, too")
+
+    def _of_mechanism(self, chosen: bool, mechanisms: str, *names: str) -> None:  # noqa: FBT001 - read at the call
+        for name in names:
+            if chosen and getattr(self, name) is None:
+                raise ValueError(f"EVENTSTREAMS_KAFKA_SASL is {self.kafka_sasl}, so {_variable(name)} must be set")
+            if not chosen and getattr(self, name) is not None:
+                raise ValueError(f"{_variable(name)} is set, so EVENTSTREAMS_KAFKA_SASL must be {mechanisms}")
+
+
+def _variable(name: str) -> str:
+    return f"EVENTSTREAMS_{name.upper()}"

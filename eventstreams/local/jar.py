@@ -1,0 +1,45 @@
+"""A pinned artefact of Maven Central, and what can download such."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, Self
+
+
+@dataclass(frozen=True, slots=True)
+class Jar:
+    """One pinned artefact."""
+
+    group: str
+    artifact: str
+    version: str
+    sha256: str
+
+    @classmethod
+    def parse(cls, line: str) -> Self:
+        """From ``group:artifact:version sha256``."""
+        coordinate, sha256 = line.split()
+        group, artifact, version = coordinate.split(":")
+        return cls(group, artifact, version, sha256)
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.artifact}-{self.version}.jar"
+
+
+Keep = Callable[[Jar, Path], None]
+"""Takes over a downloaded file."""
+
+
+class Fetcher(Protocol):
+    """Downloads ``jars`` below ``scratch`` and hands each to ``keep`` as soon as it is there.
+
+    Raises:
+        FetchError: one cannot be had this way.
+    """
+
+    def __call__(self, jars: Sequence[Jar], scratch: Path, keep: Keep, /) -> None: ...
+
+
+class FetchError(Exception):
+    """Why a download failed, for a person."""

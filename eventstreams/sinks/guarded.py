@@ -1,0 +1,98 @@
+"""A sink whose client library connects by itself, run where that connects nowhere but past the guard."""
+
+import asyncio
+from collections.abc import Callable, Collection, Coroutine, Sequence
+from dataclasses import replace
+from typing import Final, TypeVar
+
+from eventstreams.reasons import RetryReason
+from eventstreams.sinks.contract import Sink, SinkContext
+from eventstreams.sinks.event import OutboundEvent
+from eventstreams.sinks.guard import DestinationForbiddenError
+from eventstreams.sinks.outcomes import DeliveryOutcome, RetryLater
+from eventstreams.sinks.thread import GuardedThread
+
+UNREACHED: Final = frozenset({RetryReason.CONNECT_FAILED, RetryReason.TIMED_OUT})
+"""What libraries make of an address that they were not let out to."""
+
+_GOODBYE_S: Final = 1.0  # for a sink to end what it can; whoever closes it waits for two
+
+Result = TypeVar("Result")
+
+
+class GuardedSink:
+    """Runs another sink, which was made on the loop of ``thread``, there."""
+
+    def __init__(self, thread: GuardedThread, sink: Sink, *, unreached: Collection[RetryReason]) -> None:
+        """``unreached``: the reasons of ``sink`` behind which there may be an address that is forbidden."""
+        self._thread = thread
+        self._sink = sink
+        self._unreached = unreached
+
+    async def deliver(self, batch: Sequence[OutboundEvent]) -> Sequence[DeliveryOutcome]:
+        before = self._thread.forbidden
+        outcomes = await self._run(self._sink.deliver(batch))
+        if isinstance(outcomes, RetryLater):
+            return [outcomes] * len(batch)
+        return [self._told(outcome, before) for outcome in outcomes]
+
+    async def probe(self) -> DeliveryOutcome:
+        before = self._thread.forbidden
+        return self._told(await self._run(self._sink.probe()), before)
+
+    async def aclose(self) -> None:
+        """Have the sink end what it can, then everything on its thread: also where the sink raises or hangs."""
+        try:
+            async with asyncio.timeout(_GOODBYE_S):
+                await self._run(self._sink.aclose())
+        finally:
+            await self._thread.aclose()
+
+    async def _run(self, work: Coroutine[object, object, Result]) -> Result | RetryLater:
+        try:
+            return await self._thread.run(work)
+        except ConnectionAbortedError as error:
+            return RetryLater(RetryReason.SINK_UNUSABLE, str(error))
+
+    def _told(self, outcome: DeliveryOutcome, before: DestinationForbiddenError | None) -> DeliveryOutcome:
+        """``outcome``, or that an address is forbidden, where that is why: libraries say that nobody is there.
+
+        One that was forbidden ``before`` it began is not why: another server of the destination may be at that address.
+        """
+        forbidden = self._thread.forbidden
+        if forbidden is None or forbidden is before:
+            return outcome
+        if not isinstance(outcome, RetryLater) or outcome.reason not in self._unreached:
+            return outcome
+        return replace(outcome, reason=RetryReason.DESTINATION_FORBIDDEN, detail=str(forbidden.strerror))
+
+
+async def open_guarded(
+    make: Callable[[], Sink], context: SinkContext, *, unreached: Collection[RetryReason] = UNREACHED
+) -> GuardedSink:
+    """The sink that ``make`` makes, on an event loop of its own, which asks ``context.guard`` at each connection.
+
+    ``unreached`` as of ``GuardedSink``.
+    """
+    thread = GuardedThread(context.guard, name=f"sink {context.sink_sid}")
+    try:
+        return GuardedSink(thread, await thread.run(_made(make)), unreached=unreached)
+    except BaseException:
+        await thread.aclose()
+        raise
+
+
+async def _made(make: Callable[[], Sink]) -> Sink:
+    return make()
+
+
+class Farewells:
+    """Connections that end beside what goes on: nobody waits for it, and the loop's end is theirs at the latest."""
+
+    def __init__(self) -> None:
+        self._under_way: set[asyncio.Task[None]] = set()  # a loop itself would let go of them
+
+    def begin(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.create_task(work, name="a connection's end")
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)

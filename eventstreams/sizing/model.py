@@ -1,0 +1,186 @@
+"""From what is to flow to what it needs. Pure; docs/sizing.md has the model in words, and its limits."""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+from eventstreams.sizing import measured
+
+UTILISATION: Final = 0.5
+"""Of what is there, on average: a process may die, and peaks be twice the average, without a backlog."""
+SPARE: Final = 2  # of each role: one may be updated, or die, and the other goes on
+_EVENT_DAYS: Final = 7  # as the topics keep them; see ``eventstreams.topics``
+_WAITING_DAYS: Final = 1.0 + 4 / 24
+_ATTEMPT_DAYS: Final = 7
+_DAY_S: Final = 86_400
+_SHARED_PARTITIONS: Final = 9  # es.attempts and five more
+_TYPE_PARTITIONS: Final = 62
+_EVENTS_PARTITIONS: Final = 12
+_MOST_PARTITIONS: Final = 16  # of a subscription
+_GIB: Final = 1 << 30
+_MICRO: Final = 1e-6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What is to flow.
+
+    Attributes:
+        events_per_s: On average over the busiest hours.
+        fan_out: Subscriptions that an event matches, on average.
+        receiver_ms: In which a receiver answers.
+        event_bytes: Of an event as Avro.
+        batch: Events in a webhook request; 1: sinks without batches.
+        sink_types: With workers of their own.
+        replicas: Of each topic.
+    """
+
+    events_per_s: float
+    subscriptions: int
+    fan_out: float = 1.0
+    receiver_ms: float = 200.0
+    event_bytes: int = 500
+    batch: int = 1
+    sink_types: int = 1
+    replicas: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Of one role: so many processes, of a core and so much memory each. ``because``: the figures behind it."""
+
+    role: str
+    processes: int
+    mib: int
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """What an installation needs.
+
+    Attributes:
+        partitions: Of all topics, one replica of each.
+        subscription_partitions: Of each subscription, so that its share of the load fits.
+        events_partitions: Of the events topic: routers share them.
+        disk_gib: Of all brokers together, uncompressed, replicas counted.
+        write_mib_s: That brokers together write, replicas counted.
+        warnings: What the figures do not cover.
+    """
+
+    needs: tuple[Need, ...]
+    partitions: int
+    subscription_partitions: int
+    events_partitions: int
+    disk_gib: int
+    write_mib_s: float
+    warnings: tuple[str, ...]
+
+
+def size(load: Load) -> Size:
+    """What ``load`` needs."""
+    router, router_cores = _router(load)
+    events_partitions = max(_EVENTS_PARTITIONS, router.processes)
+    each, worker = _workers(load)
+    partitions = (
+        events_partitions
+        + _SHARED_PARTITIONS
+        + _TYPE_PARTITIONS * load.sink_types
+        + load.subscriptions * min(each, _MOST_PARTITIONS)
+    )
+    brokers = max(load.replicas, math.ceil(partitions * load.replicas / measured.BROKER_PARTITIONS))
+    disk_gib, write_mib_s = _disk(load)
+    needs = (
+        Need(
+            "brokers",
+            brokers,
+            0,
+            f"{partitions:,} partitions of {load.replicas} copies, {measured.BROKER_PARTITIONS:,} on a broker; "
+            f"{write_mib_s:,.1f} MiB/s written together",
+        ),
+        _gateway(load),
+        router,
+        worker,
+        Need("api", SPARE, measured.API_MIB, "one writes and the others forward; memory of 100,000 subscriptions"),
+    )
+    return Size(
+        needs=needs,
+        partitions=partitions,
+        subscription_partitions=min(each, _MOST_PARTITIONS),
+        events_partitions=events_partitions,
+        disk_gib=disk_gib,
+        write_mib_s=write_mib_s,
+        warnings=tuple(_warnings(load, each, router_cores)),
+    )
+
+
+def worker_us(batch: int) -> float:
+    """CPU of a worker for one event, of ``batch`` in a request."""
+    return measured.WORKER_EVENT_US + measured.WORKER_REQUEST_US / batch
+
+
+def _processes(cores: float) -> int:
+    return max(SPARE, math.ceil(cores / UTILISATION))
+
+
+def _router(load: Load) -> tuple[Need, float]:
+    us = measured.ROUTER_FIRST_COPY_US + measured.ROUTER_NEXT_COPY_US * max(load.fan_out - 1, 0)
+    cores = load.events_per_s * us * _MICRO
+    base, each = measured.ROUTER_MIB
+    because = f"{us:.1f} µs of CPU an event: {cores:.2f} cores, {UTILISATION:.0%} busy"
+    return Need("routers", _processes(cores), math.ceil(base + each * load.subscriptions), because), cores
+
+
+def _workers(load: Load) -> tuple[int, Need]:
+    """Partitions that each subscription needs, without a bound, and the workers."""
+    deliveries = load.events_per_s * load.fan_out
+    us = worker_us(load.batch)
+    cores = deliveries * us * _MICRO
+    at_once = deliveries / load.batch / load.subscriptions * load.receiver_ms / 1000
+    each = max(1, math.ceil(at_once / (measured.SINK_REQUESTS * UTILISATION)))
+    processes = max(_processes(cores), SPARE * load.sink_types, min(each, _MOST_PARTITIONS))
+    base, of_partition = measured.WORKER_MIB
+    # Half as many again: when one dies its share goes to the others.
+    owned = load.subscriptions * min(each, _MOST_PARTITIONS) / processes * 1.5
+    because = (
+        f"{us:.0f} µs of CPU a delivery, {deliveries:,.0f} a second: {cores:.2f} cores, {UTILISATION:.0%} busy; "
+        f"{at_once:.1f} requests at a time to each sink of at most {measured.SINK_REQUESTS}"
+    )
+    return each, Need("workers", processes, math.ceil(base + of_partition * owned), because)
+
+
+def _gateway(load: Load) -> Need:
+    processes = max(SPARE, math.ceil(load.events_per_s / UTILISATION / measured.GATEWAY_REQUESTS_PER_S))
+    because = f"{measured.GATEWAY_REQUESTS_PER_S:,} requests/s of one event each; none where producers use the library"
+    return Need("gateways", processes, measured.GATEWAY_MIB, because)
+
+
+def _disk(load: Load) -> tuple[int, float]:
+    """GiB held, and MiB written a second."""
+    deliveries = load.events_per_s * load.fan_out
+    flows = (
+        (load.events_per_s * (load.event_bytes + measured.EVENT_HEADER_BYTES), _EVENT_DAYS),
+        (deliveries * (load.event_bytes + measured.COPY_HEADER_BYTES), _WAITING_DAYS),
+        (deliveries * measured.ATTEMPT_BYTES, _ATTEMPT_DAYS),
+    )
+    held = sum(rate * days * _DAY_S for rate, days in flows) * load.replicas
+    return math.ceil(held / _GIB), sum(rate for rate, _ in flows) * load.replicas / (1 << 20)
+
+
+def _warnings(load: Load, each: int, router_cores: float) -> list[str]:
+    found = []
+    if each > _MOST_PARTITIONS:
+        found.append(
+            f"a subscription would need {each} partitions of at most {_MOST_PARTITIONS}: receivers must be faster, or "
+            "take batches"
+        )
+    if load.fan_out > load.subscriptions:
+        found.append("an event cannot match more subscriptions than there are")
+    if load.subscriptions * min(each, _MOST_PARTITIONS) > measured.BROKER_PARTITIONS:
+        found.append(
+            f"more than {measured.BROKER_PARTITIONS:,} partitions of subscriptions were not measured: raise "
+            "EVENTSTREAMS_MOST_PARTITIONS, and give brokers a larger heap"
+        )
+    if router_cores > 4:  # noqa: PLR2004 - eight routers
+        found.append("more than eight routers were not measured")
+    return found

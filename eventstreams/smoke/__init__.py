@@ -1,0 +1,1 @@
+"""Whether an installation works, seen from outside: subscribe, publish, receive, clear up."""

@@ -1,0 +1,82 @@
+"""The webhook that a smoke test subscribes: takes what is signed with the account's token, and remembers when."""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Final
+
+import orjson
+from aiohttp import web
+from pydantic import SecretStr
+
+from eventstreams.process.health import serve_app
+from eventstreams.process.listen import address_towards, open_socket
+
+_MAX_BODY: Final = 1 << 20  # a delivery holds a hundred small events at most
+_PATH: Final = "/eventstreams-smoke"
+
+
+class SmokeReceiver:
+    """Remembers the time of each event's first arrival, and how often each arrived."""
+
+    def __init__(self, token: SecretStr) -> None:
+        self._token = token
+        self.url = ""
+        self.first: dict[str, float] = {}
+        self.times: Counter[str] = Counter()
+        self.forged = 0
+        self._changed = asyncio.Event()
+
+    @asynccontextmanager
+    async def listening(self, listen: str, *, reached_at: str | None, seen_by: str) -> AsyncIterator[None]:
+        """Take deliveries meanwhile.
+
+        Args:
+            listen: ``host:port``; port 0: any.
+            reached_at: URL that workers reach this receiver at; None: by the address that ``seen_by`` is reached from.
+            seen_by: URL of something of the installation.
+
+        Raises:
+            EventStreamsError: it cannot listen there.
+        """
+        opened = open_socket(listen, setting="--listen")
+        self.url = reached_at or f"http://{address_towards(seen_by)}:{opened.getsockname()[1]}{_PATH}"
+        app = web.Application(client_max_size=_MAX_BODY)
+        app.router.add_post("/{path:.*}", self._take)
+        async with serve_app(app, opened):
+            yield
+
+    async def wait_for(self, ids: Sequence[str], *, timeout_s: float) -> Sequence[str]:
+        """Those of ``ids`` that have not arrived when all have, or time is up."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not self.first.keys() >= set(ids):
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            pass
+        return [each for each in ids if each not in self.first]
+
+    async def _take(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        query = request.raw_path.partition("?")[2]
+        if not self._is_genuine(query, body, request.headers.get("X-Twilio-Signature", "")):
+            self.forged += 1
+            return web.Response(status=HTTPStatus.FORBIDDEN)
+        for event in orjson.loads(body):
+            self.first.setdefault(str(event["id"]), time.monotonic())
+            self.times[str(event["id"])] += 1
+        self._changed.set()
+        return web.Response(status=HTTPStatus.NO_CONTENT)
+
+    def _is_genuine(self, query: str, body: bytes, given: str) -> bool:
+        """As docs/sinks/webhook.md tells receivers: the body's hash is in the URL, and the URL is signed."""
+        url = f"{self.url}{'&' if '?' in self.url else '?'}bodySHA256={hashlib.sha256(body).hexdigest()}"
+        signed = base64.b64encode(hmac.digest(self._token.get_secret_value().encode(), url.encode(), "sha1")).decode()
+        return url.endswith(query) and hmac.compare_digest(signed.encode(), given.encode())

@@ -1,0 +1,28 @@
+"""The metrics of the topics that there are; the API process that takes writes tells them."""
+
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+
+class TopicMetrics:
+    """Part of ``Metrics``."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.there: Final = Gauge(
+            "eventstreams_topics",
+            "Topics of this installation; told by the API process that takes writes.",
+            ("kind",),
+            registry=registry,
+        )
+        self.orphaned: Final = Gauge(
+            "eventstreams_orphaned_topics",
+            "Topics whose subscription, or sink type, does not exist; told by the API process that takes writes.",
+            ("kind",),
+            registry=registry,
+        )
+        self.removed: Final = Counter(
+            "eventstreams_orphaned_topics_removed",
+            "Topics that belonged to nobody and were removed.",
+            registry=registry,
+        )

@@ -1,0 +1,172 @@
+"""OpenTelemetry traces, where a setting names a collector: one from acceptance to delivery for each event that has one.
+
+The context stands in the event's headers ``traceparent`` and ``tracestate`` (W3C Trace Context), which the gateway
+writes and everybody else copies. So router and workers make their spans children of the gateway's, over retries and
+redrives too, and no copy is rewritten for it. The SDK is loaded only where traces are on.
+"""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from eventstreams import __version__
+from eventstreams.errors import SettingsError
+from eventstreams.settings import PREFIX, Settings
+from eventstreams.telemetry.logging import get_logger
+from eventstreams.telemetry.trace_context import TraceContext
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.trace import Span
+
+_MS: Final = 1_000_000
+_FLUSH_MS: Final = 2_000  # for what was not exported yet when a process ends; the rest of it is given up
+
+_log = get_logger(__name__)
+
+Attributes = Mapping[str, str | int]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """An event's part in an attempt. ``headers``: of its record."""
+
+    headers: Mapping[str, bytes]
+    attributes: Attributes
+    failed: str | None
+
+
+class Tracing:
+    """Makes spans. They leave by a thread of the SDK's, whose queue is bounded: what does not fit is dropped.
+
+    Nothing of an event depends on them: where the SDK raises, its spans are missing and that is said, once.
+    """
+
+    def __init__(self, provider: "TracerProvider") -> None:
+        """Spans by ``provider``, which is closed by ``close``."""
+        from opentelemetry.trace.propagation.tracecontext import (  # noqa: PLC0415 - of the extra
+            TraceContextTextMapPropagator,
+        )
+
+        self._provider = provider
+        self._tracer = provider.get_tracer("eventstreams", __version__)
+        self._propagator = TraceContextTextMapPropagator()
+        self._has_told = False
+
+    def accept(self, parent: TraceContext | None, attributes: Attributes) -> "tuple[Span | None, TraceContext | None]":
+        """A span ``gateway.accept`` that has begun, and the event's context: ``parent`` where it is not sampled.
+
+        The span is to be ``ended``. None: there is none.
+        """
+        span: Span | None = None
+        context = parent
+        with self._harmless():
+            span, context = self._accept(parent, attributes)
+        return span, context
+
+    def ended(self, spans: "Iterable[Span | None]") -> None:
+        """``spans`` end now."""
+        for span in spans:
+            with self._harmless():
+                if span is not None:
+                    span.end()
+
+    def _accept(self, parent: TraceContext | None, attributes: Attributes) -> "tuple[Span, TraceContext | None]":
+        span = self._tracer.start_span("gateway.accept", self._context(parent), attributes=dict(attributes))
+        about = span.get_span_context()
+        if not about.trace_flags.sampled:
+            return span, parent
+        return span, TraceContext.parse(
+            f"00-{about.trace_id:032x}-{about.span_id:016x}-01", about.trace_state.to_header()
+        )
+
+    def routed(self, headers: Mapping[str, bytes], attributes: Attributes, *, began_ns: int) -> None:
+        """A span ``router.route`` that ends now; none where the event is in no trace."""
+        parent = sampled_parent(headers)
+        if parent is None:
+            return
+        with self._harmless():
+            span = self._tracer.start_span(
+                "router.route", self._context(parent), attributes=dict(attributes), start_time=began_ns
+            )
+            span.end()
+
+    def delivered(self, batch: Sequence[Attempted], *, began_ms: int) -> None:
+        """For each event of an attempt that is in a trace a span ``worker.deliver``; all link to the first of them."""
+        with self._harmless():
+            self._delivered(batch, began_ms=began_ms)
+
+    def _delivered(self, batch: Sequence[Attempted], *, began_ms: int) -> None:
+        from opentelemetry.trace import Link, Status, StatusCode  # noqa: PLC0415 - of the extra
+
+        ended_ns, first = time.time_ns(), None
+        for each in batch:
+            parent = sampled_parent(each.headers)
+            if parent is None:
+                continue
+            span = self._tracer.start_span(
+                "worker.deliver",
+                self._context(parent),
+                attributes={**each.attributes, "messaging.batch.message_count": len(batch)},
+                links=[] if first is None else [Link(first)],
+                start_time=began_ms * _MS,
+            )
+            first = first or span.get_span_context()
+            if each.failed is not None:
+                span.set_status(Status(StatusCode.ERROR, each.failed))
+            span.end(ended_ns)
+
+    def close(self) -> None:
+        """Export what waits, for a moment, and no more."""
+        self._provider.force_flush(_FLUSH_MS)
+        self._provider.shutdown()
+
+    @contextmanager
+    def _harmless(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception:  # noqa: BLE001 - a seam to foreign code, beside an event's way
+            if not self._has_told:
+                self._has_told = True
+                _log.exception("trace.not_made", follows="spans are missing, events are not; it is said once")
+
+    def _context(self, parent: TraceContext | None) -> "Context":
+        from opentelemetry.context import Context  # noqa: PLC0415 - of the extra
+
+        # An empty context, not the thread's own: nobody else's span is a parent of ours.
+        return self._propagator.extract({} if parent is None else parent.carrier(), Context())
+
+
+def sampled_parent(headers: Mapping[str, bytes]) -> TraceContext | None:
+    """The context of a record, where it asks for spans; None also where it is none, whoever wrote it."""
+    context = TraceContext.of(headers)
+    return context if context is not None and context.is_sampled else None
+
+
+def open_tracing(settings: Settings) -> Tracing | None:
+    """None where traces are off.
+
+    Raises:
+        SettingsError: they are on, and the SDK is not installed.
+    """
+    if settings.traces is None:
+        return None
+    try:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
+        from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
+        from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
+        from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio  # noqa: PLC0415
+    except ImportError as error:
+        raise SettingsError(
+            f"{PREFIX}TRACES is set, and there is no {error.name}: pip install 'eventstreams[otel]', or unset it"
+        ) from None
+    resource = Resource.create({"service.name": "eventstreams", "service.version": __version__})
+    provider = TracerProvider(
+        sampler=ParentBasedTraceIdRatio(settings.traces_ratio), resource=resource, shutdown_on_exit=False
+    )
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=settings.traces)))
+    return Tracing(provider)

@@ -1,0 +1,181 @@
+"""What ``eventstreams verify`` does with its arguments."""
+
+import asyncio
+import itertools
+import secrets
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import click
+
+from eventstreams.errors import PrerequisiteError, SettingsError
+from eventstreams.local.ports import LOOPBACK
+from eventstreams.process.listen import address_towards
+from eventstreams.profiles import asking
+from eventstreams.settings import PREFIX, Settings
+from eventstreams.terminal import harmless_json, harmless_lines
+from eventstreams.verify.behaviours import BEHAVIOURS
+from eventstreams.verify.cluster import running_cluster
+from eventstreams.verify.faults import Nemesis
+from eventstreams.verify.nemesis.attack import Attack, attacked_site
+from eventstreams.verify.page import page_of
+from eventstreams.verify.publishing import Login
+from eventstreams.verify.report import text_of, value_of
+from eventstreams.verify.run import Report
+from eventstreams.verify.run import verify as run_verify
+from eventstreams.verify.scene import Options
+from eventstreams.verify.subscribing import Installation, Say
+
+_ALL: Final = "0.0.0.0:0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arguments:
+    """As the command line has them."""
+
+    up: bool
+    api: str | None
+    gateway: str
+    kafka: str | None
+    events: int
+    rate: float
+    subscriptions: int
+    receivers: Sequence[str] | None
+    seed: int | None
+    settle_s: float
+    duplicates: float
+    listen: str | None
+    receiver_url: str | None
+    report: Path | None
+    data_dir: Path | None
+    faults: Sequence[str]
+    brokers: int
+    pause_s: float
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What is verified, and where workers of it reach this machine."""
+
+    installation: Installation
+    kafka: Settings | None
+    listen: str
+    host: str
+    receiver_url: str | None = None
+    nemesis: Nemesis | None = None
+
+
+def run_command(arguments: Arguments) -> int:
+    """The exit code: 0 where it holds, 1 where it does not.
+
+    Raises:
+        EventStreamsError: it could not be carried out.
+    """
+    in_json = arguments.output == "json"
+
+    def say(what: str, sentence: str) -> None:
+        click.echo(f"{what:<12} {harmless_lines(sentence)}", err=in_json)
+
+    report = asyncio.run(_carry_out(arguments, say))
+    if arguments.report is not None:
+        _write(arguments.report, page_of(report))
+        say("report", str(arguments.report))
+    click.echo(harmless_json(value_of(report), indent=True) if in_json else harmless_lines(text_of(report)))
+    return 0 if report.verdict.holds else 1
+
+
+async def _carry_out(arguments: Arguments, say: Say) -> Report:
+    seed = secrets.randbelow(1 << 31) if arguments.seed is None else arguments.seed
+    async with _ground(arguments, seed, say) as ground:
+        options = Options(
+            events=arguments.events,
+            rate=arguments.rate,
+            receivers=_receivers(arguments),
+            seed=seed,
+            settle_s=arguments.settle_s,
+            most_duplicates=arguments.duplicates / 100,
+            listen=ground.listen,
+            receiver_host=ground.host,
+            receiver_url=ground.receiver_url or arguments.receiver_url,
+            is_alone=arguments.up,
+        )
+        return await run_verify(ground.installation, options, kafka=ground.kafka, nemesis=ground.nemesis, say=say)
+
+
+@asynccontextmanager
+async def _ground(arguments: Arguments, seed: int, say: Say) -> AsyncIterator[_Ground]:
+    if not arguments.up:
+        installation = _installation(arguments)
+        kafka = None if arguments.kafka is None else Settings.load(kafka=arguments.kafka)
+        host = address_towards(installation.api)
+        yield _Ground(installation, kafka, arguments.listen or _ALL, host)
+        return
+    folder = arguments.data_dir or Path(tempfile.mkdtemp(prefix="eventstreams-verify-up-"))
+    try:
+        async with _cluster(arguments, seed, folder, say) as ground:
+            say("up", f"a cluster that keeps its data in {folder}")
+            yield ground
+    finally:
+        if arguments.data_dir is None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@asynccontextmanager
+async def _cluster(arguments: Arguments, seed: int, folder: Path, say: Say) -> AsyncIterator[_Ground]:
+    if not arguments.faults:
+        async with running_cluster(folder) as local:
+            yield _Ground(local.installation, local.kafka, arguments.listen or f"{LOOPBACK}:0", LOOPBACK)
+        return
+    attack = Attack(
+        brokers=arguments.brokers,
+        faults=arguments.faults,
+        seed=seed,
+        lasts_s=arguments.events / arguments.rate,
+        pause_s=(arguments.pause_s / 5, arguments.pause_s),
+    )
+    async with attacked_site(folder, attack, say=partial(say, "faults")) as attacked:
+        site = attacked.site
+        installation = Installation(api=site.api, gateway=site.gateway, operator_token=site.state.operator_token)
+        yield _Ground(
+            installation,
+            Settings.load(kafka=site.kafka),
+            attacked.listen,
+            LOOPBACK,
+            attacked.receiver_url,
+            attacked.nemesis,
+        )
+
+
+def _installation(arguments: Arguments) -> Installation:
+    profile = asking(Settings.load())
+    api, gateway = (arguments.api or profile.url).rstrip("/"), arguments.gateway.rstrip("/")
+    if profile.operator_token is not None:
+        return Installation(api=api, gateway=gateway, operator_token=profile.operator_token.get_secret_value())
+    if profile.account_sid is None or profile.auth_token is None:
+        raise SettingsError(
+            f"set {PREFIX}OPERATOR_TOKEN, or {PREFIX}ACCOUNT_SID and {PREFIX}AUTH_TOKEN to an account that has no "
+            "other events of messages, or name a profile that has them; a key's secret checks no signature"
+        )
+    return Installation(
+        api=api, gateway=gateway, login=Login(profile.account_sid, profile.auth_token.get_secret_value())
+    )
+
+
+def _receivers(arguments: Arguments) -> Sequence[str]:
+    if arguments.receivers is not None:
+        return arguments.receivers
+    return list(itertools.islice(itertools.cycle(BEHAVIOURS), arguments.subscriptions))
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, "utf-8")
+    except OSError as error:
+        raise PrerequisiteError(f"--report {file} cannot be written: {error.strerror}") from error

@@ -1,0 +1,165 @@
+"""Starts the process of the receivers, and ends it."""
+
+import asyncio
+import secrets
+import sys
+from asyncio.subprocess import PIPE, Process
+from base64 import b64encode
+from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from socket import socket
+from typing import Final
+from urllib.parse import urlsplit
+
+import trustme
+
+from eventstreams.errors import EventStreamsError
+from eventstreams.process.listen import address_of, open_socket
+from eventstreams.verify.behaviours import Door
+from eventstreams.verify.children import ended
+from eventstreams.verify.plan import Plan
+from eventstreams.verify.receivers import Stand
+from eventstreams.verify.receiving import READY, RECOVER, Certificates, Orders
+
+_START_S: Final = 60.0
+_STOP_S: Final = 15.0
+_SECRET_BYTES: Final = 32
+_FORBIDDEN: Final = "[::1]:0"  # nobody needs it: whoever tries things on one machine allows 127.0.0.0/8
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where receivers listen, and where workers reach them.
+
+    Attributes:
+        sockets: They listen.
+        urls: Start of what sinks have as their destination.
+        authority: PEM of who vouches for the right certificate.
+    """
+
+    sockets: Mapping[Door, socket]
+    urls: Mapping[Door, str]
+    certificates: Certificates
+    authority: str
+
+    def destination(self, position: int, door: Door) -> str:
+        """The URL of the receiver at ``position``."""
+        return f"{self.urls[door]}/{position}"
+
+    def close(self) -> None:
+        """Listen no more; whoever was handed the sockets still does."""
+        for each in self.sockets.values():
+            each.close()
+
+
+def open_places(folder: Path, doors: AbstractSet[Door], listen: str, *, host: str, url: str | None) -> Places:
+    """Sockets on ``listen``, and for other doors than the plain one on any port beside it.
+
+    Args:
+        folder: For the certificates.
+        doors: Which are needed.
+        listen: ``host:port``; port 0: any.
+        host: How workers call this machine.
+        url: Where workers reach the plain receivers, if not at ``host`` and its port.
+
+    Raises:
+        EventStreamsError: it cannot listen there.
+    """
+    beside = f"{listen.rpartition(':')[0]}:0"
+    where = {Door.PLAIN: listen, Door.TLS: beside, Door.FORBIDDEN: _FORBIDDEN}
+    sockets = {door: open_socket(where[door], setting="--listen") for door in Door if door in doors | {Door.PLAIN}}
+    authority = trustme.CA()
+    right, wrong = folder / "right.pem", folder / "wrong.pem"
+    name = host.strip("[]")
+    authority.issue_cert(name).private_key_and_cert_chain_pem.write_to_path(str(right))
+    trustme.CA().issue_cert(name).private_key_and_cert_chain_pem.write_to_path(str(wrong))
+    starts = {Door.PLAIN: f"http://{host}:", Door.TLS: f"https://{host}:"}
+    urls = {
+        door: f"{starts[door]}{_port(opened)}" if door in starts else f"http://{address_of(opened)}"
+        for door, opened in sockets.items()
+    }
+    if url is not None:
+        urls[Door.PLAIN] = url.rstrip("/")
+    return Places(sockets, urls, Certificates(right=right, wrong=wrong), authority.cert_pem.bytes().decode())
+
+
+class Crew:
+    """The running receivers."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    async def recover(self) -> None:
+        """Have those that can be healthy be so from now on."""
+        await self._say(RECOVER)
+
+    async def _say(self, line: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{line}\n".encode())
+        await self._process.stdin.drain()
+
+
+@asynccontextmanager
+async def running_crew(folder: Path, plan: Plan, stands: Sequence[Stand], places: Places) -> AsyncIterator[Crew]:
+    """Receivers that take deliveries meanwhile.
+
+    Raises:
+        EventStreamsError: they did not start.
+    """
+    orders = Orders(
+        folder=folder,
+        plan=plan,
+        stands=tuple(stands),
+        certificates=places.certificates,
+        fds={door: opened.fileno() for door, opened in places.sockets.items()},
+    )
+    process = await asyncio.create_subprocess_exec(
+        *[sys.executable, "-m", "eventstreams.verify.receiving"],
+        stdin=PIPE,
+        stdout=PIPE,
+        pass_fds=tuple(orders.fds.values()),
+        start_new_session=True,  # Ctrl-C is for us: what is under way is still received while we clear up
+    )
+    crew = Crew(process)
+    try:
+        await crew._say(orders.model_dump_json())  # noqa: SLF001 - ours
+        await _until_ready(process)
+        yield crew
+    finally:
+        await _end(process)
+
+
+def new_secret() -> str:
+    """A secret of Standard Webhooks."""
+    return f"whsec_{b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()}"
+
+
+def host_of(url: str) -> str:
+    """As it stands in a URL."""
+    host = urlsplit(url).hostname or ""
+    return f"[{host}]" if ":" in host else host
+
+
+async def _until_ready(process: Process) -> None:
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(_START_S):
+            line = await process.stdout.readline()
+    except TimeoutError:
+        line = b""
+    if line.decode().strip() != READY:
+        raise EventStreamsError("the receivers did not start: what is above says why")
+
+
+async def _end(process: Process) -> None:
+    assert process.stdin is not None
+    process.stdin.close()
+    await ended(process, within_s=_STOP_S)
+
+
+def _port(opened: socket) -> int:
+    port: int = opened.getsockname()[1]
+    return port

@@ -1,0 +1,317 @@
+"""Whether a run holds: every event accounted for, at every subscription, and nothing else there. Pure."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import lru_cache
+from typing import Final
+
+from eventstreams.reasons import DeadReason
+from eventstreams.verify.behaviours import Behaviour
+from eventstreams.verify.faults import Inflicted
+from eventstreams.verify.inspection import Finding
+from eventstreams.verify.ledger import State, Wrong
+from eventstreams.verify.letters import UNKNOWN_REASON, reason_of
+from eventstreams.verify.marks import Marks
+from eventstreams.verify.plan import Kind, Plan, types_for
+
+MOST_SHOWN: Final = 5
+
+
+class Fault(StrEnum):
+    """What does not hold.
+
+    ``lost``: acknowledged, and neither delivered nor a dead letter, though nothing waits any more. ``unfinished``: the
+    same, while something does still wait at the end of the time that a run has. ``undeserved``: a dead letter for a
+    reason that its receiver did not give. ``doubled``: delivered more than once where nothing was inflicted that
+    explains it, or more often than is allowed. ``lag``: all is settled, and groups have not committed it.
+    ``gateway``: it refused what is right, or took what is wrong.
+    """
+
+    LOST = "lost"
+    UNFINISHED = "unfinished"
+    WRONG = "wrong"
+    UNDESERVED = "undeserved"
+    DOUBLED = "doubled"
+    DOUBLED_LETTERS = "doubled_letters"
+    LAG = "lag"
+    GATEWAY = "gateway"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that does not hold.
+
+    Attributes:
+        where: The subscription's name, or what else it is about.
+        count: How many events, or records, are concerned.
+        ids: The first of them.
+    """
+
+    fault: Fault
+    where: str
+    count: int
+    text: str
+    ids: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """One subscription, as it is at the end.
+
+    Attributes:
+        arrivals: By event, how often it came; ``accepted``: of them, how often that was answered with success;
+            ``refused``: whether it was refused for good.
+        dead: By event, 0 or the number of its dead letter's reason.
+        letters: How many dead letters there are.
+        foreign_letters: Ids of dead letters of events that nobody published in this run.
+        wrongs: How many deliveries were wrong, and the first of them in ``findings``.
+    """
+
+    position: int
+    name: str
+    sid: str
+    behaviour: Behaviour
+    arrivals: bytes
+    accepted: bytes
+    refused: bytes
+    dead: bytes
+    letters: int = 0
+    foreign_letters: Sequence[str] = ()
+    wrongs: Mapping[Wrong, int] = field(default_factory=dict)
+    findings: Sequence[Finding] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """All that is judged.
+
+    Attributes:
+        states: By event, a ``State``.
+        again: Events that the publisher sent more than once.
+        waiting: What still waits where; see ``Backlog``.
+        inflicted: Faults that are over.
+        ttl_s: For how long the installation tries an event; ``lasted_s``: the run, from the first event on.
+        refused: What the gateway said when it refused what is right; ``taken``: what it should not have taken.
+    """
+
+    plan: Plan
+    states: bytes
+    again: Marks
+    subscriptions: Sequence[Observed]
+    waiting: Mapping[str, int]
+    inflicted: Sequence[Inflicted]
+    ttl_s: float
+    lasted_s: float
+    refused: Sequence[str] = ()
+    taken: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One subscription in figures, in events.
+
+    Attributes:
+        expected: Acknowledged, and for it.
+        unknown: For it, of which the gateway did not say whether it has them; ``unknown_delivered`` of them came.
+        duplicates: Further deliveries of events that were delivered; ``republished`` of them of events that the
+            publisher had sent more than once, which therefore are more than once among the product events.
+    """
+
+    name: str
+    sid: str
+    expected: int
+    delivered: int
+    dead: Mapping[str, int]
+    missing: int
+    unknown: int
+    unknown_delivered: int
+    duplicates: int
+    republished: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a run comes to. It holds where there is no problem."""
+
+    scores: Sequence[Score]
+    problems: Sequence[Problem]
+
+    @property
+    def holds(self) -> bool:
+        return not self.problems
+
+
+@lru_cache(maxsize=256)
+def meant_for(plan: Plan, position: int) -> Marks:
+    """The events that the subscription at ``position`` is to get, if they are accepted."""
+    types = types_for(position)
+    return Marks.of_ranges(
+        plan.event_count,
+        (
+            batch.numbers
+            for batch in plan.batches()
+            if batch.kind is Kind.ORDINARY or (batch.kind is Kind.PARTIAL and plan.type_of(batch.first) in types)
+        ),
+    )
+
+
+def missing(plan: Plan, states: bytes, position: int, accepted: bytes, dead: bytes) -> Marks:
+    """Acknowledged events that the subscription at ``position`` has not come to an end with."""
+    expected = meant_for(plan, position) & Marks.where(states, {State.ACKNOWLEDGED})
+    return expected - Marks.above(accepted) - Marks.above(dead)
+
+
+def judge(evidence: Evidence, *, most_duplicates: float) -> Verdict:
+    """Judge a run.
+
+    Args:
+        evidence: Of it.
+        most_duplicates: Share of a subscription's events that may have come more than once where faults were inflicted.
+    """
+    problems = list(_of_gateway(evidence))
+    scores = []
+    for each in evidence.subscriptions:
+        score = _score(evidence, each)
+        scores.append(score)
+        problems += _of_subscription(evidence, each, score, most_duplicates)
+    return Verdict(scores, [*problems, *_of_lag(evidence, scores)])
+
+
+def _of_lag(evidence: Evidence, scores: Sequence[Score]) -> Iterator[Problem]:
+    """What waits although nothing is missing where it belongs."""
+    for name, records in evidence.waiting.items():
+        whose = [score for score in scores if name.endswith(score.sid)]
+        if not any(score.missing for score in whose or scores):
+            where = whose[0].name if whose else "consumer groups"
+            text = f"all is settled, and {records:,} records of {name} are not committed"
+            yield Problem(Fault.LAG, where, records, text)
+
+
+def _score(evidence: Evidence, seen: Observed) -> Score:
+    plan = evidence.plan
+    meant, delivered = meant_for(plan, seen.position), Marks.above(seen.accepted)
+    expected = meant & Marks.where(evidence.states, {State.ACKNOWLEDGED})
+    unknown = meant & Marks.where(evidence.states, {State.UNKNOWN})
+    dead = Marks.above(seen.dead)
+    codes = Counter(seen.dead)
+    return Score(
+        name=seen.name,
+        sid=seen.sid,
+        expected=len(expected),
+        delivered=len(expected & delivered),
+        dead={_reason(code): count for code, count in sorted(codes.items()) if code},
+        missing=len(expected - delivered - dead),
+        unknown=len(unknown),
+        unknown_delivered=len(unknown & delivered),
+        duplicates=_more_than_once(seen.accepted),
+        republished=_more_than_once(_only(seen.accepted, evidence.again)),
+    )
+
+
+def _of_gateway(evidence: Evidence) -> Iterator[Problem]:
+    if evidence.refused:
+        text = f"it refused events that are right: {evidence.refused[0]}"
+        yield Problem(Fault.GATEWAY, "gateway", len(evidence.refused), text, evidence.refused)
+    if evidence.taken:
+        text = "it took a batch with an event that does not fit its schema"
+        yield Problem(Fault.GATEWAY, "gateway", len(evidence.taken), text, evidence.taken)
+    if not Marks.where(evidence.states, {State.ACKNOWLEDGED}):
+        yield Problem(Fault.NOTHING, "gateway", 0, "no event was acknowledged: there is nothing to judge")
+
+
+def _of_subscription(evidence: Evidence, seen: Observed, score: Score, most_duplicates: float) -> Iterator[Problem]:
+    yield from _of_missing(evidence, seen)
+    yield from _of_wrongs(evidence, seen)
+    yield from _of_letters(evidence, seen)
+    yield from _of_duplicates(evidence, seen, score, most_duplicates)
+
+
+def _of_missing(evidence: Evidence, seen: Observed) -> Iterator[Problem]:
+    left = missing(evidence.plan, evidence.states, seen.position, seen.accepted, seen.dead)
+    if not left:
+        return
+    types = Counter(evidence.plan.type_of(number) for number in left.first(1000))
+    of = f", all of type {next(iter(types))}" if len(types) == 1 else ""
+    others = tuple({each.sid for each in evidence.subscriptions} - {seen.sid})
+    waits = sum(count for name, count in evidence.waiting.items() if not name.endswith(others))
+    fault = Fault.UNFINISHED if waits else Fault.LOST
+    still = f"; {waits} records still wait" if waits else ", and nothing waits"
+    text = f"{len(left):,} acknowledged events neither arrived nor are dead letters{of}{still}"
+    yield Problem(fault, seen.name, len(left), text, _ids(evidence.plan, left))
+
+
+def _of_wrongs(evidence: Evidence, seen: Observed) -> Iterator[Problem]:
+    for wrong, count in seen.wrongs.items():
+        first = [each for each in seen.findings if each.wrong is wrong]
+        text = f"{count:,} deliveries are {wrong}" + (f": {first[0].detail}" if first else "")
+        yield Problem(Fault.WRONG, seen.name, count, text, [each.event_id for each in first[:MOST_SHOWN]])
+    refused = Marks.where(evidence.states, {State.REFUSED}) & Marks.above(seen.arrivals)
+    if refused and Wrong.INVALID not in seen.wrongs:
+        text = f"{len(refused):,} events arrived that the gateway had refused"
+        yield Problem(Fault.WRONG, seen.name, len(refused), text, _ids(evidence.plan, refused))
+
+
+def _of_letters(evidence: Evidence, seen: Observed) -> Iterator[Problem]:
+    """Each dead letter must have a reason that its receiver, or the clock, gave."""
+    plan, size = evidence.plan, evidence.plan.event_count
+    meant, refused = meant_for(plan, seen.position), Marks.above(seen.refused)
+    outside = Marks.above(seen.dead) - meant
+    if outside or seen.foreign_letters:
+        count = len(outside) + len(seen.foreign_letters)
+        text = f"{count:,} dead letters are of events that are not for it"
+        yield Problem(Fault.WRONG, seen.name, count, text, [*seen.foreign_letters, *_ids(plan, outside)][:MOST_SHOWN])
+    for code in sorted(set(seen.dead) - {0}):
+        reason = reason_of(code)
+        allowed = Marks.none(size)
+        if reason is DeadReason.REFUSED and reason in seen.behaviour.dead:
+            allowed = refused
+        elif reason in seen.behaviour.dead or (reason is DeadReason.EXPIRED and evidence.lasted_s > evidence.ttl_s):
+            allowed = meant
+        undeserved = (Marks.where(seen.dead, {code}) & meant) - allowed
+        if undeserved:
+            text = (
+                f"{len(undeserved):,} events are dead letters, {_reason(code)}, for which its receiver gave no reason"
+            )
+            yield Problem(Fault.UNDESERVED, seen.name, len(undeserved), text, _ids(plan, undeserved))
+
+
+def _of_duplicates(evidence: Evidence, seen: Observed, score: Score, most_duplicates: float) -> Iterator[Problem]:
+    is_calm = not evidence.inflicted
+    doubled = score.duplicates - score.republished
+    events = _ids(evidence.plan, Marks.above(seen.accepted, 1) - evidence.again)
+    if doubled and is_calm and seen.behaviour.healthy:
+        text = f"{doubled:,} deliveries came once more, though nothing was inflicted and the receiver is healthy"
+        yield Problem(Fault.DOUBLED, seen.name, doubled, text, events)
+    elif doubled > most_duplicates * max(score.expected, 1):
+        text = f"{doubled:,} deliveries came once more, of {score.expected:,}: more than {most_duplicates:.1%}"
+        yield Problem(Fault.DOUBLED, seen.name, doubled, text, events)
+    once = len(Marks.above(seen.dead)) + len(seen.foreign_letters)
+    more = seen.letters - once
+    if more > 0 and (is_calm or more > most_duplicates * max(score.expected, 1)):
+        text = f"{more:,} dead letters are there once more"
+        yield Problem(Fault.DOUBLED_LETTERS, seen.name, more, text)
+
+
+def _more_than_once(counts: bytes) -> int:
+    """Further deliveries of events that were delivered."""
+    return sum(counts) - (len(counts) - counts.count(0))
+
+
+def _only(counts: bytes, marks: Marks) -> bytes:
+    """``counts`` of the events of ``marks``, and 0 for the others."""
+    if len(marks) == 0:
+        return bytes(len(counts))
+    kept = f"{marks.bits:0{marks.size}b}"[::-1].encode()
+    return bytes(count if bit == ord("1") else 0 for count, bit in zip(counts, kept, strict=True))
+
+
+def _reason(code: int) -> str:
+    reason = reason_of(code)
+    return "of an unknown reason" if code == UNKNOWN_REASON or reason is None else str(reason)
+
+
+def _ids(plan: Plan, marks: Marks) -> Sequence[str]:
+    return [plan.id_of(number) for number in marks.first(MOST_SHOWN)]

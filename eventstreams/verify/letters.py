@@ -1,0 +1,126 @@
+"""Which events became dead letters, and why: told by Kafka where it is given, else by the API."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+from eventstreams import headers as names
+from eventstreams.client import AsyncEventStreams, Which
+from eventstreams.errors import TopicError
+from eventstreams.kafka.admin import KafkaAdmin
+from eventstreams.kafka.ranges import Range, RangeReader
+from eventstreams.kafka.records import Partition
+from eventstreams.reasons import DeadReason
+from eventstreams.settings import Settings
+from eventstreams.topics import Topics
+from eventstreams.verify.plan import Plan
+
+UNKNOWN_REASON: Final = 255
+_OVERLAP: Final = timedelta(seconds=5)  # times that are told are cut to seconds
+_RECORDS: Final = 1_000
+_LOOK_S: Final = 10.0
+_CODES: Final[Mapping[str, int]] = {reason: place + 1 for place, reason in enumerate(DeadReason)}
+
+
+def code_of(reason: DeadReason) -> int:
+    """How it stands in ``Letters.dead``."""
+    return _CODES[reason]
+
+
+def reason_of(code: int) -> DeadReason | None:
+    """The reason that stands in ``Letters.dead``; None: it is none that this release knows."""
+    return next((reason for reason in DeadReason if _CODES[reason] == code), None)
+
+
+class Letters:
+    """The dead letters of a run that have been seen, a byte for each event of each subscription.
+
+    Attributes:
+        dead: By subscription: 0, or the number of the reason.
+        records: By subscription: how many dead letters there are, the same event's twice counting twice.
+        foreign: By subscription: ids of dead letters that are none of the run's.
+    """
+
+    def __init__(self, plan: Plan, subscription_sids: Sequence[str]) -> None:
+        self._plan = plan
+        self.dead = {sid: bytearray(plan.event_count) for sid in subscription_sids}
+        self.records = dict.fromkeys(subscription_sids, 0)
+        self.foreign: dict[str, list[str]] = {sid: [] for sid in subscription_sids}
+
+    def add(self, subscription_sid: str | None, event_id: str | None, reason: str | None) -> None:
+        """One dead letter, which was not added before."""
+        if subscription_sid not in self.dead:
+            return
+        self.records[subscription_sid] += 1
+        number = self._plan.number_of(event_id)
+        if number is None:
+            self.foreign[subscription_sid].append(str(event_id))
+        else:
+            self.dead[subscription_sid][number] = _CODES.get(reason or "", UNKNOWN_REASON)
+
+
+class LetterBox(Protocol):
+    """Where dead letters are looked up."""
+
+    async def look(self, letters: Letters) -> None:
+        """Add those that came since the last look: all that there were when this was called.
+
+        Raises:
+            EventStreamsError: there may be more; those that were added will not be added again.
+        """
+        ...
+
+
+class ApiLetterBox:
+    """Asks the API: of each subscription, for what died since the last that it told of."""
+
+    def __init__(self, api: AsyncEventStreams, subscription_sids: Sequence[str]) -> None:
+        self._api = api
+        self._newest: dict[str, datetime | None] = dict.fromkeys(subscription_sids)
+        self._seen: dict[str, datetime] = {}
+
+    async def look(self, letters: Letters) -> None:
+        for sid, newest in self._newest.items():
+            after = None if newest is None else newest - _OVERLAP
+            async for each in self._api.dead_letters(Which(subscription_sid=sid, after=after)):
+                if each.id not in self._seen:
+                    self._seen[each.id] = each.date_died
+                    self._newest[sid] = max(self._newest[sid] or each.date_died, each.date_died)
+                    letters.add(each.subscription_sid, each.event_id, each.reason)
+        oldest = min((each - _OVERLAP for each in self._newest.values() if each is not None), default=None)
+        if oldest is not None:
+            self._seen = {key: died for key, died in self._seen.items() if died >= oldest}
+
+
+class KafkaLetterBox:
+    """Reads the dead-letter topic of one sink type, from its end on when this was made."""
+
+    def __init__(self, settings: Settings, sink_type: str) -> None:
+        self._settings = settings
+        self._admin = KafkaAdmin(settings)
+        self._topic = Topics(settings).dead(sink_type)
+        self._read: dict[Partition, int] = {}
+
+    async def begin(self) -> None:
+        """What is there by now is not ours. Raises ``TopicError`` where Kafka does not say."""
+        self._read = {Partition(each.topic, each.partition): each.end for each in await self._ends()}
+
+    async def look(self, letters: Letters) -> None:
+        ranges = [
+            replace(each, first=self._read.get(Partition(each.topic, each.partition), each.first))
+            for each in await self._ends()
+        ]
+        deadline = time.monotonic() + _LOOK_S
+        async with RangeReader(self._settings, ranges) as reader:
+            while not reader.ended:
+                if time.monotonic() > deadline:  # a broker may be away: the rest next time
+                    raise TopicError(f"{self._topic} was not read to its end within {_LOOK_S:g} s")
+                for record in await reader.read(_RECORDS):
+                    told = {name: value.decode(errors="replace") for name, value in record.headers}
+                    letters.add(told.get(names.SUBSCRIPTION), told.get(names.ID), told.get(names.REASON))
+                self._read |= reader.positions
+
+    async def _ends(self) -> Sequence[Range]:
+        return await self._admin.ranges([self._topic], committed=True)

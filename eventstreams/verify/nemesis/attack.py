@@ -1,0 +1,118 @@
+"""A site that is verified while a nemesis is at it: all that ``verify`` needs to know of the two."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from eventstreams.errors import SettingsError
+from eventstreams.local.ports import LOOPBACK, free_ports
+from eventstreams.verify.nemesis.catalogue import NAMES, offers
+from eventstreams.verify.nemesis.fault import Offer
+from eventstreams.verify.nemesis.host import Hosts, compiler
+from eventstreams.verify.nemesis.plan import draw_plan
+from eventstreams.verify.nemesis.run import PlannedNemesis
+from eventstreams.verify.nemesis.site import Layout, Site, running_site
+
+ALL: Final = "all"
+_NAME: Final = "localhost"
+# Retries of minutes would make a run as long; each of these topics holds what failed, as the longer ones do.
+_ENVIRON: Final = {"RETRY_DELAYS": "500ms,2s,5s", "RETRY_PARTITIONS": "4"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attack:
+    """What to attack, and how.
+
+    Attributes:
+        faults: Names of kinds, or ``ALL``.
+        lasts_s: For how long.
+        pause_s: The shortest and the longest time between two faults, see ``draw_plan``.
+    """
+
+    brokers: int
+    faults: Sequence[str]
+    seed: int
+    lasts_s: float
+    pause_s: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attacked:
+    """The site, and who is about to attack it.
+
+    Attributes:
+        listen: Where receivers of webhooks have to listen, for
+        receiver_url: where workers are to call them, over a link of the nemesis.
+    """
+
+    site: Site
+    nemesis: PlannedNemesis
+    listen: str
+    receiver_url: str
+
+
+@asynccontextmanager
+async def attacked_site(folder: Path, attack: Attack, *, say: Callable[[str], None]) -> AsyncIterator[Attacked]:
+    """A site that is ready, and its nemesis, which has not begun.
+
+    Args:
+        folder: For its data.
+        attack: What is to be done.
+        say: Told the plan, what cannot be done here, and later each fault.
+
+    Raises:
+        PrerequisiteError: the site does not start.
+        SettingsError: there are no such faults.
+    """
+    _check(attack.faults)
+    await asyncio.to_thread(partial(folder.mkdir, parents=True, exist_ok=True))
+    hosts = await asyncio.to_thread(Hosts.compile, folder) if compiler() is not None else None
+    if hosts is None:
+        say("clocks are not stepped and names not lost: that needs Linux and a C compiler (cc)")
+    layout = Layout(
+        brokers=attack.brokers,
+        environ=_ENVIRON,
+        preload=(lambda _: {}) if hosts is None else hosts.environ,
+    )
+    async with running_site(folder, layout) as site:
+        [port] = free_ports(1)
+        front = await site.front("worker", "receiver", port)
+        made = _chosen(offers(site, hosts=hosts), attack.faults)
+        plan = draw_plan([each.kind for each in made], seed=attack.seed, bound_s=attack.lasts_s, pause_s=attack.pause_s)
+        say(f"{len(plan)} planned, of {len(made)} that there are, by seed {attack.seed}")
+        for step in plan:
+            say(f"{step.begins_s:7.1f} s to {step.ends_s:7.1f} s: {step.kind.name} {step.kind.target}")
+        yield Attacked(
+            site=site,
+            nemesis=PlannedNemesis(plan, made, restored=site.until_ready, say=say),
+            listen=f"{LOOPBACK}:{port}",
+            receiver_url=f"http://{await _receivers_name(say)}:{front}",
+        )
+
+
+async def _receivers_name(say: Callable[[str], None]) -> str:
+    """A name, so that there is one to resolve; the address where it stands for others, which workers may not reach."""
+    found = await asyncio.get_running_loop().getaddrinfo(_NAME, None)
+    if {address[0] for *_, address in found} == {LOOPBACK}:
+        return _NAME
+    say(f"{_NAME} is not {LOOPBACK} alone here: receivers are called by their address, and need no names")
+    return LOOPBACK
+
+
+def _check(names: Sequence[str]) -> None:
+    if strange := [name for name in names if name not in {ALL, *NAMES}]:
+        raise SettingsError(f"there is no fault {strange[0]!r}: there are {', '.join([ALL, *NAMES])}")
+
+
+def _chosen(made: Sequence[Offer], names: Sequence[str]) -> Sequence[Offer]:
+    chosen = [each for each in made if ALL in names or each.kind.name in names]
+    there = {each.kind.name for each in chosen}
+    if lacking := [name for name in names if name not in {ALL, *there}]:
+        raise SettingsError(
+            f"the fault {lacking[0]!r} cannot be inflicted on this cluster: docs/faults.md says what it needs"
+        )
+    return chosen

@@ -1,0 +1,93 @@
+"""One or three brokers as one cluster, with a listener of its own for each client that a nemesis can come between."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from eventstreams.local.broker import LocalBroker, new_cluster
+from eventstreams.local.kafka import make_broker
+from eventstreams.local.ports import LOOPBACK, free_ports
+
+_MOST_COPIES: Final = 3
+_LISTENERS: Final = """
+node.id={node}
+controller.quorum.voters={voters}
+listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}{inner}
+advertised.listeners=PLAINTEXT://{host}:{port}{outer}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT{plain}
+inter.broker.listener.name=PLAINTEXT
+num.network.threads=1
+default.replication.factor={copies}
+min.insync.replicas={enough}
+offsets.topic.replication.factor={copies}
+transaction.state.log.replication.factor={copies}
+transaction.state.log.min.isr={enough}
+controller.quorum.election.timeout.ms=1000
+controller.quorum.fetch.timeout.ms=2000
+replica.lag.time.max.ms=5000
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SiteBroker:
+    """A broker, and where it really listens for each client: what it advertises to them is a proxy's port."""
+
+    name: str
+    broker: LocalBroker
+    inner: Mapping[str, int]
+
+
+def plan_brokers(
+    folder: Path, count: int, outer: Sequence[Mapping[str, int]], *, cache: Path | None
+) -> Sequence[SiteBroker]:
+    """So many brokers as one cluster, formatted, to be started.
+
+    Args:
+        folder: For the data of all.
+        count: 1, or 3 for a cluster that can lose one.
+        outer: For each broker, the port that it says it has, for each client.
+        cache: Where Kafka's jars are kept.
+
+    Raises:
+        PrerequisiteError: there is no Java, or Kafka cannot be had.
+    """
+    ports = free_ports(2 * count)
+    pairs = list(zip(ports[::2], ports[1::2], strict=True))
+    voters = ",".join(f"{node}@{LOOPBACK}:{controller}" for node, (_, controller) in enumerate(pairs, start=1))
+    copies = min(count, _MOST_COPIES)
+    cluster = new_cluster()
+    found = []
+    for node, ((port, controller_port), advertised) in enumerate(zip(pairs, outer, strict=True), start=1):
+        inner = dict(zip(advertised, free_ports(len(advertised)), strict=True))
+        properties = _LISTENERS.format(
+            node=node,
+            voters=voters,
+            host=LOOPBACK,
+            port=port,
+            controller_port=controller_port,
+            inner=_listeners(inner),
+            outer=_listeners(advertised),
+            plain="".join(f",{_listener(client)}:PLAINTEXT" for client in advertised),
+            copies=copies,
+            enough=max(copies - 1, 1),
+        )
+        name = f"kafka-{node}"
+        broker = make_broker(
+            folder / name,
+            port=port,
+            controller_port=controller_port,
+            cache=cache,
+            properties=properties,
+            cluster=cluster,
+        )
+        found.append(SiteBroker(name, broker, inner))
+    return found
+
+
+def _listeners(ports: Mapping[str, int]) -> str:
+    return "".join(f",{_listener(client)}://{LOOPBACK}:{port}" for client, port in ports.items())
+
+
+def _listener(client: str) -> str:
+    return client.replace("-", "_").upper()

@@ -1,0 +1,114 @@
+"""The process of the receivers: they take nothing of the time of what they judge, nor it of theirs.
+
+Its parent writes one line with what to do, reads one with the ports, and then says ``recover``; where its standard
+input ends it ends too.
+"""
+
+import asyncio
+import socket
+import ssl
+import sys
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+import orjson
+from pydantic import BaseModel, ConfigDict
+
+from eventstreams.process.health import serve_app
+from eventstreams.verify.behaviours import Door
+from eventstreams.verify.inspection import Finding
+from eventstreams.verify.ledger import Ledger, Tally
+from eventstreams.verify.plan import Plan
+from eventstreams.verify.receivers import Receivers, Stand
+
+RECOVER: Final = "recover"
+FINDINGS: Final = "findings"
+READY: Final = "ready"
+_TURN_S: Final = 1.0  # so long a certificate is right, and so long it is wrong
+_MAX_LINE: Final = 1 << 20
+
+
+class Certificates(BaseModel):
+    """Files in PEM, of a chain with its key: one that the sink's authority vouches for, one that nobody does."""
+
+    model_config = ConfigDict(frozen=True)
+
+    right: Path
+    wrong: Path
+
+
+class Orders(BaseModel):
+    """What the parent wants. ``fds``: listening sockets, by what they are for."""
+
+    model_config = ConfigDict(frozen=True)
+
+    folder: Path
+    plan: Plan
+    stands: tuple[Stand, ...]
+    certificates: Certificates
+    fds: Mapping[Door, int]
+
+
+async def receive(orders: Orders, commands: asyncio.StreamReader) -> None:
+    """Take deliveries until ``commands`` ends."""
+    ledger = Ledger(orders.folder, orders.plan, new=False)
+    tallies = [Tally(orders.folder, position, orders.plan, new=False) for position in range(len(orders.stands))]
+    with (orders.folder / FINDINGS).open("ab", buffering=0) as findings:
+
+        def note(position: int, finding: Finding) -> None:
+            findings.write(orjson.dumps({"position": position, **asdict(finding)}, option=orjson.OPT_APPEND_NEWLINE))
+
+        receivers = Receivers(orders.stands, orders.plan, ledger, tallies, note)
+        certificate = _Certificate(orders.certificates)
+        async with AsyncExitStack() as stack:
+            for door, fd in orders.fds.items():
+                tls = certificate.context if door is Door.TLS else None
+                await stack.enter_async_context(serve_app(receivers.app(), _opened(fd), drain_s=0.5, tls=tls))
+            turning = asyncio.create_task(certificate.turn())
+            print(READY, flush=True)  # noqa: T201 - the parent reads it
+            while line := await commands.readline():
+                if line.decode().strip() == RECOVER:
+                    receivers.recover()
+                    turning.cancel()
+                    certificate.show(orders.certificates.right)
+            turning.cancel()
+
+
+class _Certificate:
+    """What is shown to whoever connects; another for each new connection if need be."""
+
+    def __init__(self, certificates: Certificates) -> None:
+        self._certificates = certificates
+        self.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        self.show(certificates.wrong)
+
+    def show(self, file: Path) -> None:
+        self.context.load_cert_chain(file)
+
+    async def turn(self) -> None:
+        """Show the right and the wrong one by turns, for ever."""
+        while True:
+            self.show(self._certificates.wrong)
+            await asyncio.sleep(_TURN_S)
+            self.show(self._certificates.right)
+            await asyncio.sleep(_TURN_S)
+
+
+def _opened(fd: int) -> socket.socket:
+    opened = socket.socket(fileno=fd)
+    opened.setblocking(False)
+    return opened
+
+
+async def _main() -> None:
+    loop = asyncio.get_running_loop()
+    commands = asyncio.StreamReader(limit=_MAX_LINE, loop=loop)
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(commands), sys.stdin)
+    await receive(Orders.model_validate_json(await commands.readline()), commands)
+
+
+if __name__ == "__main__":
+    asyncio.run(_main())

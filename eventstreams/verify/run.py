@@ -1,0 +1,222 @@
+"""A run: subscribe, publish, inflict, let recover, wait until all is settled, judge, clear up."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import orjson
+
+from eventstreams.client import ApiError, AsyncEventStreams
+from eventstreams.errors import EventStreamsError
+from eventstreams.settings import Settings
+from eventstreams.verify.behaviours import BEHAVIOURS
+from eventstreams.verify.faults import Inflicted, Nemesis
+from eventstreams.verify.inspection import Finding
+from eventstreams.verify.judge import Evidence, Observed, Verdict, judge, missing
+from eventstreams.verify.ledger import Count, Tally, Wrong
+from eventstreams.verify.publishing import Published, Publisher
+from eventstreams.verify.receiving import FINDINGS
+from eventstreams.verify.scene import Options, Scene, logins_of, open_scene
+from eventstreams.verify.settling import misbehave, settle
+from eventstreams.verify.subscribing import Installation, Say
+from eventstreams.verify.timeline import Sample, Timeline
+
+_WHERE: Final = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a run was, and what it comes to.
+
+    Attributes:
+        delays: By subscription, how many events took how long, see ``Tally.delays``.
+        requests: By subscription: requests, and how many of them its receiver failed on purpose.
+        settled_s: From the recovery of the receivers until all was settled; None: it was not.
+        stalled_s: For how long this process did not get the processor at most.
+        whereabouts: What the installation says of the first events that are missing.
+        began: ``time.monotonic()`` of the first event; times of ``inflicted`` count from the same clock.
+    """
+
+    options: Options
+    run: str
+    published: Published
+    event_count: int
+    verdict: Verdict
+    inflicted: Sequence[Inflicted]
+    delays: Sequence[Sequence[int]]
+    requests: Sequence[tuple[int, int]]
+    samples: Sequence[Sample]
+    began: float
+    published_s: float
+    settled_s: float | None
+    stalled_s: float
+    whereabouts: Mapping[str, str] = field(default_factory=dict)
+
+
+async def verify(
+    installation: Installation,
+    options: Options,
+    *,
+    kafka: Settings | None,
+    nemesis: Nemesis | None,
+    say: Say,
+) -> Report:
+    """Carry out a run. What it made is gone at the end, also where it fails.
+
+    Args:
+        installation: What is verified.
+        options: How.
+        kafka: Its Kafka, to look at lag and dead letters; None: they are asked for at the API.
+        nemesis: Inflicts faults while events are published.
+        say: Told what goes on.
+
+    Raises:
+        EventStreamsError: it could not be carried out; nothing is said of the installation's work.
+    """
+    async with open_scene(installation, options, kafka, say) as scene:
+        publisher = Publisher(
+            installation.gateway,
+            scene.plan,
+            scene.ledger,
+            logins_of(scene.accounts),
+            rate=options.rate,
+            give_up_s=options.give_up_s,
+        )
+        timeline = Timeline(lambda: (publisher.published.acknowledged, _delivered(scene.tallies)))
+        keeping = asyncio.create_task(timeline.keep())
+        try:
+            say("publishing", f"{options.events:,} events at {options.rate:g} a second, as {scene.plan.run}-…")
+            inflicted = await _publish(publisher, nemesis)
+            published_s = time.monotonic() - timeline.began
+            say("published", f"{publisher.published.acknowledged:,} acknowledged in {published_s:.1f} s")
+            await misbehave(scene)
+            await scene.crew.recover()
+            settled_s = await settle(scene)
+            evidence = await _evidence(scene, publisher.published, inflicted, time.monotonic() - timeline.began)
+            timeline.take()
+        finally:
+            keeping.cancel()
+        verdict = judge(evidence, most_duplicates=options.most_duplicates)
+        return Report(
+            options=options,
+            run=scene.plan.run,
+            published=publisher.published,
+            event_count=sum(len(each.numbers) for each in scene.plan.batches()),
+            verdict=verdict,
+            inflicted=inflicted,
+            delays=[tally.delays() for tally in scene.tallies],
+            requests=[(tally.get(Count.REQUESTS), tally.get(Count.FAILED_ON_PURPOSE)) for tally in scene.tallies],
+            samples=timeline.samples,
+            began=timeline.began,
+            published_s=published_s,
+            settled_s=settled_s,
+            stalled_s=timeline.stalled_s,
+            whereabouts=await _whereabouts(scene, evidence),
+        )
+
+
+async def _publish(publisher: Publisher, nemesis: Nemesis | None) -> Sequence[Inflicted]:
+    """Publish it all, and have faults inflicted meanwhile; returns once all is healed."""
+    stop = asyncio.Event()
+    striking = None if nemesis is None else asyncio.create_task(nemesis.run(stop))
+    try:
+        await publisher.run()
+    except BaseException:
+        if striking is not None:
+            striking.cancel()
+            await asyncio.wait({striking})
+        raise
+    stop.set()
+    return () if striking is None else await striking
+
+
+async def _evidence(scene: Scene, published: Published, inflicted: Sequence[Inflicted], lasted_s: float) -> Evidence:
+    waiting = await _waiting(scene)
+    waiting = {**waiting, **await _unread(scene)}  # after it: what waited until just then has its dead letter by now
+    findings = _findings(scene.folder)
+    return Evidence(
+        plan=scene.plan,
+        states=scene.ledger.states(),
+        again=scene.ledger.again(),
+        subscriptions=[
+            Observed(
+                position=position,
+                name=f"{position} {name}",
+                sid=made.subscription_sid,
+                behaviour=BEHAVIOURS[name],
+                arrivals=tally.arrivals(),
+                accepted=tally.acceptances(),
+                refused=tally.refusals(),
+                dead=bytes(scene.letters.dead[made.subscription_sid]),
+                letters=scene.letters.records[made.subscription_sid],
+                foreign_letters=scene.letters.foreign[made.subscription_sid],
+                wrongs=tally.wrongs(),
+                findings=findings.get(position, ()),
+            )
+            for position, (name, made, tally) in enumerate(
+                zip(scene.options.receivers, scene.subscribed, scene.tallies, strict=True)
+            )
+        ],
+        waiting=waiting,
+        inflicted=inflicted,
+        ttl_s=scene.ttl_s,
+        lasted_s=lasted_s,
+        refused=published.refused,
+        taken=published.taken,
+    )
+
+
+async def _waiting(scene: Scene) -> Mapping[str, int]:
+    try:
+        return await scene.backlog.look()
+    except EventStreamsError as error:
+        return {f"what nobody tells ({error})": 1}
+
+
+async def _unread(scene: Scene) -> Mapping[str, int]:
+    """Read the dead letters to their end; where that cannot be, what is missing may be among them."""
+    try:
+        await scene.box.look(scene.letters)
+    except EventStreamsError as error:
+        return {f"dead letters that nobody tells ({error})": 1}
+    return {}
+
+
+def _findings(folder: Path) -> Mapping[int, Sequence[Finding]]:
+    found: dict[int, list[Finding]] = {}
+    for line in (folder / FINDINGS).read_bytes().splitlines():
+        told = orjson.loads(line)
+        finding = Finding(Wrong(told["wrong"]), told["event_id"], told["detail"])
+        found.setdefault(told["position"], []).append(finding)
+    return found
+
+
+def _delivered(tallies: Sequence[Tally]) -> Sequence[int]:
+    return [tally.get(Count.ACCEPTED) for tally in tallies]
+
+
+async def _whereabouts(scene: Scene, evidence: Evidence) -> Mapping[str, str]:
+    """What the installation says of the first events that are missing: as ``eventstreams events where`` asks."""
+    found: dict[str, str] = {}
+    for each in evidence.subscriptions:
+        left = missing(scene.plan, evidence.states, each.position, each.accepted, each.dead)
+        for number in left.first(_WHERE):
+            event_id = scene.plan.id_of(number)
+            found[f"{event_id} for {each.name}"] = await _where(scene.api, event_id, each.sid)
+    return found
+
+
+async def _where(api: AsyncEventStreams, event_id: str, subscription_sid: str) -> str:
+    try:
+        told = await api.where_is(event_id)
+    except ApiError as error:
+        return f"the API does not say where: {error.message}"
+    for each in told.deliveries:
+        if each.subscription_sid == subscription_sid:
+            place = f"{each.topic}/{each.partition}/{each.offset}" if each.topic else "on no topic"
+            reason = f", {each.reason}" if each.reason else ""
+            return f"{each.state} at {place}, {each.attempts} attempts{reason}"
+    return "the delivery log knows of nothing for this subscription"

@@ -1,0 +1,162 @@
+"""Everything that a run needs, made, and taken away again."""
+
+import secrets
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from eventstreams.client import AsyncEventStreams
+from eventstreams.settings import Settings
+from eventstreams.verify.backlog import ApiBacklog, Backlog, KafkaBacklog
+from eventstreams.verify.behaviours import BEHAVIOURS, Door
+from eventstreams.verify.crew import Crew, Places, new_secret, open_places, running_crew
+from eventstreams.verify.ledger import Ledger, Tally
+from eventstreams.verify.letters import ApiLetterBox, KafkaLetterBox, LetterBox, Letters
+from eventstreams.verify.plan import Kind, Plan
+from eventstreams.verify.publishing import Login
+from eventstreams.verify.receivers import Stand
+from eventstreams.verify.subscribing import (
+    Accounts,
+    Installation,
+    Say,
+    Subscribed,
+    Wanted,
+    accounts_of,
+    subscribed,
+    ttl_of,
+)
+
+_SINK_TYPE: Final = "webhook"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What a run is to be.
+
+    Attributes:
+        events: How many are for every subscription.
+        rate: Events a second.
+        receivers: Names of behaviours, one for each subscription.
+        settle_s: How long it may take until all is settled, once receivers misbehave no more.
+        misbehave_s: How long they still do when all is published and every fault is healed.
+        give_up_s: How long a request to the gateway is sent again while nobody says what became of it.
+        most_duplicates: Share of events that may come more than once where faults were inflicted.
+        listen, receiver_host, receiver_url: See ``open_places``.
+        is_alone: Nobody else uses the installation.
+    """
+
+    events: int
+    rate: float
+    receivers: Sequence[str]
+    seed: int
+    settle_s: float
+    give_up_s: float = 120.0
+    misbehave_s: float = 15.0
+    most_duplicates: float = 0.01
+    listen: str
+    receiver_host: str
+    receiver_url: str | None = None
+    is_alone: bool = False
+
+
+@dataclass(slots=True)
+class Scene:
+    """Everything of a run that is under way."""
+
+    options: Options
+    plan: Plan
+    folder: Path
+    ledger: Ledger
+    tallies: Sequence[Tally]
+    accounts: Accounts
+    crew: Crew
+    subscribed: Sequence[Subscribed]
+    letters: Letters
+    box: LetterBox
+    backlog: Backlog
+    api: AsyncEventStreams
+    ttl_s: float
+
+
+@asynccontextmanager
+async def open_scene(
+    installation: Installation, options: Options, kafka: Settings | None, say: Say
+) -> AsyncIterator[Scene]:
+    """All that is needed, made; and gone again."""
+    run = f"vf{secrets.token_hex(4)}"
+    async with AsyncExitStack() as stack:
+        folder = Path(tempfile.mkdtemp(prefix="eventstreams-verify-"))
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        doors = {BEHAVIOURS[name].door for name in options.receivers}
+        places = open_places(folder, doors, options.listen, host=options.receiver_host, url=options.receiver_url)
+        stack.callback(places.close)
+        accounts = await stack.enter_async_context(accounts_of(installation, say))
+        plan = Plan.of(run, options.events, with_stranger=accounts.stranger is not None)
+        ledger = Ledger(folder, plan, new=True)
+        tallies = [Tally(folder, position, plan, new=True) for position in range(len(options.receivers))]
+        wanted = _wanted(options, places)
+        api = await stack.enter_async_context(
+            AsyncEventStreams(installation.api, accounts.subscriber.account_sid, accounts.subscriber.auth_token)
+        )
+        made = await stack.enter_async_context(subscribed(installation, accounts.subscriber, wanted, say))
+        ttl_s = (await ttl_of(api, made)).total_seconds()
+        stands = _stands(options, wanted, accounts.subscriber, ttl_s)
+        crew = await stack.enter_async_context(running_crew(folder, plan, stands, places))
+        say(
+            "subscribed",
+            f"{len(made)} receivers at {places.urls[Door.PLAIN]}: {', '.join(each.name for each in wanted)}",
+        )
+        sids = [each.subscription_sid for each in made]
+        if kafka is None:
+            box: LetterBox = ApiLetterBox(api, sids)
+            backlog: Backlog = ApiBacklog(api, [each.sink_sid for each in made])
+        else:
+            box = KafkaLetterBox(kafka, _SINK_TYPE)
+            await box.begin()
+            backlog = KafkaBacklog(kafka, _SINK_TYPE, sids, is_alone=options.is_alone)
+        letters = Letters(plan, sids)
+        yield Scene(options, plan, folder, ledger, tallies, accounts, crew, made, letters, box, backlog, api, ttl_s)
+
+
+def _wanted(options: Options, places: Places) -> Sequence[Wanted]:
+    """Every second sink signs in both schemes."""
+    found = []
+    for position, name in enumerate(options.receivers):
+        behaviour = BEHAVIOURS[name]
+        found.append(
+            Wanted(
+                f"{position} {name}",
+                behaviour,
+                places.destination(position, behaviour.door),
+                places.authority,
+                new_secret() if position % 2 == 0 else None,
+            )
+        )
+    return found
+
+
+def _stands(options: Options, wanted: Sequence[Wanted], subscriber: Login, ttl_s: float) -> Sequence[Stand]:
+    return [
+        Stand(
+            behaviour=name,
+            url=each.destination,
+            auth_token=subscriber.auth_token,
+            standard_secret=each.standard_secret,
+            account_sid=subscriber.account_sid,
+            ttl_s=ttl_s if each.behaviour.ttl is None else each.behaviour.ttl.total_seconds(),
+            seed=options.seed,
+        )
+        for name, each in zip(options.receivers, wanted, strict=True)
+    ]
+
+
+def logins_of(accounts: Accounts) -> Mapping[Kind, Login]:
+    """Who publishes events of each kind."""
+    found = dict.fromkeys(Kind, accounts.subscriber)
+    if accounts.stranger is not None:
+        found[Kind.STRANGER] = accounts.stranger
+    return found

@@ -1,0 +1,75 @@
+"""Waits until a run has come to an end: nothing is missing, nothing waits, nothing comes any more."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from eventstreams.errors import EventStreamsError
+from eventstreams.verify.judge import missing
+from eventstreams.verify.scene import Scene
+
+_LOOK_S: Final = 1.0
+_QUIET_S: Final = 3.0  # longer than anybody waits before a request that he has decided on
+_SURE: Final = 4  # looks in a row that see the same: what is written between two of them is seen by the next
+
+
+async def misbehave(scene: Scene) -> None:
+    """Let the receivers be as they are for a while yet: of few events most come when all are published."""
+    await _until_settled(scene, scene.options.misbehave_s)
+
+
+async def settle(scene: Scene) -> float | None:
+    """Wait until every event is settled and committed, and nothing comes any more; after how long. None: it is not."""
+    took = await _until_settled(scene, scene.options.settle_s)
+    if took is not None:
+        await asyncio.sleep(_QUIET_S)  # nothing can be waited for: what may not come would come now
+        await _look(scene)
+    return took
+
+
+async def _until_settled(scene: Scene, within_s: float) -> float | None:
+    """After how long it was; None: not within that time, or never, since nothing waits any more."""
+    began, same, last = time.monotonic(), 0, None
+    while True:
+        look = await _look(scene)
+        if look is not None and look.is_settled:
+            return time.monotonic() - began
+        same = same + 1 if look is not None and look == last else 0
+        last = look
+        is_over = look is not None and not look.waiting and scene.backlog.is_complete and same == _SURE
+        if is_over or time.monotonic() - began > within_s:
+            return None
+        await asyncio.sleep(_LOOK_S)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """How many events are missing at each subscription, and what waits where."""
+
+    missing: Sequence[int]
+    waiting: Mapping[str, int]
+
+    @property
+    def is_settled(self) -> bool:
+        return not any(self.missing) and not self.waiting
+
+
+async def _look(scene: Scene) -> _Look | None:
+    """None: whoever is asked may be away just now, as it was when it was attacked."""
+    try:
+        await scene.box.look(scene.letters)
+        return _Look(_missing(scene), await scene.backlog.look())
+    except EventStreamsError:
+        return None
+
+
+def _missing(scene: Scene) -> Sequence[int]:
+    states = scene.ledger.states()
+    return [
+        len(
+            missing(scene.plan, states, position, tally.acceptances(), bytes(scene.letters.dead[made.subscription_sid]))
+        )
+        for position, (tally, made) in enumerate(zip(scene.tallies, scene.subscribed, strict=True))
+    ]

@@ -1,0 +1,76 @@
+"""How Faust's own client proves to Kafka who it is: the same settings, in Faust's words."""
+
+import time
+from typing import Final
+
+import aiohttp
+import faust
+import orjson
+from aiokafka.abc import AbstractTokenProvider
+from aiokafka.errors import KafkaError
+from faust.types.auth import CredentialsT
+from pydantic import SecretStr
+from typing_extensions import override
+
+from eventstreams.kafka_settings import KafkaSettings
+
+_TOKEN_S: Final = 10.0
+_EARLY: Final = 0.8  # of a token's life, after which the next is asked for; as librdkafka does
+_LIFE_S: Final = 60.0  # where the giver does not say
+
+
+def credentials(settings: KafkaSettings) -> CredentialsT | None:
+    """What Faust is to give Kafka; None where Kafka asks for nothing."""
+    tls = settings.tls_context() if settings.kafka_tls else None
+    match settings.kafka_sasl:
+        case "none":
+            return None if tls is None else faust.SSLCredentials(tls)
+        case "OAUTHBEARER":
+            return faust.OAuthCredentials(oauth_cb=TokenProvider(settings), ssl_context=tls)
+        case mechanism:
+            return faust.SASLCredentials(
+                username=settings.kafka_username,
+                password=_secret(settings.kafka_password),
+                mechanism=mechanism,
+                ssl_context=tls,
+            )
+
+
+def _secret(value: SecretStr | None) -> str:
+    return "" if value is None else value.get_secret_value()
+
+
+class TokenProvider(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka has no types
+    """Asks for a token by client credentials (RFC 6749, 4.4), and again before it ends."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        super().__init__()
+        self._url = settings.kafka_oauth_token_url or ""
+        self._scope = settings.kafka_oauth_scope
+        self._authorization = aiohttp.encode_basic_auth(
+            settings.kafka_oauth_client_id or "", _secret(settings.kafka_oauth_client_secret)
+        )
+        self._token = ""
+        self._until = 0.0
+
+    @override
+    async def token(self) -> str:
+        if time.monotonic() >= self._until:
+            await self._renew()
+        return self._token
+
+    async def _renew(self) -> None:
+        form = {"grant_type": "client_credentials"} | ({"scope": self._scope} if self._scope else {})
+        headers = {"Authorization": self._authorization}
+        timeout = aiohttp.ClientTimeout(total=_TOKEN_S)
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=timeout, raise_for_status=True) as session,
+                session.post(self._url, data=form, headers=headers, allow_redirects=False) as answer,
+            ):
+                given = orjson.loads(await answer.read())
+                token, life_s = str(given["access_token"]), float(given.get("expires_in", _LIFE_S))
+        except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError) as error:
+            # aiokafka tries another connection, later, after an error of its own kind alone.
+            raise KafkaError(f"{self._url} gives no token: {type(error).__name__}") from error
+        self._token, self._until = token, time.monotonic() + life_s * _EARLY

@@ -1,0 +1,1 @@
+"""Reads back what S3 sinks have written: ``eventstreams archive``."""

@@ -1,0 +1,242 @@
+"""``eventstreams archive``: what S3 sinks have written, listed, exported and replayed."""
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import BinaryIO, Final, Self, TypeVar
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from typing_extensions import override
+
+from eventstreams.command_group import Group
+from eventstreams.settings import Settings
+from eventstreams.terminal import harmless, harmless_json
+from sink_workers.archive.bucket import Archive, ArchiveError, Place, Wanted
+from sink_workers.archive.reader import Tally, distinct_events
+from sink_workers.archive.replay import Replayed, check_subscription, replay
+
+_DEFAULT_RATE: Final = 50  # events a second, as of a redrive
+_MAX_RATE: Final = 5000
+_SAY_S: Final = 1.0  # between two lines of progress
+_ENDLESS: Final = 1000  # columns where nobody looks at it: for grep and awk
+_F = TypeVar("_F", bound=Callable[..., object])
+
+
+class _Parsed(click.ParamType):
+    """A parameter that ``parse`` reads; its ``ValueError`` is what the person is told."""
+
+    def __init__(self, name: str, parse: Callable[[str], object]) -> None:
+        self.name = name
+        self._parse = parse
+
+    @override
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
+        try:
+            return self._parse(value) if isinstance(value, str) else value
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no day, such as 2026-03-29") from None
+
+
+def _of_archive(command: _F) -> _F:
+    """The options that say which archive, and which part of it; ``_opened`` takes them."""
+    day = _Parsed("YYYY-MM-DD", _day)
+    for decorate in reversed(
+        [
+            click.argument("place", metavar="s3://BUCKET/PREFIX", type=_Parsed("s3://BUCKET/PREFIX", Place.parse)),
+            click.option("--from", "first", type=day, help="Of events that happened on this day (UTC) or later."),
+            click.option("--to", "last", type=day, help="Of events that happened on this day (UTC) or sooner."),
+            click.option("--type", "types", multiple=True, help="Of this event type."),
+            click.option("--region", help="Of the bucket; default: as AWS' clients find it."),
+            click.option("--endpoint-url", help="Of another server than AWS' that speaks S3."),
+        ]
+    ):
+        command = decorate(command)
+    return command
+
+
+_output = click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="For scripts: json.",
+)
+
+
+@click.group(cls=Group)
+def archive() -> None:
+    """Read what S3 sinks have written: list it, export it, replay it to a subscription.
+
+    Credentials are found where AWS' clients find them: AWS_ACCESS_KEY_ID, ~/.aws, roles of the machine.
+    """
+
+
+@archive.command("list")
+@_of_archive
+@_output
+def list_command(output: str, **chosen: object) -> None:
+    """List days and types, with how many objects and bytes there are of each."""
+    opened, wanted = _opened(chosen)
+    rows: list[Mapping[str, object]] = []
+    with _Progress() as progress:
+        for part in opened.parts(wanted):
+            sizes = [stored.size for stored in opened.objects(part)]
+            if sizes:
+                rows.append({"day": part.day, "type": part.type, "objects": len(sizes), "bytes": sum(sizes)})
+            progress.say(f"{len(rows):,} listed, at {part.day}")
+    _show(rows, ("day", "type", "objects", "bytes"), output)
+
+
+@archive.command()
+@_of_archive
+@click.option("--into", type=click.Path(dir_okay=False, path_type=Path), help="A file; default: standard output.")
+@_output
+def export(into: Path | None, output: str, **chosen: object) -> None:
+    """Write each event once, as a CloudEvents JSON object a line.
+
+    An event that was delivered more than once stands in several objects; here it is once. The file appears under its
+    name when it is whole.
+    """
+    opened, wanted = _opened(chosen)
+    tally, events = Tally(), 0
+    with _Progress() as progress, _writing(into) as file:
+        for event in distinct_events(opened, wanted, tally, lambda: progress.say(_read_so_far(tally))):
+            file.write(event.json() + b"\n")
+            events += 1
+    summary = {"events": events, "repeated": tally.repeated, "objects": tally.objects, "bytes": tally.read_bytes}
+    if into is not None:
+        _show([summary], tuple(summary), output)
+    else:
+        click.echo(f"{events:,} events; {_read_so_far(tally)}", err=True)
+
+
+@archive.command("replay")
+@_of_archive
+@click.option("--subscription", required=True, metavar="DF…", help="Which one gets them.")
+@click.option(
+    "--rate", type=click.IntRange(1, _MAX_RATE), default=_DEFAULT_RATE, show_default=True, help="Events a second."
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_output
+def replay_command(subscription: str, rate: int, output: str, *, yes: bool, **chosen: object) -> None:
+    """Put each event on the topic of one subscription, which delivers it again.
+
+    For operators: it writes to Kafka, as EVENTSTREAMS_KAFKA and the other settings say. Other subscriptions do not get
+    the events. Ctrl-C ends it; begun anew, it begins at the start.
+    """
+    settings = Settings.load()
+    opened, wanted = _opened(chosen)
+    asyncio.run(check_subscription(settings, subscription))
+    sizes = [stored.size for part in opened.parts(wanted) for stored in opened.objects(part)]
+    if not sizes:
+        raise ArchiveError("there are no objects of these days and types: eventstreams archive list shows which are")
+    if not yes:
+        click.confirm(
+            f"Replay the events of {len(sizes):,} objects ({sum(sizes):,} bytes) to {subscription}?",
+            abort=True,
+            err=True,
+        )
+    tally, done = Tally(), Replayed()
+    with _Progress() as progress:
+
+        def told() -> None:
+            progress.say(f"{done.events:,} events replayed; {_read_so_far(tally)}; {len(sizes):,} objects in all")
+
+        events = distinct_events(opened, wanted, tally)
+        asyncio.run(replay(settings, subscription, events, rate=rate, done=done, progress=told))
+    skipped = {reason.value: count for reason, count in sorted(done.skipped.items())}
+    summary = {"events": done.events, "repeated": tally.repeated, "skipped": skipped}
+    _show([summary], tuple(summary), output)
+
+
+def _opened(chosen: Mapping[str, object]) -> tuple[Archive, Wanted]:
+    """The archive that the options of ``_of_archive`` name, and which part of it."""
+    place, first, last = chosen["place"], chosen["first"], chosen["last"]
+    region, endpoint_url, types = chosen["region"], chosen["endpoint_url"], chosen["types"]
+    assert isinstance(place, Place)
+    assert isinstance(first, date | None)
+    assert isinstance(last, date | None)
+    assert isinstance(region, str | None)
+    assert isinstance(endpoint_url, str | None)
+    assert isinstance(types, tuple)
+    if first is not None and last is not None and first > last:
+        raise click.BadParameter(f"{first} is after {last}", param_hint="--from")
+    return Archive.open(place, region=region, endpoint_url=endpoint_url), Wanted(first, last, types)
+
+
+class _Progress:
+    """Lines on standard error, no more than one a second."""
+
+    def __enter__(self) -> Self:
+        self._said_s = time.monotonic()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """There is nothing to put away."""
+
+    def say(self, words: str) -> None:
+        if time.monotonic() - self._said_s >= _SAY_S:
+            self._said_s = time.monotonic()
+            click.echo(words, err=True)
+
+
+@contextmanager
+def _writing(into: Path | None) -> Iterator[BinaryIO]:
+    """Standard output; or a file, which gets its name when all is written."""
+    if into is None:
+        try:
+            yield sys.stdout.buffer
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:  # whoever reads has had enough, as `head` has
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
+        return
+    part = into.with_name(f"{into.name}.part")
+    try:
+        with part.open("wb") as file:
+            yield file
+        part.replace(into)
+    except OSError as error:
+        raise ArchiveError(f"{error.filename or into} cannot be written: {error.strerror}") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _read_so_far(tally: Tally) -> str:
+    return f"{tally.rows:,} rows of {tally.objects:,} objects read, {tally.repeated:,} of them repeated"
+
+
+def _show(rows: Sequence[Mapping[str, object]], columns: Sequence[str], output: str) -> None:
+    if output == "json":
+        told = rows[0] if columns[0] == "events" else rows
+        click.echo(harmless_json(told, indent=True))
+        return
+    if not rows:
+        click.echo("none", err=True)
+        return
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*(Text(harmless(_cell(row[column]))) for column in columns))  # not markup: names can be anything
+    Console(width=None if sys.stdout.isatty() else _ENDLESS, highlight=False).print(table)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{count:,} {reason}" for reason, count in value.items()) or "-"
+    return f"{value:,}" if isinstance(value, int) else str(value)

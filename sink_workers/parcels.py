@@ -1,0 +1,112 @@
+"""Records on their way through their attempts, and what is decided of them from what is known. Pure.
+
+Tuples, as some are made for every event: frozen dataclasses take several times as long.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+from eventstreams.control.records import SubscribedType, Subscription
+from eventstreams.headers import Waybill
+from eventstreams.kafka.records import Record
+from eventstreams.reasons import RetryReason
+from eventstreams.sinks import Capabilities, DeliveryOutcome, OutboundEvent, RetryLater
+from sink_workers.settle import failed
+from sink_workers.sinks import OpenSink
+
+_TOGETHER: Final = 10  # attempts of a batch; by then a sink that fails as a whole is known, and has its events wait
+
+# Of an attempt that says nothing about its events: one of them may be what the plugin cannot handle.
+_UNTOLD: Final = frozenset({RetryReason.PLUGIN_RAISED, RetryReason.PLUGIN_HUNG, RetryReason.PLUGIN_MISCOUNTED})
+
+
+class Parcel(NamedTuple):
+    """One record on its way through its attempts. ``event`` is as ``types``, of its subscription, asked for it.
+
+    Attributes:
+        is_again: Whether a redrive or a replay put it there: then it was accepted long before it was due.
+        most: How many may be tried together from it on; None: as many as its sink takes.
+    """
+
+    record: Record
+    waybill: Waybill
+    event: OutboundEvent
+    types: tuple[SubscribedType, ...]
+    is_again: bool = False
+    most: int | None = None
+
+
+class Made(NamedTuple):
+    """An attempt that was made: for whom, when it began, how long it took, whether its sink gave no trouble before."""
+
+    subscription: Subscription
+    began_ms: int
+    duration_ms: int
+    straight: bool
+
+
+def by_subscription(parcels: Sequence[Parcel]) -> Iterable[Sequence[Parcel]]:
+    """What a retry lane takes together, to have it expire, is of many; a clock that was set back finds it alive."""
+    found: dict[str, list[Parcel]] = {}
+    for parcel in parcels:
+        found.setdefault(parcel.waybill.subscription_sid, []).append(parcel)
+    return found.values()
+
+
+def are_current(parcels: Sequence[Parcel], subscription: Subscription, now_ms: int) -> bool:
+    """Whether all deadlines are ahead, and all events in the schema versions that ``subscription`` asks for."""
+    for parcel in parcels:  # without ``all``, which costs several times as much for a single one
+        if parcel.types is not subscription.types or parcel.waybill.deadline_ms <= now_ms:
+            return False
+    return True
+
+
+def stays_together(opened: OpenSink | RetryLater, batch: Sequence[Parcel], subscription: Subscription) -> bool:
+    """Whether a failed ``batch`` is to be tried again as it is, although its sink may work for others.
+
+    Not where its subscription counts attempts: a second apart, they would be used up long before its delays are over.
+    """
+    if isinstance(opened, RetryLater) or not opened.capabilities.tried_together:
+        return False
+    if subscription.max_attempts is not None:
+        return False
+    return batch[0].waybill.attempt < _TOGETHER
+
+
+def was_last(subscription: Subscription, waybill: Waybill, outcome: RetryLater) -> bool:
+    """Whether the attempt that ended with ``outcome`` is the last that ``subscription`` asks for.
+
+    Where the sink could not even be opened there was none, whatever its number.
+    """
+    most = subscription.max_attempts
+    return most is not None and waybill.attempt >= most and outcome.reason is not RetryReason.SINK_UNUSABLE
+
+
+def is_untold(outcomes: Sequence[DeliveryOutcome]) -> bool:
+    """Whether an attempt ended in a way that says nothing about its events."""
+    return all(isinstance(outcome, RetryLater) and outcome.reason in _UNTOLD for outcome in outcomes)
+
+
+def again(parcel: Parcel, outcome: RetryLater, began_ms: int) -> Parcel:
+    """``parcel`` as it is to be attempted next, after ``outcome``."""
+    waybill = failed(parcel.waybill, outcome, began_ms=began_ms)
+    parcel.event.attempt = waybill.attempt
+    return parcel._replace(waybill=waybill)
+
+
+def takes_avro(capabilities: Capabilities | None) -> bool:
+    """Whether a sink, None where it is not open yet, takes the events' Avro alone."""
+    return capabilities is not None and capabilities.sized_as_avro
+
+
+def first_batch(parcels: Sequence[Parcel], capabilities: Capabilities | None) -> Sequence[Parcel]:
+    """As many of ``parcels``, from the first, as one delivery may carry; an event that is too large goes alone."""
+    if capabilities is None or capabilities.max_batch_events == 1:
+        return parcels[:1]
+    most = min(capabilities.max_batch_events, parcels[0].most or capabilities.max_batch_events)
+    size = 0
+    for count, parcel in enumerate(parcels[:most]):
+        size += len(parcel.record.value if capabilities.sized_as_avro else parcel.event.json())
+        if count and size > capabilities.max_batch_bytes:
+            return parcels[:count]
+    return parcels[:most]

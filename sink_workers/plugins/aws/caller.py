@@ -1,0 +1,89 @@
+"""Signed requests to one service: with the sink's key, and with another one where that is not let in any more."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+from ipaddress import ip_network
+from typing import Final
+
+from eventstreams.sinks import DestinationGuard, RetryLater, SinkContext
+from sink_workers.plugins.aws.access import TIMEOUT_S, Access, Allowed, url_of
+from sink_workers.plugins.aws.keys import GivenKey, Keys, RoleKeys, assume_role
+from sink_workers.plugins.aws.refusal import Refusal
+from sink_workers.plugins.aws.signing import AccessKey, Endpoint, endpoint
+from sink_workers.plugins.webhook.answer import excerpt
+from sink_workers.plugins.webhook.client import Answer, HttpClient
+
+_ANSWER_BYTES: Final = 1 << 20  # PutRecords' 500 entries have 60 KB, and 200 KB where each is an error with its message
+_ANYWHERE: Final = DestinationGuard((ip_network("0.0.0.0/0"), ip_network("::/0")))
+_SHOWN: Final = 4096  # bytes of an answer, of which people get to see what is left in 1 KiB
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """One sink's way to a service. ``code_of`` finds AWS' code for an error in the body of an answer."""
+
+    service: Endpoint
+    client: HttpClient
+    keys: Keys
+    user_agent: str
+    code_of: Callable[[bytes], str]
+
+    async def call(
+        self,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        method: str = "POST",
+        path: str = "",
+        payload: str | None = None,
+    ) -> Answer | Refusal | RetryLater:
+        """The answer, if it is 200; or why there is none. See ``Endpoint.signed`` for the arguments."""
+        key = await self.keys.key()
+        if isinstance(key, RetryLater):
+            return key
+        headers = {**headers, "User-Agent": self.user_agent}
+        exchange = partial(self._exchange, headers=headers, body=body, method=method, path=path, payload=payload)
+        answer = await exchange(key)
+        if not isinstance(answer, Refusal) or not answer.is_about_the_key:
+            return answer
+        other = await self.keys.key(refused=key)
+        if isinstance(other, RetryLater):
+            return other
+        return answer if other == key else await exchange(other)
+
+    async def aclose(self) -> None:
+        await self.keys.aclose()
+        await self.client.aclose()
+
+    async def _exchange(
+        self, key: AccessKey, headers: Mapping[str, str], body: bytes, *, method: str, path: str, payload: str | None
+    ) -> Answer | Refusal | RetryLater:
+        request = self.service.signed(key, headers, body, method=method, path=path, payload=payload)
+        answer = await self.client.exchange(request)
+        if isinstance(answer, RetryLater) or answer.status == HTTPStatus.OK:
+            return answer
+        return Refusal(answer.status, self.code_of(answer.body), excerpt(answer.body[:_SHOWN], key.secrets))
+
+
+def caller(
+    service: Endpoint, access: Access, context: SinkContext, *, allowed: Allowed, code_of: Callable[[bytes], str]
+) -> Caller:
+    """What calls ``service`` as ``access`` says; keys of a role can do what is ``allowed``. Nothing is asked yet."""
+    keys = _keys(service.region, access, allowed, context)
+    return Caller(service, _client(service, context), keys, context.user_agent, code_of)
+
+
+def _keys(region: str, access: Access, allowed: Allowed, context: SinkContext) -> Keys:
+    if access.access_key_id is not None and access.secret_access_key is not None:
+        return GivenKey(AccessKey(access.access_key_id, access.secret_access_key.get_secret_value()))
+    sts = endpoint("sts", region, url_of("sts", region))
+    assume = assume_role(access.role_arn or "", access.external_id or "", session=context.sink_sid, allowed=allowed)
+    return RoleKeys(assume, _client(sts, context), sts, user_agent=context.user_agent)
+
+
+def _client(service: Endpoint, context: SinkContext) -> HttpClient:
+    """What the names of AWS resolve to must be public, as must an address that a subscriber gave."""
+    guard = _ANYWHERE if service.is_operators else context.guard
+    return HttpClient(guard, timeout_s=TIMEOUT_S, body_bytes=_ANSWER_BYTES, body_s=TIMEOUT_S)

@@ -1,0 +1,43 @@
+"""Email: events in digests, to an address whose owner has agreed, through the operator's mail server.
+
+The API knows the type by this, without the library; only whoever opens a sink needs that.
+"""
+
+from typing import Final
+
+from eventstreams.sinks import Capabilities, Sink, SinkContext, SinkPlugin
+from sink_workers.plugins.email.config import EmailConfig
+
+_HUNG_S: Final = 63.0  # above what a delivery may take
+_MAX_BATCH_BYTES: Final = 1 << 20  # of JSON; in the mail half as much again: servers take ten times that
+_PAUSE_S: Final = 10.0  # between two mails, however many events there are: it is people who get them
+
+
+async def _open(config: EmailConfig, context: SinkContext) -> Sink:
+    from sink_workers.plugins.email.sink import open_sink  # noqa: PLC0415 - needs the extra
+
+    return await open_sink(config, context)
+
+
+def _capabilities(config: EmailConfig) -> Capabilities:
+    """A batch is a mail: it waits in its lane until it is old or large enough, and one goes after the other."""
+    return Capabilities(
+        timeout_s=_HUNG_S,
+        max_batch_events=config.max_events,
+        max_batch_bytes=_MAX_BATCH_BYTES,
+        linger_s=float(config.every_s),
+        max_in_flight=1,
+        tried_together=True,
+        pause_s=_PAUSE_S,
+    )
+
+
+PLUGIN: Final = SinkPlugin(
+    sink_type="email",
+    config=EmailConfig,
+    capabilities=_capabilities,
+    open=_open,
+    requires={"aiosmtplib": "eventstreams[email]"},
+    needs_mail=True,
+    must_validate=True,
+)

@@ -1,0 +1,80 @@
+"""Configuration of an SQS sink, as subscribers give it in ``SinkConfiguration``. Knows nothing of AWS' libraries."""
+
+import re
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from sink_workers.plugins.aws.access import (
+    REGION,
+    AccessKeyId,
+    ExternalId,
+    RoleArn,
+    SecretAccessKey,
+    check_access,
+    partition_of,
+    url_of,
+)
+
+_QUEUE: Final = re.compile(
+    rf"arn:(aws|aws-cn|aws-us-gov):sqs:({REGION}):\d{{12}}:([a-zA-Z0-9_-]{{1,80}}|[a-zA-Z0-9_-]{{1,75}}\.fifo)"
+)
+
+MessageGroup = Literal["event_key", "account_sid", "event_id"]
+
+
+class SqsConfig(BaseModel):
+    """Which queue, and as whom it is written to. Each description stands in ``docs/sinks/sqs.md``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    arn: Annotated[
+        str,
+        Field(
+            description="ARN of the queue: `arn:aws:sqs:REGION:ACCOUNT:NAME`. It names the region, too. The name of a "
+            "FIFO queue ends with `.fifo`."
+        ),
+    ]
+    role_arn: RoleArn = None
+    external_id: ExternalId = None
+    access_key_id: AccessKeyId = None
+    secret_access_key: SecretAccessKey = None
+    message_group: Annotated[
+        MessageGroup,
+        Field(
+            description="Of a FIFO queue: what is delivered to its readers in order. `event_key`: the events with one "
+            "`partitionkey` (a call, a message …); `account_sid`: all of an account; `event_id`: none wait for others."
+        ),
+    ] = "event_key"
+
+    @field_validator("arn")
+    @classmethod
+    def _is_a_queue(cls, arn: str) -> str:
+        found = _QUEUE.fullmatch(arn)
+        if found is None:
+            raise ValueError("it must be the ARN of a queue: arn:aws:sqs:REGION:ACCOUNT:NAME")
+        wanted = partition_of(found[2])
+        if found[1] != wanted:
+            raise ValueError(f"the region {found[2]} is in the partition {wanted}: the ARN begins with arn:{wanted}:")
+        return arn
+
+    @model_validator(mode="after")
+    def _says_who_writes(self) -> Self:
+        check_access(self, partition=self.arn.split(":")[1], key="arn")
+        if "message_group" in self.model_fields_set and not self.is_fifo:
+            raise ValueError("message_group is for FIFO queues, whose names end with .fifo")
+        return self
+
+    @property
+    def region(self) -> str:
+        return self.arn.split(":")[3]
+
+    @property
+    def is_fifo(self) -> bool:
+        return self.arn.endswith(".fifo")
+
+    @property
+    def queue_url(self) -> str:
+        """The queue's name in AWS' protocol: it is no address that anything connects to."""
+        account, name = self.arn.split(":")[4:]
+        return f"{url_of('sqs', self.region)}{account}/{name}"

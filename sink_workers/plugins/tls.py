@@ -1,0 +1,116 @@
+"""TLS beyond the usual, as a sink's configuration asks for it: private authorities, and a certificate to show."""
+
+import asyncio
+import secrets
+import ssl
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Final
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+from pydantic import AfterValidator, Field, SecretStr
+
+MAX_PEM: Final = 64 * 1024  # a chain, or the authorities of a large company
+
+
+def _are_authorities(pem: str | None) -> str | None:
+    if pem is not None:
+        _certificates(pem)
+    return pem
+
+
+Authorities = Annotated[
+    str | None,
+    Field(
+        max_length=MAX_PEM,
+        repr=False,
+        description="Authorities to trust in addition to the system's, in PEM, where the other end's certificate is "
+        "of a private one.",
+    ),
+    AfterValidator(_are_authorities),
+]
+ClientCertificate = Annotated[
+    str | None,
+    Field(
+        max_length=MAX_PEM,
+        repr=False,
+        description="A certificate to show, in PEM, the leaf first. It goes together with `client_key`.",
+    ),
+]
+ClientKey = Annotated[
+    SecretStr | None, Field(max_length=MAX_PEM, description="The key of `client_certificate`, in PEM.")
+]
+
+
+def check_pair(certificate: str | None, key: SecretStr | None) -> None:
+    """Return if ``key`` belongs to the first of the certificates in ``certificate``, both PEM, or there is neither.
+
+    Raises:
+        ValueError: otherwise, or one cannot be read; the text has nothing of either.
+    """
+    if (certificate is None) != (key is None):
+        raise ValueError("client_certificate and client_key go together: give both, or neither")
+    if certificate is None or key is None:
+        return
+    try:
+        leaf = _certificates(certificate)[0].public_key()
+    except UnsupportedAlgorithm:
+        raise ValueError("client_certificate: its key is of a kind that is not known here") from None
+    except ValueError as error:
+        raise ValueError(f"client_certificate: {error}") from None
+    if _spki(_private_key(key)) != leaf.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo):
+        raise ValueError("client_key does not belong to the first certificate of client_certificate")
+
+
+async def client_context(
+    authorities: str | None, certificate: str | None = None, key: SecretStr | None = None
+) -> ssl.SSLContext:
+    """A context that trusts the system's authorities and ``authorities``, and shows ``certificate``.
+
+    It is made in a thread: that takes a while.
+    """
+    return await asyncio.to_thread(_context, authorities, certificate, key)
+
+
+def _context(authorities: str | None, certificate: str | None, key: SecretStr | None) -> ssl.SSLContext:
+    """OpenSSL takes a certificate's key from files alone, so it is in one meanwhile, encrypted for this one time."""
+    context = ssl.create_default_context()
+    if authorities is not None:
+        context.load_verify_locations(cadata=authorities)
+    if certificate is not None and key is not None:
+        password = secrets.token_bytes(32).hex().encode()
+        locked = _private_key(key).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(password))
+        with TemporaryDirectory(prefix="eventstreams-") as folder:
+            file = Path(folder, "pair.pem")
+            file.write_bytes(locked + certificate.encode())
+            context.load_cert_chain(file, password=password)
+    return context
+
+
+def _certificates(pem: str) -> list[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(pem.encode())
+    except (ValueError, x509.InvalidVersion):
+        raise ValueError("it must be one or more certificates in PEM (-----BEGIN CERTIFICATE-----)") from None
+
+
+def _private_key(key: SecretStr) -> PrivateKeyTypes:
+    try:
+        return load_pem_private_key(key.get_secret_value().encode(), password=None)
+    except TypeError:
+        raise ValueError("client_key must not be encrypted: it is kept encrypted here anyhow") from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise ValueError("client_key must be a private key in PEM (-----BEGIN PRIVATE KEY-----)") from None
+
+
+def _spki(key: PrivateKeyTypes) -> bytes:
+    return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

@@ -1,0 +1,165 @@
+"""Connects to where a URL says: names resolved, each address judged by the guard as a socket is opened to it, TLS."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache, partial
+from typing import Final
+
+import aiohappyeyeballs
+from aiohttp.abc import AbstractResolver
+from aiohttp.resolver import DefaultResolver
+from yarl import URL
+
+from eventstreams.sinks import DestinationForbiddenError, DestinationGuard, RetryReason
+from sink_workers.plugins.webhook.connection import Connection, in_words
+
+_DNS_S: Final = 10.0  # names are asked again after this; the guard looks at every connection anyhow
+_STAGGER_S: Final = 0.25  # before the next address is tried beside one that does not answer (RFC 8305)
+_INTERLEAVE: Final = 1
+
+AddressInfo = aiohappyeyeballs.AddrInfoType
+
+
+class ConnectError(Exception):
+    """There is no connection. ``reason`` and text are for whoever judges, and have nothing of the other side's."""
+
+    def __init__(self, reason: RetryReason, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+@dataclass(slots=True)
+class Origin:
+    """Scheme, host and port, and what is known of them.
+
+    Attributes:
+        host: As it is looked up; an IPv6 address without brackets.
+        shown: As the Host header has it.
+        addresses: Of the host, until ``fresh_until_s``.
+    """
+
+    is_tls: bool
+    host: str
+    port: int
+    shown: str
+    addresses: list[AddressInfo] = field(default_factory=list)
+    fresh_until_s: float = float("-inf")
+    resolving: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+def origin_of(url: str) -> Origin:
+    """The origin of ``url``, which is http or https."""
+    parsed = URL(url, encoded=True)
+    host, port = parsed.raw_host, parsed.port
+    assert host is not None
+    assert port is not None
+    name = f"{host.rstrip('.')}." if host.endswith("..") else host
+    return Origin(parsed.scheme == "https", name, port, parsed.host_port_subcomponent or "")
+
+
+class Dialer:
+    """Makes the connections of one client."""
+
+    def __init__(
+        self, guard: DestinationGuard, tls: ssl.SSLContext | None = None, resolver: AbstractResolver | None = None
+    ) -> None:
+        """``tls``: None: the system's authorities, and no certificate of ours. ``resolver``: None: the system's."""
+        self._guard = guard
+        self._tls = tls
+        self._resolver = DefaultResolver() if resolver is None else resolver
+        self._owned = resolver is None
+
+    async def connect(self, origin: Origin, protocol: Callable[[], Connection]) -> Connection:
+        """A connection to the first address of ``origin`` that may be and that answers. Has no time limit of its own.
+
+        Raises:
+            ConnectError: there is none.
+        """
+        try:
+            left = list(await self._addresses(origin))
+        except OSError:
+            raise ConnectError(RetryReason.CONNECT_FAILED, "the host's name has no address") from None
+        problem: OSError | None = None
+        while left:
+            try:
+                return await self._connect(left, origin, protocol)
+            except OSError as error:
+                problem = error
+                aiohappyeyeballs.pop_addr_infos_interleave(left, _INTERLEAVE)
+        assert problem is not None
+        raise _refusal(problem)
+
+    async def aclose(self) -> None:
+        if self._owned:
+            await self._resolver.close()
+
+    async def _connect(
+        self, addresses: list[AddressInfo], origin: Origin, protocol: Callable[[], Connection]
+    ) -> Connection:
+        opened = await aiohappyeyeballs.start_connection(
+            addresses,
+            happy_eyeballs_delay=_STAGGER_S,
+            interleave=_INTERLEAVE,
+            socket_factory=partial(self._socket, origin.host),
+        )
+        context = (self._tls or _trusting_the_system()) if origin.is_tls else None
+        name = origin.host.rstrip(".") if origin.is_tls else None  # certificates have no dot at the end
+        loop = asyncio.get_running_loop()
+        _, connection = await loop.create_connection(protocol, sock=opened, ssl=context, server_hostname=name)
+        return connection
+
+    def _socket(self, host: str, address: AddressInfo) -> socket.socket:
+        """For ``address`` of ``host``, if the guard lets it pass: asked after the name is resolved."""
+        family, kind, number, _, where = address
+        self._guard.check(str(where[0]), host=host)
+        return socket.socket(family, kind, number)
+
+    async def _addresses(self, origin: Origin) -> list[AddressInfo]:
+        loop = asyncio.get_running_loop()
+        async with origin.resolving:  # however many ask, the name is looked up once
+            if loop.time() >= origin.fresh_until_s:
+                origin.addresses = await self._resolve(origin)
+                origin.fresh_until_s = loop.time() + _DNS_S
+            return origin.addresses
+
+    async def _resolve(self, origin: Origin) -> list[AddressInfo]:
+        if family := _family(origin.host):
+            scope = () if family == socket.AF_INET else (0, 0)
+            return [(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (origin.host, origin.port, *scope))]
+        found: list[AddressInfo] = []
+        for each in await self._resolver.resolve(origin.host, origin.port, family=socket.AF_UNSPEC):
+            v6 = each["family"] == socket.AF_INET6
+            where: tuple[object, ...] = (each["host"], each["port"], *((0, 0) if v6 else ()))
+            found.append((each["family"], socket.SOCK_STREAM, socket.IPPROTO_TCP, "", where))
+        if not found:
+            raise OSError(f"{origin.host} has no address")
+        return found
+
+
+@cache
+def _trusting_the_system() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _family(host: str) -> socket.AddressFamily | None:
+    """Of ``host``, where it is an address; None where it is a name."""
+    if ":" in host:  # also where a scope comes after it
+        return socket.AF_INET6
+    try:
+        socket.inet_pton(socket.AF_INET, host)
+    except OSError:
+        return None
+    return socket.AF_INET
+
+
+def _refusal(error: OSError) -> ConnectError:
+    if isinstance(error, ssl.CertificateError):
+        return ConnectError(RetryReason.CONNECT_FAILED, f"the certificate was refused: {error.verify_message}")
+    if error.errno == DestinationForbiddenError.ERRNO:
+        return ConnectError(RetryReason.DESTINATION_FORBIDDEN, error.strerror or "")
+    return ConnectError(RetryReason.CONNECT_FAILED, f"no connection: {in_words(error)}")

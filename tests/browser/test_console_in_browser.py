@@ -1,0 +1,452 @@
+"""The console in a real browser: the main task of each page, with a mouse, with a keyboard, on a phone."""
+
+import base64
+import json
+import re
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.support.plain_receiver import PlainReceiver, running_receiver
+from tests.support.up import TOKEN, Up, clean_environ, running_up
+from tests.support.watched_page import Accessibility, Screenshots, Watch, fits_in_width
+
+pytestmark = [pytest.mark.browser, pytest.mark.system, pytest.mark.timeout(300)]
+
+SENT: Final = "com.twilio.messaging.message.sent"
+OPERATOR_TOKEN: Final = "of-the-operator-of-the-test"
+FROZEN_MS: Final = 3_000.0  # on a machine that does everything else beside; 50 ms on one that does not
+_LONGEST_FRAME: Final = """() => new Promise((done) => {
+  let last = performance.now(), longest = 0, left = 120;
+  const look = (now) => {
+    longest = Math.max(longest, now - last);
+    last = now;
+    --left ? requestAnimationFrame(look) : done(longest);
+  };
+  requestAnimationFrame(look);
+})"""
+WAIT_S: Final = 120.0
+FIRST_EVENT_S: Final = 120.0  # what is promised to a new subscriber
+_EXAMPLE: Final = json.loads((Path(__file__).parents[2] / "examples" / "message-sent.json").read_text())
+SCRIPT: Final = "<script>alert('taken')</script><img src=x onerror=alert(2)>"
+ODD: Final = "\u202egnp.exe\u2066 e\u0301\u0302\u0303\u0304\u0305\u0306 \U0001f600 \u200b"
+
+
+@dataclass
+class House:
+    """A whole installation with a receiver."""
+
+    up: Up
+    receiver: PlainReceiver
+
+    @property
+    def url(self) -> str:
+        return str(self.up.about["api"])
+
+    @property
+    def account_sid(self) -> str:
+        return str(self.up.about["account_sid"])
+
+    def subscribe(self, path: str, *, name: str = "", **configuration: object) -> str:
+        """A sink whose receiver answers as ``path`` says, and a subscription to it; its SID."""
+        events = self.up.client().events.v1
+        name = name or f"messages to {path}"
+        sink = events.sinks.create(
+            description=name,
+            sink_type="webhook",
+            sink_configuration={"destination": f"{self.receiver.url}{path}", **configuration},
+        )
+        return str(events.subscriptions.create(description=name, sink_sid=sink.sid, types=[{"type": SENT}]).sid)
+
+    def publish(self, count: int = 1, **attributes: Any) -> list[str]:
+        """The ids of events that were accepted."""
+        data = {**_EXAMPLE["data"], **attributes.pop("data", {})}
+        events = [{**_EXAMPLE, **attributes, "data": data} for _ in range(count)]
+        request = urllib.request.Request(
+            f"{self.up.about['gateway']}/v1/Events",
+            data=orjson.dumps(events),
+            headers={"Content-Type": "application/cloudevents-batch+json", "Authorization": self.authorization},
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return [str(each) for each in json.load(answer)["ids"]]
+
+    @property
+    def authorization(self) -> str:
+        return f"Basic {base64.b64encode(f'{self.account_sid}:{TOKEN}'.encode()).decode()}"
+
+    def ask(self, path: str) -> Mapping[str, Any]:
+        """What the API answers, and an error too."""
+        request = urllib.request.Request(f"{self.url}{path}", headers={"Authorization": self.authorization})
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return dict(json.load(answer))
+        except urllib.error.HTTPError as error:
+            return dict(json.load(error))
+
+    def until(self, event_id: str, state: str, subscription: str) -> None:
+        """Return once the part of ``subscription`` of an event is in ``state``."""
+        path = f"/v1/Events/{urllib.parse.quote(event_id, safe='')}"
+        deadline = time.monotonic() + WAIT_S
+        while state not in [
+            each["state"] for each in self.ask(path).get("deliveries", []) if each["subscription_sid"] == subscription
+        ]:
+            assert time.monotonic() < deadline, json.dumps(self.ask(path))
+            time.sleep(0.1)
+
+    def clear(self) -> None:
+        """Remove every subscription and sink: the next test has its own."""
+        events = self.up.client().events.v1
+        for each in (*events.subscriptions.list(), *events.sinks.list()):
+            each.delete()
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    folder, env = tmp_path_factory.mktemp("up") / "data", {"EVENTSTREAMS_OPERATOR_TOKEN": OPERATOR_TOKEN}
+    with running_receiver() as receiver, running_up(folder, env=env) as up:
+        yield House(up, receiver)
+
+
+@pytest.fixture
+def house(shared: House) -> Iterator[House]:
+    yield shared
+    shared.clear()
+
+
+def sign_in(page: Page, house: House, sid: str = "", token: str = TOKEN) -> None:
+    """As the account of the house, or as ``sid`` with ``token``."""
+    page.goto(f"{house.url}/console/sign-in")
+    page.get_by_label("Account SID or API key SID").fill(sid or house.account_sid)
+    page.get_by_label("Auth token or secret").fill(token)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+
+
+@pytest.fixture
+def inside(page: Page, house: House) -> Page:
+    """A page of somebody who has signed in."""
+    sign_in(page, house)
+    return page
+
+
+def test_a_new_subscriber_has_the_first_event_within_two_minutes_by_console_alone(
+    page: Page, house: House, screenshots: Screenshots
+) -> None:
+    begun = time.monotonic()
+    page.goto(f"{house.url}/console/")
+    page.get_by_label("Account SID or API key SID").fill(house.account_sid)
+    screenshots.take(page, "console-sign-in")
+    page.get_by_label("Auth token or secret").fill(TOKEN)
+    page.get_by_role("button", name="Sign in").click()
+
+    page.get_by_role("link", name="Sinks", exact=True).click()
+    page.goto(f"{house.url}/console/sinks/new")
+    page.get_by_role("link", name="webhook").click()
+    page.get_by_label("Description").fill("our orders")
+    page.get_by_label(re.compile("^Destination")).fill(f"{house.receiver.url}/200")
+    screenshots.take(page, "console-new-sink")
+    page.get_by_role("button", name="Create").click()
+    expect(page.get_by_role("heading", name="our orders")).to_be_visible()
+
+    page.goto(f"{house.url}/console/subscriptions/new")
+    page.get_by_label("Description").fill("messages that were sent")
+    page.get_by_label("Sink").select_option("our orders (webhook)")
+    page.get_by_label("Search").fill("message.sent")
+    page.get_by_role("checkbox", name=SENT).check()
+    screenshots.take(page, "console-new-subscription")
+    page.get_by_role("button", name="Subscribe").click()
+    expect(page.get_by_role("heading", name="messages that were sent")).to_be_visible()
+
+    page.get_by_role("link", name="Send", exact=True).click()
+    page.get_by_label("Event type").fill(SENT)
+    page.get_by_role("button", name="Take its example").click()
+    screenshots.take(page, "console-send")
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(page.get_by_text("delivered", exact=True).first).to_be_visible()
+
+    assert time.monotonic() - begun < FIRST_EVENT_S
+    shown = json.loads(page.get_by_label("The event as JSON").inner_text())
+    assert shown["id"] in [each["id"] for each in house.receiver.events]
+    screenshots.take(page, "console-event")
+
+
+def test_the_same_by_the_command_line_alone(house: House, tmp_path: Path) -> None:
+    begun = time.monotonic()
+    env = {
+        **clean_environ(),
+        "EVENTSTREAMS_PUBLIC_URL": house.url,
+        "EVENTSTREAMS_ACCOUNT_SID": house.account_sid,
+        "EVENTSTREAMS_AUTH_TOKEN": TOKEN,
+        "EVENTSTREAMS_KAFKA": house.up.about["kafka"],
+    }
+
+    def run(*arguments: str) -> Any:
+        command = [sys.executable, "-m", "eventstreams", *arguments]
+        done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=90, check=False)
+        assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
+        return json.loads(done.stdout) if "json" in arguments else done.stdout
+
+    event_file = tmp_path / "event.json"
+    event_file.write_text(json.dumps({**_EXAMPLE, "id": "EZ-by-the-command-line"}))
+    destination = f"{house.receiver.url}/200"
+
+    sink = run("sinks", "create", "mine", "--destination", destination, "-o", "json")["sid"]
+    made = run("subscriptions", "create", "messages", "--sink", sink, SENT, "-o", "json")
+    run("publish", str(event_file), "--account", house.account_sid)
+    with house.receiver.arrived:
+        arrived = house.receiver.arrived.wait_for(
+            lambda: any(each["id"] == "EZ-by-the-command-line" for each in house.receiver.events), timeout=60
+        )
+    assert arrived
+    assert time.monotonic() - begun < FIRST_EVENT_S
+    house.until("EZ-by-the-command-line", "delivered", made["sid"])
+    assert "delivered" in run("events", "where", "EZ-by-the-command-line")
+
+
+def test_events_arrive_in_the_list_while_somebody_looks_and_are_found_again(
+    inside: Page, house: House, screenshots: Screenshots
+) -> None:
+    house.publish(3)
+    inside.get_by_role("link", name="Events", exact=True).click()
+    expect(inside.get_by_text(re.compile("events a second|Nothing has come"))).to_be_visible()
+
+    [new] = house.publish()
+
+    expect(inside.get_by_role("link", name=new)).to_be_visible()
+    screenshots.take(inside, "console-events")
+    inside.get_by_role("textbox", name="Id").fill(new)
+    inside.get_by_role("button", name="Find").click()
+    expect(inside.get_by_role("heading", name=f"Event {new}")).to_be_visible()
+    inside.goto(f"{house.url}/console/events?type=com.twilio.voice.insights.call-event.gateway&after=2026-01-01T00:00")
+    expect(inside.get_by_text("None.")).to_be_visible()
+    inside.goto(f"{house.url}/console/events?type={SENT}&after=2020-01-01T00:00&PageSize=1")
+    inside.get_by_role("link", name="After").click()
+    expect(inside.get_by_role("link", name="Before")).to_be_visible()
+
+
+def test_dead_letters_are_found_by_their_reason_previewed_and_redriven(
+    inside: Page, house: House, screenshots: Screenshots
+) -> None:
+    subscription = house.subscribe("/400/redriven", name="a receiver that refuses")
+    ids = house.publish(3)
+    for each in ids:
+        house.until(each, "dead", subscription)
+    listed = house.ask(f"/v1/DeadLetters?SubscriptionSid={subscription}")
+    assert [each["reason"] for each in listed["dead_letters"]] == ["refused"] * 3, listed
+    inside.goto(f"{house.url}/console/dead-letters")
+    inside.get_by_role("link", name=re.compile("refused")).first.click()
+    expect(inside.get_by_role("link", name=ids[0])).to_be_visible()
+    inside.get_by_label("Subscription").select_option("a receiver that refuses")
+    inside.get_by_role("button", name="Choose").click()
+    inside.get_by_role("button", name="Preview a redrive of these").click()
+    expect(inside.get_by_text("3 of 3 would be redriven")).to_be_visible()
+    screenshots.take(inside, "console-dead-letters")
+    house.receiver.answers["/400/redriven"] = 200
+
+    inside.get_by_role("button", name="Redrive", exact=True).click()
+
+    expect(inside.get_by_text("completed")).to_be_visible()
+    expect(inside.get_by_text("3 redriven")).to_be_visible()
+    screenshots.take(inside, "console-redrive")
+    for each in ids:
+        house.until(each, "delivered", subscription)
+    inside.goto(f"{house.url}/console/events/{ids[0]}")
+    expect(inside.get_by_text("put on its way again")).to_be_visible()
+
+
+def test_one_dead_letter_is_redriven_from_the_page_of_its_event(inside: Page, house: House) -> None:
+    subscription = house.subscribe("/400/single", name="one that refuses one")
+    [event_id] = house.publish()
+    house.until(event_id, "dead", subscription)
+    house.receiver.answers["/400/single"] = 200
+    inside.goto(f"{house.url}/console/events/{event_id}")
+    delivery = inside.get_by_role("article", name="one that refuses one")
+    expect(delivery.get_by_text("dead letter", exact=True)).to_be_visible()
+
+    delivery.get_by_role("button", name="Redrive").click()
+
+    expect(inside.get_by_text("1 redriven")).to_be_visible()
+    house.until(event_id, "delivered", subscription)
+    inside.goto(f"{house.url}/console/events/{event_id}")
+    expect(
+        inside.get_by_role("article", name="one that refuses one").get_by_text("delivered", exact=True)
+    ).to_be_visible()
+
+
+def test_an_event_that_fails_says_why_and_when_it_is_tried_next(inside: Page, house: House) -> None:
+    subscription = house.subscribe("/503", name="one that is broken")
+    [event_id] = house.publish()
+    house.until(event_id, "retrying", subscription)
+
+    inside.goto(f"{house.url}/console/events/{event_id}")
+
+    delivery = inside.get_by_role("article", name="one that is broken")
+    expect(delivery.get_by_text("waiting for its next attempt")).to_be_visible()
+    expect(delivery.get_by_text("server_error")).to_be_visible()
+    expect(delivery.get_by_text("Next try")).to_be_visible()
+    expect(inside.get_by_text("<script>alert('answer')</script> no such order").first).to_be_visible()
+
+
+def test_the_overview_follows_a_thousand_events_a_second_without_freezing(
+    inside: Page, house: House, screenshots: Screenshots
+) -> None:
+    house.subscribe("/200/flow", name="all that flows", batch_events=True)
+    house.subscribe("/400/flow", name="one that refuses all", batch_events=True)
+    inside.get_by_role("link", name="Overview").click()
+
+    for _ in range(20):  # 10 s of 1,000 a second, as fast as they are taken
+        house.publish(500)
+    figures = inside.locator("#figures [data-accepted]")
+    expect(figures).to_have_attribute("data-accepted", re.compile(r"^([5-9]\d|\d{3,})\."))
+    expect(figures).to_have_attribute("data-delivered", re.compile(r"^[1-9]"))
+    frozen_ms = inside.evaluate(_LONGEST_FRAME)
+    screenshots.take(inside, "console-overview")
+
+    assert frozen_ms < FROZEN_MS
+    expect(inside.locator("svg.flow").get_by_text("messaging")).to_be_visible()
+    inside.get_by_text("As a table").click()
+    expect(inside.get_by_role("cell", name="all that flows")).to_be_visible()
+
+
+PAGES: Final = (
+    *("overview", "sinks", "sinks/new", "sinks/new/webhook", "subscriptions", "subscriptions/new"),
+    *("events", "events/{event}", "events/{event}/json", "dead-letters", "dead-letters/{letter}", "redrives"),
+    *("redrives/{redrive}", "catalogue", f"catalogue/{SENT}", f"send?type={SENT}", "account", "account/writes"),
+    *("sinks/{sink}", "subscriptions/{subscription}"),
+)
+
+
+def one_of_each(house: House) -> Mapping[str, str]:
+    """One thing of each kind, for the paths of ``PAGES``."""
+    subscription = house.subscribe("/400/everywhere", name="one of each")
+    [event] = house.publish()
+    house.until(event, "dead", subscription)
+    sink = house.ask(f"/v1/Subscriptions/{subscription}")["sink_sid"]
+    [letter] = house.ask(f"/v1/DeadLetters?SubscriptionSid={subscription}")["dead_letters"]
+    request = urllib.request.Request(
+        f"{house.url}/v1/Redrives",
+        data=f"DeadLetterId={letter['id']}".encode(),
+        headers={"Authorization": house.authorization},
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        redrive = json.load(answer)["sid"]
+    return {"subscription": subscription, "event": event, "sink": sink, "letter": letter["id"], "redrive": redrive}
+
+
+def test_every_page_is_usable_by_everybody_in_light_and_dark_and_on_a_phone(
+    phone: Page, house: House, accessibility: Accessibility, screenshots: Screenshots
+) -> None:
+    names = one_of_each(house)
+    phone.goto(f"{house.url}/console/sign-in")
+    accessibility.check(phone)
+    sign_in(phone, house)
+
+    for path in PAGES:
+        phone.goto(f"{house.url}/console/{path.format(**names)}")
+        expect(phone.get_by_role("heading", level=1)).to_be_visible()
+        accessibility.check(phone)
+        assert fits_in_width(phone), path
+        if path == "overview":
+            screenshots.take(phone, "console-phone")
+
+
+def test_the_operator_makes_an_account_whose_owner_makes_a_key(
+    phone: Page, house: House, accessibility: Accessibility
+) -> None:
+    sign_in(phone, house, "operator", OPERATOR_TOKEN)
+    expect(phone.get_by_role("heading", name="Accounts", exact=True)).to_be_visible()
+    accessibility.check(phone)
+    phone.get_by_label("Name").fill("Acme")
+    phone.get_by_role("button", name="Create", exact=True).click()
+    expect(phone.get_by_role("heading", name="Acme")).to_be_visible()
+    sid, token = (phone.locator("main code").nth(number).inner_text() for number in (0, 1))
+    accessibility.check(phone)
+    assert fits_in_width(phone)
+    phone.get_by_role("button", name="Sign out").click()
+
+    sign_in(phone, house, sid, token)
+    phone.get_by_role("link", name="Account", exact=True).click()
+    phone.get_by_label("Name of a new key").fill("products")
+    phone.get_by_label("Scope").select_option("publish")
+    phone.get_by_role("button", name="Create a key").click()
+
+    expect(phone.get_by_text("Secret of key SK")).to_be_visible()
+    expect(phone.get_by_text("it is shown this once")).to_be_visible()
+    expect(phone.get_by_role("cell", name="POST /v1/Keys")).to_be_visible()
+    accessibility.check(phone)
+    assert fits_in_width(phone)
+
+
+def test_an_event_is_found_with_the_keyboard_alone(page: Page, house: House) -> None:
+    subscription = house.subscribe("/200")
+    [event_id] = house.publish()
+    house.until(event_id, "delivered", subscription)
+    page.goto(f"{house.url}/console/sign-in")
+
+    def go_to(name: str) -> None:
+        """Tab until the focus is there."""
+        for _ in range(40):
+            page.keyboard.press("Tab")
+            focused = page.evaluate("document.activeElement.labels?.[0]?.innerText || document.activeElement.innerText")
+            if str(focused).startswith(name):
+                return
+        raise AssertionError(f"{name} is not reached")
+
+    go_to("Account SID")
+    page.keyboard.type(house.account_sid)
+    page.keyboard.press("Tab")
+    page.keyboard.type(TOKEN)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+    go_to("Events")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Events")).to_be_visible()
+    go_to("Skip to the content")
+    page.keyboard.press("Enter")
+    go_to("Id")
+    page.keyboard.type(event_id)
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("heading", name=event_id)).to_be_visible()
+
+
+def test_a_hostile_event_is_only_text_on_every_page(inside: Page, house: House, watch: Watch) -> None:
+    hostile = f"EZ{SCRIPT}{ODD}"
+    subscription = house.subscribe("/400/hostile", name=f"{SCRIPT}{ODD}")
+    data = {"from": f"{SCRIPT}{ODD}\0\x1b[31m\a", "to": "x" * 900_000, "messageSid": f"{SCRIPT}"}
+    [event_id] = house.publish(id=hostile, source=f"/{SCRIPT.replace(' ', '')}", subject=f"{SCRIPT}{ODD}", data=data)
+    quoted = urllib.parse.quote(event_id, safe="")
+    house.until(event_id, "dead", subscription)
+    [letter] = house.ask(f"/v1/DeadLetters?SubscriptionSid={subscription}")["dead_letters"]
+    sink = house.ask(f"/v1/Subscriptions/{subscription}")["sink_sid"]
+
+    inside.goto(f"{house.url}/console/events")
+    inside.get_by_role("link", name="<script>").first.click()
+    expect(inside.get_by_role("heading", level=1)).to_contain_text("<script>alert('taken')</script>")
+    expect(inside.get_by_role("heading", level=1)).to_contain_text(r"\u202egnp.exe")
+    expect(inside.get_by_label("The event as JSON")).to_contain_text(r"\u202egnp.exe")
+    expect(inside.get_by_text("are not shown here")).to_be_visible()
+    for path in (
+        *("overview", "sinks", "subscriptions", "dead-letters", f"dead-letters/{letter['id']}", "events"),
+        *(f"events/{quoted}/json?subscription={subscription}", f"sinks/{sink}", f"subscriptions/{subscription}"),
+        *(f"events/{quoted}", f"subscriptions/new?sink={sink}"),
+    ):
+        inside.goto(f"{house.url}/console/{path}")
+        inside.wait_for_load_state()
+        expect(inside.get_by_role("heading", level=1)).to_be_visible()
+        assert inside.locator("main script, main img").count() == 0
+        assert "\u202e" not in inside.locator("main").inner_text(), path
+        assert "taken" not in inside.title() or "<script>" in inside.title()
+
+    assert watch.problems == []

@@ -1,0 +1,131 @@
+"""The chart on a real cluster: comes up, delivers, is changed under load without a loss, and goes without a trace."""
+
+import json
+import sys
+from collections import Counter
+from typing import Any, Final
+
+import pytest
+
+from tests.support.cluster import CHART, Cluster, Object, is_ready
+from tests.support.cluster_objects import CUSTOMER, CUSTOMER_PORT, IMAGE, RELEASE, VALUES, customer
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3600)]
+
+ROLES: Final = {"api": 2, "gateway": 2, "router": 2, "worker-webhook": 2}
+OBJECTS: Final = "all,configmap,secret,serviceaccount,networkpolicy,poddisruptionbudget"
+MORE: Final = 300  # events, under which a state is held
+
+
+def of(release: str) -> str:
+    return f"app.kubernetes.io/instance={release}"
+
+
+def roles(cluster: Cluster) -> dict[str, Object]:
+    """The pods of all roles, by their uid."""
+    found = cluster.get("pods", selector=f"{of(RELEASE)},app.kubernetes.io/component")
+    return {
+        each["metadata"]["uid"]: each
+        for each in found
+        if each["metadata"]["labels"]["app.kubernetes.io/component"] in ROLES
+    }
+
+
+def all_are_well(cluster: Cluster) -> bool:
+    """As many pods as there should be, each ready, none of them ending."""
+    pods = roles(cluster).values()
+    live = Counter(each["metadata"]["labels"]["app.kubernetes.io/component"] for each in pods if is_ready(each))
+    return live == ROLES and len(pods) == sum(ROLES.values())
+
+
+def restarts(cluster: Cluster) -> dict[str, int]:
+    return {
+        each["metadata"]["name"]: each["status"]["containerStatuses"][0]["restartCount"]
+        for each in roles(cluster).values()
+    }
+
+
+def test_every_role_has_live_pods(installed: Cluster) -> None:
+    installed.until(lambda: all_are_well(installed), "every pod ready")
+
+    assert set(restarts(installed).values()) == {0}
+
+
+def test_helm_test_follows_an_event(installed: Cluster) -> None:
+    said = installed.helm_succeeds("test", RELEASE, "--timeout=5m")
+
+    sys.stdout.write(said)  # make test-cluster shows it
+    assert "Phase:          Succeeded" in said
+
+
+def test_an_upgrade_and_a_rollback_under_load_lose_no_event(installed: Cluster) -> None:
+    api, gateway = f"http://{RELEASE}-api:8080", f"http://{RELEASE}-gateway:8081"
+    installed.apply(*customer(IMAGE, api=api, gateway=gateway))
+    installed.wait_for_pod(CUSTOMER)
+    under_load(installed)
+
+    for change in (
+        ("upgrade", RELEASE, str(CHART), "--set=settings.TTL=3h", "--reuse-values"),
+        ("rollback", RELEASE),
+    ):
+        before = roles(installed).keys()
+        installed.helm_succeeds(*change, "--wait", "--timeout=10m")
+        installed.until(lambda before=before: not before & roles(installed).keys(), "every pod replaced")  # type: ignore[misc]
+        installed.until(lambda: all_are_well(installed), "every pod ready")
+        under_load(installed)
+        sys.stdout.write(f"{change[0]}: {json.dumps(report(installed))}\n")
+    report(installed, "/stop")
+    installed.until(lambda: report(installed)["missing"] == 0, "every event delivered", timeout_s=300)
+
+    found = report(installed)
+    assert found["failed"] == []
+    assert found["accepted"] > 3 * MORE
+    assert set(restarts(installed).values()) == {0}
+
+
+def test_an_installation_that_is_removed_leaves_nothing_but_the_log_of_its_test(cluster: Cluster) -> None:
+    one = {"replicas": 1}
+    values = {
+        **VALUES,
+        "kafka": {"bootstrapServers": "kafka:9092", "replicationFactor": 1, "topicPrefix": "brief."},
+        "api": one,
+        "router": one,
+        "workers": {"webhook": one},
+        "gateway": {"enabled": False},
+    }
+    cluster.helm_succeeds("install", "brief", str(CHART), "--wait", "--timeout=10m", values=values)
+    cluster.helm_succeeds("test", "brief", "--timeout=5m")
+
+    cluster.helm_succeeds("uninstall", "brief", "--wait", "--timeout=5m")
+
+    def left() -> list[str]:
+        return [f"{each['kind']} {each['metadata']['name']}" for each in cluster.get(OBJECTS, selector=of("brief"))]
+
+    cluster.until(lambda: left() == ["Pod brief-eventstreams-test"], "all removed", timeout_s=120)
+    cluster.kubectl("delete", "pod", "brief-eventstreams-test")
+
+
+def test_a_kafka_that_is_not_there_ends_an_installation_before_a_role_is_made(cluster: Cluster) -> None:
+    values = {
+        **VALUES,
+        "kafka": {"bootstrapServers": "nobody:9092", "replicationFactor": 1},
+        "settings": {"KAFKA_WAIT": "5s"},
+    }
+
+    done = cluster.helm("install", "away", str(CHART), "--timeout=5m", values=values)
+
+    assert done.returncode != 0
+    assert "BackoffLimitExceeded" in done.stderr
+    assert cluster.get("deployments", selector=of("away")) == []
+    assert "nobody:9092" in cluster.kubectl("logs", "job/away-eventstreams-topics")
+    cluster.helm_succeeds("uninstall", "away")
+
+
+def report(cluster: Cluster, path: str = "/report") -> Any:
+    return cluster.ask_pod(CUSTOMER, CUSTOMER_PORT, path)
+
+
+def under_load(cluster: Cluster) -> None:
+    """Return once ``MORE`` more events were accepted."""
+    want = report(cluster)["accepted"] + MORE
+    cluster.until(lambda: report(cluster)["accepted"] >= want, f"{want} events accepted")

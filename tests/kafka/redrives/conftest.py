@@ -1,0 +1,28 @@
+"""An installation with a subscription, and its API."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from eventstreams.control.records import Subscription
+from eventstreams.settings import Settings
+from tests.support.bare_api import BareApi, serving_bare
+from tests.support.installation import DELIVERED, SENT, Installation
+
+
+@pytest.fixture
+async def house(settings: Settings) -> AsyncIterator[Installation]:
+    async with Installation(settings) as house:
+        await house.admin.ensure(house.topics.worker_specs("webhook"))
+        yield house
+
+
+@pytest.fixture
+async def api(house: Installation) -> AsyncIterator[BareApi]:
+    async with serving_bare(house.settings, house.account_sid) as api:
+        yield api
+
+
+@pytest.fixture
+async def subscription(house: Installation) -> Subscription:
+    return await house.subscribe(await house.add_sink("https://hooks.example.com/"), SENT, DELIVERED)

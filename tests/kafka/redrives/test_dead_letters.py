@@ -1,0 +1,102 @@
+"""Dead letters listed and shown, on the real broker, and from a terminal."""
+
+import asyncio
+import json
+import os
+import sys
+
+import pytest
+
+from eventstreams import headers as names
+from eventstreams.control.records import Subscription
+from eventstreams.reasons import DeadReason
+from tests.support.bare_api import BareApi
+from tests.support.dead import bury, copies, ids
+from tests.support.installation import TOKEN, Installation
+
+pytestmark = pytest.mark.kafka
+
+
+async def test_dead_letters_are_listed_newest_first_in_pages_and_one_is_shown_whole(
+    house: Installation, api: BareApi, subscription: Subscription
+) -> None:
+    await bury(house, subscription, range(300))
+    await bury(house, subscription, [300, 301], reason=DeadReason.EXPIRED)
+
+    found, url, pages = [], f"/v1/DeadLetters?SubscriptionSid={subscription.sid}&PageSize=100", 0
+    while url:
+        page = await api.get(url)
+        found += [each["event_id"] for each in page["dead_letters"]]
+        url, pages = page["meta"]["next_page_url"], pages + 1
+    expired = await api.get("/v1/DeadLetters?Reason=expired")
+    one = await api.get(expired["dead_letters"][0]["url"])
+
+    assert found == [f"EZ{number}" for number in reversed(range(302))]
+    assert pages == 4
+    assert [each["event_id"] for each in expired["dead_letters"]] == ["EZ301", "EZ300"]
+    assert expired["meta"]["key"] == "dead_letters"
+    assert "data" not in expired["dead_letters"][0]
+    assert one["data"] == house.event(301).data
+    assert (one["id"], one["reason"], one["code"], one["attempts"]) == ("webhook.0.301", "expired", 91300, 3)
+    assert (one["detail"], one["status"], one["date_last_attempt"]) == ("gone for good", 410, "1970-01-01T00:00:08Z")
+
+
+async def test_a_dead_letter_that_cannot_be_decoded_is_shown_with_what_is_wrong(
+    house: Installation, api: BareApi, subscription: Subscription
+) -> None:
+    dead = [(names.ACCOUNT, house.account_sid.encode()), (names.REASON, b"undecodable"), (names.CODE, b"many")]
+    await house.put_raw(house.topics.dead("webhook"), b"\xff", dead)
+
+    [listed] = (await api.get("/v1/DeadLetters"))["dead_letters"]
+    one = await api.get(listed["url"])
+
+    assert (one["event_id"], one["code"], one["data"]) == (None, None, None)
+    assert "names no schema" in one["data_problem"]
+
+
+async def run_cli(api: BareApi, *arguments: str, answer: str = "") -> tuple[int, str]:
+    """Exit code and all that the command line says."""
+    env = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("EVENTSTREAMS_")},
+        "EVENTSTREAMS_ACCOUNT_SID": api.account_sid,
+        "EVENTSTREAMS_AUTH_TOKEN": TOKEN,
+    }
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "eventstreams", *arguments, "--url", api.url),
+        env=env,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL if "json" in arguments else asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate(answer.encode())
+    return process.returncode or 0, said.decode()
+
+
+async def test_dead_letters_are_listed_and_redriven_from_a_terminal(
+    house: Installation, api: BareApi, subscription: Subscription
+) -> None:
+    await bury(house, subscription, range(3))
+    await bury(house, subscription, [3], reason=DeadReason.EXPIRED)
+
+    listed = await run_cli(
+        api, "dead-letters", "--subscription", subscription.sid, "--reason", "refused", "--limit", "2"
+    )
+    nothing = await run_cli(api, "redrive", "--event-id", "EZ9")
+    declined = await run_cli(api, "redrive", "--reason", "refused", answer="n\n")
+    done = await run_cli(api, "redrive", "--reason", "refused", "--filter", "id != 'EZ1'", answer="y\n")
+    refused = await run_cli(api, "redrive", "--yes")
+    for_scripts = await run_cli(api, "redrive", "--event-id", "EZ1", "--yes", "-o", "json")
+    nothing_for_scripts = await run_cli(api, "redrive", "--event-id", "EZ9", "-o", "json")
+
+    assert listed[0] == 0
+    assert [line.split("  ")[3] for line in listed[1].splitlines()[1:]] == ["EZ2", "EZ1"]  # below the head
+    assert nothing == (0, "nothing is selected\n")
+    assert declined[0] == 1
+    assert "3 events" in declined[1]
+    assert done[0] == 0, done
+    assert "completed: 2 redriven" in done[1]
+    assert refused[0] == 1
+    assert "eventstreams: the API refuses: Choose what to redrive" in refused[1]
+    assert json.loads(for_scripts[1]).items() >= {"status": "completed", "redriven": 1}.items()
+    assert json.loads(nothing_for_scripts[1]).items() >= {"selected": 0, "redriven": 0}.items()
+    assert ids(await copies(house, subscription)) == ["EZ0", "EZ2", "EZ1"]

@@ -1,0 +1,187 @@
+"""Topics without a subscription: what killed processes leave is found, told of, and removed; nothing else is."""
+
+import asyncio
+import json
+import signal
+from contextlib import suppress
+from datetime import timedelta
+from functools import partial
+from http import HTTPStatus
+from pathlib import Path
+
+import aiohttp
+import orjson
+import pytest
+from click.testing import CliRunner, Result
+from confluent_kafka import OFFSET_END, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from control_api.commands.topics import orphans as orphans_command
+from eventstreams.settings import Settings
+from eventstreams.sids import SidKind, new_sid
+from eventstreams.topics import TopicKind, TopicSpec
+from tests.support.api import serving
+from tests.support.installation import SENT, Installation
+from tests.support.operator import OPERATOR_TOKEN, Asker, with_operator
+from tests.support.replicas import SINK, Replicas, running_replicas
+
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(400)]
+TOPICS = "/operator/v1/Topics"
+QUICK = {"orphan_grace": timedelta(seconds=2)}
+
+
+async def topics_of_subscriptions(house: Installation) -> set[str]:
+    return {
+        name
+        for name in await house.admin.topics()
+        if (told := house.topics.read(name)) is not None and told.kind is TopicKind.SUBSCRIPTION
+    }
+
+
+def those_there_should_be(house: Installation) -> set[str]:
+    return {house.topics.subscription(each.sink_type, each.sid) for each in house.feed.snapshot.subscriptions.values()}
+
+
+async def orphan(house: Installation) -> str:
+    """A topic as a creation leaves it whose process ended before the record."""
+    spec = house.topics.subscription_spec("webhook", new_sid(SidKind.SUBSCRIPTION))
+    await house.admin.ensure([spec])
+    async with asyncio.timeout(60):
+        while spec.name not in await house.admin.topics():  # the controller has made it before brokers tell of it
+            await asyncio.sleep(0.05)
+    return spec.name
+
+
+async def until_only_those(house: Installation, wanted: set[str]) -> None:
+    async with asyncio.timeout(120):
+        while (there := await topics_of_subscriptions(house)) != wanted:
+            assert wanted <= there, f"{wanted - there} had an owner"
+            await asyncio.sleep(0.2)
+
+
+async def subscribe(replicas: Replicas, sink_sid: str, answered: set[str]) -> None:
+    """Subscribe, and delete a third of what was made, until the process at the other end is gone."""
+    form = {"Description": "x", "SinkSid": sink_sid, "Types": orjson.dumps({"type": SENT}).decode()}
+    at = replicas.processes[0]
+    with suppress(aiohttp.ClientError):
+        while True:
+            status, body = await replicas.ask(at, "POST", "/v1/Subscriptions", form)
+            assert status == HTTPStatus.CREATED, body
+            if body["sid"] > "DF5":  # two in three
+                answered.add(body["sid"])
+            else:
+                await replicas.ask(at, "DELETE", f"/v1/Subscriptions/{body['sid']}")
+
+
+async def test_what_killed_processes_leave_is_removed_and_no_topic_in_use_is(
+    settings: Settings, tmp_path: Path
+) -> None:
+    async with running_replicas(settings, tmp_path, 1) as replicas:
+        house, [process] = replicas.house, replicas.processes
+        status, sink = await replicas.ask(process, "POST", "/v1/Sinks", SINK)
+        assert status == HTTPStatus.CREATED
+        answered: set[str] = set()
+        for _ in range(2):
+            async with asyncio.TaskGroup() as group:
+                for _ in range(4):
+                    group.create_task(subscribe(replicas, sink["sid"], answered))
+                before = len(answered)
+                async with asyncio.timeout(60):
+                    while len(answered) < before + 5:
+                        await asyncio.sleep(0.01)
+                await process.end(signal.SIGKILL)
+            process.start()
+            await process.until_ready()
+        await process.end(signal.SIGTERM)
+        left = await orphan(house)  # one for sure
+        foreign = TopicSpec(f"{settings.topic_prefix}sub.webhook.orders", 1, {})
+        await house.admin.ensure([foreign])
+
+        async with serving(settings.model_copy(update=QUICK)):
+            await house.feed.catch_up()
+            assert answered <= set(house.feed.snapshot.subscriptions)
+            async with asyncio.timeout(120):
+                while left in (there := await topics_of_subscriptions(house)) or there != those_there_should_be(house):
+                    await asyncio.sleep(0.2)
+            assert {house.topics.subscription("webhook", sid) for sid in answered} <= there
+        assert foreign.name in await house.admin.topics()
+
+
+async def test_an_orphan_that_holds_an_event_stays_until_that_is_gone(settings: Settings) -> None:
+    async with Installation(settings) as house:
+        kept, gone = await orphan(house), await orphan(house)
+        value, headers = house.encoded(house.event())
+        await house.put_raw(kept, value, headers)
+
+        async with serving(settings.model_copy(update=QUICK)):
+            await until_only_those(house, {kept})
+            await forget_records(settings, kept)
+            await until_only_those(house, set())
+        assert gone not in await house.admin.topics()
+
+
+async def test_the_operator_sees_whose_each_topic_is_and_removes_what_is_nobodys(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = with_operator(settings).model_copy(update=QUICK | {"remove_orphans": False})
+    async with Installation(settings) as house, serving(settings) as url:
+        monkeypatch.setenv("EVENTSTREAMS_OPERATOR_TOKEN", OPERATOR_TOKEN)
+        operator = Asker(url, "operator", OPERATOR_TOKEN)
+        subscription = await house.subscribe(await house.add_sink("http://127.0.0.1:9/"))
+        left, used = await orphan(house), house.topic_of(subscription)
+
+        listed = await operator.all(TOPICS, "topics", Kind="subscription", PageSize="1")
+        shared = await operator.all(TOPICS, "topics", Kind="shared")
+        orphaned = await cli(url, "list", "-o", "json")
+
+        assert {each["name"]: each["account_sid"] for each in listed} == {used: house.account_sid, left: None}
+        assert {each["orphaned"] for each in shared} == {False}
+        assert json.loads(orphaned.stdout) == [
+            {
+                "name": left,
+                "kind": "subscription",
+                "sink_type": "webhook",
+                "subscription_sid": house.topics.subscription_of(left),
+                "account_sid": None,
+                "partitions": 1,
+                "orphaned": True,
+                "records": 0,
+            }
+        ]
+        assert (await operator.ask("GET", f"{TOPICS}?Kind=none"))[1]["message"].startswith("Kind must be one of")
+        assert (await operator.ask("DELETE", f"{TOPICS}/{used}"))[0] == HTTPStatus.CONFLICT
+        assert (await operator.ask("DELETE", f"{TOPICS}/{settings.topic_prefix}x"))[0] == HTTPStatus.NOT_FOUND
+        async with asyncio.timeout(60):
+            while (removed := await cli(url, "remove", left, "--yes")).exit_code:
+                assert "try again in two minutes" in str(removed.exception)
+                await asyncio.sleep(0.2)
+        assert await topics_of_subscriptions(house) == {used}
+
+
+async def test_an_installation_has_no_more_partitions_than_its_settings_allow(settings: Settings) -> None:
+    settings = settings.model_copy(update={"most_partitions": 2})
+    async with Installation(settings) as house, serving(settings) as url:
+        sink = await house.add_sink("http://127.0.0.1:9/")
+        first = await house.subscribe(sink)
+        asker = Asker(url, house.account_sid, "token-of-the-test")
+        form = {"Description": "x", "SinkSid": sink.sid, "Types": orjson.dumps({"type": SENT}).decode()}
+
+        raised = await asker.ask("POST", f"/v1/Subscriptions/{first.sid}/Delivery", Partitions="3")
+        made = await asker.ask("POST", "/v1/Subscriptions", **form)
+        refused = await asker.ask("POST", "/v1/Subscriptions", **form)
+
+        assert (raised[0], made[0], refused[0]) == (400, 201, 400)
+        assert refused[1]["code"] == 91101
+        assert "2 partitions of at most 2: ask the operator" in refused[1]["message"]
+        assert len(await topics_of_subscriptions(house)) == 2
+
+
+async def forget_records(settings: Settings, topic: str) -> None:
+    """As retention does."""
+    client = AdminClient({"bootstrap.servers": settings.kafka})
+    for future in client.delete_records([TopicPartition(topic, 0, OFFSET_END)]).values():
+        await asyncio.wrap_future(future)
+
+
+async def cli(url: str, *arguments: str) -> Result:
+    return await asyncio.to_thread(partial(CliRunner().invoke, orphans_command, [*arguments, "--url", url]))

@@ -1,0 +1,67 @@
+"""An event that a thousand subscriptions want, and more copies at once than the client's buffer holds."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from eventstreams.control.records import SubscribedType, Subscription, encode, key_of
+from eventstreams.settings import Settings
+from eventstreams.sids import SidKind, new_sid
+from router import producers
+from router.role import route
+from tests.kafka.test_router import settled
+from tests.support.installation import SENT, Installation
+from tests.support.topic import eventually
+
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
+
+
+@pytest.fixture
+async def house(settings: Settings) -> AsyncIterator[Installation]:
+    async with Installation(settings) as house:
+        yield house
+
+
+async def subscribe_many(house: Installation, count: int) -> list[Subscription]:
+    """As many subscriptions to ``SENT``, whose topics are there; made at one go, for one by one they take a minute."""
+    sink = await house.add_sink("http://127.0.0.1:9/")
+    made = [
+        Subscription(
+            sid=new_sid(SidKind.SUBSCRIPTION),
+            account_sid=house.account_sid,
+            sink_sid=sink.sid,
+            sink_type=sink.sink_type,
+            description="",
+            types=(SubscribedType(type=SENT, schema_version=1),),
+            created_ms=1,
+            updated_ms=1,
+        )
+        for _ in range(count)
+    ]
+    await house.admin.ensure([house.topics.subscription_spec(each.sink_type, each.sid) for each in made])
+    writes = [
+        await house.producer.enqueue(house.topics.control, encode(each), key=key_of(each.sid), partition=0)
+        for each in made
+    ]
+    await asyncio.gather(*writes)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("count", "events"),
+    [pytest.param(1_000, 3, id="a thousand subscriptions"), pytest.param(25, 4_100, id="more than the buffer holds")],
+)
+async def test_every_subscription_gets_every_event(house: Installation, count: int, events: int) -> None:
+    subscriptions = await subscribe_many(house, count)
+    await house.publish([house.event(number) for number in range(events)])
+
+    router = await house.start(route)
+    await eventually(lambda: settled(router) == events, timeout_s=200)
+
+    ranges = await house.admin.ranges([house.topic_of(each) for each in subscriptions])
+    assert [each.end for each in ranges] == [events] * count
+
+
+def test_the_buffer_holds_fewer_copies_than_the_router_was_asked_for() -> None:
+    assert producers._BUFFER_COPIES < 25 * 4_100

@@ -1,0 +1,137 @@
+"""A Kubernetes cluster as tests use it: kubectl and Helm on one namespace, which goes at the end."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+HELM: Final = str(Path(sys.executable).with_name("helm"))
+CHART: Final = Path(__file__).resolve().parent.parent.parent / "deploy" / "helm" / "eventstreams"
+_WAIT_S: Final = 600.0  # a busy machine is no finding
+_LOOK_S: Final = 1.0
+_NO_IMAGE: Final = {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "RegistryUnavailable"}
+
+Done = subprocess.CompletedProcess[str]
+Object = Mapping[str, Any]
+
+
+class NoImageError(Exception):
+    """The cluster has no such image, and nobody gives it one."""
+
+
+def run(command: Sequence[str], *, stdin: str | None = None, timeout_s: float = _WAIT_S + 60) -> Done:
+    """What ``command`` came to, whatever its exit code is."""
+    return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=timeout_s, check=False)
+
+
+def what_is_missing() -> str | None:
+    """One sentence that says what to do; None where the cluster that KUBECONFIG names has a node that is ready."""
+    if not os.environ.get("KUBECONFIG"):
+        return "KUBECONFIG names no cluster: set it to one that you may install on (kind create cluster makes one)"
+    if shutil.which("kubectl") is None:
+        return "there is no `kubectl` here: install it (kubernetes.io/docs/tasks/tools)"
+    nodes = run(["kubectl", "get", "nodes", "--request-timeout=10s", "--output=json"])
+    if nodes.returncode != 0:
+        said = (nodes.stderr.strip().splitlines() or ["it says nothing"])[-1]
+        return f"the cluster that KUBECONFIG names does not answer: start it, or name another ({said})"
+    ready = [
+        condition["status"] == "True"
+        for node in json.loads(nodes.stdout)["items"]
+        for condition in node["status"]["conditions"]
+        if condition["type"] == "Ready"
+    ]
+    if not any(ready):
+        return f"none of the cluster's {len(ready)} nodes is ready: `kubectl describe nodes` says why"
+    return None
+
+
+class Cluster:
+    """One namespace of it."""
+
+    def __init__(self, namespace: str) -> None:
+        self.namespace = namespace
+
+    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
+        """What it printed; it must succeed."""
+        done = run(["kubectl", "--namespace", self.namespace, *arguments], stdin=stdin)
+        assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
+        return done.stdout
+
+    def helm(self, *arguments: str, values: Mapping[str, object] | None = None) -> Done:
+        given = ["--values", "-"] if values is not None else []
+        stdin = json.dumps(values) if values is not None else None
+        return run([HELM, "--namespace", self.namespace, *arguments, *given], stdin=stdin)
+
+    def helm_succeeds(self, *arguments: str, values: Mapping[str, object] | None = None) -> str:
+        """What it printed, and where it fails, what the pods are at."""
+        done = self.helm(*arguments, values=values)
+        assert done.returncode == 0, f"helm {' '.join(arguments)}: {done.stdout}{done.stderr}\n{self.trouble()}"
+        return done.stdout
+
+    def apply(self, *objects: Object) -> None:
+        self.kubectl("apply", "--filename=-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
+
+    def get(self, kinds: str, *, selector: str = "") -> Sequence[Object]:
+        chosen = [f"--selector={selector}"] if selector else []
+        found: list[Object] = json.loads(self.kubectl("get", kinds, *chosen, "--output=json"))["items"]
+        return found
+
+    def wait_for_pod(self, name: str, *, done: bool = False) -> Object:
+        """The pod once it is ready (or, if ``done``, has ended well).
+
+        Raises:
+            NoImageError: it has no image.
+        """
+        found: list[Object] = []
+
+        def there() -> bool:
+            found[:] = [each for each in self.get("pods") if each["metadata"]["name"] == name]
+            [pod] = found
+            if reason := waits_for_image(pod):
+                raise NoImageError(f"{pod['spec']['containers'][0]['image']} ({reason})")
+            return bool(pod["status"]["phase"] == "Succeeded" if done else is_ready(pod))
+
+        self.until(there, f"pod {name}")
+        return found[0]
+
+    def until(self, holds: Callable[[], bool], what: str, *, timeout_s: float = _WAIT_S) -> None:
+        deadline = time.monotonic() + timeout_s
+        while not holds():
+            assert time.monotonic() < deadline, f"{what}: not in {timeout_s:.0f} s\n{self.trouble()}"
+            time.sleep(_LOOK_S)
+
+    def ask_pod(self, name: str, port: int, path: str) -> Any:
+        """The JSON that a pod answers; the cluster's API server hands the request on."""
+        return json.loads(
+            self.kubectl("get", "--raw", f"/api/v1/namespaces/{self.namespace}/pods/{name}:{port}/proxy{path}")
+        )
+
+    def trouble(self) -> str:
+        """For a person who looks for the reason."""
+        shown = [run(["kubectl", "--namespace", self.namespace, "get", "pods,jobs", "--output=wide"]).stdout]
+        events = ["get", "events", "--field-selector=type=Warning", "--sort-by=.lastTimestamp"]
+        shown.append(run(["kubectl", "--namespace", self.namespace, *events]).stdout[-3000:])
+        for pod in self.get("pods"):
+            name = pod["metadata"]["name"]
+            if not is_ready(pod):
+                shown.append(f"{name}: {run(['kubectl', '-n', self.namespace, 'logs', name, '--tail=15']).stdout}")
+        return "\n".join(shown)
+
+
+def is_ready(pod: Object) -> bool:
+    conditions = pod["status"].get("conditions", ())
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+
+
+def waits_for_image(pod: Object) -> str | None:
+    """Why it has none."""
+    for container in pod["status"].get("containerStatuses", ()):
+        reason: str = container["state"].get("waiting", {}).get("reason", "")
+        if reason in _NO_IMAGE:
+            return reason
+    return None

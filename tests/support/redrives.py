@@ -1,0 +1,33 @@
+"""Redrives and replays asked for by a test."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from eventstreams.times import now_ms
+from tests.support.bare_api import BareApi
+
+FAST = {"Rate": "5000"}
+
+
+def after(time_ms: int) -> str:
+    return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat()
+
+
+async def redrive(api: BareApi, form: Mapping[str, str], *, path: str = "/v1/Redrives") -> dict[str, object]:
+    """Preview, then do it; both must tell the same."""
+    preview = await api.post(f"{path}/Preview", {**FAST, **form}, expect=200)
+    job = await api.post(path, {**FAST, **form})
+    done = await api.until(job["url"], "completed", "failed")
+    assert (done["status"], done["looked_through"]) == ("completed", 1.0), done
+    assert preview["complete"] is True
+    for name in ("selected", "skipped", "redriven", "replayed"):
+        assert preview.get(name) == done.get(name), name
+    return done
+
+
+async def clock_past(time_ms: int) -> None:
+    """Return once the clock, which is the broker's as well, is past ``time_ms``: what comes then is later."""
+    async with asyncio.timeout(30):
+        while now_ms() <= time_ms:
+            await asyncio.sleep(0.001)

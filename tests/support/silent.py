@@ -1,0 +1,32 @@
+"""A server that nobody gets through to: its queue is full, and whoever comes hears nothing, as behind a firewall."""
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Final
+
+TWO: Final = "two.example"
+_MANY: Final = 4  # more than the system lets wait in a queue of none
+
+
+@contextmanager
+def silent(host: str, port: int) -> Iterator[None]:
+    """Listen at ``host`` and ``port``, and take no connection."""
+    with ExitStack() as stack:
+        stack.enter_context(socket.create_server((host, port), backlog=0))
+        for _ in range(_MANY):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex((host, port))
+        yield
+
+
+def resolver_of(*addresses: str) -> Callable[..., list[object]]:
+    """In place of ``socket.getaddrinfo``: says ``addresses``, in this order, of the name ``TWO``."""
+    real = socket.getaddrinfo
+
+    def resolve(host: str, *args: object, **kwargs: object) -> list[object]:
+        found = addresses if host == TWO else (host,)
+        return [each for address in found for each in real(address, *args, **kwargs)]  # type: ignore[arg-type]  # passed on
+
+    return resolve

@@ -1,0 +1,200 @@
+"""What a person did wrong is one sentence and an exit code, whatever the command; never a traceback."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from eventstreams.cli import main
+from eventstreams.control.vault import new_key
+
+KEY = new_key()
+ACCOUNT = "AC" + "1" * 32
+SETTINGS = {
+    "KAFKA": "127.0.0.1:9",  # nobody listens there
+    "KAFKA_WAIT": "100ms",
+    "SECRET_KEY": KEY,
+    "LOG_LEVEL": "error",
+    **dict.fromkeys(("API_LISTEN", "GATEWAY_LISTEN", "ADMIN_LISTEN"), "127.0.0.1:0"),
+}
+NO_FD = "fd://1073741823"  # more than Linux lets a process have
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+ROLES = (("api",), ("router",), ("worker", "webhook"), ("gateway",))
+
+
+def run(arguments: Sequence[str], **settings: str) -> "subprocess.CompletedProcess[str]":
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("EVENTSTREAMS_")}
+    return subprocess.run(
+        [sys.executable, "-m", "eventstreams", *arguments],
+        env=clean | {f"EVENTSTREAMS_{name}": value for name, value in (SETTINGS | settings).items()},
+        input="",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.fixture
+def run_here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> "Run":
+    """As ``run``, for what ends before it begins anything: a process of its own takes a second or two."""
+
+    def run_it(arguments: Sequence[str], **settings: str) -> "subprocess.CompletedProcess[str]":
+        for name in [name for name in os.environ if name.startswith("EVENTSTREAMS_")]:
+            monkeypatch.delenv(name)
+        for name, value in (SETTINGS | settings).items():
+            monkeypatch.setenv(f"EVENTSTREAMS_{name}", value)
+        monkeypatch.setattr(sys, "argv", ["eventstreams", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess(arguments, int(ended.value.code or 0), said.out, said.err)
+
+    return run_it
+
+
+def one_sentence(done: "subprocess.CompletedProcess[str]") -> str:
+    [line] = done.stderr.splitlines()
+    assert line.startswith("eventstreams: ")
+    return line.removeprefix("eventstreams: ")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *ROLES,
+        ("topics", "create"),
+        ("publish", "-", "--account", ACCOUNT),
+        ("simulate", "--account", ACCOUNT, "--count", "1"),
+    ],
+    ids=" ".join,
+)
+def test_a_broker_that_is_not_there(arguments: Sequence[str]) -> None:
+    done = run(arguments)
+
+    assert done.returncode == 4
+    assert one_sentence(done) == (
+        "no Kafka broker answered at 127.0.0.1:9 within 0.1 s: start it, or name another one with EVENTSTREAMS_KAFKA"
+    )
+
+
+@pytest.mark.parametrize("arguments", ROLES, ids=" ".join)
+def test_a_port_in_use(arguments: Sequence[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+
+        done = run(arguments, ADMIN_LISTEN=address)
+
+    assert done.returncode == 3
+    assert one_sentence(done) == f"{address} is in use by another program: choose another EVENTSTREAMS_ADMIN_LISTEN"
+
+
+@pytest.mark.parametrize(("role", "setting"), [("api", "API_LISTEN"), ("gateway", "GATEWAY_LISTEN")])
+def test_a_port_in_use_for_what_the_role_serves(role: str, setting: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = run([role], **{setting: f"127.0.0.1:{taken.getsockname()[1]}"})
+
+    assert done.returncode == 3
+    assert one_sentence(done).endswith(f"choose another EVENTSTREAMS_{setting}")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("TTL", "soon", "EVENTSTREAMS_TTL is 'soon': "),
+        ("TTLL", "4h", "EVENTSTREAMS_TTLL is no setting of Event Streams: did you mean EVENTSTREAMS_TTL?"),
+        ("REPLICATION_FACTOR", "0", "EVENTSTREAMS_REPLICATION_FACTOR is '0': "),
+        ("RETRY_DELAYS", "5s,1s", "EVENTSTREAMS_RETRY_DELAYS is '5s,1s': the delays must grow"),
+        ("DRAIN_TIMEOUT", "10m", "EVENTSTREAMS_DRAIN_TIMEOUT is '10m': it must be at most 5m"),
+        ("ALLOWED_DESTINATIONS", "home", "EVENTSTREAMS_ALLOWED_DESTINATIONS is 'home': 'home' is no network"),
+        ("ACCOUNT_SID", "me", "EVENTSTREAMS_ACCOUNT_SID is 'me': an account SID is AC and 32 hexadecimal digits"),
+        ("SECRET_KEY", "hush", "EVENTSTREAMS_SECRET_KEY is malformed: "),
+        ("SCHEMA_REGISTRY_URL", "registry:8081", "EVENTSTREAMS_SCHEMA_REGISTRY_URL: "),
+        ("SCHEMA_REGISTRY_URL", "http://me:hush@r", "EVENTSTREAMS_SCHEMA_REGISTRY_URL: user and password belong in "),
+        ("SCHEMA_REGISTRY_AUTH", "hush", "EVENTSTREAMS_SCHEMA_REGISTRY_AUTH: it must be user:password"),
+        ("ADMIN_LISTEN", "here", "EVENTSTREAMS_ADMIN_LISTEN is 'here': it must be host:port"),
+        ("ADMIN_LISTEN", NO_FD, f"EVENTSTREAMS_ADMIN_LISTEN is '{NO_FD}': this process was not handed such a socket"),
+        ("ADMIN_LISTEN", f"fd://{10**30}", "this process was not handed such a socket"),
+        pytest.param("ADMIN_LISTEN", f"{'é' * 70}:80", "is no host name", id="no host name"),
+    ],
+)
+def test_a_bad_setting(run_here: Run, name: str, value: str, words: str) -> None:
+    done = run_here(["api"], **{name: value})
+
+    assert done.returncode == 2
+    assert words in one_sentence(done)
+
+
+def test_a_socket_that_does_not_listen(run_here: Run) -> None:
+    with socket.socket() as idle:
+        done = run_here(["api"], ADMIN_LISTEN=f"fd://{idle.fileno()}")
+
+        assert idle.getsockname() == ("0.0.0.0", 0)  # it is still open
+    assert done.returncode == 2
+    assert one_sentence(done).endswith("this socket does not listen")
+
+
+def test_a_secret_is_not_shown_where_it_is_wrong(run_here: Run) -> None:
+    done = run_here(["api"], AUTH_TOKEN="secret!")
+
+    assert done.returncode == 2
+    assert one_sentence(done) == "EVENTSTREAMS_AUTH_TOKEN: it must have 8 characters or more"
+
+
+def test_registering_without_a_registry(run_here: Run) -> None:
+    done = run_here(["catalog", "register"])
+
+    assert done.returncode == 2
+    assert one_sentence(done) == ("set EVENTSTREAMS_SCHEMA_REGISTRY_URL to the registry, such as http://127.0.0.1:8081")
+
+
+def test_registering_a_schema_that_is_not_there(run_here: Run) -> None:
+    done = run_here(["catalog", "register", "Messaging.MessageStat"], SCHEMA_REGISTRY_URL="http://127.0.0.1:9")
+
+    assert done.returncode == 2
+    assert "There is no schema Messaging.MessageStat: did you mean Messaging.MessageStatus?" in done.stderr
+
+
+def test_a_sink_type_that_nobody_has_installed(run_here: Run) -> None:
+    done = run_here(["worker", "pigeon"])
+
+    assert done.returncode == 6
+    assert one_sentence(done).startswith("no sink plugin 'pigeon' is installed; there are: ")
+
+
+def test_a_catalogue_that_is_not_there(run_here: Run) -> None:
+    done = run_here(["gateway"], CATALOG_DIRS="/nowhere")
+
+    assert done.returncode == 5
+    assert one_sentence(done) == "/nowhere/catalog.yaml cannot be read: No such file or directory"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            ("--products", "voise"),
+            "'voise' is no product (did you mean voice?): choose from messaging, voice, taskrouter, conversations",
+        ),
+        (("--rate", "fast"), "'fast' is no rate: a number of events a second above 0 and up to 100,000, or max"),
+        (("--rate", "-1"), "'-1' is no rate"),
+        (("--rate", "nan"), "'nan' is no rate"),
+        (("--duration", "soon"), "'soon' is not a duration"),
+        (("--duration", "1s", "--count", "1"), "--duration and --count exclude each other"),
+        (("--print", "-o", "json"), "--print and -o json exclude each other"),
+        (("--start", "2026-01-01T00:00:00"), "has no offset: end it with Z"),
+        (("--start", "9999-12-31T23:59:59Z"), "'9999-12-31T23:59:59Z' is too late"),
+        (("--start", "0001-01-01T00:00:00+10:00"), "is too much"),
+        (("--duration", "9999999999999d"), "'9999999999999d' is too much"),
+    ],
+    ids=str,
+)
+def test_a_simulation_that_cannot_be(run_here: Run, arguments: Sequence[str], words: str) -> None:
+    done = run_here(["simulate", "--account", ACCOUNT, *arguments])
+
+    assert done.returncode == 2
+    assert words in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr

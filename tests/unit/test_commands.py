@@ -1,0 +1,206 @@
+"""The command line's own parts: completion, help, and what may be said of a subscription."""
+
+import asyncio
+import os
+import re
+import sys
+from pathlib import Path
+
+import aiohttp
+import click
+import pytest
+from click.testing import CliRunner
+from pydantic import SecretStr
+
+from control_api.commands import events, listen, tail
+from control_api.commands.run import show_table
+from control_api.commands.subscriptions import subscribed_fields
+from control_api.commands.types import matching
+from control_api.listener.receiver import Seen
+from control_api.listener.signatures import Verdict
+from eventstreams.cli import eventstreams, run
+from eventstreams.errors import EventStreamsError
+from eventstreams.smoke.receiver import SmokeReceiver
+from eventstreams.smoke.run import Installation, SmokeError, run_smoke
+
+PAGE = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text("utf-8")
+HOSTILE = "\x1b[2J\x1b]0;owned\x07 \u202egnp.exe \x9b31m [bold red]x[/] é\r\n\u2028"
+ATTEMPT = (*tail._COLUMNS, "duration_ms", "answer")
+DELIVERY = ("subscription_sid", "sink_sid", "state", "topic", "partition", "offset", "next_try_at", "deadline")
+EVENT = ("id", "type", "account_sid", "time", "accepted_at", "topic", "partition", "offset")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_is_told_how_to_complete(shell: str) -> None:
+    done = CliRunner().invoke(eventstreams, ["completion", shell])
+
+    assert done.exit_code == 0
+    assert f"_EVENTSTREAMS_COMPLETE={shell}_complete" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("eventstreams subs", "subscriptions"),
+        ("eventstreams sinks pa", "pause"),
+        ("eventstreams types sh", "show"),
+        ("eventstreams listen --fail", "--fail-first"),
+    ],
+)
+def test_commands_and_options_are_completed(words: str, completed: str) -> None:
+    env = {"_EVENTSTREAMS_COMPLETE": "zsh_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
+
+    done = CliRunner(env=env).invoke(eventstreams, prog_name="eventstreams")
+
+    assert completed in done.stdout.splitlines()
+
+
+def test_ctrl_c_ends_a_command_without_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("eventstreams.catalog_cli.check_catalog", interrupt)
+
+    done = CliRunner().invoke(eventstreams, ["catalog", "check"])
+
+    assert (done.exit_code, done.output) == (130, "")
+
+
+@pytest.mark.parametrize("command", ["listen", "tail", "events where", "sinks create", "subscriptions create"])
+def test_help_has_examples_a_line_each(command: str) -> None:
+    done = CliRunner().invoke(eventstreams, [*command.split(), "--help"])
+
+    _, _, examples = done.stdout.partition("Examples:")
+    assert f"\n    eventstreams {command.split(maxsplit=1)[0]}" in examples
+
+
+def test_an_error_shows_harmlessly(capsys: pytest.CaptureFixture[str]) -> None:
+    def fail() -> None:
+        raise EventStreamsError("the sink said \x1b[2J\u202e")
+
+    with pytest.raises(SystemExit) as ended:
+        run(fail)
+
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == "eventstreams: the sink said \\x1b[2J\\u202e\n"
+
+
+def test_a_type_is_named_with_or_without_its_schema_s_version() -> None:
+    assert subscribed_fields(["a.b", "a.c:7"]) == [
+        ("Types", '{"type":"a.b"}'),
+        ("Types", '{"type":"a.c","schema_version":7}'),
+    ]
+    for wrong in ("a.b:", "a.b:x", "a.b:-1", "a.b:²", "a.b:" + "9" * 5000):
+        with pytest.raises(click.BadParameter, match=r"such as a\.b:1"):
+            subscribed_fields([wrong])
+
+
+def test_types_are_found_by_any_of_their_words_and_stand_by_product() -> None:
+    types = [
+        {"type": "com.z", "description": "a Call ended", "schema_id": "Voice.Call"},
+        {"type": "com.b", "description": "sent", "schema_id": "Messaging.Message"},
+        {"type": "com.a", "description": "sent", "schema_id": "Messaging.Message"},
+    ]
+
+    assert [each["type"] for each in matching(types, "")] == ["com.a", "com.b", "com.z"]
+    assert [each["type"] for each in matching(types, "CALL")] == ["com.z"]
+    assert [each["type"] for each in matching(types, "messaging")] == ["com.a", "com.b"]
+
+
+def test_a_table_that_is_too_wide_becomes_lines_and_cuts_no_sid(capsys: pytest.CaptureFixture[str]) -> None:
+    items = [{"sid": f"DG{number}" + "1" * 31, "description": "what it is for " * 9} for number in (1, 2)]
+
+    show_table(items, ("sid", "description"), width=48)
+    wide = capsys.readouterr().out
+    show_table(items, ("sid", "description"), width=47)
+    narrow = capsys.readouterr().out
+
+    assert wide.splitlines()[0].split() == ["sid", "description"]
+    assert narrow.splitlines()[0].split() == ["sid", items[0]["sid"]]
+    assert all(each["sid"] in text and each["description"] in text for each in items for text in (wide, narrow))
+
+
+def test_a_hostile_event_does_nothing_where_it_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    event = {"type": HOSTILE, "id": HOSTILE, "data": {HOSTILE: HOSTILE * 100_000}}
+    seen = Seen(event, 1, Verdict.GENUINE, 200, 0)
+    listen._show(seen, as_json=False)
+    listen._show(seen, as_json=True)
+    listen._show(Seen({"type": [HOSTILE], "id": None}, 1, Verdict.WRONG, 403, 0), as_json=False)
+    attempt = dict.fromkeys(ATTEMPT, HOSTILE)
+    delivery = {**dict.fromkeys(DELIVERY, HOSTILE), "paused": False}
+    tail._show(attempt, as_json=False)
+    tail._show(attempt, as_json=True)
+    events._show({**dict.fromkeys(EVENT, HOSTILE), "deliveries": [delivery], "lag": None}, [attempt])
+
+    said = capsys.readouterr().out
+
+    assert re.findall(r"[^\n -~é…]", said) == []
+    assert "[bold red]x[/]" in said
+    assert "SIGNATURE WRONG" in said
+    assert max(len(line) for line in said.splitlines() if not line.startswith("{")) < 3000
+
+
+async def test_a_receiver_whose_output_nobody_reads_ends() -> None:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("EVENTSTREAMS_")}
+    reading, writing = os.pipe()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "eventstreams", "listen", "--listen", "127.0.0.1:0", "-o", "json"),
+        env=kept,
+        stdout=writing,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    os.close(writing)
+    assert process.stderr is not None
+    said = (await process.stderr.readline()).decode()
+    [url] = re.findall(r"http://\S+/", said)
+    os.close(reading)
+
+    async with aiohttp.ClientSession() as session, session.post(url, json=[{"id": "EZ1"}]):
+        ended = await process.wait()
+
+    assert "signatures unchecked" in said
+    assert ended == 1
+    assert b"Traceback" not in await process.stderr.read()
+
+
+def test_every_command_on_the_page_is_one() -> None:
+    named = set(re.findall(r"^eventstreams (?:--profile \S+ )?(\S+)", PAGE, re.MULTILINE))
+
+    with click.Context(eventstreams) as context:
+        assert named <= set(eventstreams.list_commands(context))
+    assert {"sinks", "subscriptions", "types", "listen", "events", "tail", "completion"} <= named
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [("sink list", "sinks"), ("sinks creat x", "create"), ("control exprot -", "export"), ("accounts lst", "list")],
+)
+def test_a_command_that_is_none_is_answered_with_those_like_it(words: str, meant: str) -> None:
+    done = CliRunner().invoke(eventstreams, words.split())
+
+    assert done.exit_code == 2
+    assert re.search(rf"No such command '\w+'\. Did you mean .*\b{meant}\b", done.stderr)
+
+
+def test_a_command_that_is_like_none_is_just_none() -> None:
+    done = CliRunner().invoke(eventstreams, ["sinks", "zzzzzz"])
+
+    assert done.stderr.endswith("Error: No such command 'zzzzzz'.\n")
+
+
+async def test_a_smoke_test_says_that_it_waits() -> None:
+    nowhere = Installation(
+        api="http://127.0.0.1:1", gateway="http://127.0.0.1:1", account_sid="AC1", auth_token=SecretStr("token")
+    )
+    said: list[str] = []
+
+    with pytest.raises(SmokeError, match=r"api at http://127\.0\.0\.1:1 does not answer"):
+        await run_smoke(
+            nowhere,
+            SmokeReceiver(nowhere.auth_token),
+            events=1,
+            timeout_s=0.3,
+            say=lambda what, sentence: said.append(f"{what} {sentence}"),
+        )
+
+    assert [each.partition(" (")[0] for each in said] == ["api does not answer at http://127.0.0.1:1 yet"]

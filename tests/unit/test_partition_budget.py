@@ -1,0 +1,134 @@
+"""How many partitions all subscriptions may have, also where many are asked for at once."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from control_api.plane import ControlPlane
+from control_api.subscriptions.topics import TopicMaker
+from control_api.topics.budget import check_budget
+from eventstreams.control.records import Account, Resource, Subscription, encode, key_of
+from eventstreams.control.snapshot import Snapshot
+from eventstreams.errors import TopicError
+from eventstreams.http import RefusedError
+from eventstreams.kafka.admin import KafkaAdmin
+from eventstreams.kafka.records import Record
+from eventstreams.settings import Settings
+from eventstreams.sids import SidKind, new_sid
+from eventstreams.topics import Topics, TopicSpec
+
+
+async def test_what_others_are_making_counts() -> None:
+    made = asyncio.Event()
+
+    async def ensure(specs: Sequence[TopicSpec]) -> Mapping[str, TopicError]:
+        await made.wait()
+        return {}
+
+    async def one(sid: str, partitions: int) -> str:
+        try:
+            check_budget(plane, "AC1", more=partitions)
+        except RefusedError:
+            return "refused"
+        spec = Topics(Settings.load()).subscription_spec("webhook", sid, partitions=partitions)
+        async with maker.made(spec, account_sid="AC1"):
+            return "made"
+
+    maker = TopicMaker(cast(KafkaAdmin, SimpleNamespace(ensure_each=ensure, delete=ensure)))
+    plane = cast(
+        ControlPlane, SimpleNamespace(feed=SimpleNamespace(snapshot=Snapshot()), maker=maker, most_partitions=20)
+    )
+    under_way = [asyncio.create_task(one(f"DF{number}", 8)) for number in range(4)]
+    await asyncio.sleep(0)
+    with pytest.raises(RefusedError, match="have 16 partitions of at most 20"):
+        check_budget(plane, "AC1", more=8)
+    made.set()
+
+    assert sorted(await asyncio.gather(*under_way)) == ["made", "made", "refused", "refused"]
+    check_budget(plane, "AC1", more=20)  # nothing is under way any more
+
+
+def plane_of(*accounts: Account, whole: int) -> ControlPlane:
+    snapshot, maker = Snapshot(), TopicMaker(cast(KafkaAdmin, SimpleNamespace(ensure_each=None, delete=None)))
+    snapshot.accounts = {each.sid: each for each in accounts}
+    feed = SimpleNamespace(snapshot=snapshot)
+    return cast(ControlPlane, SimpleNamespace(feed=feed, maker=maker, most_partitions=whole))
+
+
+def account(sid: str, owner_sid: str | None = None) -> Account:
+    return Account(sid=sid, friendly_name="", auth_token="", created_ms=1, updated_ms=1, owner_account_sid=owner_sid)
+
+
+def test_an_account_with_its_subaccounts_leaves_partitions_to_others() -> None:
+    plane = plane_of(account("mine"), account("sub", "mine"), account("yours"), whole=20)
+    with plane.maker.growing("mine", more=6), plane.maker.growing("sub", more=4):
+        with pytest.raises(RefusedError, match="have 10 partitions, and can count on 5 of this installation's 20"):
+            check_budget(plane, "sub", more=1)
+        check_budget(plane, "yours", more=5)
+        with pytest.raises(RefusedError, match="have 0 partitions, and can count on 5"):
+            check_budget(plane, "yours", more=6)
+
+
+def test_the_only_account_may_use_all_partitions() -> None:
+    plane = plane_of(account("mine"), account("sub", "mine"), whole=20)
+
+    check_budget(plane, "sub", more=20)
+
+
+def test_partitions_that_a_topic_is_given_count_until_its_subscription_has_them() -> None:
+    plane = plane_of(account("mine"), whole=20)
+    with plane.maker.growing("mine", more=15), pytest.raises(RefusedError, match="have 15 partitions of at most 20"):
+        check_budget(plane, "mine", more=6)
+
+    check_budget(plane, "mine", more=6)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 3),
+            st.one_of(st.none(), st.tuples(st.integers(0, 2), st.integers(1, 9))),
+        )
+    )
+)
+def test_partitions_are_counted_as_subscriptions_come_grow_and_go(
+    changes: list[tuple[int, tuple[int, int] | None]],
+) -> None:
+    snapshot, owners = Snapshot(), dict[int, str]()
+    sids, accounts = [new_sid(SidKind.SUBSCRIPTION) for _ in range(4)], [new_sid(SidKind.ACCOUNT) for _ in range(3)]
+    apply(snapshot, account(accounts[1], accounts[0]))
+    for number, wanted in changes:
+        if wanted is None:
+            snapshot.apply(Record("es.control", 0, 0, key_of(sids[number]), b"", (), 1))
+        else:  # a subscription never changes hands
+            owner = owners.setdefault(number, accounts[wanted[0]])
+            apply(snapshot, subscription(sids[number], owner, partitions=wanted[1]))
+
+    there = snapshot.subscriptions.values()
+    assert snapshot.partitions == sum(each.partitions for each in there)
+    for members in (accounts[:2], accounts[2:]):
+        counted = sum(each.partitions for each in there if each.account_sid in members)
+        assert snapshot.partitions_of(members[0]) == counted
+
+
+def apply(snapshot: Snapshot, resource: Resource) -> None:
+    snapshot.apply(Record("es.control", 0, 0, key_of(resource.sid), encode(resource), (), 1))
+
+
+def subscription(sid: str, account_sid: str, *, partitions: int) -> Subscription:
+    return Subscription(
+        sid=sid,
+        account_sid=account_sid,
+        sink_sid=new_sid(SidKind.SINK),
+        sink_type="webhook",
+        description="",
+        types=(),
+        created_ms=1,
+        updated_ms=1,
+        partitions=partitions,
+    )

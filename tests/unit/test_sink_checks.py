@@ -1,0 +1,46 @@
+"""A configuration checked by a plugin whose model is not as it should be."""
+
+import json
+import subprocess
+import sys
+from typing import Final
+
+PASSWORD: Final = "the-password-of-a-subscriber"
+PROGRAM: Final = f"""
+from pydantic import BaseModel, field_validator
+from control_api.sinks.checks import checked_configuration
+from eventstreams.http import RefusedError
+from eventstreams.settings import Settings
+from eventstreams.sinks import Capabilities, SinkPlugin
+from eventstreams.telemetry.logging import configure_logging
+
+class Config(BaseModel):
+    password: str
+
+    @field_validator("password")
+    @classmethod
+    def _look_up(cls, password: str) -> str:
+        return {{}}[password]
+
+plugin = SinkPlugin(
+    sink_type="shelf", config=Config, capabilities=lambda _: Capabilities(timeout_s=1), public=lambda _: {{}}, open=None
+)
+configure_logging(Settings.load(log_format="json"), role="api")
+try:
+    checked_configuration({{"password": {PASSWORD!r}}}, plugin, "created")
+except RefusedError as error:
+    print(int(error.code), error.status, str(error))
+"""
+
+
+def test_a_model_that_raises_refuses_in_words_and_the_log_says_which_and_where_without_what_was_given() -> None:
+    ran = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
+
+    code, status, words = ran.stdout.strip().split(" ", 2)
+    assert (code, status) == ("91000", "400")
+    assert words.startswith("Sink not created: the plugin of shelf sinks failed at SinkConfiguration (KeyError), so ")
+    [line] = [json.loads(each) for each in ran.stderr.splitlines()]
+    assert (line["event"], line["level"], line["sink_type"]) == ("plugin.raised", "error", "shelf")
+    assert "_look_up" in json.dumps(line)
+    assert "KeyError" in json.dumps(line)
+    assert PASSWORD not in ran.stdout + ran.stderr

@@ -1,0 +1,340 @@
+"""Whether everybody gets their events: of all, of one sink type, of one subscription."""
+
+from typing import Final
+
+from tools.dashboards.model import Dashboard, Panel, Query, Row, Variable
+from tools.dashboards.pages.queries import OF_TYPE, quantile, rate, share, told, total
+
+SINK_TYPES: Final = Variable("sink_type", "Sink type", "eventstreams_due_events", "sink_type", many=True)
+_SUBSCRIPTIONS: Final = Variable(
+    "subscription", "Subscription", "eventstreams_subscription_backlog_events", "subscription_sid"
+)
+_STRAIGHT: Final = 'path="straight"'
+_IN_TIME: Final = 'le="10.0"'
+_PAGES: Final = 'ALERTS{alertname=~"EventStreams.*", alertstate="firing", severity="page"}'
+_OF_IT: Final = 'subscription_sid="$subscription"'
+
+OVERVIEW: Final = Dashboard(
+    "overview",
+    "Overview",
+    "Is everybody getting their events?",
+    [
+        Row(
+            "Now",
+            [
+                Panel(
+                    title="Alerts that page",
+                    normal="None. Each names a page of docs/runbooks with the commands to run.",
+                    queries=[Query(f"count({_PAGES}) or vector(0)")],
+                    kind="stat",
+                    width=4,
+                    bounds=(1, 1),
+                ),
+                Panel(
+                    title="Accepted a second",
+                    normal="What your products make; a fall to nothing is theirs to explain, or the gateway's.",
+                    queries=[Query(rate("accepted_events_total"))],
+                    unit="ops",
+                    kind="stat",
+                    width=4,
+                ),
+                Panel(
+                    title="Delivered a second",
+                    normal="What is accepted, times the subscriptions that want it, but for what waits and dies.",
+                    queries=[Query(rate("delivery_attempts_total", 'outcome="delivered"'))],
+                    unit="ops",
+                    kind="stat",
+                    width=4,
+                ),
+                Panel(
+                    title="Delivered in time, nobody in the way",
+                    normal="99.9 % within ten seconds: the objective. What its own sink holds up does not count.",
+                    queries=[
+                        Query(
+                            f"{rate('delivery_seconds_bucket', _STRAIGHT, _IN_TIME)}"
+                            f" / ({rate('delivery_seconds_count', _STRAIGHT)} > 0)"
+                        )
+                    ],
+                    unit="percentunit",
+                    kind="stat",
+                    width=4,
+                    bounds=(0.9995, 0.999),
+                ),
+                Panel(
+                    title="Oldest that moves",
+                    normal="Below a minute. From half the time that events have on (two hours) somebody is paged.",
+                    queries=[Query(told("oldest_undelivered_seconds", 'state="moving"'))],
+                    unit="s",
+                    kind="stat",
+                    width=4,
+                    bounds=(60, 7200),
+                ),
+                Panel(
+                    title="Dead letters in an hour",
+                    normal="As many as yesterday; most are refused by sinks. Kept for 14 days, and can be redriven.",
+                    queries=[Query("sum(increase(eventstreams_dead_letters_total[1h]))")],
+                    kind="stat",
+                    width=4,
+                ),
+            ],
+        ),
+        Row(
+            "From acceptance to delivery",
+            [
+                Panel(
+                    title="Events a second",
+                    normal="Delivered follows routed follows accepted, each at its own height, and all move together.",
+                    queries=[
+                        Query(rate("accepted_events_total"), "accepted"),
+                        Query(rate("routed_copies_total"), "routed copies"),
+                        Query(rate("delivery_attempts_total", 'outcome="delivered"'), "delivered"),
+                    ],
+                    unit="ops",
+                ),
+                Panel(
+                    title="From acceptance to delivery, nobody in the way",
+                    normal="Half within 100 ms, 99 % within two seconds, also while something restarts.",
+                    queries=[
+                        Query(quantile(0.5, "delivery_seconds", _STRAIGHT), "p50"),
+                        Query(quantile(0.99, "delivery_seconds", _STRAIGHT), "p99"),
+                    ],
+                    unit="s",
+                ),
+                Panel(
+                    title="Attempts that delivered",
+                    normal="Close to 100 % of each type; one customer's broken sink shows little, all at once much.",
+                    queries=[
+                        Query(share("delivery_attempts_total", 'outcome="delivered"', by="sink_type"), "{{sink_type}}")
+                    ],
+                    unit="percentunit",
+                ),
+            ],
+        ),
+        Row(
+            "What waits",
+            [
+                Panel(
+                    title="Events that wait",
+                    normal="Moving: next to none. Still: customers' sinks that fail. Paused: as their owners want it.",
+                    queries=[Query(f"sum by (state) ({told('backlog_events', by='sink_type, state')})", "{{state}}")],
+                    stack=True,
+                ),
+                Panel(
+                    title="Age of the oldest",
+                    normal="Moving: seconds. Still and paused grow by themselves, to the four hours that an event has.",
+                    queries=[Query(told("oldest_undelivered_seconds", by="state"), "{{state}}")],
+                    unit="s",
+                ),
+                Panel(
+                    title="Dead letters a second, by reason",
+                    normal="Refused and too_large are the sinks' answers; expired are sinks that failed for too long; "
+                    "undecodable, unknown_… and …_header are ours, and there should be none.",
+                    queries=[Query(rate("dead_letters_total", by="reason"), "{{reason}}")],
+                    unit="ops",
+                    stack=True,
+                ),
+            ],
+        ),
+        Row(
+            "The system",
+            [
+                Panel(
+                    title="Sinks, by state",
+                    normal="Nearly all open. A sink counts once for each worker that has some of its subscriptions.",
+                    queries=[Query(total("sinks", by="state"), "{{state}}")],
+                    stack=True,
+                ),
+                Panel(
+                    title="Processes that are not ready",
+                    normal="None, but for seconds while something starts or stops.",
+                    queries=[Query("count(eventstreams_ready == 0) or vector(0)", "not ready")],
+                ),
+                Panel(
+                    title="Longest without an answer from Kafka",
+                    normal="Up to 15 seconds: so often each process asks.",
+                    queries=[Query("max(eventstreams_control_age_seconds)", "oldest control snapshot")],
+                    unit="s",
+                ),
+            ],
+        ),
+    ],
+)
+
+SINK_TYPE: Final = Dashboard(
+    "sink-type",
+    "Sink type",
+    "How events go to the sinks of one type.",
+    [
+        Row(
+            "Attempts",
+            [
+                Panel(
+                    title="Attempts a second, by outcome",
+                    normal="Delivered, with few others. retry_later comes again; rejected is a dead letter.",
+                    queries=[Query(rate("delivery_attempts_total", OF_TYPE, by="outcome"), "{{outcome}}")],
+                    unit="ops",
+                    stack=True,
+                ),
+                Panel(
+                    title="Failed attempts a second, by reason",
+                    normal="What customers' sinks do. plugin_… are bugs of ours, and there should be none.",
+                    queries=[
+                        Query(
+                            rate("delivery_attempts_total", OF_TYPE, 'outcome!="delivered"', by="reason"), "{{reason}}"
+                        )
+                    ],
+                    unit="ops",
+                ),
+                Panel(
+                    title="How long attempts take",
+                    normal="As long as the sinks take to answer; p99 at five seconds and above are time-outs.",
+                    queries=[
+                        Query(quantile(0.5, "delivery_attempt_seconds", OF_TYPE), "p50"),
+                        Query(quantile(0.99, "delivery_attempt_seconds", OF_TYPE), "p99"),
+                    ],
+                    unit="s",
+                ),
+            ],
+            for_each="sink_type",
+        ),
+        Row(
+            "Delay",
+            [
+                Panel(
+                    title="Acceptance to delivery, straight",
+                    normal="Half within 100 ms, 99 % within two seconds: no sink is in the way of these.",
+                    queries=[
+                        Query(quantile(0.5, "delivery_seconds", OF_TYPE, _STRAIGHT), "p50"),
+                        Query(quantile(0.99, "delivery_seconds", OF_TYPE, _STRAIGHT), "p99"),
+                    ],
+                    unit="s",
+                ),
+                Panel(
+                    title="Acceptance to delivery, on detours",
+                    normal="Anything: retried, behind a sink's trouble of five minutes, or put there by a redrive.",
+                    queries=[
+                        Query(quantile(0.5, "delivery_seconds", OF_TYPE, 'path="detour"'), "p50"),
+                        Query(quantile(0.99, "delivery_seconds", OF_TYPE, 'path="detour"'), "p99"),
+                    ],
+                    unit="s",
+                ),
+                Panel(
+                    title="Late deliveries, as a share of the straight ones",
+                    normal="Below 0.1 %: the objective. Above 1.44 % for an hour somebody is paged.",
+                    queries=[
+                        Query(f"eventstreams:slow_deliveries:ratio_rate5m{{{OF_TYPE}}}", "{{sink_type}}, 5 min"),
+                        Query(f"eventstreams:slow_deliveries:ratio_rate1h{{{OF_TYPE}}}", "{{sink_type}}, 1 h"),
+                    ],
+                    unit="percentunit",
+                ),
+            ],
+        ),
+        Row(
+            "Sinks and workers",
+            [
+                Panel(
+                    title="Sinks, by state",
+                    normal="Open. Broken ones failed ten times in a row; waiting ones asked to be left alone.",
+                    queries=[Query(total("sinks", OF_TYPE, by="state"), "{{state}}")],
+                    stack=True,
+                ),
+                Panel(
+                    title="Attempts under way, and how many may be",
+                    normal="Well below the limit. At the limit the sinks are the bottleneck, or workers out of CPU.",
+                    queries=[
+                        Query(total("in_flight_events", OF_TYPE), "events under way"),
+                        Query(total("attempt_limit", OF_TYPE), "limit, attempts"),
+                    ],
+                ),
+                Panel(
+                    title="Due: what an autoscaler sees",
+                    normal="Next to none. It grows when workers are too few, and not with what waits for broken sinks.",
+                    queries=[Query(told("due_events", OF_TYPE, by="sink_type"), "{{sink_type}}")],
+                ),
+            ],
+        ),
+        Row(
+            "What waits",
+            [
+                Panel(
+                    title="Events that wait, by state",
+                    normal="Moving: next to none. Still: sinks that fail. Paused: as their owners want it.",
+                    queries=[Query(told("backlog_events", OF_TYPE, by="sink_type, state"), "{{sink_type}} {{state}}")],
+                    stack=True,
+                ),
+                Panel(
+                    title="Subscriptions with the most",
+                    normal="Those of broken and paused sinks. Their names lead to the dashboard of one subscription.",
+                    queries=[
+                        Query(
+                            told("subscription_backlog_events", OF_TYPE, by="subscription_sid"), "{{subscription_sid}}"
+                        )
+                    ],
+                    kind="bargauge",
+                ),
+                Panel(
+                    title="CPU of the workers, in cores",
+                    normal="Below one: a worker is one thread. Add workers before it gets there.",
+                    queries=[
+                        Query(
+                            f"max by (instance) (rate(process_cpu_seconds_total[$__rate_interval])"
+                            f" and on (instance) eventstreams_attempt_limit{{{OF_TYPE}}})",
+                            "{{instance}}",
+                        )
+                    ],
+                ),
+            ],
+        ),
+    ],
+    [SINK_TYPES],
+)
+
+SUBSCRIPTION: Final = Dashboard(
+    "subscription",
+    "One subscription",
+    "What waits for one of the subscriptions with the most, and where to see the rest of it.",
+    [
+        Row(
+            "What waits",
+            [
+                Panel(
+                    title="Events that wait for their first attempt",
+                    normal="None, and then it is not here: only the subscriptions with the most are "
+                    "(EVENTSTREAMS_METRICS_SUBSCRIPTIONS, 20).",
+                    queries=[Query(told("subscription_backlog_events", _OF_IT), "events")],
+                    width=12,
+                ),
+                Panel(
+                    title="For how long none of them was settled",
+                    normal="Seconds. From five minutes on its sink fails or is paused, or a worker is stuck.",
+                    queries=[Query(told("subscription_still_seconds", _OF_IT), "still")],
+                    unit="s",
+                    width=12,
+                ),
+            ],
+        ),
+        Row(
+            "Everything else",
+            [
+                Panel(
+                    title="Attempts, errors, dead letters",
+                    normal="No other metric carries a subscription or an account, so that there are few. "
+                    "The delivery log has every attempt.",
+                    kind="text",
+                    width=24,
+                    text=(
+                        "As the account that owns the subscription (`docs/sink-health.md`, `docs/delivery-log.md`):\n\n"
+                        "```sh\n"
+                        'curl -u "$SID:$TOKEN" "$API/v1/Subscriptions/$subscription"            # its sink\n'
+                        'curl -u "$SID:$TOKEN" "$API/v1/Sinks/DG…/Health"                        # how that is\n'
+                        'curl -u "$SID:$TOKEN" "$API/v1/Attempts?SubscriptionSid=$subscription"  # newest first\n'
+                        "eventstreams dead-letters --subscription $subscription\n"
+                        "eventstreams redrive --subscription $subscription --reason expired\n"
+                        "```\n"
+                    ),
+                )
+            ],
+        ),
+    ],
+    [_SUBSCRIPTIONS],
+)

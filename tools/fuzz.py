@@ -1,0 +1,179 @@
+"""Coverage-guided fuzzing (Atheris: libFuzzer) of what reads bytes from outside: ``python -m tools.fuzz TARGET``.
+
+A target is given bytes and returns; whatever it raises, and what takes ten seconds or 2 GiB, is a finding, which
+libFuzzer writes to a file. What follows the target's name goes to libFuzzer: ``-runs=10000``, ``-max_total_time=60``.
+"""
+
+import atexit
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import atheris
+import orjson
+
+with atheris.instrument_imports(include=["eventstreams", "producers", "control_api", "sink_workers"]):
+    from pydantic import ValidationError
+
+    from control_api.http import forms, paging
+    from eventstreams.catalog import Catalog
+    from eventstreams.codec import Codec, CodecProblem
+    from eventstreams.control.records import SubscribedType
+    from eventstreams.errors import InvalidEventError
+    from eventstreams.filters import FilterChecker, FilterError
+    from eventstreams.headers import Envelope, Waybill
+    from eventstreams.http import RefusedError
+    from eventstreams.http.auth import parse_basic
+    from producers.cloudevents import CloudEventParser
+    from producers.encoder import EventEncoder
+    from producers.outcomes import Invalid
+    from producers.strict_json import parse_json
+    from sink_workers.plugins.kafka.config import KafkaConfig
+    from sink_workers.plugins.webhook.config import WebhookConfig
+
+_LIMITS: Final = ("-timeout=10", "-rss_limit_mb=2048", "-max_len=4096")
+_CATALOG: Final = Catalog.load()
+_CODEC: Final = Codec(_CATALOG, schema_base_url="https://schemas.example")
+_SCHEMAS: Final = [schema.latest for _, schema in sorted(_CATALOG.schemas.items())]
+_PARSER: Final = CloudEventParser(_CATALOG)
+_ENCODER: Final = EventEncoder(_CATALOG, _CODEC)
+_CHECKER: Final = FilterChecker(_CATALOG)
+_TYPES: Final = (SubscribedType(type="com.twilio.messaging.message.sent", schema_version=1),)
+
+
+def envelope(data: bytes) -> None:
+    """The headers of a record."""
+    found = atheris.FuzzedDataProvider(data)
+    names = ["ce_id", "ce_type", "ce_source", "ce_specversion", "ce_time", "ce_dataschema", "ce_accountsid"]
+    names += ["ce_subject", "ce_partitionkey", "es_accepted_at", "es_deadline", "es_subscription", "es_attempt"]
+    names += ["es_not_before", "es_first_attempt_at", "es_origin", "es_reason", "es_code", "es_detail"]
+    headers = {name: found.ConsumeBytes(found.ConsumeIntInRange(0, 60)) for name in names if found.ConsumeBool()}
+    Envelope.parse(headers)
+    Waybill.parse(headers)
+
+
+def avro(data: bytes) -> None:
+    """The value of a record, of any schema, as its newest and as its first version has it."""
+    schema = _SCHEMAS[data[0] % len(_SCHEMAS)] if data else _SCHEMAS[0]
+    for version in (None, 1):
+        found = _CODEC.decode(_CODEC.dataschema(schema), data[1:], version=version)
+        assert isinstance(found, CodecProblem | dict)
+        if isinstance(found, dict) and version is None:
+            assert _CODEC.decode(_CODEC.dataschema(schema), _CODEC.encode(schema, found)) == found
+
+
+def event(data: bytes) -> None:
+    """A CloudEvent as the gateway gets it."""
+    value = parse_json(data)
+    if isinstance(value, Invalid):
+        return
+    parsed = _PARSER.parse(value, account_sid="AC" + "0" * 32)
+    if not isinstance(parsed, Invalid):
+        _ENCODER.encode(parsed)
+
+
+def form(data: bytes) -> None:
+    """The body of a request to the API, as a form and as JSON, and a page's token."""
+    for read in (forms._read_form, lambda body: paging.mark_of(body.decode("latin-1"))):  # noqa: SLF001 - what is inside
+        try:
+            read(data)
+        except RefusedError:
+            continue
+
+
+def filter_text(data: bytes) -> None:
+    """The text of a filter, and the event that it is asked about."""
+    try:
+        _CHECKER.check(data.decode("utf-8", "surrogateescape"), _TYPES)
+    except FilterError:
+        return
+
+
+def authorization(data: bytes) -> None:
+    """An ``Authorization`` header."""
+    parse_basic(data.decode("utf-8", "surrogateescape"))
+
+
+def destination(data: bytes) -> None:
+    """Hosts in the configuration of sinks."""
+    text = data.decode("utf-8", "surrogateescape")
+    try:
+        config = WebhookConfig(destination=f"http://{text}")
+    except ValidationError:
+        return
+    assert "\r" not in config.url
+    assert "\n" not in config.url
+    try:
+        KafkaConfig(bootstrap_servers=text, topic="t", tls=False)
+    except ValidationError:
+        return
+
+
+def planted(data: bytes) -> None:
+    """A bug that only who follows the code's branches finds soon: shows that this can find one."""
+    if len(data) > 3 and data[0] == 0x42 and data[1] == 0x55 and data[2] == 0x47:  # noqa: PLR2004 - "BUG"
+        raise InvalidEventError("planted", path="$")
+
+
+TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
+    "envelope": envelope,
+    "avro": avro,
+    "event": event,
+    "form": form,
+    "filter": filter_text,
+    "authorization": authorization,
+    "destination": destination,
+    "planted": planted,
+}
+
+
+def seeds(name: str) -> list[bytes]:
+    """What a target begins with: without it, chance would have to find JSON first."""
+    examples = [each.example.read_bytes() for each in _CATALOG.schemas.values() if each.example.is_file()]
+    match name:
+        case "avro":
+            return [
+                bytes([at % 256])
+                + _CODEC.encode(each, orjson.loads(_CATALOG.schemas[each.schema_id].example.read_bytes()))
+                for at, each in enumerate(_SCHEMAS)
+                if _CATALOG.schemas[each.schema_id].example.is_file()
+            ]
+        case "event":
+            start = b'{"specversion":"1.0","type":"com.twilio.messaging.message.sent","source":"/m/1","id":"1","data":'
+            return [start + each + b"}" for each in examples]
+        case "form":
+            return [b"Description=d&SinkType=webhook&Types=%7B%22type%22%3A%22a%22%7D", b"PTMC5EUw"]
+        case "filter":
+            return [
+                b'data.to == "+1" && (type.startsWith("com") || size(source) > 3)',
+                b"data.x in [1, 2] ? true : false",
+            ]
+        case "authorization":
+            return [b"Basic QUM6dG9rZW4=", b"basic ", b"Bearer x"]
+        case "destination":
+            return [
+                b"user:password@hooks.example.com:8080/a?b#c",
+                b"[::ffff:127.0.0.1]:80",
+                b"k1.example.com:9092,[::1]:9093",
+            ]
+        case _:
+            return [b"B"]
+
+
+def main() -> None:
+    if len(sys.argv) < 2 or sys.argv[1] not in TARGETS:  # noqa: PLR2004 - the name
+        sys.exit(f"python -m tools.fuzz {'|'.join(TARGETS)} [what libFuzzer takes]")
+    name, given = sys.argv[1], sys.argv[2:]
+    corpus = Path(tempfile.mkdtemp(prefix="fuzz-"))
+    for number, seed in enumerate(seeds(name)):
+        (corpus / str(number)).write_bytes(seed)
+    atexit.register(shutil.rmtree, corpus, ignore_errors=True)
+    atheris.Setup([sys.argv[0], *_LIMITS, *given, str(corpus)], atheris.instrument_func(TARGETS[name]))
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()

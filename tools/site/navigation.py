@@ -1,0 +1,67 @@
+"""What stands where in the site: the one list of its pages. A page that is in none of these fails the build."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from sphinx.application import Sphinx
+
+BELOW: Final[Mapping[str, Sequence[str]]] = {
+    "index": [
+        "Start <start>",
+        "Subscribers <for-subscribers>",
+        "Products <for-product-engineers>",
+        "Operators <for-operators>",
+        "Plugins <for-plugin-authors>",
+        "Reference <reference>",
+        "Guarantees <delivery-guarantees>",
+        "Decisions <adr/README>",
+    ],
+    "start": ["concepts", "coming-from-twilio"],
+    "for-subscribers": [
+        "sinks/README",
+        "filters",
+        "console",
+        "command-line",
+        "python-client",
+        "sink-health",
+        "slow-and-failing-sinks",
+        "failure-notices",
+        "delivery-log",
+        "dead-letters",
+    ],
+    "sinks/README": ["*"],
+    "for-product-engineers": ["publishing", "adding-an-event-type"],
+    "for-operators": [
+        "deploying-with-compose",
+        "deploying-with-helm",
+        "kafka",
+        "accounts",
+        "control-plane",
+        "sizing",
+        "partition-budget",
+        "rolling-restarts",
+        "backup",
+        "monitoring",
+        "runbooks/README",
+        "tracing",
+        "doctor",
+    ],
+    "runbooks/README": ["*"],
+    "for-plugin-authors": ["writing-a-sink", "reading-from-kafka", "architecture"],
+    "reference": ["api", "operations", "errors", "commands", "settings", "metrics", "event-types", "limits"],
+    "delivery-guarantees": ["verify", "faults", "proof", "threat-model", "performance"],
+    "adr/README": ["[0-9]*"],
+}
+"""Pages of ``docs/`` without their ending, each with those that stand below it."""
+
+
+def add_navigation(_app: Sphinx, page: str, content: list[str]) -> None:
+    """Put the list behind the page that it belongs to; in the file it would be in readers' way."""
+    if page in BELOW:
+        content[0] += "\n".join(["", "```{toctree}", ":hidden:", ":glob:", "", *BELOW[page], "```", ""])
+
+
+def setup(app: Sphinx) -> Mapping[str, bool]:
+    """Sphinx calls it."""
+    app.connect("source-read", add_navigation)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
