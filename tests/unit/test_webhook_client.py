@@ -1,6 +1,7 @@
 """The client of the webhook sink against servers that say anything but a plain answer."""
 
 import asyncio
+import logging
 import socket
 
 import pytest
@@ -241,7 +242,9 @@ async def test_http_1_0_is_understood() -> None:
         assert await deliver(url, batches=[[event(1)], [event(2)]]) == [Delivered()] * 2
 
 
-async def test_an_upgrade_that_nobody_asked_for_is_tried_again() -> None:
+async def test_an_upgrade_that_nobody_asked_for_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_request(reader)
         writer.write(b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n")
@@ -251,6 +254,7 @@ async def test_an_upgrade_that_nobody_asked_for_is_tried_again() -> None:
         (outcome,) = await deliver(url)
 
     assert reason_of(outcome) is RetryReason.BAD_ANSWER
+    assert not caplog.records  # no traceback of the loop's
 
 
 async def test_an_answer_before_the_request_was_read_counts() -> None:

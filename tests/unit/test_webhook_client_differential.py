@@ -18,8 +18,7 @@ from sink_workers.plugins.webhook.client import Answer, HttpClient, HttpRequest
 from tests.support import aiohttp_client
 from tests.support.webhooks import LOOPBACK, raw_server, read_request
 
-TIMEOUT_S: Final = 2.0
-BODY_S: Final = 0.2
+LONG_S: Final = 60.0  # no judgement may hang on how busy this machine is
 HEADERS: Final = {"X-Own": "é", "Content-Type": "application/json", "User-Agent": "test"}
 OK: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -52,9 +51,9 @@ def plain(answer: Answer | aiohttp_client.Answer | RetryLater) -> object:
 
 
 @asynccontextmanager
-async def both() -> AsyncIterator[Sequence[Client]]:
-    ours = HttpClient(LOOPBACK, timeout_s=TIMEOUT_S, body_s=BODY_S)
-    theirs = aiohttp_client.HttpClient(LOOPBACK, timeout_s=TIMEOUT_S, body_s=BODY_S)
+async def both(*, timeout_s: float = LONG_S, body_s: float = LONG_S) -> AsyncIterator[Sequence[Client]]:
+    ours = HttpClient(LOOPBACK, timeout_s=timeout_s, body_s=body_s)
+    theirs = aiohttp_client.HttpClient(LOOPBACK, timeout_s=timeout_s, body_s=body_s)
     try:
         yield Ours(ours), Theirs(theirs)
     finally:
@@ -91,8 +90,15 @@ async def judged(client: Client, script: Script, *, requests: int, body: bytes =
     return outcomes, script.connections
 
 
-async def agree(make: Callable[[], Script], *, requests: int = 2, body: bytes = b"[]") -> None:
-    async with both() as clients:
+async def agree(
+    make: Callable[[], Script],
+    *,
+    requests: int = 2,
+    body: bytes = b"[]",
+    timeout_s: float = LONG_S,
+    body_s: float = LONG_S,
+) -> None:
+    async with both(timeout_s=timeout_s, body_s=body_s) as clients:
         ours, theirs = [await judged(client, make(), requests=requests, body=body) for client in clients]
     assert ours[0] == theirs[0]
     # Theirs may use a connection again whose answer was too long to read, where all of it had come.
@@ -186,11 +192,11 @@ async def test_a_hang_up_within_an_answer_is_judged_equally(size: int) -> None:
 
 async def test_a_body_that_does_not_end_is_judged_equally() -> None:
     pieces = [answer("HTTP/1.1 500 No\nContent-Length: 99", b"begun")]
-    await agree(lambda: Script([pieces]), requests=1)
+    await agree(lambda: Script([pieces]), requests=1, body_s=0.2)
 
 
 async def test_a_server_that_says_nothing_is_judged_equally() -> None:
-    await agree(lambda: Script([[]]), requests=1)
+    await agree(lambda: Script([[]]), requests=1, timeout_s=1)
 
 
 async def test_requests_on_connections_that_were_closed_meanwhile_are_judged_equally() -> None:

@@ -130,7 +130,7 @@ class Connection(asyncio.Protocol):
         self._head_left -= len(data)
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):  # an upgrade: after its answer, no HTTP
             self._break_off()
             return
         if not self._is_waiting():
