@@ -184,7 +184,7 @@ class GroupConsumer:
             news = {tp: commit for tp, commit in settled.items() if self._commits.get(tp) != commit}
             if news:
                 self._commits.update(news)
-                self._thread.commit(news)
+                self._thread.commit(news, {tp: self._joined[tp] for tp in news if tp in self._joined})
                 self._hold.committing()
             if not settled:  # of what it has now nothing waits for Kafka: to be held then would never end
                 self._hold.confirmed()

@@ -42,7 +42,7 @@ class OnLoop:
         revoked: These go, and the thread waits: settle what is in flight, and return how far they are settled.
         lost: These are gone already.
         confirmed: Kafka takes commits.
-        not_committed: A commit of these failed.
+        not_committed: A commit of these failed, or an earlier one has taken the place of the last.
         crashed: The thread has ended, with these partitions and for this reason.
     """
 
@@ -85,6 +85,7 @@ class ConsumerThread:
         )
         self._ours: dict[Partition, int] = {}  # at which join each came
         self._paused: set[Partition] = set()
+        self._asked: dict[Partition, Commit] = {}  # to be committed, the last of each
         self._confirmed: dict[Partition, Commit] = {}  # as Kafka has them
         self._takes_notes = True  # False once Kafka has refused one for its length
         self._is_gathering = self._has_moved = False
@@ -125,9 +126,9 @@ class ConsumerThread:
         """Fetch ``partition`` or do not, if it is still the one that came at ``join``."""
         self._wishes.put(partial(self._set_paused, partition, join, paused=paused))
 
-    def commit(self, commits: Commits) -> None:
-        """Commit ``commits``, of those partitions that are still ours."""
-        self._wishes.put(partial(self._commit, commits))
+    def commit(self, commits: Commits, joins: Mapping[Partition, int]) -> None:
+        """Commit ``commits``, of those partitions that are still the ones that came at ``joins``."""
+        self._wishes.put(partial(self._commit, commits, joins))
 
     def taken(self) -> None:
         """What was ``fetched`` last has arrived: another may follow."""
@@ -187,7 +188,7 @@ class ConsumerThread:
     def _begin_anew(self, why: str) -> None:
         """With another client, which has nothing yet."""
         gone = sorted(self._ours)
-        for kept in (self._ours, self._paused, self._confirmed):
+        for kept in (self._ours, self._paused, self._asked, self._confirmed):
             kept.clear()
         if gone:
             self._loop.call_soon_threadsafe(self._on_loop.lost, gone)
@@ -204,11 +205,13 @@ class ConsumerThread:
             self._client.resume([TopicPartition(*partition)])
             fetch_now(self._client, [partition])
 
-    def _commit(self, commits: Commits) -> None:
-        # What was released is committed already, further on: the broker would take the older offset as well.
-        ours = {partition: commit for partition, commit in commits.items() if partition in self._ours}
+    def _commit(self, commits: Commits, joins: Mapping[Partition, int]) -> None:
+        # What was released is committed already, further on: the broker would take the older offset as well. That it
+        # came back meanwhile makes no difference.
+        ours = {at: commit for at, commit in commits.items() if at in joins and self._ours.get(at) == joins[at]}
         if not ours:
             return
+        self._asked.update(ours)
         try:
             self._client.commit(offsets=for_client(ours, notes=self._takes_notes), asynchronous=True)
         except KafkaException as error:
@@ -272,8 +275,8 @@ class ConsumerThread:
             self._client.resume([TopicPartition(*partition) for partition in paused])
         self._paused.difference_update(partitions)
         for partition in partitions:
-            self._ours.pop(partition, None)
-            self._confirmed.pop(partition, None)
+            for kept in (self._ours, self._asked, self._confirmed):
+                kept.pop(partition, None)
 
     def _go_on(self) -> None:
         """Have what stays in a rebalance fetched at once: the client has paused it."""
@@ -288,10 +291,17 @@ class ConsumerThread:
                 self._takes_notes = False
             _LOG.warning("offset.commit_failed: of %d partitions: %s", len(failed), next(iter(failed.values())).str())
             self._loop.call_soon_threadsafe(self._on_loop.not_committed, list(failed))
+        taken_back = []
         for each in partitions:
             at = Partition(each.topic, each.partition)
             if at not in failed and at in self._ours and (commit := found_commit(each)):
+                if self._confirmed.get(at) == self._asked.get(at) != commit:
+                    taken_back.append(at)
                 self._confirmed[at] = commit
+        if taken_back:
+            # The client sends again what a coordinator refused that was only coming up; what was committed later may
+            # have been taken meanwhile, and the broker takes the older one over it.
+            self._loop.call_soon_threadsafe(self._on_loop.not_committed, taken_back)
         if is_answer(failed):
             self._loop.call_soon_threadsafe(self._on_loop.confirmed)
 
