@@ -253,7 +253,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
 
 def run_up(*arguments: str, **env: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "eventstreams", "up", *arguments]
-    return subprocess.run(command, env=clean_environ() | env, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, env=clean_environ() | env, capture_output=True, text=True, timeout=180, check=False)
 
 
 def one_sentence(done: "subprocess.CompletedProcess[str]") -> str:
