@@ -100,7 +100,7 @@ async def with_new_account(api: Api) -> Api:
 
 
 async def _made_key(session: aiohttp.ClientSession) -> str:
-    """The SID of a new API key, once there is a process that takes writes: a busy machine may be without for a while."""
+    """The SID of a new API key, once a process takes writes: a busy machine may be without one for a while."""
     async with asyncio.timeout(60):
         while True:
             async with session.post("/v1/Keys") as made:
