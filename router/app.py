@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 import faust
-from faust.types import TP, EventT
+from faust.types import TP
 from typing_extensions import override
 
 from eventstreams.kafka.members import holder_of, name_in, name_taken
@@ -21,8 +21,7 @@ from router.asking import Routes
 from router.credentials import credentials
 from router.lane import Lane, Settled
 from router.membership import Name
-from router.plan import Run
-from router.transport import RunConsumer, RunSchema, RunTransport
+from router.transport import RunConsumer, RunSchema, RunTransport, Taken
 from router.window import Window
 
 _MOST_BATCHES: Final = 4000  # of records, a fetch may bring; of one partition it brings 1 MiB, Faust's own bound
@@ -93,7 +92,9 @@ def add_agent(app: RouterApp, topic: str, pump: "RunPump") -> None:
     @app.agent(app.topic(topic, schema=RunSchema()), name="route")
     async def route(stream: Any) -> None:
         async for event in stream.noack().events():
-            await pump.put(event)
+            for taken in cast(Sequence[Taken], event.value):
+                await pump.put(taken)
+            event.ack()  # Faust's own count of what it has handed out; what is committed goes by the runs' acks
 
 
 class RunPump:
@@ -105,25 +106,24 @@ class RunPump:
     def __init__(self, *, lane: Lane, metrics: Metrics, on_crash: Callable[[BaseException], None]) -> None:
         self._lane = lane
         self._metrics = metrics
-        for outcome in ("matched", "unmatched", "dead"):
-            metrics.matched.labels(outcome)  # 0 is told as well
+        # Looked up once, and 0 is told as well.
+        self._matched, self._unmatched, self._dead = map(metrics.matched.labels, ("matched", "unmatched", "dead"))
         self._on_crash = on_crash
         self._window = Window()
         self._room = asyncio.Event()
-        self._gathered: list[EventT[Any]] = []  # bounded by the window
+        self._gathered: list[Taken] = []  # bounded by the window
         self._gathering: asyncio.TimerHandle | None = None
         self.settled = 0
         """Runs whose copies the brokers have."""
 
-    async def put(self, event: EventT[Any]) -> None:
+    async def put(self, taken: Taken) -> None:
         """Take one run; waits while the window is full."""
         while self._is_full():
             self._room.clear()
             await self._room.wait()
-        run = cast(Run, event.value)
-        self._window.take(len(run))
-        self._gathered.append(event)
-        if run.is_last or self._is_full():
+        self._window.take(len(taken.value))
+        self._gathered.append(taken)
+        if taken.value.is_last or self._is_full():
             self._hand_over()
         elif self._gathering is None:  # the last one never comes where a rebalance came between
             self._gathering = asyncio.get_running_loop().call_later(_GATHER_S, self._hand_over)
@@ -135,27 +135,27 @@ class RunPump:
         if self._gathering is not None:
             self._gathering.cancel()
             self._gathering = None
-        events, self._gathered = self._gathered, []
-        answers = self._lane.deliver([cast(Run, event.value) for event in events])
-        for event, answer in zip(events, answers, strict=True):
-            answer.add_done_callback(partial(self._finish, event))
+        gathered, self._gathered = self._gathered, []
+        answers = self._lane.deliver([taken.value for taken in gathered])
+        for taken, answer in zip(gathered, answers, strict=True):
+            answer.add_done_callback(partial(self._finish, taken))
 
-    def _finish(self, event: EventT[Any], answer: "asyncio.Future[Settled]") -> None:
+    def _finish(self, taken: Taken, answer: "asyncio.Future[Settled]") -> None:
         if answer.cancelled():
             return
         try:
             settled = answer.result()
-            event.ack()  # only now may its offset be committed
         except Exception as error:  # noqa: BLE001 - a callback's end must not pass unseen
             self._on_crash(error)  # a restart reads the unfinished runs again
             return
+        taken.ack()  # only now may its offset be committed
         self.settled += 1
-        self._window.give_back(len(cast(Run, event.value)))
+        self._window.give_back(len(taken.value))
         self._room.set()
         self._metrics.routed.inc(settled.copies)
-        self._metrics.matched.labels("matched").inc(settled.matched)
-        self._metrics.matched.labels("unmatched").inc(settled.unmatched)
-        self._metrics.matched.labels("dead").inc(settled.dead)
+        self._matched.inc(settled.matched)
+        self._unmatched.inc(settled.unmatched)
+        self._dead.inc(settled.dead)
 
 
 @asynccontextmanager

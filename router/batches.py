@@ -73,6 +73,11 @@ class Batch:
         return self.next_offset - self.base_offset
 
     @property
+    def size(self) -> int:
+        """In bytes."""
+        return len(self._raw)
+
+    @property
     def offset(self) -> int:
         return self.next_offset - 1
 

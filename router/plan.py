@@ -31,6 +31,11 @@ class Run:
         """How many records, or offsets that were."""
         return sum(map(len, self.batches))
 
+    @property
+    def size(self) -> int:
+        """In bytes, as they were fetched."""
+        return sum(batch.size for batch in self.batches)
+
 
 class Copy(NamedTuple):
     """A record to produce: key and value are the event's own.

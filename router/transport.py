@@ -1,16 +1,16 @@
-"""Faust topics that hand an agent whole runs of records: one Faust message = what one fetch brought of a partition.
+"""Faust topics that hand an agent whole runs of records: one Faust message = what one fetch brought, or a part of it.
 
 Faust spends two asyncio tasks, three queue hops and a counted ``Message`` on every message, about 110 µs. Here
-that price is paid once a run. Membership, rebalances, flow control, tables, sensors and the web stay Faust's own;
-ADR 0003 has the reasons and the figures. ``tests/unit/test_router_faust_inside.py`` fails when a Faust release
-changes what is leaned on here.
+that price is paid once for all that a fetch brought, or for each MiB of it. Membership, rebalances, flow control,
+tables, sensors and the web stay Faust's own; ADR 0003 has the reasons and the figures.
+``tests/unit/test_router_faust_inside.py`` fails when a Faust release changes what is leaned on here.
 """
 
 import asyncio
 import time
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
@@ -34,10 +34,11 @@ fetcher.MemoryRecords = Batches  # there is no other way in: all that this proce
 _TURN_S: Final = 0.01
 _POSITION_S: Final = 2.0
 _NO_GENERATION: Final = -1  # of the group: Faust's streams pass such messages over
+_MESSAGE_BYTES: Final = 1 << 20  # as much as a fetch brings of one partition: what Faust buffers is bounded as before
 
 
 class RunSchema(Schema[Any, Any]):
-    """Marks a topic as one that is handed over in runs: the value of its events is a ``Run``."""
+    """Marks a topic as one that is handed over in runs: the value of its events is a sequence of ``Taken``."""
 
     @override
     def compile(self, app: AppT, **_: Any) -> Any:
@@ -91,12 +92,24 @@ class CommittedThread(aiokafka.AIOKafkaConsumerThread):
         return committed
 
 
-class RunConsumer(aiokafka.Consumer):
-    """Makes one message of each fetched run, and commits only finished prefixes of runs.
+@dataclass(slots=True, eq=False)
+class Taken:
+    """A run that was handed over; ``ack`` once the brokers have every copy, and its offsets may be committed."""
 
-    A message carries its **last** offset. Unfinished runs wait in read order in ``_pending``; what may be committed
-    is the end of the finished prefix, so acks may arrive in any order and nothing unfinished is ever passed.
-    (Stock Faust can commit over a single unfinished message at the head: faust#606.)
+    value: Run
+    acked: bool = field(default=False, init=False)
+
+    def ack(self) -> None:
+        self.acked = True
+
+
+class RunConsumer(aiokafka.Consumer):
+    """Makes one message of the runs that were fetched together, and commits only finished prefixes of runs.
+
+    A message stands for its first run, and carries the **last** offset of that. Unfinished runs wait in read order in
+    ``_pending``; what may be committed is the end of the finished prefix, so acks may arrive in any order and nothing
+    unfinished is ever passed. Faust's own acks, one for each message, commit nothing. (Stock Faust can commit over a
+    single unfinished message at the head: faust#606.)
 
     Where the flow is stopped, Faust drops what was fetched and not handed over, and relies on a seek before the flow
     goes on; but it goes on as well after a seek that failed or took too long. Here nothing is fetched before it
@@ -104,15 +117,14 @@ class RunConsumer(aiokafka.Consumer):
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._pending: defaultdict[TP, deque[Message]] = defaultdict(deque)
+        self._pending: defaultdict[TP, deque[Taken]] = defaultdict(deque)
         self._seeks_due = 0
         self._seeks_done = 0  # the number of the last that was due and succeeded
         super().__init__(*args, **kwargs)
 
     def in_flight(self) -> int:
-        """Records handed over and not acknowledged yet (a run's size stands where Faust has a value's)."""
-        unfinished = (message for runs in self._pending.values() for message in runs if not message.acked)
-        return sum(message.serialized_value_size or 0 for message in unfinished)
+        """Records handed over and not acknowledged yet."""
+        return sum(len(taken.value) for runs in self._pending.values() for taken in runs if not taken.acked)
 
     async def positions(self, topic: str) -> dict[int, int | None]:
         """The next offset that is read of each partition of ``topic`` that is assigned; None where none is known."""
@@ -154,20 +166,25 @@ class RunConsumer(aiokafka.Consumer):
         if self._seeks_due != seek:  # nobody knows whether this was fetched before or after
             self._seeks_due += 1
             return {}
-        runs = [tp for tp, batches in fetched.items() if batches and self._is_run_topic(tp.topic)]
-        return {
-            tp: [_run(tp, batches, seek, is_last=tp == runs[-1])] if tp in runs else [*_one_by_one(tp, batches)]
-            for tp, batches in fetched.items()
-            if batches
-        }
+        of_runs = [tp for tp, batches in fetched.items() if batches and self._is_run_topic(tp.topic)]
+        runs = [_run(tp, fetched[tp], seek, is_last=tp == of_runs[-1]) for tp in of_runs]
+        others = {tp: [*_one_by_one(tp, batches)] for tp, batches in fetched.items() if batches and tp not in of_runs}
+        return {TP(together[0].topic, together[0].partition): [together] for together in _in_messages(runs)} | others
 
     @override
     def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
-        if not isinstance(record, _FetchedRun):
+        if not isinstance(record, tuple):  # of runs
             return super()._to_message(tp, record)
-        last = record.batches[-1]
-        stale = record.seek != self._seeks_due  # is read again
-        message = ConsumerMessage(
+        runs = [Taken(run) for run in record]
+        last = record[0].batches[-1]
+        stale = record[0].seek != self._seeks_due  # is read again
+        if not stale:
+            now, came = time.monotonic(), self.app.monitor.stream_inbound_time
+            for taken in runs:
+                each = TP(taken.value.topic, taken.value.partition)
+                self._pending[each].append(taken)
+                came[each] = now  # else Faust takes those that do not come first for stuck
+        return ConsumerMessage(
             tp.topic,
             tp.partition,
             last.offset,
@@ -175,16 +192,13 @@ class RunConsumer(aiokafka.Consumer):
             last.timestamp_type,
             {},
             None,
-            cast(bytes, record),  # what RunSchema hands to the agent as it is
+            cast(bytes, runs),  # what RunSchema hands to the agent as it is
             None,
             0,
-            len(record),
+            sum(map(len, record)),
             TP(*tp),
             generation_id=_NO_GENERATION if stale else self.app.consumer_generation_id,
         )
-        if not stale:
-            self._pending[message.tp].append(message)
-        return message
 
     @override
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
@@ -204,7 +218,7 @@ class RunConsumer(aiokafka.Consumer):
         self._acked_index[tp].clear()
         pending, offset = self._pending[tp], None
         while pending and pending[0].acked:
-            offset = pending.popleft().offset + 1
+            offset = pending.popleft().value.batches[-1].next_offset
         return offset
 
     def _forget(self, partitions: Iterable[TP]) -> None:
@@ -251,6 +265,20 @@ class _FetchedRun(Run):
 
 def _run(tp: TP, fetched: Sequence[ConsumerRecord[None, Batch]], seek: int, *, is_last: bool) -> _FetchedRun:
     return _FetchedRun(tp.topic, tp.partition, _batches(fetched), is_last, seek)
+
+
+def _in_messages(runs: Sequence[_FetchedRun]) -> Iterator[tuple[_FetchedRun, ...]]:
+    """``runs`` in their order, as many together as a message takes."""
+    together: list[_FetchedRun] = []
+    size = 0
+    for run in runs:
+        if together and size + run.size > _MESSAGE_BYTES:
+            yield tuple(together)
+            together, size = [], 0
+        together.append(run)
+        size += run.size
+    if together:
+        yield tuple(together)
 
 
 def _batches(fetched: Sequence[ConsumerRecord[None, Batch]]) -> Sequence[Batch]:

@@ -3,18 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, cast
 
 import pytest
 from aiokafka.errors import KafkaConnectionError
-from faust.types import TP, EventT
+from faust.types import TP
 from typing_extensions import override
 
 from eventstreams.settings import Settings
 from eventstreams.topics import TopicSpec
 from router.app import RunPump, add_agent, make_app, running
-from router.plan import Run
-from router.transport import RunConsumer
+from router.transport import RunConsumer, Taken
 from tests.support.installation import Installation
 from tests.support.topic import eventually
 
@@ -35,14 +33,14 @@ class Holding(RunPump):
     """Takes runs, and finishes none before it is told to."""
 
     def __init__(self) -> None:  # it has no lane
-        self.events: list[EventT[Any]] = []
+        self.taken: list[Taken] = []
 
     @override
-    async def put(self, event: EventT[Any]) -> None:
-        self.events.append(event)
+    async def put(self, taken: Taken) -> None:
+        self.taken.append(taken)
 
     def offsets(self) -> list[int]:
-        runs = (cast(Run, event.value) for event in self.events)
+        runs = (taken.value for taken in self.taken)
         return [record.offset for run in runs for batch in run.batches for record in batch.records()]
 
 
@@ -55,14 +53,14 @@ async def reading(settings: Settings, topic: str) -> AsyncIterator[tuple[RunCons
     add_agent(app, topic, held)
     async with running(app) as consumer:
         yield consumer, held
-        for event in held.events:
-            event.ack()  # or its end waits for them
+        for taken in held.taken:
+            taken.ack()  # or its end waits for them
 
 
-async def publish(house: Installation, topic: str, count: int) -> None:
+async def publish(house: Installation, topic: str, count: int, *, partition: int = 0) -> None:
     for number in range(count):
         value, headers = house.encoded(house.event(number))
-        await house.put_raw(topic, value, headers)
+        await house.put_raw(topic, value, headers, partition=partition)
 
 
 async def seek(consumer: RunConsumer) -> None:
@@ -105,8 +103,8 @@ async def test_what_was_read_and_not_finished_is_read_again(
         await publish(house, topic, finished)
         async with reading(settings, topic) as (consumer, held):
             await eventually(lambda: len(held.offsets()) == finished, timeout_s=60)
-            for event in held.events:
-                event.ack()
+            for taken in held.taken:
+                taken.ack()
             await consumer.commit()
             await publish(house, topic, 3)
             await eventually(lambda: len(held.offsets()) == finished + 3, timeout_s=60)
@@ -117,8 +115,8 @@ async def test_what_was_read_and_not_finished_is_read_again(
 
             await eventually(lambda: len(held.offsets()) == finished + 6, timeout_s=60)
             assert sorted(set(held.offsets())) == list(range(finished + 3))
-            for event in held.events[-3:]:
-                event.ack()
+            for taken in held.taken[-3:]:
+                taken.ack()
             await eventually(lambda: consumer.in_flight() == 0)  # none of those handed over before is waited for
 
 
@@ -141,13 +139,35 @@ async def test_what_is_finished_while_offsets_are_committed_is_committed_before_
                 return await commit(offsets)
 
             monkeypatch.setattr(consumer, "_commit", hold_up)
-            held.events[0].ack()
+            held.taken[0].ack()
             await is_under_way.wait()
             draining = asyncio.create_task(consumer.drain())
-            held.events[1].ack()
+            held.taken[1].ack()
             await eventually(lambda: consumer.in_flight() == 0)
             await asyncio.sleep(0.1)  # more than it takes to see that
             go_on.set()
             await draining
 
             assert await house.admin.committed(group, topic) == {0: 2}
+
+
+async def test_of_what_came_together_each_partition_is_committed_as_far_as_it_is_finished(settings: Settings) -> None:
+    async with Installation(settings) as house:
+        topic, group = house.topics.events + ".seek", house.topics.group("router")
+        await house.admin.ensure([TopicSpec(topic, 3, {})])
+        for partition, count in enumerate((1, 2, 3)):
+            await publish(house, topic, count, partition=partition)
+        async with reading(settings, topic) as (consumer, held):
+            await eventually(lambda: len(held.offsets()) == 6, timeout_s=60)
+            assert consumer.app.monitor.messages_received_total == 1
+            runs = {taken.value.partition: taken for taken in held.taken}
+
+            runs[2].ack()
+            await consumer.commit()
+
+            assert await house.admin.committed(group, topic) == {2: 3}
+            assert consumer.in_flight() == 3
+            runs[0].ack()
+            await consumer.commit()
+            assert await house.admin.committed(group, topic) == {0: 1, 2: 3}
+        assert await house.admin.committed(group, topic) == {0: 1, 1: 2, 2: 3}

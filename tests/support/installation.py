@@ -208,9 +208,9 @@ class Installation:
         )
         await self.put_raw(self.topic_of(subscription), value, routed)
 
-    async def put_raw(self, topic: str, value: bytes, headers: Headers) -> None:
+    async def put_raw(self, topic: str, value: bytes, headers: Headers, *, partition: int = -1) -> None:
         """Put a record on ``topic``, whatever it is."""
-        answer = await self.producer.send(topic, value, headers=headers)
+        answer = await self.producer.send(topic, value, headers=headers, partition=partition)
         assert isinstance(answer, Acked), answer
 
     def topic_of(self, subscription: Subscription) -> str:

@@ -11,6 +11,7 @@ from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.protocol.group import HeartbeatRequest, JoinGroupRequest
 from faust import App, Schema
+from faust.sensors import Monitor
 from faust.streams import Stream
 from faust.transport.conductor import Conductor
 from faust.transport.consumer import Consumer as BaseConsumer
@@ -70,8 +71,9 @@ def test_offsets_are_committed_only_through_the_overridden_methods() -> None:
     assert "self._new_offset(tp)" in source_of(BaseConsumer._filter_committable_offsets)
 
 
-def test_acks_mark_the_message_whatever_else_they_do() -> None:
-    assert "message.acked = True" in source_of(BaseConsumer.ack)
+def test_a_partition_is_not_stuck_whose_time_is_told() -> None:
+    assert "monitor.stream_inbound_time.get(tp)" in source_of(aiokafka.AIOKafkaConsumerThread.verify_event_path)
+    assert "self.stream_inbound_time[tp] = monotonic()" in source_of(Monitor)
 
 
 def test_a_seek_goes_back_to_the_committed_offsets() -> None:

@@ -79,13 +79,8 @@ async def turn(times: int = 20) -> None:
         await asyncio.sleep(0)
 
 
-def pauses(monkeypatch: pytest.MonkeyPatch, *, few_s: float) -> None:
-    monkeypatch.setattr(pace, "_SHORTEST_S", few_s)
-    monkeypatch.setattr(pace, "_LONGEST_S", few_s)
-
-
 async def test_what_comes_alone_is_handed_over_before_the_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    pauses(monkeypatch, few_s=FOR_EVER_S)
+    monkeypatch.setattr(pace, "_PAUSE_S", FOR_EVER_S)
     broker = Broker(wait=1)
 
     async with fetching(broker) as made:
@@ -97,7 +92,7 @@ async def test_what_comes_alone_is_handed_over_before_the_pause(monkeypatch: pyt
 
 
 async def test_after_the_pause_the_next_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    pauses(monkeypatch, few_s=0.0)
+    monkeypatch.setattr(pace, "_PAUSE_S", 0.0)
     broker = Broker(wait=1)
 
     async with fetching(broker) as made:
@@ -105,7 +100,7 @@ async def test_after_the_pause_the_next_is_asked_for(monkeypatch: pytest.MonkeyP
 
 
 async def test_where_many_wait_the_next_is_asked_for_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    pauses(monkeypatch, few_s=FOR_EVER_S)
+    monkeypatch.setattr(pace, "_PAUSE_S", FOR_EVER_S)
     broker = Broker(wait=100)
 
     async with fetching(broker) as made, asyncio.timeout(30):
@@ -114,21 +109,6 @@ async def test_where_many_wait_the_next_is_asked_for_at_once(monkeypatch: pytest
 
         assert offsets == [0]
         assert broker.asked[:2] == [0, 1]
-
-
-@pytest.mark.parametrize(
-    ("events", "since_s", "pause_s"),
-    [
-        pytest.param(1, 3600.0, 0.004, id="alone after an hour"),
-        pytest.param(5, 0.01, 0.004, id="500 a second"),
-        pytest.param(5, 0.005, 0.002, id="1,000 a second"),
-        pytest.param(20, 0.002, 0.001, id="10,000 a second"),
-        pytest.param(1000, 0.01, 0.0, id="many wait"),
-        pytest.param(0, 0.01, 0.004, id="an error came, and no event"),
-    ],
-)
-def test_a_pause_lets_a_few_events_come_at_the_rate_they_came(events: int, since_s: float, pause_s: float) -> None:
-    assert pace.pause(events, since_s) == pytest.approx(pause_s)
 
 
 def test_the_routers_client_fetches_so() -> None:
