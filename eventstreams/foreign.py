@@ -92,7 +92,7 @@ async def within(
         if was_over and not is_cancelled():
             raise OverdueError from None
         raise
-    if is_cancelled():
+    if task.cancelling():
         raise asyncio.CancelledError
     return returned
 

@@ -1,9 +1,9 @@
 """One attempt: the seam between our code and a plugin's."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from datetime import datetime
-from types import UnionType
+from types import CoroutineType, UnionType
 from typing import Final, assert_never
 
 from eventstreams.foreign import GRACE_S, OverdueError, Watch, is_cancelled, within
@@ -35,7 +35,9 @@ async def attempt(
     let go of ``grace_s`` seconds later. What is logged of its errors is without ``secrets``.
     """
     try:
-        outcomes = await within(_delivered(sink, batch), timeout_s=timeout_s, grace_s=grace_s, watch=watch)
+        work = sink.deliver(batch)
+        held = work if isinstance(work, CoroutineType) else _awaited(work)
+        outcomes: Sequence[DeliveryOutcome] = await within(held, timeout_s=timeout_s, grace_s=grace_s, watch=watch)
     except OverdueError:
         return _all(batch, RetryReason.PLUGIN_HUNG, f"no outcome within {timeout_s:g} s")
     except (KeyboardInterrupt, GeneratorExit):
@@ -52,9 +54,9 @@ async def attempt(
     return outcomes
 
 
-async def _delivered(sink: Sink, batch: Sequence[OutboundEvent]) -> Sequence[DeliveryOutcome]:
-    """As a coroutine, whatever the plugin's ``deliver`` is."""
-    return await sink.deliver(batch)
+async def _awaited(work: Awaitable[Sequence[DeliveryOutcome]]) -> Sequence[DeliveryOutcome]:
+    """As a coroutine, whatever the plugin's ``deliver`` returns."""
+    return await work
 
 
 def outcome_label(outcome: DeliveryOutcome) -> tuple[str, str]:
@@ -75,7 +77,10 @@ def _miscount(batch: Sequence[OutboundEvent], outcomes: object) -> str | None:
         return f"{type(outcomes).__name__} instead of a sequence of outcomes"
     if len(outcomes) != len(batch):
         return f"{len(outcomes)} outcomes for {len(batch)} events"
-    return next((problem for problem in map(_strange, outcomes) if problem), None)
+    for outcome in outcomes:  # without a generator, which costs several times as much for a single one
+        if problem := _strange(outcome):
+            return problem
+    return None
 
 
 def _strange(outcome: object) -> str | None:

@@ -36,6 +36,7 @@ from sink_workers.parcels import (
     Parcel,
     again,
     are_current,
+    are_delivered,
     by_subscription,
     first_batch,
     is_untold,
@@ -143,7 +144,7 @@ class Delivery:
         outcomes: Sequence[DeliveryOutcome] = ()
         opened: OpenSink | RetryLater | None = None
         try:
-            opened = await self._pool.take(subscription.sink_sid)
+            opened = self._pool.take_open(subscription.sink_sid) or await self._pool.take(subscription.sink_sid)
             began_ms = self._clock()
             if isinstance(opened, RetryLater):
                 outcomes = [opened] * len(batch)
@@ -157,7 +158,7 @@ class Delivery:
                 self._pool.give_back(opened)
             if not outcomes:
                 gate.leave_untried()
-        delivered = all(isinstance(outcome, Delivered) for outcome in outcomes)
+        delivered = are_delivered(outcomes)
         pause_ms = 0 if isinstance(opened, RetryLater) else int(opened.capabilities.pause_s * 1000)
         wait_ms = pause_ms if delivered else max(self._wait_ms(outcomes), pause_ms)
         gate.leave(outcomes, began_ms=passed, wait_ms=wait_ms)

@@ -205,7 +205,8 @@ class Gate:
         self._end()
         was_broken = self._pace.is_broken()
         self._pace.report(signal, began_ms=began_ms, now_ms=now_ms, wait_ms=wait_ms, full=full)
-        self._advance()
+        if self._line:
+            self._advance()
         if was_broken and not self._pace.is_broken():
             self._wake_lanes()
 

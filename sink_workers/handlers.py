@@ -1,8 +1,8 @@
 """How the two kinds of lanes differ: a subscription's lane waits for its sink, a retry lane looks at the clock."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from eventstreams.control.feed import ControlFeed
 from eventstreams.control.records import Subscription, SubscriptionState
@@ -71,8 +71,8 @@ class SubscriptionHandler:
 
         return detach
 
-    async def handle(self, records: Sequence[Record], turn: Turn) -> None:
-        await self._delivery.handle(records, turn, waits=True)
+    def handle(self, records: Sequence[Record], turn: Turn) -> Coroutine[Any, Any, None]:
+        return self._delivery.handle(records, turn, waits=True)
 
     def _subscription(self, partition: Partition) -> Subscription | None:
         return self._feed.snapshot.subscriptions.get(Topics.subscription_of(partition.topic))
@@ -113,8 +113,8 @@ class RetryHandler:
     def attach(self, partition: Partition, wake: Callable[[], None]) -> Callable[[], None]:  # noqa: ARG002 - part of the protocol
         return _nothing  # its limits never change
 
-    async def handle(self, records: Sequence[Record], turn: Turn) -> None:
-        await self._delivery.handle(records, turn, waits=False)
+    def handle(self, records: Sequence[Record], turn: Turn) -> Coroutine[Any, Any, None]:
+        return self._delivery.handle(records, turn, waits=False)
 
 
 def _nothing() -> None:

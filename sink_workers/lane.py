@@ -162,7 +162,7 @@ class Lane:
                 self._tracker.settle(record)
                 continue
             self._buffer.append(_Waiting(record, arrived_ms))
-            self._buffered_bytes += _size(record)
+            self._buffered_bytes += len(record.value) + _RECORD_OVERHEAD_BYTES
         if self._settled_before is not None and self._settled_before.is_over:
             self._settled_before = None
         self._soonest_ms = None
@@ -208,6 +208,7 @@ class Lane:
         limits = self._limits()
         while len(self._slots) < limits.max_in_flight and (batch := self._take(limits)):
             self._start(self._slot(batch), self._slots)
+        self._resume_when_low()
         if self._buffer and self._look is None and len(self._slots) >= limits.max_in_flight:
             # Records that came too late are seen at once, so that a long backlog of them is gone quickly; but not
             # while there is no slot for them: whoever frees one looks again.
@@ -218,9 +219,9 @@ class Lane:
     async def _slot(self, batch: Sequence[Record]) -> None:
         while batch:
             await self._handler.handle(batch, self._turn)
-            self._resume_when_low()
             limits = self._limits()
             batch = self._take(limits) if len(self._slots) <= limits.max_in_flight else ()
+            self._resume_when_low()
             # The sink may take more side by side now than when this slot began, or none.
             if (batch or self._buffer) and (len(self._slots) < limits.max_in_flight or self._look is None):
                 self._wake()
@@ -307,9 +308,8 @@ class Lane:
                 break
             batch.append(record)
             self._buffer.popleft()
-            self._buffered_bytes -= _size(record)
+            self._buffered_bytes -= len(record.value) + _RECORD_OVERHEAD_BYTES
         self._first_ms = None
-        self._resume_when_low()
         return batch
 
     def _wait_ms(self, limits: Limits) -> int:

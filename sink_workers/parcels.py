@@ -10,7 +10,7 @@ from eventstreams.control.records import SubscribedType, Subscription
 from eventstreams.headers import Waybill
 from eventstreams.kafka.records import Record
 from eventstreams.reasons import RetryReason
-from eventstreams.sinks import Capabilities, DeliveryOutcome, OutboundEvent, RetryLater
+from eventstreams.sinks import Capabilities, Delivered, DeliveryOutcome, OutboundEvent, RetryLater
 from sink_workers.settle import failed
 from sink_workers.sinks import OpenSink
 
@@ -57,6 +57,14 @@ def are_current(parcels: Sequence[Parcel], subscription: Subscription, now_ms: i
     """Whether all deadlines are ahead, and all events in the schema versions that ``subscription`` asks for."""
     for parcel in parcels:  # without ``all``, which costs several times as much for a single one
         if parcel.types is not subscription.types or parcel.waybill.deadline_ms <= now_ms:
+            return False
+    return True
+
+
+def are_delivered(outcomes: Sequence[DeliveryOutcome]) -> bool:
+    """Whether nothing is left to do."""
+    for outcome in outcomes:  # noqa: SIM110 - as above
+        if not isinstance(outcome, Delivered):
             return False
     return True
 

@@ -91,9 +91,23 @@ class SinkPool:
 
     async def take(self, sink_sid: str) -> OpenSink | RetryLater:
         """The sink as it is configured now, kept open until it is given back; or why it cannot be used now."""
-        opened = await self._current(sink_sid)
-        if isinstance(opened, OpenSink):
-            opened.users += 1
+        opened = self.take_open(sink_sid)
+        if opened is not None:
+            return opened
+        found = await self._current(sink_sid)
+        if isinstance(found, OpenSink):
+            found.users += 1
+        return found
+
+    def take_open(self, sink_sid: str) -> OpenSink | None:
+        """As ``take``, without waiting: None where the sink, as it is configured now, is not open."""
+        opened, record = self._open.get(sink_sid), self._feed.snapshot.sinks.get(sink_sid)
+        account = None if record is None else self._feed.snapshot.accounts.get(record.account_sid)
+        if opened is None or record is None or account is None:
+            return None
+        if opened.made_from != (record.configuration, *account.tokens(self._clock())):
+            return None
+        opened.users += 1
         return opened
 
     def give_back(self, opened: OpenSink) -> None:
@@ -109,9 +123,6 @@ class SinkPool:
         if record is None or account is None:
             return RetryLater(RetryReason.SINK_UNUSABLE, "its sink or account is not there")
         tokens = account.tokens(self._clock())  # a promotion that is due has no record of its own
-        opened = self._open.get(sink_sid)
-        if opened is not None and opened.made_from == (record.configuration, *tokens):
-            return opened
         async with self._opening.setdefault(sink_sid, asyncio.Lock()):
             opened = self._open.get(sink_sid)
             if opened is None or opened.made_from != (record.configuration, *tokens):

@@ -73,6 +73,9 @@ class Pool:
             timeout_s=5, max_batch_events=100, tried_together=self._tried_together, pause_s=self._pause_s
         )
 
+    def take_open(self, sink_sid: str) -> OpenSink | None:
+        return None
+
     async def take(self, sink_sid: str) -> OpenSink:
         pool = self
 

@@ -19,6 +19,7 @@ from aiohttp.abc import AbstractResolver
 from eventstreams.sinks import DestinationGuard, RetryLater, RetryReason
 from sink_workers.plugins.webhook.connection import Answer, BadAnswerError, Connection, LostError
 from sink_workers.plugins.webhook.dialer import ConnectError, Dialer, Origin, origin_of
+from sink_workers.plugins.webhook.turns import Turns
 
 __all__ = ["MAX_IN_FLIGHT", "TIMEOUT_S", "Answer", "HttpClient", "HttpRequest"]
 
@@ -81,7 +82,7 @@ class HttpClient:
         self._dialer = Dialer(guard, tls, resolver)
         self._protocol = partial(Connection, body_bytes=body_bytes, body_s=body_s, on_lost=self._lost)
         self._loop = asyncio.get_running_loop()
-        self._turns = asyncio.Semaphore(at_once + 1)
+        self._turns = Turns(at_once + 1)
         self._places: dict[str, _Place] = {}  # by the start of the URL
         self._connections: set[Connection] = set()
         self._busy: set[Connection] = set()
@@ -116,21 +117,20 @@ class HttpClient:
 
     async def _exchange(self, request: HttpRequest, deadline_s: float) -> Answer:
         place, wire = self._made(request)
-        if self._turns.locked():
+        if not self._turns.try_take():
             async with asyncio.timeout_at(deadline_s):
-                await self._turns.acquire()
-        else:
-            await self._turns.acquire()
+                await self._turns.take()
         try:
-            connection = await self._connection(place, deadline_s)
+            connection = self._idle(place) or await self._connected(place, deadline_s)
             try:
                 return await self._send(place, connection, wire, deadline_s)
             except LostError as error:
                 if not (connection.was_used and error.is_silent):
                     raise
-            return await self._send(place, await self._connection(place, deadline_s), wire, deadline_s)
+            connection = self._idle(place) or await self._connected(place, deadline_s)
+            return await self._send(place, connection, wire, deadline_s)
         finally:
-            self._turns.release()
+            self._turns.give_back()
 
     async def _send(self, place: _Place, connection: Connection, wire: bytes, deadline_s: float) -> Answer:
         self._busy.add(connection)
@@ -150,14 +150,17 @@ class HttpClient:
                 self._sweeper = self._loop.call_later(_KEEPALIVE_S, self._sweep)
         return answer
 
-    async def _connection(self, place: _Place, deadline_s: float) -> Connection:
-        """One that is idle, or else a new one."""
+    def _idle(self, place: _Place) -> Connection | None:
+        """The connection that was used last of those that can be used again."""
         youngest_s = self._loop.time() - _KEEPALIVE_S
         while place.idle:
             connection = place.idle.pop()
             if connection.is_reusable and connection.idle_since_s > youngest_s:
                 return connection
             connection.close()
+        return None
+
+    async def _connected(self, place: _Place, deadline_s: float) -> Connection:
         async with asyncio.timeout_at(deadline_s):
             connection = await self._dialer.connect(place.origin, self._protocol)
         if not connection.lost.done():

@@ -8,7 +8,7 @@ from typing import Final
 from eventstreams.sinks import DeadReason, Delivered, DeliveryOutcome, Rejected, RetryLater, RetryReason
 
 _MAX_RETRY_AFTER: Final = timedelta(days=1)  # far beyond any deadline; keeps date arithmetic in range
-_OK: Final = range(200, 300)
+OK: Final = range(200, 300)
 _REDIRECT: Final = range(300, 400)
 _REFUSED: Final = range(400, 500)
 _BROKEN: Final = range(500, 600)
@@ -26,7 +26,7 @@ def judge(status: int, *, retry_after: str | None, answer: str, events: int, now
         events: How many there are in the request.
         now: Aware; a ``Retry-After`` in seconds counts from here.
     """
-    if status in _OK:
+    if status in OK:
         return Delivered(status)
     detail = f"HTTP {status}"
     not_before = None if retry_after is None else _not_before(retry_after, now)

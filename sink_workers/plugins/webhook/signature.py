@@ -1,6 +1,6 @@
 """``X-Twilio-Signature``: HMAC-SHA1 of the requested URL, which carries the SHA-256 of the body."""
 
-import base64
+import binascii
 import hashlib
 import hmac
 from collections.abc import Callable
@@ -26,6 +26,6 @@ def signer(token: str) -> Callable[[str], str]:
     def sign(url: str) -> str:
         mac = keyed.copy()
         mac.update(url.encode())
-        return base64.b64encode(mac.digest()).decode()
+        return binascii.b2a_base64(mac.digest(), newline=False).decode()
 
     return sign

@@ -9,6 +9,7 @@ from aiohttp.abc import AbstractResolver
 
 from eventstreams.sinks import (
     Capabilities,
+    Delivered,
     DeliveryOutcome,
     OutboundEvent,
     RetryLater,
@@ -19,9 +20,9 @@ from eventstreams.sinks import (
 from sink_workers.plugins.tls import client_context
 from sink_workers.plugins.webhook import rotation
 from sink_workers.plugins.webhook.answer import excerpt
-from sink_workers.plugins.webhook.client import MAX_IN_FLIGHT, TIMEOUT_S, Answer, HttpClient
+from sink_workers.plugins.webhook.client import MAX_IN_FLIGHT, TIMEOUT_S, HttpClient
 from sink_workers.plugins.webhook.config import WebhookConfig, public
-from sink_workers.plugins.webhook.judge import judge
+from sink_workers.plugins.webhook.judge import OK, judge
 from sink_workers.plugins.webhook.oauth import Token, TokenSource
 from sink_workers.plugins.webhook.request import RequestBuilder
 
@@ -39,27 +40,29 @@ class WebhookSink:
 
     async def deliver(self, batch: Sequence[OutboundEvent]) -> Sequence[DeliveryOutcome]:
         """One request; its answer counts for every event of ``batch``."""
-        return [await self._deliver(batch)] * len(batch)
+        if self._tokens is None:
+            return [(await self._send(batch, None))[0]] * len(batch)
+        return [await self._with_token(batch, self._tokens)] * len(batch)
 
     async def probe(self) -> DeliveryOutcome:
         """An empty array: a receiver that iterates over it does nothing."""
-        return await self._deliver(())
+        if self._tokens is None:
+            return (await self._send((), None))[0]
+        return await self._with_token((), self._tokens)
 
     async def aclose(self) -> None:
         if self._tokens is not None:
             await self._tokens.aclose()
         await self._client.aclose()
 
-    async def _deliver(self, batch: Sequence[OutboundEvent]) -> DeliveryOutcome:
-        if self._tokens is None:
-            return (await self._send(batch, None))[0]
-        token = await self._tokens.token()
+    async def _with_token(self, batch: Sequence[OutboundEvent], tokens: TokenSource) -> DeliveryOutcome:
+        token = await tokens.token()
         if isinstance(token, RetryLater):
             return token
         outcome, status = await self._send(batch, token)
         if status != HTTPStatus.UNAUTHORIZED:
             return outcome
-        other = await self._tokens.token(refused=token)
+        other = await tokens.token(refused=token)
         if isinstance(other, RetryLater):
             return other
         return outcome if other == token else (await self._send(batch, other))[0]
@@ -71,19 +74,16 @@ class WebhookSink:
         answer = await self._client.exchange(request)
         if isinstance(answer, RetryLater):
             return answer, None
-        shown = "" if _is_good(answer) else excerpt(answer.body, self._builder.secrets(request, access_token=value))
+        if answer.status in OK:  # as ``judge`` has it, for which there is more to find out
+            return Delivered(answer.status), answer.status
         outcome = judge(
             answer.status,
             retry_after=answer.retry_after,
-            answer=shown,
+            answer=excerpt(answer.body, self._builder.secrets(request, access_token=value)),
             events=len(batch),
             now=datetime.now(UTC),
         )
         return outcome, answer.status
-
-
-def _is_good(answer: Answer) -> bool:
-    return HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES
 
 
 async def open_sink(
