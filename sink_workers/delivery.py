@@ -96,7 +96,8 @@ class Delivery:
             turn: Once it is stopped, what waits is left unsettled.
             waits: Whether a record may wait here for its sink. If not, it goes back to a retry topic instead.
         """
-        for parcels in by_subscription(await self._opening.open_all(records, turn)):
+        only = self._opening.open_only(records)
+        for parcels in (only,) if only else by_subscription(await self._opening.open_all(records, turn)):
             left = parcels
             while left and not turn.stopped.done():
                 left = await self._go_on(left, turn, waits=waits)

@@ -35,6 +35,7 @@ class SubscriptionHandler:
         self._gates = gates
         self._feed = feed
         self._lanes: dict[str, set[Callable[[], None]]] = {}  # by subscription
+        self._last: tuple[Capabilities, Limits] | None = None  # asked for again and again by whoever is busy
         feed.listen(self._on_change)
 
     def limits(self, partition: Partition) -> Limits:
@@ -47,7 +48,11 @@ class SubscriptionHandler:
         if at_once == 0:
             return _NOT_NOW
         capabilities = self._pool.capabilities(subscription.sink_sid)
-        return _ALONE if capabilities is None else _limits(capabilities, at_once)
+        if capabilities is None:
+            return _ALONE
+        if self._last is None or self._last[0] is not capabilities or self._last[1].max_in_flight != at_once:
+            self._last = capabilities, _limits(capabilities, at_once)
+        return self._last[1]
 
     def ready_at_ms(self, record: Record) -> int:  # noqa: ARG002 - part of the protocol
         return 0

@@ -299,6 +299,11 @@ class Lane:
         if wait_ms > 0:
             self._wake_in(wait_ms)
             return ()
+        if limits.max_batch_events == 1:
+            record = self._buffer.popleft().record
+            self._buffered_bytes -= len(record.value) + _RECORD_OVERHEAD_BYTES
+            self._first_ms = None
+            return (record,)
         batch: list[Record] = []
         left = limits.max_batch_bytes
         while self._buffer and len(batch) < limits.max_batch_events:

@@ -44,6 +44,13 @@ class Opening:
         self._notices = notices
         self._clock = clock
 
+    def open_only(self, records: Sequence[Record]) -> Sequence[Parcel]:
+        """The parcel of one record, as they mostly come; none of several, nor where there is more to do about it."""
+        if len(records) > 1:
+            return ()
+        found = self._open(records[0], is_final=False)
+        return (found,) if isinstance(found, Parcel) else ()
+
     async def open_all(self, records: Sequence[Record], turn: Turn) -> Sequence[Parcel]:
         """The parcels in ``records``, in order. What needs no attempt is settled; a task for each would cost more."""
         parcels: list[Parcel] = []
@@ -61,6 +68,8 @@ class Opening:
                 early.append((record, found))
             elif found is not None:
                 deaths.append(found)
+                if found.reason is DeadReason.EXPIRED and found.waybill is not None:
+                    self._tell_expired(record, found.waybill)
         if deaths:
             await self.bury_all(deaths, turn)
         if early:
@@ -83,7 +92,7 @@ class Opening:
             return discarded(record, waybill, GONE)
         now_ms = self._clock()
         if waybill.deadline_ms <= now_ms:
-            return self._expired(record, waybill, subscription)
+            return expired(record, waybill)
         if waybill.not_before_ms > now_ms:
             return waybill
         as_avro = takes_avro(self._pool.capabilities(subscription.sink_sid))
@@ -120,17 +129,17 @@ class Opening:
         """Those of ``parcels`` whose time is not over, as ``subscription`` wants them now; the others are settled."""
         if are_current(parcels, subscription, self._clock()):
             return parcels
-        alive = await self._without_expired(parcels, subscription, turn)
+        alive = await self._without_expired(parcels, turn)
         return await self._as_wanted_now(alive, subscription, turn)
 
-    async def _without_expired(
-        self, parcels: Sequence[Parcel], subscription: Subscription, turn: Turn
-    ) -> Sequence[Parcel]:
+    async def _without_expired(self, parcels: Sequence[Parcel], turn: Turn) -> Sequence[Parcel]:
         now_ms = self._clock()
         alive = [parcel for parcel in parcels if parcel.waybill.deadline_ms > now_ms]
         if len(alive) < len(parcels):
             over = [parcel for parcel in parcels if parcel.waybill.deadline_ms <= now_ms]
-            await self.bury_all([self._expired(each.record, each.waybill, subscription) for each in over], turn)
+            for parcel in over:
+                self._tell_expired(parcel.record, parcel.waybill)
+            await self.bury_all([expired(each.record, each.waybill) for each in over], turn)
         return alive
 
     async def _as_wanted_now(
@@ -152,7 +161,8 @@ class Opening:
         await self.bury_all(deaths, turn)
         return wanted
 
-    def _expired(self, record: Record, waybill: Waybill, subscription: Subscription) -> Death:
-        event_type = dict(record.headers).get(TYPE, b"").decode(errors="replace")
-        self._notices.expired(subscription.sink_sid, waybill, event_type)
-        return expired(record, waybill)
+    def _tell_expired(self, record: Record, waybill: Waybill) -> None:
+        subscription = self.known(waybill.subscription_sid)
+        if subscription is not None:
+            event_type = dict(record.headers).get(TYPE, b"").decode(errors="replace")
+            self._notices.expired(subscription.sink_sid, waybill, event_type)

@@ -18,6 +18,7 @@ from eventstreams.control.records import SubscribedType, Subscription
 from eventstreams.control.snapshot import Snapshot
 from eventstreams.headers import TRACEPARENT, Waybill, routed_headers
 from eventstreams.kafka.records import Record
+from eventstreams.reasons import DeadReason
 from eventstreams.settings import Settings
 from eventstreams.sids import SidKind, new_sid
 from eventstreams.sinks import Capabilities, Delivered, DeliveryOutcome, OutboundEvent, RetryLater, RetryReason, Sink
@@ -34,7 +35,7 @@ from sink_workers.lane import Turn
 from sink_workers.notices import FailureNotices
 from sink_workers.offsets import OffsetTracker
 from sink_workers.parcels import Parcel, first_batch
-from sink_workers.settle import Settler
+from sink_workers.settle import Death, Settler
 from sink_workers.sinks import OpenSink, SinkPool
 from tests.support.events import SENT, message_event
 from tests.support.no_log import no_log
@@ -96,18 +97,28 @@ class Pool:
 
 
 class Quiet(FailureNotices):
-    """Tells nobody."""
+    """Tells nobody, and remembers of which sinks an event has expired."""
 
     def __init__(self) -> None:
-        pass
+        self.over: list[str] = []
 
     @override
     def settled(self, *_: object) -> None:
         """Is not told."""
 
     @override
-    def expired(self, *_: object) -> None:
-        """Is not told."""
+    def expired(self, sink_sid: str, *_: object) -> None:
+        self.over.append(sink_sid)
+
+
+class Burying:
+    """A settler that makes dead letters only."""
+
+    def __init__(self) -> None:
+        self.dead: list[tuple[int, DeadReason]] = []
+
+    async def bury_all(self, deaths: Sequence[Death]) -> None:
+        self.dead += [(death.record.offset, death.reason) for death in deaths]
 
 
 def subscription() -> Subscription:
@@ -136,6 +147,8 @@ def delivery_to(
     settler: object = None,
     gates: Gates | None = None,
     tracing: Tracing | None = None,
+    notices: FailureNotices | None = None,
+    now_ms: int = NOW_MS,
 ) -> Delivery:
     settings, metrics = Settings.load(), Metrics()
     feed = cast(ControlFeed, Feed(subscriptions))
@@ -146,10 +159,10 @@ def delivery_to(
         pool=cast(SinkPool, pool),
         gates=gates or Gates(feed),
         settler=cast(Settler, settler),
-        notices=Quiet(),
+        notices=notices or Quiet(),
         attempt_log=no_log(settings, "webhook", metrics=metrics, clock=lambda: NOW_MS),
         metrics=metrics,
-        clock=lambda: NOW_MS,
+        clock=lambda: now_ms,
         tracing=tracing,
     )
 
@@ -173,6 +186,20 @@ async def test_records_of_a_retry_topic_that_come_together_go_to_their_own_sinks
     ids = [dict(each.headers)["ce_id"].decode() for each in records]
     assert pool.delivered == {ours.sink_sid: [ids[0], ids[2]], theirs.sink_sid: [ids[1]]}
     assert tracker.committable == records[-1].offset + 1
+
+
+@pytest.mark.parametrize("number", [1, 3])
+async def test_what_has_expired_before_it_is_read_is_a_dead_letter_and_told_of_once(number: int) -> None:
+    ours, pool, settler, notices = subscription(), Pool(), Burying(), Quiet()
+    records = [record(offset, ours) for offset in range(number)]
+    turn, tracker = turn_for(records)
+    delivery = delivery_to(pool, [ours], settler, notices=notices, now_ms=NOW_MS + 1000)
+
+    await delivery.handle(records, turn, waits=True)
+
+    assert settler.dead == [(offset, DeadReason.EXPIRED) for offset in range(number)]
+    assert notices.over == [ours.sink_sid] * number
+    assert (pool.attempts, tracker.committable) == ([], number)
 
 
 async def test_a_failed_batch_of_a_sink_that_wants_it_is_tried_again_as_it_is() -> None:
