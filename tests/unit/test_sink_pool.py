@@ -179,3 +179,32 @@ async def test_deliveries_are_signed_with_the_earlier_token_until_its_grace_is_o
             assert not isinstance(opened, RetryLater)
 
     assert opened_with == [("token", "new"), ("new",)]
+
+
+async def test_what_is_open_is_had_without_waiting_as_long_as_it_is_what_is_configured() -> None:
+    now, closed = [1_000], []
+
+    async def closes() -> None:
+        closed.append(True)
+
+    async def remembers(_: Config, __: SinkContext) -> Sink:
+        return cast(Sink, SimpleNamespace(aclose=closes))
+
+    pool = pool_of(remembers, secondary="new", clock=lambda: now[0])
+    assert pool.take_open("DG1") is None
+    first = await pool.take("DG1")
+    assert isinstance(first, OpenSink)
+    assert pool.take_open("DG1") is first
+    assert first.users == 2
+
+    now[0] = 2_000  # from here on another token signs
+    assert pool.take_open("DG1") is None
+    assert pool.take_open("DG2") is None
+    second = await pool.take("DG1")
+    assert isinstance(second, OpenSink)
+    assert second is not first
+    for _ in range(2):
+        assert not closed
+        pool.give_back(first)
+    while not closed:
+        await asyncio.sleep(0)
