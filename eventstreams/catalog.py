@@ -169,6 +169,10 @@ class Catalog:
                 raise CatalogError(reading.problems[0])
         return cls(reading.products, dict(sorted(reading.types.items())), reading.schemas)
 
+    def public_types(self) -> Sequence[str]:
+        """The names of the event types that subscribers know of, ascending."""
+        return [name for name, each in self.types.items() if not each.internal]
+
     def discontinued(self) -> frozenset[str]:
         """The event types that nobody gets any more, those who have subscribed them among them."""
         return frozenset(name for name, each in self.types.items() if each.status is EventTypeStatus.DISCONTINUED)

@@ -8,7 +8,8 @@ from typing import Final
 
 import orjson
 
-from eventstreams.catalog import Catalog, Schema, SchemaVersion
+from eventstreams.catalog import Catalog, EventType, Schema, SchemaVersion
+from eventstreams.catalog_listing import Filled
 from eventstreams.codec import Codec, CodecProblem
 from eventstreams.errors import CatalogError, InvalidEventError
 from eventstreams.json_schema import Json, json_schema
@@ -58,8 +59,10 @@ class SchemaDocuments:
             examples=() if example is None else (example,),
         )
 
-    def example(self, version: SchemaVersion) -> Mapping[str, object] | None:
+    def example(self, version: SchemaVersion, event_type: EventType | None = None) -> Mapping[str, object] | None:
         """The schema's example as subscribers of ``version`` would get it; None where there is none.
+
+        One for all types of the schema; with ``event_type`` what each of its events has is in it.
 
         Raises:
             CatalogError: the example does not fit its schema.
@@ -68,6 +71,8 @@ class SchemaDocuments:
         data = read_example(schema)
         if data is None:
             return None
+        if event_type is not None:
+            data = {**data, **_said_of(event_type, schema)}
         try:
             value = self._codec.encode(schema.latest, data)
         except InvalidEventError as error:
@@ -75,6 +80,12 @@ class SchemaDocuments:
         decoded = self._codec.decode(self._codec.dataschema(schema.latest), value, version=version.version)
         assert not isinstance(decoded, CodecProblem)  # versions that keep the rules can read each other
         return decoded
+
+
+def _said_of(event_type: EventType, schema: Schema) -> Mapping[str, object]:
+    """The fields of the data that are the same in each event of ``event_type``: its name among them."""
+    named = {name: event_type.name for name, filled in schema.events.filled.items() if filled is Filled.TYPE}
+    return {**event_type.data, **named}
 
 
 def read_example(schema: Schema) -> Mapping[str, object] | None:

@@ -39,9 +39,10 @@ async def create(request: web.Request) -> web.Response:
             f"Sink {sink.sid} is {sink.status}: until it was validated it gets tests alone", status=HTTPStatus.CONFLICT
         )
     subscribed = subscribable(name, wanted, plane.catalog, sink_type=sink.sink_type)
-    schema = plane.catalog.schemas[plane.catalog.types[name].schema_id]
+    event_type = plane.catalog.types[name]
+    schema = plane.catalog.schemas[event_type.schema_id]
     try:
-        data = request.app[DOCUMENTS].example(schema.versions[subscribed.schema_version - 1])
+        data = request.app[DOCUMENTS].example(schema.versions[subscribed.schema_version - 1], event_type)
     except CatalogError:  # of an operator's own folder, which was sound when we started
         data = None
     if data is None:

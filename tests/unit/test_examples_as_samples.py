@@ -3,6 +3,7 @@
 import pytest
 
 from eventstreams.catalog import Catalog, Schema
+from eventstreams.catalog_listing import Filled
 from eventstreams.codec import Codec
 from eventstreams.control.records import SinkRecord, SinkStatus, SubscribedType
 from eventstreams.headers import Envelope, Waybill, event_headers
@@ -42,3 +43,17 @@ def test_a_worker_reads_a_sample_in_the_version_that_it_was_made_in(schema: Sche
         assert read.data == data
         assert isinstance(Envelope.parse(headers), Envelope)
         assert read.dataschema.removesuffix(".json") == f"{BASE}/{schema.id}/{version.version}"
+
+
+@pytest.mark.parametrize("name", CATALOG.types)
+def test_an_example_of_a_type_is_of_that_type_in_every_version(name: str) -> None:
+    event_type = CATALOG.types[name]
+    schema = CATALOG.schemas[event_type.schema_id]
+    repeated = [field for field, filled in schema.events.filled.items() if filled is Filled.TYPE]
+
+    for version in schema.versions:
+        data = DOCUMENTS.example(version, event_type)
+
+        assert data is not None
+        assert {field: data[field] for field in event_type.data} == dict(event_type.data)
+        assert {data[field] for field in repeated if field in data} <= {name}
