@@ -47,6 +47,11 @@ class History:
     failed: Entry | None
 
     @property
+    def answered(self) -> Sequence[Entry]:
+        """The attempts in a row up to now that delivered or were refused for good, newest first."""
+        return list(takewhile(lambda each: each.kind != EntryKind.RETRY_LATER, self.attempts))
+
+    @property
     def failures(self) -> Sequence[Entry]:
         return list(takewhile(lambda each: each.kind == EntryKind.RETRY_LATER, self.attempts))
 
@@ -67,16 +72,17 @@ def in_words(health: SinkHealth, history: History, backlog: Sequence[Backlog]) -
     events = sum(each.events for each in backlog)
     oldest_ms = min((each.oldest_ms for each in backlog if each.oldest_ms is not None), default=None)
     since = "" if oldest_ms is None else f", the oldest accepted at {show_time(oldest_ms)}"
-    waits = f" {events} events wait for their first attempt{since}."
-    if not events:
-        waits = " Nothing waits for its first attempt."
+    waits = " Nothing waits for its first attempt."
+    if events:
+        counted = "1 event waits for its" if events == 1 else f"{events} events wait for their"
+        waits = f" {counted} first attempt{since}."
     match health:
         case SinkHealth.PAUSED:
             return f"It is paused: its events wait until it is resumed or their deadlines are over.{waits}"
         case SinkHealth.SILENT:
             return f"Nothing was attempted that the delivery log knows of.{waits}"
         case SinkHealth.WORKING:
-            return f"It takes events.{waits}"
+            return f"{_answers(history)}{waits}"
         case SinkHealth.FAILING | SinkHealth.BROKEN:
             last, count = history.failures[0], len(history.failures)
             times = (
@@ -86,6 +92,17 @@ def in_words(health: SinkHealth, history: History, backlog: Sequence[Backlog]) -
             )
             held = " It is tried with one event at growing intervals." if health is SinkHealth.BROKEN else ""
             return f"{times} failed: {last.reason}{f' ({last.detail})' if last.detail else ''}.{held}{waits}"
+
+
+def _answers(history: History) -> str:
+    """What a sink that answers does with its events: one that refuses them all answers, too."""
+    refused = [each for each in history.answered if each.kind == EntryKind.REJECTED]
+    if not refused:
+        return "It takes events."
+    why = f" ({refused[0].detail})" if refused[0].detail else ""
+    tried = len(history.answered)
+    which = "the last event" if tried == 1 else f"{len(refused)} of the last {tried} events"
+    return f"It answers, but refused {which} for good{why}: see the dead letters."
 
 
 async def fetch(request: web.Request) -> web.Response:

@@ -1,6 +1,7 @@
 """What a sink's health is, and the words for it; and the schedule of an event whose attempts all fail."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -70,6 +71,24 @@ def test_the_words_say_since_when_why_and_what_waits() -> None:
     assert "growing intervals" in in_words(SinkHealth.BROKEN, failing, [])
     assert "paused" in in_words(SinkHealth.PAUSED, failing, [])
     assert "Nothing was attempted" in in_words(SinkHealth.SILENT, history(), [])
+
+
+def test_a_sink_that_refuses_its_events_is_not_said_to_take_them() -> None:
+    refusing = History([make_entry("rejected", detail="HTTP 400"), make_entry("delivered")], None, None)
+    once = History([make_entry("rejected", detail=None)], None, None)
+    recovered = history("delivered", "retry_later", "rejected")
+
+    assert in_words(SinkHealth.WORKING, refusing, []).startswith(
+        "It answers, but refused 1 of the last 2 events for good (HTTP 400): see the dead letters."
+    )
+    assert "refused the last event for good: see" in in_words(SinkHealth.WORKING, once, [])
+    assert in_words(SinkHealth.WORKING, recovered, []).startswith("It takes events.")
+
+
+def test_one_event_that_waits_is_not_several() -> None:
+    words = in_words(SinkHealth.SILENT, history(), [replace(WAITING, events=1)])
+
+    assert "1 event waits for its first attempt, the oldest" in words
 
 
 def test_the_schedule_of_the_default_delays_fills_the_four_hours() -> None:
