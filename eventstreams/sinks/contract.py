@@ -118,6 +118,7 @@ class SinkPlugin(Generic[ConfigT]):
 
     Attributes:
         sink_type: The reference's ``sink_type``; also part of topic names, so ``[a-z0-9-]`` only.
+        summary: Where its events go, in one line for people who choose among types.
         config: Model of ``SinkConfiguration``. Its validation messages are shown to subscribers; a field of type
             ``SecretStr`` is never shown again. ``public(config)`` is what the API answers.
         capabilities: How to use a sink with this configuration.
@@ -142,6 +143,7 @@ class SinkPlugin(Generic[ConfigT]):
     requires: Mapping[str, str] = field(default_factory=dict)
     needs_mail: bool = False
     must_validate: bool = False
+    summary: str = ""
     api_version: int = API_VERSION
 
 

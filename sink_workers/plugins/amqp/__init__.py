@@ -17,6 +17,7 @@ async def _open(config: AmqpConfig, context: SinkContext) -> Sink:
 
 PLUGIN: Final = SinkPlugin(
     sink_type="amqp",
+    summary="An exchange of an AMQP broker, such as RabbitMQ.",
     config=AmqpConfig,
     capabilities=lambda _: Capabilities(
         timeout_s=13.0,  # above the 10 s of a delivery

@@ -34,6 +34,7 @@ def _capabilities(config: EmailConfig) -> Capabilities:
 
 PLUGIN: Final = SinkPlugin(
     sink_type="email",
+    summary="Mail to somebody who has agreed to get it.",
     config=EmailConfig,
     capabilities=_capabilities,
     open=_open,

@@ -11,6 +11,7 @@ _HEADER_BYTES: Final = 400  # of an event, beside its JSON
 
 PLUGIN: Final = SinkPlugin(
     sink_type="kafka",
+    summary="A topic of another Kafka cluster.",
     config=KafkaConfig,
     capabilities=lambda _: Capabilities(
         timeout_s=TIMEOUT_S + 3,

@@ -24,6 +24,7 @@ async def _open(config: KinesisConfig, context: SinkContext) -> Sink:
 
 PLUGIN: Final = SinkPlugin(
     sink_type="kinesis",
+    summary="An Amazon Kinesis data stream.",
     config=KinesisConfig,
     capabilities=lambda _: Capabilities(
         timeout_s=HUNG_S + _PACED_S,

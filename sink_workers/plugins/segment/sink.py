@@ -77,6 +77,7 @@ async def open_sink(config: SegmentConfig, context: SinkContext) -> SegmentSink:
 
 PLUGIN: Final = SinkPlugin(
     sink_type="segment",
+    summary="A source in Twilio Segment.",
     config=SegmentConfig,
     capabilities=lambda _: Capabilities(
         timeout_s=_HUNG_S,

@@ -23,6 +23,7 @@ async def _open(config: SqsConfig, context: SinkContext) -> Sink:
 
 PLUGIN: Final = SinkPlugin(
     sink_type="sqs",
+    summary="An Amazon SQS queue, standard or FIFO.",
     config=SqsConfig,
     capabilities=lambda config: Capabilities(
         timeout_s=HUNG_S,

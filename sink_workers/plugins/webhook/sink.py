@@ -120,6 +120,7 @@ def _capabilities(config: WebhookConfig) -> Capabilities:
 
 PLUGIN: Final = SinkPlugin(
     sink_type="webhook",
+    summary="An HTTP request to a URL of yours, signed.",
     config=WebhookConfig,
     capabilities=_capabilities,
     public=public,

@@ -122,6 +122,7 @@ async def _open(config: BeanstalkConfig, context: SinkContext) -> BeanstalkSink:
 
 PLUGIN: Final = SinkPlugin(
     sink_type="beanstalk",
+    summary="A beanstalkd queue: each event is a job.",
     config=BeanstalkConfig,
     capabilities=lambda _: Capabilities(
         timeout_s=TIMEOUT_S + 3,
