@@ -5,6 +5,8 @@ from difflib import get_close_matches
 import click
 from typing_extensions import override
 
+_WHOLE = 1_000  # characters: no sentence is as long
+
 
 def nearest(name: str, known: list[str]) -> str:
     """``" Did you mean …?"`` where some of ``known`` are like ``name``, else nothing."""
@@ -14,6 +16,17 @@ def nearest(name: str, known: list[str]) -> str:
 
 class Group(click.Group):
     """A ``click.Group`` that answers a name that is none of its commands with those that are like it."""
+
+    @override
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Each command with its whole first sentence: click would cut it where the line ends."""
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        rows = [
+            (name, each.get_short_help_str(_WHOLE)) for name, each in commands if each is not None and not each.hidden
+        ]
+        if rows:
+            with formatter.section("Commands"):
+                formatter.write_dl(rows)
 
     @override
     def resolve_command(

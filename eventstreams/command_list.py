@@ -22,8 +22,8 @@ SECTIONS: Final[Mapping[str, Section]] = MappingProxyType(
         "See where events are": {
             "tail": "Show attempts as they are made",
             "events": "Show where an event is, with every attempt",
-            "dead-letters": "List dead letters, and why each died",
-            "redrive": "Deliver dead letters once more",
+            "dead-letters": "List, look at and redrive dead letters",
+            "redrive": "Short for dead-letters redrive",
             "archive": "List, export and replay what S3 sinks have written",
         },
         "Publish events": {

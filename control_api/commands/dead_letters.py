@@ -1,4 +1,4 @@
-"""``eventstreams dead-letters`` and ``eventstreams redrive``: what the API offers, from a terminal."""
+"""``eventstreams dead-letters``, and ``eventstreams redrive``: what the API offers, from a terminal."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -11,13 +11,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from control_api.commands.remote import Answer, Fields, Remote
-from control_api.commands.run import PAGE, all_of, common, run, show_json, yes_option
+from control_api.commands.run import PAGE, all_of, ask, common, named, run, show_json, show_one, yes_option
 from control_api.redrive.pace import DEFAULT_RATE, MAX_RATE, MIN_RATE
 from eventstreams.client import ApiError
 from eventstreams.client.values import FINISHED, JobStatus
+from eventstreams.command_group import Group
 from eventstreams.reasons import DeadReason
 from eventstreams.settings import Settings
-from eventstreams.terminal import harmless
+from eventstreams.terminal import examples, harmless, harmless_json
 
 _LOOK_S: Final = 0.5
 
@@ -41,6 +42,10 @@ _OF_ROUTER: Final = _Shelf(
     "router_dead_letters",
     ("date_died", "origin", "account_sid", "event_id", "event_type", "reason", "detail"),
 )
+_SHOWN: Final = (
+    *("id", "event_id", "event_type", "subscription_sid", "reason", "code", "detail", "attempts"),
+    *("date_accepted", "date_died", "status", "answer", "job_sid", "data_problem"),
+)
 _F = TypeVar("_F", bound=Callable[..., object])
 
 
@@ -63,12 +68,23 @@ def _filters(command: _F) -> _F:
     return command
 
 
-@click.command("dead-letters")
+@click.group("dead-letters", cls=Group)
+def dead_letters() -> None:
+    """List, look at and redrive dead letters: events that could not be delivered."""
+
+
+@dead_letters.command(
+    "list",
+    epilog=examples(
+        "eventstreams dead-letters list --reason refused --after 2026-03-29T04:00:00Z",
+        "eventstreams dead-letters list -o json | jq -r '.[].detail' | sort | uniq -c",
+    ),
+)
 @_filters
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="Show so many, newest first.")
 @click.option("--router", is_flag=True, help="Events that the router could not read. For the operator.")
 @common
-def dead_letters(url: str | None, output: str, limit: int, *, router: bool, **chosen: object) -> None:
+def list_dead_letters(url: str | None, output: str, limit: int, *, router: bool, **chosen: object) -> None:
     """List dead letters, newest first.
 
     With --router those that are for no subscription: needs EVENTSTREAMS_OPERATOR_TOKEN, and takes --reason, --after
@@ -82,10 +98,35 @@ def dead_letters(url: str | None, output: str, limit: int, *, router: bool, **ch
         output,
         shelf.columns,
         as_operator=router,
+        none="none that fits" if fields[:-1] else "none: everything was delivered, or is on its way",
     )
 
 
-@click.command()
+@dead_letters.command("show", epilog=examples("eventstreams dead-letters show webhook.0.1234"))
+@click.argument("dead_letter", metavar="ID")
+@common
+def show_dead_letter(dead_letter: str, url: str | None, output: str) -> None:
+    """Show a dead letter: why it died, the sink's last answer, and its data."""
+
+    async def look(api: Remote) -> Answer:
+        return await api.get(f"{_OF_ACCOUNT.path}/{named(dead_letter)}")
+
+    told = ask(look, url)
+    assert isinstance(told, dict)
+    if output == "json":
+        show_json(told)
+        return
+    show_one(told, _SHOWN)
+    if told["data"] is not None:
+        click.echo(f"\ndata\n{harmless_json(told['data'], indent=True)}")
+
+
+@click.command(
+    epilog=examples(
+        "eventstreams redrive --subscription DF… --reason expired --after 2026-03-29T04:00:00Z",
+        "eventstreams redrive --dead-letter webhook.0.1234 --yes",
+    ),
+)
 @_filters
 @click.option("--dead-letter", multiple=True, metavar="ID", help="This one, such as webhook.0.1234.")
 @click.option(
@@ -101,6 +142,9 @@ def redrive(url: str | None, output: str, rate: int, *, yes: bool, **chosen: obj
     """
     fields = [*_chosen(chosen), ("Rate", str(rate))]
     asyncio.run(_redrive(Settings.load(), url, fields, yes=yes, as_json=output == "json"))
+
+
+dead_letters.add_command(redrive)
 
 
 async def _redrive(settings: Settings, url: str | None, fields: Fields, *, yes: bool, as_json: bool) -> None:

@@ -85,13 +85,14 @@ def run(
     columns: Sequence[str],
     *,
     as_operator: bool = True,
+    none: str = "none",
 ) -> None:
-    """Ask, and show what was told."""
+    """Ask, and show what was told; ``none``: what is said where that is an empty list."""
     told = ask(work, url, as_operator=as_operator)
     if output == "json":
         show_json(told)
     elif isinstance(told, list):
-        show_table(told, columns)
+        show_table(told, columns, none=none)
     else:
         show_one(told, columns)
 
@@ -116,12 +117,14 @@ def show_line(name: str, value: object) -> None:
     console().print(line, soft_wrap=True)
 
 
-def show_table(items: Sequence[Answer], columns: Sequence[str], *, width: int | None = None) -> None:
+def show_table(
+    items: Sequence[Answer], columns: Sequence[str], *, width: int | None = None, none: str = "none"
+) -> None:
     """A line for each of ``items``, or several where that is wider than ``width``, by default the terminal's."""
     rows = [[cell(item.get(name)) for name in columns] for item in items]
     whole = [name.endswith(_WHOLE) for name in columns]
     if not rows:
-        click.echo("none", err=True)
+        click.echo(none, err=True)
     elif _least_width(columns, rows, whole) > (width or console().width):
         for number, item in enumerate(items):
             if number:

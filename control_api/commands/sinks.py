@@ -22,6 +22,7 @@ _SHOWN: Final = (
     "sid", "description", "sink_type", "status", "sink_configuration", "date_created", "date_updated",
     "state", "summary", "paused", "rate_limit", "waiting", "last_delivered_at",
 )  # fmt: skip
+_NONE: Final = "none yet: make one with `eventstreams sinks create`"
 _TESTED: Final = ("sink_sid", "outcome", "status", "reason", "code", "detail", "answer", "duration_ms", "next_try_at")
 _LOOK_S: Final = 0.3
 _SID: Final = click.argument("sid", metavar="DG…")
@@ -40,7 +41,7 @@ def list_sinks(status: str | None, in_use: bool | None, url: str | None, output:
     """List sinks, oldest first."""
     used = None if in_use is None else str(in_use).lower()
     fields = [("PageSize", PAGE), *given(Status=status, InUse=used)]
-    run(lambda api: all_of(api, _SINKS, "sinks", fields), url, output, _COLUMNS, as_operator=False)
+    run(lambda api: all_of(api, _SINKS, "sinks", fields), url, output, _COLUMNS, as_operator=False, none=_NONE)
 
 
 @sinks.command("show")
@@ -108,7 +109,8 @@ def test_sink(sid: str, wait: float, url: str | None, output: str) -> None:
             if last is not None and last != before:
                 return last
             if time.monotonic() >= until:
-                raise ApiError(f"the test was sent, and after {wait:g} s no attempt is known: see sinks show {sid}")
+                how = (await _health(api, sid)).get("summary") or f"see sinks show {sid}"
+                raise ApiError(f"the test was sent, and after {wait:g} s no attempt is known. {how}")
             await asyncio.sleep(_LOOK_S)
 
     told = ask(test, url)

@@ -9,6 +9,9 @@ import orjson
 from control_api.commands.remote import Answer, Fields, Remote
 from control_api.commands.run import PAGE, all_of, common, given, named, run
 from control_api.commands.run import yes_option as yes
+from control_api.commands.types import unknown_type
+from control_api.http.codes import Code
+from eventstreams.client import ApiError
 from eventstreams.command_group import Group
 from eventstreams.terminal import examples
 
@@ -18,6 +21,7 @@ _SHOWN: Final = (
     "sid", "description", "sink_sid", "types", "filter", "receive_events_from_subaccounts", "date_created", "paused",
     "ttl", "retry_delays", "max_attempts", "partitions",
 )  # fmt: skip
+_NONE: Final = "none yet: make one with `eventstreams subscriptions create`"
 _TYPE_COLUMNS: Final = ("subscription_sid", "type", "schema_version")
 _SID: Final = click.argument("sid", metavar="DF…")
 
@@ -33,7 +37,14 @@ def subscriptions() -> None:
 def list_subscriptions(sink: str | None, url: str | None, output: str) -> None:
     """List subscriptions, oldest first."""
     fields = [("PageSize", PAGE), *given(SinkSid=sink)]
-    run(lambda api: all_of(api, _SUBSCRIPTIONS, "subscriptions", fields), url, output, _COLUMNS, as_operator=False)
+    run(
+        lambda api: all_of(api, _SUBSCRIPTIONS, "subscriptions", fields),
+        url,
+        output,
+        _COLUMNS,
+        as_operator=False,
+        none=_NONE,
+    )
 
 
 @subscriptions.command("show")
@@ -81,7 +92,19 @@ def create_subscription(
         *subscribed_fields(types),
         *given(ReceiveEventsFromSubaccounts="true" if from_subaccounts else None),
     ]
-    run(lambda api: api.post(_SUBSCRIPTIONS, fields), url, output, _COLUMNS, as_operator=False)
+
+    async def create(api: Remote) -> Answer:
+        try:
+            return await api.post(_SUBSCRIPTIONS, fields)
+        except ApiError as error:
+            if error.code != Code.EVENT_TYPE_NOT_FOUND:
+                raise
+            for each in types:  # the API says that there is none, and we can say which is like it
+                if unknown := await unknown_type(api, _parsed(each)[0]):
+                    raise ApiError(unknown) from None
+            raise
+
+    run(create, url, output, _COLUMNS, as_operator=False)
 
 
 @subscriptions.command("add-type")

@@ -195,6 +195,8 @@ async def test_mistakes_are_said_in_a_sentence(system: System) -> None:
     no_object = await system.command("sinks", "create", "x", "--configuration", "-", code=2, given="[]")
     no_sink = await system.command("sinks", "show", "DG/../..", code=1)
     no_event = await system.command("events", "where", "EZnone", code=1)
+    sink = await system.sink()
+    mistyped = await system.command("subscriptions", "create", "x", f"{SENT}x", "--sink", sink, code=1)
     no_type = await system.command("types", "show", "com.twilio.messaging.message.snt", code=1)
     no_url = await system.command("tail", "--lines", "0", "--url", "foo", code=1)
     two = await system.command("listen", "--standard-webhooks", "v1", code=2)
@@ -205,6 +207,7 @@ async def test_mistakes_are_said_in_a_sentence(system: System) -> None:
     assert "a JSON object" in no_object.stderr
     assert "SID is malformed" in str(no_sink.exception)
     assert no_event.exception is not None
+    assert f"no event type {SENT}x. Did you mean {SENT}" in str(mistyped.exception)
     assert f"no event type com.twilio.messaging.message.snt. Did you mean {SENT}" in str(no_type.exception)
     assert "--url is 'foo': it must be one such as" in str(no_url.exception)
     assert "--secret-file" in two.stderr
@@ -238,9 +241,11 @@ async def test_dead_letters_and_samples_are_told_as_everything_else_is(system: S
     event_id = await system.published(7002)
     await system.api.until("/v1/DeadLetters", lambda answer: bool(answer["dead_letters"]))
 
-    shown = await system.command("dead-letters")
-    [told] = await system.told("dead-letters", "--subscription", made["sid"])
-    none = await system.command("dead-letters", "--reason", "expired")
+    shown = await system.command("dead-letters", "list")
+    [told] = await system.told("dead-letters", "list", "--subscription", made["sid"])
+    none = await system.command("dead-letters", "list", "--reason", "expired")
+    one = await system.told("dead-letters", "show", told["id"])
+    printed_one = await system.command("dead-letters", "show", told["id"])
     sample = await system.told("sample", sink, SENT)
     printed = await system.command("sample", sink, SENT)
 
@@ -248,7 +253,9 @@ async def test_dead_letters_and_samples_are_told_as_everything_else_is(system: S
     assert header.split()[:4] == ["date_died", "id", "subscription_sid", "event_id"]
     assert line.split()[2:4] == [made["sid"], event_id]
     assert (told["event_id"], told["reason"]) == (event_id, "refused")
-    assert none.stderr == "none\n"
+    assert none.stderr == "none that fits\n"
+    assert (one["id"], one["reason"], one["data"]["eventName"]) == (told["id"], "refused", SENT)
+    assert f'"eventName": "{SENT}"' in printed_one.stdout
     assert sample["sink_sid"] == sink
     assert printed.stdout.startswith("EZ")
 

@@ -79,7 +79,7 @@ async def test_dead_letters_are_listed_and_redriven_from_a_terminal(
     await bury(house, subscription, [3], reason=DeadReason.EXPIRED)
 
     listed = await run_cli(
-        api, "dead-letters", "--subscription", subscription.sid, "--reason", "refused", "--limit", "2"
+        api, "dead-letters", "list", "--subscription", subscription.sid, "--reason", "refused", "--limit", "2"
     )
     nothing = await run_cli(api, "redrive", "--event-id", "EZ9")
     declined = await run_cli(api, "redrive", "--reason", "refused", answer="n\n")

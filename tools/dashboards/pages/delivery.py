@@ -328,7 +328,7 @@ SUBSCRIPTION: Final = Dashboard(
                         'curl -u "$SID:$TOKEN" "$API/v1/Subscriptions/$subscription"            # its sink\n'
                         'curl -u "$SID:$TOKEN" "$API/v1/Sinks/DG…/Health"                        # how that is\n'
                         'curl -u "$SID:$TOKEN" "$API/v1/Attempts?SubscriptionSid=$subscription"  # newest first\n'
-                        "eventstreams dead-letters --subscription $subscription\n"
+                        "eventstreams dead-letters list --subscription $subscription\n"
                         "eventstreams redrive --subscription $subscription --reason expired\n"
                         "```\n"
                     ),
