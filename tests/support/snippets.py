@@ -45,6 +45,7 @@ EXECUTED: Final[Sequence[Executed]] = (
     Executed("docs/deploying-with-compose.md", "yaml", _OWN_TYPE, "worker-own"),
     Executed("README.md", "sh", "tests/system/test_demo.py::test_it_ends_with_a_sum_that_adds_up", "make demo"),
     Executed("README.md", "python", _BROUGHT),
+    Executed("README.md", "", f"{_README}::test_up_says_what_the_readme_shows_of_it", "Account SID"),
     Executed("README.md", "sh", _BROUGHT, "/v1/Sinks"),
     Executed("README.md", "sh", _BROUGHT, "eventstreams publish"),
     Executed(
@@ -112,6 +113,7 @@ EXECUTED: Final[Sequence[Executed]] = (
     Executed(_WRITING, "sh", "tests/system/test_writing_a_sink.py::test_its_reader_ends_with_events_as_jobs"),
     Executed(_WRITING, "python", _SHOWN),
     Executed(_WRITING, "toml", _SHOWN),
+    Executed(_WRITING, "", "tests/unit/test_docs_writing_a_sink.py::test_the_tree_is_that_of_the_files_that_are_shown"),
 )
 
 

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -75,6 +76,18 @@ class Reader:
 
 def blocks(file: str, language: str) -> list[str]:
     return [block.text for block in blocks_of(ROOT / file) if block.language == language]
+
+
+def test_up_says_what_the_readme_shows_of_it(up: Up) -> None:
+    [shown] = [block for block in blocks("README.md", "") if "Account SID" in block]
+
+    assert [_form_of(line) for line in up.text.splitlines()] == [_form_of(line) for line in shown.splitlines()]
+
+
+def _form_of(line: str) -> tuple[str, str]:
+    """What stands before the value of a line, and the path of an address."""
+    label, _, value = line.partition("  ")
+    return label, urlsplit(value.strip()).path if "http://" in value else ""
 
 
 def test_what_the_readme_says_brings_events_to_the_receiver(up: Up, tmp_path: Path) -> None:

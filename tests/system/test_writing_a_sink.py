@@ -3,7 +3,6 @@
 import asyncio
 import os
 import re
-import shutil
 import signal
 import subprocess
 from collections.abc import AsyncIterator
@@ -20,7 +19,8 @@ from tests.support.venv import Environment
 pytestmark = [pytest.mark.proof, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = [block.text for block in blocks_of(ROOT / "docs" / "writing-a-sink.md") if block.language == "sh"]
+BLOCKS = blocks_of(ROOT / "docs" / "writing-a-sink.md")
+COMMANDS = [block.text for block in BLOCKS if block.language == "sh"]
 READY_S = 90.0
 
 
@@ -31,9 +31,13 @@ def reader(tmp_path: Path) -> Environment:
 
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
-    """What the reader has written."""
+    """What the reader has written, from the page alone."""
     folder = tmp_path / "eventstreams-beanstalk"
-    shutil.copytree(ROOT / "examples" / "sink-plugin", folder, ignore=shutil.ignore_patterns("__pycache__", ".*_cache"))
+    for block in BLOCKS:
+        if block.file is not None:
+            file = folder / block.file
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(f"{block.text}\n")
     return folder
 
 

@@ -30,5 +30,13 @@ def test_every_file_of_the_plugin_is_shown() -> None:
     assert plugin | {"pyproject.toml", "tests/test_contract.py", "tests/fake_beanstalkd.py"} == shown
 
 
+def test_the_tree_is_that_of_the_files_that_are_shown() -> None:
+    (tree,) = (block.text for block in blocks_of(PAGE) if not block.language)
+
+    named = {name for name in tree.split() if not name.endswith("/")}
+
+    assert named == {Path(str(block.file)).name for block in CODE}
+
+
 def test_every_block_that_is_no_code_is_a_command_or_a_tree() -> None:
     assert {block.language for block in blocks_of(PAGE)} == {"python", "toml", "sh", ""}
