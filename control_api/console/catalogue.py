@@ -1,16 +1,19 @@
 """The catalogue: which events there are, what is in them, and what the versions of their schemas differ in."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import web
 
+from control_api.catalogue.schema_documents import DOCUMENTS
 from control_api.console.api import InnerApi, Json
 from control_api.console.schema_fields import Difference, differences, schema_fields
 from control_api.console.visit import PREFIX, Page, Visit, get
 from control_api.plane import PLANE
 from eventstreams.catalog import Catalog
+from eventstreams.errors import CatalogError
 
 PATH: Final = f"{PREFIX}catalogue"
 WARNINGS: Final[Mapping[str, str]] = {
@@ -53,6 +56,15 @@ async def between(api: InnerApi, schema_id: str, older: int, newer: int) -> Sequ
     return differences(await document(api, schema_id, older), await document(api, schema_id, newer))
 
 
+def example_of(request: web.Request, event_type: str, version: int) -> Mapping[str, object] | None:
+    """Data as events of this type have it, in a version of their schema; None: there is no example."""
+    catalog = request.app[PLANE].catalog
+    known = catalog.types[event_type]
+    with suppress(CatalogError):  # of an operator's own folder, which was sound when we started
+        return request.app[DOCUMENTS].example(catalog.schemas[known.schema_id].versions[version - 1], known)
+    return None
+
+
 async def list_all(visit: Visit) -> web.Response:
     found = await groups(visit.api, visit.request.app[PLANE].catalog)
     return visit.page("catalogue/list.html", groups=found)
@@ -77,7 +89,7 @@ async def show(visit: Visit) -> web.Response:
         versions=versions,
         newest=newest,
         chosen=chosen,
-        schema=schema,
+        example=example_of(visit.request, found["type"], chosen),
         fields=schema_fields(schema),
         changes=await between(visit.api, schema_id, chosen - 1, chosen) if chosen > 1 else (),
         words=visit.request.app[PLANE].catalog.schemas[schema_id].versions[chosen - 1].changes,

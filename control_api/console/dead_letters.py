@@ -10,14 +10,17 @@ import orjson
 from aiohttp import web
 
 from control_api.console.api import Json
+from control_api.console.figures import utc
 from control_api.console.render import next_page
 from control_api.console.visit import PREFIX, Page, Visit, get, post
+from control_api.console.words import REASONS
+from control_api.plane import PLANE
 from eventstreams.http import RefusedError
-from eventstreams.reasons import DeadReason
 
 PATH: Final = f"{PREFIX}dead-letters"
 JOBS: Final = f"{PREFIX}redrives"
 _FILTERS: Final = ("SubscriptionSid", "Reason", "Type", "EventId", "After", "Before", "DeadLetterId")
+_TIMES: Final = frozenset({"After", "Before"})
 _LISTED: Final = 25
 _COUNTED: Final = 1_000  # newest dead letters, by reason: one page of the API
 _SUBSCRIPTIONS: Final = "100"  # that an account can have
@@ -35,14 +38,20 @@ async def reasons(visit: Visit) -> web.Response:
     answer = await visit.api.get("/v1/DeadLetters", query=[*given, ("PageSize", str(_COUNTED))])
     found = Counter(each["reason"] for each in answer["dead_letters"])
     links = [(name, number, urlencode([*given, ("Reason", name)])) for name, number in found.most_common()]
-    return visit.page("dead_letters/reasons.html", reasons=links, more=bool(next_page(answer["meta"])))
+    return visit.page("dead_letters/reasons.html", reasons=links, words=REASONS, more=bool(next_page(answer["meta"])))
 
 
 async def show(visit: Visit) -> web.Response:
     letter = await visit.api.get("/v1/DeadLetters/{}", visit.name("id"))
     data = letter["data"]
     text = "" if data is None else orjson.dumps(data, option=orjson.OPT_INDENT_2).decode()
-    return visit.page("dead_letters/show.html", letter=letter, text=text[:_MOST_SHOWN], left=len(text[_MOST_SHOWN:]))
+    return visit.page(
+        "dead_letters/show.html",
+        letter=letter,
+        words=REASONS,
+        text=text[:_MOST_SHOWN],
+        left=len(text[_MOST_SHOWN:]),
+    )
 
 
 async def preview(visit: Visit) -> web.Response:
@@ -119,7 +128,9 @@ async def _list(
         given=given,
         reasons_query=urlencode(given),
         subscriptions=subscriptions["subscriptions"],
-        reasons=list(DeadReason),
+        names={each["sid"]: each["description"] or each["sid"] for each in subscriptions["subscriptions"]},
+        types=visit.request.app[PLANE].catalog.public_types(),
+        reasons=REASONS,
         problem=problem,
         preview=preview,
         after=following,
@@ -128,7 +139,8 @@ async def _list(
 
 def _given(query: Mapping[str, str], more: Sequence[str] = ()) -> list[tuple[str, str]]:
     """What the form chooses by, in the API's own names."""
-    return [(name, query[name].strip()) for name in (*_FILTERS, *more) if query.get(name, "").strip()]
+    given = [(name, query[name].strip()) for name in (*_FILTERS, *more) if query.get(name, "").strip()]
+    return [(name, utc(value) if name in _TIMES else value) for name, value in given]
 
 
 PAGES: Final[tuple[Page, ...]] = (

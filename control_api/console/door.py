@@ -104,7 +104,7 @@ class Console:
             if session is None or not session.sid:
                 return self._to_sign_in(request)
             if session.is_operator is not (page.caller is Caller.OPERATOR):  # it is there, for others
-                raise not_found(request)
+                raise _for_others(session)
             return await page.handler(self._visit(request, session))
 
         return for_anybody if page.caller is Caller.ANYBODY else handle
@@ -147,6 +147,16 @@ class Console:
         if not own:
             message = "A page of another site sent this: nothing was changed"
             raise RefusedError(message, status=HTTPStatus.FORBIDDEN)
+
+
+def _for_others(session: Session) -> RefusedError:
+    """A page is there, but not for who has signed in: what to do instead."""
+    message = (
+        "This page is an account's, and you are signed in as the operator: sign out, then sign in as the account"
+        if session.is_operator
+        else "This page is the operator's: sign out, then sign in as operator"
+    )
+    return RefusedError(message, status=HTTPStatus.NOT_FOUND)
 
 
 def _refuse_large(request: web.Request) -> None:

@@ -1,7 +1,7 @@
 """Events: find them by id, type and time, follow them as they come, and see where one went."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote, urlencode
@@ -10,6 +10,7 @@ import orjson
 from aiohttp import web
 
 from control_api.console.api import Json
+from control_api.console.figures import utc
 from control_api.console.live import stream
 from control_api.console.render import next_page, page_query
 from control_api.console.visit import PREFIX, Page, Visit, get
@@ -65,7 +66,7 @@ async def list_all(visit: Visit) -> web.Response:
         query={name: query.get(name, "") for name in ("type", "after", "before")},
         problem=problem,
         events=events,
-        types=sorted(each.name for each in visit.request.app[PLANE].catalog.types.values() if not each.internal),
+        types=visit.request.app[PLANE].catalog.public_types(),
         follow=f"{PATH}/live?{urlencode({'type': filters['Type']})}" if follows else "",
         before=_console_query(query, next_page(meta, "previous_page_url")),
         after=_console_query(query, next_page(meta)),
@@ -169,13 +170,7 @@ def _is_new(visit: Visit) -> bool:
 
 
 def _time(query: Mapping[str, str], name: str) -> str:
-    """What a field for a time has, as the API takes it; browsers' have no zone, and the page says UTC."""
-    text = query.get(name, "").strip()
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        return text  # the API says what would be right
-    return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return utc(query.get(name, "").strip())
 
 
 def _console_query(query: Mapping[str, str], api_query: str) -> str:

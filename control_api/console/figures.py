@@ -24,22 +24,44 @@ def shown_text(text: str) -> str:
 
 def instant(text: str) -> str:
     """A time to the millisecond, in UTC."""
+    at = _moment(text)
+    return text if at is None else f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03d}"
+
+
+def utc(text: str) -> str:
+    """What a field for a time has, as the API takes it; browsers' have no zone, and their labels say UTC.
+
+    What is no time stays as it is: the API says what would be right.
+    """
+    at = _moment(text)
+    return text if at is None else at.isoformat().replace("+00:00", "Z")
+
+
+def field_time(text: str) -> str:
+    """A time as a browser's field for it takes it, in UTC; empty for what is none."""
+    at = _moment(text)
+    return "" if at is None else f"{at:%Y-%m-%dT%H:%M:%S}"
+
+
+def _moment(text: str) -> datetime | None:
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        return text
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03d}"
+        return None
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 def rate(per_s: float) -> str:
     """Events a second: with a digit behind the point where there are few."""
+    if not per_s:
+        return "0"
     return f"{per_s:,.0f}" if per_s >= _FEW else f"{per_s:.1f}"
 
 
 def share(part: float, whole: float) -> str:
-    """``part`` of ``whole`` in percent, rounded down, so that not all is not called all."""
+    """``part`` of ``whole`` in percent, rounded down, so that not all is not called all; empty: of nothing."""
     if not whole:
-        return "none"
+        return ""
     return f"{int(1000 * part / whole) / 10:g} %"
 
 
@@ -56,6 +78,7 @@ FIGURES: Final[Mapping[str, Callable[..., str]]] = {
     "shown": shown,
     "shown_text": shown_text,
     "instant": instant,
+    "field_time": field_time,
     "rate": rate,
     "share": share,
     "bytes": size,

@@ -48,6 +48,7 @@ class Flow:
     """Rates are of a second.
 
     Attributes:
+        known_waiting: Whether ``waiting`` and ``oldest_waiting`` of its nodes mean anything: Kafka was asked.
         sampled: There was more than was counted: the rates are of a shorter time.
         seconds: Of which time.
     """
@@ -60,6 +61,7 @@ class Flow:
     accepted: float = 0.0
     delivered: float = 0.0
     failed: float = 0.0
+    known_waiting: bool = True
     sampled: bool = False
     seconds: float = 0.0
 
@@ -73,11 +75,11 @@ class Flow:
         return min(found, default="")
 
 
-def flow_of(counts: Json, backlog: Sequence[Json], subscriptions: Sequence[Json], sinks: Sequence[Json]) -> Flow:
-    """Of the answer of ``/v1/Flow``, the subscriptions of ``/v1/Backlog``, and the lists of both."""
+def flow_of(counts: Json, backlog: Sequence[Json] | None, subscriptions: Sequence[Json], sinks: Sequence[Json]) -> Flow:
+    """Of the answer of ``/v1/Flow``, the subscriptions of ``/v1/Backlog`` (None: not known), and the lists of both."""
     asked_s = (_moment(counts["until"]) - _moment(counts["since"])).total_seconds()
     counted_s = min(counts["accepted_seconds"], counts["deliveries_seconds"])
-    flow = Flow(sampled=counted_s < asked_s, seconds=counted_s)
+    flow = Flow(known_waiting=backlog is not None, sampled=counted_s < asked_s, seconds=counted_s)
     for each in subscriptions:
         flow.subscriptions[each["sid"]] = Node(
             each["sid"], each["description"], f"/console/subscriptions/{each['sid']}"
@@ -85,7 +87,7 @@ def flow_of(counts: Json, backlog: Sequence[Json], subscriptions: Sequence[Json]
         flow.to_sinks[each["sid"], each["sink_sid"]] = Way(each["sid"], each["sink_sid"])
     for each in sinks:
         flow.sinks[each["sid"]] = Node(each["sid"], each["description"], f"/console/sinks/{each['sid']}")
-    for each in backlog:
+    for each in backlog or ():
         if (known := flow.subscriptions.get(each["subscription_sid"])) is not None:
             known.waiting, known.oldest_waiting = each["waiting"], each["oldest_waiting"] or ""
     for each in counts["accepted"]:

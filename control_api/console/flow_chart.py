@@ -6,6 +6,7 @@ There is room for so many boxes in a column: the busiest, and one that stands fo
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from control_api.console.flow import Flow, Node, Way
@@ -55,10 +56,10 @@ class Chart:
 
 def chart_of(flow: Flow) -> Chart:
     """``flow`` as it is drawn."""
-    columns = [
-        _column(nodes.values(), x)
-        for nodes, x in zip((flow.products, flow.subscriptions, flow.sinks), _COLUMNS, strict=True)
-    ]
+    products, subscriptions = (
+        _column(nodes.values(), x) for nodes, x in zip((flow.products, flow.subscriptions), _COLUMNS, strict=False)
+    )
+    columns = [products, subscriptions, _column(flow.sinks.values(), _COLUMNS[2], _beside(flow, subscriptions))]
     bands = [
         *_bands(flow.to_subscriptions.values(), columns[0], columns[1]),
         *_bands(flow.to_sinks.values(), columns[1], columns[2]),
@@ -68,12 +69,24 @@ def chart_of(flow: Flow) -> Chart:
     return Chart(boxes, bands, height)
 
 
-def _column(nodes: Iterable[Node], x: int) -> Mapping[str, Box]:
-    """The boxes of ``nodes``, by key; those of the busiest in the order of their names, so that they stay in place."""
+def _beside(flow: Flow, subscriptions: Mapping[str, Box]) -> Mapping[str, float]:
+    """How far down the subscriptions stand, on average, that deliver to each sink: so fewer bands cross."""
+    found: dict[str, list[int]] = {}
+    for way in flow.to_sinks.values():
+        if (box := subscriptions.get(way.source)) is not None:
+            found.setdefault(way.target, []).append(box.y)
+    return {key: sum(ys) / len(ys) for key, ys in found.items()}
+
+
+def _column(nodes: Iterable[Node], x: int, places: Mapping[str, float] = MappingProxyType({})) -> Mapping[str, Box]:
+    """The boxes of ``nodes``, by key: the busiest, in the order of their ``places`` and names, so that they stay there.
+
+    Those without a place are the last.
+    """
     listed = sorted(nodes, key=lambda node: node.busy, reverse=True)
     kept, rest = (listed, []) if len(listed) <= MOST else (listed[: MOST - 1], listed[MOST - 1 :])
     found = {}
-    for place, node in enumerate(sorted(kept, key=lambda node: (node.name, node.key))):
+    for place, node in enumerate(sorted(kept, key=lambda node: (places.get(node.key, math.inf), node.name, node.key))):
         found[node.key] = Box(node, x, _GAP + place * (BOX_HEIGHT + _GAP))
     if rest:
         found[_REST] = Box(_sum(rest), x, _GAP + len(kept) * (BOX_HEIGHT + _GAP), len(rest))

@@ -43,7 +43,7 @@ class Looking:
         self._looks = 0
         self._subscriptions: list[dict[str, object]] = []
         self._sinks: list[dict[str, object]] = []
-        self._backlog: list[dict[str, object]] = []
+        self._backlog: list[dict[str, object]] | None = None  # nobody has looked yet
 
     async def look(self) -> Flow:
         """What flows now. Raises ``RefusedError`` as the API does."""
@@ -56,7 +56,7 @@ class Looking:
             try:
                 self._backlog = (await api.get("/v1/Backlog"))["subscriptions"]
             except RefusedError:
-                self._backlog = []  # the rest is worth showing
+                self._backlog = None  # the rest is worth showing
         self._looks += 1
         return flow_of(counts, self._backlog, self._subscriptions, self._sinks)
 

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import aiohttp
 import orjson
 from aiohttp import hdrs, web
 
 from control_api.console.api import Json
+from control_api.console.catalogue import example_of
 from control_api.console.visit import PREFIX, Page, Visit, get, post
 from control_api.plane import PLANE
 from eventstreams.http import RefusedError
@@ -60,11 +61,10 @@ async def send(visit: Visit) -> web.Response:
 
 
 def _form(visit: Visit, wanted: str, text: str, problem: str, *, status: HTTPStatus = HTTPStatus.OK) -> web.Response:
-    types = visit.request.app[PLANE].catalog.types.values()
     return visit.page(
         "send/show.html",
         status=status,
-        types=sorted(each.name for each in types if not each.internal),
+        types=visit.request.app[PLANE].catalog.public_types(),
         wanted=wanted,
         text=text,
         problem=problem,
@@ -74,18 +74,16 @@ def _form(visit: Visit, wanted: str, text: str, problem: str, *, status: HTTPSta
 
 
 async def _example(visit: Visit, wanted: str) -> Mapping[str, object]:
-    """An event of the type ``wanted``, with an id of its own and the example of its newest schema."""
+    """An event of the type ``wanted``, with an id of its own and an example of its data in the newest schema."""
     event_type = await visit.api.get("/v1/Types/{}", wanted)
-    versions = await visit.api.get("/v1/Schemas/{}/Versions", event_type["schema_id"], query={"PageSize": "1000"})
-    newest = urlsplit(versions["schema_versions"][-1]["raw"]).path
-    examples = (await visit.api.get(newest)).get("examples") or [{}]
+    newest = len(visit.request.app[PLANE].catalog.schemas[event_type["schema_id"]].versions)
     return {
         "specversion": "1.0",
         "id": f"EZ{secrets.token_hex(16)}",
         "type": wanted,
         "source": _SOURCE,
         "time": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}Z",
-        "data": examples[0],
+        "data": example_of(visit.request, wanted, newest) or {},
     }
 
 

@@ -45,6 +45,7 @@ async def list_all(visit: Visit) -> web.Response:
     return visit.page(
         "sinks/list.html",
         sinks=answer["sinks"],
+        destinations={each["sid"]: _destination(visit, each) for each in answer["sinks"]},
         before=next_page(meta, "previous_page_url"),
         after=next_page(meta),
     )
@@ -58,8 +59,10 @@ async def health(visit: Visit) -> web.Response:
 
 async def choose(visit: Visit) -> web.Response:
     """Which type the new sink is to be of."""
-    plugins = visit.request.app[PLANE].plugins
-    return visit.page("sinks/choose.html", types=sorted(plugins, key=lambda each: (each != "webhook", each)))
+    plane = visit.request.app[PLANE]
+    usable = [each for each in plane.plugins.values() if plane.mail is not None or not each.needs_mail]
+    listed = sorted(usable, key=lambda each: (each.sink_type != "webhook", each.sink_type))
+    return visit.page("sinks/choose.html", types=listed)
 
 
 async def new(visit: Visit) -> web.Response:
@@ -230,6 +233,7 @@ async def _shown(
         state, no_state = None, str(error)
     return {
         "sink": sink,
+        "destination": _destination(visit, sink),
         "health": state,
         "no_health": no_state,
         "states": STATES,
@@ -248,6 +252,15 @@ async def _shown(
 
 async def _subscriptions(visit: Visit, sid: str) -> list[Json]:
     return await visit.api.listed("/v1/Subscriptions", key="subscriptions", query={"SinkSid": sid})
+
+
+def _destination(visit: Visit, sink: Json) -> str:
+    """Where its events go, in one line: the first thing that its configuration must have and that is no secret."""
+    plugin = visit.request.app[PLANE].plugins.get(sink["sink_type"])
+    fields = () if plugin is None else fields_of(plugin.config)
+    key = next((each.key for each in fields if each.required and not each.hides), "")
+    value = sink["sink_configuration"].get(key)
+    return value if isinstance(value, str) else ""
 
 
 def _fields(visit: Visit, sink_type: str) -> Sequence[ConfigField]:

@@ -1,8 +1,26 @@
 """Things in the words of people. Pure."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
+from eventstreams.reasons import DeadReason
+
+REASONS: Final[Mapping[DeadReason, str]] = {
+    DeadReason.REFUSED: "the sink refused it, and always would",
+    DeadReason.TOO_LARGE: "it is larger than the sink takes",
+    DeadReason.NO_SUCH_STREAM: "the stream or topic it was to go to is not there",
+    DeadReason.EXPIRED: "its time was over before an attempt succeeded",
+    DeadReason.ATTEMPTS_USED_UP: "it failed as often as its subscription allows",
+    DeadReason.SUBSCRIPTION_DELETED: "its subscription was deleted while it waited",
+    DeadReason.TYPE_REMOVED: "its type was taken out of the subscription while it waited",
+    DeadReason.MISSING_HEADER: "its record lacks a header",
+    DeadReason.BAD_HEADER: "a header of its record cannot be read",
+    DeadReason.UNKNOWN_EVENT_TYPE: "the catalogue does not have its type",
+    DeadReason.UNKNOWN_SCHEMA: "the catalogue does not have its schema",
+    DeadReason.UNDECODABLE: "its data cannot be read by its schema",
+}
+"""Why an event could not be delivered, for those who do not know the words of the API."""
 _JUST: Final = timedelta(seconds=5)
 _LONG: Final = timedelta(days=30)  # then the day says more
 _UNITS: Final = (

@@ -5,11 +5,13 @@ import json
 import re
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -150,8 +152,7 @@ def test_a_new_subscriber_has_the_first_event_within_two_minutes_by_console_alon
     page.get_by_label("Auth token or secret").fill(TOKEN)
     page.get_by_role("button", name="Sign in").click()
 
-    page.get_by_role("link", name="Sinks", exact=True).click()
-    page.goto(f"{house.url}/console/sinks/new")
+    page.get_by_role("link", name="Create your first sink").click()
     page.get_by_role("link", name="webhook").click()
     page.get_by_label("Description").fill("our orders")
     page.get_by_label(re.compile("^Destination")).fill(f"{house.receiver.url}/200")
@@ -159,18 +160,19 @@ def test_a_new_subscriber_has_the_first_event_within_two_minutes_by_console_alon
     page.get_by_role("button", name="Create").click()
     expect(page.get_by_role("heading", name="our orders")).to_be_visible()
 
-    page.goto(f"{house.url}/console/subscriptions/new")
+    page.get_by_role("link", name="Subscribe it to events").click()
     page.get_by_label("Description").fill("messages that were sent")
-    page.get_by_label("Sink").select_option("our orders (webhook)")
+    page.get_by_label("Search").fill("no such event")
+    expect(page.get_by_text("No event type has all of these words.")).to_be_visible()
     page.get_by_label("Search").fill("message.sent")
     page.get_by_role("checkbox", name=SENT).check()
+    expect(page.get_by_text("1 chosen")).to_be_visible()
     screenshots.take(page, "console-new-subscription")
     page.get_by_role("button", name="Subscribe").click()
     expect(page.get_by_role("heading", name="messages that were sent")).to_be_visible()
 
-    page.get_by_role("link", name="Send", exact=True).click()
-    page.get_by_label("Event type").fill(SENT)
-    page.get_by_role("button", name="Take its example").click()
+    page.get_by_role("link", name="Send a sample event").click()
+    expect(page.get_by_label("The event, as a CloudEvent in JSON")).to_have_value(re.compile('"messageStatus": "SENT"'))
     screenshots.take(page, "console-send")
     page.get_by_role("button", name="Send", exact=True).click()
     expect(page.get_by_text("delivered", exact=True).first).to_be_visible()
@@ -225,14 +227,14 @@ def test_events_arrive_in_the_list_while_somebody_looks_and_are_found_again(
 
     expect(inside.get_by_role("link", name=new)).to_be_visible()
     screenshots.take(inside, "console-events")
-    inside.get_by_role("textbox", name="Id").fill(new)
+    inside.get_by_role("textbox", name="Event ID").fill(new)
     inside.get_by_role("button", name="Find").click()
     expect(inside.get_by_role("heading", name=f"Event {new}")).to_be_visible()
     inside.goto(f"{house.url}/console/events?type=com.twilio.voice.insights.call-event.gateway&after=2026-01-01T00:00")
-    expect(inside.get_by_text("None.")).to_be_visible()
+    expect(inside.get_by_text("No event matches.")).to_be_visible()
     inside.goto(f"{house.url}/console/events?type={SENT}&after=2020-01-01T00:00&PageSize=1")
-    inside.get_by_role("link", name="After").click()
-    expect(inside.get_by_role("link", name="Before")).to_be_visible()
+    inside.get_by_role("link", name="Next").click()
+    expect(inside.get_by_role("link", name="Previous")).to_be_visible()
 
 
 def test_dead_letters_are_found_by_their_reason_previewed_and_redriven(
@@ -248,7 +250,7 @@ def test_dead_letters_are_found_by_their_reason_previewed_and_redriven(
     inside.get_by_role("link", name=re.compile("refused")).first.click()
     expect(inside.get_by_role("link", name=ids[0])).to_be_visible()
     inside.get_by_label("Subscription").select_option("a receiver that refuses")
-    inside.get_by_role("button", name="Choose").click()
+    inside.get_by_role("button", name="Show").click()
     inside.get_by_role("button", name="Preview a redrive of these").click()
     expect(inside.get_by_text("3 of 3 would be redriven")).to_be_visible()
     screenshots.take(inside, "console-dead-letters")
@@ -317,6 +319,85 @@ def test_the_overview_follows_a_thousand_events_a_second_without_freezing(
     expect(inside.locator("svg.flow").get_by_text("messaging")).to_be_visible()
     inside.get_by_text("As a table").click()
     expect(inside.get_by_role("cell", name="all that flows")).to_be_visible()
+
+
+_HEARD: Final = """() => {
+  const heard = document.body.dataset;
+  heard.exchanged = heard.held = 0;
+  document.addEventListener("htmx:sseMessage", (event) => { if (event.detail.type === "table") heard.exchanged++; });
+  document.addEventListener("htmx:sseBeforeMessage", (event) => queueMicrotask(() => {
+    if (event.defaultPrevented && event.detail.type === "flow") heard.held++;
+  }));
+}"""
+_TWICE: Final = re.compile(r"^([2-9]|\d\d+)$")
+
+
+@contextmanager
+def flowing(house: House) -> Iterator[None]:
+    """An event every fifth of a second meanwhile, so that each look at what flows finds something new."""
+    ended = threading.Event()
+
+    def publish() -> None:
+        while not ended.wait(0.2):
+            house.publish()
+
+    thread = threading.Thread(target=publish)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def test_what_is_exchanged_takes_away_neither_the_keyboards_place_nor_a_click(inside: Page, house: House) -> None:
+    house.subscribe("/200/exchanged", name="one that flows")
+    with flowing(house):
+        inside.get_by_role("link", name="Overview").click()
+        inside.get_by_text("As a table").click()
+        row = inside.get_by_role("cell", name="one that flows").get_by_role("link")
+        row.focus()
+        inside.evaluate(_HEARD)
+        expect(inside.locator("body")).to_have_attribute("data-exchanged", _TWICE)
+        expect(inside.get_by_role("cell", name="one that flows").get_by_role("link")).to_be_focused()
+
+        box = inside.locator("svg.flow").get_by_role("link", name="one that flows").first
+        box.hover()
+        inside.mouse.down()
+        expect(inside.locator("body")).to_have_attribute("data-held", _TWICE)
+        inside.mouse.up()
+
+        expect(inside.get_by_role("heading", name="one that flows")).to_be_visible()
+
+
+def test_the_overview_says_what_waits_once_it_knows_and_has_its_table_open_on_a_phone(
+    phone: Page, house: House
+) -> None:
+    house.subscribe("/200/phone", name="on a phone")
+    sign_in(phone, house)
+
+    expect(phone.get_by_role("cell", name="on a phone")).to_be_visible()
+    waiting = phone.locator("#figures div").filter(has_text="waiting for their first attempt")
+    expect(waiting.get_by_role("definition")).to_have_text("0")
+
+
+def test_dead_letters_are_chosen_by_time_and_say_what_their_reason_means(inside: Page, house: House) -> None:
+    subscription = house.subscribe("/400/chosen", name="one that refuses")
+    [event_id] = house.publish()
+    house.until(event_id, "dead", subscription)
+    inside.goto(f"{house.url}/console/dead-letters")
+    expect(inside.get_by_role("option", name="refused: the sink refused it")).to_be_attached()
+
+    inside.get_by_label("Died from (UTC)").fill("2020-01-01T00:00:00")
+    inside.get_by_role("button", name="Show").click()
+    expect(inside.get_by_label("Died from (UTC)")).to_have_value(re.compile("^2020-01-01T00:00"))
+    expect(inside.get_by_role("link", name="one that refuses")).to_be_visible()
+    inside.get_by_label("Died from (UTC)").fill("2100-01-01T00:00:00")
+    inside.get_by_role("button", name="Show").click()
+    expect(inside.get_by_text("No dead letter matches.")).to_be_visible()
+    inside.goto(f"{house.url}/console/dead-letters")
+    inside.get_by_role("link", name=event_id).click()
+    expect(inside.get_by_text("the sink refused it, and always would")).to_be_visible()
 
 
 PAGES: Final = (
@@ -414,7 +495,7 @@ def test_an_event_is_found_with_the_keyboard_alone(page: Page, house: House) -> 
     expect(page.get_by_role("heading", name="Events")).to_be_visible()
     go_to("Skip to the content")
     page.keyboard.press("Enter")
-    go_to("Id")
+    go_to("Event ID")
     page.keyboard.type(event_id)
     page.keyboard.press("Enter")
 

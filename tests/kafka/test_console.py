@@ -9,6 +9,7 @@ from urllib.parse import quote
 import aiohttp
 import pytest
 import pytest_asyncio
+from aiohttp import web
 from pydantic import SecretStr
 
 from control_api.console.pages import ALL
@@ -72,7 +73,37 @@ async def test_a_sink_is_made_and_tested_from_signing_in_to_the_answer_of_its_te
         assert look is not None
         await browser.until(look[1], "Delivered after", headers=PART)
         probed = await browser.send(f"{path}/probe", {}, page=path)
-        assert "It is there and lets us in. No event was written;" in probed.words
+        assert "The connection works. No event was written:" in probed.words
+
+
+async def test_the_list_of_sinks_says_where_each_goes_and_how_it_is(browser: Browser, api: Api) -> None:
+    async with Receiver(lambda _: web.Response(status=400)) as receiver:
+        sink = await api.sink(sink_configuration={"destination": receiver.url})
+        path = f"/console/sinks/{sink.sid}"
+        await browser.send(f"{path}/test", {}, page=path)
+
+        await browser.until(f"{path}/health", "refuses events", headers=PART)
+
+        listed, shown = await browser.get("/console/sinks"), await browser.get(path)
+    assert receiver.url in listed.words
+    assert "It answers, but refused the last event for good" in shown.words
+
+
+async def test_each_type_of_sink_that_can_be_made_says_where_its_events_go(browser: Browser) -> None:
+    shown = await browser.get("/console/sinks/new")
+
+    assert "An HTTP request to a URL of yours, signed." in shown.words
+    assert "An Amazon Kinesis data stream." in shown.words
+    assert "email" not in shown.words  # there is no mail server here
+
+
+async def test_pages_of_somebody_else_say_who_to_sign_in_as(browser: Browser, api: Api) -> None:
+    async with signed_in(api.url, "operator", OPERATOR_TOKEN) as operator:
+        of_account = await operator.get("/console/sinks")
+    of_operator = await browser.get("/console/accounts")
+
+    assert (of_account.status, "sign in as the account" in of_account.words) == (404, True)
+    assert (of_operator.status, "sign in as operator" in of_operator.words) == (404, True)
 
 
 async def test_what_is_done_here_is_on_the_audit_trail_as_if_a_client_had_done_it(browser: Browser, api: Api) -> None:
@@ -226,9 +257,9 @@ async def test_a_filter_is_tried_on_the_events_of_late(browser: Browser, api: Ap
         headers=PART,
     )
 
-    assert "Of 1 event of late it takes 0" in part.words
+    assert "Of 1 recent event it takes 0" in part.words
     assert "<html" not in part.text
-    assert "Of 1 event of late it takes 0" in whole.words
+    assert "Of 1 recent event it takes 0" in whole.words
     assert (wrong.status, "it ends too soon" in wrong.words, "<html" in wrong.text) == (400, True, False)
 
 
@@ -239,10 +270,12 @@ async def test_the_versions_of_a_schema_say_what_they_differ_in(browser: Browser
     second = await browser.get(f"/console/catalogue/{SENT}?version=2")
     wrong = await browser.get(f"/console/catalogue/{SENT}?version=99")
 
+    assert f'"eventName": "{SENT}"' in newest.words
+    assert '"messageStatus": "SENT"' in newest.words
     assert "8 over 7" in versions.words
     assert SENT in catalogue.words
-    assert "An example" in newest.words
-    assert "What differs from version 1" in second.words
+    assert "Example" in newest.words
+    assert "Differences from version 1" in second.words
     assert wrong.status == 404
 
 
@@ -525,7 +558,7 @@ async def test_an_account_rotates_its_own_token(api: Api) -> None:
     assert "Two tokens count" not in back.words
     assert second not in shown.text
     assert promoted.url.startswith(SIGN_IN)  # who signed in with the first does so again
-    assert "Make another token" in inside.words
+    assert "Make a new token" in inside.words
 
 
 async def _subaccount(api: Api, browser: Browser) -> tuple[str, str]:

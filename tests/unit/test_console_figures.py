@@ -8,14 +8,14 @@ from eventstreams.http import RefusedError
 
 @pytest.mark.parametrize(
     ("given", "said"),
-    [(0, "0.0"), (0.24, "0.2"), (99.94, "99.9"), (100, "100"), (1234.5, "1,234")],
+    [(0, "0"), (0.04, "0.0"), (0.24, "0.2"), (99.94, "99.9"), (100, "100"), (1234.5, "1,234")],
 )
 def test_rates_have_a_digit_behind_the_point_where_there_are_few(given: float, said: str) -> None:
     assert figures.rate(given) == said
 
 
 @pytest.mark.parametrize(
-    ("part", "whole", "said"), [(0, 0, "none"), (1, 1, "100 %"), (999_999, 1_000_000, "99.9 %"), (1, 3, "33.3 %")]
+    ("part", "whole", "said"), [(0, 0, ""), (1, 1, "100 %"), (999_999, 1_000_000, "99.9 %"), (1, 3, "33.3 %")]
 )
 def test_not_all_is_not_called_all(part: float, whole: float, said: str) -> None:
     assert figures.share(part, whole) == said
@@ -37,6 +37,19 @@ def test_others_texts_turn_and_hide_nothing() -> None:
 def test_a_time_is_shown_to_the_millisecond_in_utc_and_what_is_none_as_it_is() -> None:
     assert figures.instant("2026-03-29T06:01:02.345+02:00") == "2026-03-29 04:01:02.345"
     assert figures.instant("soon") == "soon"
+
+
+@pytest.mark.parametrize(
+    ("given", "asked", "shown_again"),
+    [
+        pytest.param("2026-03-29T04:00", "2026-03-29T04:00:00Z", "2026-03-29T04:00:00", id="of a browser"),
+        pytest.param("2026-03-29T06:00:01+02:00", "2026-03-29T04:00:01Z", "2026-03-29T04:00:01", id="with a zone"),
+        pytest.param("soon", "soon", "", id="none, of which the API says what is wrong"),
+    ],
+)
+def test_a_time_in_a_form_is_utc(given: str, asked: str, shown_again: str) -> None:
+    assert figures.utc(given) == asked
+    assert figures.field_time(asked) == shown_again
 
 
 def test_no_text_ends_its_event_or_begins_another() -> None:

@@ -109,3 +109,16 @@ def test_what_fails_is_marked_and_what_rests_is_not() -> None:
     assert states == {"DF0": "bad", "DF1": "good", "DF2": "off"}
     assert {band.state for band in chart.bands} == {"bad", "good", "off"}
     assert all(1 < band.width < 15 for band in chart.bands)
+
+
+def test_what_waits_is_not_said_before_anybody_has_looked() -> None:
+    assert not flow_of(NOTHING, None, subscriptions(1), sinks(1)).known_waiting
+    assert flow_of(NOTHING, [], subscriptions(1), sinks(1)).known_waiting
+
+
+def test_sinks_stand_beside_the_subscriptions_that_deliver_to_them() -> None:
+    crossed = [{**each, "sink_sid": f"DG{2 - at}"} for at, each in enumerate(subscriptions(3))]
+
+    boxes = chart_of(flow_of(NOTHING, [], crossed, sinks(4))).boxes
+
+    assert [each.node.key for each in boxes if each.node.key.startswith("DG")] == ["DG2", "DG1", "DG0", "DG3"]

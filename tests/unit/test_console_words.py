@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from control_api.console.words import ago
+from control_api.console.words import REASONS, ago
+from eventstreams.reasons import DeadReason
 
 NOW = datetime(2026, 3, 29, 4, 0, tzinfo=UTC)
 
@@ -24,3 +25,7 @@ NOW = datetime(2026, 3, 29, 4, 0, tzinfo=UTC)
 )
 def test_times_are_told_as_people_tell_them(before: timedelta, words: str) -> None:
     assert ago(NOW - before, NOW) == words
+
+
+def test_every_reason_of_a_dead_letter_has_words() -> None:
+    assert set(REASONS) == set(DeadReason)

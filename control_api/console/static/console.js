@@ -37,5 +37,38 @@ document.addEventListener("input", (event) => {
     group.hidden = !group.querySelector("[data-words]:not([hidden])");
     if (event.target.value && group instanceof HTMLDetailsElement) group.open = !group.hidden;
   }
+  for (const none of list.querySelectorAll("[data-none]")) none.hidden = shown > 0;
   say(`${shown} shown`);
+});
+
+// <p data-chosen="#list">: how many checkboxes in it are checked, since most of them are folded away.
+const count = () => {
+  for (const each of document.querySelectorAll("[data-chosen]")) {
+    const chosen = document.querySelectorAll(`${each.dataset.chosen} input[type=checkbox]:checked`).length;
+    each.textContent = chosen ? `${chosen} chosen` : "";
+  }
+};
+document.addEventListener("change", count);
+count();
+
+// What is exchanged between the press of a button and its release gets no click: live parts wait until it is released.
+let pressed = false;
+const held = new Map();
+document.addEventListener("pointerdown", () => { pressed = true; });
+for (const released of ["pointerup", "pointercancel"]) {
+  document.addEventListener(released, () => setTimeout(() => {
+    pressed = false;
+    const late = [...held.values()];
+    held.clear();
+    for (const message of late) message.target.dispatchEvent(new MessageEvent(message.type, { data: message.data }));
+  }));
+}
+document.addEventListener("htmx:sseBeforeMessage", (event) => {
+  if (!pressed) return;
+  held.set(event.detail.type, event.detail);
+  event.preventDefault();
+});
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const polled = event.detail.elt.getAttribute("hx-trigger")?.startsWith("every");
+  if (pressed && polled) event.detail.shouldSwap = false; // it asks again by itself
 });
