@@ -147,7 +147,10 @@ async def _copies(prepared: Prepared, topics: Sequence[str]) -> int:
 
 
 def _count(prepared: Prepared, topics: Sequence[str]) -> int:
-    client = _clients.setdefault(prepared.settings.kafka, AdminClient({"bootstrap.servers": prepared.settings.kafka}))
+    kafka = prepared.settings.kafka
+    if kafka not in _clients:  # not by ``setdefault``, which made one for each look
+        _clients[kafka] = AdminClient({"bootstrap.servers": kafka})
+    client = _clients[kafka]
     latest: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # the library's gap
     asked = {TopicPartition(topic, 0): latest for topic in topics}
     return sum(future.result().offset for future in client.list_offsets(asked, request_timeout=10).values())

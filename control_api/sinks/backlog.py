@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -111,26 +111,34 @@ class Backlogs:
             )
             for each in there
         ]
-        oldest = await self._oldest([each for each in left if each.records])
+        oldest, empty = await self._heads([each for each in left if each.records])
+        left = [each for each in left if Partition(each.topic, each.partition) not in empty]
         return {
             each.sid: Waiting(sum(part.records for part in left if part.topic == topic), oldest.get(topic))
             for topic, each in topics.items()
         }
 
-    async def _oldest(self, left: Sequence[Range]) -> Mapping[str, int]:
-        """When the first record of each topic was accepted; of what can be read within a moment."""
+    async def _heads(self, left: Sequence[Range]) -> tuple[Mapping[str, int], Container[Partition]]:
+        """What can be read within a moment of the first of ``left``.
+
+        Returns:
+            When the first record of each topic was accepted; and where there is none, but mere markers of transactions.
+        """
         heads = [Range(each.topic, each.partition, each.first, min(each.end, each.first + _HEADS)) for each in left]
         found: dict[str, int] = {}
         if not heads:
-            return found
+            return found, ()
+        empty = {Partition(each.topic, each.partition): each.end for each in left if each.records <= _HEADS}
         async with RangeReader(self._desk.settings, heads) as reader:
             deadline = time.monotonic() + _READ_S
             while not reader.ended and time.monotonic() < deadline:
                 for record in await reader.read(_HEADS):
+                    empty.pop(Partition(record.topic, record.partition), None)
                     text = dict(record.headers).get(ACCEPTED_AT, b"")
                     if text.isdigit():
                         found[record.topic] = min(found.get(record.topic, int(text)), int(text))
-        return found
+            reached = reader.positions
+        return found, {at for at, end in empty.items() if reached[at] >= end}
 
 
 BACKLOGS: Final = web.AppKey("backlogs", Backlogs)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from eventstreams.client import AsyncEventStreams
 from eventstreams.kafka.admin import KafkaAdmin
@@ -10,6 +10,8 @@ from eventstreams.kafka.committed import committed_offsets
 from eventstreams.kafka.records import Partition
 from eventstreams.settings import Settings
 from eventstreams.topics import Topics
+
+_MOST_MARKERS: Final = 20  # in a topic: each costs a look
 
 
 class Backlog(Protocol):
@@ -87,4 +89,9 @@ class KafkaBacklog:
         found: Counter[str] = Counter()
         for place, end in ends.items():
             found[place.topic] += max(end - committed.get(place, 0), 0)
+        # A transaction's marker is at the end after the last record was settled, and stays.
+        few = [topic for topic, lag in found.items() if 0 < lag <= _MOST_MARKERS and not keep]
+        for topic in few:
+            if await self._admin.has_settled(self._topics.group(role), topic):
+                del found[topic]
         return found
