@@ -19,7 +19,7 @@ from eventstreams.local.ports import free_ports
 from tools.prometheus import find_programs
 
 DEPLOY: Final = Path(__file__).resolve().parents[2] / "deploy"
-RULES: Final = DEPLOY / "prometheus/rules"
+RULES: Final = DEPLOY / "helm/eventstreams/files/rules"
 _READY_S: Final = 60.0
 _STOP_S: Final = 20.0
 _OURS: Final = re.compile(r"eventstreams[_:][a-z0-9_:]*(?:\{[^}]*\})?")
@@ -104,7 +104,7 @@ def _wait(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
 
 
 def rules() -> Iterator[Mapping[str, Any]]:
-    """Every rule in ``deploy/prometheus/rules``."""
+    """Every rule in ``deploy/helm/eventstreams/files/rules``."""
     for file in sorted(RULES.glob("*.yaml")):
         for group in yaml.safe_load(file.read_text())["groups"]:
             yield from group["rules"]
@@ -117,7 +117,7 @@ def selectors(expr: str) -> Sequence[str]:
 
 def dashboard_queries(**variables: str) -> Iterator[tuple[str, str, str]]:
     """Of every panel: its dashboard, its title, an expression with its variables filled in."""
-    for file in sorted((DEPLOY / "grafana/dashboards").glob("*.json")):
+    for file in sorted((DEPLOY / "helm/eventstreams/files/dashboards").glob("*.json")):
         page = orjson.loads(file.read_bytes())
         for panel in page["panels"]:
             for target in panel.get("targets", ()):

@@ -271,18 +271,19 @@ def test_no_setting_is_there_twice() -> None:
     assert done.stdout.count("  EVENTSTREAMS_KAFKA_WAIT: ") == 1
 
 
-def test_rules_and_dashboards_are_those_of_the_repository() -> None:
+def test_rules_and_dashboards_are_all_those_of_its_files() -> None:
     manifests = render(EVERYTHING)
     [rules] = of_kind(manifests, "PrometheusRule").values()
-    deploy = CHART.parent.parent
-
     wanted = [
         group
-        for file in sorted((deploy / "prometheus" / "rules").glob("*.yaml"))
+        for file in sorted((CHART / "files/rules").glob("*.yaml"))
         for group in yaml.safe_load(file.read_text())["groups"]
     ]
+    assert wanted
     assert rules["spec"]["groups"] == wanted
-    for file in (deploy / "grafana" / "dashboards").glob("*.json"):
+    dashboards = list((CHART / "files/dashboards").glob("*.json"))
+    assert dashboards
+    for file in dashboards:
         shown = of_kind(manifests, "ConfigMap")[f"es-dashboard-{file.stem}"]
         assert json.loads(shown["data"][file.name]) == json.loads(file.read_text())
 

@@ -9,7 +9,7 @@ import orjson
 from tools.dashboards.model import Dashboard
 from tools.dashboards.pages import ALL
 
-FOLDER: Final = Path(__file__).resolve().parents[2] / "deploy/grafana/dashboards"
+FOLDER: Final = Path(__file__).resolve().parents[2] / "deploy/helm/eventstreams/files/dashboards"
 
 
 def text_of(dashboard: Dashboard) -> bytes:
@@ -22,13 +22,15 @@ def main() -> None:
     left = [file for file in FOLDER.glob("*.json") if file not in wanted]
     if sys.argv[1:] == ["--check"]:
         if changed := [*stale, *left]:
-            sys.exit(f"deploy/grafana/dashboards/{changed[0].name} is not what the code says any more: run make docs")
+            sys.exit(
+                f"deploy/helm/eventstreams/files/dashboards/{changed[0].name} is not what the code says any more: run make docs"
+            )
         return
     for file in left:
         file.unlink()
     for file in stale:
         file.write_bytes(wanted[file])
-        print(f"deploy/grafana/dashboards/{file.name} written")
+        print(f"deploy/helm/eventstreams/files/dashboards/{file.name} written")
 
 
 if __name__ == "__main__":

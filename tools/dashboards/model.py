@@ -97,7 +97,7 @@ class Panel:
         match self.kind:
             case "timeseries":
                 return {
-                    "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True},
+                    "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []},
                     "tooltip": {"mode": "multi", "sort": "desc"},
                 }
             case "stat":
@@ -175,6 +175,9 @@ class Dashboard:
                 {
                     "type": "dashboards",
                     "title": "Event Streams",
+                    "icon": "external link",
+                    "tooltip": "",
+                    "targetBlank": False,
                     "tags": ["eventstreams"],
                     "asDropdown": True,
                     "includeVars": True,
