@@ -15,6 +15,7 @@ from eventstreams.verify.behaviours import BEHAVIOURS
 
 _NEEDS: Final = ("pygal", "standardwebhooks", "trustme", "twilio")
 _MOST: Final = 10_000_000
+_CALLS: Final = 10.0  # a second
 
 
 class _Receivers(click.ParamType):
@@ -41,6 +42,7 @@ class _Receivers(click.ParamType):
     epilog=examples(
         "eventstreams verify --up",
         "eventstreams verify --up --events 100000 --rate 2000 --report proof.html",
+        "eventstreams verify --up --rolling --receivers healthy:4 --events 24000 --rate 150",
         "eventstreams verify --api https://events.example.com --gateway https://publish.example.com --kafka kafka:9092",
     )
 )
@@ -97,9 +99,19 @@ class _Receivers(click.ParamType):
     help="With --faults: longest time between one and the next; two may be on at once.",
 )
 @click.option(
+    "--rolling",
+    is_flag=True,
+    help="With --up: two processes of each role, each of which is replaced meanwhile, as an upgrade of the chart does.",
+)
+@click.option(
+    "--calls",
+    type=click.FloatRange(0, 1000),
+    help="Calls of the API a second meanwhile, none of which may fail; default: 0, with --rolling 10.",
+)
+@click.option(
     "-o", "--output", type=click.Choice(["text", "json"]), default="text", help="json: the result, on stdout."
 )
-def verify(settle: str, pause: str, faults: str, brokers: str, **given: object) -> None:
+def verify(settle: str, pause: str, faults: str, brokers: str, calls: float | None, **given: object) -> None:
     """Publish events, receive them with receivers that misbehave, and judge each one: exit code 0 where all holds.
 
     Every event that the gateway acknowledges must be delivered to every subscription, unaltered and signed, or be a
@@ -116,10 +128,14 @@ def verify(settle: str, pause: str, faults: str, brokers: str, **given: object) 
     names = [name.strip() for name in faults.split(",") if name.strip()]
     if names and not given["up"]:
         raise click.UsageError("--faults needs --up: faults are inflicted on a cluster of its own alone")
+    if given["rolling"] and (names or not given["up"]):
+        raise click.UsageError("--rolling needs --up, and no --faults: what is replaced is a cluster of its own")
+    if calls is None:
+        calls = _CALLS if given["rolling"] else 0.0
     waits = {"settle_s": _seconds("--settle", settle), "pause_s": _seconds("--pause", pause)}
     from eventstreams.verify.command import Arguments, run_command  # noqa: PLC0415 - needs the extra
 
-    sys.exit(run_command(Arguments(faults=names, brokers=int(brokers), **waits, **given)))  # type: ignore[arg-type]  # click has parsed them
+    sys.exit(run_command(Arguments(faults=names, brokers=int(brokers), calls=calls, **waits, **given)))  # type: ignore[arg-type]  # click has parsed them
 
 
 def _seconds(option: str, value: str) -> float:

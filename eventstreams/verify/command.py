@@ -27,6 +27,8 @@ from eventstreams.verify.nemesis.attack import Attack, attacked_site
 from eventstreams.verify.page import page_of
 from eventstreams.verify.publishing import Login
 from eventstreams.verify.report import text_of, value_of
+from eventstreams.verify.rollout.fleet import running_fleet
+from eventstreams.verify.rollout.nemesis import Rollout
 from eventstreams.verify.run import Report
 from eventstreams.verify.run import verify as run_verify
 from eventstreams.verify.scene import Options
@@ -57,6 +59,8 @@ class Arguments:
     faults: Sequence[str]
     brokers: int
     pause_s: float
+    rolling: bool
+    calls: float
     output: str
 
 
@@ -101,6 +105,7 @@ async def _carry_out(arguments: Arguments, say: Say) -> Report:
             seed=seed,
             settle_s=arguments.settle_s,
             most_duplicates=arguments.duplicates / 100,
+            calls=arguments.calls,
             listen=ground.listen,
             receiver_host=ground.host,
             receiver_url=ground.receiver_url or arguments.receiver_url,
@@ -129,6 +134,18 @@ async def _ground(arguments: Arguments, seed: int, say: Say) -> AsyncIterator[_G
 
 @asynccontextmanager
 async def _cluster(arguments: Arguments, seed: int, folder: Path, say: Say) -> AsyncIterator[_Ground]:
+    if arguments.rolling:
+        async with running_fleet(folder) as fleet:
+            yield _Ground(
+                Installation(
+                    api=fleet.urls["api"], gateway=fleet.urls["gateway"], operator_token=fleet.state.operator_token
+                ),
+                Settings.load(kafka=fleet.kafka),
+                arguments.listen or f"{LOOPBACK}:0",
+                LOOPBACK,
+                nemesis=Rollout(fleet, partial(say, "replaced")),
+            )
+        return
     if not arguments.faults:
         async with running_cluster(folder) as local:
             yield _Ground(local.installation, local.kafka, arguments.listen or f"{LOOPBACK}:0", LOOPBACK)

@@ -26,7 +26,7 @@ class Fault(StrEnum):
     same, while something does still wait at the end of the time that a run has. ``undeserved``: a dead letter for a
     reason that its receiver did not give. ``doubled``: delivered more than once where nothing was inflicted that
     explains it, or more often than is allowed. ``lag``: all is settled, and groups have not committed it.
-    ``gateway``: it refused what is right, or took what is wrong.
+    ``gateway``: it refused what is right, or took what is wrong. ``api``: calls of it failed, sent again as they were.
     """
 
     LOST = "lost"
@@ -37,6 +37,7 @@ class Fault(StrEnum):
     DOUBLED_LETTERS = "doubled_letters"
     LAG = "lag"
     GATEWAY = "gateway"
+    API = "api"
     NOTHING = "nothing"
 
 
@@ -95,6 +96,7 @@ class Evidence:
         inflicted: Faults that are over.
         ttl_s: For how long the installation tries an event; ``lasted_s``: the run, from the first event on.
         refused: What the gateway said when it refused what is right; ``taken``: what it should not have taken.
+        calls_failed: How many calls of the API did; the first of them in ``call_failures``.
     """
 
     plan: Plan
@@ -107,6 +109,8 @@ class Evidence:
     lasted_s: float
     refused: Sequence[str] = ()
     taken: Sequence[str] = ()
+    calls_failed: int = 0
+    call_failures: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +222,9 @@ def _of_gateway(evidence: Evidence) -> Iterator[Problem]:
     if evidence.taken:
         text = "it took a batch with an event that does not fit its schema"
         yield Problem(Fault.GATEWAY, "gateway", len(evidence.taken), text, evidence.taken)
+    if evidence.calls_failed:
+        text = f"calls failed, although they were sent again: {'; '.join(evidence.call_failures)}"
+        yield Problem(Fault.API, "API", evidence.calls_failed, text)
     if not Marks.where(evidence.states, {State.ACKNOWLEDGED}):
         yield Problem(Fault.NOTHING, "gateway", 0, "no event was acknowledged: there is nothing to judge")
 

@@ -33,6 +33,7 @@ def value_of(report: Report) -> Mapping[str, object]:
             "requests_sent_again": report.published.sent_again,
             "seconds": round(report.published_s, 3),
         },
+        "calls": None if report.calls is None else asdict(report.calls),
         "stalled_seconds": round(report.stalled_s, 3),
         "settled_seconds": None if report.settled_s is None else round(report.settled_s, 3),
         "subscriptions": [
@@ -88,12 +89,21 @@ def _lines(report: Report) -> Iterator[str]:
         f"{published.acknowledged:,} of {report.event_count:,} events acknowledged in {report.published_s:.1f} s, "
         f"{published.sent_again:,} requests sent again; seed {options.seed}"
     )
+    if (calls := report.calls) is not None:
+        yield (
+            f"{calls.made:,} calls of the API, {calls.sent_again:,} requests sent again, {calls.failed:,} failed; "
+            f"the slowest took {calls.slowest_s:.1f} s"
+        )
     for each, began, ended in faults_of(report):
         detail = f": {each.detail}" if each.detail else ""
         yield f"  fault  {began:7.1f} s to {ended:7.1f} s  {each.name} {each.target}{detail}"
     for score, delays in zip(report.verdict.scores, report.delays, strict=True):
-        slowest = delay_of(delays, 1.0)
-        took = "" if slowest is None else f"; within {slowest:.1f} s"
+        half, most, slowest = (delay_of(delays, share) for share in QUANTILES)
+        took = (
+            ""
+            if slowest is None
+            else f"; half within {half:.2f} s, 99 % within {most:.2f} s, all within {slowest:.1f} s"
+        )
         yield f"  {score.name:<16} {score.expected:,} = {sentence_of(score)}{took}"
     if report.settled_s is None:
         yield f"NOT settled {options.settle_s:g} s after the receivers had recovered"

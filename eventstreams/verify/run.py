@@ -13,6 +13,7 @@ from eventstreams.client import ApiError, AsyncEventStreams
 from eventstreams.errors import EventStreamsError
 from eventstreams.settings import Settings
 from eventstreams.verify.behaviours import BEHAVIOURS
+from eventstreams.verify.calling import Caller, Calls
 from eventstreams.verify.faults import Inflicted, Nemesis
 from eventstreams.verify.inspection import Finding
 from eventstreams.verify.judge import Evidence, Observed, Verdict, judge, missing
@@ -34,6 +35,7 @@ class Report:
     Attributes:
         delays: By subscription, how many events took how long, see ``Tally.delays``.
         requests: By subscription: requests, and how many of them its receiver failed on purpose.
+        calls: What came of calls of the API; None: there were none.
         settled_s: From the recovery of the receivers until all was settled; None: it was not.
         stalled_s: For how long this process did not get the processor at most.
         whereabouts: What the installation says of the first events that are missing.
@@ -54,6 +56,7 @@ class Report:
     settled_s: float | None
     stalled_s: float
     whereabouts: Mapping[str, str] = field(default_factory=dict)
+    calls: Calls | None = None
 
 
 async def verify(
@@ -85,17 +88,22 @@ async def verify(
             rate=options.rate,
             give_up_s=options.give_up_s,
         )
+        caller = None
+        if options.calls:
+            caller = Caller(installation.api, scene.accounts.subscriber, rate=options.calls)
         timeline = Timeline(lambda: (publisher.published.acknowledged, _delivered(scene.tallies)))
         keeping = asyncio.create_task(timeline.keep())
         try:
             say("publishing", f"{options.events:,} events at {options.rate:g} a second, as {scene.plan.run}-…")
-            inflicted = await _publish(publisher, nemesis)
+            inflicted = await _publish(publisher, nemesis, caller)
             published_s = time.monotonic() - timeline.began
             say("published", f"{publisher.published.acknowledged:,} acknowledged in {published_s:.1f} s")
             await misbehave(scene)
             await scene.crew.recover()
             settled_s = await settle(scene)
-            evidence = await _evidence(scene, publisher.published, inflicted, time.monotonic() - timeline.began)
+            calls = None if caller is None else caller.calls
+            lasted_s = time.monotonic() - timeline.began
+            evidence = await _evidence(scene, publisher.published, inflicted, lasted_s, calls)
             timeline.take()
         finally:
             keeping.cancel()
@@ -115,25 +123,39 @@ async def verify(
             settled_s=settled_s,
             stalled_s=timeline.stalled_s,
             whereabouts=await _whereabouts(scene, evidence),
+            calls=calls,
         )
 
 
-async def _publish(publisher: Publisher, nemesis: Nemesis | None) -> Sequence[Inflicted]:
-    """Publish it all, and have faults inflicted meanwhile; returns once all is healed."""
-    stop = asyncio.Event()
+async def _publish(publisher: Publisher, nemesis: Nemesis | None, caller: Caller | None) -> Sequence[Inflicted]:
+    """Publish it all, and have faults inflicted and the API called meanwhile; returns once all is healed."""
+    stop, quiet = asyncio.Event(), asyncio.Event()
     striking = None if nemesis is None else asyncio.create_task(nemesis.run(stop))
+    calling = None if caller is None else asyncio.create_task(caller.run(quiet))
+    beside = [each for each in (striking, calling) if each is not None]
     try:
         await publisher.run()
+        stop.set()
+        inflicted = () if striking is None else await striking
+        quiet.set()
+        if calling is not None:
+            await calling
     except BaseException:
-        if striking is not None:
-            striking.cancel()
-            await asyncio.wait({striking})
+        for each in beside:
+            each.cancel()
+        if beside:
+            await asyncio.wait(beside)
         raise
-    stop.set()
-    return () if striking is None else await striking
+    return inflicted
 
 
-async def _evidence(scene: Scene, published: Published, inflicted: Sequence[Inflicted], lasted_s: float) -> Evidence:
+async def _evidence(
+    scene: Scene,
+    published: Published,
+    inflicted: Sequence[Inflicted],
+    lasted_s: float,
+    calls: Calls | None = None,
+) -> Evidence:
     waiting = await _waiting(scene)
     waiting = {**waiting, **await _unread(scene)}  # after it: what waited until just then has its dead letter by now
     findings = _findings(scene.folder)
@@ -166,6 +188,8 @@ async def _evidence(scene: Scene, published: Published, inflicted: Sequence[Infl
         lasted_s=lasted_s,
         refused=published.refused,
         taken=published.taken,
+        calls_failed=calls.failed if calls else 0,
+        call_failures=calls.failures if calls else (),
     )
 
 

@@ -45,6 +45,7 @@ class Options:
         misbehave_s: How long they still do when all is published and every fault is healed.
         give_up_s: How long a request to the gateway is sent again while nobody says what became of it.
         most_duplicates: Share of events that may come more than once where faults were inflicted.
+        calls: Of the API, a second, while events are published; 0: none.
         listen, receiver_host, receiver_url: See ``open_places``.
         is_alone: Nobody else uses the installation.
     """
@@ -57,6 +58,7 @@ class Options:
     give_up_s: float = 120.0
     misbehave_s: float = 15.0
     most_duplicates: float = 0.01
+    calls: float = 0.0
     listen: str
     receiver_host: str
     receiver_url: str | None = None

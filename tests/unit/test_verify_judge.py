@@ -251,6 +251,13 @@ def test_lag_that_stays_is_told_with_its_place() -> None:
     ]
 
 
+def test_calls_of_the_api_that_failed_are_told() -> None:
+    problem = only(replace(sound(), calls_failed=2, call_failures=["list sinks: no answer"]))
+
+    assert (problem.fault, problem.count) == (Fault.API, 2)
+    assert problem.text.endswith("list sinks: no answer")
+
+
 def test_a_gateway_that_refuses_what_is_right_or_takes_what_is_wrong_is_told() -> None:
     evidence = sound()
 

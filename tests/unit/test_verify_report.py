@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from eventstreams.reasons import DeadReason
+from eventstreams.verify.calling import Calls
 from eventstreams.verify.judge import Evidence, judge
 from eventstreams.verify.page import page_of
 from eventstreams.verify.plan import Kind
@@ -113,6 +114,25 @@ def test_the_page_of_a_run_in_which_nothing_arrived_is_a_page() -> None:
 
 def test_a_machine_that_was_too_busy_is_told_of() -> None:
     assert "for 4.2 s at a time" in text_of(replace(report_of(sound()), stalled_s=4.2))
+
+
+def test_how_long_deliveries_took_is_told_by_share() -> None:
+    delays = [0] * 192
+    delays[8], delays[80], delays[88] = 98, 1, 1  # 2 ms, 1 s, 2 s
+
+    text = text_of(replace(report_of(sound()), delays=[delays]))
+
+    assert "half within 0.00 s, 99 % within 1.15 s, all within 2.3 s" in text
+
+
+def test_calls_of_the_api_are_told_where_there_were_any() -> None:
+    report = report_of(sound())
+    called = replace(report, calls=Calls(made=630, sent_again=3, failed=1, slowest_s=0.61))
+
+    assert "calls of the API" not in text_of(report)
+    assert "630 calls of the API, 3 requests sent again, 1 failed; the slowest took 0.6 s" in text_of(called)
+    assert orjson.loads(orjson.dumps(value_of(called)))["calls"]["failed"] == 1
+    assert value_of(report)["calls"] is None
 
 
 def test_a_delay_is_that_which_a_share_did_not_exceed() -> None:

@@ -22,15 +22,13 @@ def main() -> None:
     left = [file for file in FOLDER.glob("*.json") if file not in wanted]
     if sys.argv[1:] == ["--check"]:
         if changed := [*stale, *left]:
-            sys.exit(
-                f"deploy/helm/eventstreams/files/dashboards/{changed[0].name} is not what the code says any more: run make docs"
-            )
+            sys.exit(f"the dashboard {changed[0].name} is not what the code says any more: run make docs")
         return
     for file in left:
         file.unlink()
     for file in stale:
         file.write_bytes(wanted[file])
-        print(f"deploy/helm/eventstreams/files/dashboards/{file.name} written")
+        print(f"{file.name} written")
 
 
 if __name__ == "__main__":

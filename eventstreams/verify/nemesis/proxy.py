@@ -8,7 +8,7 @@ import random
 import socket
 import struct
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -71,9 +71,9 @@ class Link:
         """How many are open, each counted once."""
         return len(self._open) // 2
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
-        """Carry one connection to ``port`` until either end is done with it."""
-        if self.is_refused:
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int | None) -> None:
+        """Carry one connection to ``port`` until either end is done with it; None: there is nobody to call."""
+        if self.is_refused or port is None:
             _abort(writer)
             return
         await self._whole.wait()
@@ -126,12 +126,16 @@ class Link:
 
 
 @asynccontextmanager
-async def proxy(link: Link, *, to: int, listening: socket.socket) -> AsyncIterator[None]:
-    """Carry what connects to ``listening`` over ``link`` to port ``to`` of this machine, meanwhile."""
+async def proxy(link: Link, *, to: int | Callable[[], int | None], listening: socket.socket) -> AsyncIterator[None]:
+    """Carry what connects to ``listening`` over ``link`` to port ``to`` of this machine, meanwhile.
+
+    A function as ``to`` is asked for the port of each connection; None throws out whoever connects.
+    """
     serving: set[asyncio.Task[None]] = set()
 
     def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(link.serve(reader, writer, to))
+        port = to() if callable(to) else to
+        task = asyncio.create_task(link.serve(reader, writer, port))
         serving.add(task)
         task.add_done_callback(serving.discard)
 

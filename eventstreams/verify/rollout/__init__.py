@@ -1,0 +1,1 @@
+"""A rolling restart: every process of an installation is replaced while it is in use."""
