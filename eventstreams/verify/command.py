@@ -135,7 +135,7 @@ async def _ground(arguments: Arguments, seed: int, say: Say) -> AsyncIterator[_G
 @asynccontextmanager
 async def _cluster(arguments: Arguments, seed: int, folder: Path, say: Say) -> AsyncIterator[_Ground]:
     if arguments.rolling:
-        async with running_fleet(folder) as fleet:
+        async with running_fleet(folder, say=partial(say, "died")) as fleet:
             yield _Ground(
                 Installation(
                     api=fleet.urls["api"], gateway=fleet.urls["gateway"], operator_token=fleet.state.operator_token

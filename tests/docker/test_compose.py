@@ -4,8 +4,11 @@ import asyncio
 import json
 import re
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
 from urllib.request import urlopen
 
 import aiohttp
@@ -32,6 +35,13 @@ def smoke(compose: Compose) -> str:
     return done.stdout
 
 
+def answers(compose: Compose, query: str) -> list[dict[str, Any]]:
+    """What Prometheus answers to ``query`` now."""
+    with urlopen(f"http://{compose.port('prometheus', 9090)}/api/v1/query?{urlencode({'query': query})}") as told:
+        found: list[dict[str, Any]] = json.load(told)["data"]["result"]
+    return found
+
+
 def test_events_are_delivered_and_nothing_is_left_behind(compose: Compose) -> None:
     said = smoke(compose)
 
@@ -52,10 +62,7 @@ def test_prometheus_scrapes_every_role(compose: Compose) -> None:
     compose.wait_until_healthy("prometheus")
     seen: set[str] = set()
     while seen != ROLES:  # the test's own time limit ends it
-        with urlopen(
-            f"http://{compose.port('prometheus', 9090)}/api/v1/query?query=up%7Bjob%3D%22eventstreams%22%7D"
-        ) as told:
-            found = json.load(told)["data"]["result"]
+        found = answers(compose, 'up{job="eventstreams"}')
         seen = {each["metric"]["role"] for each in found if each["value"][1] == "1"}
 
 
@@ -85,6 +92,20 @@ def test_events_are_delivered_where_kafka_wants_tls_and_a_user(make: Callable[[]
 
     assert "10 events, each signed" in smoke(compose)
     assert "SASL_SSL" in str(compose.inspect("kafka")["Config"]["Env"])
+    compose.down()
+
+
+def test_a_worker_of_a_type_of_one_s_own_delivers_and_is_scraped(make: Callable[[], Compose]) -> None:
+    compose = make()
+    compose.set(COMPOSE_PROFILES="own", EVENTSTREAMS_WORKER_TYPE="webhook")  # nobody else runs it here
+
+    compose.up("kafka", "topics", "api", "gateway", "router", "worker-own", "prometheus")
+
+    assert "10 events, each signed" in smoke(compose)
+    assert "worker-webhook" not in compose.state()
+    asked = 'sum(eventstreams_delivery_attempts_total{role="worker-own"})'
+    while not (told := answers(compose, asked)) or float(told[0]["value"][1]) == 0:  # the test's own limit ends it
+        time.sleep(1)
     compose.down()
 
 

@@ -9,7 +9,7 @@ import itertools
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -212,14 +212,20 @@ class Fleet:
 
 
 @asynccontextmanager
-async def running_fleet(folder: Path) -> AsyncIterator[Fleet]:
+async def running_fleet(folder: Path, *, say: Callable[[str], None]) -> AsyncIterator[Fleet]:
     """A fleet that is ready, its data in ``folder``; at the end all its processes are gone.
+
+    Args:
+        folder: For its data.
+        say: Told of each process that ended without being asked; it is started again.
 
     Raises:
         PrerequisiteError: there is no Java, Kafka cannot be had, or a copy does not become ready.
     """
     await asyncio.to_thread((folder / "logs").mkdir, parents=True, exist_ok=True)
-    supervisor = Supervisor(on_death=lambda _: None)  # what it means for events is judged; the log has the rest
+    supervisor = Supervisor(
+        on_death=lambda death: say(f"{death.program.name} ended ({death.how}): look at {death.program.log}")
+    )
     fleet = Fleet(folder, State.new(), supervisor)
     try:
         async with supervisor:
