@@ -8,6 +8,8 @@ of the whole process, for each event: where the machine has other work, compare 
 import argparse
 import asyncio
 import gc
+import random
+import string
 import tempfile
 import time
 from collections.abc import Sequence
@@ -58,8 +60,9 @@ async def _round(publisher: EventPublisher, made: Sequence[Event]) -> tuple[floa
     return len(made) / took[0], took[1] / len(made) * 1e6, took[2] / len(made) * 1e6
 
 
-def messages(count: int) -> Sequence[Event]:
-    """Message events, with a body that makes them ``_BYTES`` long."""
+def messages(count: int, size: int = _BYTES) -> Sequence[Event]:
+    """Message events, with a body that makes them about ``size`` bytes long as Avro, and that do not shrink."""
+    text = "".join(random.Random(1).choices(string.ascii_letters, k=size - 178))
     made = []
     for number in range(count):
         sid = f"SM{number:032x}"
@@ -72,7 +75,7 @@ def messages(count: int) -> Sequence[Event]:
             "apiVersion": "2010-04-01",
             "from": "+15005550006",
             "to": "+15005550010",
-            "body": "x" * (_BYTES - 178),
+            "body": text,
         }
         source = f"/2010-04-01/Accounts/{ACCOUNT}/Messages/{sid}.json"
         made.append(Event(type=_SENT, source=source, account_sid=ACCOUNT, data=data))

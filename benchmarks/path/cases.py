@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from benchmarks.path.house import House, cpu_s, memory_mib
+from benchmarks.path.house import EVENT_BYTES, House, cpu_s, memory_mib
 from benchmarks.path.stages import Told, journeys, tell
 
 _WARM: Final = 1000  # events before each run: connections, caches, the sink's pace
@@ -49,27 +49,27 @@ Case = Callable[[House, int], Sequence[Ran]]
 
 
 def single(house: House, events: int) -> Sequence[Ran]:
-    return [_bare(house, "single", events), _path(house, "single", events)]
+    return [_bare(house, "single", events), run_path(house, "single", events)]
 
 
 def batched(house: House, events: int) -> Sequence[Ran]:
-    return [_path(house, "batched", events, config={"batch_events": True, "batch_linger_ms": 50})]
+    return [run_path(house, "batched", events, config={"batch_events": True, "batch_linger_ms": 50})]
 
 
 def fan_out(house: House, events: int) -> Sequence[Ran]:
-    return [_path(house, "fan-out", events // 10, sinks=10)]
+    return [run_path(house, "fan-out", events // 10, sinks=10)]
 
 
 def slow(house: House, events: int) -> Sequence[Ran]:
     rows = []
     for delay_ms, count in ((5, events // 2), (50, events // 4), (100, events // 4)):
         name = f"{delay_ms} ms"
-        rows += [_bare(house, name, count, delay_ms=delay_ms), _path(house, name, count, delay_ms=delay_ms)]
+        rows += [_bare(house, name, count, delay_ms=delay_ms), run_path(house, name, count, delay_ms=delay_ms)]
     return rows
 
 
 def failing(house: House, events: int) -> Sequence[Ran]:
-    return [_path(house, f"{percent} % fail", events, failing=percent) for percent in (0, 1, 5)]
+    return [run_path(house, f"{percent} % fail", events, failing=percent) for percent in (0, 1, 5)]
 
 
 def latency(house: House, events: int) -> Sequence[Ran]:
@@ -98,7 +98,7 @@ def recovery(house: House, events: int) -> Sequence[Ran]:
         time.sleep(4)
         os.kill(house.pids["worker-webhook"], signal.SIGKILL)
 
-    return [_path(house, "recovery", min(_STEADY * 20, events), rate=_STEADY, meanwhile=kill)]
+    return [run_path(house, "recovery", min(_STEADY * 20, events), rate=_STEADY, meanwhile=kill)]
 
 
 def backlog(house: House, events: int) -> Sequence[Ran]:
@@ -128,7 +128,7 @@ CASES: Final[Mapping[str, Case]] = {
 }
 
 
-def _path(
+def run_path(
     house: House,
     case: str,
     events: int,
@@ -137,6 +137,7 @@ def _path(
     delay_ms: int = 0,
     failing: int = 0,
     rate: float = 0,
+    event_bytes: int = EVENT_BYTES,
     config: Mapping[str, object] | None = None,
     meanwhile: Callable[[], None] | None = None,
 ) -> Ran:
@@ -146,12 +147,12 @@ def _path(
         house.receiver.reset(name, _WARM)
     urls = [house.receiver.url(name, delay_ms=delay_ms, failing=failing) for name in names]
     with house.subscribed(*urls, **(config or {})):
-        _warm(house, names, events)
-        return _run(house, case, "path", names, events, house.pids, rate, meanwhile)
+        _warm(house, names, events, rate=rate, event_bytes=event_bytes)
+        return _run(house, case, "path", names, events, house.pids, rate, meanwhile, event_bytes)
 
 
-def _warm(house: House, names: Sequence[str], events: int, *, rate: float = 0) -> None:
-    house.load(_WARM, rate=rate).go().wait()
+def _warm(house: House, names: Sequence[str], events: int, *, rate: float = 0, event_bytes: int = EVENT_BYTES) -> None:
+    house.load(_WARM, rate=rate, event_bytes=event_bytes).go().wait()
     for name in names:
         house.receiver.all_arrived(name)
         house.receiver.reset(name, events)
@@ -177,8 +178,9 @@ def _run(
     pids: Mapping[str, int],
     rate: float,
     meanwhile: Callable[[], None] | None,
+    event_bytes: int = EVENT_BYTES,
 ) -> Ran:
-    loader = house.load(events, rate=rate, bare=who == "bare")
+    loader = house.load(events, rate=rate, bare=who == "bare", event_bytes=event_bytes)
     before, began = cpu_s(pids), time.time()
     loader.go()
     if meanwhile is not None:

@@ -22,6 +22,7 @@ from tests.support.up import TOKEN, Up, running_up
 SENT: Final = "com.twilio.messaging.message.sent"
 ROLES: Final = ("router", "worker-webhook", "api", "gateway")
 EVENTS: Final = "es.events"
+EVENT_BYTES: Final = 500
 _PATIENCE_S: Final = 300.0
 
 
@@ -132,10 +133,10 @@ class House:
             time.sleep(0.1)
         client.close()
 
-    def load(self, count: int, *, rate: float = 0, bare: bool = False) -> "Load":
+    def load(self, count: int, *, rate: float = 0, bare: bool = False, event_bytes: int = EVENT_BYTES) -> "Load":
         """What publishes ``count`` events, numbered from 0, once it is told to."""
         topic, account = (self._bare, "json") if bare else (EVENTS, self.account)
-        arguments = [self.kafka, topic, "0", str(count), f"{rate:g}", account]
+        arguments = [self.kafka, topic, "0", str(count), f"{rate:g}", account, str(event_bytes)]
         command = [sys.executable, "-m", "benchmarks.path.loader", *arguments]
         return Load(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
 

@@ -1,8 +1,8 @@
-"""Publishes events of 500 bytes at little cost: encoded once, each with an id, time and key of its own.
+"""Publishes events of one size at little cost: encoded once, each with an id, time and key of its own.
 
-``python -m benchmarks.path.loader KAFKA TOPIC FIRST COUNT RATE ACCOUNT``: events a second, 0 for as many as it can. The
-values are those that ``EventPublisher`` writes; with the word ``json`` for ACCOUNT they are what a webhook gets. It
-connects, says ``ready`` and begins once its standard input ends, so that its own start is in nobody's figures.
+``python -m benchmarks.path.loader KAFKA TOPIC FIRST COUNT RATE ACCOUNT BYTES``: events a second, 0 for as many as it
+can. The values are those that ``EventPublisher`` writes; with the word ``json`` for ACCOUNT they are what a webhook
+gets. It connects, says ``ready`` and begins once its standard input ends, so that its own start is in nobody's figures.
 """
 
 import sys
@@ -23,7 +23,7 @@ _REACHED_S: Final = 60.0
 
 
 def main() -> None:
-    kafka, topic, first, count, rate, account = sys.argv[1:]
+    kafka, topic, first, count, rate, account, size = sys.argv[1:]
     producer = Producer(
         {
             "bootstrap.servers": kafka,
@@ -36,7 +36,7 @@ def main() -> None:
         }
     )
     as_json = account == "json"
-    [event] = messages(1)
+    [event] = messages(1, int(size))
     if not as_json:
         event = Event(
             type=event.type, source=event.source, account_sid=account, data={**event.data, "accountSid": account}

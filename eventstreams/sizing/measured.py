@@ -5,15 +5,26 @@ CPU in microseconds of one core for an event, on two cores of an AMD EPYC with P
 
 from typing import Final
 
+EVENT_BYTES: Final = 500
+"""Of the events that were measured, as Avro."""
+# Of these ``python -m benchmarks.scale --model`` shows how they were fitted, and how far they are off.
 ROUTER_FIRST_COPY_US: Final = 12.0
-"""To read and match an event, and copy it once: ``python -m benchmarks.router``, fan-out 1."""
+"""To read and match an event, and copy it once."""
 ROUTER_NEXT_COPY_US: Final = 6.5
-"""For each further copy: ``python -m benchmarks.router``, 3 of 10 (25 µs), less the first."""
+"""For each further copy."""
 WORKER_REQUEST_US: Final = 175.0
-"""Of a webhook request: ``python -m benchmarks.pipes webhook``, 232 µs one by one, less the event. At loads of 40 to
-100, so an upper bound."""
+"""Of a webhook request."""
 WORKER_EVENT_US: Final = 57.0
-"""Of each event in it: ``python -m benchmarks.pipes webhook --batches``, 59 µs in requests of 100."""
+"""Of each event in it."""
+LOG_US: Final = 49.0
+"""Of a delivery in the delivery log, in each API process."""
+KAFKA_EVENT_US: Final = 20.0
+"""Of an event in the broker, with one replica: published, read by a router."""
+KAFKA_DELIVERY_US: Final = 30.0
+"""Of a delivery in the broker: the copy, its way to a worker, what is committed and logged of it."""
+KIB_US: Final = {"router": 1.0, "worker": 1.0, "api": 0.0, "kafka": 1.0}
+"""For each KiB of an event beyond 500 bytes, by role."""
+
 GATEWAY_REQUESTS_PER_S: Final = 4_700
 """That one gateway takes, of an event each: ``python -m benchmarks.gateway``."""
 
@@ -22,11 +33,13 @@ ROUTER_MIB: Final = (180, 0.109)
 1,000 and 722 MiB with 5,000."""
 WORKER_MIB: Final = (75, 0.046)
 """With nothing waiting, and for each partition that it owns: ``python -m benchmarks.topics``, 120 and 303 MiB."""
-API_MIB: Final = 330
-"""With 100,000 subscriptions: ``python -m benchmarks.control``. Fewer take less."""
+API_MIB: Final = (90, 0.0024)
+"""With nothing, and for each subscription: ``python -m benchmarks.control``, 330 MiB with 100,000."""
 GATEWAY_MIB: Final = 256
 """What the chart asks for; its bodies under way are bounded to 64 MiB."""
 
+BROKER_CORES: Final = 2
+"""Of the machine that brokers were measured on."""
 BROKER_PARTITIONS: Final = 5_000
 """That one broker carried, with a heap of 256 MiB, replicas counted: ``python -m benchmarks.topics``."""
 

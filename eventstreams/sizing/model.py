@@ -88,21 +88,8 @@ def size(load: Load) -> Size:
         + _TYPE_PARTITIONS * load.sink_types
         + load.subscriptions * min(each, _MOST_PARTITIONS)
     )
-    brokers = max(load.replicas, math.ceil(partitions * load.replicas / measured.BROKER_PARTITIONS))
     disk_gib, write_mib_s = _disk(load)
-    needs = (
-        Need(
-            "brokers",
-            brokers,
-            0,
-            f"{partitions:,} partitions of {load.replicas} copies, {measured.BROKER_PARTITIONS:,} on a broker; "
-            f"{write_mib_s:,.1f} MiB/s written together",
-        ),
-        _gateway(load),
-        router,
-        worker,
-        Need("api", SPARE, measured.API_MIB, "one writes and the others forward; memory of 100,000 subscriptions"),
-    )
+    needs = (_brokers(load, partitions, write_mib_s), _gateway(load), router, worker, _api(load))
     return Size(
         needs=needs,
         partitions=partitions,
@@ -114,9 +101,45 @@ def size(load: Load) -> Size:
     )
 
 
-def worker_us(batch: int) -> float:
-    """CPU of a worker for one event, of ``batch`` in a request."""
-    return measured.WORKER_EVENT_US + measured.WORKER_REQUEST_US / batch
+def router_us(load: Load) -> float:
+    """CPU of a router for one event, with all its copies."""
+    copies = measured.ROUTER_FIRST_COPY_US + measured.ROUTER_NEXT_COPY_US * max(load.fan_out - 1, 0)
+    return copies + _larger(load, "router") * max(load.fan_out, 1)
+
+
+def worker_us(load: Load) -> float:
+    """CPU of a worker for one delivery, of ``batch`` in a request."""
+    return measured.WORKER_EVENT_US + measured.WORKER_REQUEST_US / load.batch + _larger(load, "worker")
+
+
+def _larger(load: Load, role: str) -> float:
+    """CPU of ``role`` for what an event has more than those that were measured."""
+    return measured.KIB_US[role] * max(load.event_bytes - measured.EVENT_BYTES, 0) / 1024
+
+
+def _brokers(load: Load, partitions: int, write_mib_s: float) -> Need:
+    deliveries = load.events_per_s * load.fan_out
+    us = measured.KAFKA_EVENT_US * load.events_per_s
+    us += (measured.KAFKA_DELIVERY_US + _larger(load, "kafka")) * deliveries
+    cores = us * _MICRO * load.replicas  # that a copy costs what the first one does was not measured: it is less
+    for_cpu = math.ceil(cores / UTILISATION / measured.BROKER_CORES)
+    for_partitions = math.ceil(partitions * load.replicas / measured.BROKER_PARTITIONS)
+    because = (
+        f"{partitions:,} partitions of {load.replicas} copies, {measured.BROKER_PARTITIONS:,} on a broker; "
+        f"{cores:.2f} cores, {UTILISATION:.0%} of {measured.BROKER_CORES} each; "
+        f"{write_mib_s:,.1f} MiB/s written together"
+    )
+    return Need("brokers", max(load.replicas, for_cpu, for_partitions), 0, because)
+
+
+def _api(load: Load) -> Need:
+    base, each = measured.API_MIB
+    because = f"one writes and the others forward; the delivery log takes {_log_cores(load):.2f} cores of each"
+    return Need("api", SPARE, math.ceil(base + each * load.subscriptions), because)
+
+
+def _log_cores(load: Load) -> float:
+    return load.events_per_s * load.fan_out * measured.LOG_US * _MICRO
 
 
 def _processes(cores: float) -> int:
@@ -124,7 +147,7 @@ def _processes(cores: float) -> int:
 
 
 def _router(load: Load) -> tuple[Need, float]:
-    us = measured.ROUTER_FIRST_COPY_US + measured.ROUTER_NEXT_COPY_US * max(load.fan_out - 1, 0)
+    us = router_us(load)
     cores = load.events_per_s * us * _MICRO
     base, each = measured.ROUTER_MIB
     because = f"{us:.1f} µs of CPU an event: {cores:.2f} cores, {UTILISATION:.0%} busy"
@@ -134,7 +157,7 @@ def _router(load: Load) -> tuple[Need, float]:
 def _workers(load: Load) -> tuple[int, Need]:
     """Partitions that each subscription needs, without a bound, and the workers."""
     deliveries = load.events_per_s * load.fan_out
-    us = worker_us(load.batch)
+    us = worker_us(load)
     cores = deliveries * us * _MICRO
     at_once = deliveries / load.batch / load.subscriptions * load.receiver_ms / 1000
     each = max(1, math.ceil(at_once / (measured.SINK_REQUESTS * UTILISATION)))
@@ -176,10 +199,18 @@ def _warnings(load: Load, each: int, router_cores: float) -> list[str]:
         )
     if load.fan_out > load.subscriptions:
         found.append("an event cannot match more subscriptions than there are")
-    if load.subscriptions * min(each, _MOST_PARTITIONS) > measured.BROKER_PARTITIONS:
+    if (many := load.subscriptions * min(each, _MOST_PARTITIONS)) > measured.BROKER_PARTITIONS:
+        count = math.ceil(many / measured.BROKER_PARTITIONS)
         found.append(
-            f"more than {measured.BROKER_PARTITIONS:,} partitions of subscriptions were not measured: raise "
-            "EVENTSTREAMS_MOST_PARTITIONS, and give brokers a larger heap"
+            f"more than {measured.BROKER_PARTITIONS:,} partitions of subscriptions in one installation were not "
+            f"measured: divide the accounts among {count:,}, each of {load.events_per_s / count:,.0f} events/s and "
+            f"{math.ceil(load.subscriptions / count):,} subscriptions; or raise EVENTSTREAMS_MOST_PARTITIONS, and give "
+            "brokers a larger heap"
+        )
+    if (log := _log_cores(load)) > UTILISATION:
+        found.append(
+            f"the delivery log would keep {log:.1f} cores of each API process busy, and has one: beyond "
+            f"{1 / measured.LOG_US / _MICRO:,.0f} deliveries/s it falls behind, and with it what is told of events"
         )
     if router_cores > 4:  # noqa: PLR2004 - eight routers
         found.append("more than eight routers were not measured")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from eventstreams.cli import eventstreams
 from eventstreams.settings import Settings
 from eventstreams.sizing import measured
-from eventstreams.sizing.model import Load, Size, size, worker_us
+from eventstreams.sizing.model import Load, Size, size
 from eventstreams.topics import Topics
 from sink_workers.gradient import USUAL
 
@@ -82,12 +82,34 @@ def test_an_idle_installation_has_two_of_each_role_and_the_partitions_that_ours_
 
 def test_figures_are_those_of_the_parts_they_come_from() -> None:
     assert measured.SINK_REQUESTS == USUAL
-    assert worker_us(1) == pytest.approx(232)
-    assert worker_us(100) == pytest.approx(59, abs=0.5)
     base, each = measured.ROUTER_MIB
     assert (base + 1000 * each, base + 5000 * each) == pytest.approx((288, 722), abs=4)
     base, each = measured.WORKER_MIB
     assert (base + 1000 * each, base + 5000 * each) == pytest.approx((120, 303), abs=4)
+
+
+@given(LOADS, st.integers(1, 100_000))
+def test_larger_events_never_need_less_of_anything(load: Load, more: int) -> None:
+    before, after = size(load), size(replace(load, event_bytes=load.event_bytes + more))
+
+    assert all(processes(after)[role] >= count for role, count in processes(before).items())
+    assert after.disk_gib >= before.disk_gib
+
+
+def test_what_one_installation_was_not_measured_with_is_divided_among_several() -> None:
+    whole = size(Load(events_per_s=100_000, subscriptions=1_000_000))
+    part = size(Load(events_per_s=500, subscriptions=5_000))
+
+    assert "divide the accounts among 200, each of 500 events/s and 5,000 subscriptions" in whole.warnings[0]
+    assert "the delivery log would keep" in whole.warnings[1]
+    assert part.warnings == ()
+
+
+def test_brokers_are_counted_for_their_cpu_too() -> None:
+    few, many = (size(Load(events_per_s=rate, subscriptions=10, receiver_ms=1)) for rate in (10, 50_000))
+
+    assert few.partitions == many.partitions
+    assert processes(many)["brokers"] > processes(few)["brokers"]
 
 
 def test_a_receiver_that_is_too_slow_for_its_share_is_told_of() -> None:
