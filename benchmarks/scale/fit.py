@@ -3,9 +3,10 @@
     router   first copy + next copy x (copies - 1) + KiB of an event
     worker   event + request / batch + KiB of an event
     log      of a delivery, in the API
-    kafka    event / copies + delivery + KiB of an event
+    kafka    of a delivery + KiB of an event
 
-All in µs of CPU. At low rates each role wakes up for a few events at a time, which comes on top: ``awake``, in cores.
+All in µs of CPU. At low rates each role wakes up for a few events at a time, which comes on top: so many µs an event,
+up to so many cores.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,16 +31,16 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What was fitted. ``us`` are of one event or delivery; ``kib_us`` and ``awake_cores`` by role."""
+    """What was fitted, by role where it is a mapping. ``us`` are of one event or delivery."""
 
     router_first_us: float
     router_next_us: float
     worker_event_us: float
     worker_request_us: float
     log_us: float
-    kafka_event_us: float
     kafka_delivery_us: float
     kib_us: Mapping[str, float]
+    awake_us: Mapping[str, float]
     awake_cores: Mapping[str, float]
 
     def us(self, role: str, *, copies: float = 1, batch: float = 1, event_bytes: float = EVENT_BYTES) -> float:
@@ -48,9 +49,13 @@ class Model:
             "router": (self.router_first_us + self.router_next_us * (copies - 1)) / copies,
             "worker": self.worker_event_us + self.worker_request_us / batch,
             "api": self.log_us,
-            "kafka": self.kafka_event_us / copies + self.kafka_delivery_us,
+            "kafka": self.kafka_delivery_us,
         }
         return base[role] + self.kib_us[role] * (event_bytes - EVENT_BYTES) / KIB
+
+    def waking_us(self, role: str, rate: float) -> float:
+        """CPU of ``role`` for an event beyond that, where there are ``rate`` of them a second."""
+        return min(self.awake_us[role], self.awake_cores[role] / rate * 1e6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +77,16 @@ def fit(points: Sequence[Point]) -> Model:
 
     def line(curve: str, x: Callable[[float], float], y: Callable[[Point], float]) -> Line:
         found = by_curve[curve]
-        slope, at_zero = linear_regression([x(each.x) for each in found], [y(each) for each in found])
+        xs, ys = [x(each.x) for each in found], [y(each) for each in found]
+        slope, at_zero = linear_regression(xs, ys)
+        if at_zero < 0:  # nothing gives CPU back
+            slope, at_zero = linear_regression(xs, ys, proportional=True)
         return Line(at_zero, slope)
-
-    def of_event(role: str) -> Line:
-        """By copies, for each event instead of each copy."""
-        return line("copies", float, lambda point: point.us[role] * point.x)
 
     def of_size(role: str) -> float:
         return max(line("bytes", lambda size: size / KIB, lambda point: point.us[role]).slope, 0.0)
 
-    router, kafka = of_event("router"), of_event("kafka")
+    router = line("copies", float, lambda point: point.us["router"] * point.x)  # of an event, not of each copy
     worker = line("batch", lambda batch: 1 / batch, lambda point: point.us["worker"])
     log_us = mean(each.us["api"] for each in (*by_curve["batch"], *by_curve["copies"]))
     still = Model(
@@ -91,13 +95,17 @@ def fit(points: Sequence[Point]) -> Model:
         worker_event_us=worker.at_zero,
         worker_request_us=worker.slope,
         log_us=log_us,
-        kafka_event_us=kafka.at_zero,
-        kafka_delivery_us=kafka.slope,
+        kafka_delivery_us=mean(each.us["kafka"] for each in by_curve["copies"]),
         kib_us={role: of_size(role) for role in ROLES},
+        awake_us=dict.fromkeys(ROLES, 0.0),
         awake_cores=dict.fromkeys(ROLES, 0.0),
     )
-    awake = {role: max(_beyond(still, each, role) for each in by_curve["rate"]) for role in ROLES}
-    return replace(still, awake_cores=awake)
+    beyond = {role: {each.x: max(each.us[role] - still.us(role), 0.0) for each in by_curve["rate"]} for role in ROLES}
+    return replace(
+        still,
+        awake_us={role: max(us.values()) for role, us in beyond.items()},
+        awake_cores={role: max(rate * us / 1e6 for rate, us in found.items()) for role, found in beyond.items()},
+    )
 
 
 def off(model: Model, points: Sequence[Point]) -> Sequence[Off]:
@@ -114,15 +122,10 @@ def _model_us(model: Model, point: Point, role: str) -> float:
         case "bytes":
             return model.us(role, event_bytes=point.x)
         case "rate":
-            return model.us(role) + model.awake_cores[role] / point.x * 1e6
+            return model.us(role) + model.waking_us(role, point.x)
         case _:
             return model.us(role)
 
 
 def _measured_us(point: Point) -> float:
     return sum(point.us[role] for role in ROLES)
-
-
-def _beyond(model: Model, point: Point, role: str) -> float:
-    """Cores that ``role`` took at a fixed rate beyond what the same events take at full speed."""
-    return max(point.x * (point.us[role] - model.us(role)) / 1e6, 0.0)

@@ -1,6 +1,6 @@
 """The figures that a size is made of, and the command that measured each. Pages that name them: performance, budget.
 
-CPU in microseconds of one core for an event, on two cores of an AMD EPYC with Python 3.11.
+CPU in microseconds of one core for an event, on two cores of an Intel Xeon with Python 3.11 and little else to do.
 """
 
 from typing import Final
@@ -8,21 +8,19 @@ from typing import Final
 EVENT_BYTES: Final = 500
 """Of the events that were measured, as Avro."""
 # Of these ``python -m benchmarks.scale --model`` shows how they were fitted, and how far they are off.
-ROUTER_FIRST_COPY_US: Final = 12.0
+ROUTER_FIRST_COPY_US: Final = 20.5
 """To read and match an event, and copy it once."""
-ROUTER_NEXT_COPY_US: Final = 6.5
+ROUTER_NEXT_COPY_US: Final = 15.3
 """For each further copy."""
-WORKER_REQUEST_US: Final = 175.0
+WORKER_REQUEST_US: Final = 115.2
 """Of a webhook request."""
-WORKER_EVENT_US: Final = 57.0
+WORKER_EVENT_US: Final = 58.7
 """Of each event in it."""
-LOG_US: Final = 49.0
+LOG_US: Final = 46.2
 """Of a delivery in the delivery log, in each API process."""
-KAFKA_EVENT_US: Final = 20.0
-"""Of an event in the broker, with one replica: published, read by a router."""
-KAFKA_DELIVERY_US: Final = 30.0
+KAFKA_DELIVERY_US: Final = 32.5
 """Of a delivery in the broker: the copy, its way to a worker, what is committed and logged of it."""
-KIB_US: Final = {"router": 1.0, "worker": 1.0, "api": 0.0, "kafka": 1.0}
+KIB_US: Final = {"router": 6.1, "worker": 4.3, "api": 0.5, "kafka": 5.4}
 """For each KiB of an event beyond 500 bytes, by role."""
 
 GATEWAY_REQUESTS_PER_S: Final = 4_700

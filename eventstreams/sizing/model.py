@@ -119,8 +119,7 @@ def _larger(load: Load, role: str) -> float:
 
 def _brokers(load: Load, partitions: int, write_mib_s: float) -> Need:
     deliveries = load.events_per_s * load.fan_out
-    us = measured.KAFKA_EVENT_US * load.events_per_s
-    us += (measured.KAFKA_DELIVERY_US + _larger(load, "kafka")) * deliveries
+    us = (measured.KAFKA_DELIVERY_US + _larger(load, "kafka")) * deliveries
     cores = us * _MICRO * load.replicas  # that a copy costs what the first one does was not measured: it is less
     for_cpu = math.ceil(cores / UTILISATION / measured.BROKER_CORES)
     for_partitions = math.ceil(partitions * load.replicas / measured.BROKER_PARTITIONS)
