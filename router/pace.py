@@ -14,7 +14,7 @@ from aiokafka.consumer import consumer, fetcher
 from typing_extensions import override
 
 _MANY: Final = 64  # events that wait: to fetch more of them at once is worth its price
-_PAUSE_S: Final = 0.004  # who comes at its beginning waits for all of it; shorter ones cost a third more: ADR 0030
+_PAUSE_S: Final = 0.004  # who comes at its beginning waits for all of it; shorter ones cost a third more: ADR 0037
 
 
 class PacedFetcher(fetcher.Fetcher):  # type: ignore[misc]  # the library has no types

@@ -184,6 +184,9 @@ class RunConsumer(aiokafka.Consumer):
                 each = TP(taken.value.topic, taken.value.partition)
                 self._pending[each].append(taken)
                 came[each] = now  # else Faust takes those that do not come first for stuck
+            # Else Faust passes over what it takes for read, and with a partition that lost its end and goes on further
+            # in front all that came with it. What was read before the last seek is stale already.
+            self._read_offset[tp] = None
         return ConsumerMessage(
             tp.topic,
             tp.partition,

@@ -22,8 +22,8 @@ from eventstreams.settings import Settings
 
 _REJOIN_S: Final = 60.0  # a rebalance takes a second or two, with slow drains up to ten
 _SESSION: Final = timedelta(seconds=10)
-# The others learn by it that a member came or left, and for so long what moves waits. At 2 s that was p99 of deliveries
-# in a rolling restart.
+# The others learn by it that a member came or left, and for so long what moves waits. At 2 s that was a part of p99 of
+# deliveries in a rolling restart.
 HEARTBEAT_S: Final = 0.5
 COMMIT_INTERVAL_S: Final = 0.2  # a killed process repeats at most what it settled in so long
 

@@ -295,7 +295,7 @@ class ConsumerThread:
         for each in partitions:
             at = Partition(each.topic, each.partition)
             if at not in failed and at in self._ours and (commit := found_commit(each)):
-                if self._confirmed.get(at) == self._asked.get(at) != commit:
+                if (asked := self._asked.get(at)) is not None and self._confirmed.get(at) == asked != commit:
                     taken_back.append(at)
                 self._confirmed[at] = commit
         if taken_back:

@@ -101,7 +101,7 @@ class _Receivers(click.ParamType):
 @click.option(
     "--rolling",
     is_flag=True,
-    help="With --up: two processes of each role, each of which is replaced meanwhile, as an upgrade of the chart does.",
+    help="With --up: two processes of each role, which are replaced meanwhile, one after another.",
 )
 @click.option(
     "--calls",

@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+import faust
 import pytest
+from faust.types import TP
 
 from router import transport
-from router.transport import _in_messages
+from router.batches import Batch
+from router.transport import RunTransport, Taken, _FetchedRun, _in_messages
 
 
 @dataclass(frozen=True)
@@ -32,3 +35,46 @@ def test_runs_share_a_message_up_to_its_bound(
     found = _in_messages(cast(Any, [SizedRun(size) for size in sizes]))
 
     assert [[run.size for run in together] for together in found] == messages
+
+
+@dataclass(frozen=True)
+class SizedBatch:
+    offset: int
+    timestamp: int = 1
+    timestamp_type: int = 1
+    size: int = 1
+
+    def __len__(self) -> int:
+        return 1
+
+
+def fetched(partition: int, offset: int) -> _FetchedRun:
+    return _FetchedRun("events", partition, [cast(Batch, SizedBatch(offset))], partition == 1, 0)
+
+
+async def test_a_partition_that_lost_its_end_takes_nothing_with_it() -> None:
+    """It goes on below what was read of it: Faust passes over such a message, and all that shares it."""
+    app = faust.App("router", broker="kafka://127.0.0.1:9", store="memory://")
+    handed_over: list[Taken] = []
+
+    async def take(message: Any) -> None:
+        handed_over.extend(message.value)
+
+    async def pass_over(_: object) -> None:
+        pass
+
+    consumer = RunTransport(["kafka://127.0.0.1:9"], app).create_consumer(
+        take, on_partitions_revoked=pass_over, on_partitions_assigned=pass_over
+    )
+    first, second = TP("events", 0), TP("events", 1)
+    consumer._read_offset[first] = 1000
+
+    async def getmany(timeout: float) -> Any:
+        consumer._stopped.set()
+        yield first, consumer._to_message(first, (fetched(0, 4), fetched(1, 72)))
+
+    consumer.getmany = getmany
+    await consumer._drain_messages(cast(Any, app))  # any service that goes on
+
+    assert [(each.value.partition, each.value.batches[-1].offset) for each in handed_over] == [(0, 4), (1, 72)]
+    assert {tp: len(runs) for tp, runs in consumer._pending.items()} == {first: 1, second: 1}
