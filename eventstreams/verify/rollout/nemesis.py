@@ -1,4 +1,4 @@
-"""Replaces every process of a fleet once, one after another, as a rolling upgrade of the chart does."""
+"""Replaces every process of a fleet once, one after another."""
 
 import asyncio
 import time
