@@ -16,14 +16,14 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from subprocess import PIPE
 from typing import Final
 
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, IsolationLevel, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec
 
@@ -46,6 +46,7 @@ _CASES: Final = (
     Case("1,000 topics", 300_000, topics=1000, accounts=1000),
     Case("5,000 topics", 300_000, topics=5000, accounts=5000),
 )
+_ROUTERS: Final = ("router", "once")  # the latter copies exactly once
 _RATES: Final = (500, 1_000)  # events a second, of which the delays are told
 _IDLE_S: Final = 10.0
 _MANY: Final = 100  # topics: they are not made anew for each run, which Kafka would be at work on meanwhile
@@ -66,6 +67,7 @@ async def main() -> None:
     parser.add_argument("--quick", action="store_true", help="small sizes, one round: its figures say nothing")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--case", action="append", help="only cases whose name starts so; also: latency")
+    parser.add_argument("--exactly-once", action="store_true", help="beside it, the router that copies exactly once")
     given = parser.parse_args()
     cases = [each for each in _CASES if not given.case or any(each.name.startswith(name) for name in given.case)]
     if given.quick:
@@ -77,11 +79,13 @@ async def main() -> None:
     print(f"{machine()}\nload {load()}", flush=True)
     with tempfile.TemporaryDirectory() as folder, running_broker(Path(folder)) as broker:
         for number, case in enumerate(cases):
-            await compare(_prepared(case, broker.bootstrap, number), 1 if given.quick else given.rounds)
+            prepared = _prepared(case, broker.bootstrap, number)
+            await compare(prepared, 1 if given.quick else given.rounds, exactly_once=given.exactly_once)
         if not given.case or "latency" in given.case:
             assert broker.pid is not None
             case = Case("latency", 2_000 if given.quick else 20_000)
-            await latency(_prepared(case, broker.bootstrap, len(cases)), broker.pid)
+            for number, who in enumerate(_ROUTERS if given.exactly_once else _ROUTERS[:1], start=len(cases)):
+                await latency(_prepared(case, broker.bootstrap, number), broker.pid, who)
     print(f"load {load()}")
 
 
@@ -89,10 +93,11 @@ def _prepared(case: Case, bootstrap: str, number: int) -> Prepared:
     return Prepared(case, Settings.load(kafka=bootstrap, topic_prefix=f"b{number}.", replication_factor=1))
 
 
-async def compare(prepared: Prepared, rounds: int) -> None:
+async def compare(prepared: Prepared, rounds: int, *, exactly_once: bool) -> None:
     case = prepared.case
     await prepared.prepare()
-    found: dict[str, list[Found]] = {who: [] for who in (*case.rivals, "router")}
+    routers = _ROUTERS if exactly_once else _ROUTERS[:1]
+    found: dict[str, list[Found]] = {who: [] for who in (*case.rivals, *routers)}
     for number in range(rounds):
         turn = list(found)
         for who in turn[number % len(turn) :] + turn[: number % len(turn)]:
@@ -153,14 +158,17 @@ def _count(prepared: Prepared, topics: Sequence[str]) -> int:
     client = _clients[kafka]
     latest: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # the library's gap
     asked = {TopicPartition(topic, 0): latest for topic in topics}
-    return sum(future.result().offset for future in client.list_offsets(asked, request_timeout=10).values())
+    # What can be read. The marker of each transaction counts as a copy: there are few.
+    committed = IsolationLevel.READ_COMMITTED
+    answers = client.list_offsets(asked, request_timeout=10, isolation_level=committed)
+    return sum(future.result().offset for future in answers.values())
 
 
 @asynccontextmanager
 async def _process(prepared: Prepared, who: str) -> AsyncIterator[int]:
     settings, case = prepared.settings, prepared.case
-    group = prepared.names.group("router") if who == "router" else f"{who}{uuid.uuid4().hex}"
-    if who == "router":
+    group = prepared.names.group("router") if who in _ROUTERS else f"{who}{uuid.uuid4().hex}"
+    if who in _ROUTERS:
         await _forget_group(settings, group)
         command, told = ("-m", "eventstreams", "router"), ""
     else:
@@ -172,6 +180,7 @@ async def _process(prepared: Prepared, who: str) -> AsyncIterator[int]:
         "REPLICATION_FACTOR": 1,
         "ADMIN_LISTEN": "127.0.0.1:0",
         "LOG_LEVEL": "warning",
+        "EXACTLY_ONCE": who == "once",
     }
     environment = os.environ | {f"{PREFIX}{name}": str(value) for name, value in variables.items()}
     process = await asyncio.create_subprocess_exec(sys.executable, *command, env=environment, stdin=PIPE)
@@ -181,7 +190,7 @@ async def _process(prepared: Prepared, who: str) -> AsyncIterator[int]:
     try:
         yield process.pid
     finally:
-        process.send_signal(signal.SIGTERM if who == "router" else signal.SIGKILL)
+        process.send_signal(signal.SIGTERM if who in _ROUTERS else signal.SIGKILL)
         await process.wait()
 
 
@@ -203,25 +212,32 @@ def _rss_mib(pid: int) -> float:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-async def latency(prepared: Prepared, broker: int) -> None:
+async def latency(prepared: Prepared, broker: int, who: str) -> None:
     """Of the copies of steady streams, and what the router and the process ``broker`` spend on each, and on none."""
     await prepared.prepare(with_events=False)
     producer = Producer({"bootstrap.servers": prepared.settings.kafka, "linger.ms": 0})
-    async with _process(prepared, "router") as router:
+    async with _process(prepared, who) as router:
         await asyncio.sleep(8)  # it has started by then
-        print()
+        print(f"\n{who}")
         before = _cpu_s(router), _cpu_s(broker)
         await asyncio.sleep(_IDLE_S)
         _tell_cpu("without events", "% of a core", (router, broker), before, _IDLE_S / 100)
         for number, rate in enumerate(_RATES):
+            count = prepared.case.events
+            reading = asyncio.create_task(asyncio.to_thread(_seen, prepared, number * count, count))
             before = _cpu_s(router), _cpu_s(broker)
             await _publish(prepared, producer, rate)
             await asyncio.sleep(1)
-            count = prepared.case.events
             _tell_cpu(f"at {rate:,} events/s", "µs an event", (router, broker), before, count / 1e6)
-            waits = sorted((await asyncio.to_thread(_waits, prepared, (number + 1) * count))[number * count + rate :])
-            p50, p99 = (waits[int(len(waits) * share)] for share in (0.5, 0.99))
-            print(f"  {len(waits):,} copies, p50 {p50} ms, p99 {p99} ms", flush=True)
+            waits = await asyncio.to_thread(_waits, prepared, (number + 1) * count)
+            _tell_waits("on its topic", waits[number * count + rate :])
+            _tell_waits("read by a consumer", (await reading)[rate:])
+
+
+def _tell_waits(when: str, waits: Sequence[int]) -> None:
+    found = sorted(waits)
+    p50, p99 = (found[int(len(found) * share)] for share in (0.5, 0.99))
+    print(f"  {len(found):,} copies {when}: p50 {p50} ms, p99 {p99} ms", flush=True)
 
 
 def _tell_cpu(when: str, unit: str, pids: tuple[int, int], before: tuple[float, float], by: float) -> None:
@@ -240,6 +256,20 @@ async def _publish(prepared: Prepared, producer: Producer, rate: float) -> None:
 
 def _waits(prepared: Prepared, count: int) -> list[int]:
     """How much later than its event each of ``count`` copies is, in ms, in the order of their topic."""
+    return [int(message.timestamp()[1]) - _accepted_ms(message) for message in _read(prepared, count)]
+
+
+def _seen(prepared: Prepared, first: int, count: int) -> list[int]:
+    """How much later than its event is accepted each of ``count`` copies is read, by our clock, after ``first``."""
+    found = (round(time.time() * 1000) - _accepted_ms(message) for message in _read(prepared, first + count))
+    return [*found][first:]
+
+
+def _accepted_ms(message: Message) -> int:
+    return int(dict(message.headers() or ())[ACCEPTED_AT] or 0)
+
+
+def _read(prepared: Prepared, count: int) -> Iterator[Message]:
     consumer = Consumer(
         {
             "bootstrap.servers": prepared.settings.kafka,
@@ -248,14 +278,14 @@ def _waits(prepared: Prepared, count: int) -> list[int]:
         }
     )
     consumer.assign([TopicPartition(prepared.topics[0], 0, 0)])
-    waits: list[int] = []
+    found = 0
     deadline = time.monotonic() + _PATIENCE_S
-    while len(waits) < count and time.monotonic() < deadline:
-        for message in consumer.consume(1000, 0.2):
-            headers = dict(message.headers() or ())
-            waits.append(message.timestamp()[1] - int(headers[ACCEPTED_AT] or 0))
+    while found < count and time.monotonic() < deadline:
+        message = consumer.poll(0.2)
+        if message is not None and message.error() is None:
+            found += 1
+            yield message
     consumer.close()
-    return waits
 
 
 if __name__ == "__main__":

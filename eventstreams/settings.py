@@ -166,6 +166,11 @@ class Settings(MailSettings, KafkaSettings):
         description="How long a router or worker may be silent, or with `EVENTSTREAMS_INSTANCE` away, before others "
         "get its share; from 6s to 1m. Default: 8s for routers, 10s for workers.",
     )
+    exactly_once: bool = Field(
+        False,
+        description="`true`: routers copy events in Kafka's transactions, so that who is killed makes no copy twice. "
+        "What is delivered may still be delivered again. docs/delivery-guarantees.md.",
+    )
     kafka_wait: Duration = Field(
         timedelta(seconds=15), description="How long a starting process waits for a broker to answer."
     )

@@ -13,6 +13,7 @@ import faust
 from faust.types import TP
 from typing_extensions import override
 
+from eventstreams.kafka.committed import committed_offsets
 from eventstreams.kafka.members import holder_of, name_in, name_taken
 from eventstreams.settings import Settings
 from eventstreams.telemetry.metrics import Metrics
@@ -21,6 +22,8 @@ from router.asking import Routes
 from router.credentials import credentials
 from router.lane import Lane, Settled
 from router.membership import Name
+from router.transactional_consumer import TransactionalTransport
+from router.transactional_lane import TransactionalLane
 from router.transport import RunConsumer, RunSchema, RunTransport, Taken
 from router.window import Window
 
@@ -45,13 +48,16 @@ class RouterApp(faust.App):
         """No tables, hence no folders: the file system may be read-only."""
 
 
-def make_app(settings: Settings, *, on_crash: Callable[[BaseException], None], routes: Routes) -> RouterApp:
+def make_app(
+    settings: Settings, *, on_crash: Callable[[BaseException], None], routes: Routes, lane: Lane | None = None
+) -> RouterApp:
     """A Faust app for the group of routers, without agents yet.
 
     Args:
         settings: Which Kafka.
         on_crash: Called when the app cannot go on.
         routes: Brought up to date once for each fetch, before its runs are handed over.
+        lane: Where it is a ``TransactionalLane``, that commits the offsets.
     """
     topics = Topics(settings)
     group = topics.group("router")
@@ -76,6 +82,9 @@ def make_app(settings: Settings, *, on_crash: Callable[[BaseException], None], r
     )
     app.on_router_crash = on_crash
     app.transport = transport = RunTransport(app.conf.broker_consumer, app)
+    if isinstance(lane, TransactionalLane):
+        app.transport = transport = TransactionalTransport(app.conf.broker_consumer, app)
+        transport.lane, transport.committed = lane, partial(committed_offsets, settings, group)
     transport.control, transport.routes = TP(topics.control, 0), routes
     if name is not None:
         loop = asyncio.get_running_loop()

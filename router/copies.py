@@ -16,16 +16,16 @@ from eventstreams.errors import FatalProducerError
 from eventstreams.headers import KNOWN, MAX_DETAIL_BYTES, Headers, dead_headers
 from eventstreams.kafka.producer import LASTING
 from eventstreams.reasons import DeadReason
-from eventstreams.settings import Settings
 from eventstreams.telemetry.logging import get_logger
 from router.batches import Batch
 from router.detours import Detours
 from router.plan import Copy, Planner, Run
 from router.producers import Producers
+from router.transactions import Transactions
 
-_RETRY_S: Final = 0.5
-_TURN_S: Final = 1.0
-_STUCK_S: Final = 5.0  # a leader that ends in order is replaced within one or two
+RETRY_S: Final = 0.5
+TURN_S: Final = 1.0
+STUCK_S: Final = 5.0  # a leader that ends in order is replaced within one or two
 _STRIKES: Final = 3  # of a topic that refuses: a new one is refused, too, until all brokers know it
 
 _log = get_logger(__name__)
@@ -50,12 +50,12 @@ class _Nothing:
     value: None = None
 
 
-_NOTHING: Final = _Nothing()
+NOTHING: Final = _Nothing()
 _Place = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class _Failed:
+class Failed:
     """A copy that the broker did not acknowledge; ``partition``: for which it was, where that is known, or -1."""
 
     error: KafkaError
@@ -70,8 +70,8 @@ class _Failed:
 
 
 @dataclass(frozen=True, slots=True)
-class _Lost:
-    """As ``_Failed``, of a copy of which only the place of its record is known."""
+class Lost:
+    """As ``Failed``, of a copy of which only the place of its record is known."""
 
     error: KafkaError
     topic: str
@@ -86,49 +86,53 @@ class Copies:
 
     def __init__(
         self,
-        settings: Settings,
         planner: Planner,
         *,
         dead_topic: str,
         restore: Restore,
         detours: Detours,
         turned: Callable[[], None],
+        produces: Producers | Transactions,
     ) -> None:
         """No copies yet.
 
         Args:
-            settings: Which Kafka.
             planner: Asked again for copies that failed.
             dead_topic: Where copies go that the broker will never take. There is no way around it.
             restore: Asked before copies that failed are repeated or given up.
             detours: Hears of topics that take nothing, and knows where their copies go.
             turned: Called about every second while there is anything to wait for.
+            produces: The client's own, for who makes many.
         """
         self._dead_topic = dead_topic
         self._restore = restore
         self._detours = detours
         self._turned = turned
         self._planner = planner
-        self._failed: list[_Failed] = []
-        self._lost: list[_Lost] = []
+        self._failed: list[Failed] = []
+        self._lost: list[Lost] = []
         self.dropped = 0
         """How many are on no subscription's topic although they were made: nobody wants them any more, or no broker
         takes them. For others to take from."""
         self.turns = 0
-        """In how many waits of ``_TURN_S`` brokers acknowledged any: whoever looks sees that it goes on."""
-        self.produces = Producers(settings)
-        """The client's own, for who makes many; what it raises, ``make`` deals with."""
+        """In how many waits of ``TURN_S`` brokers acknowledged any: whoever looks sees that it goes on."""
+        self.produces = produces
+        """What it raises, ``make`` and ``refuse`` deal with."""
 
     def report(self, run: Run, batch: Batch, offset: int, error: KafkaError | None, message: Message) -> None:
         """For ``produce`` to say what became of a copy of the record at ``offset`` of ``batch``."""
         if error is not None:
             topic = message.topic()
             assert topic is not None
-            self._lost.append(_Lost(error, topic, _partition_of(message), run, batch, offset))
+            self._lost.append(Lost(error, topic, partition_of(message), run, batch, offset))
+
+    def refuse(self, lost: Lost, copy: Copy, source: Source) -> None:  # noqa: ARG002 - who cannot repeat it needs it
+        """As ``report``, of a copy that ``produce`` raised an error for."""
+        self.make(copy, source)
 
     def _report(self, copy: Copy, source: Source, error: KafkaError | None, message: Message) -> None:
         if error is not None:
-            self._failed.append(_Failed(error, copy, source, _partition_of(message)))
+            self._failed.append(Failed(error, copy, source, partition_of(message)))
 
     def make(self, copy: Copy, source: Source) -> None:
         """Hand ``copy`` to the client; waits while its buffer is full."""
@@ -145,7 +149,7 @@ class Copies:
             except BufferError:
                 self._flush()
             except KafkaException as error:  # the client knows already that the topic is gone
-                self._failed.append(_Failed(error.args[0], copy, source, copy.partition))
+                self._failed.append(Failed(error.args[0], copy, source, copy.partition))
                 return
             else:
                 return
@@ -171,7 +175,7 @@ class Copies:
             topics = {each.copy.topic for each in failed if not each.lasts}
             gone = self._restore(topics) if topics else set[str]()
             if gone is None:  # no broker answers, which says nothing about the topics
-                time.sleep(_RETRY_S)
+                time.sleep(RETRY_S)
             else:
                 failed = [each for each in failed if each.copy.topic not in gone]
                 self._judge(failed, strikes)
@@ -181,15 +185,15 @@ class Copies:
             # Of a copy that its key leads the partition is not known: any of its topic may be the one.
             struck = {*strikes, *((topic, -1) for topic, _ in strikes)}
             if any((copy.topic, copy.partition) in struck for copy, _ in again):
-                time.sleep(_RETRY_S)
+                time.sleep(RETRY_S)
             for copy, source in again:
                 self.make(copy, source)
         if self.produces.are_many:
             self.produces.keep(self._planner.topics())
 
-    def _read_again(self, lost: Sequence[_Lost]) -> Iterator[_Failed]:
+    def _read_again(self, lost: Sequence[Lost]) -> Iterator[Failed]:
         """The copies that were ``lost``, without those that nobody wants any more."""
-        places: dict[Batch, tuple[Run, dict[tuple[int, str], _Lost]]] = {}
+        places: dict[Batch, tuple[Run, dict[tuple[int, str], Lost]]] = {}
         for each in lost:
             places.setdefault(each.batch, (each.run, {}))[1][each.offset, each.topic] = each
         for batch, (run, copies) in places.items():
@@ -198,9 +202,9 @@ class Copies:
                 if record.offset in offsets:
                     for copy in self._planner.plan(run, record):
                         if (found := copies.get((record.offset, copy.topic))) is not None:
-                            yield _Failed(found.error, copy, record, found.partition)
+                            yield Failed(found.error, copy, record, found.partition)
 
-    def _judge(self, failed: Sequence[_Failed], strikes: Counter[_Place]) -> None:
+    def _judge(self, failed: Sequence[Failed], strikes: Counter[_Place]) -> None:
         """Have places avoided that take nothing although brokers answer."""
         for place, each in {(each.copy.topic, each.partition): each for each in failed}.items():
             if each.lasts and each.copy.topic != self._dead_topic:
@@ -209,7 +213,7 @@ class Copies:
             if strikes[place] >= _STRIKES and each.copy.topic != self._dead_topic:
                 self._detours.avoid(each.copy, each.partition)
 
-    def _again(self, failed: _Failed) -> tuple[Copy, Source]:
+    def _again(self, failed: Failed) -> tuple[Copy, Source]:
         """What to make in place of what failed."""
         copy, source = failed.copy, failed.source
         if not failed.lasts:
@@ -223,26 +227,26 @@ class Copies:
             return Copy(self._dead_topic, headers), source
         # Not even the dead letters take it: compressed by its producer it was small enough for the events topic,
         # which still has it. What is left tells which event it was, and why.
-        return Copy(self._dead_topic, _short(copy.headers)), _NOTHING
+        return Copy(self._dead_topic, _short(copy.headers)), NOTHING
 
     def _flush(self) -> bool:
-        """Wait until the brokers have answered for every copy, or do not for ``_STUCK_S``; whether any is not there."""
-        left = least = self.produces.flush(_TURN_S)
+        """Wait until the brokers have answered for every copy, or do not for ``STUCK_S``; whether any is not there."""
+        left = least = self.produces.flush(TURN_S)
         since = time.monotonic()
         while left:
             before, bad = left, len(self._failed) + len(self._lost)
-            left = self.produces.flush(_TURN_S)
+            left = self.produces.flush(TURN_S)
             self._turned()
             self.turns += before - left > len(self._failed) + len(self._lost) - bad  # what was given up is no progress
             # While no broker answers, all wait; as long as any copy is acknowledged, it is only slow.
-            if left < least or not self.produces.answered(self._dead_topic, _TURN_S):
+            if left < least or not self.produces.answered(self._dead_topic, TURN_S):
                 least, since = left, time.monotonic()
-            elif time.monotonic() - since > _STUCK_S:
+            elif time.monotonic() - since > STUCK_S:
                 self.produces.give_back()
         return bool(self._failed or self._lost)
 
 
-def _partition_of(message: Message) -> int:
+def partition_of(message: Message) -> int:
     partition = message.partition()
     return -1 if partition is None else partition
 

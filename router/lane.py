@@ -11,7 +11,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from types import TracebackType
@@ -21,9 +21,10 @@ from confluent_kafka import KafkaException
 
 from eventstreams.settings import Settings
 from router.batches import SourceRecord
-from router.copies import Copies, Restore
+from router.copies import Copies, Lost, Restore
 from router.detours import Detours
 from router.plan import Copy, Planner, Run
+from router.producers import Producers
 from router.scouts import Scouts
 
 _MAX_GROUP: Final = 64  # runs that share one flush, or a few more: bounds what a crash repeats
@@ -56,7 +57,7 @@ class Settled:
 
 
 @dataclass(slots=True, eq=False)
-class _Job:
+class Job:
     """A run, who waits for it, and how many of its copies are out as scouts."""
 
     run: Run
@@ -84,17 +85,27 @@ class Lane:
         self._dead_topic = dead_topic
         self._detours = detours
         self._loop = asyncio.get_running_loop()
-        self._jobs: queue.SimpleQueue[Sequence[_Job] | None] = queue.SimpleQueue()
-        self._copies = Copies(
-            settings, planner, dead_topic=dead_topic, restore=restore, detours=detours, turned=self._turned
-        )
-        self._scouts: Scouts[_Job] = Scouts(settings)
+        self._jobs: queue.SimpleQueue[Sequence[Job] | None] = queue.SimpleQueue()
+        self._copies = self._copies_of(settings, restore)
+        self._scouts: Scouts[Job] = Scouts(settings)
         self.last_turn = math.inf
         """When the lane's thread was last seen to turn; it does twice a second while it has work."""
         self.rate = math.inf
         """Events a second, of the last few groups that which did most; not known before the first."""
         self._rates: deque[float] = deque(maxlen=_RATES)
+        self._special: Collection[str] = detours.avoided
+        """Topics of which each copy is looked at before it is made."""
         self._thread = threading.Thread(target=self._run, name="router-lane", daemon=True)
+
+    def _copies_of(self, settings: Settings, restore: Restore) -> Copies:
+        return Copies(
+            self._planner,
+            dead_topic=self._dead_topic,
+            restore=restore,
+            detours=self._detours,
+            turned=self._turned,
+            produces=Producers(settings),
+        )
 
     async def __aenter__(self) -> Self:
         self._thread.start()
@@ -122,7 +133,7 @@ class Lane:
         Raises:
             FatalProducerError: (a future) the producer can never deliver again; nothing is known of its run.
         """
-        jobs = [_Job(run, self._loop.create_future()) for run in runs]
+        jobs = [Job(run, self._loop.create_future()) for run in runs]
         self._jobs.put(jobs)
         return [job.answer for job in jobs]
 
@@ -133,7 +144,7 @@ class Lane:
             began = time.monotonic()
             self._turned()
             waiting = [*group, *(scout.job for scout in self._scouts.out)]
-            done: Sequence[_Job]
+            done: Sequence[Job]
             try:
                 done, error = self._deliver(group), None
             except Exception as raised:  # noqa: BLE001 - a thread's end must not pass unseen: the runs carry it
@@ -145,13 +156,13 @@ class Lane:
             if done:
                 self._loop.call_soon_threadsafe(_answer, done, error)
 
-    def _next(self) -> list[_Job] | None:
+    def _next(self) -> list[Job] | None:
         """The runs that wait; none where only scouts are to be looked after; None at the end."""
         try:
             jobs = self._jobs.get(timeout=_LOOK_S if self._scouts.out else None)
         except queue.Empty:
             return []
-        group: list[_Job] = []
+        group: list[Job] = []
         while jobs is not None:
             group += jobs
             if len(group) >= _MAX_GROUP or self._jobs.empty():
@@ -160,7 +171,7 @@ class Lane:
         self._jobs.put(None)
         return group or None
 
-    def _deliver(self, group: Sequence[_Job]) -> Sequence[_Job]:
+    def _deliver(self, group: Sequence[Job]) -> Sequence[Job]:
         """Make the copies of ``group``; return the jobs of which the brokers have every copy."""
         done = []
         if self._detours.avoided:
@@ -182,11 +193,11 @@ class Lane:
                 job.settled, self._copies.dropped = job.settled.without(self._copies.dropped)
         return [*done, *(job for job in group if not job.scouts)]
 
-    def _produce_run(self, job: _Job) -> Settled:
+    def _produce_run(self, job: Job) -> Settled:
         events = copies = dead = unmatched = 0
         # Every lookup counts in this loop: a copy costs five microseconds in all.
         run, plan, produces, report = job.run, self._planner.plan, self._copies.produces, self._copies.report
-        dead_topic, avoided = self._dead_topic, self._detours.avoided
+        dead_topic, special = self._dead_topic, self._special
         for batch in run.batches:
             for record in batch.records():
                 events += 1
@@ -196,7 +207,7 @@ class Lane:
                 told = partial(report, run, batch, record.offset)
                 for copy in planned:
                     topic, headers, partition, _ = copy
-                    if avoided and topic in avoided:
+                    if special and topic in special:
                         self._make_around(copy, record, job)
                         continue
                     try:
@@ -204,8 +215,9 @@ class Lane:
                     except BufferError:
                         self._copies.settle()  # which may find that its topic is to be avoided
                         self._make_around(copy, record, job)
-                    except KafkaException:
-                        self._copies.make(copy, record)
+                    except KafkaException as error:  # the client knows already that the topic is gone
+                        lost = Lost(error.args[0], topic, partition, run, batch, record.offset)
+                        self._copies.refuse(lost, copy, record)
                 if not planned:
                     unmatched += 1
                 elif planned[0].topic == dead_topic:
@@ -214,7 +226,7 @@ class Lane:
                     copies += len(planned)
         return Settled(copies, matched=events - dead - unmatched, dead=dead, unmatched=unmatched)
 
-    def _make_around(self, copy: Copy, record: SourceRecord, job: _Job) -> None:
+    def _make_around(self, copy: Copy, record: SourceRecord, job: Job) -> None:
         """Make ``copy`` on its way around its topic if that is avoided; now and then it goes to see if it still is."""
         if not self._detours.avoids(copy):
             self._copies.make(copy, record)
@@ -229,7 +241,7 @@ class Lane:
         self.last_turn = time.monotonic()
 
 
-def _answer(jobs: Sequence[_Job], error: Exception | None) -> None:
+def _answer(jobs: Sequence[Job], error: Exception | None) -> None:
     for job in jobs:
         if job.answer.done():
             continue

@@ -20,12 +20,14 @@ class Run:
 
     Attributes:
         is_last: Whether no other run of the same fetch comes after it. (Others of it may have been dropped.)
+        seek: The number of the seek after which it was fetched.
     """
 
     topic: str
     partition: int
     batches: Sequence[Batch]
     is_last: bool
+    seek: int = 0
 
     def __len__(self) -> int:
         """How many records, or offsets that were."""

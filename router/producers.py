@@ -91,19 +91,19 @@ class Producers(dict[str, Callable[..., None]]):
         return True
 
     def _open(self, share: int) -> Producer:
-        return Producer(
-            client_config(
-                self._settings,
-                {
-                    "enable.idempotence": True,  # acks=all, in order, no duplicates from the client's own retries
-                    "linger.ms": 10_000,  # a flush says when; only a batch that is full goes sooner
-                    "batch.size": 1 << 20,
-                    "message.max.bytes": 4 << 20,
-                    "queue.buffering.max.messages": _BUFFER_COPIES // share,
-                    "queue.buffering.max.kbytes": _BUFFER_KIB // share,
-                    "topic.metadata.propagation.max.ms": 5_000,  # a topic that is gone stalls the lane this long
-                    "socket.timeout.ms": 10_000,  # and a broker that hangs this long
-                    "delivery.report.only.error": True,
-                },
-            )
-        )
+        return Producer(client_config(self._settings, producer_config(share)))
+
+
+def producer_config(share: int) -> dict[str, object]:
+    """Of a client that makes copies, with one ``share``-th of the room for them."""
+    return {
+        "enable.idempotence": True,  # acks=all, in order, no duplicates from the client's own retries
+        "linger.ms": 10_000,  # a flush says when; only a batch that is full goes sooner
+        "batch.size": 1 << 20,
+        "message.max.bytes": 4 << 20,
+        "queue.buffering.max.messages": _BUFFER_COPIES // share,
+        "queue.buffering.max.kbytes": _BUFFER_KIB // share,
+        "topic.metadata.propagation.max.ms": 5_000,  # a topic that is gone stalls the lane this long
+        "socket.timeout.ms": 10_000,  # and a broker that hangs this long
+        "delivery.report.only.error": True,
+    }

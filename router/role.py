@@ -24,6 +24,7 @@ from router.memory import allocate_in_one_arena, collect_by_the_clock, collectin
 from router.plan import Planner
 from router.restoring import Restoring
 from router.traced import TracedPlanner
+from router.transactional_lane import TransactionalLane
 
 _ASSIGNMENT: Final = "its share of the events topic"
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -59,10 +60,11 @@ async def route(process: Process) -> None:
             wanted=matcher.topics,
         )
         restore = Restoring(settings, admin, matcher)
-        lane = Lane(settings, planner, dead_topic=topics.router_dead, restore=restore, detours=detours)
+        lane_of = TransactionalLane if settings.exactly_once else Lane
+        lane = lane_of(settings, planner, dead_topic=topics.router_dead, restore=restore, detours=detours)
         await stack.enter_async_context(lane)
         pump = RunPump(lane=lane, metrics=process.metrics, on_crash=process.crash)
-        app = make_app(settings, on_crash=process.crash, routes=feed)
+        app = make_app(settings, on_crash=process.crash, routes=feed, lane=lane)
         add_agent(app, topics.events, pump)
 
         async def assigned(*_: object, **__: object) -> None:

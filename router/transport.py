@@ -259,20 +259,13 @@ class RunConsumer(aiokafka.Consumer):
         await self.commit()
 
 
-@dataclass(frozen=True, slots=True)
-class _FetchedRun(Run):
-    """A run, and the number of the seek after which it was fetched."""
-
-    seek: int
+def _run(tp: TP, fetched: Sequence[ConsumerRecord[None, Batch]], seek: int, *, is_last: bool) -> Run:
+    return Run(tp.topic, tp.partition, _batches(fetched), is_last, seek)
 
 
-def _run(tp: TP, fetched: Sequence[ConsumerRecord[None, Batch]], seek: int, *, is_last: bool) -> _FetchedRun:
-    return _FetchedRun(tp.topic, tp.partition, _batches(fetched), is_last, seek)
-
-
-def _in_messages(runs: Sequence[_FetchedRun]) -> Iterator[tuple[_FetchedRun, ...]]:
+def _in_messages(runs: Sequence[Run]) -> Iterator[tuple[Run, ...]]:
     """``runs`` in their order, as many together as a message takes."""
-    together: list[_FetchedRun] = []
+    together: list[Run] = []
     size = 0
     for run in runs:
         if together and size + run.size > _MESSAGE_BYTES:

@@ -12,6 +12,7 @@ from eventstreams.process import Process
 from eventstreams.sinks.registry import load_plugin
 from eventstreams.testing.receiver import Receiver
 from router.role import route
+from router.transactions import Transactions
 from sink_workers.role import worker_for
 from tests.conftest import installation_settings
 from tests.kafka.test_router import settled
@@ -30,10 +31,12 @@ def brokers(tmp_path: Path) -> Iterator[TwoBrokers]:
         yield brokers
 
 
-@pytest.fixture
-async def house(brokers: TwoBrokers) -> AsyncIterator[Installation]:
+@pytest.fixture(params=[False, True], ids=["acknowledged", "in transactions"])
+async def house(brokers: TwoBrokers, request: pytest.FixtureRequest) -> AsyncIterator[Installation]:
     with installation_settings(brokers.bootstrap) as settings:
-        async with Installation(settings) as house:
+        # Kafka makes its topic of transactions at the first: on the broker that stays.
+        await asyncio.to_thread(Transactions(settings, turned=lambda: None).begin)
+        async with Installation(settings.model_copy(update={"exactly_once": request.param})) as house:
             yield house
 
 

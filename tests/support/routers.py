@@ -39,6 +39,7 @@ class Routers:
             "EVENTS_PARTITIONS": settings.events_partitions,
             "ADMIN_LISTEN": "127.0.0.1:0",
             "LOG_LEVEL": "error",
+            "EXACTLY_ONCE": settings.exactly_once,
             **({"INSTANCE": name} if static else {}),
         }
         environment = clean_environ() | {f"{PREFIX}{key}": str(value) for key, value in variables.items()}

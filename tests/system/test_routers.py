@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -39,8 +40,9 @@ class Scene:
         assert self.tally.missing(self.flood.published) == 0
 
 
-@pytest.fixture
-async def scene(settings: Settings) -> AsyncIterator[Scene]:
+@asynccontextmanager
+async def running_scene(settings: Settings) -> AsyncIterator[Scene]:
+    """A scene without routers yet."""
     async with Installation(settings) as house:
         sink = await house.add_sink("http://127.0.0.1:9/")
         topics = [house.topic_of(await house.subscribe(sink)) for _ in range(2)]
@@ -48,6 +50,12 @@ async def scene(settings: Settings) -> AsyncIterator[Scene]:
         flood = Flood(settings, house.topics.events, value, headers)
         with running_routers(settings) as routers, Tally(settings, topics) as tally:
             yield Scene(house, routers, flood, tally)
+
+
+@pytest.fixture
+async def scene(settings: Settings) -> AsyncIterator[Scene]:
+    async with running_scene(settings) as scene:
+        yield scene
 
 
 async def run_killed(scene: Scene, *, kills: int, events: int, rate: float) -> None:

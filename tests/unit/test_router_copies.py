@@ -13,6 +13,7 @@ from router import producers
 from router.copies import Copies, _short
 from router.detours import Detours
 from router.plan import Copy, Planner
+from router.producers import Producers
 from tests.support.fatal import give_up
 
 
@@ -30,11 +31,11 @@ def test_topics_that_nobody_wants_any_more_are_forgotten_once_nothing_is_under_w
     copies = _copies(SimpleNamespace(topics=lambda: {"b", "d"}))
     for topic in "abc":
         assert copies.produces[topic] is not None
-    assert len(copies.produces._producers) == 3
+    assert len(cast(Producers, copies.produces)._producers) == 3
 
     copies.settle()
 
-    assert (list(copies.produces), len(copies.produces._producers)) == (["b"], 2)
+    assert (list(copies.produces), len(cast(Producers, copies.produces)._producers)) == (["b"], 2)
 
 
 class _Slow:
@@ -94,7 +95,7 @@ def test_who_waits_for_copies_is_told_at_once_that_their_producer_gave_up_each_t
     copies = _copies(None)
     copy, source = Copy("es.sub.webhook.DF1", []), cast(Any, SimpleNamespace(key=b"key", value=b"value"))
     copies.make(copy, source)
-    give_up(copies.produces._producers[0])
+    give_up(cast(Producers, copies.produces)._producers[0])
 
     with pytest.raises(FatalProducerError):
         copies.settle()
@@ -116,10 +117,10 @@ class _Batch:
 def _copies(planner: object, *, gone: Container[str] = ()) -> Copies:
     settings = Settings.load(kafka="127.0.0.1:1")
     return Copies(
-        settings,
         cast(Planner, planner),
         dead_topic="dead",
         restore=lambda topics: {topic for topic in topics if topic in gone},
         detours=Detours(settings, tell=lambda _: None, wanted=set),
         turned=lambda: None,
+        produces=Producers(settings),
     )

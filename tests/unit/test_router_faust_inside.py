@@ -4,12 +4,14 @@ import inspect
 import re
 from importlib.metadata import version
 
+import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.client import AIOKafkaClient, ConnectionGroup
 from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.protocol.group import HeartbeatRequest, JoinGroupRequest
+from confluent_kafka import Consumer
 from faust import App, Schema
 from faust.sensors import Monitor
 from faust.streams import Stream
@@ -20,6 +22,8 @@ from faust.transport.drivers import aiokafka
 
 from router.asking import _Connections
 from router.batches import Batch, Batches
+from router.transactional_consumer import SettledThread
+from router.transactions import Seat
 from router.transport import CommittedThread, RunConsumer, RunTransport
 
 
@@ -85,6 +89,21 @@ def test_a_seek_goes_back_to_the_committed_offsets() -> None:
 def test_messages_of_no_generation_are_passed_over() -> None:
     assert "message.generation_id != self.app.consumer_generation_id" in source_of(Stream)
     assert App.consumer_generation_id == 0
+
+
+def test_the_seat_in_the_group_is_where_we_look_for_it() -> None:
+    made = source_of(GroupCoordinator)
+    assert all(f"self.{name} = " in made for name in ("generation", "member_id", "_group_instance_id", "group_id"))
+    assert "self._coordinator = GroupCoordinator(" in source_of(AIOKafkaConsumer.start)
+    assert list(inspect.signature(SettledThread._go_back).parameters) == ["self"]
+
+
+@pytest.mark.parametrize("instance", [None, "router-0"])
+def test_a_seat_is_written_as_librdkafka_writes_it(instance: str | None) -> None:
+    config = {"group.id": "es.router", "bootstrap.servers": "127.0.0.1:1"}
+    consumer = Consumer(config if instance is None else {**config, "group.instance.id": instance})
+
+    assert Seat("es.router", -1, "", instance).as_bytes() == consumer.consumer_group_metadata()
 
 
 def test_the_topic_index_and_the_schema_hook_are_there() -> None:

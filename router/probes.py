@@ -1,0 +1,77 @@
+"""Tells whether a topic that is avoided takes copies again, by one that is never committed: no reader ever has it."""
+
+import uuid
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Final
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from eventstreams.settings import Settings
+from eventstreams.topics import Topics
+from router.copies import Source
+from router.detours import Detours
+from router.plan import Copy
+from router.transactions import transactional_config
+
+_PATIENCE_S: Final = 3.0
+_TURN_S: Final = 0.1
+
+
+class Probes:
+    """One at a time, on a thread of its own. All else is for the lane's thread."""
+
+    def __init__(self, settings: Settings, detours: Detours) -> None:
+        self._settings = settings
+        self._detours = detours
+        self._pool = ThreadPoolExecutor(1, "router-probe")
+        self._out: tuple[Copy, int, Future[bool]] | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether another may go."""
+        return self._out is None
+
+    def send(self, copy: Copy, source: Source, *, partition: int) -> None:
+        """See if ``partition`` of the topic of ``copy`` takes it; -1: whichever its key says."""
+        value, key = source.value, source.key
+        self._out = copy, partition, self._pool.submit(self._takes, copy, key, value, partition)
+
+    def look(self) -> None:
+        """Tell ``detours`` what became of the one that is out, if that is known."""
+        if self._out is None or not self._out[2].done():
+            return
+        (copy, partition, answer), self._out = self._out, None
+        if answer.result():
+            self._detours.take_back(copy.topic, partition)
+        else:
+            self._detours.avoid(copy, partition)
+
+    # -- on a thread of its own ------------------------------------------------------------------------------
+
+    def _takes(self, copy: Copy, key: bytes | None, value: bytes | None, partition: int) -> bool:
+        # Each has an id of its own: with one that has still something open nothing can be begun.
+        transactional_id = f"{Topics(self._settings).group('router')}.probe.{uuid.uuid4().hex}"
+        config = transactional_config(self._settings, transactional_id) | {"delivery.report.only.error": False}
+        client = Producer(config)
+        arrived: list[bool] = []
+
+        def report(error: KafkaError | None, _: Message) -> None:
+            arrived.append(error is None)
+
+        try:
+            if not _has_leaders(client, copy.topic, partition):
+                return False  # without a transaction, which would stay open until there is one
+            client.init_transactions(_PATIENCE_S)
+            client.begin_transaction()
+            client.produce(copy.topic, value, key, partition, headers=list(copy.headers), on_delivery=report)
+            client.flush(_PATIENCE_S)
+            client.abort_transaction(_PATIENCE_S)
+        except (KafkaException, BufferError):
+            return False
+        return arrived == [True]
+
+
+def _has_leaders(client: Producer, topic: str, partition: int) -> bool:
+    found = client.list_topics(topic, timeout=_PATIENCE_S).topics[topic]
+    asked = [each.leader for number, each in found.partitions.items() if partition in {number, -1}]
+    return found.error is None and bool(asked) and min(asked) >= 0

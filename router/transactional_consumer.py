@@ -1,0 +1,113 @@
+"""The consumer of a router that copies exactly once: it commits nothing itself, and goes back to what is settled."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, cast
+
+from aiokafka.errors import KafkaError
+from faust.types import TP
+from typing_extensions import override
+
+from eventstreams.errors import TopicError
+from eventstreams.kafka.records import Partition
+from router.transactional_lane import TransactionalLane
+from router.transactions import Seat
+from router.transport import CommittedThread, RunConsumer, RunTransport
+
+
+class SettledThread(CommittedThread):
+    """Goes back to offsets that no transaction under way can still change. aiokafka does not ask Kafka for such."""
+
+    seat: Seat | None = None
+    """Of this member when it went back last."""
+
+    @override
+    async def _go_back(self) -> Mapping[TP, int | None]:
+        consumer, parent = self._ensure_consumer(), cast(TransactionalConsumer, self.consumer)
+        coordinator = consumer._coordinator  # noqa: SLF001 - no public way to the seat
+        seek, assigned = parent.seeks_due, consumer.assignment()
+        assert assigned, "nothing is assigned"
+        self.seat = None
+        # Before the offsets are asked for: should the group move on meanwhile, this seat is refused.
+        seat = Seat(
+            coordinator.group_id,
+            coordinator.generation,
+            coordinator.member_id,
+            coordinator._group_instance_id,  # noqa: SLF001
+        )
+        if seat.generation < 0 or not seat.member:  # which Kafka takes to be somebody outside the group, and lets in
+            raise KafkaError("not in the group at this moment")
+        try:
+            found = await cast(TransactionalTransport, self.transport).committed([Partition(*tp) for tp in assigned])
+        except TopicError as error:
+            raise KafkaError(str(error)) from error
+        if seek != parent.seeks_due:
+            raise KafkaError("another seek is due")  # these offsets may be old by now
+        for tp in assigned:
+            consumer.seek(tp, found.get(Partition(*tp), 0))  # the first there is, where 0 has expired
+        self.seat = seat
+        return {TP(*tp): found.get(Partition(*tp)) for tp in assigned}
+
+
+class TransactionalConsumer(RunConsumer):
+    """As ``RunConsumer``; acks only free what they are for, as the lane commits the offsets with the copies.
+
+    After each seek the lane gets the number of it, and this member's place in the group. What was fetched before is
+    not routed any more: the offsets that the seek goes back to are those behind what was.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._seeking = asyncio.Lock()
+        super().__init__(*args, **kwargs)
+
+    @property
+    def seeks_due(self) -> int:
+        """The number of the last seek that is due."""
+        return self._seeks_due
+
+    @override
+    def _new_consumer_thread(self) -> CommittedThread:
+        return SettledThread(self, loop=self.loop, beacon=self.beacon)
+
+    @override
+    async def _getmany(self, active_partitions: Any, timeout: float) -> Mapping[TP, list[Any]]:
+        if self._seeks_done != self._seeks_due:
+            with suppress(AssertionError):  # nothing is assigned at this moment
+                await self.perform_seek()
+        if self._seeks_done != self._seeks_due:  # it failed, or another is due by now
+            await self.sleep(timeout)
+            return {}
+        return await super()._getmany(active_partitions, timeout)
+
+    @override
+    async def perform_seek(self) -> None:
+        lane = cast(TransactionalTransport, self.transport).lane
+        async with self._seeking:
+            await lane.leave()
+            try:
+                await super().perform_seek()
+            except KafkaError as error:  # Faust's recovery would end with it; the next fetch seeks again, before it
+                self.log.warning("cannot go back to the settled offsets, tries again: %r", error)
+                return
+            seat = cast(SettledThread, self._thread).seat
+            if seat is not None and self._seeks_done == self._seeks_due:
+                lane.take(self._seeks_done, seat)
+
+    @override
+    def _new_offset(self, tp: TP) -> int | None:
+        super()._new_offset(tp)  # forgets what is finished
+        return None
+
+
+class TransactionalTransport(RunTransport):
+    """Stock Faust's transport with ``TransactionalConsumer``.
+
+    Attributes:
+        lane: Commits offsets.
+        committed: What the group committed of partitions; waits until no transaction can change that.
+    """
+
+    Consumer = TransactionalConsumer
+    lane: TransactionalLane
+    committed: Callable[[Sequence[Partition]], Awaitable[Mapping[Partition, int]]]

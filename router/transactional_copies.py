@@ -1,0 +1,191 @@
+"""Copies within a transaction: one that fails spoils it, and what that tells is kept for the next attempt."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from confluent_kafka import KafkaError, KafkaException, Message
+from typing_extensions import override
+
+from eventstreams.errors import FatalProducerError
+from eventstreams.telemetry.logging import get_logger
+from router.copies import NOTHING, RETRY_S, STUCK_S, TURN_S, Copies, Failed, Lost, Restore, Source, partition_of
+from router.detours import Detours
+from router.plan import Copy, Planner
+from router.transactions import TRANSACTION_S, SpoiltError, Transactions
+
+_log = get_logger(__name__)
+
+# What becomes of the others of a transaction that one of them spoilt, and of what was given back.
+_CONSEQUENCES: Final = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT, KafkaError._STATE})  # noqa: SLF001 - their public names
+
+Place: TypeAlias = tuple[int, int, str]
+"""Of a copy: its event's partition and offset, and the topic that it was planned for."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Spoiler:
+    """A copy that was not acknowledged."""
+
+    failed: Failed
+    place: Place
+
+
+class TransactionalCopies(Copies):
+    """As ``Copies``; but whatever makes copies, or settles them, raises ``SpoiltError`` instead of repeating any.
+
+    ``begin``, make, ``settle``, then either ``committed``, or ``learn`` and ``begin`` again.
+    """
+
+    def __init__(
+        self,
+        planner: Planner,
+        *,
+        dead_topic: str,
+        restore: Restore,
+        detours: Detours,
+        turned: Callable[[], None],
+        transactions: Transactions,
+    ) -> None:
+        super().__init__(
+            planner, dead_topic=dead_topic, restore=restore, detours=detours, turned=turned, produces=transactions
+        )
+        self._transactions = transactions
+        self._spoilers: list[_Spoiler] = []
+        self._strikes: Counter[tuple[str, int]] = Counter()
+        self._suspects_id = False
+        self._gone: set[str] = set()
+        self._refused: dict[Place, KafkaError] = {}
+
+    def begin(self) -> None:
+        """Begin a transaction."""
+        self._lost, self._spoilers, self.dropped = [], [], 0
+        self._transactions.begin()
+
+    def committed(self) -> None:
+        """The transaction is: what was learnt for it is forgotten."""
+        self._strikes.clear()
+        self._suspects_id = False
+        self._gone.clear()
+        self._refused.clear()
+
+    @property
+    def special(self) -> set[str]:
+        """Topics that not every copy is made for as it was planned: ``make_instead`` says what is."""
+        return self._gone | {topic for _, _, topic in self._refused} | self._detours.avoided.keys()
+
+    @override
+    def refuse(self, lost: Lost, copy: Copy, source: Source) -> None:
+        self._lost.append(lost)
+        raise SpoiltError(lost.error.str())
+
+    def make_instead(self, copy: Copy, source: Source, place: Place) -> None:
+        """Make what is to be made of ``copy`` by what was learnt: itself, a detour, a dead letter, nothing."""
+        if copy.topic in self._gone:
+            self.dropped += 1
+            return
+        if (error := self._refused.get(place)) is not None:
+            copy, source = self._again(Failed(error, copy, source, copy.partition))
+            place = (*place[:2], copy.topic)
+            if copy.topic == self._dead_topic and source is not NOTHING and place in self._refused:
+                copy, source = self._again(Failed(self._refused[place], copy, source, copy.partition))
+        elif self._detours.avoids(copy):
+            copy = self._detours.around(copy)
+        self._make(copy, source, place)
+
+    def _make(self, copy: Copy, source: Source, place: Place) -> None:
+        def report(error: KafkaError | None, message: Message) -> None:
+            if error is not None:
+                self._spoilers.append(_Spoiler(Failed(error, copy, source, partition_of(message)), place))
+
+        while True:
+            try:
+                self.produces[copy.topic](
+                    copy.topic, source.value, source.key, copy.partition, headers=copy.headers, on_delivery=report
+                )
+            except BufferError:
+                self.settle()
+            except KafkaException as error:
+                self._spoilers.append(_Spoiler(Failed(error.args[0], copy, source, copy.partition), place))
+                raise SpoiltError(error.args[0].str()) from error
+            else:
+                return
+
+    @override
+    def settle(self) -> None:
+        """Return once the brokers have every copy made since ``begin``.
+
+        Raises:
+            SpoiltError: there is one that they do not have, or none was acknowledged for as long as a transaction may
+                take. No offsets were sent yet, so nothing of it can be committed by anybody.
+            FatalProducerError: the producer can never deliver again.
+        """
+        left = least = self.produces.flush(TURN_S)
+        since = acknowledged = time.monotonic()
+        while left and not self._spoilers and not self._lost:
+            before, left = left, self.produces.flush(TURN_S)
+            self._turned()
+            if left < before:
+                self.turns += 1
+                acknowledged = time.monotonic()
+            elif time.monotonic() - acknowledged > TRANSACTION_S:
+                raise SpoiltError(f"no broker acknowledged a copy for {TRANSACTION_S:.0f} s")
+            if left < least or not self.produces.answered(self._dead_topic, TURN_S):
+                least, since = left, time.monotonic()
+            elif time.monotonic() - since > STUCK_S:
+                self.produces.give_back()
+        if self._spoilers or self._lost:
+            raise SpoiltError("a copy was not acknowledged")
+
+    def learn(self) -> None:
+        """See what spoilt the transaction. It is still there, and to be left behind.
+
+        Raises:
+            FatalProducerError: the producer can never deliver again.
+        """
+        self.produces.flush(0)  # has it report what it knows
+        spoilers = [*self._spoilers, *map(_spoiler, self._lost)]
+        for each in spoilers:
+            if each.failed.error.code() == KafkaError._FATAL:  # noqa: SLF001 - its public name
+                raise FatalProducerError(f"Kafka's producer gave up: {each.failed.error.str()}")
+        causes = [each for each in spoilers if each.failed.error.code() not in _CONSEQUENCES]
+        _log.warning(
+            "transaction.spoilt",
+            count=len(spoilers),
+            error=(causes or spoilers)[0].failed.error.str() if spoilers else None,
+            follows="all of it is made again",
+        )
+        self._refused |= {each.place: each.failed.error for each in causes if each.failed.lasts}
+        asked = [each.failed for each in causes or spoilers if not each.failed.lasts]
+        if asked or not spoilers:
+            time.sleep(RETRY_S)
+        if asked:
+            self._look_at(asked, is_cause=bool(causes))
+
+    def _look_at(self, failed: Sequence[Failed], *, is_cause: bool) -> None:
+        """Find which topics of ``failed`` cannot take copies: not all of them need be the cause."""
+        topics = {each.copy.topic for each in failed}
+        headless = self._transactions.headless(topics)
+        gone = None if headless is None else self._restore(topics)
+        if headless is None or gone is None:
+            return  # no broker answers, which says nothing about the topics
+        self._gone |= gone
+        failed = [each for each in failed if each.copy.topic not in gone]
+        if is_cause:
+            self._judge(failed, self._strikes)
+        elif headless:  # where one partition cannot be had, others of its transaction are not sent either
+            for each in {(each.copy.topic, each.partition): each for each in failed}.values():
+                for topic, number in headless:
+                    if topic == each.copy.topic != self._dead_topic and number >= 0 and each.partition in {number, -1}:
+                        self._detours.avoid(each.copy, number)
+        elif self._suspects_id:
+            self._judge(failed, self._strikes)
+        # A transaction waits for the one before it with the same id, and that for each partition that it had copies on.
+        self._suspects_id = not is_cause
+
+
+def _spoiler(lost: Lost) -> _Spoiler:
+    copy = Copy(lost.topic, [], lost.partition)
+    return _Spoiler(Failed(lost.error, copy, NOTHING, lost.partition), (lost.run.partition, lost.offset, lost.topic))
