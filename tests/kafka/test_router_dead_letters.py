@@ -34,7 +34,9 @@ async def test_the_operator_sees_what_the_router_could_not_read_and_nobody_else_
         wrong = [await operator.ask("GET", PATH, **{name: "x"}) for name in ("Reason", "After", "Type", "PageToken")]
         account = await Asker(api.url, sid, TOKEN).ask("GET", PATH)
         env = {"EVENTSTREAMS_PUBLIC_URL": api.url, "EVENTSTREAMS_OPERATOR_TOKEN": OPERATOR_TOKEN}
-        shown = await asyncio.to_thread(CliRunner(env=env).invoke, dead_letters, ["--router", "--reason", "bad_header"])
+        shown = await asyncio.to_thread(
+            CliRunner(env=env).invoke, dead_letters, ["list", "--router", "--reason", "bad_header"]
+        )
 
     strange, newest, *others = listed
     assert [each["event_id"] for each in (newest, *others)] == ["EZ2", "EZ1", "EZ0"]
