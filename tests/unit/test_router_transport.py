@@ -10,7 +10,8 @@ from faust.types import TP
 
 from router import transport
 from router.batches import Batch
-from router.transport import RunTransport, Taken, _FetchedRun, _in_messages
+from router.plan import Run
+from router.transport import RunTransport, Taken, _in_messages
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,8 @@ class SizedBatch:
         return 1
 
 
-def fetched(partition: int, offset: int) -> _FetchedRun:
-    return _FetchedRun("events", partition, [cast(Batch, SizedBatch(offset))], partition == 1, 0)
+def fetched(partition: int, offset: int) -> Run:
+    return Run("events", partition, [cast(Batch, SizedBatch(offset))], partition == 1, 0)
 
 
 async def test_a_partition_that_lost_its_end_takes_nothing_with_it() -> None:
