@@ -64,18 +64,21 @@ async def test_a_partition_that_lost_its_end_takes_nothing_with_it() -> None:
     async def pass_over(_: object) -> None:
         pass
 
-    consumer = RunTransport(["kafka://127.0.0.1:9"], app).create_consumer(
+    transport_of_runs: Any = RunTransport(["kafka://127.0.0.1:9"], app)
+    consumer = transport_of_runs.create_consumer(
         take, on_partitions_revoked=pass_over, on_partitions_assigned=pass_over
     )
     first, second = TP("events", 0), TP("events", 1)
     consumer._read_offset[first] = 1000
 
-    async def getmany(timeout: float) -> Any:
+    async def getmany(timeout: float) -> Any:  # noqa: ASYNC109 - Faust's own
         consumer._stopped.set()
         yield first, consumer._to_message(first, (fetched(0, 4), fetched(1, 72)))
 
     consumer.getmany = getmany
-    await consumer._drain_messages(cast(Any, app))  # any service that goes on
+    await consumer._drain_messages(app)  # any service that goes on
+
+    consumer._thread.thread_loop.close()
 
     assert [(each.value.partition, each.value.batches[-1].offset) for each in handed_over] == [(0, 4), (1, 72)]
     assert {tp: len(runs) for tp, runs in consumer._pending.items()} == {first: 1, second: 1}

@@ -27,6 +27,10 @@ def test_commands_and_their_options_are_there(page: str) -> None:
         if name not in commands:
             continue  # a word of a sentence
         command = commands[name].load()
+        for word in rest.split():
+            if not isinstance(command, click.Group):
+                break
+            command = command.commands[word]
         assert isinstance(command, click.Command)
         known = {option for parameter in command.params for option in parameter.opts}
         used = set(re.findall(r"(?<!\S)--?[a-z][a-z-]*", rest.partition("|")[0]))
