@@ -130,7 +130,11 @@ class Connection(asyncio.Protocol):
             if first == "0":
                 self._transport.write(answer)
             else:
-                self._loop.call_later(int(first) / 1000, self._transport.write, answer)
+                self._loop.call_later(int(first) / 1000, self._answer, answer)
+
+    def _answer(self, answer: bytes) -> None:
+        if not self._transport.is_closing():  # whoever asked may have left meanwhile
+            self._transport.write(answer)
 
 
 async def main() -> None:
