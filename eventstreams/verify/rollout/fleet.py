@@ -159,11 +159,11 @@ class Fleet:
             self._services[copy.role].include(copy.serving)
 
     async def _start(self, role: str) -> Copy:
-        admin = open_socket(f"{LOOPBACK}:0", setting="a role")
+        admin = self._opened()
         sockets, serving = [admin], None
         environ = {"ADMIN_LISTEN": f"fd://{admin.fileno()}"}
         if (setting := _SERVES.get(role)) is not None:
-            opened = open_socket(f"{LOOPBACK}:0", setting="a role")
+            opened = self._opened()
             sockets.append(opened)
             serving = int(opened.getsockname()[1])
             environ[setting] = f"fd://{opened.fileno()}"
@@ -173,6 +173,12 @@ class Fleet:
             environ["DELIVERY_LOG"] = str(self.folder / f"{copy.name}.db")
         await self.supervisor.start(self._program(copy, environ))
         return copy
+
+    def _opened(self) -> socket.socket:
+        """A socket for a role, which is closed at the end at the latest: a copy may never get ready."""
+        opened = open_socket(f"{LOOPBACK}:0", setting="a role")
+        self._stack.callback(opened.close)
+        return opened
 
     def _program(self, copy: Copy, environ: Mapping[str, str]) -> Program:
         shared = {
@@ -206,9 +212,6 @@ class Fleet:
 
     async def aclose(self) -> None:
         await self._stack.aclose()
-        for copy in self.copies:
-            for each in copy.sockets:
-                each.close()
 
 
 @asynccontextmanager
