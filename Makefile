@@ -17,8 +17,8 @@ setup: ## Make .venv with everything that is locked, and fetch Kafka (once)
 demo: setup ## Watch all of it at work: accepted, routed, delivered, retried, dead-lettered
 	@$(BIN)/python -m examples.demo
 
-test: setup ## All tests, against real Kafka brokers that they start
-	@$(BIN)/pytest --numprocesses 5 --dist loadfile --no-loadscope-reorder --durations 25
+test: setup ## All tests, against real Kafka brokers that they start; what failed beside others once more, alone
+	@$(BIN)/python -m tools.run_tests --numprocesses 5 --dist loadfile --no-loadscope-reorder --durations 25
 
 proof: setup ## Tests that need minutes each: the API fuzzed at length; a silent broker, twenty kills in a million events, each of a hundred thousand judged
 	@$(BIN)/pytest -m proof -rP

@@ -1,0 +1,122 @@
+"""What is run again alone, and what is not: on suites of a few lines, with the real pytest."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tools.run_tests import MOST, TIMES
+
+_ROOT = Path(__file__).parents[2]
+
+_ONCE = """
+from pathlib import Path
+
+def test_{name}():
+    runs = Path("{name}.runs")
+    before = len(runs.read_text()) if runs.exists() else 0
+    runs.write_text("x" * (before + 1))
+    assert before not in {failing}
+"""
+
+
+_ENVIRONMENT = {
+    "PATH": "/usr/bin:/bin",
+    "PYTHONPATH": str(_ROOT),
+    # Two dozen starts of pytest, with none of the plugins that they do not need.
+    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    "PYTEST_PLUGINS": "xdist.plugin",
+}
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> Path:
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    return tmp_path
+
+
+def add(suite: Path, name: str, *, failing: set[int]) -> None:
+    """A test that fails in those of its runs, the first being 0."""
+    (suite / f"test_{name}.py").write_text(_ONCE.format(name=name, failing=failing or "()"))
+
+
+def run(suite: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tools.run_tests", *arguments],
+        cwd=suite,
+        env=_ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def runs_of(suite: Path, name: str) -> int:
+    return len((suite / f"{name}.runs").read_text())
+
+
+def test_what_passes_is_run_once(suite: Path) -> None:
+    add(suite, "steady", failing=set())
+
+    assert run(suite).returncode == 0
+    assert runs_of(suite, "steady") == 1
+
+
+def test_what_fails_beside_others_and_never_alone_passes_and_is_named_last(suite: Path) -> None:
+    add(suite, "steady", failing=set())
+    add(suite, "shaken", failing={0})
+
+    done = run(suite, "--numprocesses", "2")
+
+    assert done.returncode == 0, done.stdout
+    assert "assert 0 not in" in done.stdout  # why it failed
+    assert done.stdout.endswith(
+        "FAILED beside others (why is above; please find out):\n  test_shaken.py::test_shaken\n"
+    )
+    assert runs_of(suite, "shaken") == 1 + TIMES
+    assert runs_of(suite, "steady") == 1
+
+
+@pytest.mark.parametrize("second", range(1, TIMES + 1))
+def test_what_fails_alone_even_once_fails(suite: Path, second: int) -> None:
+    add(suite, "broken", failing={0, second})
+
+    assert run(suite).returncode == 1
+    assert runs_of(suite, "broken") == 1 + second
+
+
+def test_of_many_that_fail_none_is_judged_again(suite: Path) -> None:
+    names = [f"shaken_{number}" for number in range(MOST + 1)]
+    for name in names:
+        add(suite, name, failing={0})
+
+    done = run(suite)
+
+    assert done.returncode == 1
+    assert f"more than the {MOST}" in done.stdout
+    assert {runs_of(suite, name) for name in names} == {1}
+
+
+def test_what_failed_in_an_earlier_run_is_not_judged_in_this_one(suite: Path) -> None:
+    add(suite, "shaken", failing={0, 1})
+    add(suite, "steady", failing={1})
+    assert run(suite, "test_shaken.py").returncode == 1
+
+    assert run(suite, "test_steady.py").returncode == 0
+    assert run(suite, "test_steady.py").returncode == 0  # fails beside others
+
+    assert runs_of(suite, "shaken") == 2
+    assert runs_of(suite, "steady") == 2 + TIMES
+
+
+@pytest.mark.parametrize(
+    ("text", "code"), [("import nothing_of_the_kind", 2), ("import os\n\ndef test_it():\n    os._exit(7)", 7)]
+)
+def test_what_is_no_failed_test_is_not_run_again(suite: Path, text: str, code: int) -> None:
+    (suite / "test_odd.py").write_text(text)
+
+    done = run(suite)
+
+    assert done.returncode == code
+    assert "alone" not in done.stdout
