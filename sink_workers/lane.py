@@ -22,7 +22,9 @@ from eventstreams.times import Clock
 from sink_workers.ahead import AlreadySettled, from_note, to_note
 from sink_workers.offsets import OffsetTracker
 
-_RECORD_OVERHEAD_BYTES: Final = 1500  # headers and Python objects of one record, measured
+# Python objects of one record, and of each of its headers, measured: most of what a small event takes.
+_RECORD_BYTES: Final = 500
+_HEADER_BYTES: Final = 200
 _MAX_BUFFERED: Final = 4096
 # With those settled behind one that is not: all of them are fetched again after a crash.
 _MAX_UNSETTLED: Final = 16_384
@@ -125,6 +127,7 @@ class Lane:
         self._tracker = OffsetTracker()
         self._buffer: deque[_Waiting] = deque()
         self._buffered_bytes = 0
+        self._value_bytes = 0
         self._paused = False
         self._stopped: asyncio.Future[None] = self._loop.create_future()
         self._turn = Turn(self._tracker, self._stopped)
@@ -162,7 +165,8 @@ class Lane:
                 self._tracker.settle(record)
                 continue
             self._buffer.append(_Waiting(record, arrived_ms))
-            self._buffered_bytes += len(record.value) + _RECORD_OVERHEAD_BYTES
+            self._buffered_bytes += _size(record)
+            self._value_bytes += len(record.value)
         if self._settled_before is not None and self._settled_before.is_over:
             self._settled_before = None
         self._soonest_ms = None
@@ -264,6 +268,7 @@ class Lane:
         self._buffer = left
         if due:
             self._buffered_bytes -= sum(map(_size, due))
+            self._value_bytes -= sum(len(record.value) for record in due)
             self._resume_when_low()
         for first in range(0, len(due), _EXPIRING_BATCH):
             self._start(self._handler.handle(due[first : first + _EXPIRING_BATCH], self._turn), self._expiring)
@@ -301,7 +306,8 @@ class Lane:
             return ()
         if limits.max_batch_events == 1:
             record = self._buffer.popleft().record
-            self._buffered_bytes -= len(record.value) + _RECORD_OVERHEAD_BYTES
+            self._buffered_bytes -= _size(record)
+            self._value_bytes -= len(record.value)
             self._first_ms = None
             return (record,)
         batch: list[Record] = []
@@ -313,7 +319,8 @@ class Lane:
                 break
             batch.append(record)
             self._buffer.popleft()
-            self._buffered_bytes -= len(record.value) + _RECORD_OVERHEAD_BYTES
+            self._buffered_bytes -= _size(record)
+            self._value_bytes -= len(record.value)
         self._first_ms = None
         return batch
 
@@ -327,8 +334,7 @@ class Lane:
 
     def _fills(self, limits: Limits) -> bool:
         """Whether what is in the buffer is a whole batch, or all of it that will come."""
-        value_bytes = self._buffered_bytes - len(self._buffer) * _RECORD_OVERHEAD_BYTES
-        full = len(self._buffer) >= limits.max_batch_events or value_bytes >= limits.max_batch_bytes
+        full = len(self._buffer) >= limits.max_batch_events or self._value_bytes >= limits.max_batch_bytes
         return full or self._paused  # while it is, no more will come
 
     def _lingered_ms(self, head: _Waiting, limits: Limits) -> int:
@@ -376,4 +382,4 @@ class Lane:
 
 
 def _size(record: Record) -> int:
-    return len(record.value) + _RECORD_OVERHEAD_BYTES
+    return len(record.value) + _RECORD_BYTES + _HEADER_BYTES * len(record.headers)

@@ -14,8 +14,8 @@ from sink_workers.lane import Handler, Lane
 # Memory of all buffers of a consumer together, and the least and most of it that one lane gets: enough for half
 # a second at full speed, and for one record of the largest size.
 _BUFFERS_BYTES: Final = 64 << 20
-_LEAST_BYTES: Final = 256 << 10
-_MOST_BYTES: Final = 4 << 20
+_LEAST_BYTES: Final = 384 << 10
+_MOST_BYTES: Final = 16 << 20
 
 _log = get_logger(__name__)
 

@@ -20,6 +20,9 @@ from eventstreams.kafka.records import Partition, Record
 from eventstreams.kafka.whole_group import LOOK_S, WholeGroup
 from eventstreams.settings import Settings
 
+_FETCHED_AHEAD: Final = 8192  # records that wait for the owner: half a second of what one process can take
+_PARTITION_BYTES: Final = 256 << 10  # of one partition in an answer, compressed; one record may be larger
+_ANSWER_BYTES: Final = 4 << 20
 _REJOIN_S: Final = 60.0  # a rebalance takes a second or two, with slow drains up to ten
 _SESSION: Final = timedelta(seconds=10)
 # The others learn by it that a member came or left, and for so long what moves waits. At 2 s that was a part of p99 of
@@ -98,7 +101,12 @@ class GroupConsumer:
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
                 "fetch.wait.max.ms": fetch_wait_ms,
+                # Of these bytes the client counts values alone, which of a small event are the lesser part, and looks
+                # only before it fetches: so it is also told how many records, and how large an answer may be.
                 "queued.max.messages.kbytes": buffer_mib * 1024,
+                "queued.min.messages": _FETCHED_AHEAD,
+                "fetch.message.max.bytes": _PARTITION_BYTES,
+                "fetch.max.bytes": _ANSWER_BYTES,
             },
         )
         self._owner = owner

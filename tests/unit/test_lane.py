@@ -137,7 +137,7 @@ async def test_a_limit_that_grows_takes_effect_at_once() -> None:
 
 
 async def test_a_full_buffer_pauses_the_partition_and_an_emptied_one_resumes_it() -> None:
-    harness = Harness(singles(1), buffer_bytes=20_000)
+    harness = Harness(singles(1), buffer_bytes=7_000)
     harness.handler.blocking = True
 
     harness.lane.offer(records(0, 20))
@@ -195,12 +195,23 @@ async def test_a_deadline_counts_as_long_as_its_record_lingers_and_no_longer() -
     assert len(harness.handler.batches) == 2
 
 
+async def test_headers_count_to_what_a_buffer_holds() -> None:
+    harness = Harness(singles(0), buffer_bytes=9_000)
+    named = [each._replace(headers=[(f"h{number}", b"v") for number in range(10)]) for each in records(0, 4)]
+
+    harness.lane.offer(named[:3])
+    assert harness.flow == []
+
+    harness.lane.offer(named[3:])  # 2,510 bytes each: without their headers 17 of them would fit
+    assert harness.flow == ["pause"]
+
+
 async def test_what_a_full_buffer_holds_does_not_linger() -> None:
     harness = Harness(
-        Limits(max_batch_events=4, max_batch_bytes=1000, linger_s=60.0, max_in_flight=4), buffer_bytes=9_000
+        Limits(max_batch_events=4, max_batch_bytes=1000, linger_s=60.0, max_in_flight=4), buffer_bytes=3_000
     )
 
-    harness.lane.offer(records(0, 6))  # no more will come: each takes 1,510 bytes
+    harness.lane.offer(records(0, 6))  # no more will come: each takes 510 bytes
     await turn()
 
     assert harness.handler.batches == [[0, 1, 2, 3], [4, 5]]
@@ -329,7 +340,7 @@ async def test_what_expires_in_a_lane_that_may_not_take_is_handled_wherever_it_s
 
 
 async def test_a_backlog_that_expires_behind_a_closed_gate_frees_the_buffer_for_what_follows() -> None:
-    harness = Harness(singles(0), buffer_bytes=20_000)
+    harness = Harness(singles(0), buffer_bytes=7_000)
     harness.handler.deadline = lambda _: 1_000_000
     harness.lane.offer(records(0, 20))
     await asyncio.wait_for(_until(lambda: harness.committable == 20), 30)
