@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -45,7 +45,7 @@ async def silent_receiver() -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
 
 
-async def fill(house: Installation, subscription: Subscription, events: list[tuple[bytes, Headers]]) -> None:
+async def fill(house: Installation, subscription: Subscription, events: Sequence[tuple[bytes, Headers]]) -> None:
     now = now_ms()
     topic = house.topic_of(subscription)
     for first in range(0, EVENTS, len(events)):
