@@ -31,7 +31,7 @@ def events() -> None:
 def where(event_id: str, url: str | None, output: str) -> None:
     """Show where an event is for each subscription, every attempt with its answer, and when it is tried next.
 
-    From the delivery log: an attempt is there about a fifth of a second after it was settled.
+    From the delivery log: an attempt is there a fifth of a second after it was settled, a second while many are.
     """
 
     async def look(api: Remote) -> Answer:

@@ -28,9 +28,13 @@ from eventstreams.telemetry.metrics import Metrics
 from eventstreams.times import Clock
 from eventstreams.topics import Topics
 
-_READ: Final = 1_000  # records in one transaction; an attempts record holds up to 256 entries
+_READ: Final = 4_000  # records in one transaction, which takes a tenth of a second then
 _WAIT_S: Final = 0.2
 _GATHER_S: Final = 0.05  # so that what one fetch brought of all partitions shares a transaction
+# While many come they are gathered for longer: a row costs half in a transaction of 3,000 of what it does in one of
+# 300, since each writes whole pages, and few rows share one. Who looks for a single event is not kept waiting.
+_MANY: Final = 50  # records of the transaction before
+_GATHER_MANY_S: Final = 0.5
 _IDLE_WRITE_MS: Final = 5_000  # what is too old goes although nothing comes
 _AGAIN_S: Final = 2.0  # the first time, then twice as long, up to the next
 _LONGEST_AGAIN_S: Final = 30.0
@@ -130,8 +134,9 @@ class Projector:
                 return
             reader.start(offsets)
             self._damaged.clear()
+            records: Sequence[Record] = ()
             while not self._stopping.is_set():
-                records = reader.read(_READ, wait_s=_WAIT_S, gather_s=_GATHER_S)
+                records = reader.read(_READ, wait_s=_WAIT_S, gather_s=patience_s(len(records)))
                 if self._damaged.is_set():
                     self._damaged.clear()
                     raise StoreDamagedError("a search found the store damaged")
@@ -211,6 +216,11 @@ class Projector:
         if now_ms - self._told_ms >= _TELL_MS:
             self._writer.tell(self._lag)
             self._told_ms = now_ms
+
+
+def patience_s(before: int) -> float:
+    """How long to wait for more than one record, where there were ``before`` of them the last time; in seconds."""
+    return _GATHER_S if before < _MANY else _GATHER_MANY_S
 
 
 def read_event(record: Record) -> AcceptedEvent | None:

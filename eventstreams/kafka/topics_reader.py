@@ -21,6 +21,10 @@ _REQUEST_S: Final = 5.0
 _LOOK_S: Final = 10.0
 _GATHERED_BYTES: Final = 256 << 10  # some 400 events
 _GATHER_MS: Final = 200
+# Of values that are read together: a record of attempts has up to a hundred times the bytes of an event. They are
+# counted after each slice, so that it may be as many more.
+_MOST_BYTES: Final = 4 << 20
+_SLICE: Final = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,17 +111,26 @@ class TopicsReader:
     def read(self, count: int, *, wait_s: float, gather_s: float = 0.0) -> Sequence[Record]:
         """At most ``count`` records; empty when none came within ``wait_s`` seconds.
 
-        ``gather_s``: how long to wait for more than the first, unless there are ``count``.
+        ``gather_s``: how long to wait for more than the first, unless there are ``count``, or 4 MiB of values.
         """
         if time.monotonic() - self._looked_at > self._look_s:
             self._look_for_partitions()
         first = self._consumer.poll(wait_s)
         if first is None:
             return ()
-        messages = [first, *self._consumer.consume(count - 1, gather_s)]
-        records = [to_record(message) for message in messages if message.error() is None]
-        for message in messages:
-            self._note(message)
+        records: list[Record] = []
+        last: dict[tuple[str, int], Record] = {}  # of each partition: nothing is asked of the client twice
+        for message in (first, *self._gather(count - 1, len(first), gather_s)):
+            error = message.error()
+            if error is None:
+                record = to_record(message)
+                records.append(record)
+                last[record.topic, record.partition] = record
+            else:  # an end, mostly, which may be further on than the last record
+                self._note_records(last)
+                last.clear()
+                self._note_error(message, error)
+        self._note_records(last)
         return records
 
     def offsets(self) -> Mapping[Partition, int]:
@@ -138,16 +151,29 @@ class TopicsReader:
             found[partition] = Backlog(max(high - following, 0), place.read_until_ms)
         return found
 
-    def _note(self, message: Message) -> None:
-        topic, partition, offset, error = message.topic(), message.partition(), message.offset(), message.error()
+    def _gather(self, count: int, size: int, gather_s: float) -> Iterable[Message]:
+        """At most ``count`` more messages, a few at a time; ``size``: bytes of those that there are already."""
+        end_s = time.monotonic() + gather_s
+        while count > 0 and size < _MOST_BYTES:
+            messages = self._consumer.consume(min(count, _SLICE), max(end_s - time.monotonic(), 0))
+            yield from messages
+            if len(messages) < min(count, _SLICE):
+                return  # the time is over
+            count -= len(messages)
+            size += sum(map(len, messages))
+
+    def _note_records(self, last: Mapping[tuple[str, int], Record]) -> None:
+        for at, record in last.items():
+            place = self._places.get(Partition(*at))
+            if place is not None:
+                place.following, place.read_until_ms = record.offset + 1, record.timestamp_ms
+
+    def _note_error(self, message: Message, error: KafkaError) -> None:
+        topic, partition, offset = message.topic(), message.partition(), message.offset()
         if topic is None or partition is None or offset is None:
             return  # about the client as a whole; librdkafka goes on by itself
         place = self._places.get(Partition(topic, partition))
-        if place is None:
-            return
-        if error is None:
-            place.following, place.read_until_ms = offset + 1, message.timestamp()[1]
-        elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
+        if place is not None and error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
             place.following = offset
 
     def _look_for_partitions(self) -> None:

@@ -107,6 +107,43 @@ async def test_a_topic_that_comes_later_is_read_and_one_that_comes_again_as_well
     assert values(read(reader, 1)) == {"again"}
 
 
+async def test_an_end_that_is_further_on_than_the_last_record_is_where_reading_stands(
+    settings: Settings, reader: TopicsReader
+) -> None:
+    a = f"{settings.topic_prefix}a"
+    await KafkaAdmin(settings).ensure([TopicSpec(a, 1, {})])
+    producer = Producer({"bootstrap.servers": settings.kafka, "transactional.id": a})
+    producer.init_transactions(30)
+    producer.begin_transaction()
+    producer.produce(a, b"1", partition=0)
+    producer.commit_transaction(30)  # its end takes an offset, too
+
+    reader.start({})
+
+    assert values(read(reader, 1)) == {"1"}
+    deadline = time.monotonic() + 30
+    while reader.offsets() != {Partition(a, 0): 2}:
+        assert time.monotonic() < deadline, reader.offsets()
+        reader.read(100, wait_s=0.1, gather_s=0.1)
+    assert reader.offsets() == {Partition(a, 0): 2}
+
+
+async def test_large_records_are_not_read_by_the_thousand(settings: Settings, reader: TopicsReader) -> None:
+    a = f"{settings.topic_prefix}a"
+    await KafkaAdmin(settings).ensure([TopicSpec(a, 1, {})])
+    producer = Producer({"bootstrap.servers": settings.kafka})
+    for _ in range(600):
+        producer.produce(a, b"x" * 20_000, partition=0)
+    producer.flush()
+
+    reader.start({})
+    sizes: list[int] = []
+    while sum(sizes) < 600:
+        sizes.append(len(reader.read(1_000, wait_s=1.0, gather_s=5.0)))
+
+    assert max(sizes) * 20_000 < 10 << 20
+
+
 def test_a_kafka_that_is_not_there_is_said_so() -> None:
     nowhere = Settings.load(kafka="127.0.0.1:9")
 

@@ -33,6 +33,8 @@ class Masker:
 
 def excerpt(body: bytes, secrets: Sequence[str]) -> str:
     """The start of ``body`` as text of at most 1 KiB, ``secrets`` masked."""
+    if not body:  # as of many failures; to spell the secrets takes longer than to judge the answer
+        return ""
     text = Masker(secrets)(body.decode(errors="replace"))
     shown = "".join(character if character.isprintable() else " " for character in text).strip()
     return shown.encode()[:_MAX_BYTES].decode(errors="ignore")
