@@ -300,7 +300,10 @@ class ConsumerThread:
         except KafkaException as error:
             # The next owner repeats what we settled since the last commit: duplicates, no loss.
             _LOG.warning("offset.commit_failed: at revocation: %s", error)
+            is_taken = is_answer(dict.fromkeys(commits, error.args[0]))
         else:
+            is_taken = True
+        if is_taken:
             self._loop.call_soon_threadsafe(self._on_loop.confirmed)
 
     def _lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
