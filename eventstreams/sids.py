@@ -21,6 +21,9 @@ class SidKind(StrEnum):
     AUDIT_EVENT = "AE"
 
 
+_MADE_HERE: Final = frozenset(map(str, SidKind)) - {SidKind.ACCOUNT}
+
+
 def new_sid(kind: SidKind) -> str:
     """A new identifier, unguessable (128 random bits)."""
     return f"{kind}{secrets.token_hex(16)}"
@@ -29,3 +32,12 @@ def new_sid(kind: SidKind) -> str:
 def is_sid(text: str, kind: SidKind) -> bool:
     """Whether ``text`` has the form of an identifier of ``kind``; says nothing about its existence."""
     return text.startswith(kind) and _HEX32.fullmatch(text, pos=2) is not None
+
+
+def has_capitals(text: str) -> bool:
+    """Whether ``text`` is an identifier of ours but for capital letters: all that are made here have lower-case digits.
+
+    Those of accounts may be whatever their operator has given.
+    """
+    kind, digits = text[:2].upper(), text[2:]
+    return kind in _MADE_HERE and _HEX32.fullmatch(digits) is not None and text != kind + digits.lower()

@@ -15,6 +15,7 @@ from typing_extensions import override
 
 from eventstreams.kafka.committed import committed_offsets
 from eventstreams.kafka.members import holder_of, name_in, name_taken
+from eventstreams.kafka.refusals import Refusals
 from eventstreams.settings import Settings
 from eventstreams.telemetry.metrics import Metrics
 from eventstreams.topics import Topics
@@ -37,6 +38,7 @@ class RouterApp(faust.App):
     """A Faust app that tells its process when it crashes, and writes nothing to disk."""
 
     on_router_crash: Callable[[BaseException], None]
+    refusals: Refusals
 
     @override
     def _crash(self, reason: BaseException) -> None:
@@ -86,6 +88,7 @@ def make_app(
         app.transport = transport = TransactionalTransport(app.conf.broker_consumer, app)
         transport.lane, transport.committed = lane, partial(committed_offsets, settings, group)
     transport.control, transport.routes = TP(topics.control, 0), routes
+    app.refusals = transport.refusals = Refusals(settings)
     if name is not None:
         loop = asyncio.get_running_loop()
         transport.name = Name(

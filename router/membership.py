@@ -8,12 +8,16 @@ with one name would put each other out for ever, and nobody would be told.
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from aiokafka.consumer import consumer
 from aiokafka.consumer.group_coordinator import GroupCoordinator
-from aiokafka.errors import KafkaError
+from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError
 from typing_extensions import override
+
+from eventstreams.kafka.refusals import Refusals
+
+_AGAIN_S: Final = 1.0  # what Kafka refused may be allowed by then
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,7 @@ class Member(GroupCoordinator):  # type: ignore[misc]  # the library has no type
     """
 
     name: Name | None = None
+    refusals: Refusals | None = None  # of whoever has none it is not said
     _was = ""  # its id when it was put out, until it has looked
 
     @override
@@ -49,11 +54,35 @@ class Member(GroupCoordinator):  # type: ignore[misc]  # the library has no type
         if await self._gave_way(was):
             return False
         try:
-            return bool(await super()._do_rejoin_group(subscription))
+            is_in = bool(await super()._do_rejoin_group(subscription))
         except KafkaError:  # aiokafka has no name for what it gets if another process joins while it does
             if await self._gave_way(self.member_id):
                 return False
             raise
+        if is_in and self.refusals is not None:
+            self.refusals.allowed("group", [self.group_id])
+            self.refusals.allowed("topic", self.refusals.topics)
+        return is_in
+
+    @override
+    async def _push_error_to_user(self, exc: Exception) -> None:
+        """Say what Kafka's ACLs do not allow, and try again; aiokafka would wait for ever for somebody who asks.
+
+        Where it was in the group already the process ends with it, as with any other error.
+        """
+        is_refusal = isinstance(exc, (GroupAuthorizationFailedError, TopicAuthorizationFailedError))
+        if self.refusals is None or not is_refusal:
+            await super()._push_error_to_user(exc)
+            return
+        if isinstance(exc, GroupAuthorizationFailedError):
+            self.refusals.refused("group", self.group_id)
+        else:
+            for topic in sorted(self._subscription.subscription.topics):
+                self.refusals.refused("topic", topic)
+        if self.generation >= 0:
+            await super()._push_error_to_user(exc)
+        else:
+            await asyncio.wait([self._closing], timeout=_AGAIN_S)
 
     async def _gave_way(self, ours: str) -> bool:
         """Whether another member than ``ours`` has its name; if so, it returns when this process ends."""

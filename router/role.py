@@ -66,6 +66,7 @@ async def route(process: Process) -> None:
         pump = RunPump(lane=lane, metrics=process.metrics, on_crash=process.crash)
         app = make_app(settings, on_crash=process.crash, routes=feed, lane=lane)
         add_agent(app, topics.events, pump)
+        process.health.watch_problem(lambda: app.refusals.problem)
 
         async def assigned(*_: object, **__: object) -> None:
             process.metrics.rebalances.labels("events").inc()

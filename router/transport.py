@@ -22,6 +22,7 @@ from faust.transport.drivers import aiokafka
 from faust.types import TP, AppT, ConsumerMessage, Message
 from typing_extensions import override
 
+from eventstreams.kafka.refusals import Refusals
 from router.asking import Routes, catch_up, end_of
 from router.batches import Batch, Batches
 from router.membership import Name, watch_names
@@ -77,7 +78,8 @@ class CommittedThread(aiokafka.AIOKafkaConsumerThread):
     @override
     async def on_start(self) -> None:
         await super().on_start()
-        self._ensure_consumer()._coordinator.name = cast(RunTransport, self.transport).name  # noqa: SLF001 - a Member
+        member, transport = self._ensure_consumer()._coordinator, cast(RunTransport, self.transport)  # noqa: SLF001 - a Member
+        member.name, member.refusals = transport.name, transport.refusals
 
     @override
     async def seek_to_committed(self) -> Mapping[TP, int]:
@@ -307,6 +309,7 @@ class RunTransport(aiokafka.Transport):
     Attributes:
         control: The control topic's partition.
         name: This router's in its group; None: it has none.
+        refusals: Told what Kafka's ACLs do not allow.
         routes: At least as new as a fetch when what it brought is handed over: whoever was told that a subscription
             exists gets every event accepted from then on.
     """
@@ -314,4 +317,5 @@ class RunTransport(aiokafka.Transport):
     Consumer = RunConsumer
     control: TP
     name: Name | None = None
+    refusals: Refusals
     routes: Routes

@@ -123,6 +123,7 @@ async def _open(process: Process, plugin: AnySinkPlugin, stack: AsyncExitStack) 
         process.health.watch_work(
             f"reading {kind} topics", waiting=lambda: int(member.is_out), done=lambda: member.joins
         )
+        process.health.watch_problem(lambda: member.refused)
         lanes.flow = member
         return member
 

@@ -157,7 +157,10 @@ class SinkPool:
             return _unusable(record, error, secrets)
         self._retire(record.sid)
         opened = OpenSink(sink, capabilities, (record.configuration, *tokens), secrets)
-        self._open[record.sid] = opened
+        if record.sid in self._feed.snapshot.sinks:
+            self._open[record.sid] = opened
+        else:  # it was deleted meanwhile, and nobody else would close it
+            opened.replaced = True
         return opened
 
     def _on_change(self, change: Change) -> None:

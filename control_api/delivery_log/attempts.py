@@ -14,9 +14,9 @@ from control_api.http.paging import PageQuery, envelope
 from control_api.plane import PLANE
 from eventstreams.attempts import EntryKind
 from eventstreams.client.models import Attempt, Lag
-from eventstreams.http import ACCOUNT, RefusedError
+from eventstreams.http import ACCOUNT, CASE_COUNTS, RefusedError
 from eventstreams.reasons import DeadReason, RetryReason
-from eventstreams.sids import SidKind, is_sid
+from eventstreams.sids import SidKind, has_capitals, is_sid
 
 PATH: Final = "/v1/Attempts"
 _FAILED: Final = "failed"
@@ -81,6 +81,8 @@ def _entry_query(account_sid: str, filters: Mapping[str, str], query: PageQuery,
     for name, kind in _SIDS.items():
         if name in filters and not is_sid(filters[name], kind):
             raise RefusedError(f"{name} is malformed: it is {kind} and 32 hexadecimal digits")
+        if name in filters and has_capitals(filters[name]):
+            raise RefusedError(f"{name} is malformed: {CASE_COUNTS}")
     outcome = filters.get("Outcome")
     return EntryQuery(
         account_sid=account_sid,

@@ -9,9 +9,9 @@ from control_api.redrive.expression import Expression
 from control_api.redrive.pace import DEFAULT_RATE, MAX_RATE, MIN_RATE
 from control_api.redrive.selection import Selection
 from eventstreams.filters import MAX_LENGTH
-from eventstreams.http import RefusedError
+from eventstreams.http import CASE_COUNTS, RefusedError
 from eventstreams.reasons import DeadReason
-from eventstreams.sids import SidKind, is_sid
+from eventstreams.sids import SidKind, has_capitals, is_sid
 from eventstreams.times import parse_rfc3339, to_ms
 
 FILTERS: Final = ("SubscriptionSid", "Reason", "Code", "Type", "EventId", "After", "Before", "Filter")
@@ -98,6 +98,8 @@ class Parameters:
         sid = self.one("SubscriptionSid")
         if sid is not None and not is_sid(sid, SidKind.SUBSCRIPTION):
             raise RefusedError("SubscriptionSid is malformed: it is DF and 32 hexadecimal digits")
+        if sid is not None and has_capitals(sid):
+            raise RefusedError(f"SubscriptionSid is malformed: {CASE_COUNTS}")
         return sid
 
     def _expression(self, *, of_letters: bool) -> str | None:

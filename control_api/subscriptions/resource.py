@@ -18,8 +18,8 @@ from control_api.subscriptions.topics import partitions_in
 from control_api.topics.budget import check_budget
 from eventstreams.client import reference as models
 from eventstreams.control.records import SinkRecord, SinkStatus, Subscription, SubscriptionState
-from eventstreams.http import ACCOUNT, ErrorCode, RefusedError, not_found, unavailable
-from eventstreams.sids import SidKind, is_sid, new_sid
+from eventstreams.http import ACCOUNT, CASE_COUNTS, ErrorCode, RefusedError, not_found, unavailable
+from eventstreams.sids import SidKind, has_capitals, is_sid, new_sid
 
 PATH: Final = "/v1/Subscriptions"
 _SUBACCOUNTS: Final = "ReceiveEventsFromSubaccounts"
@@ -93,6 +93,8 @@ async def list_all(request: web.Request) -> web.Response:
     filters = {name: request.query[name] for name in ("SinkSid",) if name in request.query}
     if "SinkSid" in filters:
         sink_sid = _sink_sid(filters["SinkSid"])
+        if has_capitals(sink_sid):  # of which there is none, as an empty list would not say
+            raise refused(Code.BAD_SINK_SID, f"SinkSid is malformed: {CASE_COUNTS}")
         subscriptions = [each for each in subscriptions if each.sink_sid == sink_sid]
     return list_answer(
         request,

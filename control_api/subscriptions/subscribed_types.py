@@ -13,13 +13,17 @@ from eventstreams.http import RefusedError
 
 MAX_TYPES: Final = 1000  # of a subscription: far more than there are; bounds the work of one request
 _MAX_SHOWN: Final = 200
+_KEYS: Final = frozenset({"type", "schema_version"})
+_TOLD: Final = frozenset(
+    {"account_sid", "subscription_sid", "url"}
+)  # beside those where the API lists what is subscribed
 
 
 def parse_types(values: Sequence[str], catalog: Catalog, *, sink_type: str) -> tuple[SubscribedType, ...]:
     """What to subscribe to; the newest schema version where none is named.
 
     Args:
-        values: One JSON object each: ``{"type": …, "schema_version": …?}``.
+        values: One JSON object each: ``{"type": …, "schema_version": …?}``, or as the API lists them.
         catalog: The types there are.
         sink_type: Of the sink that is to get them.
 
@@ -48,6 +52,8 @@ def _parse_item(index: int, value: str, catalog: Catalog, sink_type: str) -> Sub
     name = item.get("type") if isinstance(item, dict) else None
     if not isinstance(name, str) or not name:
         raise RefusedError(f"Missing required input parameter {where}.type")
+    if others := sorted(item.keys() - _KEYS - _TOLD):  # a version whose name is misspelt would be the newest instead
+        raise RefusedError(f"{where} has no {others[0][:_MAX_SHOWN]}: it has type and schema_version")
     version = item.get("schema_version")
     if version is not None and (not isinstance(version, int) or isinstance(version, bool)):
         raise RefusedError(f"{where}.schema_version must be an integer")

@@ -1,5 +1,6 @@
 """Every error of our HTTP servers as the reference's JSON: ``{code, message, more_info, status, details?}``."""
 
+import re
 from collections.abc import Mapping
 from enum import IntEnum
 from http import HTTPStatus
@@ -11,9 +12,12 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from eventstreams.errors import EventStreamsError
+from eventstreams.sids import has_capitals
 from eventstreams.telemetry.logging import get_logger
 
 MORE_INFO: Final = "https://www.twilio.com/docs/errors"
+CASE_COUNTS: Final = "upper and lower case count in a SID, and those made here have lower-case digits"
+_WORDS: Final = re.compile(r"\w+")
 _UNAVAILABLE_RETRY_S: Final = "2"  # a broker that fails over needs about as long
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -94,9 +98,12 @@ class RefusedError(EventStreamsError):
 
 def error_answer(error: RefusedError) -> web.Response:
     """``error`` in the reference's form."""
+    message = str(error)
+    if error.status == HTTPStatus.NOT_FOUND and any(map(has_capitals, _WORDS.findall(message))):
+        message += f": {CASE_COUNTS}"  # whatever was looked for, and wherever it was named
     body: dict[str, object] = {
         "code": int(error.code),
-        "message": str(error),
+        "message": message,
         "more_info": f"{MORE_INFO}/{error.code:d}",
         "status": int(error.status),
     }

@@ -17,6 +17,7 @@ from eventstreams.kafka.consumer_thread import ConsumerThread, OnLoop
 from eventstreams.kafka.hold import Hold
 from eventstreams.kafka.members import name_in, name_taken
 from eventstreams.kafka.records import Partition, Record
+from eventstreams.kafka.refusals import Refusals
 from eventstreams.kafka.whole_group import LOOK_S, WholeGroup
 from eventstreams.settings import Settings
 
@@ -117,6 +118,7 @@ class GroupConsumer:
         self._commits: dict[Partition, Commit] = {}
         self._hold = Hold(owner)
         self._tasks: list[asyncio.Task[None]] = []
+        self._refusals = Refusals(settings)
         name = name_in(group, settings)
         self._whole = name and WholeGroup(
             settings, anybody, group=group, instance=name, topics=lambda: self._topics, look_s=look_s
@@ -132,6 +134,7 @@ class GroupConsumer:
                 not_committed=self._commit_again,
                 crashed=self._crash,
             ),
+            refusals=self._refusals,
             rejoin_s=rejoin_s,
             name_taken=partial(name_taken, group, settings),
         )
@@ -160,6 +163,11 @@ class GroupConsumer:
     def is_out(self) -> bool:
         """Whether it is not in its group: it has lost its place and waits for another, or for its first."""
         return self._thread.is_out
+
+    @property
+    def refused(self) -> str | None:
+        """What Kafka's ACLs do not allow it, in a sentence; None: nothing that is known."""
+        return self._refusals.problem
 
     @property
     def joins(self) -> int:

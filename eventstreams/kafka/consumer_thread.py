@@ -23,6 +23,7 @@ from eventstreams.kafka.committed import found_commits
 from eventstreams.kafka.fetching import fetch_now
 from eventstreams.kafka.membership import Membership, is_fatal
 from eventstreams.kafka.records import Partition, Record, to_record
+from eventstreams.kafka.refusals import Refusals
 
 _LOG: Final = logging.getLogger(__name__)
 _POLL_S: Final = 0.1
@@ -63,6 +64,7 @@ class ConsumerThread:
         config: dict[str, object],
         on_loop: OnLoop,
         *,
+        refusals: Refusals,
         rejoin_s: float,
         name_taken: Callable[[], NameTakenError],
     ) -> None:
@@ -71,6 +73,7 @@ class ConsumerThread:
         Args:
             config: Of the client.
             on_loop: What it calls on the running loop.
+            refusals: Told what Kafka does not allow.
             rejoin_s: How long to be out of the group before another client takes the place of ours.
             name_taken: What it crashes with once somebody else has its name.
         """
@@ -89,6 +92,9 @@ class ConsumerThread:
         self._confirmed: dict[Partition, Commit] = {}  # as Kafka has them
         self._takes_notes = True  # False once Kafka has refused one for its length
         self._is_gathering = self._has_moved = False
+        self._group = str(config["group.id"])
+        self._refusals = refusals
+        self._ends: dict[Partition, int] = {}  # of those that may not be read, as far as they are known
 
         self._on_loop = on_loop
         self._loop = asyncio.get_running_loop()
@@ -120,7 +126,7 @@ class ConsumerThread:
 
     def subscribe(self, topics: list[str]) -> None:
         """Take part in exactly ``topics``."""
-        self._wishes.put(partial(self._membership.subscribe, topics))
+        self._wishes.put(partial(self._subscribe, topics))
 
     def set_paused(self, partition: Partition, join: int | None, *, paused: bool) -> None:
         """Fetch ``partition`` or do not, if it is still the one that came at ``join``."""
@@ -145,6 +151,9 @@ class ConsumerThread:
                 first = self._client.poll(_PAUSED_POLL_S if self._paused else _POLL_S)
                 if first is not None:  # a record without a value is false
                     self._hand_over([first, *self._gather()])
+                self._refusals.remind()
+                if self._ends:
+                    self._look_at_refused()
                 if self._membership.is_stuck:
                     self._begin_anew(f"out of its group for {self._membership.rejoin_s:g} s")
             self._membership.close()  # revokes: drains and commits
@@ -177,13 +186,43 @@ class ConsumerThread:
                     raise KafkaException(error)
                 is_fenced = True
             else:
-                _LOG.debug("partition.not_readable: %s: %s", message.topic(), error.str())
+                self._refused_by(message, error)
         if records:
             self._slots.acquire()
             self._loop.call_soon_threadsafe(self._on_loop.fetched, records)
         if is_fenced:
             self._membership.fenced()
             self._begin_anew("another member has its name")
+
+    def _refused_by(self, message: Message, error: KafkaError) -> None:
+        """An error came in place of a record; most of them mend themselves, and the client goes on."""
+        topic, number = message.topic(), message.partition()
+        if error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
+            self._refusals.refused("group", self._group)
+        elif error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED and topic is not None:
+            self._refusals.refused("topic", topic)
+            at = Partition(topic, -1 if number is None else number)
+            if at in self._ours:  # else it is allowed once it is
+                self._ends[at] = self._end_of(at)
+        else:
+            _LOG.debug("partition.not_readable: %s: %s", topic, error.str())
+
+    def _look_at_refused(self) -> None:
+        """The client does not say that it may read again; but then it learns where the partition ends."""
+        for at, end in list(self._ends.items()):
+            if at not in self._ours or self._end_of(at) not in {end, -1}:
+                del self._ends[at]
+                self._refusals.allowed("topic", [at.topic])
+
+    def _end_of(self, at: Partition) -> int:
+        try:
+            return max(self._client.get_watermark_offsets(TopicPartition(*at), cached=True)[1], -1)
+        except KafkaException:  # nothing was read of it yet
+            return -1
+
+    def _subscribe(self, topics: list[str]) -> None:
+        self._refusals.allowed("topic", self._refusals.topics.difference(topics))
+        self._membership.subscribe(topics)
 
     def _begin_anew(self, why: str) -> None:
         """With another client, which has nothing yet."""
@@ -222,6 +261,8 @@ class ConsumerThread:
         if consumer is not self._client:
             return  # it was replaced, and is ended beside this thread
         join = self._membership.joined()
+        self._refusals.allowed("group", [self._group])
+        self._refusals.allowed("topic", {each.topic for each in partitions})
         commits = self._found(_plain(partitions))
         # Where they are read from is what their owner is told of, and nobody asks twice.
         consumer.incremental_assign(  # until when all others are paused
@@ -259,7 +300,10 @@ class ConsumerThread:
         except KafkaException as error:
             # The next owner repeats what we settled since the last commit: duplicates, no loss.
             _LOG.warning("offset.commit_failed: at revocation: %s", error)
+            is_taken = is_answer(dict.fromkeys(commits, error.args[0]))
         else:
+            is_taken = True
+        if is_taken:
             self._loop.call_soon_threadsafe(self._on_loop.confirmed)
 
     def _lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -289,7 +333,11 @@ class ConsumerThread:
         if failed := not_committed(error, partitions):
             if any(each.code() == KafkaError.OFFSET_METADATA_TOO_LARGE for each in failed.values()):
                 self._takes_notes = False
-            _LOG.warning("offset.commit_failed: of %d partitions: %s", len(failed), next(iter(failed.values())).str())
+            if any(each.code() == KafkaError.GROUP_AUTHORIZATION_FAILED for each in failed.values()):
+                self._refusals.refused("group", self._group)
+            else:
+                first = next(iter(failed.values())).str()
+                _LOG.warning("offset.commit_failed: of %d partitions: %s", len(failed), first)
             self._loop.call_soon_threadsafe(self._on_loop.not_committed, list(failed))
         taken_back = []
         for each in partitions:
@@ -303,6 +351,7 @@ class ConsumerThread:
             # have been taken meanwhile, and the broker takes the older one over it.
             self._loop.call_soon_threadsafe(self._on_loop.not_committed, taken_back)
         if is_answer(failed):
+            self._refusals.allowed("group", [self._group])
             self._loop.call_soon_threadsafe(self._on_loop.confirmed)
 
 

@@ -14,6 +14,7 @@ from confluent_kafka.admin._listoffsets import ListOffsetsResultInfo, OffsetSpec
 
 from eventstreams.kafka.config import client_config
 from eventstreams.kafka.records import Record, to_record
+from eventstreams.kafka.refusals import Refusals
 from eventstreams.settings import Settings
 
 _POLL_S: Final = 0.1
@@ -66,6 +67,7 @@ class PartitionFollower:
                 },
             )
         )
+        self._refusals = Refusals(settings)
         self._asker = AdminClient(client_config(settings))
         self._end_of = IsolationLevel.READ_COMMITTED if committed_end else IsolationLevel.READ_UNCOMMITTED
         self._on_records = on_records
@@ -139,6 +141,7 @@ class PartitionFollower:
     def _run(self) -> None:
         try:
             while not self._stopping.is_set():
+                self._refusals.remind()
                 first = self._consumer.poll(_POLL_S)
                 if first is not None:  # a record without a value is false
                     self._hand_over([first, *self._consumer.consume(_BATCH - 1, 0)])
@@ -152,6 +155,10 @@ class PartitionFollower:
         last = messages[-1]
         error = last.error()
         ended = error is not None and error.code() == KafkaError._PARTITION_EOF  # noqa: SLF001 - its public name
+        if error is not None and error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+            self._refusals.refused("topic", self._partition.topic)
+        elif records or ended:
+            self._refusals.allowed("topic", [self._partition.topic])
         position = (last.offset() or 0) if ended else records[-1].offset + 1 if records else None
         self._loop.call_soon_threadsafe(self._take, records, position)
 

@@ -36,6 +36,7 @@ class Health:
         self._waiting_for: dict[str, None] = {}
         self._turns: dict[str, Callable[[], float]] = {}
         self._work: dict[str, Work] = {}
+        self._problems: list[Callable[[], str | None]] = []
         self.draining = False
 
     def expect(self, condition: str) -> None:
@@ -53,6 +54,10 @@ class Health:
         """Not ready while there has been work for half a minute and none of it was done; see ``Work``."""
         self._work[what] = Work(waiting, done)
 
+    def watch_problem(self, problem: Callable[[], str | None]) -> None:
+        """Not ready while ``problem()`` says why, in a sentence."""
+        self._problems.append(problem)
+
     async def keep_looking(self) -> None:
         """Look after the work that is watched, for ever."""
         while True:
@@ -64,12 +69,13 @@ class Health:
         """None when ready, else why not."""
         if self.draining:
             return "draining"
+        problems = [said for problem in self._problems if (said := problem())]
         if self._waiting_for:
-            return f"waiting for {', '.join(self._waiting_for)}"
+            return "; ".join([f"waiting for {', '.join(self._waiting_for)}", *problems])
         now = self._clock()
         idle = {what: work.idle_s(now) for what, work in self._work.items()}
         stuck = [f"{what}: no progress for {for_s:.0f} s" for what, for_s in idle.items() if for_s > _NO_PROGRESS_S]
-        return "; ".join(stuck) or None
+        return "; ".join([*problems, *stuck]) or None
 
     def not_alive(self) -> str | None:
         """None when alive, else what is stuck."""

@@ -21,6 +21,7 @@ from eventstreams.profiles import asking
 from eventstreams.settings import PREFIX, Settings
 from eventstreams.terminal import harmless_json, harmless_lines
 from eventstreams.verify.behaviours import BEHAVIOURS
+from eventstreams.verify.broker_watch import watching_brokers
 from eventstreams.verify.cluster import running_cluster
 from eventstreams.verify.faults import Nemesis
 from eventstreams.verify.nemesis.attack import Attack, attacked_site
@@ -97,7 +98,7 @@ def run_command(arguments: Arguments) -> int:
 
 async def _carry_out(arguments: Arguments, say: Say) -> Report:
     seed = secrets.randbelow(1 << 31) if arguments.seed is None else arguments.seed
-    async with _ground(arguments, seed, say) as ground:
+    async with watching_brokers(say), _ground(arguments, seed, say) as ground:
         options = Options(
             events=arguments.events,
             rate=arguments.rate,

@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
 import aiohttp
+import orjson
 import pytest
 import pytest_asyncio
 from twilio.base.exceptions import TwilioRestException
@@ -20,6 +22,7 @@ from tests.support.installation import SENT, Installation
 
 pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="module")]
 
+FORM = "application/x-www-form-urlencoded"
 SCHEMA = "Messaging.MessageStatus"
 FAILED = "com.twilio.messaging.message.failed"
 RESTRICTED = "com.twilio.accountsecurity.verify.attempt-dlr.delivered"
@@ -132,6 +135,13 @@ Ask = Callable[[Any, str, str], object]
             id="restricted at once",
         ),
         pytest.param(
+            lambda v1, sink, _: v1.subscriptions.create("d", sink, [{"type": SENT, "schema_version": 1, "verison": 2}]),
+            400,
+            20001,
+            "event_types[0] has no verison: it has type and schema_version",
+            id="misspelt version",
+        ),
+        pytest.param(
             lambda v1, _, sub: v1.subscriptions(sub).subscribed_events(SENT).update(schema_version=99),
             400,
             20001,
@@ -159,6 +169,55 @@ async def test_a_refusal_has_the_references_code(api: Api, ask: Ask, status: int
 
     assert (error.status, error.code) == (status, code)
     assert words in error.msg
+
+
+async def test_types_may_be_as_the_api_lists_them(api: Api) -> None:
+    sink = await api.sink()
+    _, listed = await raw(
+        api, "GET", f"/v1/Subscriptions/{(await api.subscription(sink.sid, SENT)).sid}/SubscribedEvents"
+    )
+    form = {"Description": "d", "SinkSid": sink.sid, "Types": orjson.dumps(listed["types"][0]).decode()}
+
+    status, _ = await raw(api, "POST", "/v1/Subscriptions", data=urlencode(form).encode(), content_type=FORM)
+
+    assert status == 201
+
+
+CAPITALS = "ABCDEF00" * 4
+NAMED = sorted({each.path for each in OPERATIONS if "{sid}" in each.path and each.method == "GET"})
+
+
+@pytest.mark.parametrize("path", NAMED)
+async def test_a_sid_in_capital_letters_is_not_there_and_it_is_said_why(api: Api, path: str) -> None:
+    kind = "DG" if "Sinks" in path else "DF" if "Subscriptions" in path else "SK" if "Keys" in path else "JR"
+
+    status, body = await raw(api, "GET", path.format(sid=kind + CAPITALS, type=SENT))
+
+    assert status == 404
+    assert body["message"].endswith("upper and lower case count in a SID, and those made here have lower-case digits")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        f"/v1/Subscriptions?SinkSid=DG{CAPITALS}",
+        f"/v1/Attempts?SinkSid=DG{CAPITALS}",
+        f"/v1/Attempts?SubscriptionSid=DF{CAPITALS}",
+        f"/v1/DeadLetters?SubscriptionSid=DF{CAPITALS}",
+    ],
+)
+async def test_nothing_is_listed_by_a_sid_in_capital_letters_and_it_is_said_why(api: Api, query: str) -> None:
+    status, body = await raw(api, "GET", query)
+
+    assert status == 400
+    assert "lower-case digits" in body["message"]
+
+
+async def test_a_sink_that_is_named_in_capital_letters_is_not_found_and_it_is_said_why(api: Api) -> None:
+    error = await refusal(lambda: api.client.events.v1.subscriptions.create("d", f"DG{CAPITALS}", [{"type": SENT}]))
+
+    assert (error.status, error.code) == (404, 91001)
+    assert error.msg.endswith("lower-case digits")
 
 
 # -- requests that are wrong as a whole ------------------------------------------------------------------------

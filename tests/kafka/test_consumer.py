@@ -9,6 +9,7 @@ import pytest
 from eventstreams.kafka.commits import Commit, Commits
 from eventstreams.kafka.committed import committed_offsets
 from eventstreams.kafka.consumer import COMMIT_INTERVAL_S, GroupConsumer
+from eventstreams.kafka.hold import CONFIRM_S
 from eventstreams.kafka.records import Partition, Record
 from eventstreams.settings import Settings
 from eventstreams.topics import TopicSpec
@@ -38,7 +39,8 @@ class Owner:
     async def on_revoked(self, partitions: Sequence[Partition]) -> Commits:
         for step in range(self.drain_steps + self.settles_at_the_end):
             await asyncio.sleep(0 if step == self.drain_steps else COMMIT_INTERVAL_S / 2)
-            self.settled = {each: Commit(commit.offset + 1, commit.note) for each, commit in self.settled.items()}
+            more = {each: self.settled[each] for each in partitions if each in self.settled}
+            self.settled |= {each: Commit(commit.offset + 1, commit.note) for each, commit in more.items()}
         self.assigned.difference_update(partitions)
         return {partition: self.settled.pop(partition) for partition in partitions if partition in self.settled}
 
@@ -160,5 +162,22 @@ async def test_a_topic_that_is_gone_holds_up_no_other(settings: Settings) -> Non
         await house.admin.delete([group.at.topic])
         group.owner.settled[group.at] = Commit(50)
         await eventually(lambda: group.at not in group.owner.assigned, timeout_s=60)
+
+    assert group.owner.holds == []
+
+
+async def test_a_topic_that_is_gone_when_its_partition_goes_holds_up_no_other(settings: Settings) -> None:
+    """What the drain wanted to commit of it never can be, and that is no sign that Kafka takes no commits."""
+    async with running(settings) as group, Installation(settings) as house:
+        stays = Partition(group.topics[1], 0)
+        await eventually(lambda: stays in group.owner.assigned)
+        group.owner.settled |= {stays: Commit(0), group.at: Commit(50)}
+        while (await committed_offsets(settings, group.name, [group.at])).get(group.at) != 50:
+            await asyncio.sleep(COMMIT_INTERVAL_S)
+        group.owner.drain_steps = 4  # long enough for the timer to ask for a commit, which comes to nothing
+        await house.admin.delete([group.at.topic])
+
+        await group.give_away()
+        await asyncio.sleep(CONFIRM_S + 1)
 
     assert group.owner.holds == []

@@ -1,23 +1,31 @@
 """A Kafka that asks who we are and allows what docs/kafka.md says: events go the whole way; refusals are said."""
 
+import asyncio
+import logging
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.admin._acl import AclBinding, AclOperation, AclPermissionType
+from confluent_kafka.admin._acl import AclBinding, AclBindingFilter, AclOperation, AclPermissionType
 from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 
+from eventstreams.control.records import Subscription
 from eventstreams.errors import BrokerUnreachableError
 from eventstreams.kafka.admin import KafkaAdmin
+from eventstreams.process import Process
+from eventstreams.process.run import RoleMain
 from eventstreams.settings import Settings
 from eventstreams.sinks.registry import load_plugin
+from eventstreams.telemetry.logging import get_logger
 from eventstreams.testing.certificates import CertificateAuthority
 from eventstreams.testing.receiver import Receiver
 from router.role import route
 from sink_workers.role import worker_for
 from tests.conftest import installation_settings
+from tests.kafka.test_router import NOWHERE
 from tests.support.installation import Installation
 from tests.support.secure_broker import (
     CLIENT_SECRET,
@@ -28,9 +36,12 @@ from tests.support.secure_broker import (
     giving_tokens,
     running_secure_broker,
 )
+from tests.support.topic import eventually, read_topic
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600)]
 
+Name = Callable[[Installation, Subscription], tuple[str, str]]
+"""What is forbidden: its kind, and its name."""
 GIVER = TokenGiver()
 TEST_PREFIX = "t"  # of installation_settings
 KINDS = {
@@ -176,3 +187,100 @@ async def test_a_port_without_tls_is_said(broker: SecureBroker) -> None:
     words = await said({**tls(broker), "kafka": broker.plain})
 
     assert words.startswith(f"Kafka at {broker.plain} does not agree on TLS (")
+
+
+def deny(broker: SecureBroker, kind: str, name: str) -> AclBinding:
+    """Take from us what ``kind`` of that name needs; it is allowed again by ``undeny``."""
+    rule = AclBinding(
+        KINDS[kind],
+        name,
+        ResourcePatternType.LITERAL,
+        f"User:{USER}",
+        "*",
+        AclOperation.READ,
+        AclPermissionType.DENY,
+    )
+    allow(broker, [rule])
+    return rule
+
+
+def undeny(broker: SecureBroker, rule: AclBinding) -> None:
+    wanted = AclBindingFilter(
+        rule.restype,
+        rule.name,
+        rule.resource_pattern_type,
+        rule.principal,
+        rule.host,
+        rule.operation,
+        rule.permission_type,
+    )
+    admin = AdminClient({"bootstrap.servers": broker.plain})  # kept until it is answered
+    for future in admin.delete_acls([wanted]).values():
+        assert future.result(30)
+
+
+@asynccontextmanager
+async def refused(
+    broker: SecureBroker, main: RoleMain, name: Name, url: str
+) -> AsyncIterator[tuple[Installation, Subscription, str]]:
+    """A role that may not read what ``name`` gives, and what it is said to lack; at the end it is allowed."""
+    with installation_settings(broker.plain) as plain:
+        settings = Settings.load(**{**plain.model_dump(exclude_defaults=True), **password(broker, "PLAIN")})
+        async with Installation(settings) as house:
+            subscription = await house.subscribe(await house.add_sink(url))
+            kind, called = name(house, subscription)
+            rule = deny(broker, kind, called)
+            process = Process(settings, get_logger("test"))
+            running = asyncio.ensure_future(main(process))
+            words = (
+                f"Kafka does not allow User:{USER} to read the {kind} {called}: it lacks an ACL, such as kafka-acls.sh "
+                f"--add --allow-principal User:{USER} --operation Read --{kind} {called}"
+            )
+            try:
+                await eventually(
+                    lambda: running.done() or words in (process.health.not_ready() or ""),
+                    timeout_s=240,
+                    what=lambda: process.health.not_ready() or "ready",
+                )
+                undeny(broker, rule)
+                yield house, subscription, words
+                await eventually(lambda: process.health.not_ready() is None, timeout_s=60)
+            finally:
+                process.stopping.set()
+                await running
+            assert process.crashed is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(lambda house, _: ("group", house.topics.group("worker.webhook")), id="group"),
+        pytest.param(lambda house, subscription: ("topic", house.topic_of(subscription)), id="topic"),
+    ],
+)
+async def test_what_a_worker_may_not_read_is_said_once_and_read_once_it_may(
+    broker: SecureBroker, caplog: pytest.LogCaptureFixture, name: Name
+) -> None:
+    caplog.set_level(logging.INFO)
+    worker = worker_for(load_plugin("webhook"))
+    async with Receiver() as receiver, refused(broker, worker, name, receiver.url) as (house, subscription, words):
+        await house.hand_to(subscription, house.event(1))
+
+        await receiver.wait_for(lambda: "EZ1" in receiver.accepted, timeout_s=90)
+
+    said = [each.getMessage() for each in caplog.records if each.levelno >= logging.ERROR]
+    assert [each for each in said if "kafka.refused" in each] == [f"kafka.refused: {words}"]
+
+
+async def test_a_group_that_a_router_may_not_join_is_said_once_and_joined_once_it_may(
+    broker: SecureBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    name = lambda house, _: ("group", house.topics.group("router"))  # noqa: E731 - as those above
+    async with refused(broker, route, name, NOWHERE) as (house, subscription, words):
+        await house.publish([house.event(1)])
+
+        await read_topic(house.settings, house.topic_of(subscription), 1, timeout_s=90)
+
+    said = [each.getMessage() for each in caplog.records if each.levelno >= logging.ERROR]
+    assert [each for each in said if "kafka.refused" in each] == [f"kafka.refused: {words}"]

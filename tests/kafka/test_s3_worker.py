@@ -21,8 +21,9 @@ from sink_workers.role import worker_for
 from tests.support.installation import DELIVERED, SENT, Installation, header
 from tests.support.kinesis import OWN_KEY, REGION, ROLE, environ
 from tests.support.s3 import Bucket, bucket_behind_gate, client, events_in
-from tests.support.s3_worker import s3_worker, variables
+from tests.support.s3_worker import s3_worker
 from tests.support.topic import eventually
+from tests.support.up import variables
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(400)]
 _AT_A_TIME = 150

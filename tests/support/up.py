@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 from twilio.rest import Client
 
-from eventstreams.settings import PREFIX
+from eventstreams.settings import PREFIX, Settings
 
 TOKEN = "token-of-the-test"
 READY_S = 240.0
@@ -24,6 +24,23 @@ def clean_environ() -> dict[str, str]:
     """This process's environment without settings, but for where downloads are."""
     kept = f"{PREFIX}CACHE_DIR"
     return {name: value for name, value in os.environ.items() if name == kept or not name.startswith(PREFIX)}
+
+
+def variables(settings: Settings) -> Mapping[str, str]:
+    """The environment that makes ``settings`` those of another process."""
+    given: Mapping[str, object] = {
+        "KAFKA": settings.kafka,
+        "TOPIC_PREFIX": settings.topic_prefix,
+        "REPLICATION_FACTOR": settings.replication_factor,
+        "EVENTS_PARTITIONS": settings.events_partitions,
+        "ATTEMPTS_PARTITIONS": settings.attempts_partitions,
+        "RETRY_PARTITIONS": settings.retry_partitions,
+        "RETRY_DELAYS": "200ms,1s",
+        "SECRET_KEY": settings.secret_key.get_secret_value() if settings.secret_key else "",
+        "ADMIN_LISTEN": "127.0.0.1:0",
+        "LOG_LEVEL": "error",
+    }
+    return {f"{PREFIX}{name}": str(value) for name, value in given.items()}
 
 
 class Up:

@@ -198,3 +198,15 @@ async def test_what_was_known_of_a_backlog_stays_while_no_broker_answers() -> No
     await backlog.look()
 
     assert backlog.waiting == 10
+
+
+def test_a_problem_is_told_beside_what_a_process_waits_for_and_no_longer_than_it_lasts() -> None:
+    health, problems = Health(), ["the group may not be read"]
+    health.watch_problem(lambda: problems[0] if problems else None)
+    health.expect("the control topic")
+
+    assert health.not_ready() == "waiting for the control topic; the group may not be read"
+    health.met("the control topic")
+    assert health.not_ready() == "the group may not be read"
+    problems.clear()
+    assert health.not_ready() is None

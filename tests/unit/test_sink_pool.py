@@ -147,6 +147,28 @@ async def test_a_sink_that_raises_when_it_is_closed_keeps_nobody_from_the_change
     assert [entry["event"] for entry in logs] == ["sink.close_failed"]
 
 
+async def test_a_sink_that_is_deleted_while_it_opens_is_closed_and_nobody_has_it_again() -> None:
+    closed = asyncio.Event()
+    snapshots: list[Snapshot] = []
+
+    class Closing:
+        async def aclose(self) -> None:
+            closed.set()
+
+    async def opens_too_late(_: Config, __: SinkContext) -> Sink:
+        del snapshots[0].sinks["DG1"]
+        return cast(Sink, Closing())
+
+    pool = pool_of(opens_too_late)
+    snapshots.append(pool._feed.snapshot)
+    async with taken_of(pool) as opened:
+        assert isinstance(opened, OpenSink)
+        assert not closed.is_set()
+
+    await asyncio.wait_for(closed.wait(), 5)
+    assert pool.capabilities("DG1") is None
+
+
 async def test_who_waits_for_a_sink_to_open_can_be_cancelled() -> None:
     pool = pool_of(hangs, lambda _: Capabilities(timeout_s=60))
 

@@ -1,0 +1,285 @@
+"""Processes that are killed exactly where it might cost an event, or count one twice; and what their successors do."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Consumer
+
+from eventstreams.control.records import Subscription
+from eventstreams.kafka.committed import committed_offsets
+from eventstreams.kafka.config import client_config
+from eventstreams.kafka.members import name_in
+from eventstreams.kafka.records import Partition, Record
+from eventstreams.settings import Settings
+from eventstreams.sinks.registry import load_plugin
+from eventstreams.testing.receiver import Received, Receiver
+from router.role import route
+from sink_workers.role import worker_for
+from tests.kafka.test_commits_in_order import LateRefusal
+from tests.kafka.test_router import NOWHERE
+from tests.support.doomed import NAME, Doomed, Point, doomed
+from tests.support.installation import Installation, header
+from tests.support.kafka_gate import gated
+from tests.support.topic import eventually, read_topic_until
+
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600)]
+
+PARTITIONS = 3  # of the events topic
+WAVE = 5  # events on each of them
+SETTLE_S = 180.0  # of which most is for a process to start on a busy machine
+
+
+@pytest.fixture
+async def house(settings: Settings) -> AsyncIterator[Installation]:
+    async with Installation(settings.model_copy(update={"events_partitions": PARTITIONS})) as house:
+        yield house
+
+
+def of_wave(wave: int, partition: int) -> list[str]:
+    """The ids of a wave's events on one partition of the events topic."""
+    first = (wave * PARTITIONS + partition) * WAVE
+    return [f"EZ{number}" for number in range(first, first + WAVE)]
+
+
+class Routed:
+    """An installation with one subscription, whose copies are counted."""
+
+    def __init__(self, house: Installation) -> None:
+        self.house = house
+        self._subscription: Subscription
+
+    @property
+    def topic(self) -> str:
+        return self.house.topic_of(self._subscription)
+
+    async def subscribe(self) -> None:
+        self._subscription = await self.house.subscribe(await self.house.add_sink(NOWHERE))
+
+    async def publish(self, wave: int) -> None:
+        for partition in range(PARTITIONS):
+            for event_id in of_wave(wave, partition):
+                value, headers = self.house.encoded(self.house.event(int(event_id[2:])))
+                await self.house.put_raw(self.house.topics.events, value, headers, partition=partition)
+
+    async def copied(self, wave: int) -> Counter[str]:
+        """How often each event was copied, once ``wave`` is, which is the last of each partition."""
+        wanted = {event_id for partition in range(PARTITIONS) for event_id in of_wave(wave, partition)}
+
+        def are_there(found: Sequence[Record]) -> bool:
+            return wanted <= {header(each, "ce_id") for each in found}
+
+        found = await read_topic_until(self.house.settings, self.topic, are_there, timeout_s=SETTLE_S)
+        return Counter(header(each, "ce_id") for each in found)
+
+    async def committed(self) -> Mapping[int, int]:
+        return await self.house.admin.committed(self.house.topics.group("router"), self.house.topics.events)
+
+    async def counted_by_the_successor(self, waves: int) -> Counter[str]:
+        """How often each event of ``waves``, and of one more, was copied in the end."""
+        await self.house.start(route, self.house.settings.model_copy(update={"instance": NAME}))
+        await self.publish(waves)
+        found = await self.copied(waves)
+        missing = {each for wave in range(waves + 1) for at in range(PARTITIONS) for each in of_wave(wave, at)} - {
+            *found
+        }
+        assert not missing
+        return found
+
+
+@pytest.fixture
+async def routed(house: Installation) -> Routed:
+    routed = Routed(house)
+    await routed.subscribe()
+    return routed
+
+
+@pytest.fixture
+async def once(settings: Settings) -> AsyncIterator[Routed]:
+    async with Installation(
+        settings.model_copy(update={"events_partitions": PARTITIONS, "exactly_once": True})
+    ) as house:
+        routed = Routed(house)
+        await routed.subscribe()
+        yield routed
+
+
+async def until_dead(process: Doomed) -> None:
+    await eventually(process.died, timeout_s=SETTLE_S, what=lambda: "it does not come to where it is to be killed")
+
+
+@pytest.mark.parametrize("point", [Point.OFFSETS_SENT, Point.TRANSACTION_COMMITTED])
+async def test_a_router_that_is_killed_around_its_commit_copies_each_event_once(once: Routed, point: Point) -> None:
+    with doomed(once.house.settings, point, "router") as router:
+        await once.publish(0)
+        await once.copied(0)
+        await once.publish(1)
+        await until_dead(router)
+
+    copies = await once.counted_by_the_successor(2)
+
+    assert {*copies.values()} == {1}
+
+
+async def test_a_router_that_is_killed_between_two_runs_of_a_transaction_copies_each_event_once(once: Routed) -> None:
+    await once.publish(0)
+    with doomed(once.house.settings, Point.ONE_RUN_COPIED, "router") as router:
+        await until_dead(router)
+
+    copies = await once.counted_by_the_successor(1)
+
+    assert {*copies.values()} == {1}
+
+
+async def test_a_router_that_is_killed_between_two_runs_of_a_message_repeats_the_first_alone(routed: Routed) -> None:
+    await routed.publish(0)
+    with doomed(routed.house.settings, Point.ONE_RUN_COPIED, "router") as router:
+        await until_dead(router)
+    assert await routed.committed() == {}
+
+    copies = await routed.counted_by_the_successor(1)
+
+    twice = {event_id for event_id, count in copies.items() if count > 1}
+    assert twice in [{*of_wave(0, partition)} for partition in range(PARTITIONS)]
+    assert max(copies.values()) == 2
+
+
+async def test_of_a_message_that_is_partly_committed_the_rest_is_copied_again(routed: Routed) -> None:
+    await routed.publish(0)
+    with doomed(routed.house.settings, Point.ONE_RUN_COMMITTED, "router") as router:
+        await until_dead(router)
+    committed = await routed.committed()
+    assert [*committed.values()] == [WAVE]
+
+    copies = await routed.counted_by_the_successor(1)
+
+    [first] = committed
+    assert {copies[event_id] for event_id in of_wave(0, first)} == {1}
+    others = {event_id for partition in {*range(PARTITIONS)} - {first} for event_id in of_wave(0, partition)}
+    assert {copies[event_id] for event_id in others} == {2}
+
+
+async def test_a_router_that_is_killed_before_the_commit_of_its_drain_repeats_what_came_last(routed: Routed) -> None:
+    with doomed(routed.house.settings, Point.DRAIN, "router") as router:
+        await routed.publish(0)
+        await routed.copied(0)
+        await asyncio.sleep(1.0)  # four times as long as until it commits
+        await routed.publish(1)
+        await routed.copied(1)
+        await asyncio.sleep(1.0)  # until all of it is acknowledged
+        router.terminate()
+        await until_dead(router)
+    assert await routed.committed() == dict.fromkeys(range(PARTITIONS), WAVE)
+
+    copies = await routed.counted_by_the_successor(2)
+
+    for partition in range(PARTITIONS):
+        assert {copies[event_id] for event_id in of_wave(0, partition)} == {1}
+        assert {copies[event_id] for event_id in of_wave(1, partition)} == {2}
+
+
+async def test_a_router_that_is_killed_in_its_drain_copies_each_event_once(once: Routed) -> None:
+    with doomed(once.house.settings, Point.DRAIN, "router") as router:
+        await once.publish(0)
+        await once.copied(0)
+        await asyncio.sleep(1.0)
+        router.terminate()
+        await until_dead(router)
+
+    copies = await once.counted_by_the_successor(1)
+
+    assert {*copies.values()} == {1}
+
+
+async def test_a_worker_that_is_killed_after_an_earlier_commit_took_a_laters_place_loses_nothing(
+    tmp_path: Path,
+) -> None:
+    async with (
+        gated(tmp_path, LateRefusal) as (gate, through, beside),
+        Installation(beside) as house,
+        Receiver() as receiver,
+    ):
+        subscription = await house.subscribe(await house.add_sink(receiver.url))
+        at = Partition(house.topic_of(subscription), 0)
+        with doomed(through, Point.TAKEN_BACK, "worker", "webhook") as worker:
+            for number in range(10):
+                await house.hand_to(subscription, house.event(number))
+            await eventually(lambda: len(gate.answers) > 0, timeout_s=SETTLE_S)
+            await receiver.wait_for(lambda: len(receiver.accepted) == 10)
+            for number in range(10, 15):
+                await house.hand_to(subscription, house.event(number))
+            await until_dead(worker)
+        back = await committed_offsets(beside, house.topics.group("worker.webhook"), [at])
+        assert back[at] < 15  # it was taken back, and nobody put it right
+
+        await house.start(worker_for(load_plugin("webhook")), beside.model_copy(update={"instance": NAME}))
+        await house.hand_to(subscription, house.event(15))
+
+        everything = {f"EZ{number}" for number in range(16)}
+        await receiver.wait_for(lambda: receiver.accepted.keys() == everything, timeout_s=SETTLE_S)
+        assert [receiver.accepted[f"EZ{number}"] for number in range(back[at])] == [1] * back[at]
+        await until_committed(house, at, 16)
+
+
+async def until_committed(house: Installation, at: Partition, offset: int) -> None:
+    group = house.topics.group("worker.webhook")
+    async with asyncio.timeout(SETTLE_S):
+        while await committed_offsets(house.settings, group, [at]) != {at: offset}:
+            await asyncio.sleep(0.1)
+
+
+async def test_a_worker_that_is_killed_after_it_was_fenced_loses_nothing(house: Installation) -> None:
+    hanging = asyncio.Event()
+
+    async def answer(received: Received) -> int:
+        if received.ids[0] == "EZ10":
+            hanging.set()
+            await asyncio.sleep(30)  # as long as nobody closes the connection
+        return 200
+
+    async with Receiver(answer) as receiver:
+        subscription = await house.subscribe(await house.add_sink(receiver.url))
+        at = Partition(house.topic_of(subscription), 0)
+        with doomed(house.settings, Point.FENCED, "worker", "webhook") as worker:
+            for number in range(10):
+                await house.hand_to(subscription, house.event(number))
+            await receiver.wait_for(lambda: len(receiver.accepted) == 10, timeout_s=SETTLE_S)
+            await until_committed(house, at, 10)
+            await house.hand_to(subscription, house.event(10))  # hangs
+            await hanging.wait()
+            for number in range(11, 20):  # settled ahead of it
+                await house.hand_to(subscription, house.event(number))
+            await receiver.wait_for(lambda: len(receiver.accepted) == 19, timeout_s=SETTLE_S)
+            await asyncio.to_thread(take_its_name, house, at.topic)
+            await until_dead(worker)
+        receiver.answer = lambda _: 200
+
+        await house.start(worker_for(load_plugin("webhook")), house.settings.model_copy(update={"instance": NAME}))
+        await house.hand_to(subscription, house.event(20))
+
+        everything = {f"EZ{number}" for number in range(21)}
+        await receiver.wait_for(lambda: receiver.accepted.keys() == everything, timeout_s=SETTLE_S)
+        assert [receiver.accepted[f"EZ{number}"] for number in range(10)] == [1] * 10
+        await until_committed(house, at, 21)
+
+
+def take_its_name(house: Installation, topic: str) -> None:
+    """As another member of the workers' group; and go, of which Kafka is not told."""
+    group, shares = house.topics.group("worker.webhook"), list[object]()
+    named = house.settings.model_copy(update={"instance": NAME})
+    config = {
+        "group.id": group,
+        "group.instance.id": name_in(group, named),
+        "partition.assignment.strategy": "cooperative-sticky",
+        "enable.auto.commit": False,
+    }
+    other = Consumer(client_config(named, config))
+    other.subscribe([topic], on_assign=lambda _, share: shares.append(share))
+    for _ in range(600):
+        if shares:
+            break
+        other.poll(0.1)
+    other.close()
+    assert shares

@@ -1,0 +1,227 @@
+"""A role that ends as by a power cut exactly at one point: ``python -m tests.support.doomed <point> <role> …``.
+
+One method of the role's own is replaced by one that kills the process; everything else is the role as it is.
+"""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import Any, Final, NoReturn, cast
+
+import pytest
+
+from eventstreams.cli import main
+from eventstreams.kafka.consumer import GroupConsumer
+from eventstreams.kafka.membership import Membership
+from eventstreams.kafka.records import Partition
+from eventstreams.settings import PREFIX, Settings
+from router.lane import Job, Lane, Settled
+from router.transactional_lane import TransactionalLane
+from router.transactions import TRANSACTION_S, Seat, Transactions
+from router.transport import RunConsumer, Taken
+from tests.support.up import clean_environ, variables
+
+NAME: Final = "the-one"
+"""Of the process in its groups: who comes with the same has its place at once."""
+KILLED: Final = -signal.SIGKILL
+
+
+class Point(StrEnum):
+    """Where it ends."""
+
+    OFFSETS_SENT = "after a transaction's offsets, before its commit"
+    TRANSACTION_COMMITTED = "after a transaction's commit, before its runs are acknowledged"
+    ONE_RUN_COPIED = "after the copies of the first run of a message, before those of the second"
+    ONE_RUN_COMMITTED = "after the commit of the first run of a message, before the others are acknowledged"
+    DRAIN = "after the commit that a drain waits for, before its own"
+    TAKEN_BACK = "after an earlier commit's late answer, before the one that puts it right"
+    FENCED = "after it was fenced, before it joins again"
+
+
+def die() -> NoReturn:
+    """As by a power cut: at once, and nothing is cleaned up."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
+
+
+def offsets_sent(patch: pytest.MonkeyPatch) -> None:
+    """In the second transaction."""
+    go_on, commits = Transactions._at_most, list[None]()
+
+    def at_most(self: Transactions, seconds: float, call: Callable[[], object]) -> None:
+        if seconds == TRANSACTION_S:  # this call is the commit; the one before it, the offsets, is answered
+            commits.append(None)
+            if len(commits) == 2:
+                die()
+        go_on(self, seconds, call)
+
+    patch.setattr(Transactions, "_at_most", at_most)
+
+
+def transaction_committed(patch: pytest.MonkeyPatch) -> None:
+    """The second one."""
+    go_on, commits = Transactions.commit, list[bool]()
+
+    def commit(self: Transactions, offsets: Sequence[Any], seat: Seat) -> bool:
+        commits.append(go_on(self, offsets, seat))
+        if commits.count(True) == 2:
+            die()
+        return commits[-1]
+
+    patch.setattr(Transactions, "commit", commit)
+
+
+def one_run_copied(patch: pytest.MonkeyPatch) -> None:
+    """The brokers have all copies of the first."""
+    go_on, runs = Lane._produce_run, list[Job]()
+
+    def produce_run(self: Lane, job: Job) -> Settled:
+        if runs and runs[-1].run.seek == job.run.seek and not runs[-1].run.is_last:
+            self._copies.settle()
+            die()
+        runs.append(job)
+        return go_on(self, job)
+
+    for lane in (Lane, TransactionalLane):
+        patch.setattr(lane, "_produce_run", produce_run)
+
+
+def one_run_committed(patch: pytest.MonkeyPatch) -> None:
+    """All of them were copied, and the first of several in one message alone is acknowledged."""
+    to_message, commit, ack, others = RunConsumer._to_message, RunConsumer._commit, Taken.ack, list[Taken]()
+
+    def message_of(self: RunConsumer, tp: Any, record: Any) -> Any:
+        message = to_message(self, tp, record)
+        if isinstance(record, tuple):
+            others.extend(cast("list[Taken]", message.value)[1:])
+        return message
+
+    def acknowledge(self: Taken) -> None:
+        if self not in others:
+            ack(self)
+
+    async def commit_one(self: RunConsumer, offsets: Mapping[Any, int]) -> bool:
+        done = await commit(self, offsets)
+        if done and others:
+            die()
+        return done
+
+    patch.setattr(RunConsumer, "_to_message", message_of)
+    patch.setattr(RunConsumer, "_commit", commit_one)
+    patch.setattr(Taken, "ack", acknowledge)
+
+
+def drain(patch: pytest.MonkeyPatch) -> None:
+    """The commit before it is under way when the drain begins, and ends then."""
+    go_on, commit, under_way, ack = RunConsumer.drain, RunConsumer.commit, RunConsumer._commit, Taken.ack
+    acknowledged, draining = list[Taken](), list[asyncio.Task[Any] | None]()
+
+    def acknowledge(self: Taken) -> None:
+        acknowledged.append(self)
+        ack(self)
+
+    async def drain_it(self: RunConsumer) -> None:
+        if acknowledged:  # it is none of those in which partitions are shared out
+            draining.append(asyncio.current_task())
+        await go_on(self)
+
+    async def hold(self: RunConsumer, offsets: Mapping[Any, int]) -> bool:
+        while not draining:
+            await asyncio.sleep(0.01)
+        return await under_way(self, offsets)
+
+    async def commit_or_die(self: RunConsumer, *args: Any, **kwargs: Any) -> bool:
+        if asyncio.current_task() in draining:
+            die()
+        return await commit(self, *args, **kwargs)
+
+    patch.setattr(Taken, "ack", acknowledge)
+    patch.setattr(RunConsumer, "drain", drain_it)
+    patch.setattr(RunConsumer, "_commit", hold)
+    patch.setattr(RunConsumer, "commit", commit_or_die)
+
+
+def taken_back(patch: pytest.MonkeyPatch) -> None:
+    """The consumer's thread has found it, and its owner, who commits, is about to hear of it."""
+
+    def commit_again(self: GroupConsumer, partitions: Sequence[Partition]) -> None:
+        del self, partitions
+        die()
+
+    patch.setattr(GroupConsumer, "_commit_again", commit_again)
+
+
+def fenced(patch: pytest.MonkeyPatch) -> None:
+    """It has let go of what it had; it has no other client yet."""
+
+    def replace(self: Membership, why: str) -> None:
+        del self, why
+        time.sleep(0.5)  # its loop has heard of it as well
+        die()
+
+    patch.setattr(Membership, "replace", replace)
+
+
+_POINTS: Final[Mapping[Point, Callable[[pytest.MonkeyPatch], None]]] = {
+    Point.OFFSETS_SENT: offsets_sent,
+    Point.TRANSACTION_COMMITTED: transaction_committed,
+    Point.ONE_RUN_COPIED: one_run_copied,
+    Point.ONE_RUN_COMMITTED: one_run_committed,
+    Point.DRAIN: drain,
+    Point.TAKEN_BACK: taken_back,
+    Point.FENCED: fenced,
+}
+
+
+class Doomed:
+    """The process."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+        self._process = process
+
+    def terminate(self) -> None:
+        """Tell it to end in order."""
+        self._process.terminate()
+
+    def died(self) -> bool:
+        """Whether it has ended at its point.
+
+        Raises:
+            AssertionError: it has ended in another way.
+        """
+        code = self._process.poll()
+        assert code in {None, KILLED}, code
+        return code == KILLED
+
+
+@contextmanager
+def doomed(settings: Settings, point: Point, *role: str) -> Iterator[Doomed]:
+    """``role`` as a process under ``NAME``, which ends at ``point``; at the end of the block in any case."""
+    given = {
+        "INSTANCE": NAME,
+        "ALLOWED_DESTINATIONS": "127.0.0.0/8",
+        "EXACTLY_ONCE": str(settings.exactly_once),
+    }
+    environment = {
+        **clean_environ(),
+        **variables(settings),
+        **{f"{PREFIX}{name}": each for name, each in given.items()},
+    }
+    command = (sys.executable, "-m", "tests.support.doomed", point.name, *role)
+    process = subprocess.Popen(command, env=environment)
+    try:
+        yield Doomed(process)
+    finally:
+        process.kill()
+        process.wait()
+
+
+if __name__ == "__main__":
+    _POINTS[Point[sys.argv.pop(1)]](pytest.MonkeyPatch())
+    main()
