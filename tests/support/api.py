@@ -20,6 +20,7 @@ from eventstreams.telemetry.metrics import Metrics
 from tests.support.contract import check
 from tests.support.installation import TOKEN, Installation
 from tests.support.recording import Checking
+from tests.support.topic import PATIENCE_S
 
 T = TypeVar("T")
 WEBHOOK = {"destination": "https://hooks.example.com/a", "method": "POST", "batch_events": False}
@@ -60,7 +61,7 @@ async def refusal(work: Callable[[], object]) -> TwilioRestException:
 
 
 async def until_ready(url: str) -> None:
-    async with asyncio.timeout(30), aiohttp.ClientSession() as session:
+    async with asyncio.timeout(PATIENCE_S), aiohttp.ClientSession() as session:
         while True:
             async with session.get(f"{url}/readyz") as answer:
                 if answer.status == 200:
@@ -101,7 +102,7 @@ async def with_new_account(api: Api) -> Api:
 
 async def _made_key(session: aiohttp.ClientSession) -> str:
     """The SID of a new API key, once a process takes writes: a busy machine may be without one for a while."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             async with session.post("/v1/Keys") as made:
                 if made.status != 503:
