@@ -17,6 +17,7 @@ from eventstreams.process.listen import address_of, open_socket
 from eventstreams.settings import Settings
 from eventstreams.telemetry.logging import get_logger
 from eventstreams.telemetry.metrics import Metrics
+from eventstreams.testing.receiver import Receiver
 from tests.support.contract import check
 from tests.support.installation import TOKEN, Installation
 from tests.support.recording import Checking
@@ -98,6 +99,17 @@ async def with_new_account(api: Api) -> Api:
         async with session.delete(f"/v1/Keys/{sid}") as deleted:
             assert deleted.status == 204
     return Api(api.house, api.url)
+
+
+async def until_the_worker_knows(api: Api) -> None:
+    """Return once a worker for webhooks has read of all that was changed before.
+
+    It reads in order, and nobody can be sent a test event whose sink it does not know of.
+    """
+    async with Receiver() as receiver:
+        sink = await api.sink(sink_configuration={"destination": receiver.url})
+        await call(sink.sink_test.create)
+        await receiver.wait_for(lambda: bool(receiver.received))
 
 
 async def _made_key(session: aiohttp.ClientSession) -> str:
