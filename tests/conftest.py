@@ -4,7 +4,9 @@ import gc
 import os
 import uuid
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Final
 
 import hypothesis
 import pytest
@@ -19,6 +21,9 @@ from tests.support.kinesis import running_moto
 from tests.support.postgresql import running_postgresql
 from tests.support.qpid import Qpid, running_qpid
 from tests.support.schema_registry import running_schema_registry
+
+_UNIT: Final = Path(__file__).parent / "unit"
+_OWN_KAFKA: Final = pytest.StashKey[ExitStack]()
 
 hypothesis.settings.register_profile("ours", deadline=None)  # a busy machine is no finding; pytest's own limit holds
 hypothesis.settings.load_profile("ours")
@@ -60,6 +65,12 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Those of ``tests/unit`` come last and need no Kafka: an idle one would take a fiftieth of a core to their end."""
+    if _OWN_KAFKA in item.config.stash and _UNIT in item.path.parents:
+        item.config.stash[_OWN_KAFKA].close()
+
+
 @pytest.fixture(scope="session")
 def kafka(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Bootstrap servers of a real Apache Kafka, one for the whole run."""
@@ -67,13 +78,17 @@ def kafka(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     if given is not None:
         yield given
         return
-    with running_broker(tmp_path_factory.mktemp("kafka")) as broker:
-        yield broker.bootstrap
+    with ExitStack() as stack:
+        request.config.stash[_OWN_KAFKA] = stack
+        yield stack.enter_context(running_broker(tmp_path_factory.mktemp("kafka"))).bootstrap
 
 
-@pytest.fixture(scope="session")
+# Whoever else is started has few modules that ask for it, which mostly run in different processes: it ends with each.
+
+
+@pytest.fixture(scope="module")
 def postgresql(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A database of a real PostgreSQL, one for the whole run: tests take schemas of their own in it."""
+    """A database of a real PostgreSQL: tests take schemas of their own in it."""
     given: str | None = request.config.getoption("--postgresql")
     if given is not None:
         yield given
@@ -82,9 +97,9 @@ def postgresql(request: pytest.FixtureRequest) -> Iterator[str]:
         yield server.dsn
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def schema_registry() -> Iterator[str]:
-    """The API of a real schema registry, one for the whole run: tests take subjects of their own in it."""
+    """The API of a real schema registry: tests take subjects of their own in it."""
     with running_schema_registry() as url:
         yield url
 
@@ -96,16 +111,16 @@ def moto() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def customers_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CustomersKafka]:
-    """Somebody else's Kafka, to deliver to, one for the whole run: tests make topics of their own in it."""
+    """Somebody else's Kafka, to deliver to: tests make topics of their own in it."""
     with running_customers_kafka(tmp_path_factory.mktemp("customers-kafka")) as kafka:
         yield kafka
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def qpid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Qpid]:
-    """An AMQP broker, one for the whole run: tests make queues of their own in it."""
+    """An AMQP broker: tests make queues of their own in it."""
     with running_qpid(tmp_path_factory.mktemp("qpid")) as broker:
         yield broker
 
@@ -131,7 +146,7 @@ def installation_settings(kafka: str) -> Iterator[Settings]:
         admin_listen="127.0.0.1:0",
     )
     admin = AdminClient({"bootstrap.servers": kafka})
-    left = [name for name in admin.list_topics(timeout=10).topics if name.startswith(prefix)]
+    left = [name for name in admin.list_topics(timeout=60).topics if name.startswith(prefix)]
     for future in (admin.delete_topics(left) if left else {}).values():
         try:
             future.result()

@@ -1,23 +1,64 @@
 """TCP ports on loopback: those of last time if they are free, else others."""
 
+import secrets
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Final
 
 from eventstreams.errors import PrerequisiteError
 from eventstreams.process.listen import open_socket
 
 LOOPBACK: Final = "127.0.0.1"
+_LOWEST: Final = 10_000  # programs that people know by their ports have mostly lower ones
+_OUTGOING: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_OUTGOING_FROM: Final = 32_768  # Linux' default; others begin higher
+_TRIES: Final = 100
 
 
 def free_ports(count: int) -> Sequence[int]:
-    """Ports that nobody listens on now, for programs that cannot be handed a socket."""
+    """Ports that nobody listens on now, for programs that cannot be handed a socket.
+
+    Where there are any, they lie below those that the system gives to outgoing connections. One of these may be taken
+    before the program listens there, or while it is started again: even by a client that tries to reach it, which then
+    talks to itself.
+    """
     with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind((LOOPBACK, 0))
-        return [each.getsockname()[1] for each in sockets]
+        return [_taken(stack) for _ in range(count)]
+
+
+def outgoing_from() -> int:
+    """The lowest port that the system gives to outgoing connections."""
+    try:
+        return int(_OUTGOING.read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return _OUTGOING_FROM
+
+
+def _taken(stack: ExitStack) -> int:
+    """A port that nobody else is given before ``stack`` ends."""
+    for port in _candidates():
+        probe = stack.enter_context(socket.socket())
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            if port == 0:
+                raise
+            continue
+        taken: int = probe.getsockname()[1]
+        return taken
+    raise AssertionError("port 0 is always tried")
+
+
+def _candidates() -> Iterator[int]:
+    """Ports to try; 0, which is any, at the end. By chance: two programs that look at once must not find the same."""
+    among = range(_LOWEST, outgoing_from())
+    if among:
+        chance = secrets.SystemRandom()
+        for _ in range(_TRIES):
+            yield chance.choice(among)
+    yield 0
 
 
 def is_free(port: int) -> bool:

@@ -16,6 +16,7 @@ from eventstreams.process.health import serve_app
 from eventstreams.process.listen import address_of, open_socket
 
 _MAX_BODY: Final = 8 << 20
+_PATIENCE_S: Final = 90.0  # a machine that is busy with other tests stands still for seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class Receiver:
     ) -> None:
         await self._stack.aclose()
 
-    async def wait_for(self, condition: Callable[[], bool], *, timeout_s: float = 30.0) -> None:
+    async def wait_for(self, condition: Callable[[], bool], *, timeout_s: float = _PATIENCE_S) -> None:
         """Return once ``condition()`` holds; looked at after each request.
 
         Raises:

@@ -29,6 +29,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.system, pytest.mark.timeout(300)]
 SENT: Final = "com.twilio.messaging.message.sent"
 OPERATOR_TOKEN: Final = "of-the-operator-of-the-test"
 FROZEN_MS: Final = 3_000.0  # on a machine that does everything else beside; 50 ms on one that does not
+LOOKS: Final = 2  # the machine may stand still in one of them; a page that freezes does so in each
 _LONGEST_FRAME: Final = """() => new Promise((done) => {
   let last = performance.now(), longest = 0, left = 120;
   const look = (now) => {
@@ -195,7 +196,7 @@ def test_the_same_by_the_command_line_alone(house: House, tmp_path: Path) -> Non
 
     def run(*arguments: str) -> Any:
         command = [sys.executable, "-m", "eventstreams", *arguments]
-        done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=90, check=False)
+        done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=180, check=False)
         assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
         return json.loads(done.stdout) if "json" in arguments else done.stdout
 
@@ -208,7 +209,7 @@ def test_the_same_by_the_command_line_alone(house: House, tmp_path: Path) -> Non
     run("publish", str(event_file), "--account", house.account_sid)
     with house.receiver.arrived:
         arrived = house.receiver.arrived.wait_for(
-            lambda: any(each["id"] == "EZ-by-the-command-line" for each in house.receiver.events), timeout=60
+            lambda: any(each["id"] == "EZ-by-the-command-line" for each in house.receiver.events), timeout=WAIT_S
         )
     assert arrived
     assert time.monotonic() - begun < FIRST_EVENT_S
@@ -307,12 +308,11 @@ def test_the_overview_follows_a_thousand_events_a_second_without_freezing(
     house.subscribe("/400/flow", name="one that refuses all", batch_events=True)
     inside.get_by_role("link", name="Overview").click()
 
-    for _ in range(20):  # 10 s of 1,000 a second, as fast as they are taken
-        house.publish(500)
-    figures = inside.locator("#figures [data-accepted]")
-    expect(figures).to_have_attribute("data-accepted", re.compile(r"^([5-9]\d|\d{3,})\."))
-    expect(figures).to_have_attribute("data-delivered", re.compile(r"^[1-9]"))
-    frozen_ms = inside.evaluate(_LONGEST_FRAME)
+    with flowing(house, 200):  # 1,000 a second, as fast as they are taken
+        figures = inside.locator("#figures [data-accepted]")
+        expect(figures).to_have_attribute("data-accepted", re.compile(r"^([5-9]\d|\d{3,})\."))
+        expect(figures).to_have_attribute("data-delivered", re.compile(r"^[1-9]"))
+        frozen_ms = min(inside.evaluate(_LONGEST_FRAME) for _ in range(LOOKS))
     screenshots.take(inside, "console-overview")
 
     assert frozen_ms < FROZEN_MS
@@ -333,13 +333,13 @@ _TWICE: Final = re.compile(r"^([2-9]|\d\d+)$")
 
 
 @contextmanager
-def flowing(house: House) -> Iterator[None]:
-    """An event every fifth of a second meanwhile, so that each look at what flows finds something new."""
+def flowing(house: House, count: int = 1) -> Iterator[None]:
+    """``count`` events every fifth of a second meanwhile, so that each look at what flows finds something new."""
     ended = threading.Event()
 
     def publish() -> None:
         while not ended.wait(0.2):
-            house.publish()
+            house.publish(count)
 
     thread = threading.Thread(target=publish)
     thread.start()

@@ -14,7 +14,7 @@ from eventstreams.sinks.registry import load_plugin
 from eventstreams.testing.receiver import Receiver
 from router.role import route
 from sink_workers.role import worker_for
-from tests.support.api import Api, call, post_form, raw, serving, with_new_account
+from tests.support.api import Api, call, post_form, raw, serving, until_the_worker_knows, with_new_account
 from tests.support.installation import SENT, Installation, header
 
 pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="module")]
@@ -134,6 +134,7 @@ async def test_events_of_a_paused_subscription_arrive_when_it_is_resumed(api: Ap
         subscription = await api.subscription(sink.sid, SENT)
         path = f"/v1/Subscriptions/{subscription.sid}/Delivery"
         await post_form(api, path, Paused="true")
+        await until_the_worker_knows(api)
         await api.house.publish([api.house.event(number) for number in range(20)])
         await api.house.copies_of(subscription.sid, 20)
         assert receiver.received == []

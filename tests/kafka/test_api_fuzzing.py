@@ -30,6 +30,7 @@ from tests.support.fuzzing import Request, judge, send
 from tests.support.hostile import requests
 from tests.support.installation import SENT, Installation
 from tests.support.operator import OPERATOR_TOKEN, with_operator
+from tests.support.topic import PATIENCE_S
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(900), pytest.mark.asyncio(loop_scope="module")]
 FEW, MANY = 4, 60
@@ -176,7 +177,7 @@ async def test_what_is_no_http_is_refused_in_the_references_form_too(world: Worl
     host, _, port = place.partition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(f"{request_line}\r\nHost: api\r\nConnection: close\r\n\r\n".encode("latin-1"))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         answered = await reader.read()
     writer.close()
 

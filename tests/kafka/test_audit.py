@@ -211,7 +211,7 @@ async def test_the_command_shows_it(shared: Api, account: Asker) -> None:
 async def test_an_account_that_asks_too_often_is_told_when_to_come_back_and_nobody_else_is(
     settings: Settings,
 ) -> None:
-    slow = settings.model_copy(update={"api_rate_limit": 0.1})
+    slow = settings.model_copy(update={"api_rate_limit": 0.01})
     async with Installation(slow) as house, serving(with_operator(slow)) as url:
         first = Asker(url, house.account_sid, TOKEN)
         answers = [await first.ask("GET", "/v1/Sinks") for _ in range(3)]
@@ -221,7 +221,7 @@ async def test_an_account_that_asks_too_often_is_told_when_to_come_back_and_nobo
 
     assert [status for status, _ in answers] == [200, 429, 429]
     assert answers[1][1]["code"] == 20429
-    assert "more than 0.1 requests a second" in answers[1][1]["message"]
+    assert "more than 0.01 requests a second" in answers[1][1]["message"]
     assert trail[0][0] == 429
     assert other[0] == 200
 

@@ -78,11 +78,15 @@ async def test_an_address_gets_a_question_and_once_it_agreed_a_digest(api: Api, 
     for number in range(7):
         await api.house.hand_to(stored[subscription.sid], api.house.event(number))
 
-    await eventually(lambda: len(mailbox.to(address)) == 2, timeout_s=60)
+    def digested() -> list[object]:
+        return [each["id"] for mail in mailbox.to(address)[1:] for each in events_in(mail)]
+
+    await eventually(lambda: len(digested()) >= 7, what=lambda: str(digested()))
     assert (await call(sink.fetch)).status == "active"
-    [digest] = mailbox.to(address)[1:]
-    assert digest["Subject"] == "Events: 7 events"
-    assert [each["id"] for each in events_in(digest)] == [f"EZ{number}" for number in range(7)]
+    assert digested() == [f"EZ{number}" for number in range(7)]
+    *_, digest = mailbox.to(address)
+    assert digest["Subject"] == f"Events: {len(events_in(digest))} events"
+    assert len(mailbox.to(address)) <= 3  # a busy machine may take longer to hand them over than a digest waits
 
 
 async def test_an_address_that_has_not_agreed_gets_no_sample_and_few_questions(api: Api) -> None:

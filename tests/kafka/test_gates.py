@@ -1,6 +1,7 @@
 """Gates on a real broker: dead, paused and throttling sinks keep their events, in order, and bother nobody."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
@@ -73,15 +74,15 @@ async def test_a_dead_sink_keeps_its_events_gets_few_requests_and_all_arrive_aft
         subscription = await house.subscribe(await house.add_sink(receiver.url))
         worker = await start(house)
 
-        await hand_all(house, subscription, 10_000)
+        await hand_all(house, subscription, 3_000)
         await eventually(lambda: in_state(worker, "broken") == 1.0)
         await eventually(lambda: len(receiver.received) >= 12)  # two probes later
         tried = len(receiver.received)
         assert tried <= 30
-        assert await committed_lag(house, subscription) > 9_900  # they wait in their own topic
+        assert await committed_lag(house, subscription) > 2_900  # they wait in their own topic
 
         receiver.answer = lambda _: 200
-        await receiver.wait_for(lambda: len(receiver.accepted) == 10_000, timeout_s=90)
+        await receiver.wait_for(lambda: len(receiver.accepted) == 3_000)
         await eventually(lambda: in_state(worker, "open") == 1.0)
     assert set(receiver.accepted.values()) == {1}
 
@@ -119,17 +120,15 @@ async def test_expiry_goes_on_while_the_sink_is_broken(house: Installation) -> N
     async with Receiver(lambda _: 503) as receiver:
         subscription = await house.subscribe(await house.add_sink(receiver.url))
         await start(house)
-        deadline_ms = now_ms() + 6_000
+        await hand_all(house, subscription, 1_500, ttl_ms=8_000)
 
-        await hand_all(house, subscription, 6_000, ttl_ms=6_000)
-
-        dead = await house.dead(6_000)
-    assert len(ids_of(dead)) == 6_000
+        dead = await house.dead(1_500)
+    assert len(ids_of(dead)) == 1_500
     assert {header(each, "es_reason") for each in dead} == {"expired"}
     assert all(int(header(each, "es_deadline")) <= each.timestamp_ms for each in dead)
-    assert all(request.at * 1000 <= deadline_ms + 1_000 for request in receiver.received)
     tried = [each for each in dead if header(each, "es_attempts") != "0"]
     assert tried
+    assert all(int(header(each, "es_last_attempt_at")) <= int(header(each, "es_deadline")) for each in tried)
     assert {header(each, "es_status") for each in tried} == {"503"}
 
 
@@ -146,16 +145,19 @@ async def test_the_events_of_a_paused_one_wait_and_are_delivered_in_order(house:
         if who == "subscription":
             paused, running = replace(subscription, paused=True), subscription
         await house.put(paused)
-        await hand_all(house, subscription, 300)
         other = await house.subscribe(await house.add_sink(receiver.url))
         await house.hand_to(other, house.event(998))
+        # The worker reads in order: that it knows of the other one is to know of the pause.
         await receiver.wait_for(lambda: "EZ998" in receiver.accepted)
-        assert len(receiver.accepted) == 2
+        await hand_all(house, subscription, 300)
+        await house.hand_to(other, house.event(997))
+        await receiver.wait_for(lambda: "EZ997" in receiver.accepted)
+        assert len(receiver.accepted) == 3
 
         await house.put(running)
 
-        await receiver.wait_for(lambda: len(receiver.accepted) == 302)
-    late = order_of(receiver, 2)
+        await receiver.wait_for(lambda: len(receiver.accepted) == 303)
+    late = order_of(receiver, 3)
     # Attempts overtake each other by no more than are under way together.
     assert all(abs(number - place) <= 64 for place, number in enumerate(late))
 
@@ -215,12 +217,13 @@ async def test_a_rate_limit_is_kept(house: Installation) -> None:
         await house.put(replace(sink, rate_limit=20.0))
         subscription = await house.subscribe(sink)
         await start(house)
+        began = time.time()  # not the first one's arrival, which may come late by itself
 
         await hand_all(house, subscription, 60)
 
         await receiver.wait_for(lambda: len(receiver.accepted) == 60)
-    times = sorted(request.at for request in receiver.received)
-    assert times[-1] - times[0] >= (60 - 20) / 20 - 0.1  # a second's worth at once, the rest at 20 a second
+    last = max(request.at for request in receiver.received)
+    assert last - began >= (60 - 20) / 20 - 0.1  # a second's worth at once, the rest at 20 a second
 
 
 async def test_retries_of_a_paused_sink_wait_too(house: Installation) -> None:
@@ -228,7 +231,7 @@ async def test_retries_of_a_paused_sink_wait_too(house: Installation) -> None:
         sink = await house.add_sink(receiver.url)
         subscription = await house.subscribe(sink)
         await start(house)
-        await house.hand_to(subscription, house.event(1), deadline_ms=now_ms() + 5_000)
+        await house.hand_to(subscription, house.event(1), deadline_ms=now_ms() + 8_000)
         await receiver.wait_for(lambda: bool(receiver.received))
         await house.put(replace(sink, paused=True))
 

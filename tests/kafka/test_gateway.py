@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 
 import aiohttp
 import pytest
+import pytest_asyncio
 
 from eventstreams.settings import Settings
 from tests.support.events import SENT
@@ -18,6 +19,13 @@ pytestmark = pytest.mark.kafka
 @pytest.fixture
 async def gateway(settings: Settings) -> AsyncIterator[Gateway]:
     async with running(settings.model_copy(update={"events_partitions": 1})) as gateway:
+        yield gateway
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(module_settings: Settings) -> AsyncIterator[Gateway]:
+    """For tests that do not look at what is on the topic: theirs is not the only thing there."""
+    async with running(module_settings.model_copy(update={"events_partitions": 1})) as gateway:
         yield gateway
 
 
@@ -106,46 +114,51 @@ async def test_one_wrong_event_refuses_its_batch_and_is_named(gateway: Gateway) 
         pytest.param({**STRUCTURED, "Content-Encoding": "gzip"}, b"not gzip", 400, id="no gzip"),
     ],
 )
+@pytest.mark.asyncio(loop_scope="module")
 async def test_a_request_that_is_wrong_is_told_so(
-    gateway: Gateway, headers: Mapping[str, str], body: bytes, status: int
+    shared: Gateway, headers: Mapping[str, str], body: bytes, status: int
 ) -> None:
-    found, answer = await gateway.post(body, headers)
+    found, answer = await shared.post(body, headers)
 
     assert found == status
     assert set(answer) >= {"code", "message", "more_info", "status"}
 
 
-async def test_a_request_that_is_repeated_with_its_key_has_the_same_ids(gateway: Gateway) -> None:
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_request_that_is_repeated_with_its_key_has_the_same_ids(shared: Gateway) -> None:
     batch = [cloudevent(1, id=None), cloudevent(2, id=None), cloudevent(3)]
 
-    _, first = await gateway.post(batch, {**BATCH, "Idempotency-Key": "order-7"})
-    _, again = await gateway.post(batch, {**BATCH, "Idempotency-Key": '"order-7"'})
-    _, other = await gateway.post(batch, {**BATCH, "Idempotency-Key": "order-8"})
+    _, first = await shared.post(batch, {**BATCH, "Idempotency-Key": "order-7"})
+    _, again = await shared.post(batch, {**BATCH, "Idempotency-Key": '"order-7"'})
+    _, other = await shared.post(batch, {**BATCH, "Idempotency-Key": "order-8"})
 
     assert first == again
     assert len({*first["ids"], *other["ids"]}) == 5
     assert first["ids"][2] == other["ids"][2] == "EZ3"
 
 
-async def test_a_key_that_is_used_for_another_event_makes_another_id(gateway: Gateway) -> None:
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_key_that_is_used_for_another_event_makes_another_id(shared: Gateway) -> None:
     key = {**STRUCTURED, "Idempotency-Key": "k"}
 
-    _, first = await gateway.post(cloudevent(1, id=None), key)
-    _, other = await gateway.post(cloudevent(2, id=None), key)
+    _, first = await shared.post(cloudevent(1, id=None), key)
+    _, other = await shared.post(cloudevent(2, id=None), key)
 
     assert first != other
 
 
 @pytest.mark.parametrize("key", ["", " ", "é", "a b", "x" * 256])
-async def test_a_key_that_is_none_is_told(gateway: Gateway, key: str) -> None:
-    status, answer = await gateway.post(cloudevent(1), {**STRUCTURED, "Idempotency-Key": key})
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_key_that_is_none_is_told(shared: Gateway, key: str) -> None:
+    status, answer = await shared.post(cloudevent(1), {**STRUCTURED, "Idempotency-Key": key})
 
     assert status == 400
     assert "Idempotency-Key must be" in answer["message"]
 
 
-async def test_nobody_publishes_without_the_token(gateway: Gateway) -> None:
-    assert (await gateway.post(cloudevent(1), token="wrong"))[0] == 401
+@pytest.mark.asyncio(loop_scope="module")
+async def test_nobody_publishes_without_the_token(shared: Gateway) -> None:
+    assert (await shared.post(cloudevent(1), token="wrong"))[0] == 401
 
 
 async def test_requests_under_way_are_answered_when_it_stops(settings: Settings) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -135,32 +136,33 @@ def numbered(count: int) -> list[str]:
 
 
 async def test_a_job_stopped_between_two_writes_goes_on_from_its_checkpoint(works: Works) -> None:
-    await bury(works.house, works.subscription, range(100))
-    sid = await works.submit(rate=80)
+    await bury(works.house, works.subscription, range(1000))  # more than it has time for before the last
+    sid, hurried = await works.submit(rate=80), HeldClock()
 
     for stop in (1, 2, 3):
         async with works.runner():
             await works.until(sid, lambda job, stop=stop: works.copied(sid) >= 20 * stop)  # type: ignore[misc]  # mypy cannot infer a lambda with a default
     assert works.job(sid).status is JobStatus.RUNNING
-    async with works.runner():
+    async with works.runner(sleep=hurried.sleep, monotonic=hurried.monotonic):
         job = await works.until(sid, lambda job: job.finished)
 
-    assert ids(await copies(works.house, works.subscription)) == numbered(100)
+    assert ids(await copies(works.house, works.subscription)) == numbered(1000)
     assert job.progress is not None
-    assert (job.status, job.progress.copied, job.progress.left) == (JobStatus.COMPLETED, 100, ())
+    assert (job.status, job.progress.copied, job.progress.left) == (JobStatus.COMPLETED, 1000, ())
 
 
 async def test_jobs_that_take_turns_copy_each_event_once(works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"_SIDE_BY_SIDE": 1, "_TURN_S": 0.0, "_LOOK_S": 0.0}.items():
         monkeypatch.setattr(runner, name, value)
     await bury(works.house, works.subscription, range(100))
-    mine, theirs = await works.order(rate=200), await works.order()
+    mine, theirs, clock = await works.order(rate=10), await works.order(), Hurrying()
     theirs = replace(theirs, selection=Selection(account_sid=new_sid(SidKind.ACCOUNT)))
     for order in (mine, theirs):
         await works.writer.submit(order)
-    async with works.runner():
+    async with works.runner(sleep=clock.sleep, monotonic=clock.monotonic):
         await works.until(theirs.sid, lambda job: job.finished)
         left = works.job(mine.sid)
+        clock.hurries = True
         job = await works.until(mine.sid, lambda job: job.finished)
 
     assert not left.finished  # it did not keep the other one waiting
@@ -177,13 +179,13 @@ async def test_what_was_produced_and_not_committed_before_a_death_counts_as_neve
     dying = Producer(
         {"bootstrap.servers": works.house.settings.kafka, "transactional.id": topics.group(f"job.{order.sid}")}
     )
-    dying.init_transactions(10)
+    dying.init_transactions(60)
     dying.begin_transaction()
     lies = Progress(status=JobStatus.COMPLETED, left=(), updated_ms=1, started_ms=1, copied=30)
     for number in range(30):
         dying.produce(works.house.topic_of(works.subscription), b"%d" % number, headers=[("ce_id", b"EZ%d" % number)])
     dying.produce(topics.jobs, encode(lies), key_of(JobPart.PROGRESS, order.sid))
-    dying.flush(10)  # all is on the broker, but for the end of the transaction
+    dying.flush(60)  # all is on the broker, but for the end of the transaction
     async with asyncio.timeout(30), JobFeed(works.house.settings, on_crash=_raise) as later:
         assert later.jobs == works.feed.jobs  # a process starts although nobody has ended it yet
 
@@ -212,19 +214,20 @@ async def test_of_two_runners_one_does_the_job_and_the_other_stops_quietly(works
 
 
 async def test_a_job_that_another_process_took_and_left_is_taken_back(works: Works) -> None:
-    await bury(works.house, works.subscription, range(200))
-    sid = await works.submit(rate=40)
+    await bury(works.house, works.subscription, range(1000))  # 25 s of it
+    sid, clock = await works.submit(rate=40), Hurrying()
 
-    async with works.runner(retake_s=0.5):
+    async with works.runner(retake_s=0.5, sleep=clock.sleep, monotonic=clock.monotonic):
         await works.until(sid, lambda job: works.copied(sid) > 0)
         async with works.runner():  # takes it up, and ends in its middle
             begun = works.copied(sid)
             await works.until(sid, lambda job: works.copied(sid) > begun + 20)
         assert not works.job(sid).finished
+        clock.hurries = True
         await works.until(sid, lambda job: job.finished)
 
-    assert ids(await copies(works.house, works.subscription)) == numbered(200)
-    assert works.copied(sid) == 200
+    assert ids(await copies(works.house, works.subscription)) == numbered(1000)
+    assert works.copied(sid) == 1000
 
 
 async def test_runners_that_begin_at_once_do_each_event_once(works: Works) -> None:
@@ -238,6 +241,22 @@ async def test_runners_that_begin_at_once_do_each_event_once(works: Works) -> No
     found = ids(await copies(works.house, works.subscription))
     assert sorted(found) == sorted(numbered(200) * 2)
     assert [works.copied(sid) for sid in jobs] == [200, 200]
+
+
+class Hurrying:
+    """The clock of this machine, until it ``hurries``: then nobody sleeps, and the time is as if they had."""
+
+    def __init__(self) -> None:
+        self.hurries = False
+        self._ahead_s = 0.0
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self._ahead_s
+
+    async def sleep(self, wait_s: float) -> None:
+        if self.hurries:
+            self._ahead_s += wait_s
+        await asyncio.sleep(0 if self.hurries else wait_s)
 
 
 class HeldClock:
@@ -338,7 +357,7 @@ async def run_for_ever(settings: Settings) -> None:
 
 
 async def test_a_job_survives_processes_that_are_killed(works: Works) -> None:
-    await bury(works.house, works.subscription, range(1500))
+    await bury(works.house, works.subscription, range(2500))
     settings = works.house.settings
     assert settings.secret_key is not None
     env = {
@@ -348,21 +367,21 @@ async def test_a_job_survives_processes_that_are_killed(works: Works) -> None:
         "EVENTSTREAMS_REPLICATION_FACTOR": "1",
         "EVENTSTREAMS_SECRET_KEY": settings.secret_key.get_secret_value(),
     }
-    sid = await works.submit(rate=500)
+    sid, hurried = await works.submit(rate=200), HeldClock()
 
     for round_ in range(3):
         process = await asyncio.create_subprocess_exec(sys.executable, "-c", RUNNER, env=env)
         try:
-            await works.until(sid, lambda job, least=300 * (round_ + 1): works.copied(sid) >= least)  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+            await works.until(sid, lambda job, least=100 * (round_ + 1): works.copied(sid) >= least)  # type: ignore[misc]  # mypy cannot infer a lambda with a default
         finally:
             process.kill()
             await process.wait()
     assert not works.job(sid).finished
-    async with works.runner():
+    async with works.runner(sleep=hurried.sleep, monotonic=hurried.monotonic):
         await works.until(sid, lambda job: job.finished)
 
-    assert ids(await copies(works.house, works.subscription)) == numbered(1500)
-    assert works.copied(sid) == 1500
+    assert ids(await copies(works.house, works.subscription)) == numbered(2500)
+    assert works.copied(sid) == 2500
 
 
 async def test_a_job_outlives_a_broker_that_dies_in_the_middle(tmp_path: Path) -> None:

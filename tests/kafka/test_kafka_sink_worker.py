@@ -25,6 +25,7 @@ async def test_events_arrive_on_the_customer_s_topic_as_cloudevents(settings: Se
         await house.start(worker_for(load_plugin("kafka")))
         await eventually(
             lambda: len(customers.records(topic)) >= 20,
+            every_s=0.3,
             what=lambda: f"{len(customers.records(topic))} records",
         )
 

@@ -18,7 +18,7 @@ from tests.support.up import clean_environ
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]  # the first run fetches 5 MB from a registry
 
 _PROJECT = Path(__file__).parents[1] / "node"
-_FETCH_S, _DRIVE_S = 240.0, 60.0
+_FETCH_S, _DRIVE_S = 240.0, 120.0
 
 
 @pytest.fixture

@@ -100,7 +100,7 @@ def end_of(settings: Settings, topic: str) -> int:
     """How many records the only partition of ``topic`` has taken."""
     consumer = Consumer({"bootstrap.servers": settings.kafka, "group.id": "counts"})
     try:
-        _, end = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=10)
+        _, end = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=60)
     finally:
         consumer.close()
     return end

@@ -16,7 +16,7 @@ from tests.support.topic import eventually
 
 pytestmark = pytest.mark.kafka
 
-SUBSCRIPTIONS, EVENTS = 6, 150
+SUBSCRIPTIONS = 6
 
 
 @pytest.fixture
@@ -35,13 +35,15 @@ def owned(worker: Process) -> float:
     return worker.metrics.registry.get_sample_value("eventstreams_assigned_partitions", labels) or 0.0
 
 
-async def publish(house: Installation, subscriptions: list[Subscription]) -> set[str]:
-    """A steady stream for all of them; the ids."""
-    numbers = iter(range(SUBSCRIPTIONS * EVENTS))
-    for _ in range(EVENTS):
-        await asyncio.gather(*(house.hand_to(each, house.event(next(numbers))) for each in subscriptions))
-        await asyncio.sleep(0.02)
-    return {f"EZ{number}" for number in range(SUBSCRIPTIONS * EVENTS)}
+async def publish(house: Installation, subscriptions: list[Subscription], stopping: asyncio.Event) -> set[str]:
+    """A steady stream for all of them until it is stopped; the ids."""
+    count = 0
+    while not stopping.is_set():
+        events = [house.event(count + number) for number in range(len(subscriptions))]
+        await asyncio.gather(*map(house.hand_to, subscriptions, events))
+        count += len(events)
+        await asyncio.sleep(0.05)
+    return {f"EZ{number}" for number in range(count)}
 
 
 async def test_a_worker_that_joins_and_one_that_leaves_in_mid_stream_lose_and_double_nothing(
@@ -50,12 +52,15 @@ async def test_a_worker_that_joins_and_one_that_leaves_in_mid_stream_lose_and_do
     async with Receiver() as receiver:
         subscriptions = [await house.subscribe(await house.add_sink(receiver.url)) for _ in range(SUBSCRIPTIONS)]
         first = await start(house)
-        publishing = asyncio.create_task(publish(house, subscriptions))
+        stopping = asyncio.Event()
+        publishing = asyncio.create_task(publish(house, subscriptions, stopping))
         await receiver.wait_for(lambda: len(receiver.accepted) > 50)
 
         second = await start(house)
         await eventually(lambda: owned(first) == owned(second) == SUBSCRIPTIONS / 2, timeout_s=60)
         await house.stop(first)
+        await asyncio.sleep(0.2)  # some come after that as well
+        stopping.set()
 
         sent = await publishing
         await receiver.wait_for(lambda: receiver.accepted.keys() == sent, timeout_s=60)

@@ -112,7 +112,7 @@ async def test_an_archive_is_listed_exported_and_replayed_to_one_subscription(
             await house.hand_to(archiving, house.event(number, type_=SENT if number % 2 else DELIVERED))
         await house.hand_to(archiving, house.event(1))  # delivered twice, as around a fault
         process = await house.start(worker_for(load_plugin("s3")))
-        await eventually(lambda: len(events_in(bucket.objects())) == 11, timeout_s=_PATIENCE_S)
+        await eventually(lambda: len(events_in(bucket.objects())) == 11, timeout_s=_PATIENCE_S, every_s=_LOOK_S)
         await house.stop(process)
         for name, value in {"AWS_ACCESS_KEY_ID": OWN_KEY.id, "AWS_ENDPOINT_URL": bucket.moto}.items():
             monkeypatch.setenv(name, value)

@@ -71,6 +71,7 @@ async def test_the_way_of_a_sample_is_in_the_delivery_log(api: Api) -> None:
         while not attempts:
             _, body = await raw(api, "GET", told["links"]["attempts"].removeprefix(api.url))
             attempts = body["attempts"]
+            await asyncio.sleep(0.05)
     assert (attempts[0]["outcome"], attempts[0]["status"], attempts[0]["event_type"]) == ("rejected", 404, DELIVERED)
     status, found = await raw(api, "GET", told["links"]["event"].removeprefix(api.url))
     assert (status, found["deliveries"][0]["sink_sid"], found["deliveries"][0]["state"]) == (

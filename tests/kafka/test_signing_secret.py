@@ -7,18 +7,19 @@ from urllib.parse import urlencode
 
 import aiohttp
 import pytest
+import pytest_asyncio
 from standardwebhooks import Webhook, WebhookVerificationError
 from yarl import URL
 
-from control_api.role import serve
-from eventstreams.process.listen import address_of, open_socket
 from eventstreams.settings import Settings
 from eventstreams.sinks.registry import load_plugin
 from eventstreams.testing.receiver import Received, Receiver
 from sink_workers.role import worker_for
+from tests.support.api import Api as PlainlyServed
+from tests.support.api import serving, with_new_account
 from tests.support.installation import TOKEN, Installation
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="module")]
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -60,14 +61,17 @@ class Api:
         return shown
 
 
-@pytest.fixture
-async def api(settings: Settings) -> AsyncIterator[Api]:
-    with open_socket("127.0.0.1:0", setting="test") as listening:
-        url = f"http://{address_of(listening)}"
-        listen = f"fd://{listening.detach()}"
-    async with Installation(settings.model_copy(update={"api_listen": listen})) as house:
-        await house.start(serve)
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(module_settings: Settings) -> AsyncIterator[Api]:
+    async with Installation(module_settings) as house, serving(module_settings) as url:
         yield Api(house, url)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def api(shared: Api) -> Api:
+    """The shared API, with an account that no other test has."""
+    await with_new_account(PlainlyServed(shared.house, shared.url))
+    return shared
 
 
 def accepts(secret: str, received: Received) -> bool:
@@ -119,8 +123,9 @@ async def test_deliveries_are_signed_with_both_secrets_in_the_grace_time_and_the
     async with Receiver() as receiver:
         sink = await api.create(receiver.url, standard_webhooks={"scheme": "v1"})
         old = await api.secret(sink)
+        await api.house.feed.catch_up()
         subscription = await api.house.subscribe(api.house.feed.snapshot.sinks[str(sink["sid"])])
-        await api.house.start(worker_for(load_plugin("webhook")))
+        worker = await api.house.start(worker_for(load_plugin("webhook")))
         number = 0
 
         async def deliver() -> Received:
@@ -143,6 +148,7 @@ async def test_deliveries_are_signed_with_both_secrets_in_the_grace_time_and_the
             received = await deliver()
         assert not accepts(old, received)
         assert not accepts(new, received)
+        await api.house.stop(worker)
 
 
 async def test_an_ed25519_key_shows_its_public_half_only(api: Api) -> None:

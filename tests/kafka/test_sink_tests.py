@@ -74,6 +74,7 @@ async def until_attempts(api: Api, sink_sid: str, count: int) -> list[Any]:
 
     while len(found) < count:
         await look()
+        await asyncio.sleep(0.05)
     return found
 
 
@@ -132,10 +133,12 @@ async def test_a_test_event_waits_for_its_paused_sink_while_another_sinks_goes_t
     async with Receiver() as paused, Receiver() as other:
         first = await api.sink(sink_configuration={"destination": paused.url})
         assert (await post_form(api, f"/v1/Sinks/{first.sid}/Delivery", Paused="true"))[0] == 200
+        await sink_under_test(api, other.url)
+        await other.wait_for(lambda: bool(other.received))  # it has read of the pause, which was before
         await call(first.sink_test.create)
         await sink_under_test(api, other.url)
 
-        await other.wait_for(lambda: bool(other.received))
+        await other.wait_for(lambda: len(other.received) >= 2)
         assert not paused.received
         assert (await post_form(api, f"/v1/Sinks/{first.sid}/Delivery", Paused="false"))[0] == 200
         await paused.wait_for(lambda: bool(paused.received), timeout_s=60)
@@ -151,6 +154,7 @@ async def test_a_test_event_of_a_sink_that_is_gone_is_a_dead_letter(api: Api) ->
         letters: list[Any] = []
         while not letters:
             letters = (await raw(api, "GET", "/v1/DeadLetters"))[1]["dead_letters"]
+            await asyncio.sleep(0.05)
     assert letters[0]["reason"] == DeadReason.SUBSCRIPTION_DELETED
     assert "its sink" in letters[0]["detail"]
     assert not receiver.received
@@ -207,8 +211,8 @@ async def test_an_id_that_was_asked_for_is_not_readable_on_the_control_topic(str
         sink = await sink_under_test(strict, receiver.url)
         await receiver.wait_for(lambda: bool(receiver.received))
 
-    stored = strict.house.feed.snapshot.sinks[sink.sid].test_id
     await eventually(lambda: strict.house.feed.snapshot.sinks[sink.sid].test_id is not None)
+    stored = strict.house.feed.snapshot.sinks[sink.sid].test_id
     assert stored is not None
     assert stored not in receiver.received[0].body.decode()
 

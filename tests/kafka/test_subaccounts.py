@@ -80,6 +80,7 @@ async def rows(api: BareApi, path: str, key: str, count: int) -> list[dict[str, 
     found: list[dict[str, Any]] = []
     while len(found) < count:
         found = (await api.get(path))[key]
+        await asyncio.sleep(0.05)
     return found
 
 

@@ -14,7 +14,7 @@ from eventstreams.sinks.registry import load_plugin
 from eventstreams.testing.receiver import Receiver
 from router.role import route
 from sink_workers.role import worker_for
-from tests.support.api import Api, call, post_form, serving, with_new_account
+from tests.support.api import Api, call, post_form, serving, until_the_worker_knows, with_new_account
 from tests.support.installation import DELIVERED, SENT, Installation, header
 
 pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="module")]
@@ -113,6 +113,7 @@ async def test_an_event_that_waits_is_delivered_in_the_version_that_is_asked_for
         await api.house.publish([api.house.event(1)])
         await receiver.wait_for(lambda: "EZ1" in receiver.accepted)
         await pause(api, subscription, paused=True)
+        await until_the_worker_knows(api)
         await api.house.publish([api.house.event(2)])
         await until_copied(api, subscription, 2)
 
@@ -130,9 +131,11 @@ async def test_an_event_between_two_attempts_changes_its_version_as_well(api: Ap
         await receiver.wait_for(lambda: len(receiver.received) >= 2)
 
         await call(lambda: subscription.subscribed_events(SENT).update(schema_version=3))
+        # The worker learns of it a moment later; its next attempts are further and further apart.
+        await receiver.wait_for(lambda: schemas_of(receiver)["EZ1"] == "3", timeout_s=120)
         receiver.answer = lambda _: 200
 
-        await receiver.wait_for(lambda: bool(receiver.accepted), timeout_s=60)
+        await receiver.wait_for(lambda: bool(receiver.accepted), timeout_s=120)
         tried = [str(request.events[0]["dataschema"]).rpartition("/")[2] for request in receiver.received]
     assert (tried[0], tried[-1]) == ("7", "3")
 
@@ -145,6 +148,7 @@ async def test_an_event_that_waits_for_a_type_that_was_removed_is_a_dead_letter_
         await api.house.publish([api.house.event(1, type_=DELIVERED)])
         await receiver.wait_for(lambda: bool(receiver.received))
         await pause(api, subscription, paused=True)
+        await until_the_worker_knows(api)
         await api.house.publish([api.house.event(2, type_=DELIVERED), api.house.event(3)])
         await until_copied(api, subscription, 3)
 

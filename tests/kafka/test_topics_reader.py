@@ -12,6 +12,7 @@ from eventstreams.kafka.records import Partition, Record
 from eventstreams.kafka.topics_reader import TopicsReader
 from eventstreams.settings import Settings
 from eventstreams.topics import TopicSpec
+from tests.support.topic import PATIENCE_S
 
 pytestmark = pytest.mark.kafka
 
@@ -37,7 +38,7 @@ def reader(settings: Settings) -> Iterator[TopicsReader]:
 def read(reader: TopicsReader, count: int) -> list[Record]:
     """The next ``count`` records."""
     found: list[Record] = []
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_S
     while len(found) < count:
         assert time.monotonic() < deadline, found
         found += reader.read(100, wait_s=0.1)
@@ -153,7 +154,7 @@ def test_a_kafka_that_is_not_there_is_said_so() -> None:
 
 def read_one(reader: TopicsReader) -> list[Record]:
     """One record, and no more."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_S
     while not (found := reader.read(1, wait_s=0.1)):
         assert time.monotonic() < deadline
     return list(found)

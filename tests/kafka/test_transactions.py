@@ -49,10 +49,10 @@ async def owner(settings: Settings, name: str = "job") -> AsyncIterator[Transact
 def left_open(settings: Settings, topic: str, value: bytes, *, name: str = "job") -> Producer:
     """What a process that died between produce and commit leaves: a record in a transaction that nobody ends."""
     producer = Producer({"bootstrap.servers": settings.kafka, "transactional.id": f"{settings.topic_prefix}{name}"})
-    producer.init_transactions(10)
+    producer.init_transactions(60)
     producer.begin_transaction()
     producer.produce(topic, value)
-    producer.flush(10)
+    producer.flush(60)
     return producer
 
 
@@ -124,7 +124,7 @@ async def test_a_range_ends_where_its_last_offset_is_no_record(
     async with owner(settings) as producer:
         await producer.write(records(topic, *(b"%d" % number for number in range(20))))
         left = left_open(settings, topic, b"never", name="other")
-        left.abort_transaction(10)
+        left.abort_transaction(60)
 
     [everything] = await admin.ranges([topic])
 
@@ -177,7 +177,7 @@ async def test_a_topic_is_settled_once_only_markers_and_aborted_records_lie_behi
     async with owner(settings) as producer:
         await producer.write(records(topic, b"1", b"2"))
     if aborted:
-        left_open(settings, topic, b"never").abort_transaction(10)
+        left_open(settings, topic, b"never").abort_transaction(60)
 
     assert not await admin.has_settled(group, topic)
     commit(settings, topic, 1)
@@ -218,7 +218,7 @@ async def test_a_follower_of_what_is_committed_waits_for_no_open_transaction(
                 await follower.catch_up()
 
         assert [each.value for each in found] == [b"1"]
-        abandoned.abort_transaction(10)
+        abandoned.abort_transaction(60)
 
 
 async def test_an_owner_that_notes_ends_knows_where_its_records_are(

@@ -19,7 +19,7 @@ from tests.support.topic import eventually
 from tests.support.venv import Environment
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "sink-plugin"
-READY_S = 60.0
+READY_S = 120.0
 
 
 @pytest.fixture(scope="module")

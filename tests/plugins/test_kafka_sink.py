@@ -19,9 +19,9 @@ PASSWORD = "the-password"
 
 @asynccontextmanager
 async def opened(
-    kafka: CustomersKafka, guard: DestinationGuard = LOOPBACK, **changes: object
+    kafka: CustomersKafka, guard: DestinationGuard = LOOPBACK, *, timeout_s: float = 4.0, **changes: object
 ) -> AsyncIterator[tuple[Sink, Gate]]:
-    """A sink to ``kafka`` through its gate."""
+    """A sink to ``kafka`` through its gate. ``timeout_s``: more where nobody waits for all of it."""
     kafka.set_password(PASSWORD)
     given = {
         "bootstrap_servers": f"127.0.0.1:{kafka.gate}",
@@ -33,7 +33,7 @@ async def opened(
         **changes,
     }
     async with gate(to=kafka.inner, port=kafka.gate) as made:
-        sink = await open_sink(KafkaConfig.model_validate(given), context(guard), timeout_s=4.0)
+        sink = await open_sink(KafkaConfig.model_validate(given), context(guard), timeout_s=timeout_s)
         try:
             yield sink, made
         finally:
@@ -43,7 +43,10 @@ async def opened(
 async def test_events_with_one_key_are_in_one_partition_and_in_order(customers_kafka: CustomersKafka) -> None:
     topic = customers_kafka.create_topic(partitions=3)
 
-    async with opened(customers_kafka, topic=topic, key="account_sid", format="structured") as (sink, _):
+    async with opened(customers_kafka, timeout_s=60.0, topic=topic, key="account_sid", format="structured") as (
+        sink,
+        _,
+    ):
         outcomes = await sink.deliver([event(number) for number in range(300)])
 
     assert outcomes == [Delivered()] * 300
@@ -84,7 +87,7 @@ async def test_servers_that_do_not_answer_keep_nobody_from_the_one_that_does(cus
         one.is_held = other.is_held = True
         servers = ",".join(f"127.0.0.1:{port}" for port in (one.port, other.port, customers_kafka.gate))
 
-        async with opened(customers_kafka, topic=topic, bootstrap_servers=servers) as (sink, _):
+        async with opened(customers_kafka, topic=topic, bootstrap_servers=servers, timeout_s=8.0) as (sink, _):
             outcomes = [*await sink.deliver([event(1)]), await sink.probe()]
 
     assert outcomes == [Delivered()] * 2

@@ -17,9 +17,11 @@ from eventstreams.process.listen import address_of, open_socket
 from eventstreams.settings import Settings
 from eventstreams.telemetry.logging import get_logger
 from eventstreams.telemetry.metrics import Metrics
+from eventstreams.testing.receiver import Receiver
 from tests.support.contract import check
 from tests.support.installation import TOKEN, Installation
 from tests.support.recording import Checking
+from tests.support.topic import PATIENCE_S
 
 T = TypeVar("T")
 WEBHOOK = {"destination": "https://hooks.example.com/a", "method": "POST", "batch_events": False}
@@ -60,7 +62,7 @@ async def refusal(work: Callable[[], object]) -> TwilioRestException:
 
 
 async def until_ready(url: str) -> None:
-    async with asyncio.timeout(30), aiohttp.ClientSession() as session:
+    async with asyncio.timeout(PATIENCE_S), aiohttp.ClientSession() as session:
         while True:
             async with session.get(f"{url}/readyz") as answer:
                 if answer.status == 200:
@@ -99,9 +101,20 @@ async def with_new_account(api: Api) -> Api:
     return Api(api.house, api.url)
 
 
+async def until_the_worker_knows(api: Api) -> None:
+    """Return once a worker for webhooks has read of all that was changed before.
+
+    It reads in order, and nobody can be sent a test event whose sink it does not know of.
+    """
+    async with Receiver() as receiver:
+        sink = await api.sink(sink_configuration={"destination": receiver.url})
+        await call(sink.sink_test.create)
+        await receiver.wait_for(lambda: bool(receiver.received))
+
+
 async def _made_key(session: aiohttp.ClientSession) -> str:
     """The SID of a new API key, once a process takes writes: a busy machine may be without one for a while."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             async with session.post("/v1/Keys") as made:
                 if made.status != 503:

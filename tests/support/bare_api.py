@@ -10,9 +10,10 @@ import aiohttp
 
 from eventstreams.settings import Settings
 from eventstreams.telemetry.metrics import Metrics
-from tests.support.api import serving
+from tests.support.api import Api, serving, with_new_account
 from tests.support.contract import check
-from tests.support.installation import TOKEN
+from tests.support.installation import TOKEN, Installation
+from tests.support.topic import PATIENCE_S
 
 Form = Mapping[str, str] | Sequence[tuple[str, str]]
 
@@ -49,7 +50,7 @@ class BareApi:
 
     async def until(self, url: str, *statuses: str) -> dict[str, Any]:
         """The job at ``url`` once it has one of ``statuses``."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_S):
             while (job := await self.get(url))["status"] not in statuses:
                 await asyncio.sleep(0.05)
         return job
@@ -61,3 +62,9 @@ async def serving_bare(settings: Settings, account_sid: str) -> AsyncIterator[Ba
     metrics = Metrics()
     async with serving(settings, metrics) as url, aiohttp.ClientSession() as session:
         yield BareApi(url, account_sid, metrics, session)
+
+
+async def of_new_account(shared: BareApi, house: Installation) -> BareApi:
+    """``shared``, an API of ``house``, as an account that no other test has; ``house`` acts for that from now on."""
+    await with_new_account(Api(house, shared.url))
+    return shared.as_account(house.account_sid)

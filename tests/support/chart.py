@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,13 +23,19 @@ Manifest = Mapping[str, Any]
 
 
 def helm(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([HELM, *arguments], capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run([HELM, *arguments], capture_output=True, text=True, timeout=120, check=False)
 
 
 def render(*files: Path, **values: object) -> Sequence[Manifest]:
     """What `helm install` would send."""
     given = [argument for file in files for argument in ("--values", str(file))]
     given += [argument for key, value in values.items() for argument in ("--set-json", f"{key}={json.dumps(value)}")]
+    return _rendered(*given)
+
+
+@cache
+def _rendered(*given: str) -> Sequence[Manifest]:
+    """Many tests look at the same manifests: each is made once."""
     done = helm("template", "rel", str(CHART), "--namespace", "events", *given)
     assert done.returncode == 0, done.stderr
     # As safe as the loader in plain Python, and ten times as fast: the dashboards are long.

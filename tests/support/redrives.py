@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from eventstreams.times import now_ms
 from tests.support.bare_api import BareApi
+from tests.support.topic import PATIENCE_S
 
 FAST = {"Rate": "5000"}
 
@@ -28,6 +29,6 @@ async def redrive(api: BareApi, form: Mapping[str, str], *, path: str = "/v1/Red
 
 async def clock_past(time_ms: int) -> None:
     """Return once the clock, which is the broker's as well, is past ``time_ms``: what comes then is later."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while now_ms() <= time_ms:
             await asyncio.sleep(0.001)

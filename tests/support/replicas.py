@@ -95,7 +95,7 @@ class Replicas:
         return [each for each in self.processes if each is not self.primary]
 
     async def another_primary(self, than: ApiProcess) -> ApiProcess:
-        await eventually(lambda: self.primary is not than, timeout_s=60, what=lambda: str(self.primaries))
+        await eventually(lambda: self.primary is not than, what=lambda: str(self.primaries))
         return self.primary
 
     async def ask(

@@ -1,5 +1,6 @@
 """Router processes of an installation, a flood of events for them, and a tally of the copies that they make."""
 
+import itertools
 import random
 import subprocess
 import sys
@@ -88,11 +89,23 @@ class Flood:
         self._headers = [each for each in headers if each[0] != ID]
         self._refused: list[KafkaError] = []
         self._thread: threading.Thread | None = None
+        self._stopping = threading.Event()
         self.published = 0
 
-    def start(self, count: int, *, rate: float) -> None:
+    def start(self, count: int | None, *, rate: float) -> None:
+        """Begin; ``None``: until it is stopped, for whoever waits for something that takes as long as it takes."""
+        self._stopping.clear()
         self._thread = threading.Thread(target=self._run, args=(count, rate), daemon=True)
         self._thread.start()
+
+    def stop(self) -> None:
+        """As ``join``, of a flood without an end."""
+        self._stopping.set()
+        self.join()
+
+    def give_up(self) -> None:
+        """As ``stop``, of whoever waits for nothing any more."""
+        self._stopping.set()
 
     def join(self) -> None:
         """Return once all are acknowledged."""
@@ -107,14 +120,15 @@ class Flood:
         self._producer.flush()
         assert not self._refused, self._refused[0]
 
-    def _run(self, count: int, rate: float) -> None:
-        began, first = time.monotonic(), self.published
-        for number in range(count):
+    def _run(self, count: int | None, rate: float) -> None:
+        began = time.monotonic()
+        for number in itertools.count() if count is None else range(count):
             if number % 100 == 0:
                 time.sleep(max(began + number / rate - time.monotonic(), 0))
                 self._producer.poll(0)
+                if self._stopping.is_set():
+                    break
             self._put()
-        assert self.published == first + count
         self._producer.flush()
 
     def _put(self, partition: int = -1) -> None:

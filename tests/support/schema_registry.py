@@ -27,7 +27,7 @@ _SHA256: Final = "3cda1b34aa020fb4ac4dd6a66018d757e81e437f97e20a1f92d366b70091c6
 _JAR: Final = f"{_ARTIFACT}-{_VERSION}-runner.jar"
 _FETCH_S: Final = 60
 _READY_S: Final = 120.0
-_STOP_S: Final = 20.0
+_STOP_S: Final = 60.0
 
 
 @contextmanager

@@ -5,17 +5,21 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import Final
 
 from eventstreams.kafka.follower import PartitionFollower
 from eventstreams.kafka.records import Record
 from eventstreams.settings import Settings
+
+PATIENCE_S: Final = 90.0
+"""A virtual machine may stand still for seconds while five test processes share it; who waits for less finds that."""
 
 
 def _raise(error: BaseException) -> None:
     raise error
 
 
-async def read_topic(settings: Settings, topic: str, count: int, *, timeout_s: float = 30.0) -> list[Record]:
+async def read_topic(settings: Settings, topic: str, count: int, *, timeout_s: float = PATIENCE_S) -> list[Record]:
     """The first ``count`` records of the only partition of ``topic``, waited for.
 
     Raises:
@@ -26,7 +30,7 @@ async def read_topic(settings: Settings, topic: str, count: int, *, timeout_s: f
 
 
 async def read_topic_until(
-    settings: Settings, topic: str, enough: Callable[[Sequence[Record]], bool], *, timeout_s: float = 30.0
+    settings: Settings, topic: str, enough: Callable[[Sequence[Record]], bool], *, timeout_s: float = PATIENCE_S
 ) -> list[Record]:
     """The records of the only partition of ``topic``, once they are ``enough``."""
     found: list[Record] = []
@@ -36,9 +40,13 @@ async def read_topic_until(
 
 
 async def eventually(
-    condition: Callable[[], bool], *, timeout_s: float = 30.0, what: Callable[[], str] = lambda: ""
+    condition: Callable[[], bool],
+    *,
+    timeout_s: float = PATIENCE_S,
+    every_s: float = 0.02,
+    what: Callable[[], str] = lambda: "",
 ) -> None:
-    """Return once ``condition()`` holds.
+    """Return once ``condition()`` holds; looked at ``every_s``, more seldom where that asks Kafka or another server.
 
     Raises:
         TimeoutError: it did not within ``timeout_s``; the text is ``what()``, and where all tasks of the loop stand.
@@ -47,7 +55,7 @@ async def eventually(
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError(f"not within {timeout_s:g} s: {what()}\n{_where_tasks_stand()}")
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(every_s)
 
 
 def _where_tasks_stand() -> str:

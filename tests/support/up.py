@@ -17,7 +17,7 @@ from eventstreams.settings import PREFIX, Settings
 
 TOKEN = "token-of-the-test"
 READY_S = 240.0
-STOP_S = 60.0
+STOP_S = 120.0
 
 
 def clean_environ() -> dict[str, str]:

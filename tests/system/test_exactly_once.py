@@ -36,7 +36,7 @@ async def run_killed(scene: Scene, *, kills: int, events: int, rate: float) -> N
 
 
 async def test_a_router_that_is_killed_copies_no_event_twice(scene: Scene) -> None:
-    await run_killed(scene, kills=3, events=20_000, rate=5_000)
+    await run_killed(scene, kills=2, events=12_000, rate=3_000)
 
 
 @pytest.mark.proof
@@ -53,7 +53,7 @@ async def test_partitions_that_move_in_the_middle_of_a_transaction_are_copied_on
 
     await eventually(lambda: scene.tally.events >= 2_000, timeout_s=SETTLE_S)
     scene.routers.start("1")
-    await eventually(lambda: scene.routers.in_group() == 2, timeout_s=SETTLE_S)
+    await eventually(lambda: scene.routers.in_group() == 2, timeout_s=SETTLE_S, every_s=0.3)
     await eventually(lambda: scene.tally.events >= 8_000, timeout_s=SETTLE_S)
     scene.routers.kill("0")
     scene.routers.start("2")

@@ -96,7 +96,7 @@ def simulating(up: Up) -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(90)
 
 
 async def load(up: Up, stack: AsyncExitStack) -> str:

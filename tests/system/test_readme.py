@@ -161,7 +161,7 @@ def test_the_event_type_of_the_docs_can_be_published(up: Up, tmp_path: Path) -> 
 
 
 def wait_for(pattern: str, file: Path, *, count: int = 1) -> list[str]:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while len(found := re.findall(pattern, file.read_text(), re.MULTILINE)) < count:
         assert time.monotonic() < deadline, file.read_text()
         time.sleep(0.05)

@@ -101,11 +101,11 @@ async def test_of_a_subscription_made_in_the_flow_every_later_event_arrives_and_
 ) -> None:
     async with forgetful_receiver() as receiver:
         async with flowing(settings, up.about["account_sid"], SENT) as flow:
-            await flow.until(5_000)
+            await flow.until(3_000)
             before = await flow.mark()
             subscription = await subscribe(up, receiver, SENT)
             answered = await flow.mark()
-            await flow.until(len(flow.accepted) + 20_000)
+            await flow.until(len(flow.accepted) + 8_000)
 
         since_ms = await since(feed, subscription.sid, SENT)
         later = {id_ for id_, at_ms in flow.accepted.items() if at_ms >= answered}

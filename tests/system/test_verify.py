@@ -23,8 +23,8 @@ from tests.support.up import TOKEN, Up, clean_environ, running_up
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 RECEIVERS = ("healthy", "single", "failing", "drop-n", "refusing", "away")
-EVENTS = 4_000
-RATE = 500.0
+EVENTS = 3_000
+RATE = 250.0  # 12 s: longer than it takes until the first process has died
 
 
 @dataclass

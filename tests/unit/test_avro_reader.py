@@ -24,12 +24,7 @@ from eventstreams.codec import Codec, CodecProblem
 from tests.support.avro_values import data_of
 
 CATALOG = Catalog.load()
-PAIRS = [
-    pytest.param(writer, reader, id=f"{schema.id}/{writer.version}-as-{reader.version}")
-    for schema in CATALOG.schemas.values()
-    for writer in schema.versions
-    for reader in schema.versions
-]
+VERSIONS = [version for schema in CATALOG.schemas.values() for version in schema.versions]
 NEWEST = [pytest.param(schema.latest, id=schema.id) for schema in CATALOG.schemas.values()]
 STRICTER = ("more than 64 bits", "length below zero", "truth value", "a branch that its union does not have", "NaN")
 """What of a refusal says that fastavro may have read it nevertheless: Avro's specification has none of it."""
@@ -91,21 +86,22 @@ def agree(reader: Reader, value: bytes, wrote: object, wanted: object) -> None:
         assert repr(found) == repr(by_fastavro(wrote, value, None if wanted is wrote else wanted))  # NaN equals none
 
 
-@pytest.mark.parametrize(("writer", "reader"), PAIRS)
+@pytest.mark.parametrize("writer", VERSIONS, ids=lambda each: f"{each.schema_id}/{each.version}")
 @settings(max_examples=5)
 @given(st.data())
 def test_every_version_of_the_catalogue_reads_every_other_as_fastavro_does(
-    writer: SchemaVersion, reader: SchemaVersion, data: st.DataObject
+    writer: SchemaVersion, data: st.DataObject
 ) -> None:
     value = written(writer.avro, data.draw(data_of(writer)))
 
-    found = reader_of(writer, reader)(value)
+    for reader in CATALOG.schemas[writer.schema_id].versions:  # of one value each: to make it is the dear part
+        found = reader_of(writer, reader)(value)
 
-    assert found == by_fastavro(writer.avro, value, None if reader is writer else reader.avro)
+        assert found == by_fastavro(writer.avro, value, None if reader is writer else reader.avro), reader.version
 
 
 @pytest.mark.parametrize("version", NEWEST)
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(st.data())
 def test_bytes_that_were_changed_are_read_as_fastavro_does_or_refused(
     version: SchemaVersion, data: st.DataObject
@@ -137,7 +133,7 @@ TYPES = [
 
 
 @pytest.mark.parametrize("type_", TYPES, ids=str)
-@settings(max_examples=150)
+@settings(max_examples=75)
 @given(st.binary(max_size=40))
 def test_any_bytes_are_read_as_fastavro_does_or_refused(type_: object, value: bytes) -> None:
     whole, both, second = record(f=type_), record(f=type_, g="boolean"), record(g="boolean")

@@ -147,6 +147,7 @@ SCHEMAS = [record(f=type_) for type_ in TYPES]
 
 
 @pytest.mark.parametrize("schema", SCHEMAS, ids=[str(each) for each in TYPES])
+@settings(max_examples=50)
 @given(ANYTHING)
 def test_whatever_comes_is_written_as_fastavro_does_or_refused(schema: object, value: object) -> None:
     agree(schema, compiled(schema), {"f": value})

@@ -48,7 +48,7 @@ def is_part(part: object, whole: object) -> bool:
 
 @each_version
 @given(data=st.data())
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_what_is_written_in_a_version_is_read_in_it_and_fits_its_document(
     version: SchemaVersion, data: st.DataObject
 ) -> None:
@@ -63,7 +63,7 @@ def test_what_is_written_in_a_version_is_read_in_it_and_fits_its_document(
 
 @each_version
 @given(data=st.data())
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_what_any_version_writes_fits_the_document_of_the_version_that_reads(
     version: SchemaVersion, data: st.DataObject
 ) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 
 from eventstreams.control.records import Subscription
 from eventstreams.settings import Settings
@@ -26,3 +27,19 @@ async def api(house: Installation) -> AsyncIterator[BareApi]:
 @pytest.fixture
 async def subscription(house: Installation) -> Subscription:
     return await house.subscribe(await house.add_sink("https://hooks.example.com/"), SENT, DELIVERED)
+
+
+# -- one for all tests of a module, each with an account of its own ---------------------------------------------
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_house(module_settings: Settings) -> AsyncIterator[Installation]:
+    async with Installation(module_settings) as house:
+        await house.admin.ensure(house.topics.worker_specs("webhook"))
+        yield house
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(shared_house: Installation) -> AsyncIterator[BareApi]:
+    async with serving_bare(shared_house.settings, shared_house.account_sid) as api:
+        yield api

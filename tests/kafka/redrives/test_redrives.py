@@ -13,10 +13,11 @@ from eventstreams.sinks.registry import load_plugin
 from eventstreams.testing.receiver import Receiver
 from eventstreams.times import now_ms
 from sink_workers.role import worker_for
-from tests.support.bare_api import BareApi
+from tests.support.bare_api import BareApi, of_new_account
 from tests.support.dead import bury, copies, event, ids
 from tests.support.installation import DELIVERED, SENT, Installation
 from tests.support.redrives import FAST, after, clock_past, redrive
+from tests.support.topic import PATIENCE_S
 
 pytestmark = pytest.mark.kafka
 
@@ -50,7 +51,7 @@ async def test_a_redriven_event_is_the_same_with_a_fresh_window(
     ("chosen", "expected"),
     [
         pytest.param({"EventId": "EZ3"}, [3], id="one event"),
-        pytest.param({"DeadLetterId": "webhook.0.2"}, [2], id="one dead letter"),
+        pytest.param({"DeadLetterId": "#2"}, [2], id="one dead letter"),
         pytest.param({"Reason": "expired"}, [4, 5, 6], id="reason"),
         pytest.param({"Code": "91305"}, [0, 1, 2, 3], id="code"),
         pytest.param({"Type": DELIVERED}, [5, 6], id="type"),
@@ -61,16 +62,27 @@ async def test_a_redriven_event_is_the_same_with_a_fresh_window(
         pytest.param({"Filter": "status == 410 && id in ['EZ1', 'EZ6']"}, [1, 6], id="filter"),
     ],
 )
+@pytest.mark.asyncio(loop_scope="module")
 async def test_dead_letters_are_redriven_by_what_they_have_in_common(
-    house: Installation, api: BareApi, subscription: Subscription, chosen: Mapping[str, str], expected: list[int]
+    shared: BareApi, shared_house: Installation, chosen: Mapping[str, str], expected: list[int]
 ) -> None:
+    house, api = shared_house, await of_new_account(shared, shared_house)
+    subscription = await house.subscribe(await house.add_sink("https://hooks.example.com/"), SENT, DELIVERED)
+    [before] = await house.admin.ranges([house.topics.dead("webhook")])
     times = []
     for number in range(7):
         reason = DeadReason.REFUSED if number < 4 else DeadReason.EXPIRED
         type_ = SENT if number < 5 else DELIVERED
         times += await bury(house, subscription, [number], reason=reason, type_=type_)
         await clock_past(times[-1])
-    form = {name: after(times[int(text[1:])]) if text[0] == "@" else text for name, text in chosen.items()}
+    form = {
+        name: after(times[int(text[1:])])
+        if text[0] == "@"
+        else f"webhook.0.{before.end + int(text[1:])}"
+        if text[0] == "#"
+        else text
+        for name, text in chosen.items()
+    }
 
     await redrive(api, form)
 
@@ -142,7 +154,7 @@ async def test_nobody_sees_or_moves_what_is_another_accounts(
     await api.until(mine["url"], "completed")
     await house.new_account()
     stranger = api.as_account(house.account_sid)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while (await stranger.ask("GET", "/v1/Sinks"))[0] == 401:
             await asyncio.sleep(0.02)
 

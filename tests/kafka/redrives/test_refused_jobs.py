@@ -3,13 +3,29 @@
 from collections.abc import Mapping
 
 import pytest
+import pytest_asyncio
 
 from eventstreams.control.records import Subscription
-from tests.support.bare_api import BareApi
+from tests.support.bare_api import BareApi, of_new_account
 from tests.support.dead import bury
-from tests.support.installation import Installation
+from tests.support.installation import DELIVERED, SENT, Installation
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="module")]
+
+
+@pytest.fixture
+def house(shared_house: Installation) -> Installation:
+    return shared_house
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def api(house: Installation, shared: BareApi) -> BareApi:
+    return await of_new_account(shared, house)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def subscription(house: Installation, api: BareApi) -> Subscription:  # of the account of ``api``
+    return await house.subscribe(await house.add_sink("https://hooks.example.com/"), SENT, DELIVERED)
 
 
 @pytest.mark.parametrize(
