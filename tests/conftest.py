@@ -66,7 +66,7 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Those of ``tests/unit`` come last and need no Kafka: an idle one would take a fiftieth of a core to their end."""
+    """Those of ``tests/unit`` come last and need no Kafka: an idle one would only take memory and time from them."""
     if _OWN_KAFKA in item.config.stash and _UNIT in item.path.parents:
         item.config.stash[_OWN_KAFKA].close()
 
