@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import subprocess
 from collections.abc import Iterator, Mapping
 from types import TracebackType
@@ -38,11 +39,13 @@ class Shell:
         self._process.kill()
         self._process.communicate()
 
-    def run(self, command: str) -> str:
-        """All that ``command`` says; it is told ``y`` where it asks. Fails where it fails."""
+    def run(self, command: str, *, given: str = "y") -> str:
+        """All that ``command`` says; where it asks it is told what is ``given``. Fails where it fails."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(f"set -o pipefail; {{ {command}\n}} <<< y\nprintf '\\n{_END} %s\\n' $?\n")
+        self._process.stdin.write(
+            f"set -o pipefail; {{ {command}\n}} <<< {shlex.quote(given)}\nprintf '\\n{_END} %s\\n' $?\n"
+        )
         self._process.stdin.flush()
         said = []
         for line in self._process.stdout:

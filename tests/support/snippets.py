@@ -1,8 +1,8 @@
 """What becomes of each code block of the documentation.
 
-A test executes it (``EXECUTED``), or it is checked by its kind, or a comment right above says why neither can be:
-``<!-- not run: it is what a command printed -->``. Of YAML a comment says what it is a part of:
-``<!-- checked as: values of the chart -->``; of JSON it may say which object of the API it is.
+A test executes it (``EXECUTED``), or it is checked by its kind (``unexecuted`` says why that is all), or a comment
+right above says why neither can be: ``<!-- not run: it is what a command printed -->``. Of YAML a comment says what it
+is a part of: ``<!-- checked as: values of the chart -->``; of JSON it may say which object of the API it is.
 """
 
 import re
@@ -59,6 +59,7 @@ EXECUTED: Final[Sequence[Executed]] = (
     Executed("docs/commands.md", "sh", LIVE, "control "),
     Executed("docs/commands.md", "sh", LIVE, "dead-letter"),
     Executed("docs/commands.md", "sh", LIVE, "events where"),
+    Executed("docs/commands.md", "sh", LIVE, "profiles add"),
     Executed("docs/commands.md", "sh", LIVE, "sinks create"),
     Executed("docs/commands.md", "sh", LIVE, "sizing"),
     Executed("docs/commands.md", "sh", LIVE, "subscriptions create"),
