@@ -360,6 +360,8 @@ def test_the_overview_follows_a_thousand_events_a_second_without_freezing(
 
     assert frozen_ms < FROZEN_MS
     expect(inside.locator("svg.flow").get_by_text("messaging")).to_be_visible()
+    for column in ("Products", "Subscriptions", "Sinks"):
+        expect(inside.locator("svg.flow").get_by_text(column, exact=True)).to_be_visible()
     inside.get_by_text("As a table").click()
     expect(inside.get_by_role("cell", name="all that flows")).to_be_visible()
 
