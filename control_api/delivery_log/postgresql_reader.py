@@ -61,7 +61,7 @@ class PostgresqlReader:
         return [EventTally(*row) for row in self._ask(schema.TALLY_EVENTS, *self._within(span))]
 
     def last_kinds(self, account_sid: str, event_ids: Sequence[str], from_ms: int) -> Sequence[LastKind]:
-        ids = [plain(each) for each in event_ids]
+        ids = [str(plain(each)) for each in event_ids]
         rows = self._ask(schema.LAST_KINDS, ids, account_sid, max(from_ms, self._oldest_ms()))
         return [LastKind(*row) for row in rows]
 

@@ -47,7 +47,7 @@ class Shell:
             f"set -o pipefail; {{ {command}\n}} <<< {shlex.quote(given)}\nprintf '\\n{_END} %s\\n' $?\n"
         )
         self._process.stdin.flush()
-        said = []
+        said: list[str] = []
         for line in self._process.stdout:
             if line.startswith(_END):
                 assert line.split()[-1] == "0", f"{command}\nended with {line.split()[-1]}:\n{''.join(said)}"
@@ -80,8 +80,9 @@ def same_shape(printed: Block, real: Any) -> None:
 def _same(shown: Any, real: Any, *, closed: bool, at: str = "") -> None:
     if shown is None or real is None or shown in ({}, []) or real in ({}, []):
         return  # what may be there or not
-    kind = (int, float) if isinstance(shown, int | float) and not isinstance(shown, bool) else type(shown)
-    assert isinstance(real, kind), f"{at} is {real!r}, not as {shown!r}"
+    is_number = isinstance(shown, int | float) and not isinstance(shown, bool)
+    as_shown = isinstance(real, int | float) if is_number else type(real) is type(shown)
+    assert as_shown, f"{at} is {real!r}, not as {shown!r}"
     if isinstance(shown, dict):
         assert set(shown) <= set(real), f"{at}: there is no {set(shown) - set(real)}"
         assert not closed or set(real) <= set(shown), f"{at}: the page does not have {set(real) - set(shown)}"

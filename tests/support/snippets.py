@@ -56,7 +56,7 @@ EXECUTED: Final[Sequence[Executed]] = (
     Executed(_ADDING, "sh", LIVE, "curl"),
     Executed("docs/backup.md", "sh", LIVE, "date"),
     Executed("docs/commands.md", "sh", LIVE, "completion fish"),
-    Executed("docs/commands.md", "sh", LIVE, "control "),
+    Executed("docs/commands.md", "sh", LIVE, "control export"),
     Executed("docs/commands.md", "sh", LIVE, "dead-letter"),
     Executed("docs/commands.md", "sh", LIVE, "events where"),
     Executed("docs/commands.md", "sh", LIVE, "profiles add"),

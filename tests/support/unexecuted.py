@@ -38,6 +38,11 @@ WHY: Final = (
     Unexecuted("docs/adding-an-event-type.md", _PART, "entry-points"),
     Unexecuted("docs/adding-an-event-type.md", "needs the story to be installed as a package", "simulate"),
     Unexecuted("docs/backup.md", "needs `age`, which a test machine has not", "age -r"),
+    Unexecuted(
+        "docs/commands.md",
+        "imports into an empty installation; tests/kafka/test_control_restored.py does",
+        "control import",
+    ),
     Unexecuted("docs/commands.md", _UNTIL_STOPPED, "eventstreams listen"),
     Unexecuted("docs/commands.md", _MINUTES, "verify"),
     Unexecuted("docs/control-plane.md", "works until it is ended; tests/kafka/test_replicas.py runs several", "api"),
