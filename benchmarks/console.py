@@ -1,13 +1,15 @@
 """``python -m benchmarks.console``: how long each page of the console takes, with a full account and a full log.
 
 100 sinks, 100 subscriptions, 1,000,000 attempts in the delivery log (``--attempts 50000`` for a quick look), 10,000 of
-them in the last ten seconds, in front of an ``eventstreams up`` of its own. Attempts are written to their topic and
-come into the log by its own reader. Times are what a client on the same machine sees, one request after the other; the
-first of each page, which finds nothing prepared, stands by itself. The load beside them says what else the machine did.
+them in the last ten seconds, 25 events that are for all subscriptions, in front of an ``eventstreams up`` of its own.
+Attempts are written to their topic and come into the log by its own reader. Times are what a client on the same machine
+sees, one request after the other; the first of each page, which finds nothing prepared, stands by itself. The load
+beside them says what else the machine did.
 """
 
 import argparse
 import asyncio
+import json
 import secrets
 import statistics
 import tempfile
@@ -36,6 +38,8 @@ _RECENT: Final = 10_000
 _RECENT_MS: Final = 9_000
 _FAILING: Final = 10  # every tenth attempt failed
 _ROUNDS: Final = 20
+_ON_A_PAGE: Final = 25
+_EXAMPLE: Final = Path(__file__).parents[1] / "examples" / "message-sent.json"
 
 
 class Account:
@@ -104,6 +108,20 @@ async def fill(settings: Settings, account: Account, first: int, count: int, *, 
         await asyncio.gather(*answers)
 
 
+async def publish(url: str, gateway: str, account: Account, attempts: int) -> None:
+    """Events with the ids of the newest attempts: a page of them, each for all subscriptions."""
+    example = json.loads(_EXAMPLE.read_text())
+    events = [{**example, "id": f"EZ{number:032x}"} for number in range(attempts - _ON_A_PAGE, attempts)]
+    headers = {"Content-Type": "application/cloudevents-batch+json"}
+    async with api(account) as session, session.post(f"{gateway}/v1/Events", json=events, headers=headers) as answer:
+        answer.raise_for_status()
+        while True:
+            async with session.get(f"{url}/v1/Events") as listed:
+                if len((await listed.json())["events"]) == _ON_A_PAGE:
+                    return
+            await asyncio.sleep(0.2)
+
+
 async def read(url: str, account: Account) -> float:
     """Return once the log has read all that there is; how long that took, in seconds."""
     began = time.monotonic()
@@ -163,6 +181,8 @@ async def measure(up: Up, attempts: int) -> None:
                 recent = {"from_ms": now_ms() - _RECENT_MS, "span_ms": _RECENT_MS}
                 await fill(settings, account, old, _RECENT, **recent)
                 await read(about["api"], account)
+            if page == "events":
+                await publish(about["api"], about["gateway"], account, attempts)
             cold, *found = await times(browser, f"/console/{page}")
             shown = page.replace(account.sinks[7], "DG…").replace(account.subscriptions[7], "DF…")[:52]
             print(f"{shown:<52} {cold:8.0f} {statistics.median(found):8.0f} {found[-1]:8.0f}")

@@ -33,25 +33,26 @@ class SchemaDocuments:
         self._codec = Codec(catalog, schema_base_url=schema_base_url)
         self._made: dict[tuple[str, int], SchemaDocument] = {}
 
-    def document(self, version: SchemaVersion) -> SchemaDocument:
-        """The document of ``version`` as it is served.
+    def document(self, version: SchemaVersion, event_type: EventType | None = None) -> SchemaDocument:
+        """The document of ``version`` as it is served; with ``event_type`` its example is of that type, and not kept.
 
         Raises:
             CatalogError: the example does not fit its schema.
         """
+        if event_type is not None:
+            return _served(self.build(version, event_type))
         key = (version.schema_id, version.version)
         if key not in self._made:
-            body = orjson.dumps(self.build(version), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-            self._made[key] = SchemaDocument(body, sha256(body).hexdigest()[:32])
+            self._made[key] = _served(self.build(version))
         return self._made[key]
 
-    def build(self, version: SchemaVersion) -> Json:
+    def build(self, version: SchemaVersion, event_type: EventType | None = None) -> Json:
         """The JSON Schema of ``version``; its ``$id`` is the ``dataschema`` of events in it.
 
         Raises:
             CatalogError: the example does not fit its schema.
         """
-        example = self.example(version)
+        example = self.example(version, event_type)
         return json_schema(
             version.avro,
             url=self._codec.dataschema(version),
@@ -80,6 +81,11 @@ class SchemaDocuments:
         decoded = self._codec.decode(self._codec.dataschema(schema.latest), value, version=version.version)
         assert not isinstance(decoded, CodecProblem)  # versions that keep the rules can read each other
         return decoded
+
+
+def _served(document: Json) -> SchemaDocument:
+    body = orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    return SchemaDocument(body, sha256(body).hexdigest()[:32])
 
 
 def _said_of(event_type: EventType, schema: Schema) -> Mapping[str, object]:

@@ -7,6 +7,7 @@ from aiohttp import web
 from control_api.accounts.operator import OPERATOR, START, USER
 from control_api.audit.desk import AUDIT
 from control_api.audit.entry import ActorType, AuditEvent
+from control_api.audit.words import said
 from control_api.http.answers import json_answer, timestamp
 from control_api.http.declared import Caller, Listed, Operation, moment, text
 from control_api.http.paging import Page, PageQuery, envelope
@@ -14,6 +15,7 @@ from control_api.http.sealed_pages import seal, unseal
 from control_api.plane import PLANE
 from control_api.redrive.parameters import Parameters
 from eventstreams.client import accounts as models
+from eventstreams.control.snapshot import Snapshot
 from eventstreams.http import ACCOUNT, RefusedError
 from eventstreams.times import parse_rfc3339, to_ms
 
@@ -38,7 +40,7 @@ async def list_all(request: web.Request) -> web.Response:
             and resource in {None, event.resource_sid}
         )
 
-    mark = unseal(request, query)
+    mark, snapshot = unseal(request, query), request.app[PLANE].feed.snapshot
     found = await request.app[AUDIT].page(
         takes,
         query.size,
@@ -58,12 +60,12 @@ async def list_all(request: web.Request) -> web.Response:
             key="audit_events",
             url=request.app[PLANE].url(request, request.path),
             filters=[(name, value) for name, value in given.values if name not in _PAGING],
-            show=lambda event: _show(event, None if is_operator else request[ACCOUNT].sid),
+            show=lambda event: _show(event, None if is_operator else request[ACCOUNT].sid, snapshot),
         )
     )
 
 
-def _show(event: AuditEvent, asks: str | None) -> dict[str, object]:
+def _show(event: AuditEvent, asks: str | None, snapshot: Snapshot) -> dict[str, object]:
     """The write as the account ``asks`` sees it, or, None, the operator."""
     # Where the operator, or a subaccount's owner, works from is not for accounts to know.
     own = event.actor_type is not ActorType.OPERATOR and event.accounts[:1] == (asks,)
@@ -71,6 +73,7 @@ def _show(event: AuditEvent, asks: str | None) -> dict[str, object]:
     return {
         "sid": event.sid,
         "date_created": timestamp(event.at_ms),
+        "summary": said(event, lambda sid: _name(snapshot, sid, asks)),
         "account_sid": event.accounts[0] if event.accounts else None,
         "actor_type": event.actor_type,
         "actor_sid": event.actor_sid,
@@ -82,6 +85,22 @@ def _show(event: AuditEvent, asks: str | None) -> dict[str, object]:
         "outcome": event.outcome,
         "status": event.status,
     }
+
+
+def _name(snapshot: Snapshot, sid: str, asks: str | None) -> str:
+    """What the thing of ``sid`` is called now, where it is the account's that asks, or its subaccount's.
+
+    Whoever asked for somebody else's thing was refused, and has it on their trail: its name is not for them.
+    """
+    if (thing := snapshot.sinks.get(sid) or snapshot.subscriptions.get(sid)) is not None:
+        owner, name = thing.account_sid, thing.description
+    elif (key := snapshot.keys.get(sid)) is not None:
+        owner, name = key.account_sid, key.friendly_name
+    elif (account := snapshot.accounts.get(sid)) is not None:
+        owner, name = account.sid, account.friendly_name
+    else:
+        return ""
+    return name if asks in {None, owner, snapshot.household_of(owner)} else ""
 
 
 def _time(given: Parameters, name: str) -> int | None:

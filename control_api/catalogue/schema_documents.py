@@ -11,7 +11,7 @@ from aiohttp import hdrs, web
 
 from control_api.http.declared import Caller, Document, Operation, text
 from control_api.plane import PLANE
-from eventstreams.catalog import Catalog, SchemaVersion
+from eventstreams.catalog import Catalog, EventType, SchemaVersion
 from eventstreams.http import RefusedError
 from eventstreams.schema_documents import MEDIA_TYPE, SchemaDocuments
 
@@ -19,12 +19,14 @@ PATH: Final = "/schemas/{id}/{version}"
 DOCUMENTS: Final = web.AppKey("documents", SchemaDocuments)
 _CACHED: Final = "public, max-age=3600"  # a version's fields never change, but an upgrade may better its words
 _MAX_SHOWN: Final = 200
+_TYPE: Final = "Type"
 
 
 async def fetch(request: web.Request) -> web.Response:
     """The document; 304 where the client has it already."""
-    version = _wanted(request.app[PLANE].catalog, request.match_info["id"], request.match_info["version"])
-    document = request.app[DOCUMENTS].document(version)
+    catalog = request.app[PLANE].catalog
+    version = _wanted(catalog, request.match_info["id"], request.match_info["version"])
+    document = request.app[DOCUMENTS].document(version, _type(catalog, version, request.query.get(_TYPE)))
     headers = {hdrs.CACHE_CONTROL: _CACHED, hdrs.ETAG: f'"{document.etag}"'}
     known = {each.value for each in request.if_none_match or ()}
     if known & {document.etag, "*"}:
@@ -53,6 +55,20 @@ def _wanted(catalog: Catalog, schema_id: str, number: str) -> SchemaVersion:
     return version
 
 
+def _type(catalog: Catalog, version: SchemaVersion, name: str | None) -> EventType | None:
+    """The event type ``name``, of whose events the example is to be; None where nobody asks for one.
+
+    Raises:
+        RefusedError: 400: there is no such type, or its events have another schema.
+    """
+    if name is None:
+        return None
+    found = catalog.types.get(name)
+    if found is None or found.internal or found.schema_id != version.schema_id:
+        raise RefusedError(f"{_TYPE} must be an event type of schema {version.schema_id}: /v1/Types lists them")
+    return found
+
+
 OPERATIONS: Final = (
     Operation(
         name="FetchSchemaDocument",
@@ -61,7 +77,9 @@ OPERATIONS: Final = (
         handler=fetch,
         group="Schemas",
         summary="Fetch a version of a schema as JSON Schema",
+        description="With an example of the data that all event types of the schema share, or of those of one type.",
         names=(text("id", "Of a schema."), text("version", "Its number, with or without `.json`.")),
+        query=(text(_TYPE, "The example is of this event type."),),
         answer=Document(MEDIA_TYPE),
         caller=Caller.ANYBODY,
     ),

@@ -67,7 +67,7 @@ def show_type(type_: str, url: str | None, output: str) -> None:
         found = await api.get(f"/v1/Types/{named(type_)}")
         path = f"/v1/Schemas/{named(str(found['schema_id']))}/Versions"
         versions = await all_of(api, path, "schema_versions", [("PageSize", PAGE)])
-        document = await api.get(urlsplit(str(versions[-1]["raw"])).path)
+        document = await api.get(urlsplit(str(versions[-1]["raw"])).path, [("Type", type_)])
         examples = document.get("examples")
         return {**found, "versions": versions, "example": examples[0] if isinstance(examples, list) else None}
 

@@ -10,8 +10,7 @@ from control_api.commands.run import all_of, common, given, run
 from eventstreams.settings import Settings
 
 _AUDIT_COLUMNS: Final = (
-    "date_created", "actor_type", "actor_sid", "method", "route", "resource_sid", "fields", "source_ip_address",
-    "outcome",
+    "date_created", "summary", "outcome", "actor_type", "actor_sid", "source_ip_address", "fields", "method", "route",
 )  # fmt: skip
 
 

@@ -35,6 +35,14 @@ STATES: Final[Mapping[str, tuple[str, str]]] = {
     "unrecorded": ("warn", "settled, but nothing was logged of it"),
 }
 """How each state of a delivery looks, and what it is called."""
+BECAME_OF: Final = (
+    ("delivered", "good", "✓", "delivered"),
+    ("retrying", "warn", "↻", "to be tried again"),
+    ("dead", "bad", "✕", "dead letter"),
+    ("waiting", "off", "…", "waiting"),
+    ("filtered_or_waiting", "off", "○", "kept back by the filter, or waiting"),
+)
+"""What became of an event, for how many subscriptions: the API's count, how it looks, its shape, its words."""
 OUTCOMES: Final[Mapping[str, tuple[str, str]]] = {
     "delivered": ("good", "delivered"),
     "retry_later": ("warn", "failed, to be tried again"),
@@ -66,6 +74,7 @@ async def list_all(visit: Visit) -> web.Response:
         query={name: query.get(name, "") for name in ("type", "after", "before")},
         problem=problem,
         events=events,
+        became_of=BECAME_OF,
         types=visit.request.app[PLANE].catalog.public_types(),
         follow=f"{PATH}/live?{urlencode({'type': filters['Type']})}" if follows else "",
         before=_console_query(query, next_page(meta, "previous_page_url")),
@@ -84,7 +93,7 @@ async def live(visit: Visit) -> web.StreamResponse:
         came = sum(each["events"] for each in flow["accepted"] if not wanted or each["type"] == wanted)
         rate = came / flow["accepted_seconds"]
         return {
-            "rows": visit.text("events/rows.html", events=found["events"], steady=True),
+            "rows": visit.text("events/rows.html", events=found["events"], became_of=BECAME_OF, steady=True),
             "rate": visit.text("events/rate.html", rate=rate, shown=len(found["events"])),
         }
 

@@ -17,8 +17,10 @@ _REST: Final = "\0"  # no SID and no product is called so
 WIDTH: Final = 960
 BOX_WIDTH: Final = 240
 BOX_HEIGHT: Final = 50
+HEAD_HEIGHT: Final = 14
+"""Above the boxes, for what a column is of."""
 _GAP: Final = 12
-_COLUMNS: Final = (0, (WIDTH - BOX_WIDTH) // 2, WIDTH - BOX_WIDTH)
+COLUMNS: Final = (0, (WIDTH - BOX_WIDTH) // 2, WIDTH - BOX_WIDTH)
 _THIN, _WIDE = 1.5, 14.0  # widths of bands
 _MUCH: Final = 1_000.0  # events a second, of the widest
 _FAILING: Final = 0.01  # of what was tried
@@ -57,9 +59,9 @@ class Chart:
 def chart_of(flow: Flow) -> Chart:
     """``flow`` as it is drawn."""
     products, subscriptions = (
-        _column(nodes.values(), x) for nodes, x in zip((flow.products, flow.subscriptions), _COLUMNS, strict=False)
+        _column(nodes.values(), x) for nodes, x in zip((flow.products, flow.subscriptions), COLUMNS, strict=False)
     )
-    columns = [products, subscriptions, _column(flow.sinks.values(), _COLUMNS[2], _beside(flow, subscriptions))]
+    columns = [products, subscriptions, _column(flow.sinks.values(), COLUMNS[2], _beside(flow, subscriptions))]
     bands = [
         *_bands(flow.to_subscriptions.values(), columns[0], columns[1]),
         *_bands(flow.to_sinks.values(), columns[1], columns[2]),

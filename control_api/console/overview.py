@@ -7,13 +7,14 @@ from typing import Any, Final
 from aiohttp import web
 
 from control_api.console.flow import Flow, flow_of
-from control_api.console.flow_chart import BOX_HEIGHT, BOX_WIDTH, WIDTH, chart_of
+from control_api.console.flow_chart import BOX_HEIGHT, BOX_WIDTH, COLUMNS, HEAD_HEIGHT, WIDTH, chart_of
 from control_api.console.live import stream
 from control_api.console.visit import PREFIX, Page, Visit, get
 from eventstreams.http import RefusedError
 
 PATH: Final = f"{PREFIX}overview"
 _ALL: Final = {"PageSize": "100"}  # of sinks and of subscriptions an account has at most so many
+_TITLES: Final = ("Products", "Subscriptions", "Sinks")
 _LISTS_EVERY: Final = 5  # looks: names and ways change seldom
 _BACKLOG_EVERY: Final = 5  # the API does not look at Kafka more often either
 
@@ -65,7 +66,13 @@ def _shown(flow: Flow) -> dict[str, Any]:
     return {
         "flow": flow,
         "chart": chart_of(flow),
-        "size": {"width": WIDTH, "box_width": BOX_WIDTH, "box_height": BOX_HEIGHT},
+        "size": {
+            "width": WIDTH,
+            "box_width": BOX_WIDTH,
+            "box_height": BOX_HEIGHT,
+            "head": HEAD_HEIGHT,
+            "columns": list(zip(_TITLES, COLUMNS, strict=True)),
+        },
     }
 
 

@@ -1,6 +1,7 @@
 """``/v1/Events``: what was accepted, newest first. An extension of ours."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Final
 
 from aiohttp import web
@@ -9,6 +10,7 @@ from control_api.delivery_log.answers import asking, show_lag, show_time, utf8
 from control_api.delivery_log.events import PATH
 from control_api.delivery_log.pages import mark_in, page_of, time_in
 from control_api.delivery_log.store import AcceptedEvent, EventQuery
+from control_api.delivery_log.whereabouts import Counts
 from control_api.http.answers import json_answer
 from control_api.http.declared import Listed, Operation, moment, text
 from control_api.http.paging import PageQuery, envelope
@@ -37,18 +39,27 @@ async def list_all(request: web.Request) -> web.Response:
     )
     with asking(request) as desk:
         found, lag = await desk.log.events(wanted), desk.log.lag
+        counts = await desk.counts(wanted.account_sid, found)
     url = request.app[PLANE].url(request, PATH)
-    answer = envelope(page_of(request, found, query), query, key="events", url=url, filters=filters, show=_show)
+    answer = envelope(
+        page_of(request, found, query),
+        query,
+        key="events",
+        url=url,
+        filters=filters,
+        show=lambda event: _show(event, counts[event.id]),
+    )
     return json_answer({**answer, "lag": show_lag(lag)})
 
 
-def _show(event: AcceptedEvent) -> Mapping[str, object]:
+def _show(event: AcceptedEvent, counts: Counts) -> Mapping[str, object]:
     return {
         "id": event.id,
         "account_sid": event.account_sid,
         "type": event.type,
         "time": event.time,
         "accepted_at": show_time(event.accepted_ms),
+        "deliveries": asdict(counts),
     }
 
 
@@ -60,7 +71,8 @@ OPERATIONS: Final = (
         handler=list_all,
         group="Delivery log",
         summary="List what was accepted",
-        description="Newest first, without what the events hold, whether or not a subscription is for them.",
+        description="Newest first, without what the events hold, whether or not a subscription is for them. "
+        "`deliveries` counts the subscriptions that it is for by what became of it there.",
         query=(
             text("Type", "Of this type."),
             moment("After", "Accepted at this time or later."),

@@ -10,7 +10,15 @@ from aiohttp import web
 
 from control_api.delivery_log.log import DeliveryLog
 from control_api.delivery_log.store import AcceptedEvent, EntryQuery, LoggedEntry
-from control_api.delivery_log.whereabouts import Whereabouts, after_entry, before_entry, latest, matching
+from control_api.delivery_log.whereabouts import (
+    Counts,
+    Whereabouts,
+    after_entry,
+    before_entry,
+    counts_of,
+    latest,
+    matching,
+)
 from control_api.plane import ControlPlane
 from control_api.turns import Turns
 from eventstreams.codec import Codec
@@ -24,6 +32,7 @@ from eventstreams.settings import Settings
 _MOST_ENTRIES: Final = 10_000  # of one event: 100 subscriptions, 100 attempts each
 # Entries are gathered, sent and read within a second; a worker that drops them does so after half a minute.
 _LOGGED_BY_MS: Final = 60_000
+_CLOCKS_MS: Final = 600_000  # attempts have the time of a worker, events that of a broker
 _CURRENT_S: Final = 10.0
 _READERS: Final = 4  # requests that ask Kafka at once: each has connections
 _OF_ONE: Final = 2  # of them for one customer
@@ -69,6 +78,20 @@ class LogDesk:
                     deliveries += await self._silent(event, silent, now_ms)
         deliveries.sort(key=lambda each: each.subscription_sid)
         return Found(event, entries, [self._with_pause(each) for each in deliveries])
+
+    async def counts(self, account_sid: str, events: Sequence[AcceptedEvent]) -> Mapping[str, Counts]:
+        """How it is with each of the account's ``events``, by id: one question to the log for all of them."""
+        if not events:
+            return {}
+        last: dict[str, dict[str, str]] = {each.id: {} for each in events}
+        since = min(each.accepted_ms for each in events) - _CLOCKS_MS
+        for each in await self.log.last_kinds(account_sid, list(last), since):
+            last[each.event_id][each.subscription_sid] = each.kind
+        subscriptions, discontinued = self._plane.subscriptions_of(account_sid), self._plane.catalog.discontinued()
+        return {
+            each.id: counts_of(last[each.id], () if each.type in discontinued else matching(each, subscriptions))
+            for each in events
+        }
 
     async def record(self, account_sid: str, event_id: str) -> Record | None:
         """The record of the event that ``find`` finds; None where there is none, or it is not there any more."""

@@ -13,6 +13,7 @@ from control_api.delivery_log.store import (
     EventQuery,
     EventTally,
     Lag,
+    LastKind,
     LoggedEntry,
     Span,
     StoreDamagedError,
@@ -82,6 +83,10 @@ class DeliveryLog:
         """What was accepted in ``span``, and what happened; raises as ``entries``."""
         accepted = await self._search(span.account_sid, self._reader.tally_events, span)
         return accepted, await self._search(span.account_sid, self._reader.tally, span)
+
+    async def last_kinds(self, account_sid: str, event_ids: Sequence[str], from_ms: int) -> Sequence[LastKind]:
+        """What became of each of ``event_ids`` for each subscription of the account; raises as ``entries``."""
+        return await self._search(account_sid, self._reader.last_kinds, account_sid, event_ids, from_ms)
 
     async def event(self, account_sid: str, accounts: Sequence[str], event_id: str) -> AcceptedEvent | None:
         """For ``account_sid``: the event ``event_id`` of one of ``accounts``, as accepted; raises as ``entries``."""

@@ -18,6 +18,7 @@ from control_api.delivery_log.store import (
     EntryQuery,
     EventQuery,
     EventTally,
+    LastKind,
     LoggedEntry,
     Span,
     StoreUnavailableError,
@@ -58,6 +59,11 @@ class PostgresqlReader:
 
     def tally_events(self, span: Span) -> Sequence[EventTally]:
         return [EventTally(*row) for row in self._ask(schema.TALLY_EVENTS, *self._within(span))]
+
+    def last_kinds(self, account_sid: str, event_ids: Sequence[str], from_ms: int) -> Sequence[LastKind]:
+        ids = [str(plain(each)) for each in event_ids]
+        rows = self._ask(schema.LAST_KINDS, ids, account_sid, max(from_ms, self._oldest_ms()))
+        return [LastKind(*row) for row in rows]
 
     def event(self, accounts: Sequence[str], event_id: str) -> AcceptedEvent | None:
         rows = self._ask(schema.EVENT, event_id, list(accounts), self._oldest_ms())

@@ -105,6 +105,12 @@ TALLY_EVENTS: Final = (
     "select type, count(*), min(at) from (select type, at from @.event "
     "where account = %s and at >= %s and at < %s order by at desc, place desc limit %s) as newest group by type"
 )
+# For each event by itself: then the index of events is what is looked into, whatever the planner thinks.
+LAST_KINDS: Final = (
+    "select wanted.id, last.subscription, last.kind, last.at from unnest(%s::text[]) as wanted(id) cross join lateral "
+    "(select distinct on (subscription) subscription, kind, at from @.entry "
+    "where event = wanted.id and account = %s and at >= %s order by subscription, at desc, place desc) as last"
+)
 ENTRIES: Final = f"select {', '.join(ENTRY_COLUMNS)} from @.entry"  # noqa: S608 - ours
 
 

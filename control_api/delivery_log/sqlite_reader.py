@@ -18,6 +18,7 @@ from control_api.delivery_log.store import (
     EntryQuery,
     EventQuery,
     EventTally,
+    LastKind,
     LoggedEntry,
     Span,
     StoreUnavailableError,
@@ -61,6 +62,19 @@ class SqliteReader:
         for each in self._count(span, lambda segment, most: segment.tally_events(span, most)):
             known = found.get(each.type)
             found[each.type] = each if known is None else _sum(known, each)
+        return list(found.values())
+
+    def last_kinds(self, account_sid: str, event_ids: Sequence[str], from_ms: int) -> Sequence[LastKind]:
+        found: dict[tuple[str, ...], LastKind] = {}
+        with self._searching() as database:
+            for segment, _, last_ms in self._segments(database, newer=False):
+                if last_ms < from_ms:
+                    continue
+                search = SegmentSearch(database, segment, self._oldest_ms())
+                for each in search.last_kinds(account_sid, event_ids, from_ms):
+                    pair = (each.event_id, each.subscription_sid)
+                    if pair not in found or found[pair].at_ms < each.at_ms:
+                        found[pair] = each
         return list(found.values())
 
     def event(self, accounts: Sequence[str], event_id: str) -> AcceptedEvent | None:

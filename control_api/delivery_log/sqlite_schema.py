@@ -75,6 +75,10 @@ TALLY_EVENTS: Final = (
     "select type, count(*), min(at) from (select type, at from event_$ indexed by event_account_$ "
     "where account = ? and at >= ? and at < ? order by at desc, place desc limit ?) group by type"
 )
+LAST_KINDS: Final = (  # of the columns beside max() SQLite takes those of the same row
+    "select event, subscription, kind, max(at) from entry_$ indexed by entry_event_$ "
+    "where account = ? and at >= ? and event in ({}) group by event, subscription"
+)
 
 
 def sql(template: str, segment: int) -> str:

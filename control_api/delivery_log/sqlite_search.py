@@ -11,6 +11,7 @@ from control_api.delivery_log.store import (
     EntryQuery,
     EventQuery,
     EventTally,
+    LastKind,
     LoggedEntry,
     Span,
     StoreDamagedError,
@@ -78,6 +79,15 @@ class SegmentSearch:
         """As ``tally``."""
         rows = self._within(schema.TALLY_EVENTS, span, most)
         return [EventTally(self._text(type_), number, at_ms) for type_, number, at_ms in rows]
+
+    def last_kinds(self, account_sid: str, event_ids: Sequence[str], from_ms: int) -> Sequence[LastKind]:
+        """One for each event and subscription that have entries here."""
+        account = self._number(account_sid)
+        if account is None:
+            return ()
+        template = schema.LAST_KINDS.format(", ".join("?" * len(event_ids)))
+        rows = self._rows(template, account, max(from_ms, self._oldest_ms), *event_ids).fetchall()
+        return [LastKind(event, self._text(sid), self._text(kind), at_ms) for event, sid, kind, at_ms in rows]
 
     def _within(self, template: str, span: Span, most: int) -> Sequence[sqlite3.Row]:
         account = self._number(span.account_sid)

@@ -145,6 +145,15 @@ class Tally(NamedTuple):
     oldest_ms: int
 
 
+class LastKind(NamedTuple):
+    """What became of an event for one subscription last, and when that began."""
+
+    event_id: str
+    subscription_sid: str
+    kind: str
+    at_ms: int
+
+
 class EventTally(NamedTuple):
     """How many events of one type were accepted in a span, and the oldest of them when."""
 
@@ -229,6 +238,9 @@ class LogReader(Protocol):
 
     def tally_events(self, span: Span) -> Sequence[EventTally]:
         """What was accepted in ``span``."""
+
+    def last_kinds(self, account_sid: str, event_ids: Sequence[str], from_ms: int) -> Sequence[LastKind]:
+        """For each of ``event_ids``, and each subscription of the account with entries of it since ``from_ms``."""
 
     def event(self, accounts: Sequence[str], event_id: str) -> AcceptedEvent | None:
         """The event, of one of ``accounts``; of several with this id the one that was accepted last."""

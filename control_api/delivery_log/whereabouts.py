@@ -3,6 +3,7 @@
 What the log has of it decides; of what it has nothing, the routes and the offsets of the router tell.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
@@ -85,6 +86,45 @@ def matching(event: AcceptedEvent, subscriptions: Iterable[Subscription]) -> Seq
         if each.state is SubscriptionState.ACTIVE
         and any(wanted.type == event.type and (wanted.since_ms or 0) <= event.accepted_ms for wanted in each.types)
     ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """How many subscriptions an event is so far for.
+
+    Attributes:
+        waiting: Those of which nothing is logged yet, and those that were redriven.
+        filtered_or_waiting: Those with a filter of which nothing is logged: to know which, it would have to be read.
+    """
+
+    delivered: int = 0
+    retrying: int = 0
+    dead: int = 0
+    waiting: int = 0
+    filtered_or_waiting: int = 0
+
+
+_STATE_OF: Mapping[EntryKind, str] = {
+    EntryKind.DELIVERED: "delivered",
+    EntryKind.RETRY_LATER: "retrying",
+    EntryKind.REJECTED: "dead",
+    EntryKind.DIED: "dead",
+    EntryKind.REDRIVEN: "waiting",
+}
+
+
+def counts_of(last: Mapping[str, str], wanting: Iterable[Subscription]) -> Counts:
+    """How it is with an event.
+
+    Args:
+        last: The kind of its last entry, by subscription.
+        wanting: The subscriptions that it matches.
+    """
+    found = Counter(_STATE_OF[EntryKind(kind)] for kind in last.values())
+    silent = [each for each in wanting if each.sid not in last]
+    found["waiting"] += sum(each.filter is None for each in silent)
+    found["filtered_or_waiting"] += sum(each.filter is not None for each in silent)
+    return Counts(**found)
 
 
 def after_entry(entry: Entry, *, topics: Topics, wheel: RetryWheel, now_ms: int) -> Whereabouts:

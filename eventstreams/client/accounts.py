@@ -140,6 +140,8 @@ class AuditEvent(Model):
 
     sid: str
     date_created: datetime
+    summary: str = ""
+    """What was done, or asked for, in words, with the name that the thing has now; else its method and route."""
     account_sid: str | None
     actor_type: str
     actor_sid: str | None

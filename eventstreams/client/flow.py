@@ -11,6 +11,18 @@ from eventstreams.client.models import Lag, Model
 Count = Annotated[int, Field(ge=0)]
 
 
+class DeliveryCounts(Model):
+    """How many subscriptions an event is so far for."""
+
+    delivered: Count = 0
+    retrying: Count = 0
+    dead: Count = 0
+    waiting: Count = 0
+    """Nothing was tried yet, or it was redriven."""
+    filtered_or_waiting: Count = 0
+    """Subscriptions with a filter, where nothing was tried: the page of the event says which it is."""
+
+
 class Event(Model):
     """An event that was accepted, without what it holds."""
 
@@ -20,6 +32,8 @@ class Event(Model):
     time: str
     """As its producer wrote it."""
     accepted_at: datetime
+    deliveries: DeliveryCounts = DeliveryCounts()
+    """What became of it: all 0 where no subscription is for it."""
 
 
 class CloudEventOf(Model):

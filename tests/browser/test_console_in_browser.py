@@ -1,5 +1,6 @@
 """The console in a real browser: the main task of each page, with a mouse, with a keyboard, on a phone."""
 
+import asyncio
 import base64
 import json
 import re
@@ -11,6 +12,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,12 @@ import orjson
 import pytest
 from playwright.sync_api import Page, expect
 
+from control_api.delivery_log.flow import MOST_COUNTED
+from eventstreams.attempts import Entry, encode
+from eventstreams.kafka.producer import AckedProducer
+from eventstreams.settings import Settings
+from eventstreams.times import now_ms
+from eventstreams.topics import Topics
 from tests.support.plain_receiver import PlainReceiver, running_receiver
 from tests.support.up import TOKEN, Up, clean_environ, running_up
 from tests.support.watched_page import Accessibility, Screenshots, Watch, fits_in_width
@@ -40,6 +48,7 @@ _LONGEST_FRAME: Final = """() => new Promise((done) => {
   requestAnimationFrame(look);
 })"""
 WAIT_S: Final = 120.0
+_IN_A_RECORD: Final = 250  # attempts, as workers write them
 FIRST_EVENT_S: Final = 120.0  # what is promised to a new subscriber
 _EXAMPLE: Final = json.loads((Path(__file__).parents[2] / "examples" / "message-sent.json").read_text())
 SCRIPT: Final = "<script>alert('taken')</script><img src=x onerror=alert(2)>"
@@ -106,6 +115,36 @@ class House:
         ]:
             assert time.monotonic() < deadline, json.dumps(self.ask(path))
             time.sleep(0.1)
+
+    def log_attempts(self, subscription: str, sink: str, count: int, *, from_ms: int) -> None:
+        """Put ``count`` attempts of the two seconds from ``from_ms`` on where workers do, and the log reads them."""
+        settings = Settings.load(kafka=self.up.about["kafka"], replication_factor=1)
+        entry = Entry(
+            kind="delivered",
+            at_ms=from_ms,
+            event_id="EZ-of-many",
+            event_type=SENT,
+            account_sid=self.account_sid,
+            subscription_sid=subscription,
+            sink_sid=sink,
+            sink_type="webhook",
+            attempt=1,
+            duration_ms=1,
+            accepted_ms=from_ms,
+            deadline_ms=from_ms + 60_000,
+            origin=f"es.sub.webhook.{subscription}/0/0",
+        )
+
+        async def produce() -> None:
+            async with AckedProducer(settings) as producer:
+                for first in range(0, count, _IN_A_RECORD):
+                    entries = [
+                        entry._replace(at_ms=from_ms + 2_000 * n // count) for n in range(first, first + _IN_A_RECORD)
+                    ]
+                    await producer.send(Topics(settings).attempts, encode(entries))
+
+        with ThreadPoolExecutor(1) as other:  # this thread's loop is the browser's
+            other.submit(asyncio.run, produce()).result()
 
     def clear(self) -> None:
         """Remove every subscription and sink: the next test has its own."""
@@ -220,13 +259,17 @@ def test_the_same_by_the_command_line_alone(house: House, tmp_path: Path) -> Non
 def test_events_arrive_in_the_list_while_somebody_looks_and_are_found_again(
     inside: Page, house: House, screenshots: Screenshots
 ) -> None:
+    house.subscribe("/200/listed", name="all that is listed")
+    house.subscribe("/400/listed", name="one that refuses what is listed")
     house.publish(3)
     inside.get_by_role("link", name="Events", exact=True).click()
     expect(inside.get_by_text(re.compile("events a second|Nothing has come"))).to_be_visible()
 
     [new] = house.publish()
 
-    expect(inside.get_by_role("link", name=new)).to_be_visible()
+    row = inside.get_by_role("row").filter(has=inside.get_by_role("link", name=new))
+    expect(row.get_by_text("1 delivered")).to_be_visible()
+    expect(row.get_by_text("1 dead letter")).to_be_visible()
     screenshots.take(inside, "console-events")
     inside.get_by_role("textbox", name="Event ID").fill(new)
     inside.get_by_role("button", name="Find").click()
@@ -317,8 +360,23 @@ def test_the_overview_follows_a_thousand_events_a_second_without_freezing(
 
     assert frozen_ms < FROZEN_MS
     expect(inside.locator("svg.flow").get_by_text("messaging")).to_be_visible()
+    for column in ("Products", "Subscriptions", "Sinks"):
+        expect(inside.locator("svg.flow").get_by_text(column, exact=True)).to_be_visible()
     inside.get_by_text("As a table").click()
     expect(inside.get_by_role("cell", name="all that flows")).to_be_visible()
+
+
+def test_the_overview_says_so_where_there_is_more_than_it_counts(inside: Page, house: House) -> None:
+    subscription = house.subscribe("/200/sampled", name="one that gets too much to count")
+    sink = house.ask(f"/v1/Subscriptions/{subscription}")["sink_sid"]
+    inside.get_by_role("link", name="Overview").click()
+    expect(inside.get_by_text("delivered a second", exact=True)).to_be_visible()
+    expect(inside.get_by_text("Sampled")).not_to_be_visible()
+
+    house.log_attempts(subscription, sink, MOST_COUNTED + 2_000, from_ms=now_ms() + 10_000)  # the log has time to read
+
+    expect(inside.get_by_text(re.compile(r"Sampled: .* these rates are of the last \d\.\d seconds"))).to_be_visible()
+    expect(inside.locator("#figures [data-delivered]")).to_have_attribute("data-delivered", re.compile(r"^\d{4,}\."))
 
 
 _HEARD: Final = """() => {

@@ -54,6 +54,7 @@ async def test_a_write_is_on_the_trail_when_it_is_answered(account: Asker) -> No
     told = (await account.all(TRAIL, "audit_events"))[0]
 
     assert told["sid"].startswith("AE")
+    assert told["summary"] == f"created sink 'd' ({sid})"
     assert told["actor_type"] == "account"
     assert told["actor_sid"] == told["account_sid"]
     assert (told["method"], told["route"], told["resource_sid"]) == ("POST", "/v1/Sinks", sid)
@@ -78,6 +79,24 @@ async def test_what_was_refused_is_there_as_well_and_what_was_only_read_is_not(a
         ("DELETE", sid, "done", 204),
         ("POST", None, "refused", 400),
         ("POST", sid, "done", 201),
+    ]
+
+
+async def test_what_was_done_is_said_with_the_name_that_a_thing_of_ones_own_has(shared: Api, account: Asker) -> None:
+    other = await operator_of(shared).made(ACCOUNTS, FriendlyName="Other")
+    theirs = await sink_of(Asker(shared.url, other["sid"], other["auth_token"]))
+    sub = await account.made("/2010-04-01/Accounts.json", FriendlyName="Sub")
+    gone = await sink_of(account)
+    await account.ask("DELETE", f"/v1/Sinks/{gone}")
+    await account.ask("DELETE", f"/v1/Sinks/{theirs}")
+
+    told = await account.all(TRAIL, "audit_events")
+
+    assert [each["summary"] for each in told[:4]] == [
+        f"asked to delete sink {theirs}",
+        f"deleted sink {gone}",
+        f"created sink {gone}",
+        f"created subaccount 'Sub' ({sub['sid']})",
     ]
 
 
@@ -204,7 +223,7 @@ async def test_the_command_shows_it(shared: Api, account: Asker) -> None:
     shown = await asyncio.to_thread(CliRunner(env=env).invoke, upkeep_cli.audit, ["--limit", "1"])
 
     assert shown.exit_code == 0, shown.output
-    assert sid in shown.output
+    assert f"created sink 'd' ({sid})" in shown.output
     assert "203.0.113.9" in shown.output
 
 

@@ -134,6 +134,21 @@ async def test_a_document_is_for_everybody_and_may_be_kept(api: Api) -> None:
     assert (again[0], again[2]) == (304, None)
 
 
+async def test_a_document_has_an_example_of_the_type_that_is_asked_for(api: Api) -> None:
+    path = "/schemas/Messaging.MessageStatus/8?Type=com.twilio."
+
+    _, sent_headers, sent = await ask(api, f"{path}messaging.message.sent")
+    _, read_headers, read = await ask(api, f"{path}messaging.message.read")
+    other_status, _, other = await ask(api, f"{path}voice.status-callback.call.completed")
+    nothing_status, _, _ = await ask(api, f"{path}nothing")
+
+    assert [each["examples"][0]["messageStatus"] for each in (sent, read)] == ["SENT", "READ"]
+    assert {**sent, "examples": []} == {**read, "examples": []}
+    assert sent_headers["ETag"] != read_headers["ETag"]
+    assert (other_status, nothing_status) == (400, 400)
+    assert "Type must be an event type of schema Messaging.MessageStatus" in other["message"]
+
+
 @pytest.mark.parametrize(
     ("path", "words"),
     [

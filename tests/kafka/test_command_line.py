@@ -185,6 +185,7 @@ async def test_types_are_listed_by_product_and_shown_with_an_example(system: Sys
     assert none.stderr == "none\n"
     assert "schema versions" in shown.stdout
     assert "messageSid" in shown.stdout
+    assert data["example"]["messageStatus"] == "SENT"  # other types have the same schema
     assert [each["schema_version"] for each in data["versions"]] == sorted(
         each["schema_version"] for each in data["versions"]
     )

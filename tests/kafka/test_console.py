@@ -535,6 +535,7 @@ async def test_an_account_looks_after_its_own_keys_and_subaccounts(api: Api) -> 
     assert ("suspended" in held.words, "Make active" in held.words) == (True, True)
     assert (secret in shown.text, token in shown.text) == (False, False)
     assert (key_sid in shown.text, key_sid in gone.text) == (True, False)
+    assert "created API key" in trail.words
     assert "POST /v1/Keys" in trail.words
     assert refused.status == 403
 

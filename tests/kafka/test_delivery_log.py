@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 import pytest_asyncio
 from aiohttp import web
@@ -142,6 +143,24 @@ async def test_what_was_accepted_is_listed_whether_or_not_somebody_wants_it(syst
     assert (await system.api.get("/v1/Events", Before="2026-01-01T00:00:00Z"))[1]["events"] == []
     status, error = await system.api.get("/v1/Events", After="yesterday")
     assert (status, error["message"]) == (400, "After must be a time such as 2026-03-29T04:01:02Z")
+
+
+async def test_the_list_says_what_became_of_each_event_for_how_many_subscriptions(system: System) -> None:
+    good, refused, later = [await system.subscribe(status) for status in (200, 400, 503)]
+    types = orjson.dumps({"type": SENT, "schema_version": 1}).decode()
+    form = {"Description": "x", "SinkSid": good.sink_sid, "Types": types, "Filter": "type == 'never'"}
+    await system.api.post("/v1/Subscriptions", **form)
+    [event] = await system.publish()
+    [unwanted] = await system.publish(type_=DELIVERED)
+    for subscription, state in ((good, "delivered"), (refused, "dead"), (later, "retrying")):
+        await system.delivery(event, subscription, state)
+    await system.api.until("/v1/Events", lambda answer: len(answer["events"]) == 2)
+
+    listed = {each["id"]: each["deliveries"] for each in (await system.api.get("/v1/Events"))[1]["events"]}
+
+    none = {"delivered": 0, "retrying": 0, "dead": 0, "waiting": 0, "filtered_or_waiting": 0}
+    assert listed[event.id] == {**none, "delivered": 1, "retrying": 1, "dead": 1, "filtered_or_waiting": 1}
+    assert listed[unwanted.id] == none
 
 
 async def test_an_event_is_shown_as_its_subscription_gets_it(system: System) -> None:

@@ -17,6 +17,8 @@ class PlainReceiver:
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self.events: list[Mapping[str, Any]] = []
+        self.heads: list[tuple[str, Mapping[str, str]]] = []
+        """Path with query, and headers, of each request."""
         self.answers: dict[str, int] = {}
         self.arrived = threading.Condition()
 
@@ -29,6 +31,7 @@ def running_receiver() -> Iterator[PlainReceiver]:
         def do_POST(self) -> None:
             found = orjson.loads(self.rfile.read(int(self.headers["Content-Length"])))
             with receiver.arrived:
+                receiver.heads.append((self.path, dict(self.headers)))
                 receiver.events += found if isinstance(found, list) else [found]
                 receiver.arrived.notify_all()
             path = urlsplit(self.path).path

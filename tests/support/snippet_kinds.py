@@ -51,7 +51,7 @@ def _variables() -> set[str]:
 
 def _json(block: Block) -> Iterator[str]:
     try:
-        found = json.loads(_without_ellipses(block.text))
+        found = json.loads(without_ellipses(block.text))
     except ValueError as error:
         yield f"no JSON: {error}"
         return
@@ -71,7 +71,7 @@ def answers() -> Mapping[str, Any]:
     return found
 
 
-def _without_ellipses(text: str) -> str:
+def without_ellipses(text: str) -> str:
     """An ``…`` that stands for parts of an object or a list left out."""
     return re.sub(r"(?<=[{\[])…|,\s*…(?=\s*[}\]])", "", text)
 

@@ -124,10 +124,16 @@ def test_who_starts_as_the_docs_say_receives_an_event(up: Up, tmp_path: Path) ->
     try:
         wait_for(r"http://127\.0\.0\.1:\d+/", tmp_path / "said")
         reader.run(["sh", "-ec"], publish)
+        [shown] = blocks("docs/start.md", "")
         [event] = wait_for(r"^200 +com\.twilio\.messaging\.message\.sent +(\S+) +#1", tmp_path / "said")
     finally:
         receiver.send_signal(signal.SIGINT)
         receiver.wait()
+    [line] = [each for each in (tmp_path / "said").read_text().splitlines() if event in each]
+    assert [each for each in shown.split(maxsplit=4) if "…" not in each] == [
+        each for at, each in enumerate(line.split(maxsplit=4)) if "…" not in shown.split(maxsplit=4)[at]
+    ]
+    assert line.split(maxsplit=4)[4].startswith('{"messageSid"')
 
     said = reader.run(["sh", "-ec"], look.replace("tail", f"tail --count 1 --event {event}").replace("EZ…", event))
     assert "delivered" in said

@@ -312,6 +312,36 @@ def test_accepted_events_are_found_newest_first(store: Store, wanted: dict[str, 
     assert all(each in events for each in found)
 
 
+def test_of_many_events_the_last_of_each_subscription_is_found(new: NewStore) -> None:
+    store = new(max_bytes=8 * MIB)
+    store.writer.open(HERE)
+    other = "DF" + "9" * 32
+    entries = [
+        make_entry("retry_later", event_id="EZ1", at_ms=NOW_MS),
+        make_entry(event_id="EZ1", at_ms=NOW_MS + 1, subscription_sid=other),
+        make_entry("rejected", event_id="EZ2\0", at_ms=NOW_MS + 2),
+        make_entry(event_id="EZ3", at_ms=NOW_MS + 3, account_sid=OTHER_ACCOUNT),
+        *(make_entry(event_id=f"EZ-{n}", at_ms=NOW_MS + n, detail="x" * 300) for n in range(10, 3000)),
+        make_entry(event_id="EZ1", at_ms=NOW_MS + 5000),
+    ]
+    for first in range(0, len(entries), 100):
+        written = [logged(each, first + n) for n, each in enumerate(entries[first : first + 100])]
+        store.writer.write((), written, {}, now_ms=NOW_MS)
+    assert store.count_segments() > 1
+
+    found = store.reader.last_kinds(ACCOUNT, ["EZ1", "EZ2\0", "EZ3", "EZ4"], NOW_MS)
+    later = store.reader.last_kinds(ACCOUNT, ["EZ1", "EZ2\0"], NOW_MS + 3)
+
+    assert sorted((each.event_id[:3], each.subscription_sid, each.kind, each.at_ms) for each in found) == [
+        ("EZ1", SUBSCRIPTION, "delivered", NOW_MS + 5000),
+        ("EZ1", other, "delivered", NOW_MS + 1),
+        ("EZ2", SUBSCRIPTION, "rejected", NOW_MS + 2),
+    ]
+    assert [each.kind for each in later] == ["delivered"]
+    assert store.reader.last_kinds(ACCOUNT, [], NOW_MS) == []
+    assert store.reader.last_kinds("AC" + "3" * 32, ["EZ1"], NOW_MS) == []
+
+
 def test_what_is_alike_is_counted(store: Store) -> None:
     entries = [
         make_entry(at_ms=NOW_MS),

@@ -6,10 +6,12 @@ from datetime import timedelta
 import pytest
 
 from control_api.delivery_log.whereabouts import (
+    Counts,
     Place,
     Whereabouts,
     after_entry,
     before_entry,
+    counts_of,
     latest,
     matching,
 )
@@ -161,3 +163,14 @@ def test_an_event_that_was_settled_without_being_logged_is_said_to_be() -> None:
     found = before(gone=True)
 
     assert (found.state, found.place) == (DeliveryState.UNRECORDED, None)
+
+
+def test_what_became_of_an_event_is_counted_by_subscription() -> None:
+    last = {"DF1": "delivered", "DF2": "delivered", "DF3": "retry_later", "DF4": "rejected", "DF5": "died"}
+    silent = replace(SUBSCRIBED, sid="DF7")
+    wanting = [replace(SUBSCRIBED, sid="DF1"), silent, replace(silent, sid="DF8", filter="id != ''")]
+
+    counts = counts_of({**last, "DF6": "redriven"}, wanting)
+
+    assert counts == Counts(delivered=2, retrying=1, dead=2, waiting=2, filtered_or_waiting=1)
+    assert counts_of({}, ()) == Counts()

@@ -1,0 +1,246 @@
+"""The commands of these pages run as they stand, in their order, against one whole installation: docs/api.md,
+adding-an-event-type.md, backup.md, commands.md, control-plane.md, dead-letters.md, delivery-log.md, doctor.md,
+failure-notices.md, filters.md, partition-budget.md, publishing.md, sink-health.md, sizing.md,
+slow-and-failing-sinks.md, and of docs/sinks amqp.md, kafka.md, kinesis.md, s3.md, segment.md, sqs.md, webhook.md.
+What a page shows of an answer has the form of what really came. tests/support/snippets.py says which blocks.
+"""
+
+import base64
+import json
+import os
+import re
+import shlex
+import shutil
+import sys
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from tests.support.live_page import Shell, commands, same_lines, same_shape
+from tests.support.page import blocks_of
+from tests.support.plain_receiver import PlainReceiver, running_receiver
+from tests.support.ready_cli import ready_cli
+from tests.support.snippet_kinds import ROOT, without_ellipses
+from tests.support.snippets import EXECUTED, LIVE
+from tests.support.up import TOKEN, Up, clean_environ, running_up
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
+
+SENT: Final = "com.twilio.messaging.message.sent"
+OPERATOR_TOKEN: Final = "of-the-operator-of-the-test"
+EXAMPLE: Final = json.loads((ROOT / "examples" / "message-sent.json").read_text())
+ROWS: Final = [each for each in EXECUTED if each.test == LIVE]
+PAGES: Final = sorted({each.page for each in ROWS})
+# What goes on until Ctrl-C, or longer than a test may, ends; and what asks for a person's own things gets some.
+ENDS: Final[Mapping[str, str]] = {
+    "eventstreams tail": "eventstreams tail --count 1",
+    "eventstreams sinks test DG…": "eventstreams sinks test DG… --wait 60",
+    "--duration 10m": "--count 20",
+    "--account AC… --account AC…": "--account AC…",  # the second is one that there is not
+    "~/.config/fish/completions/": "",
+    "-d …": '-d Description=x -d SinkType=webhook --data-urlencode \'SinkConfiguration={"destination": "https://a.example.com"}\'',
+    '"5f0c…"': '"5f0c"',
+    '"password": "…"': '"password": "p"',
+    '"write_key": "…"': '"write_key": "k"',
+}
+
+
+@dataclass
+class House:
+    """A whole installation, and what the placeholders of the pages stand for in it."""
+
+    up: Up
+    receiver: PlainReceiver
+    env: Mapping[str, str]
+    scratch: Path
+    made: int = 0
+
+    def ask(self, path: str, form: Mapping[str, str] | None = None) -> Any:
+        """The answer of the API."""
+        data = None if form is None else urllib.parse.urlencode(form).encode()
+        request = urllib.request.Request(f"{self.up.about['api']}{path}", data=data, headers=self.authorization)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)
+
+    @property
+    def authorization(self) -> dict[str, str]:
+        given = base64.b64encode(f"{self.env['SID']}:{TOKEN}".encode()).decode()
+        return {"Authorization": f"Basic {given}"}
+
+    def until(self, path: str, key: str) -> Any:
+        """The first of what is listed under ``key``, once there is one."""
+        deadline = time.monotonic() + 60
+        while not (found := self.ask(path)[key]):
+            assert time.monotonic() < deadline, path
+            time.sleep(0.05)
+        return found[0]
+
+    def publish(self) -> str:
+        """The id of an event that was accepted."""
+        headers = {**self.authorization, "Content-Type": "application/cloudevents+json"}
+        url, body = f"{self.up.about['gateway']}/v1/Events", json.dumps(EXAMPLE).encode()
+        with urllib.request.urlopen(urllib.request.Request(url, data=body, headers=headers), timeout=60) as answer:
+            return str(json.load(answer)["ids"][0])
+
+    def furnish(self) -> dict[str, str]:
+        """A sink with a subscription, an event that was delivered and one that is a dead letter, by placeholder."""
+        self.made += 1
+        path = f"/200/{self.made}"
+        configuration = json.dumps({"destination": f"{self.receiver.url}{path}", "standard_webhooks": {"scheme": "v1"}})
+        fields = {"Description": "of a page", "SinkType": "webhook", "SinkConfiguration": configuration}
+        sink = self.ask("/v1/Sinks", fields)["sid"]
+        types = json.dumps({"type": SENT, "schema_version": 1})
+        subscribed = {"Description": "of a page", "SinkSid": sink, "Types": types}
+        subscription = self.ask("/v1/Subscriptions", subscribed)["sid"]
+        event = self.publish()
+        self.until(f"/v1/Attempts?SubscriptionSid={subscription}&Outcome=delivered", "attempts")
+        self.receiver.answers[path] = 400
+        self.publish()
+        letter = self.until(f"/v1/DeadLetters?SubscriptionSid={subscription}", "dead_letters")["id"]
+        self.receiver.answers[path] = 200
+        return {
+            "EZ8f3c…": event,
+            "EZ…": event,
+            "DG…": sink,
+            "DF…": subscription,
+            "AC…": self.env["SID"],
+            "webhook.0.1234": letter,
+            "http://127.0.0.1:8080": self.up.about["api"],
+            "http://localhost:8080": self.up.about["api"],
+            "https://events.staging.example.com": self.up.about["api"],
+            "http://localhost:8081": self.up.about["gateway"],
+        }
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    folder, scratch = tmp_path_factory.mktemp("up") / "data", tmp_path_factory.mktemp("scratch")
+    for block in blocks_of(ROOT / "docs" / "adding-an-event-type.md"):
+        if block.file is not None and block.file.startswith("catalog/"):
+            (scratch / block.file).parent.mkdir(parents=True, exist_ok=True)
+            (scratch / block.file).write_text(block.text)
+    settings = {"EVENTSTREAMS_OPERATOR_TOKEN": OPERATOR_TOKEN, "EVENTSTREAMS_CATALOG_DIRS": str(scratch / "catalog")}
+    with (
+        ready_cli(tmp_path_factory.mktemp("cli")) as programs,
+        running_receiver() as receiver,
+        running_up(folder, env=settings) as up,
+    ):
+        sid, api = str(up.about["account_sid"]), str(up.about["api"])
+        told = re.findall(r"^export (\w+)=(.*)$", (folder / "env").read_text(), re.MULTILINE)
+        (scratch / "data.json").write_text(json.dumps(EXAMPLE["data"]))
+        stream = {"arn": "arn:aws:kinesis:eu-central-1:123456789012:stream/events"}
+        role = {"role_arn": "arn:aws:iam::123456789012:role/events", "external_id": "5f0c"}
+        (scratch / "kinesis.json").write_text(json.dumps({**stream, **role}))
+        env = {
+            **{name: value for name, value in clean_environ().items() if not name.startswith("XDG_")},
+            "SID": sid,
+            "ACCOUNT_SID": sid,
+            "TOKEN": TOKEN,
+            "AUTH_TOKEN": TOKEN,
+            "API": api,
+            "url": api,
+            "HOME": str(scratch),
+            "PATH": f"{programs}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+            **{name: "".join(shlex.split(value)) for name, value in told},
+        }
+        yield House(up, receiver, env, scratch)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_commands_of_a_page_run_as_they_stand(house: House, page: str) -> None:
+    assert shutil.which("curl"), "the pages' commands use curl: install it"
+    places = house.furnish()
+    env = {**house.env, "ALERTS_SINK_SID": places["DG…"]}
+    answer: Any = None
+    said = ""
+
+    with Shell(env, cwd=str(house.scratch)) as shell:
+        shell.run('curl() { command curl -fsS "$@" && echo; }')
+        for block in blocks_of(ROOT / page):
+            if not any(row.takes(block) for row in ROWS):
+                continue
+            match block.language:
+                case "json":
+                    assert answer is not None
+                    same_shape(block, answer)
+                case "":
+                    same_lines(block, said)
+                case "python":
+                    shell.run(f"python -c {shlex.quote(in_place(block.text, places))}")
+                case _:
+                    for command in commands(in_place(block.text, ENDS)):
+                        given = TOKEN if "profiles add" in command else "y"
+                        said = shell.run(in_place(command, places), given=given)
+                        answer = json_in(said, answer)
+                        if isinstance(answer, dict) and str(answer.get("sid")).startswith("JR"):
+                            places["JR…"] = answer["sid"]
+
+
+def in_place(text: str, places: Mapping[str, str]) -> str:
+    for place in sorted(places, key=len, reverse=True):
+        text = text.replace(place, places[place])
+    return text
+
+
+def json_in(said: str, known: Any) -> Any:
+    """The JSON that was said; ``known`` where it was something else."""
+    try:
+        return json.loads(said)
+    except ValueError:
+        return known
+
+
+def test_what_the_page_about_errors_shows_is_what_a_refusal_looks_like(house: House) -> None:
+    [shown] = [each for each in blocks_of(ROOT / "docs" / "errors.md") if each.language == "json"]
+
+    with Shell(house.env, cwd=str(house.scratch)) as shell:
+        said = shell.run('curl -s -u "$SID:$TOKEN" $API/v1/Sinks/DG1')
+
+    same_shape(shown, json.loads(said))
+
+
+def test_what_the_page_about_accounts_shows_is_on_the_trail(house: House) -> None:
+    house.furnish()
+    shown = [each for each in blocks_of(ROOT / "docs" / "accounts.md") if each.language == "json"]
+
+    listed = house.ask("/v1/AuditEvents?PageSize=1")["audit_events"]
+
+    same_shape(shown[0], listed[0])
+    assert re.fullmatch(r"created subscription '.+' \(DF\w+\)", listed[0]["summary"])
+
+
+def test_what_the_page_about_webhooks_shows_of_the_secret_is_what_the_api_says(house: House) -> None:
+    page = blocks_of(ROOT / "docs" / "sinks" / "webhook.md")
+    [shown] = [each for each in page if each.language == "json" and "whsec_" in each.text]
+
+    rotated = house.ask(f"/v1/Sinks/{house.furnish()['DG…']}/SigningSecret", {"GraceSeconds": "3600"})
+
+    assert rotated["previous"]
+    same_shape(shown, rotated)
+
+
+def test_a_delivery_has_the_form_that_the_page_about_webhooks_shows(house: House) -> None:
+    [shown] = [each for each in blocks_of(ROOT / "docs" / "sinks" / "webhook.md") if each.language == "http"]
+    head, _, body = shown.text.partition("\n\n")
+    configuration = {"destination": f"{house.receiver.url}/200/shown", "batch_events": True}
+    fields = {"Description": "x", "SinkType": "webhook", "SinkConfiguration": json.dumps(configuration)}
+    types = json.dumps({"type": SENT, "schema_version": 1})
+    sink = house.ask("/v1/Sinks", fields)["sid"]
+    subscription = house.ask("/v1/Subscriptions", {"Description": "x", "SinkSid": sink, "Types": types})["sid"]
+
+    event = house.publish()
+    house.until(f"/v1/Attempts?SubscriptionSid={subscription}&Outcome=delivered", "attempts")
+
+    [(path, headers)] = [each for each in house.receiver.heads if each[0].startswith("/200/shown")]
+    names = {line.partition(":")[0].title() for line in head.splitlines()[1:]}
+    assert names <= {each.title() for each in headers}
+    assert "?bodySHA256=" in head.splitlines()[0]
+    assert re.search(r"\?bodySHA256=[0-9a-f]{64}$", path)
+    [delivered] = [each for each in house.receiver.events if each["id"] == event][-1:]
+    assert set(json.loads(without_ellipses(body))[0]) == set(delivered)
