@@ -95,7 +95,12 @@ class _Waiting:
 
 
 class Lane:
-    """One assigned partition's records."""
+    """One assigned partition's records.
+
+    Attributes:
+        buffer_bytes: Of records in the buffer, above which the partition is paused; a smaller one counts from the next
+            records on.
+    """
 
     def __init__(
         self,
@@ -119,7 +124,7 @@ class Lane:
         self._commit_is_of = 0  # changes of the tracker
         self._handler = handler
         self._clock = clock
-        self._buffer_bytes = buffer_bytes
+        self.buffer_bytes = buffer_bytes
         self._pause = pause
         self._resume = resume
         self._on_crash = on_crash
@@ -369,14 +374,14 @@ class Lane:
     def _is_full(self) -> bool:
         return (
             len(self._buffer) >= _MAX_BUFFERED
-            or self._buffered_bytes >= self._buffer_bytes
+            or self._buffered_bytes >= self.buffer_bytes
             or self._tracker.window >= _MAX_UNSETTLED
         )
 
     def _is_low(self) -> bool:
         return (
             len(self._buffer) <= _MAX_BUFFERED // 4
-            and self._buffered_bytes <= self._buffer_bytes // 4
+            and self._buffered_bytes <= self.buffer_bytes // 4
             and self._tracker.window <= _MAX_UNSETTLED // 2
         )
 

@@ -11,11 +11,11 @@ from eventstreams.telemetry.metrics import Metrics
 from eventstreams.times import Clock
 from sink_workers.lane import Handler, Lane
 
-# Memory of all buffers of a consumer together, and the least and most of it that one lane gets: enough for half
-# a second at full speed, and for one record of the largest size.
+# Memory of all buffers of a consumer together, and the least and most of it that one lane gets: enough for a whole
+# batch of small events, and for half a second at full speed. A larger record is taken all the same, by itself.
 _BUFFERS_BYTES: Final = 64 << 20
 _LEAST_BYTES: Final = 384 << 10
-_MOST_BYTES: Final = 16 << 20
+_MOST_BYTES: Final = 8 << 20
 
 _log = get_logger(__name__)
 
@@ -67,19 +67,19 @@ class Lanes:
         return sum(lane.unsettled for lane in self._lanes.values())
 
     def on_assigned(self, partitions: Mapping[Partition, Commit | None]) -> None:
-        room = _BUFFERS_BYTES // max(len(self._lanes) + len(partitions), 1)
         for partition, commit in partitions.items():
             self._lanes[partition] = Lane(
                 partition,
                 self._handler,
                 clock=self._clock,
-                buffer_bytes=min(max(room, _LEAST_BYTES), _MOST_BYTES),
+                buffer_bytes=_LEAST_BYTES,
                 pause=self.flow.pause,
                 resume=self.flow.resume,
                 on_crash=self._on_crash,
                 held=self._held,
                 commit=commit,
             )
+        self._share_room()
         self._metrics.rebalances.labels(self._kind).inc()
         self._count("partitions.assigned", partitions)
 
@@ -88,6 +88,7 @@ class Lanes:
         await asyncio.gather(*(lane.drain(self._drain_s) for lane in lanes.values()))
         for partition in lanes:
             del self._lanes[partition]
+        self._share_room()
         self._count("partitions.revoked", partitions)
         return _commits(lanes)
 
@@ -95,6 +96,7 @@ class Lanes:
         for partition in partitions:
             if lane := self._lanes.pop(partition, None):
                 lane.abandon()
+        self._share_room()
         self._count("partitions.lost", partitions)
 
     def on_records(self, records: Sequence[Record]) -> None:
@@ -113,6 +115,12 @@ class Lanes:
         self._held = held
         for lane in self._lanes.values():
             lane.hold(held=held)
+
+    def _share_room(self) -> None:
+        """All lanes alike: one that came when there were few has no more than those that came after it."""
+        room = min(max(_BUFFERS_BYTES // max(len(self._lanes), 1), _LEAST_BYTES), _MOST_BYTES)
+        for lane in self._lanes.values():
+            lane.buffer_bytes = room
 
     def _count(self, event: str, partitions: Collection[Partition]) -> None:
         self._metrics.lanes.labels(self._kind).set(len(self._lanes))

@@ -7,42 +7,61 @@ output, and its name is the last thing that is said: it is a finding to be looke
 More than that is no coincidence, and fails (docs/adr/0038-a-failed-test-is-judged-again-alone.md).
 """
 
-import json
 import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
+
+import pytest
 
 MOST: Final = 3
 """Tests of one run. The suite has more than 8,000; no run since it had 7,000 had more than one that passed alone."""
 
 TIMES: Final = 2
 
-_TESTS_FAILED: Final = 1  # of pytest's exit codes the only one that says that all else went well
-_LAST_FAILED: Final = Path(".pytest_cache/v/cache/lastfailed")  # what pytest --last-failed reads, too
+_CRASHED: Final = "crashed while running"  # pytest-xdist's words where a test ended its process
+_UNJUDGED: Final = ("maxfail", "cov_fail_under")
+
+
+class Failures:
+    """A plugin of pytest that notes what failed."""
+
+    def __init__(self) -> None:
+        self.tests: set[str] = set()
+        self.others: list[str] = []  # what no test can be run again for
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        for name in _UNJUDGED:
+            if getattr(config.option, name, None):
+                raise pytest.UsageError(f"{name} ends a run otherwise than by its tests: leave it out, or call pytest")
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self.tests.add(report.nodeid)
+            if _CRASHED in str(report.longrepr):
+                self.others.append(f"a process ended in {report.nodeid}")
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self.others.append(f"{report.nodeid} could not be read")
 
 
 def main(arguments: Sequence[str]) -> int:
     """The exit code of pytest, or 0 where all that failed passed alone."""
-    # Cleared: what an earlier run left there has not failed in this one.
-    code = _pytest("--cache-clear", *arguments)
-    if code != _TESTS_FAILED or not _LAST_FAILED.exists():
+    failures = Failures()
+    code = int(pytest.main(list(arguments), plugins=[failures]))
+    failed = sorted(failures.tests)
+    if code != pytest.ExitCode.TESTS_FAILED or not failed:
         return code
-    failed = sorted(json.loads(_LAST_FAILED.read_text(encoding="utf-8")))
-    if len(failed) > MOST:
-        print(f"{len(failed)} tests failed: more than the {MOST} that are judged again alone")
+    if failures.others or len(failed) > MOST:
+        print(*failures.others, f"{len(failed)} tests failed: none is judged again alone", sep="\n")
         return code
     for turn in range(1, TIMES + 1):
         print(f"\nalone, {turn} of {TIMES}: {', '.join(failed)}", flush=True)
-        if code := _pytest(*failed):
+        if code := subprocess.run([sys.executable, "-m", "pytest", *failed], check=False).returncode:
             return code
     print("\npassed alone, and FAILED beside others (why is above; please find out):", *failed, sep="\n  ")
     return 0
-
-
-def _pytest(*arguments: str) -> int:
-    return subprocess.run([sys.executable, "-m", "pytest", *arguments], check=False).returncode
 
 
 if __name__ == "__main__":

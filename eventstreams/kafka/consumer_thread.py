@@ -27,6 +27,8 @@ from eventstreams.kafka.refusals import Refusals
 
 _LOG: Final = logging.getLogger(__name__)
 _POLL_S: Final = 0.1
+_LIST_AGAIN_S: Final = 10.0  # while topics are refused
+_LIST_S: Final = 2.0
 _PAUSED_POLL_S: Final = 0.005  # while a partition is paused its lane may want it back at any moment
 _BATCH: Final = 500  # records handed over at once; larger runs gain nothing (measured: 130,000/s)
 _HANDED_OVER: Final = 4  # batches on their way to the loop; the thread waits beyond that
@@ -95,6 +97,7 @@ class ConsumerThread:
         self._group = str(config["group.id"])
         self._refusals = refusals
         self._ends: dict[Partition, int] = {}  # of those that may not be read, as far as they are known
+        self._listed_at = 0.0
 
         self._on_loop = on_loop
         self._loop = asyncio.get_running_loop()
@@ -152,7 +155,7 @@ class ConsumerThread:
                 if first is not None:  # a record without a value is false
                     self._hand_over([first, *self._gather()])
                 self._refusals.remind()
-                if self._ends:
+                if self._refusals.topics:
                     self._look_at_refused()
                 if self._membership.is_stuck:
                     self._begin_anew(f"out of its group for {self._membership.rejoin_s:g} s")
@@ -208,11 +211,24 @@ class ConsumerThread:
             _LOG.debug("partition.not_readable: %s: %s", topic, error.str())
 
     def _look_at_refused(self) -> None:
-        """The client does not say that it may read again; but then it learns where the partition ends."""
+        """The client does not say that it may read again.
+
+        Of a partition of ours it then learns where it ends. Of others, every member is told that it may not know the
+        topic, and only whoever gets the partition reads it: Kafka lists the topic again.
+        """
         for at, end in list(self._ends.items()):
             if at not in self._ours or self._end_of(at) not in {end, -1}:
                 del self._ends[at]
                 self._refusals.allowed("topic", [at.topic])
+        others = self._refusals.topics.difference(at.topic for at in self._ends)
+        now = time.monotonic()
+        if others and now - self._listed_at >= _LIST_AGAIN_S:
+            self._listed_at = now
+            try:
+                listed = self._client.list_topics(timeout=_LIST_S).topics
+            except KafkaException:  # asked again
+                return
+            self._refusals.allowed("topic", [each for each in others if each in listed and listed[each].error is None])
 
     def _end_of(self, at: Partition) -> int:
         try:
@@ -222,6 +238,8 @@ class ConsumerThread:
 
     def _subscribe(self, topics: list[str]) -> None:
         self._refusals.allowed("topic", self._refusals.topics.difference(topics))
+        if not topics:  # nobody asks to join it any more
+            self._refusals.allowed("group", [self._group])
         self._membership.subscribe(topics)
 
     def _begin_anew(self, why: str) -> None:

@@ -22,9 +22,9 @@ _LOOK_S: Final = 10.0
 _GATHERED_BYTES: Final = 256 << 10  # some 400 events
 _GATHER_MS: Final = 200
 # Of values that are read together: a record of attempts has up to a hundred times the bytes of an event. They are
-# counted after each slice, so that it may be as many more.
+# counted after each slice, which may come on top.
 _MOST_BYTES: Final = 4 << 20
-_SLICE: Final = 250
+_SLICE: Final = 50
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ class BrokerWatch(logging.Filter):
             for at, heard in list(self._away.items()):
                 if time.monotonic() - heard > _QUIET_S and await _accepts(at):
                     del self._away[at]
-                    self._say("kafka", f"the broker at {at} is back")
+                    self._say("kafka", f"the broker at {at} takes connections again")
 
 
 async def _accepts(at: str) -> bool:

@@ -15,6 +15,7 @@ from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 from eventstreams.control.records import Subscription
 from eventstreams.errors import BrokerUnreachableError
 from eventstreams.kafka.admin import KafkaAdmin
+from eventstreams.kafka.consumer import GroupConsumer
 from eventstreams.process import Process
 from eventstreams.process.run import RoleMain
 from eventstreams.settings import Settings
@@ -22,9 +23,11 @@ from eventstreams.sinks.registry import load_plugin
 from eventstreams.telemetry.logging import get_logger
 from eventstreams.testing.certificates import CertificateAuthority
 from eventstreams.testing.receiver import Receiver
+from eventstreams.topics import TopicSpec
 from router.role import route
 from sink_workers.role import worker_for
 from tests.conftest import installation_settings
+from tests.kafka.test_consumer import Owner
 from tests.kafka.test_router import NOWHERE
 from tests.support.installation import Installation
 from tests.support.secure_broker import (
@@ -194,7 +197,7 @@ async def test_a_port_without_tls_is_said(broker: SecureBroker) -> None:
     assert words.startswith(f"Kafka at {broker.plain} does not agree on TLS (")
 
 
-def deny(broker: SecureBroker, kind: str, name: str) -> AclBinding:
+def deny(broker: SecureBroker, kind: str, name: str, operation: AclOperation = AclOperation.READ) -> AclBinding:
     """Take from us what ``kind`` of that name needs; it is allowed again by ``undeny``."""
     rule = AclBinding(
         KINDS[kind],
@@ -202,7 +205,7 @@ def deny(broker: SecureBroker, kind: str, name: str) -> AclBinding:
         ResourcePatternType.LITERAL,
         f"User:{USER}",
         "*",
-        AclOperation.READ,
+        operation,
         AclPermissionType.DENY,
     )
     allow(broker, [rule])
@@ -289,3 +292,40 @@ async def test_a_group_that_a_router_may_not_join_is_said_once_and_joined_once_i
 
     said = [each.getMessage() for each in caplog.records if each.levelno >= logging.ERROR]
     assert [each for each in said if "kafka.refused" in each] == [f"kafka.refused: {words}"]
+
+
+async def test_a_topic_that_may_not_be_known_holds_no_member_up_once_it_may(broker: SecureBroker) -> None:
+    with installation_settings(broker.plain) as plain:
+        settings = Settings.load(**{**plain.model_dump(exclude_defaults=True), **password(broker, "PLAIN")})
+        topic, group = f"{settings.topic_prefix}a", f"{settings.topic_prefix}g"
+        await KafkaAdmin(plain).ensure([TopicSpec(topic, 1, {})])
+        rule = deny(broker, "topic", topic, AclOperation.ALL)
+        members = [GroupConsumer(settings, group=group, owner=Owner(), on_crash=_raise) for _ in range(2)]
+        async with members[0], members[1]:
+            for member in members:
+                member.subscribe([topic])
+            await eventually(lambda: all(topic in (member.refused or "") for member in members), timeout_s=120)
+
+            undeny(broker, rule)
+
+            await eventually(lambda: [member.refused for member in members] == [None, None], timeout_s=120)
+
+
+async def test_a_group_that_nobody_asks_to_join_any_more_is_not_said_to_be_refused(broker: SecureBroker) -> None:
+    with installation_settings(broker.plain) as plain:
+        settings = Settings.load(**{**plain.model_dump(exclude_defaults=True), **password(broker, "PLAIN")})
+        topic, group = f"{settings.topic_prefix}a", f"{settings.topic_prefix}g"
+        await KafkaAdmin(plain).ensure([TopicSpec(topic, 1, {})])
+        rule = deny(broker, "group", group)
+        async with GroupConsumer(settings, group=group, owner=Owner(), on_crash=_raise) as member:
+            member.subscribe([topic])
+            await eventually(lambda: group in (member.refused or ""), timeout_s=120)
+
+            member.subscribe([])
+
+            await eventually(lambda: member.refused is None, timeout_s=120)
+        undeny(broker, rule)
+
+
+def _raise(error: BaseException) -> None:
+    raise error

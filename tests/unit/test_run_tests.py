@@ -94,7 +94,7 @@ def test_of_many_that_fail_none_is_judged_again(suite: Path) -> None:
     done = run(suite)
 
     assert done.returncode == 1
-    assert f"more than the {MOST}" in done.stdout
+    assert f"{MOST + 1} tests failed: none is judged again alone" in done.stdout
     assert {runs_of(suite, name) for name in names} == {1}
 
 
@@ -110,13 +110,31 @@ def test_what_failed_in_an_earlier_run_is_not_judged_in_this_one(suite: Path) ->
     assert runs_of(suite, "steady") == 2 + TIMES
 
 
-@pytest.mark.parametrize(
-    ("text", "code"), [("import nothing_of_the_kind", 2), ("import os\n\ndef test_it():\n    os._exit(7)", 7)]
-)
-def test_what_is_no_failed_test_is_not_run_again(suite: Path, text: str, code: int) -> None:
-    (suite / "test_odd.py").write_text(text)
+@pytest.mark.parametrize("processes", ["0", "2"])
+def test_a_test_that_ends_its_process_is_not_run_again(suite: Path, processes: str) -> None:
+    (suite / "test_odd.py").write_text("import os\n\ndef test_it():\n    os._exit(7)\n")
 
-    done = run(suite)
+    done = run(suite, "--numprocesses", processes)
 
-    assert done.returncode == code
-    assert "alone" not in done.stdout
+    assert done.returncode == (7 if processes == "0" else 1)
+    assert "alone, 1" not in done.stdout
+
+
+@pytest.mark.parametrize("processes", ["0", "2"])
+def test_a_module_that_cannot_be_read_is_no_failed_test(suite: Path, processes: str) -> None:
+    add(suite, "shaken", failing={0})
+    (suite / "test_odd.py").write_text("import nothing_of_the_kind\n")
+
+    done = run(suite, "--numprocesses", processes)
+
+    assert done.returncode != 0
+    assert "alone, 1" not in done.stdout
+
+
+def test_a_run_that_ends_before_its_tests_is_refused(suite: Path) -> None:
+    add(suite, "shaken", failing={0})
+
+    done = run(suite, "-x")
+
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "maxfail ends a run otherwise than by its tests" in done.stderr

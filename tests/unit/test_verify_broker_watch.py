@@ -51,7 +51,7 @@ async def test_a_broker_that_listens_and_is_complained_of_no_more_is_back(said: 
         await asyncio.sleep(1.0)
 
     away = f"the broker at {at} is away: Disconnected"
-    assert said == [away, f"the broker at {at} is back", away]
+    assert said == [away, f"the broker at {at} takes connections again", away]
 
 
 async def test_what_is_about_no_broker_is_logged(said: list[str], caplog: pytest.LogCaptureFixture) -> None:
