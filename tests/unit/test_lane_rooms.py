@@ -1,6 +1,6 @@
 """What all lanes of a consumer hold together is bounded, whenever each of them came."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from eventstreams.kafka.records import Partition, Record
 from eventstreams.telemetry.metrics import Metrics
@@ -29,8 +29,8 @@ class Never:
     def deadline_ms(self, _: Record) -> int:
         return 1 << 60
 
-    def attach(self, *_: object) -> object:
-        return lambda: None
+    def attach(self, _: Partition, wake: Callable[[], None]) -> Callable[[], None]:
+        return wake
 
     async def handle(self, records: Sequence[Record], turn: Turn) -> None:
         raise AssertionError
@@ -47,7 +47,7 @@ async def test_lanes_that_come_one_by_one_share_the_room_and_get_it_back() -> No
         metrics=Metrics(),
         clock=lambda: 0,
         drain_s=0,
-        on_crash=lambda _: None,  # type: ignore[arg-type]
+        on_crash=lambda _: None,
     )
     lanes.flow = Flow()
     partitions = [Partition(f"t{number}", 0) for number in range(100)]
