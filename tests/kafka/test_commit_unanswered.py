@@ -56,6 +56,7 @@ class Silent(Gate):
         return [answer]
 
 
+@pytest.mark.proof  # it waits for deadlines
 @pytest.mark.parametrize("passes", [True, False], ids=["it counts", "it is lost"])
 async def test_a_router_whose_commit_is_never_answered_ends_and_its_successor_copies_each_event_once(
     tmp_path: Path, *, passes: bool

@@ -37,7 +37,7 @@ class Never:
 
 
 def rooms(lanes: Lanes) -> list[int]:
-    return [lane.buffer_bytes for lane in lanes._lanes.values()]  # noqa: SLF001 - what it is about
+    return [lane.buffer_bytes for lane in lanes._lanes.values()]
 
 
 async def test_lanes_that_come_one_by_one_share_the_room_and_get_it_back() -> None:
