@@ -1,5 +1,5 @@
 """The sinks that are open in this worker, by sink SID: opened at first use, anew when anything they were made from
-changes, closed when nobody delivers through them any more.
+changes; what was replaced or deleted is closed once nobody delivers through it any more.
 """
 
 import asyncio

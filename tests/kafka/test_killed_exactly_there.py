@@ -165,10 +165,11 @@ async def test_a_router_that_is_killed_before_the_commit_of_its_drain_repeats_wh
     with doomed(routed.house.settings, Point.DRAIN, "router") as router:
         await routed.publish(0)
         await routed.copied(0)
-        await asyncio.sleep(1.0)  # four times as long as until it commits
+        await eventually(lambda: router.said("committing") == 1, timeout_s=SETTLE_S)
+        acknowledged = router.said("acknowledged")
         await routed.publish(1)
         await routed.copied(1)
-        await asyncio.sleep(1.0)  # until all of it is acknowledged
+        await eventually(lambda: router.said("acknowledged") >= acknowledged + PARTITIONS, timeout_s=SETTLE_S)
         router.terminate()
         await until_dead(router)
     assert await routed.committed() == dict.fromkeys(range(PARTITIONS), WAVE)
@@ -184,7 +185,7 @@ async def test_a_router_that_is_killed_in_its_drain_copies_each_event_once(once:
     with doomed(once.house.settings, Point.DRAIN, "router") as router:
         await once.publish(0)
         await once.copied(0)
-        await asyncio.sleep(1.0)
+        await eventually(lambda: router.said("acknowledged") >= PARTITIONS, timeout_s=SETTLE_S)
         router.terminate()
         await until_dead(router)
 

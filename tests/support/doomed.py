@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final, NoReturn, cast
 
 import pytest
@@ -48,6 +50,11 @@ def die() -> NoReturn:
     """As by a power cut: at once, and nothing is cleaned up."""
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError
+
+
+def say(word: str) -> None:
+    """To whoever has started it; a role writes its log elsewhere."""
+    os.write(sys.stdout.fileno(), f"{word}\n".encode())
 
 
 def offsets_sent(patch: pytest.MonkeyPatch) -> None:
@@ -125,6 +132,7 @@ def drain(patch: pytest.MonkeyPatch) -> None:
     def acknowledge(self: Taken) -> None:
         acknowledged.append(self)
         ack(self)
+        say("acknowledged")
 
     async def drain_it(self: RunConsumer) -> None:
         if acknowledged:  # it is none of those in which partitions are shared out
@@ -132,6 +140,7 @@ def drain(patch: pytest.MonkeyPatch) -> None:
         await go_on(self)
 
     async def hold(self: RunConsumer, offsets: Mapping[Any, int]) -> bool:
+        say("committing")
         while not draining:
             await asyncio.sleep(0.01)
         return await under_way(self, offsets)
@@ -182,8 +191,13 @@ _POINTS: Final[Mapping[Point, Callable[[pytest.MonkeyPatch], None]]] = {
 class Doomed:
     """The process."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+    def __init__(self, process: "subprocess.Popen[bytes]", said: Path) -> None:
         self._process = process
+        self._said = said
+
+    def said(self, word: str) -> int:
+        """How often it has said ``word``."""
+        return self._said.read_text("utf-8").split().count(word)
 
     def terminate(self) -> None:
         """Tell it to end in order."""
@@ -214,12 +228,13 @@ def doomed(settings: Settings, point: Point, *role: str) -> Iterator[Doomed]:
         **{f"{PREFIX}{name}": each for name, each in given.items()},
     }
     command = (sys.executable, "-m", "tests.support.doomed", point.name, *role)
-    process = subprocess.Popen(command, env=environment)
-    try:
-        yield Doomed(process)
-    finally:
-        process.kill()
-        process.wait()
+    with TemporaryDirectory() as folder, (said := Path(folder, "said")).open("wb") as out:
+        process = subprocess.Popen(command, env=environment, stdout=out)
+        try:
+            yield Doomed(process, said)
+        finally:
+            process.kill()
+            process.wait()
 
 
 if __name__ == "__main__":
