@@ -58,9 +58,10 @@ class Refusals:
 
     def remind(self) -> None:
         """Say again what is refused still, where it was said long ago."""
-        if self._said:
-            for each in sorted(self._said):
-                self.refused(*each)
+        with self._lock:
+            refused = sorted(self._said)
+        for each in refused:
+            self.refused(*each)
 
     def _sentence(self, kind: str, name: str) -> str:
         who = self._principal
