@@ -30,7 +30,7 @@ _EVENTS: Final = 20_000
 _QUICK_EVENTS: Final = 3_000
 _QUICK_CASES: Final = ("single", "batched")
 # CPU of the worker for an event, as a share of what the bare loop takes for one in the same run. Measured: see
-# docs/performance.md. Beyond these something is wrong that noise does not explain.
+# docs/performance-measurements.md. Beyond these something is wrong that noise does not explain.
 _BOUNDS: Final[Mapping[str, float]] = {"single": 4.0, "batched": 2.0}
 
 

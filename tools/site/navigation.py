@@ -50,6 +50,7 @@ BELOW: Final[Mapping[str, Sequence[str]]] = {
     "for-plugin-authors": ["writing-a-sink", "reading-from-kafka", "architecture"],
     "reference": ["api", "operations", "errors", "commands", "settings", "metrics", "event-types", "limits"],
     "delivery-guarantees": ["verify", "faults", "proof", "threat-model", "performance"],
+    "performance": ["performance-measurements"],
     "adr/README": ["[0-9]*"],
 }
 """Pages of ``docs/`` without their ending, each with those that stand below it."""

@@ -20,7 +20,7 @@ from sink_workers.plugins.s3.config import S3Config
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\dT", re.ASCII)
 _DAY_AND_T: Final = 11  # characters
 _NO_DAY: Final = "unknown"  # of a time that is none; also such an event is kept
-# Of ISA-L's, which takes a fifth of zlib's time for 3 to 4 % more bytes: see docs/performance.md.
+# Of ISA-L's, which takes a fifth of zlib's time for 3 to 4 % more bytes: see docs/performance-measurements.md.
 _LEVEL: Final = 2
 _RAW, _GZIP = -15, 31  # what stands around it: nothing, as in Avro, or gzip's head, without a time
 
