@@ -13,9 +13,10 @@ from eventstreams.errors import PrerequisiteError
 from eventstreams.terminal import examples
 from eventstreams.verify.behaviours import BEHAVIOURS
 
-_NEEDS: Final = ("pygal", "standardwebhooks", "trustme", "twilio")
+_NEEDS: Final = ("psutil", "pygal", "standardwebhooks", "trustme", "twilio")
 _MOST: Final = 10_000_000
 _CALLS: Final = 10.0  # a second
+_SOAK_S: Final = 600.0  # in less, what is made once looks like growth
 
 
 class _Receivers(click.ParamType):
@@ -43,6 +44,7 @@ class _Receivers(click.ParamType):
         "eventstreams verify --up",
         "eventstreams verify --up --events 100000 --rate 2000 --report proof.html",
         "eventstreams verify --up --rolling --receivers healthy:4 --events 24000 --rate 150",
+        "eventstreams verify --up --soak --faults all --pause 3m --events 360000 --rate 100",
         "eventstreams verify --api https://events.example.com --gateway https://publish.example.com --kafka kafka:9092",
     )
 )
@@ -109,6 +111,11 @@ class _Receivers(click.ParamType):
     help="Calls of the API a second meanwhile, none of which may fail; default: 0, with --rolling 10.",
 )
 @click.option(
+    "--soak",
+    is_flag=True,
+    help="With --up: a process whose memory, descriptors or threads grow in the second half is a problem, too.",
+)
+@click.option(
     "-o", "--output", type=click.Choice(["text", "json"]), default="text", help="json: the result, on stdout."
 )
 def verify(settle: str, pause: str, faults: str, brokers: str, calls: float | None, **given: object) -> None:
@@ -130,8 +137,16 @@ def verify(settle: str, pause: str, faults: str, brokers: str, calls: float | No
         raise click.UsageError("--faults needs --up: faults are inflicted on a cluster of its own alone")
     if given["rolling"] and (names or not given["up"]):
         raise click.UsageError("--rolling needs --up, and no --faults: what is replaced is a cluster of its own")
+    if given["soak"] and not given["up"]:
+        raise click.UsageError("--soak needs --up: it looks at the processes of a cluster of its own")
     if calls is None:
         calls = _CALLS if given["rolling"] else 0.0
+    lasts_s = float(str(given["events"])) / float(str(given["rate"]))
+    if given["soak"] and lasts_s < _SOAK_S:
+        raise click.UsageError(
+            f"--soak wants ten minutes of events at least, and these are {lasts_s:.0f} s: "
+            f"--events {_SOAK_S * float(str(given['rate'])):.0f}, or a lower --rate"
+        )
     waits = {"settle_s": _seconds("--settle", settle), "pause_s": _seconds("--pause", pause)}
     from eventstreams.verify.command import Arguments, run_command  # noqa: PLC0415 - needs the extra
 

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -62,6 +62,7 @@ class Arguments:
     pause_s: float
     rolling: bool
     calls: float
+    soak: bool
     output: str
 
 
@@ -75,6 +76,7 @@ class _Ground:
     host: str
     receiver_url: str | None = None
     nemesis: Nemesis | None = None
+    data: Path | None = None
 
 
 def run_command(arguments: Arguments) -> int:
@@ -111,6 +113,8 @@ async def _carry_out(arguments: Arguments, say: Say) -> Report:
             receiver_host=ground.host,
             receiver_url=ground.receiver_url or arguments.receiver_url,
             is_alone=arguments.up,
+            data=ground.data,
+            is_soak=arguments.soak,
         )
         return await run_verify(ground.installation, options, kafka=ground.kafka, nemesis=ground.nemesis, say=say)
 
@@ -127,7 +131,7 @@ async def _ground(arguments: Arguments, seed: int, say: Say) -> AsyncIterator[_G
     try:
         async with _cluster(arguments, seed, folder, say) as ground:
             say("up", f"a cluster that keeps its data in {folder}")
-            yield ground
+            yield replace(ground, data=folder)
     finally:
         if arguments.data_dir is None:
             shutil.rmtree(folder, ignore_errors=True)

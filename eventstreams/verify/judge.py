@@ -15,6 +15,7 @@ from eventstreams.verify.ledger import State, Wrong
 from eventstreams.verify.letters import UNKNOWN_REASON, reason_of
 from eventstreams.verify.marks import Marks
 from eventstreams.verify.plan import Kind, Plan, types_for
+from eventstreams.verify.usage import Growth
 
 MOST_SHOWN: Final = 5
 
@@ -27,6 +28,7 @@ class Fault(StrEnum):
     reason that its receiver did not give. ``doubled``: delivered more than once where nothing was inflicted that
     explains it, or more often than is allowed. ``lag``: all is settled, and groups have not committed it.
     ``gateway``: it refused what is right, or took what is wrong. ``api``: calls of it failed, sent again as they were.
+    ``growth``: a process takes more and more.
     """
 
     LOST = "lost"
@@ -38,6 +40,7 @@ class Fault(StrEnum):
     LAG = "lag"
     GATEWAY = "gateway"
     API = "api"
+    GROWTH = "growth"
     NOTHING = "nothing"
 
 
@@ -97,6 +100,7 @@ class Evidence:
         ttl_s: For how long the installation tries an event; ``lasted_s``: the run, from the first event on.
         refused: What the gateway said when it refused what is right; ``taken``: what it should not have taken.
         calls_failed: How many calls of the API did; the first of them in ``call_failures``.
+        growths: Of processes; None: they are not judged.
     """
 
     plan: Plan
@@ -111,6 +115,7 @@ class Evidence:
     taken: Sequence[str] = ()
     calls_failed: int = 0
     call_failures: Sequence[str] = ()
+    growths: Sequence[Growth] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +186,16 @@ def judge(evidence: Evidence, *, most_duplicates: float) -> Verdict:
         score = _score(evidence, each)
         scores.append(score)
         problems += _of_subscription(evidence, each, score, most_duplicates)
-    return Verdict(scores, [*problems, *_of_lag(evidence, scores)])
+    return Verdict(scores, [*problems, *_of_lag(evidence, scores), *_of_growth(evidence)])
+
+
+def _of_growth(evidence: Evidence) -> Iterator[Problem]:
+    if evidence.growths is not None and not evidence.growths:
+        yield Problem(Fault.GROWTH, "processes", 0, "none lived long enough for it to be judged whether it grows")
+    for each in evidence.growths or ():
+        for grown in each.problems:
+            text = f"it grew, in the {each.seconds:.0f} s that were looked at: {grown}"
+            yield Problem(Fault.GROWTH, each.name, 1, text)
 
 
 def _of_lag(evidence: Evidence, scores: Sequence[Score]) -> Iterator[Problem]:

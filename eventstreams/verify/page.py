@@ -35,6 +35,7 @@ def page_of(report: Report) -> str:
         *_faults(report),
         "<h2>From publication to delivery</h2>",
         _delays(report),
+        *_memory(report),
         "<h2>As text</h2>",
         f"<pre>{escape(text_of(report))}</pre>",
     ]
@@ -104,6 +105,18 @@ def _faults(report: Report) -> Iterable[str]:
         _row([f"{began:.1f} s", f"{ended:.1f} s", each.name, each.target, each.detail]) for each, began, ended in faults
     ]
     yield _table(["from", "to", "what", "of what", ""], rows)
+
+
+def _memory(report: Report) -> Iterable[str]:
+    """One line for each process that lived for more than a moment."""
+    lives = [life for life in report.usage.lives if len(life.uses) > 1]
+    if not lives:
+        return
+    yield "<h2>Memory of processes</h2>"
+    chart = new_chart("seconds", "MiB")
+    for life in sorted(lives, key=lambda each: (each.name, each.pid)):
+        chart.add(f"{life.name} ({life.pid})", [(use.at_s, use.memory_mib) for use in life.uses])
+    yield svg_of(chart)
 
 
 def _delays(report: Report) -> str:

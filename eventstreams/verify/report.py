@@ -10,6 +10,7 @@ from eventstreams.verify.ledger import longest_of
 from eventstreams.verify.run import Report
 
 QUANTILES: Final = (0.5, 0.99, 1.0)
+_MIB: Final = 1 << 20
 _BUSY_S: Final = 1.0  # workers that do not get the processor for ten seconds lose their share, and deliver twice
 
 
@@ -51,6 +52,8 @@ def value_of(report: Report) -> Mapping[str, object]:
             {**asdict(each), "began_s": round(began, 3), "ended_s": round(ended, 3)}
             for each, began, ended in faults_of(report)
         ],
+        "processes": [asdict(each) for each in report.usage.growths],
+        "topics": [asdict(each) for each in report.usage.topics],
         "problems": [asdict(each) for each in report.verdict.problems],
         "whereabouts": report.whereabouts,
     }
@@ -83,6 +86,19 @@ def sentence_of(score: Score) -> str:
     return "; ".join(parts)
 
 
+def _usage(report: Report) -> Iterator[str]:
+    """Processes, and topics, in the second half of the time in which events were published."""
+    for each in report.usage.growths:
+        yield (
+            f"  {each.name:<16} {each.memory_mib:.0f} MiB, {each.memory_an_hour:+.1f} an hour; "
+            f"{each.descriptors:.0f} descriptors, {each.descriptors_an_hour:+.1f}; "
+            f"{each.threads:.0f} threads, {each.threads_an_hour:+.1f}; by {each.seconds:.0f} s of process {each.pid}"
+        )
+    for topic in report.usage.topics:
+        grown = topic.bytes_now - topic.bytes_then
+        yield f"  {topic.kind:<16} {topic.bytes_now / _MIB:.1f} MiB on disk, {grown / _MIB:+.1f} in the second half"
+
+
 def _lines(report: Report) -> Iterator[str]:
     published, options = report.published, report.options
     yield (
@@ -109,6 +125,7 @@ def _lines(report: Report) -> Iterator[str]:
         yield f"NOT settled {options.settle_s:g} s after the receivers had recovered"
     else:
         yield f"settled {report.settled_s:.1f} s after the receivers had recovered; nothing waits"
+    yield from _usage(report)
     if report.stalled_s > _BUSY_S:
         yield f"this machine was busy: for {report.stalled_s:.1f} s at a time this process did not get the processor"
     for problem in report.verdict.problems:

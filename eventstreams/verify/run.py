@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +24,7 @@ from eventstreams.verify.scene import Options, Scene, logins_of, open_scene
 from eventstreams.verify.settling import misbehave, settle
 from eventstreams.verify.subscribing import Installation, Say
 from eventstreams.verify.timeline import Sample, Timeline
+from eventstreams.verify.usage import Usage, Watch
 
 _WHERE: Final = 3
 
@@ -38,6 +39,7 @@ class Report:
         calls: What came of calls of the API; None: there were none.
         settled_s: From the recovery of the receivers until all was settled; None: it was not.
         stalled_s: For how long this process did not get the processor at most.
+        usage: What the cluster's processes and topics used, where this process has started it.
         whereabouts: What the installation says of the first events that are missing.
         began: ``time.monotonic()`` of the first event; times of ``inflicted`` count from the same clock.
     """
@@ -57,6 +59,7 @@ class Report:
     stalled_s: float
     whereabouts: Mapping[str, str] = field(default_factory=dict)
     calls: Calls | None = None
+    usage: Usage = field(default_factory=Usage)
 
 
 async def verify(
@@ -92,11 +95,16 @@ async def verify(
         if options.calls:
             caller = Caller(installation.api, scene.accounts.subscriber, rate=options.calls)
         timeline = Timeline(lambda: (publisher.published.acknowledged, _delivered(scene.tallies)))
-        keeping = asyncio.create_task(timeline.keep())
+        keeping = [asyncio.create_task(timeline.keep())]
+        watch = None
+        if options.data is not None:
+            watch = Watch(options.data, began=timeline.began)
+            keeping.append(asyncio.create_task(watch.keep()))
         try:
             say("publishing", f"{options.events:,} events at {options.rate:g} a second, as {scene.plan.run}-…")
             inflicted = await _publish(publisher, nemesis, caller)
             published_s = time.monotonic() - timeline.began
+            usage = Usage() if watch is None else watch.usage()  # as long as it was under load
             say("published", f"{publisher.published.acknowledged:,} acknowledged in {published_s:.1f} s")
             await misbehave(scene)
             await scene.crew.recover()
@@ -104,9 +112,12 @@ async def verify(
             calls = None if caller is None else caller.calls
             lasted_s = time.monotonic() - timeline.began
             evidence = await _evidence(scene, publisher.published, inflicted, lasted_s, calls)
+            if options.is_soak:
+                evidence = replace(evidence, growths=usage.growths)
             timeline.take()
         finally:
-            keeping.cancel()
+            for each in keeping:
+                each.cancel()
         verdict = judge(evidence, most_duplicates=options.most_duplicates)
         return Report(
             options=options,
@@ -124,6 +135,7 @@ async def verify(
             stalled_s=timeline.stalled_s,
             whereabouts=await _whereabouts(scene, evidence),
             calls=calls,
+            usage=usage,
         )
 
 

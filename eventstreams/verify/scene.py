@@ -48,6 +48,8 @@ class Options:
         calls: Of the API, a second, while events are published; 0: none.
         listen, receiver_host, receiver_url: See ``open_places``.
         is_alone: Nobody else uses the installation.
+        data: Where the cluster that this process has started keeps its data; None: it has started none.
+        is_soak: Whether processes that grow are a problem.
     """
 
     events: int
@@ -63,6 +65,8 @@ class Options:
     receiver_host: str
     receiver_url: str | None = None
     is_alone: bool = False
+    data: Path | None = None
+    is_soak: bool = False
 
 
 @dataclass(slots=True)

@@ -67,6 +67,7 @@ async def run(up: Up, nemesis: Kills | None, *, misbehave_s: float = 3.0) -> Rep
         listen="127.0.0.1:0",
         receiver_host="127.0.0.1",
         is_alone=True,
+        data=up.folder,
     )
     return await verify(
         installation, options, kafka=Settings.load(kafka=up.about["kafka"]), nemesis=nemesis, say=lambda *_: None
@@ -84,6 +85,9 @@ async def test_killing_every_role_and_the_broker_in_mid_stream_loses_invents_and
     assert all(score.expected > 0.9 * EVENTS for score in report.verdict.scores)
     dead = {score.name: score.dead for score in report.verdict.scores}
     assert dead["4 refusing"]["refused"] > 0
+    seen = {life.name for life in report.usage.lives}
+    assert {"kafka", "router", "worker-webhook", "api", "gateway"} <= seen
+    assert {topic.kind for topic in report.usage.topics} >= {"es.events", "es.sub", "es.retry", "es.control"}
     # The roles wait for their broker; to lose them as well would be a fault of ours (a client has crashed here before).
     # One that was just starting may give up after its time to wait for a broker (4) and start again.
     ended = [line for line in up.text.splitlines() if " ended (" in line]

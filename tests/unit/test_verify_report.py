@@ -17,6 +17,7 @@ from eventstreams.verify.report import delay_of, text_of, value_of
 from eventstreams.verify.run import Report
 from eventstreams.verify.scene import Options
 from eventstreams.verify.timeline import Sample, Timeline
+from eventstreams.verify.usage import Growth, Life, TopicSize, Usage, Use
 from tests.support.verifying import KILLED, PLAN, buried, changed, numbers, sound, with_bytes
 
 ORDINARY = numbers(Kind.ORDINARY)
@@ -110,6 +111,23 @@ def test_the_page_of_a_run_in_which_nothing_arrived_is_a_page() -> None:
     report = report_of(changed(replace(sound(), states=nothing), accepted=nothing, arrivals=nothing))
 
     assert "there is nothing to judge" in page_of(replace(report, samples=[], delays=[[0] * 192]))
+
+
+def test_what_processes_and_topics_used_is_told_in_all_three() -> None:
+    growth = Growth("router-1", 7, 1800.0, 150.4, 40.0, 20.0, 3.25, 0.0, -1.0)
+    life = Life("router-1", 7, [Use(0.0, 100.0, 30, 15), Use(5.0, 150.4, 40, 20)])
+    used = Usage([growth], [life], [TopicSize("es.events", 1 << 20, 3 << 20)])
+    report = replace(report_of(sound()), usage=used)
+
+    text = text_of(report)
+    assert "150 MiB, +3.2 an hour; 40 descriptors, +0.0; 20 threads, -1.0; by 1800 s of process 7" in text
+    assert "es.events        3.0 MiB on disk, +2.0 in the second half" in text
+    told = orjson.loads(orjson.dumps(value_of(report)))
+    assert told["processes"][0]["memory_an_hour"] == 3.25
+    assert told["topics"] == [{"kind": "es.events", "bytes_then": 1 << 20, "bytes_now": 3 << 20}]
+    page = page_of(report)
+    assert page.count("<svg") == 3  # progress, delays, memory
+    assert "router-1 (7)" in page
 
 
 def test_a_machine_that_was_too_busy_is_told_of() -> None:

@@ -1,0 +1,223 @@
+"""What the processes and topics of a cluster on this machine use while a run lasts, and how fast it grows."""
+
+import asyncio
+import os
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from eventstreams.settings import PREFIX
+
+_STEP_S: Final = 5.0
+_MOST: Final = 1_000
+_HOUR_S: Final = 3_600.0
+_LEAST: Final = 12  # samples that a slope is told of
+_LEAST_S: Final = 240.0  # that they are apart: what a minute does says nothing of an hour
+_BLOCK: Final = 512  # bytes of a block that st_blocks counts
+_MIB: Final = 1 << 20
+_FAMILIES: Final = ("events", "sub", "retry", "dead", "attempts", "control")
+
+MOST_MEMORY_SHARE: Final = 0.1
+"""Of its memory that a process may grow by in an hour."""
+MOST_MEMORY_MIB: Final = 16.0
+"""In an hour: what a process may grow by however small it is."""
+MOST_HANDLES: Final = 5.0
+"""Descriptors, or threads, that a process may have more in an hour."""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Of a process, ``at_s`` after the run began. ``memory_mib``: resident, what it shares with others included."""
+
+    at_s: float
+    memory_mib: float
+    descriptors: int
+    threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """One process, from when it was first seen until it ended or the run did."""
+
+    name: str
+    pid: int
+    uses: list[Use] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """How a process was in the second half of the run, after all that is made once has been made.
+
+    Attributes:
+        seconds: Of it that the process lived through.
+        memory_mib, descriptors, threads: In the median.
+        memory_an_hour, descriptors_an_hour, threads_an_hour: Slope of a line through all samples (least squares).
+    """
+
+    name: str
+    pid: int
+    seconds: float
+    memory_mib: float
+    descriptors: float
+    threads: float
+    memory_an_hour: float
+    descriptors_an_hour: float
+    threads_an_hour: float
+
+    @property
+    def problems(self) -> Sequence[str]:
+        """What grows; empty where nothing does."""
+        found = []
+        if self.memory_an_hour > max(MOST_MEMORY_SHARE * self.memory_mib, MOST_MEMORY_MIB):
+            found.append(f"memory, {self.memory_mib:.0f} MiB, by {self.memory_an_hour:.0f} MiB an hour")
+        for what, count, slope in (
+            ("descriptors", self.descriptors, self.descriptors_an_hour),
+            ("threads", self.threads, self.threads_an_hour),
+        ):
+            if slope > MOST_HANDLES:
+                found.append(f"{what}, {count:.0f}, by {slope:.0f} an hour")
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSize:
+    """What the topics of one kind take on the brokers' disks, all copies; ``bytes_then`` at half of the run."""
+
+    kind: str
+    bytes_then: int
+    bytes_now: int
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What ``Watch`` found: of processes that lived through enough of the second half, and of topics."""
+
+    growths: Sequence[Growth] = ()
+    lives: Sequence[Life] = ()
+    topics: Sequence[TopicSize] = ()
+
+
+class Watch:
+    """Looks at every process that this one has started, and at the brokers' files."""
+
+    def __init__(self, data: Path, *, began: float) -> None:
+        """Args: ``data``: where the cluster keeps its data. ``began``: ``time.monotonic()`` of the run's begin."""
+        self._data = data
+        self._began = began
+        self._step_s = _STEP_S
+        self._lives: dict[tuple[int, float], Life | None] = {}  # None: it is none of the cluster's
+        self._sizes: list[tuple[float, Mapping[str, int]]] = []
+        self._rounds = 0
+
+    async def keep(self) -> None:
+        """Take samples, for ever, at an even pace; where there are too many, half of them go, and the pace halves."""
+        while True:
+            await asyncio.to_thread(self.take)
+            await asyncio.sleep(self._step_s)
+
+    def take(self) -> None:
+        """One sample of everything."""
+        at_s = time.monotonic() - self._began
+        for process in psutil.Process().children(recursive=True):
+            with suppress(psutil.Error):  # it has just ended
+                self._look(process, at_s)
+        self._sizes.append((at_s, sizes_by_kind(self._data)))
+        self._rounds += 1
+        if self._rounds > _MOST:
+            self._rounds //= 2
+            self._step_s *= 2
+            del self._sizes[1::2]
+            for life in self._lives.values():
+                if life is not None:
+                    del life.uses[1::2]
+
+    def usage(self) -> Usage:
+        """What was found so far."""
+        until_s = self._sizes[-1][0] if self._sizes else 0.0
+        lives = [life for life in self._lives.values() if life is not None and life.uses]
+        half = [sizes for at_s, sizes in self._sizes if at_s <= until_s / 2]
+        last = self._sizes[-1][1] if self._sizes else {}
+        then = half[-1] if half else {}
+        topics = [TopicSize(kind, then.get(kind, 0), size) for kind, size in sorted(last.items())]
+        return Usage(list(growths_of(lives, until_s)), lives, topics)
+
+    def _look(self, process: psutil.Process, at_s: float) -> None:
+        key = (process.pid, process.create_time())
+        if key not in self._lives:
+            name = _name_of(process)
+            self._lives[key] = None if name is None else Life(name, process.pid)
+        life = self._lives[key]
+        if life is not None:
+            with process.oneshot():
+                life.uses.append(Use(at_s, process.memory_info().rss / _MIB, process.num_fds(), process.num_threads()))
+
+
+def growths_of(lives: Iterable[Life], until_s: float) -> Iterator[Growth]:
+    """Of each process that lived through half of the second half of a run of ``until_s`` seconds, by name.
+
+    Of runs shorter than eight minutes, none.
+    """
+    for life in sorted(lives, key=lambda each: (each.name, each.pid)):
+        uses = [use for use in life.uses if use.at_s >= until_s / 2]
+        if len(uses) < _LEAST or uses[-1].at_s - uses[0].at_s < max(until_s / 4, _LEAST_S):
+            continue
+        at = [use.at_s for use in uses]
+        columns = (
+            [use.memory_mib for use in uses],
+            [float(use.descriptors) for use in uses],
+            [float(use.threads) for use in uses],
+        )
+        medians = [statistics.median(column) for column in columns]
+        slopes = [statistics.linear_regression(at, column).slope * _HOUR_S for column in columns]
+        yield Growth(
+            life.name,
+            life.pid,
+            at[-1] - at[0],
+            memory_mib=medians[0],
+            descriptors=medians[1],
+            threads=medians[2],
+            memory_an_hour=slopes[0],
+            descriptors_an_hour=slopes[1],
+            threads_an_hour=slopes[2],
+        )
+
+
+def sizes_by_kind(data: Path) -> Mapping[str, int]:
+    """Bytes on disk of all partitions below ``data``, by kind of topic: ``es.retry``, ``Kafka's own`` and so on."""
+    found: dict[str, int] = defaultdict(int)
+    for folder, _, files in os.walk(data):
+        topic, _, partition = Path(folder).name.rpartition("-")
+        if topic and partition.isdecimal() and any(name.endswith(".log") for name in files):
+            for name in files:
+                with suppress(OSError):  # it was just deleted
+                    found[_kind_of(topic)] += Path(folder, name).stat().st_blocks * _BLOCK
+    return found
+
+
+def _kind_of(topic: str) -> str:
+    if topic.startswith("__"):
+        return "Kafka's own"
+    for family in _FAMILIES:
+        if f".{family}" in topic:
+            return f"es.{family}"
+    return "others"
+
+
+def _name_of(process: psutil.Process) -> str | None:
+    """As its role, or by the name that it keeps; None where it is no process of a cluster."""
+    words = process.cmdline()
+    if any(word == "kafka.Kafka" for word in words):
+        return "kafka"
+    after_module = words[words.index("-m") + 1 :] if "-m" in words else []
+    if after_module[:1] != ["eventstreams"] or len(after_module) < 2:  # noqa: PLR2004 - the module, and a role
+        return None
+    return process.environ().get(f"{PREFIX}INSTANCE") or "-".join(
+        after_module[1:3] if after_module[1] == "worker" else after_module[1:2]
+    )
