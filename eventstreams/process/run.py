@@ -15,6 +15,7 @@ from eventstreams.errors import EventStreamsError
 from eventstreams.process.health import Health, serve_admin
 from eventstreams.process.listen import open_socket
 from eventstreams.process.loop_watch import LoopWatch
+from eventstreams.process.memory import give_back_by_the_clock
 from eventstreams.settings import PREFIX, Settings
 from eventstreams.telemetry.logging import Log, configure_logging, get_logger
 from eventstreams.telemetry.metrics import Metrics
@@ -104,11 +105,13 @@ async def _run_and_drain(process: Process, main: RoleMain) -> None:
     working = asyncio.create_task(work())
     stopping = asyncio.create_task(process.stopping.wait())
     looking = asyncio.create_task(process.health.keep_looking())
+    giving = asyncio.create_task(give_back_by_the_clock())
     await asyncio.wait({working, stopping, looking}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     if looking.done() and (bug := looking.exception()):
         process.crash(bug)
     looking.cancel()
+    giving.cancel()
     process.health.draining = True
     drain_s = process.settings.drain_timeout.total_seconds()
     _end_within(drain_s + _CUT_S, process)
