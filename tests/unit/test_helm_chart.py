@@ -182,6 +182,28 @@ def test_who_asks_sinks_reaches_the_outside_and_never_the_inside(role: str) -> N
     assert all("ports" in rule for rule in router)
 
 
+@pytest.mark.parametrize("to", ["api", "gateway"])  # the primary, and where the console publishes
+def test_the_api_reaches_what_the_chart_tells_it_to_ask(to: str) -> None:
+    manifests = render(LEAST)
+    labels = of_kind(manifests, "Deployment")[f"rel-eventstreams-{to}"]["spec"]["template"]["metadata"]["labels"]
+
+    def reaches(role: str) -> bool:
+        rules = of_kind(manifests, "NetworkPolicy")[f"rel-eventstreams-{role}"]["spec"]["egress"]
+        peers = [peer for rule in rules for peer in rule.get("to", ())]
+        return any(
+            peer["podSelector"]["matchLabels"].items() <= labels.items() for peer in peers if "podSelector" in peer
+        )
+
+    assert reaches("api")
+    assert not reaches("router")
+
+
+def test_without_a_gateway_no_rule_lets_the_api_to_one() -> None:
+    policies = of_kind(render(LEAST, **{"gateway.enabled": False}), "NetworkPolicy")
+
+    assert "gateway" not in json.dumps(policies["rel-eventstreams-api"])
+
+
 def test_each_pod_is_chosen_by_one_policy_and_each_service_finds_its_pods() -> None:
     manifests = render(EVERYTHING)
     labels = {
