@@ -396,6 +396,18 @@ def test_rules_and_dashboards_are_all_those_of_its_files() -> None:
         assert json.loads(shown["data"][file.name]) == json.loads(file.read_text())
 
 
+def test_alerts_link_to_runbooks_where_they_are_served() -> None:
+    def links(**values: object) -> set[str]:
+        [rules] = of_kind(render(EVERYTHING, **values), "PrometheusRule").values()
+        every = [rule for group in rules["spec"]["groups"] for rule in group["rules"] if "alert" in rule]
+        return {rule["annotations"]["runbook_url"].rpartition("/")[0] for rule in every}
+
+    assert links() == {"docs/runbooks"}
+    assert links(**{"metrics.prometheusRule.runbookUrl": "https://wiki.example.com/es/"}) == {
+        "https://wiki.example.com/es"
+    }
+
+
 @pytest.mark.parametrize(
     ("values", "words"),
     [
