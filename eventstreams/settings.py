@@ -288,6 +288,11 @@ class Settings(MailSettings, KafkaSettings):
         "always_valid",
         description="`strict`: a sink is active, and can be subscribed to, once the id of a test event was sent back.",
     )
+    sink_types: Annotated[tuple[str, ...], NoDecode, CommaSeparated] = Field(
+        (),
+        description="Types of sinks that can be created, such as `webhook,kinesis`: those that have a worker, since "
+        "events for others would wait for nobody. Default: all that are installed.",
+    )
     one_subscription_per_sink: bool = Field(
         False, description="Refuse a second subscription that delivers to the same sink."
     )

@@ -166,9 +166,9 @@ def _description(form: Form, done: str) -> str:
 
 def _plugin(sink_type: str, plane: ControlPlane) -> AnySinkPlugin:
     plugin = plane.plugins.get(sink_type)
-    if plugin is None:
-        usable = [each.sink_type for each in plane.plugins.values() if plane.mail is not None or not each.needs_mail]
-        raise refused(Code.SINK_NOT_CREATED, f"Sink not created: SinkType must be one of {', '.join(sorted(usable))}")
+    if plugin is None or not plane.offers(sink_type):
+        usable = sorted(each.sink_type for each in plane.usable)
+        raise refused(Code.SINK_NOT_CREATED, f"Sink not created: SinkType must be one of {', '.join(usable)}")
     if plugin.needs_mail and plane.mail is None:
         raise refused(
             Code.SINK_NOT_CREATED,

@@ -94,6 +94,15 @@ def test_each_role_has_its_command() -> None:
     }
 
 
+def test_sinks_can_be_made_of_the_types_that_have_workers() -> None:
+    def told(**values: object) -> object:
+        api = of_kind(render(EVERYTHING, **values), "Deployment")["es-api"]["spec"]["template"]["spec"]["containers"][0]
+        return {each["name"]: each.get("value") for each in api["env"]}.get("EVENTSTREAMS_SINK_TYPES")
+
+    assert told() == "kinesis,segment,webhook"
+    assert told(**{"settings.SINK_TYPES": "webhook,pigeon"}) is None  # then the ConfigMap has it
+
+
 def test_who_needs_no_secret_gets_none() -> None:
     manifests = render(LEAST)
     router = of_kind(manifests, "Deployment")["rel-eventstreams-router"]["spec"]["template"]["spec"]["containers"][0]
@@ -433,7 +442,7 @@ def test_values_that_are_wrong_are_said(values: Mapping[str, object], words: str
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_every_variable_that_the_chart_makes_is_refused_under_settings(file: Path) -> None:
-    optional = {"KAFKA_WAIT"}  # the chart's own default, which a setting replaces
+    optional = {"KAFKA_WAIT", "SINK_TYPES"}  # the chart's own defaults, which a setting replaces
     api = yaml.safe_load(file.read_text()).get("api", {})
     given_to_roles = {each["name"].removeprefix(PREFIX) for each in api.get("env", ())}  # by these values themselves
     given = {

@@ -284,6 +284,11 @@ operator-token: {{ .operatorToken | quote }}
 - name: EVENTSTREAMS_OPERATOR_TOKEN
   valueFrom: {secretKeyRef: {name: {{ $secret }}, key: operator-token, optional: true}}
 {{- end }}
+{{- if not (hasKey .Values.settings "SINK_TYPES") }}
+# What has no worker here cannot be subscribed to: its events would wait for nobody.
+- name: EVENTSTREAMS_SINK_TYPES
+  value: {{ keys .Values.workers | sortAlpha | join "," | quote }}
+{{- end }}
 - name: POD_IP
   valueFrom: {fieldRef: {fieldPath: status.podIP}}
 # One of the replicas takes the writes; the others hand theirs to it, at this address.
