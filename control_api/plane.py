@@ -40,6 +40,7 @@ class ControlPlane:
         must_validate: A sink is active once the id in a test event has come back; some sink types always want that.
         one_subscription_per_sink: A second one is refused.
         most_partitions: Of all subscriptions' topics together.
+        sink_types: Those of which sinks can be made, as they have workers; empty: every one that is installed.
         mail: The operator's mail server; None: there is none, and no sink can be made that sends mail.
         account_of_settings: The account whose token is a setting, to be changed there alone; None: there is none.
     """
@@ -59,8 +60,19 @@ class ControlPlane:
     must_validate: bool = False
     one_subscription_per_sink: bool = False
     most_partitions: int = 5000
+    sink_types: Sequence[str] = ()
     mail: MailServer | None = None
     account_of_settings: str | None = None
+
+    def offers(self, sink_type: str) -> bool:
+        """Whether sinks of that type, if it is installed, can be made; those that send mail want a server, too."""
+        return not self.sink_types or sink_type in self.sink_types
+
+    @property
+    def usable(self) -> Sequence[AnySinkPlugin]:
+        """The plugins of the sinks that can be made."""
+        found = [each for each in self.plugins.values() if self.offers(each.sink_type)]
+        return [each for each in found if self.mail is not None or not each.needs_mail]
 
     def validates(self, sink_type: str) -> bool:
         """Whether sinks of that type must be validated before they get anything but tests."""

@@ -1,7 +1,7 @@
 """The API as a process: what it is made of, in the order in which it starts and, backwards, stops."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import Final
@@ -85,10 +85,12 @@ async def serve(process: Process) -> None:
             must_validate=settings.sink_validation == "strict",
             one_subscription_per_sink=settings.one_subscription_per_sink,
             most_partitions=settings.most_partitions,
+            sink_types=settings.sink_types,
             mail=settings.mail_server,
             account_of_settings=settings.account_sid,
         )
         check_first_account(settings)
+        check_sink_types(settings.sink_types, plugins)
         janitor, desk = Janitor(plane), open_desk(process, plane, jobs, stack)
         closer = Closer(plane, jobs, desk.writer)
         reconciler = Reconciler(plane, settings, process.metrics)
@@ -164,6 +166,15 @@ def check_first_account(settings: Settings) -> None:
     """Raises ``SettingsError`` where the settings name half of an account."""
     if (settings.account_sid is None) != (settings.auth_token is None):
         raise SettingsError(f"{PREFIX}ACCOUNT_SID and {PREFIX}AUTH_TOKEN go together: set both, or none")
+
+
+def check_sink_types(sink_types: Sequence[str], plugins: Iterable[str]) -> None:
+    """Raises ``SettingsError`` where the settings name a type of sink that no plugin is installed for."""
+    known = sorted(plugins)
+    if unknown := [name for name in sink_types if name not in known]:
+        raise SettingsError(
+            f"{PREFIX}SINK_TYPES: no sink plugin {unknown[0]!r} is installed; there are: {', '.join(known)}"
+        )
 
 
 def first_account(plane: ControlPlane, settings: Settings) -> Sequence[Outgoing]:

@@ -71,7 +71,7 @@ class _LazyGroup(Group):
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="eventstreams")
-@click.option("--profile", metavar="NAME", help="Who asks the API, of `eventstreams profiles`.")
+@click.option("--profile", metavar="NAME", help="Profile to use; see `eventstreams profiles`.")
 def eventstreams(profile: str | None) -> None:
     """Product events from Kafka to your customers' sinks, at least once, for up to four hours.
 

@@ -34,7 +34,7 @@ SECTIONS: Final[Mapping[str, Section]] = MappingProxyType(
         "Accounts and access": {
             "accounts": "Make, suspend and close accounts",
             "keys": "Make, list and revoke API keys",
-            "profiles": "Keep who asks which installation under names",
+            "profiles": "Keep installations and credentials under names",
             "audit": "Show who changed what",
         },
         "Run an installation": {
@@ -50,7 +50,7 @@ SECTIONS: Final[Mapping[str, Section]] = MappingProxyType(
             "verify": "Prove that no event is lost, with faults if you like",
             "sizing": "Say how many brokers and processes a load needs",
             "topics": "Create the topics that are not there",
-            "orphans": "Find topics that are nobody's, and remove them",
+            "orphans": "Find topics without a subscription, and remove them",
             "control": "Export and import accounts, sinks and subscriptions",
             "new-key": "Make a key that encrypts secrets",
             "rotate-secrets": "Encrypt all secrets with the newest key",

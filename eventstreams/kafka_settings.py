@@ -27,33 +27,33 @@ class KafkaSettings(BaseSettings):
     """What every client of Kafka needs to know."""
 
     kafka: str = Field("127.0.0.1:9092", min_length=1, description="Kafka's bootstrap servers, `host:port,…`.")
-    kafka_tls: bool = Field(False, description="Talk TLS to Kafka; its certificate and host name are checked.")
+    kafka_tls: bool = Field(False, description="Connect to Kafka over TLS; its certificate and host name are checked.")
     kafka_tls_authorities: PemFile = Field(
         None,
-        description="Certificates of the authorities that Kafka's is signed by, a PEM file; default: the system's.",
+        description="CA certificates that the brokers' are signed by, a PEM file; default: the system's.",
     )
     kafka_tls_certificate: PemFile = Field(
-        None, description="Our own certificate, for a Kafka that asks for one (mutual TLS), a PEM file."
+        None, description="Client certificate, for a Kafka that asks for one (mutual TLS), a PEM file."
     )
-    kafka_tls_key: PemFile = Field(None, description="Its key, a PEM file.")
-    kafka_tls_key_password: SecretStr | None = Field(None, description="Opens that key.")
+    kafka_tls_key: PemFile = Field(None, description="Private key of the client certificate, a PEM file.")
+    kafka_tls_key_password: SecretStr | None = Field(None, description="Password of that key.")
     kafka_sasl: Literal["none", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] = Field(
-        "none", description="How we prove to Kafka who we are; `none`: not, or by our certificate."
+        "none", description="SASL mechanism; `none`: no SASL, as with mutual TLS."
     )
-    kafka_username: str | None = Field(None, description="Who we are, for `PLAIN` and `SCRAM-…`.")
-    kafka_password: SecretStr | None = Field(None, description="And our password.")
+    kafka_username: str | None = Field(None, description="User name for `PLAIN` and `SCRAM-…`.")
+    kafka_password: SecretStr | None = Field(None, description="Password of that user.")
     kafka_oauth_token_url: str | None = Field(
         None,
         pattern=r"^https?://[^/]",
-        description="Gives out tokens, for `OAUTHBEARER` (client credentials, RFC 6749).",
+        description="Token endpoint for `OAUTHBEARER` (client credentials, RFC 6749).",
     )
-    kafka_oauth_client_id: str | None = Field(None, description="Who we are to it.")
-    kafka_oauth_client_secret: SecretStr | None = Field(None, description="And our secret.")
-    kafka_oauth_scope: str | None = Field(None, description="What the token shall be good for; default: its giver's.")
+    kafka_oauth_client_id: str | None = Field(None, description="Client id for the token endpoint.")
+    kafka_oauth_client_secret: SecretStr | None = Field(None, description="Client secret for the token endpoint.")
+    kafka_oauth_scope: str | None = Field(None, description="Scope of the token; default: the server's.")
     kafka_rack: str | None = Field(
         None,
-        description="Where this process runs, in the names of Kafka's `broker.rack`: workers and the API read from a "
-        "copy near by.",
+        description="Rack of this process, named as the brokers' `broker.rack`: workers and the API fetch from the "
+        "closest replica.",
     )
 
     @model_validator(mode="after")

@@ -49,14 +49,13 @@ class MailSettings(BaseSettings):
         description="The mail server of `email` sinks: `smtp://user@host:587` (STARTTLS), `smtps://user@host:465` "
         "(TLS) or `smtp+plain://host:25`. Default: none, and no such sink can be made.",
     )
-    smtp_password: SecretStr | None = Field(None, description="The password of its user.")
+    smtp_password: SecretStr | None = Field(None, description="Password of the user in that URL.")
     smtp_from: Annotated[str | None, AfterValidator(_mailbox)] = Field(
-        None, description="Whom mail comes from, `Events <events@example.com>`; bounces go there too."
+        None, description="Sender of the mail, `Events <events@example.com>`; bounces go there too."
     )
     smtp_tls_authorities: PemFile = Field(
         None,
-        description="Certificates of the authorities that the mail server's is signed by, a PEM file; default: the "
-        "system's.",
+        description="CA certificates that the mail server's is signed by, a PEM file; default: the system's.",
     )
 
     @model_validator(mode="after")

@@ -127,14 +127,16 @@ class Settings(MailSettings, KafkaSettings):
         pattern=r"^[a-zA-Z0-9._-]{0,80}$",
         description="Start of every topic's and consumer group's name; lets several installations share a Kafka.",
     )
-    replication_factor: int = Field(3, ge=1, le=32, description="Copies of each topic that we create.")
-    events_partitions: int = Field(12, ge=1, le=1000, description="Partitions of the topic that takes events in.")
-    attempts_partitions: int = Field(4, ge=1, le=1000, description="Partitions of the log of attempts.")
+    replication_factor: int = Field(3, ge=1, le=32, description="Replication factor of the topics that are created.")
+    events_partitions: int = Field(
+        12, ge=1, le=1000, description="Partitions of the topic to which events are published."
+    )
+    attempts_partitions: int = Field(4, ge=1, le=1000, description="Partitions of the topic of delivery attempts.")
     retry_partitions: int = Field(
         12,
         ge=1,
         le=100,
-        description="Partitions of each retry topic; more of them time retries with fewer moves.",
+        description="Partitions of each retry topic; with more, an event is moved less often before its retry.",
     )
     most_subscription_partitions: int = Field(
         16,
@@ -146,30 +148,30 @@ class Settings(MailSettings, KafkaSettings):
         5000,
         ge=1,
         le=1_000_000,
-        description="Most partitions of all subscriptions' topics together, over all accounts: as many as Kafka "
-        "carries. docs/partition-budget.md.",
+        description="Most partitions of all subscriptions' topics together, over all accounts: set it to what your "
+        "Kafka carries. docs/partition-budget.md.",
     )
     orphan_grace: Annotated[Duration, AfterValidator(_orphan_grace)] = Field(
         timedelta(minutes=15),
         description="How long a topic must have belonged to no subscription before the API removes it, if it is "
         "empty; at least 5m.",
     )
-    remove_orphans: bool = Field(True, description="`false`: such topics are only told of.")
+    remove_orphans: bool = Field(True, description="`false`: such topics are reported, not removed.")
     instance: str | None = Field(
         None,
         pattern=r"^[a-zA-Z0-9._-]{1,80}$",
         description="Name of this copy of a role, unique and kept over restarts, such as a StatefulSet's pod's: "
-        "then it keeps its share while it restarts. docs/rolling-restarts.md.",
+        "then it keeps its partitions while it restarts (static membership). docs/rolling-restarts.md.",
     )
     session_timeout: Annotated[Duration | None, AfterValidator(_session)] = Field(
         None,
-        description="How long a router or worker may be silent, or with `EVENTSTREAMS_INSTANCE` away, before others "
-        "get its share; from 6s to 1m. Default: 8s for routers, 10s for workers.",
+        description="Kafka's session timeout: how long a router or worker may send no heartbeat before others get its "
+        "partitions; from 6s to 1m. Default: 8s for routers, 10s for workers.",
     )
     exactly_once: bool = Field(
         False,
-        description="`true`: routers copy events in Kafka's transactions, so that who is killed makes no copy twice. "
-        "What is delivered may still be delivered again. docs/delivery-guarantees.md.",
+        description="`true`: routers copy events in Kafka transactions: one that is killed makes no copy twice. "
+        "Delivery stays at least once. docs/delivery-guarantees.md.",
     )
     kafka_wait: Duration = Field(
         timedelta(seconds=15), description="How long a starting process waits for a broker to answer."
@@ -177,23 +179,24 @@ class Settings(MailSettings, KafkaSettings):
 
     ttl: Duration = Field(
         timedelta(hours=4),
-        description="How long an event is tried after it was accepted; then it is a dead letter.",
+        description="How long an event is tried after it was accepted; then it is a dead letter. To raise it later, "
+        "see docs/kafka.md: existing topics must keep events for as long.",
     )
     retry_delays: Annotated[tuple[Duration, ...], NoDecode, CommaSeparated, AfterValidator(_ascending)] = Field(
         tuple(timedelta(seconds=s) for s in (5, 30, 120, 600, 1800)),
-        description="Longest wait after the first, second, … attempt; the last repeats. The wait is drawn at random. "
-        "Router, API and workers must have the same: the topics in which events wait are named by it.",
+        description="Longest wait after the first, second, … attempt; the last repeats. Each wait is random, up to "
+        "that. Router, API and workers must have the same: retry topics are named by it.",
     )
     drain_timeout: Annotated[Duration, AfterValidator(_drain)] = Field(
         timedelta(seconds=20),
-        description="How long a stopping process may settle what it has in flight, at most 5m.",
+        description="How long a process that is told to stop may finish what it has in flight, at most 5m.",
     )
     sink_concurrency: int = Field(
         512,
         ge=1,
         le=1024,
-        description="Most requests that a worker has under way to one sink: up to 64 as long as the sink takes them, "
-        "beyond that as far as they do not make it slower. docs/slow-and-failing-sinks.md.",
+        description="Most concurrent requests of a worker to one sink: up to 64 as long as the sink takes them, "
+        "more as far as they do not make it slower. docs/slow-and-failing-sinks.md.",
     )
     allowed_destinations: Annotated[
         tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_networks), CommaSeparated
@@ -203,14 +206,14 @@ class Settings(MailSettings, KafkaSettings):
     )
 
     account_sid: Annotated[str | None, AfterValidator(_account_sid)] = Field(
-        None, description="The first account, made at the API's start if it is not there."
+        None, description="SID of the first account, which the API creates at its start if it does not exist."
     )
     auth_token: Annotated[SecretStr | None, AfterValidator(_auth_token)] = Field(
         None, description="Its auth token, of 8 characters or more."
     )
     profile: str | None = Field(
         None,
-        description="Of `eventstreams profiles`: who asks the API from the command line; as `eventstreams --profile`.",
+        description="Profile of `eventstreams profiles` that commands use; the same as `eventstreams --profile`.",
     )
     secret_key: SecretStr | None = Field(
         None,
@@ -219,7 +222,7 @@ class Settings(MailSettings, KafkaSettings):
 
     operator_token: Annotated[SecretStr | None, AfterValidator(_operator_token)] = Field(
         None,
-        description="Opens the operator's API, which makes and closes accounts; of 16 characters or more. "
+        description="Password of the operator's API, which creates and closes accounts; 16 characters or more. "
         "Default: that API is off.",
     )
     api_rate_limit: float = Field(
@@ -227,7 +230,7 @@ class Settings(MailSettings, KafkaSettings):
         ge=0,
         le=1_000_000,
         description="Requests a second that an account may make to one copy of the API, at most twice as many at "
-        "once; an owner and its subaccounts together four times as many. 0: as many as they like.",
+        "once; an owner and its subaccounts together four times as many. 0: no limit.",
     )
     trusted_proxies: Annotated[
         tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_networks), CommaSeparated
@@ -236,49 +239,59 @@ class Settings(MailSettings, KafkaSettings):
         description="Networks of load balancers whose `X-Forwarded-For` is believed, such as `10.0.0.0/8`.",
     )
     audit_retention: Duration = Field(
-        timedelta(days=365), description="How long the audit trail is kept; counts where its topic is made."
+        timedelta(days=365), description="How long the audit trail is kept; used when its topic is created."
     )
     audit_max_mib: int = Field(
         10_240,
         ge=64,
         le=1 << 20,
-        description="How large the audit trail may become, the oldest goes first: 10 GiB hold some ten million writes. "
-        "Counts where its topic is made.",
+        description="Most that the audit trail holds, in MiB; the oldest goes first. 10 GiB hold some ten million "
+        "writes. Used when its topic is created.",
     )
 
-    api_listen: str = Field("0.0.0.0:8080", description="Where the API listens: `host:port`.")
+    api_listen: str = Field("0.0.0.0:8080", description="Address and port of the API: `host:port`.")
     api_advertised_url: str | None = Field(
         None,
         pattern=r"^https?://",
-        description="Where the API's other replicas reach this one; default: its address as Kafka sees it.",
+        description="URL at which the API's other replicas reach this one; default: its address as Kafka sees it.",
     )
-    gateway_listen: str = Field("0.0.0.0:8081", description="Where the HTTP gateway listens.")
+    gateway_listen: str = Field("0.0.0.0:8081", description="Address and port of the HTTP gateway.")
     gateway_url: str | None = Field(
         None,
         pattern=r"^https?://",
-        description="Where the API finds the HTTP gateway, such as `http://gateway:8081`: the console publishes sample "
-        "events there, as whoever has signed in; default: it publishes none.",
+        description="URL of the HTTP gateway, such as `http://gateway:8081`, to which the console publishes sample "
+        "events with the credentials of whoever has signed in. Default: it publishes none.",
     )
-    admin_listen: str = Field("0.0.0.0:9100", description="Where each role serves /livez, /readyz, /metrics.")
+    admin_listen: str = Field(
+        "0.0.0.0:9100", description="Address and port at which each role serves /livez, /readyz and /metrics."
+    )
     traces: str | None = Field(
         None,
         pattern=r"^https?://\S+$",
-        description="Where traces go: the OTLP/HTTP address of a collector, such as "
-        "`http://collector:4318/v1/traces`; default: there are none. Needs `eventstreams[otel]`.",
+        description="OTLP/HTTP endpoint to which traces are exported, such as `http://collector:4318/v1/traces`; "
+        "default: no traces. Needs `eventstreams[otel]`.",
     )
     traces_ratio: float = Field(
-        0.01, ge=0, le=1, description="Share of the events that have a trace, where whoever publishes does not say."
+        0.01,
+        ge=0,
+        le=1,
+        description="Share of events that are traced, where the publisher has not decided (`traceparent`).",
     )
     public_url: str | None = Field(
-        None, description="The API's own address in its answers; default: what the request was sent to."
+        None, description="The API's own URL in its answers; default: the URL that the request was sent to."
     )
     ready_urls: Annotated[tuple[str, ...], NoDecode, CommaSeparated] = Field(
-        (), description="Addresses that the API's /readyz asks too before it answers 200."
+        (), description="URLs that must answer 200, too, before the API's /readyz does."
     )
 
     sink_validation: Literal["always_valid", "strict"] = Field(
         "always_valid",
-        description="`strict`: a sink is active, and can be subscribed, once the id in a test event was sent back.",
+        description="`strict`: a sink is active, and can be subscribed to, once the id of a test event was sent back.",
+    )
+    sink_types: Annotated[tuple[str, ...], NoDecode, CommaSeparated] = Field(
+        (),
+        description="Types of sinks that can be created, such as `webhook,kinesis`: those that have a worker, since "
+        "events for others would wait for nobody. Default: all that are installed.",
     )
     one_subscription_per_sink: bool = Field(
         False, description="Refuse a second subscription that delivers to the same sink."
@@ -290,7 +303,7 @@ class Settings(MailSettings, KafkaSettings):
     schema_base_url: str = Field(
         "https://events-schemas.twilio.com",
         pattern=r"^https?://",
-        description="Start of `dataschema` in events; default: the reference's. The API serves ours below `/schemas`.",
+        description="Start of `dataschema` in events; default: Twilio's. The API serves the schemas below `/schemas`.",
     )
 
     schema_registry_url: Annotated[str | None, AfterValidator(_without_user)] = Field(
@@ -299,7 +312,7 @@ class Settings(MailSettings, KafkaSettings):
         description="A Confluent-compatible schema registry at which the API registers the catalogue's schemas.",
     )
     schema_registry_auth: Annotated[SecretStr | None, AfterValidator(_user_and_password)] = Field(
-        None, description="Who registers them: `user:password`."
+        None, description="Credentials for the schema registry: `user:password`."
     )
 
     delivery_log: Annotated[SecretStr | None, AfterValidator(_file_or_dsn)] = Field(
@@ -318,15 +331,15 @@ class Settings(MailSettings, KafkaSettings):
         20,
         ge=0,
         le=1000,
-        description="Of how many subscriptions the API's metrics name the backlog, those with the most; 0: of none.",
+        description="How many subscriptions, those with the largest backlogs, have metrics of their own; 0: none.",
     )
 
     cache_dir: Path | None = Field(
         None, description="Where `eventstreams up` keeps Kafka's jars; default: `eventstreams` in the user's cache."
     )
 
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe line shown.")
-    log_format: Literal["json", "console"] = Field("json", description="How log lines look.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level that is logged.")
+    log_format: Literal["json", "console"] = Field("json", description="Format of log lines.")
 
     @classmethod
     def load(cls, **overrides: Any) -> Self:

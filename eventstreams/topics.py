@@ -46,6 +46,9 @@ class TopicKind(StrEnum):
     SUBSCRIPTION = "subscription"
 
 
+_WAITING: Final = frozenset({TopicKind.SUBSCRIPTION, TopicKind.RETRY, TopicKind.TEST})
+
+
 @dataclass(frozen=True, slots=True)
 class TopicName:
     """What a topic's name tells. ``sink_type`` and ``subscription_sid`` are None where they do not apply."""
@@ -172,22 +175,32 @@ class Topics:
         """The retry, dead-letter and test topics of one sink type."""
         partitions = self._settings.retry_partitions
         return [
-            *(self._spec(name, partitions, retention_ms=self._waiting_ms()) for name in self.retries(sink_type)),
+            *(self._spec(name, partitions, retention_ms=self.waiting_ms) for name in self.retries(sink_type)),
             self._spec(self.dead(sink_type), 1, retention_ms=_DEAD_LETTER_DAYS * _DAY_MS),
             self.test_spec(sink_type),
         ]
 
     def test_spec(self, sink_type: str) -> TopicSpec:
         """One partition: a test is rare, and none waits for another there."""
-        return self._spec(self.test(sink_type), 1, retention_ms=self._waiting_ms())
+        return self._spec(self.test(sink_type), 1, retention_ms=self.waiting_ms)
 
     def subscription_spec(self, sink_type: str, subscription_sid: str, *, partitions: int = 1) -> TopicSpec:
         """By default one partition: then a sink's order, throttle and breaker have exactly one owner."""
-        return self._spec(self.subscription(sink_type, subscription_sid), partitions, retention_ms=self._waiting_ms())
+        return self._spec(self.subscription(sink_type, subscription_sid), partitions, retention_ms=self.waiting_ms)
 
-    def _waiting_ms(self) -> int:
-        # A day more than the longest wait, so that Kafka never drops what is still owed.
-        return int(self._settings.ttl.total_seconds() * 1000) + _DAY_MS
+    def waiting(self, existing: Iterable[str]) -> list[str]:
+        """Those of ``existing`` topics on which events wait until their deadline."""
+        return [name for name in existing if (told := self.read(name)) is not None and told.kind in _WAITING]
+
+    @property
+    def waiting_ms(self) -> int:
+        """For how long those keep records: a day more than the longest wait, so that Kafka never drops what is owed."""
+        return self.ttl_ms + _DAY_MS
+
+    @property
+    def ttl_ms(self) -> int:
+        """How long events are tried."""
+        return int(self._settings.ttl.total_seconds() * 1000)
 
     def _spec(
         self,

@@ -17,7 +17,7 @@ Every operation of the API, as it declares itself: the same as [openapi.json](op
 
 Any operation may be refused with 400 (20001) and 503 (20503); one that asks for credentials with 401, 403 and 429; one
 that names something with 404; one with a body with 408, 413 and 415; a POST with 422. What else it may be refused with
-it says below. A POST takes the header [`Idempotency-Key`](control-plane.md#sending-a-request-again). Lists come in
+it says below. A POST takes the header [`Idempotency-Key`](control-plane.md#idempotent-requests). Lists come in
 pages: `PageSize`, `Page`, `PageToken`.
 """
 _ASKED_BY: Final = {

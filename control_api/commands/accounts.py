@@ -58,7 +58,7 @@ def show_account(sid: str, url: str | None, output: str) -> None:
 @_SID
 @common
 def suspend(sid: str, url: str | None, output: str) -> None:
-    """Let nobody act as an account, nor publish for it; its events wait, until their deadlines."""
+    """Suspend an account: its credentials are refused, and its events wait, until their deadlines."""
     _set_status(sid, AccountStatus.SUSPENDED, url, output)
 
 
@@ -83,7 +83,7 @@ def close(sid: str, url: str | None, output: str, *, yes: bool) -> None:
 
 @accounts.command("rotate-token")
 @_SID
-@click.option("--grace", default="24h", show_default=True, help="How long the present token goes on to count: 0s, 24h.")
+@click.option("--grace", default="24h", show_default=True, help="How long the present token stays valid: 0s, 24h.")
 @common
 def rotate_token(sid: str, grace: str, url: str | None, output: str) -> None:
     """Give an account another auth token, which is shown this once."""
@@ -97,7 +97,7 @@ def rotate_token(sid: str, grace: str, url: str | None, output: str) -> None:
 @_SID
 @common
 def promote_token(sid: str, url: str | None, output: str) -> None:
-    """End the grace of a rotation now: the earlier token counts no more."""
+    """End the grace period of a rotation now: the earlier token is no longer valid."""
     run(lambda api: api.post(f"{_ACCOUNTS}/{named(sid)}/PromoteToken", ()), url, output, _ACCOUNT_COLUMNS)
 
 
@@ -135,7 +135,7 @@ def list_keys(account: str | None, url: str | None, output: str) -> None:
 @_account
 @common
 def revoke_key(sid: str, account: str | None, url: str | None, output: str) -> None:
-    """Let an API key prove nothing any more."""
+    """Revoke an API key."""
 
     async def revoke(api: Remote) -> Answer:
         await api.delete(f"{_keys_of(account)}/{named(sid)}")

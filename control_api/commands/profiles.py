@@ -25,7 +25,7 @@ _COLUMNS: Final = ("name", "default", "url", "account_sid", "key_sid", "token", 
     ),
 )
 def profiles() -> None:
-    """Keep who asks which installation under names, in a file that only you can read.
+    """Keep installations and credentials under names, in a file that only you can read.
 
     EVENTSTREAMS_PROFILE, or --profile before the command, names one. Else EVENTSTREAMS_ACCOUNT_SID and its like count,
     and where none of them is set the default profile.
@@ -55,7 +55,7 @@ def add(name: str, url: str | None, account: str | None, key: str | None, *, ope
 @profiles.command("list")
 @click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", help="For scripts: json.")
 def list_profiles(output: str) -> None:
-    """List them. Of tokens it only says whether there are any."""
+    """List profiles. Tokens are not shown, only whether there is one."""
     file = ProfileFile.of_user()
     default = Settings.load().profile or file.default
     found = []
@@ -80,7 +80,7 @@ def use(name: str) -> None:
 @profiles.command()
 @click.argument("name")
 def remove(name: str) -> None:
-    """Forget a profile and its tokens."""
+    """Remove a profile and its tokens."""
     ProfileFile.of_user().remove(name)
     click.echo(f"{name} is forgotten", err=True)
 

@@ -159,7 +159,7 @@ def delete(sid: str, url: str | None, output: str, *, yes: bool) -> None:
 @click.argument("sink", metavar="DG…")
 @common
 def validate(sink: str, url: str | None, output: str) -> None:
-    """Look whether a sink's destination is there and lets us in, such as whether its role can be assumed.
+    """Check whether a sink's destination exists and accepts our credentials, such as whether its role can be assumed.
 
     No event is written there: whether it would take one, a test event shows. Ends with 1 where it finds something
     wrong, and says what.

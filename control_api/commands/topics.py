@@ -15,15 +15,15 @@ _COLUMNS: Final = ("name", "kind", "account_sid", "partitions", "orphaned", "rec
 
 @click.group(cls=Group)
 def orphans() -> None:
-    """Find topics that are nobody's, and remove them. Needs EVENTSTREAMS_OPERATOR_TOKEN."""
+    """Find topics without a subscription or sink type, and remove them. Needs EVENTSTREAMS_OPERATOR_TOKEN."""
 
 
 @orphans.command("list")
 @click.option("--kind", type=click.Choice([each.value for each in TopicKind]), help="Those for this.")
-@click.option("--all", "every", is_flag=True, help="Those that are somebody's as well.")
+@click.option("--all", "every", is_flag=True, help="All topics of this installation.")
 @common
 def list_topics(kind: str | None, url: str | None, output: str, *, every: bool) -> None:
-    """List topics that belong to nobody, by name; removes nothing."""
+    """List topics without a subscription or sink type, by name; removes nothing."""
     fields = [("PageSize", PAGE), *given(Kind=kind, Orphaned=None if every else "true")]
     run(lambda api: all_of(api, _PATH, "topics", fields), url, output, _COLUMNS)
 
@@ -33,7 +33,7 @@ def list_topics(kind: str | None, url: str | None, output: str, *, every: bool) 
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @common
 def remove(names: tuple[str, ...], url: str | None, output: str, *, yes: bool) -> None:
-    """Remove topics that belong to nobody and hold no record."""
+    """Remove topics without a subscription or sink type that hold no record."""
     if not yes:
         click.confirm(f"Remove {len(names)} topics, for good?", abort=True, err=True)
 

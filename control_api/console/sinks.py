@@ -60,8 +60,7 @@ async def health(visit: Visit) -> web.Response:
 async def choose(visit: Visit) -> web.Response:
     """Which type the new sink is to be of."""
     plane = visit.request.app[PLANE]
-    usable = [each for each in plane.plugins.values() if plane.mail is not None or not each.needs_mail]
-    listed = sorted(usable, key=lambda each: (each.sink_type != "webhook", each.sink_type))
+    listed = sorted(plane.usable, key=lambda each: (each.sink_type != "webhook", each.sink_type))
     return visit.page("sinks/choose.html", types=listed)
 
 

@@ -9,9 +9,9 @@ class Code(DescribedCode):
     """What went wrong with a sink or a subscription."""
 
     SINK_NOT_CREATED = 91000, "the sink was not created or changed: the message says which key is wrong"
-    SINK_NOT_FOUND = 91001, "`SinkSid` is no sink of yours"
-    BAD_PAGINATION = 91002, "`PageSize`, `Page` or `PageToken` makes no sense"
-    TOO_MANY_SINKS = 91003, "as many sinks are there as an account may have"
+    SINK_NOT_FOUND = 91001, "the account has no sink `SinkSid`"
+    BAD_PAGINATION = 91002, "`PageSize`, `Page` or `PageToken` is invalid"
+    TOO_MANY_SINKS = 91003, "the account has as many sinks as it may"
     TEST_NOT_FOUND = 91004, "no test event was sent to the sink"
     BAD_TEST_ID = 91005, "the test id is not that of the newest test"
     BAD_SINK_SID = 91006, "a sink's SID is malformed"
@@ -19,12 +19,12 @@ class Code(DescribedCode):
     SINK_NOT_ACTIVE = 91100, "the sink is not active"
     SUBSCRIPTION_NOT_CREATED = (
         91101,
-        "a type is there twice, the description is empty or too long, too many subscriptions or partitions are there",
+        "a type is listed twice, the description is empty or too long, the sink has no worker, or a limit is reached",
     )
-    SUBSCRIPTION_NOT_FOUND = 91102, "the subscription of a subscribed event is none of yours"
+    SUBSCRIPTION_NOT_FOUND = 91102, "the account has no such subscription"
     NO_EVENT_TYPES = 91103, "the list of event types is empty"
     EVENT_TYPE_NOT_FOUND = 91104, "the event type is unknown or discontinued"
-    BAD_FILTER = 91201, "the filter is none, or does not fit the types' schemas: the message says where"
+    BAD_FILTER = 91201, "the filter is invalid, or does not fit the types' schemas: the message says where"
 
 
 def refused(code: Code, message: str, *, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> RefusedError:

@@ -161,7 +161,7 @@ OPERATIONS: Final = (
         path=PATH,
         handler=probe,
         group=sinks.GROUP,
-        summary="Look whether a sink's destination is there and lets us in",
+        summary="Check whether a sink's destination exists and accepts our credentials",
         description="Writes no event: a webhook gets an empty array, of a stream it is looked whether it is there. "
         "Whether it would take an event, a test event shows.",
         names=(sinks.SID,),

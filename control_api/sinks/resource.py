@@ -77,12 +77,14 @@ async def list_all(request: web.Request) -> web.Response:
 
 
 async def update(request: web.Request) -> web.Response:
-    """UpdateSink: its description. What it delivers to is another sink."""
+    """UpdateSink: its description. Its configuration has an operation of its own."""
     plane, form = request.app[PLANE], await read_form(request)
+    if form.all("SinkType"):
+        raise RefusedError("SinkType of a sink cannot be changed: create another sink")
+    if form.all("SinkConfiguration"):
+        path = f"{PATH}/{find(request).sid}/Configuration"
+        raise RefusedError(f"SinkConfiguration cannot be changed here: POST it to {path}")
     description = _description(form, "updated")
-    for name in ("SinkType", "SinkConfiguration"):
-        if form.all(name):
-            raise RefusedError(f"{name} of a sink cannot be changed: create another sink")
     async with plane.writing:
         sink = find(request)
         if description != sink.description:
@@ -164,9 +166,9 @@ def _description(form: Form, done: str) -> str:
 
 def _plugin(sink_type: str, plane: ControlPlane) -> AnySinkPlugin:
     plugin = plane.plugins.get(sink_type)
-    if plugin is None:
-        usable = [each.sink_type for each in plane.plugins.values() if plane.mail is not None or not each.needs_mail]
-        raise refused(Code.SINK_NOT_CREATED, f"Sink not created: SinkType must be one of {', '.join(sorted(usable))}")
+    if plugin is None or not plane.offers(sink_type):
+        usable = sorted(each.sink_type for each in plane.usable)
+        raise refused(Code.SINK_NOT_CREATED, f"Sink not created: SinkType must be one of {', '.join(usable)}")
     if plugin.needs_mail and plane.mail is None:
         raise refused(
             Code.SINK_NOT_CREATED,
@@ -236,7 +238,7 @@ OPERATIONS: Final = (
         handler=update,
         group=GROUP,
         summary="Change a sink's description",
-        description="Of its type and configuration nothing can be changed: create another sink.",
+        description="Its configuration is changed by UpdateSinkConfiguration; its type stays.",
         names=(SID,),
         form=(_DESCRIPTION.needed,),
         answer=One(models.Sink),

@@ -97,7 +97,7 @@ def read_grace(form: Form) -> timedelta:
 
 
 GRACE: Final = integer(
-    "GraceSeconds", "For how long the old one goes on to count beside it.", least=0, most=_MAX_GRACE_S, default=_GRACE_S
+    "GraceSeconds", "For how long the old one stays valid beside it.", least=0, most=_MAX_GRACE_S, default=_GRACE_S
 )
 OPERATIONS: Final = (
     Operation(

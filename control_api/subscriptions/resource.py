@@ -186,6 +186,11 @@ def _sink(plane: ControlPlane, account_sid: str, sid: str) -> SinkRecord:
         raise refused(Code.SINK_NOT_FOUND, f"Sink with SID {sid} was not found", status=HTTPStatus.NOT_FOUND)
     if sink.status is not SinkStatus.ACTIVE:
         raise refused(Code.SINK_NOT_ACTIVE, f"Subscription not created: sink {sid} is {sink.status}, not active")
+    if not plane.offers(sink.sink_type):
+        raise refused(
+            Code.SUBSCRIPTION_NOT_CREATED,
+            f"Subscription not created: sink {sid} is of type {sink.sink_type}, and nothing delivers to that type here",
+        )
     if plane.one_subscription_per_sink and sid in plane.used_sinks(account_sid):
         raise refused(Code.SINK_IN_USE, f"Sink with SID {sid} is in use")
     return sink

@@ -9,6 +9,8 @@ Only the primary does, and only what
 - comes in small numbers: a crash leaves few. Many at once look like a control topic that was lost, or a prefix that is
   wrong, and are left to a person.
 
+Whoever becomes primary also has topics keep what waits on them for long enough: see ``retention``.
+
 The topics of a sink type that is gone are told of, and removed only when the operator names them: a worker whose
 plugin this process does not have may use them.
 """
@@ -24,6 +26,7 @@ from aiohttp import web
 
 from control_api.plane import ControlPlane
 from control_api.topics.orphans import OwnTopic, Sightings, survey
+from control_api.topics.retention import keep_what_waits
 from eventstreams.errors import EventStreamsError
 from eventstreams.http import RefusedError
 from eventstreams.settings import Settings
@@ -63,11 +66,14 @@ class Reconciler:
 
     async def run(self) -> None:
         """Look now and then. Whoever becomes primary begins with all grace before it."""
-        self._sightings = self._none_seen()
+        self._sightings, kept = self._none_seen(), False
         try:
             while True:
                 try:
                     await self.look()
+                    if not kept:  # once is enough: what this process makes is right from the start
+                        await keep_what_waits(self._plane.admin, self._plane.topics)
+                        kept = True
                 except EventStreamsError as error:  # Kafka refused, or this is the primary no more
                     _log.warning("topics.not_reconciled", error=str(error), follows="again")
                 await asyncio.sleep(self._look_s)

@@ -40,18 +40,18 @@ class DescribedCode(IntEnum):
 class ErrorCode(DescribedCode):
     """The reference's codes that belong to no resource; those of sinks and subscriptions are 91000 and up."""
 
-    BAD_PARAMETER = 20001, "a parameter is missing or makes no sense, or an `Idempotency-Key` was another request's"
+    BAD_PARAMETER = 20001, "a parameter is missing or invalid, or an `Idempotency-Key` was used for another request"
     UNAUTHENTICATED = 20003, "no credentials, or wrong ones"
-    METHOD_NOT_ALLOWED = 20004, "the path does not have this method"
-    FORBIDDEN = 20403, "the API key's scope does not hold it"
-    NOT_FOUND = 20404, "there is no such thing, or it is another account's"
+    METHOD_NOT_ALLOWED = 20004, "the path does not support this method"
+    FORBIDDEN = 20403, "the API key's scope does not allow it"
+    NOT_FOUND = 20404, "there is no such resource, or it is another account's"
     TIMED_OUT = 20408, "the body took longer than ten seconds"
-    CONFLICT = 20409, "something stands in the way, such as that the event type is restricted: the message says what"
-    TOO_LARGE = 20413, "the body, or the answer that would have to be kept, is too large"
-    UNSUPPORTED_MEDIA_TYPE = 20415, "the body is of another kind than the operation takes"
+    CONFLICT = 20409, "the state of something does not allow it, such as a restricted event type: the message says what"
+    TOO_LARGE = 20413, "the body, or the answer that would have to be stored, is too large"
+    UNSUPPORTED_MEDIA_TYPE = 20415, "the body has a content type that the operation does not take"
     TOO_MANY_REQUESTS = 20429, "too many requests, or too many wrong credentials: `Retry-After` says when to come back"
-    INTERNAL = 20500, "a fault of ours, which is in the log"
-    UNAVAILABLE = 20503, "not now: the same request can succeed later"
+    INTERNAL = 20500, "an internal error, which is logged"
+    UNAVAILABLE = 20503, "temporarily unavailable: the same request can succeed later"
 
 
 CODES: Final[Mapping[int, int]] = {

@@ -10,6 +10,7 @@ from typing import Final
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 from confluent_kafka.admin._listoffsets import OffsetSpec
 from confluent_kafka.admin._metadata import ClusterMetadata
 from confluent_kafka.cimpl import NewPartitions, NewTopic
@@ -40,6 +41,12 @@ _UNSETTLED: Final = frozenset(
         KafkaError.UNKNOWN_TOPIC_OR_PART,
     }
 )
+
+
+_RETENTION: Final = "retention.ms"
+_CONFIGS_AT_ONCE: Final = 500  # topics in a request for settings, each of which answers with some forty
+# What a broker says of a topic whose settings we may not see, and of one that has just been removed.
+_UNSEEN: Final = frozenset({KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.UNKNOWN_TOPIC_OR_PART})
 
 
 class KafkaAdmin:
@@ -115,6 +122,42 @@ class KafkaAdmin:
                 listed, request_timeout=self._answer_s, operation_timeout=self._answer_s
             )
             _raise_first(await self._refusals(futures, "delete", unless=KafkaError.UNKNOWN_TOPIC_OR_PART))
+
+    async def retentions(self, names: Sequence[str]) -> Mapping[str, int]:
+        """For how many ms each of ``names`` keeps records, below 0 for ever; without those that we may not look at.
+
+        Raises:
+            TopicError: Kafka did not say.
+        """
+        found: dict[str, int] = {}
+        for first in range(0, len(names), _CONFIGS_AT_ONCE):
+            asked = self._client.describe_configs(
+                [ConfigResource(ConfigResource.Type.TOPIC, name) for name in names[first : first + _CONFIGS_AT_ONCE]],
+                request_timeout=self._answer_s,
+            )
+            for resource, future in asked.items():
+                try:
+                    found[resource.name] = int(str((await asyncio.wrap_future(future))[_RETENTION].value))
+                except KafkaException as error:
+                    if error.args[0].code() not in _UNSEEN:
+                        raise TopicError(f"Kafka does not tell its topics' settings: {error.args[0].str()}") from error
+        return found
+
+    async def keep_for(self, names: Sequence[str], ms: int) -> Mapping[str, TopicError]:
+        """Have the topics ``names`` keep records for ``ms``; by name where Kafka refused that, and why."""
+        change = ConfigEntry(_RETENTION, str(ms), incremental_operation=AlterConfigOpType.SET)
+        found: dict[str, TopicError] = {}
+        for first in range(0, len(names), _CONFIGS_AT_ONCE):
+            futures = self._client.incremental_alter_configs(
+                [
+                    ConfigResource(ConfigResource.Type.TOPIC, name, incremental_configs=[change])
+                    for name in names[first : first + _CONFIGS_AT_ONCE]
+                ],
+                request_timeout=self._answer_s,
+            )
+            by_name = {resource.name: future for resource, future in futures.items()}
+            found |= await self._refusals(by_name, "alter", unless=KafkaError.UNKNOWN_TOPIC_OR_PART)
+        return found
 
     async def topics(self) -> Mapping[str, int]:
         """Every topic of this installation that exists, with its number of partitions.

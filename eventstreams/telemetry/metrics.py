@@ -38,7 +38,7 @@ class Metrics:
         )
         self.matched: Final = self._counter(
             "eventstreams_router_events_total",
-            "Events that the router has dealt with: copied to a subscription, wanted by nobody, or a dead letter.",
+            "Events that the router has handled: copied to a subscription, without a subscription, or a dead letter.",
             "outcome",
         )
         self.routed: Final = self._counter(
@@ -50,8 +50,8 @@ class Metrics:
         )
         self.filtered: Final = self._counter(
             "eventstreams_filter_verdicts_total",
-            "Events that a subscription's filter was asked of: taken; excluded; undecided (it asks for what the event "
-            "does not have: not delivered); unfiltered (filter or event cannot be read: delivered).",
+            "Events to which a subscription's filter was applied: taken; excluded; undecided (it needs a field that "
+            "the event does not have: not delivered); unfiltered (filter or event cannot be read: delivered).",
             "verdict",
         )
         self.attempts: Final = self._counter(
@@ -97,7 +97,7 @@ class Metrics:
             "kind",
         )
         self.in_flight: Final = self._gauge(
-            "eventstreams_in_flight_events", "Events of which an attempt is under way.", "sink_type"
+            "eventstreams_in_flight_events", "Events for which a delivery attempt is under way.", "sink_type"
         )
         self.sinks: Final = self._gauge(
             "eventstreams_sinks",
@@ -108,8 +108,8 @@ class Metrics:
         )
         self.attempt_limit: Final = self._gauge(
             "eventstreams_attempt_limit",
-            "Attempts that may be under way side by side now, of all sinks of this process together: less after "
-            "refusals and failures, none of a sink that is left alone.",
+            "Attempts that may be under way at once now, to all sinks of this process together: fewer after refusals "
+            "and failures, none to a broken sink.",
             "sink_type",
         )
         self.lanes: Final = self._gauge(
@@ -117,12 +117,12 @@ class Metrics:
         )
         self.rebalances: Final = self._counter(
             "eventstreams_rebalances_total",
-            "Times that this process was given its share of partitions, be it the same as before.",
+            "Rebalances after which this process was assigned partitions, also where these stayed the same.",
             "kind",
         )
         self.settle_failures: Final = self._counter(
             "eventstreams_settle_failures_total",
-            "Writes to a retry or dead-letter topic that failed and are repeated; their lanes wait.",
+            "Failed writes to a retry or dead-letter topic. They are repeated, and their partitions wait meanwhile.",
             "sink_type",
         )
         self.failure_notices: Final = self._counter(
@@ -139,10 +139,11 @@ class Metrics:
             "eventstreams_delivery_log_lag_records", "Records that the delivery log has still to read.", "topic"
         )
         self.delivery_log_lag: Final = self._gauge(
-            "eventstreams_delivery_log_lag_seconds", "How old what the delivery log has read last is, while it lags."
+            "eventstreams_delivery_log_lag_seconds",
+            "Age of the newest entry of the delivery log while it lags; 0 otherwise.",
         )
         self.delivery_log_bytes: Final = self._gauge(
-            "eventstreams_delivery_log_size_bytes", "What the delivery log holds."
+            "eventstreams_delivery_log_size_bytes", "Size of the delivery log."
         )
         self.delivery_log_skipped: Final = self._counter(
             "eventstreams_delivery_log_skipped_total",
@@ -150,7 +151,7 @@ class Metrics:
         )
         self.delivery_log_rebuilds: Final = self._counter(
             "eventstreams_delivery_log_rebuilds_total",
-            "Times that the delivery log was found damaged or removed, and built anew.",
+            "Times that the delivery log was found damaged or removed, and rebuilt.",
         )
 
         self.api_primary: Final = self._gauge(
@@ -183,8 +184,8 @@ class Metrics:
         )
         self.control_age: Final = self._gauge(
             "eventstreams_control_age_seconds",
-            "How long ago this process last knew that it has all of the control topic; until it has it, since its "
-            "start. It asks Kafka every 15 s.",
+            "Time since this process last knew that it had read all of the control topic, or since its start. It asks "
+            "Kafka every 15 s.",
         )
         self.backlogs: Final = BacklogMetrics(self.registry)
         self.topics: Final = TopicMetrics(self.registry)

@@ -11,18 +11,18 @@ class TopicMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.there: Final = Gauge(
             "eventstreams_topics",
-            "Topics of this installation; told by the API process that takes writes.",
+            "Topics of this installation. Reported by the API's primary only.",
             ("kind",),
             registry=registry,
         )
         self.orphaned: Final = Gauge(
             "eventstreams_orphaned_topics",
-            "Topics whose subscription, or sink type, does not exist; told by the API process that takes writes.",
+            "Topics whose subscription, or sink type, does not exist. Reported by the API's primary only.",
             ("kind",),
             registry=registry,
         )
         self.removed: Final = Counter(
             "eventstreams_orphaned_topics_removed",
-            "Topics that belonged to nobody and were removed.",
+            "Orphaned topics that were removed.",
             registry=registry,
         )

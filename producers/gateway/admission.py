@@ -1,5 +1,9 @@
-"""How much the gateway takes on at a time. Who comes when it is full is refused at once, never kept waiting."""
+"""How much the gateway takes on at a time. Who comes when it is full is refused at once, never kept waiting.
 
+An owner and its subaccounts have half of it at most: whoever sends too much, or slowly, leaves room for the others.
+"""
+
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -12,31 +16,39 @@ from eventstreams.http import RefusedError
 _RETRY_AFTER_S: Final = "1"  # requests take some ten milliseconds: room comes back soon, or not for long
 
 
+_SHARE: Final = 2  # one owner's is the whole, divided by this
+
+
 class Admission:
-    """Counts requests under way and the bytes of their bodies."""
+    """Counts requests under way and the bytes of their bodies, of all and of each owner."""
 
     def __init__(self, *, max_requests: int, max_bytes: int) -> None:
         self._max_requests = max_requests
         self._max_bytes = max_bytes
-        self.requests = 0
-        self.bytes = 0
+        self.requests: Counter[str] = Counter()
+        self.bytes: Counter[str] = Counter()
 
     @contextmanager
-    def admit(self, size: int) -> Iterator[None]:
-        """Hold ``size`` bytes meanwhile.
+    def admit(self, owner_sid: str, size: int) -> Iterator[None]:
+        """Hold ``size`` bytes of ``owner_sid`` meanwhile.
 
         Raises:
             RefusedError: 429, there is no room; says when to come back.
         """
-        if self.requests >= self._max_requests or self.bytes + size > self._max_bytes:
+        if self.requests.total() >= self._max_requests or self.bytes.total() + size > self._max_bytes:
             raise too_many("Too many events are under way: send them again later, or slower")
-        self.requests += 1
-        self.bytes += size
+        own_requests, own_bytes = self.requests[owner_sid], self.bytes[owner_sid]
+        if own_requests >= self._max_requests // _SHARE or own_bytes + size > self._max_bytes // _SHARE:
+            raise too_many("The account has too many events under way: send them again later, or slower")
+        self.requests[owner_sid] += 1
+        self.bytes[owner_sid] += size
         try:
             yield
         finally:
-            self.requests -= 1
-            self.bytes -= size
+            self.bytes[owner_sid] -= size
+            self.requests[owner_sid] -= 1
+            if not self.requests[owner_sid]:
+                del self.requests[owner_sid], self.bytes[owner_sid]
 
 
 def too_many(message: str, *, details: Mapping[str, object] | None = None) -> RefusedError:

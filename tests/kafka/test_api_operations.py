@@ -201,7 +201,13 @@ async def test_only_the_description_of_a_sink_can_be_updated(api: Api) -> None:
 
     assert (updated.description, updated.sink_configuration) == ("Red", sink.sink_configuration)
     assert (status, body["code"]) == (400, 20001)
-    assert "cannot be changed" in body["message"]
+    assert f"cannot be changed here: POST it to /v1/Sinks/{sink.sid}/Configuration" in body["message"]
+    status, body = await post_form(api, f"/v1/Sinks/{sink.sid}", Description="x", SinkType="segment")
+    assert (status, body["code"], body["message"]) == (
+        400,
+        20001,
+        "SinkType of a sink cannot be changed: create another sink",
+    )
     assert (await call(sink.fetch)).description == "Red"
 
 

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import kubernetes_validate  # type: ignore[import-untyped]
@@ -91,6 +92,15 @@ def test_each_role_has_its_command() -> None:
         "es-worker-kinesis": ["worker", "kinesis"],
         "es-worker-segment": ["worker", "segment"],
     }
+
+
+def test_sinks_can_be_made_of_the_types_that_have_workers() -> None:
+    def told(**values: object) -> object:
+        api = of_kind(render(EVERYTHING, **values), "Deployment")["es-api"]["spec"]["template"]["spec"]["containers"][0]
+        return {each["name"]: each.get("value") for each in api["env"]}.get("EVENTSTREAMS_SINK_TYPES")
+
+    assert told() == "kinesis,segment,webhook"
+    assert told(**{"settings.SINK_TYPES": "webhook,pigeon"}) is None  # then the ConfigMap has it
 
 
 def test_who_needs_no_secret_gets_none() -> None:
@@ -182,6 +192,28 @@ def test_who_asks_sinks_reaches_the_outside_and_never_the_inside(role: str) -> N
     assert all("ports" in rule for rule in router)
 
 
+@pytest.mark.parametrize("to", ["api", "gateway"])  # the primary, and where the console publishes
+def test_the_api_reaches_what_the_chart_tells_it_to_ask(to: str) -> None:
+    manifests = render(LEAST)
+    labels = of_kind(manifests, "Deployment")[f"rel-eventstreams-{to}"]["spec"]["template"]["metadata"]["labels"]
+
+    def reaches(role: str) -> bool:
+        rules = of_kind(manifests, "NetworkPolicy")[f"rel-eventstreams-{role}"]["spec"]["egress"]
+        peers = [peer for rule in rules for peer in rule.get("to", ())]
+        return any(
+            peer["podSelector"]["matchLabels"].items() <= labels.items() for peer in peers if "podSelector" in peer
+        )
+
+    assert reaches("api")
+    assert not reaches("router")
+
+
+def test_without_a_gateway_no_rule_lets_the_api_to_one() -> None:
+    policies = of_kind(render(LEAST, **{"gateway.enabled": False}), "NetworkPolicy")
+
+    assert "gateway" not in json.dumps(policies["rel-eventstreams-api"])
+
+
 def test_each_pod_is_chosen_by_one_policy_and_each_service_finds_its_pods() -> None:
     manifests = render(EVERYTHING)
     labels = {
@@ -197,13 +229,98 @@ def test_each_pod_is_chosen_by_one_policy_and_each_service_finds_its_pods() -> N
     assert sorted(name for each in policies for name in chosen(each)) == sorted(labels)
 
 
+def backends(rule: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Path, its kind and the service of each path of an Ingress' rule."""
+    return [(each["path"], each["pathType"], each["backend"]["service"]["name"]) for each in rule["http"]["paths"]]
+
+
 def test_publishing_goes_to_the_gateway_and_all_else_to_the_api() -> None:
     [rule] = of_kind(render(EVERYTHING), "Ingress")["es"]["spec"]["rules"]
 
-    assert [(each["path"], each["pathType"], each["backend"]["service"]["name"]) for each in rule["http"]["paths"]] == [
-        ("/v1/Events", "Exact", "es-gateway"),
-        ("/", "Prefix", "es-api"),
-    ]
+    assert backends(rule) == [("/v1/Events", "Exact", "es-gateway"), ("/", "Prefix", "es-api")]
+
+
+def test_with_a_host_for_the_gateway_events_are_listed_at_the_apis_own() -> None:
+    ingress = of_kind(render(EVERYTHING, **{"ingress.gatewayHost": "in.example.com"}), "Ingress")["es"]["spec"]
+
+    assert {rule["host"]: backends(rule) for rule in ingress["rules"]} == {
+        "events.example.com": [("/", "Prefix", "es-api")],
+        "in.example.com": [("/v1/Events", "Exact", "es-gateway")],
+    }
+    assert ingress["tls"] == [{"hosts": ["events.example.com", "in.example.com"], "secretName": "events-tls"}]
+
+
+def test_a_route_tells_publishing_events_from_listing_them() -> None:
+    [publishing, rest] = of_kind(render(EVERYTHING), "HTTPRoute")["es"]["spec"]["rules"]
+
+    assert publishing["matches"] == [{"path": {"type": "Exact", "value": "/v1/Events"}, "method": "POST"}]
+    assert [each["name"] for each in publishing["backendRefs"]] == ["es-gateway"]
+    assert rest["matches"] == [{"path": {"type": "PathPrefix", "value": "/"}}]
+    assert [each["name"] for each in rest["backendRefs"]] == ["es-api"]
+
+
+@pytest.mark.parametrize(
+    ("values", "url"),
+    [
+        ({}, "https://events.example.com"),
+        ({"api.publicUrl": "https://other.example.com"}, "https://other.example.com"),
+        ({"ingress.tlsSecret": ""}, None),  # TLS may end before the ingress, or nowhere: the chart cannot know
+        ({"ingress.enabled": False}, None),
+    ],
+    ids=["of the ingress", "given", "without TLS", "without an ingress"],
+)
+def test_links_begin_with_https_where_the_ingress_ends_tls(values: Mapping[str, object], url: str | None) -> None:
+    api = of_kind(render(EVERYTHING, **values), "Deployment")["es-api"]["spec"]["template"]["spec"]["containers"][0]
+    given = {each["name"]: each.get("value") for each in api["env"]}
+
+    assert given.get("EVENTSTREAMS_PUBLIC_URL") == url
+
+
+def test_every_pod_runs_where_the_defaults_say_and_has_their_labels() -> None:
+    manifests = render(EVERYTHING)
+    [job], [test] = of_kind(manifests, "Job").values(), of_kind(manifests, "Pod").values()
+    labelled = [each["spec"]["template"]["metadata"] for each in of_kind(manifests, "Deployment").values()]
+
+    for name, pod in pods(manifests):
+        assert pod["nodeSelector"] == {"kubernetes.io/os": "linux"}, name
+        assert pod["tolerations"][0]["value"] == "events", name
+        assert pod["priorityClassName"] == "high", name
+        assert "podAntiAffinity" in pod["affinity"], name
+    for metadata in (*labelled, job["spec"]["template"]["metadata"], test["metadata"]):
+        assert metadata["labels"]["team"] == "events"
+        assert metadata["annotations"]["example.com/note"] == "kept"
+    assert job["spec"]["template"]["metadata"]["annotations"]["sidecar.istio.io/inject"] == "false"
+
+
+def test_a_role_may_have_a_service_account_of_its_own() -> None:
+    deployments = of_kind(render(EVERYTHING), "Deployment")
+    accounts = {name: each["spec"]["template"]["spec"]["serviceAccountName"] for name, each in deployments.items()}
+
+    assert {name for name, each in accounts.items() if each != "es"} == {"es-worker-kinesis"}
+    assert accounts["es-worker-kinesis"] == "kinesis-worker"
+
+
+@pytest.mark.parametrize(
+    ("values", "router", "worker"),
+    [
+        ({}, {"maxUnavailable": 1}, {"maxUnavailable": 1}),
+        ({"defaults.podDisruptionBudget.minAvailable": 1}, {"minAvailable": 1}, {"minAvailable": 1}),
+        (
+            {"workers.webhook.podDisruptionBudget.minAvailable": "50%"},
+            {"maxUnavailable": 1},
+            {"minAvailable": "50%"},
+        ),
+    ],
+    ids=["as it comes", "of all", "of one"],
+)
+def test_a_disruption_budget_says_one_of_the_two(
+    values: Mapping[str, object], router: Mapping[str, object], worker: Mapping[str, object]
+) -> None:
+    budgets = of_kind(render(LEAST, **values), "PodDisruptionBudget")
+    specs = {name: {key: v for key, v in each["spec"].items() if key != "selector"} for name, each in budgets.items()}
+
+    assert specs["rel-eventstreams-router"] == router
+    assert specs["rel-eventstreams-worker-webhook"] == worker
 
 
 def test_whoever_has_a_service_still_takes_requests_when_its_pod_is_to_end() -> None:
@@ -288,6 +405,18 @@ def test_rules_and_dashboards_are_all_those_of_its_files() -> None:
         assert json.loads(shown["data"][file.name]) == json.loads(file.read_text())
 
 
+def test_alerts_link_to_runbooks_where_they_are_served() -> None:
+    def links(**values: object) -> set[str]:
+        [rules] = of_kind(render(EVERYTHING, **values), "PrometheusRule").values()
+        every = [rule for group in rules["spec"]["groups"] for rule in group["rules"] if "alert" in rule]
+        return {rule["annotations"]["runbook_url"].rpartition("/")[0] for rule in every}
+
+    assert links() == {"docs/runbooks"}
+    assert links(**{"metrics.prometheusRule.runbookUrl": "https://wiki.example.com/es/"}) == {
+        "https://wiki.example.com/es"
+    }
+
+
 @pytest.mark.parametrize(
     ("values", "words"),
     [
@@ -313,7 +442,7 @@ def test_values_that_are_wrong_are_said(values: Mapping[str, object], words: str
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_every_variable_that_the_chart_makes_is_refused_under_settings(file: Path) -> None:
-    optional = {"KAFKA_WAIT"}  # the chart's own default, which a setting replaces
+    optional = {"KAFKA_WAIT", "SINK_TYPES"}  # the chart's own defaults, which a setting replaces
     api = yaml.safe_load(file.read_text()).get("api", {})
     given_to_roles = {each["name"].removeprefix(PREFIX) for each in api.get("env", ())}  # by these values themselves
     given = {

@@ -32,6 +32,15 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- .Values.serviceAccount.name | default (ternary (include "eventstreams.name" .) "default" .Values.serviceAccount.create) -}}
 {{- end -}}
 
+{{/* The API's own address: as it is given, or that of an ingress with TLS, behind which the API itself sees http. */}}
+{{- define "eventstreams.publicUrl" -}}
+{{- if .Values.api.publicUrl -}}
+{{- .Values.api.publicUrl -}}
+{{- else if and .Values.ingress.enabled .Values.ingress.tlsSecret -}}
+{{- printf "https://%s" .Values.ingress.host -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "eventstreams.bootstrap" -}}
 {{- if .Values.kafka.bootstrapServers -}}
 {{- .Values.kafka.bootstrapServers -}}
@@ -217,6 +226,15 @@ fsGroup: 10001
 seccompProfile: {type: RuntimeDefault}
 {{- end -}}
 
+{{/* Where a pod runs. Takes the values of a role, or the defaults. */}}
+{{- define "eventstreams.placement" -}}
+{{- $fields := dict -}}
+{{- range $name := list "priorityClassName" "nodeSelector" "tolerations" "affinity" -}}
+{{- with get $ $name }}{{ $_ := set $fields $name . }}{{ end -}}
+{{- end -}}
+{{- if $fields }}{{ toYaml $fields }}{{ end -}}
+{{- end -}}
+
 {{- define "eventstreams.containerSecurity" -}}
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
@@ -266,6 +284,11 @@ operator-token: {{ .operatorToken | quote }}
 - name: EVENTSTREAMS_OPERATOR_TOKEN
   valueFrom: {secretKeyRef: {name: {{ $secret }}, key: operator-token, optional: true}}
 {{- end }}
+{{- if not (hasKey .Values.settings "SINK_TYPES") }}
+# What has no worker here cannot be subscribed to: its events would wait for nobody.
+- name: EVENTSTREAMS_SINK_TYPES
+  value: {{ keys .Values.workers | sortAlpha | join "," | quote }}
+{{- end }}
 - name: POD_IP
   valueFrom: {fieldRef: {fieldPath: status.podIP}}
 # One of the replicas takes the writes; the others hand theirs to it, at this address.
@@ -275,7 +298,7 @@ operator-token: {{ .operatorToken | quote }}
 - name: EVENTSTREAMS_GATEWAY_URL
   value: http://{{ include "eventstreams.name" . }}-gateway:{{ .Values.gateway.service.port }}
 {{- end }}
-{{- with .Values.api.publicUrl }}
+{{- with include "eventstreams.publicUrl" . }}
 - name: EVENTSTREAMS_PUBLIC_URL
   value: {{ . | quote }}
 {{- end }}
@@ -297,6 +320,9 @@ A role: its Deployment and its disruption budget. Takes
 {{- $values := mergeOverwrite (deepCopy $root.Values.defaults) (deepCopy .values) -}}
 {{- $name := printf "%s-%s" (include "eventstreams.name" $root) .role -}}
 {{- $kind := dig "autoscaling" "kind" "none" $values -}}
+{{- /* minAvailable in place of the default's maxUnavailable: Kubernetes takes one of the two. */ -}}
+{{- $budget := .values.podDisruptionBudget | default $root.Values.defaults.podDisruptionBudget -}}
+{{- if hasKey $budget "minAvailable" }}{{ $budget = omit $budget "maxUnavailable" }}{{ end -}}
 {{- $replicas := ternary (int ($values.replicas | default 1)) (int (dig "autoscaling" "max" 1 $values)) (eq $kind "none") -}}
 apiVersion: apps/v1
 kind: Deployment
@@ -329,7 +355,7 @@ spec:
         {{- toYaml . | nindent 8 }}
         {{- end }}
     spec:
-      serviceAccountName: {{ include "eventstreams.serviceAccount" $root }}
+      serviceAccountName: {{ $values.serviceAccountName | default (include "eventstreams.serviceAccount" $root) }}
       automountServiceAccountToken: false
       enableServiceLinks: false
       terminationGracePeriodSeconds: {{ $values.terminationGracePeriodSeconds }}
@@ -341,20 +367,8 @@ spec:
         - name: {{ . }}
         {{- end }}
       {{- end }}
-      {{- with $values.priorityClassName }}
-      priorityClassName: {{ . }}
-      {{- end }}
-      {{- with $values.nodeSelector }}
-      nodeSelector:
-        {{- toYaml . | nindent 8 }}
-      {{- end }}
-      {{- with $values.tolerations }}
-      tolerations:
-        {{- toYaml . | nindent 8 }}
-      {{- end }}
-      {{- with $values.affinity }}
-      affinity:
-        {{- toYaml . | nindent 8 }}
+      {{- with include "eventstreams.placement" $values }}
+      {{- . | nindent 6 }}
       {{- end }}
       {{- if $values.topologySpread }}
       topologySpreadConstraints:
@@ -428,7 +442,7 @@ metadata:
     {{- include "eventstreams.labels" $root | nindent 4 }}
     app.kubernetes.io/component: {{ .role }}
 spec:
-  {{- toYaml $values.podDisruptionBudget | nindent 2 }}
+  {{- toYaml $budget | nindent 2 }}
   selector:
     matchLabels:
       {{- include "eventstreams.selector" . | nindent 6 }}
