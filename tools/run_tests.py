@@ -1,18 +1,26 @@
 """Runs the tests, and those that failed once more, alone: ``python -m tools.run_tests ARGUMENTS_OF_PYTEST``.
 
-Five test processes, each with brokers and roles of its own, share two cores; a virtual machine may stand still beside
-that for seconds. A test that failed there has shown something, but not which of the two. So up to :data:`MOST` of them
-are run :data:`TIMES` times with nothing else on the machine, and must pass each time. What failed at first stays in the
-output, and its name is the last thing that is said: it is a finding to be looked into, but does not hold the change up.
+Five test processes, each with brokers and roles of its own, share two cores, and leave a third of them while they wait.
+A sixth, of lower priority, does unit tests with that (``tools/beside.py``), and leaves brokers and roles to the others.
+
+A virtual machine may stand still beside all that for seconds. A test that failed there has shown something, but not
+which of the two. So up to :data:`MOST` of them are run :data:`TIMES` times with nothing else on the machine, and must
+pass each time. What failed at first stays in the output, and its name is the last thing that is said: it is a finding
+to be looked into, but does not hold the change up.
 More than that is no coincidence, and fails (docs/adr/0038-a-failed-test-is-judged-again-alone.md).
 """
 
 import subprocess
 import sys
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
+
+if TYPE_CHECKING:
+    from xdist.remote import Producer
+
+    from tools.beside import Beside
 
 MOST: Final = 3
 """Tests of one run. The suite has more than 8,000; no run since it had 7,000 had more than one that passed alone."""
@@ -46,10 +54,20 @@ class Failures:
             self.others.append(f"{report.nodeid} could not be read")
 
 
+class Scheduler:
+    """A plugin of pytest that has :class:`tools.beside.Beside` give out the files."""
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: "Producer") -> "Beside | None":
+        from tools.beside import Beside  # noqa: PLC0415 - pytest wants to be the first to import xdist
+
+        return Beside(config, log) if config.getoption("dist") == "loadfile" else None
+
+
 def main(arguments: Sequence[str]) -> int:
     """The exit code of pytest, or 0 where all that failed passed alone."""
     failures = Failures()
-    code = int(pytest.main(list(arguments), plugins=[failures]))
+    code = int(pytest.main(list(arguments), plugins=[failures, Scheduler()]))
     failed = sorted(failures.tests)
     if code != pytest.ExitCode.TESTS_FAILED or not failed:
         return code

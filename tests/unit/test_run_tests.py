@@ -1,5 +1,6 @@
 """What is run again alone, and what is not: on suites of a few lines, with the real pytest."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,16 @@ def test_{name}():
 """
 
 
+_HOW_NICE = """
+import os
+from pathlib import Path
+
+def test_{name}():
+    Path("{name}.nice").write_text(str(os.nice(0)))
+"""
+
+_BESIDE = ("--tx", "popen", "--tx", "popen//nice=5", "--dist", "loadfile", "--no-loadscope-reorder")
+
 _ENVIRONMENT = {
     "PATH": "/usr/bin:/bin",
     "PYTHONPATH": str(_ROOT),
@@ -32,7 +43,7 @@ _ENVIRONMENT = {
 
 @pytest.fixture
 def suite(tmp_path: Path) -> Path:
-    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    (tmp_path / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")  # as in our own
     return tmp_path
 
 
@@ -129,6 +140,33 @@ def test_a_module_that_cannot_be_read_is_no_failed_test(suite: Path, processes: 
 
     assert done.returncode != 0
     assert "alone, 1" not in done.stdout
+
+
+def test_a_process_of_lower_priority_takes_unit_tests_alone_and_from_the_end(suite: Path) -> None:
+    for folder in ("tests/kafka", "tests/unit"):
+        (suite / folder).mkdir(parents=True)
+        for number in range(5):
+            name = f"{folder.rpartition('/')[2]}_{number}"
+            (suite / folder / f"test_{name}.py").write_text(_HOW_NICE.format(name=name))
+
+    done = run(suite, *_BESIDE)
+
+    assert done.returncode == 0, done.stdout
+    assert "10 passed" in done.stdout
+    more = {each.stem: int(each.read_text()) - os.nice(0) for each in suite.glob("*.nice")}
+    assert len(more) == 10
+    assert {more[f"kafka_{number}"] for number in range(5)} == {0}
+    assert more["unit_4"] == min(5, 19 - os.nice(0))  # it is given out before anything has run
+
+
+def test_a_process_of_lower_priority_that_finds_no_unit_test_ends(suite: Path) -> None:
+    for number in range(3):
+        add(suite, f"steady_{number}", failing=set())
+
+    done = run(suite, *_BESIDE)
+
+    assert done.returncode == 0, done.stdout
+    assert "3 passed" in done.stdout
 
 
 def test_a_run_that_ends_before_its_tests_is_refused(suite: Path) -> None:
