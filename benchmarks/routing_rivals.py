@@ -20,7 +20,7 @@ _COMMIT_EVERY: Final = 10_000  # events; to wait for acknowledgements more often
 
 @dataclass(frozen=True, slots=True)
 class RivalPlan:
-    """What to copy where: event number ``n`` of a partition to ``fan_out`` of ``topics``, from the ``n``-th on."""
+    """What to copy where: event number ``n`` to ``fan_out`` of ``topics``, from the ``n``-th on."""
 
     kafka: str
     group: str
@@ -68,14 +68,14 @@ def bare(plan: RivalPlan) -> None:
             failed.append(error)
 
     targets, produce = plan.targets(), producer.produce
-    count, waiting = len(targets), 0
+    count, number, waiting = len(targets), 0, 0
     consumer.subscribe([plan.events])
     while True:
         messages = consumer.consume(_AT_ONCE, 0.05)
         for message in messages:
-            offset, value, key, headers = message.offset(), message.value(), message.key(), message.headers()
-            assert offset is not None
-            for topic in targets[offset % count]:
+            value, key, headers = message.value(), message.key(), message.headers()
+            number += 1  # not the offset, which begins anew in each partition: every topic gets as many copies
+            for topic in targets[number % count]:
                 while True:
                     try:
                         produce(topic, value, key, headers=headers, on_delivery=on_delivery)

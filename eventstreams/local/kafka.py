@@ -53,8 +53,9 @@ def make_broker(
     properties: str = "",
     format_options: Sequence[str] = (),
     cluster: str | None = None,
+    jvm: Sequence[str] = (),
 ) -> LocalBroker:
-    """A broker that can be started, with its data in ``folder``; the last three as ``LocalBroker`` has them.
+    """A broker that can be started, with its data in ``folder``; the last four as ``LocalBroker`` has them.
 
     Raises:
         PrerequisiteError: there is no Java, or Kafka cannot be had.
@@ -70,7 +71,7 @@ def make_broker(
         properties=properties,
         format_options=format_options,
         cluster=cluster,
-        jvm=mapping(java, jars),
+        jvm=[*mapping(java, jars), *jvm],
     )
     broker.prepare()
     return broker

@@ -73,11 +73,11 @@ class RunningBroker:
 
 
 @contextmanager
-def running_broker(folder: Path) -> Iterator[RunningBroker]:
-    """A running broker with its data in ``folder``."""
+def running_broker(folder: Path, *, heap_mib: int | None = None) -> Iterator[RunningBroker]:
+    """A running broker with its data in ``folder``, and another heap than the small one of all local brokers."""
     port, controller_port = free_ports(2)
-    cache = Settings.load().cache_dir
-    broker = RunningBroker(make_broker(folder, port=port, controller_port=controller_port, cache=cache))
+    cache, jvm = Settings.load().cache_dir, () if heap_mib is None else (f"-Xmx{heap_mib}m",)
+    broker = RunningBroker(make_broker(folder, port=port, controller_port=controller_port, cache=cache, jvm=jvm))
     broker.start()
     try:
         yield broker
