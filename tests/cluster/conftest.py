@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.cluster import CHART, Cluster, NoImageError, what_is_missing
-from tests.support.cluster_objects import IMAGE, KAFKA_IMAGE, RELEASE, VALUES, kafka, once, our_secrets
+from tests.support.cluster import PAGE, Cluster, NoImageError, what_is_missing
+from tests.support.cluster_objects import IMAGE, KAFKA_IMAGE, RELEASE, SECRETS, VALUES, kafka, once
+from tests.support.page import shown, typed
 
 
 def cannot_run(problem: str) -> None:
@@ -19,9 +20,11 @@ def cluster() -> Iterator[Cluster]:
     if problem := what_is_missing():
         cannot_run(problem)
     cluster = Cluster(f"eventstreams-test-{secrets.token_hex(3)}")
-    cluster.kubectl("create", "namespace", cluster.namespace)
+    namespace, *secret = shown(PAGE, "kubectl create namespace").splitlines()
+    cluster.type(namespace, release=RELEASE)
     try:
-        cluster.apply(our_secrets(), once("image", IMAGE, "--version"), *kafka(KAFKA_IMAGE))
+        cluster.type("\n".join(secret), release=RELEASE, secret=SECRETS)
+        cluster.apply(once("image", IMAGE, "--version"), *kafka(KAFKA_IMAGE))
         try:
             cluster.wait_for_pod("image", done=True)
             cluster.wait_for_pod("kafka")
@@ -40,5 +43,5 @@ def cluster() -> Iterator[Cluster]:
 @pytest.fixture(scope="session")
 def installed(cluster: Cluster) -> Cluster:
     """The chart is installed as ``RELEASE``."""
-    cluster.helm_succeeds("install", RELEASE, str(CHART), "--wait", "--timeout=10m", values=VALUES)
+    cluster.type(f"{typed(PAGE, ' install events')} --timeout=10m", release=RELEASE, values=VALUES)
     return cluster

@@ -1,4 +1,7 @@
-"""The chart on a real cluster: comes up, delivers, is changed under load without a loss, and goes without a trace."""
+"""The chart on a real cluster: comes up, delivers, is changed under load without a loss, and goes without a trace.
+
+The commands are those of docs/deploying-with-helm.md.
+"""
 
 import json
 import sys
@@ -7,8 +10,9 @@ from typing import Any, Final
 
 import pytest
 
-from tests.support.cluster import CHART, Cluster, Object, is_ready
+from tests.support.cluster import CHART, PAGE, Cluster, Object, is_ready
 from tests.support.cluster_objects import CUSTOMER, CUSTOMER_PORT, IMAGE, RELEASE, VALUES, customer
+from tests.support.page import typed
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3600)]
 
@@ -52,7 +56,7 @@ def test_every_role_has_live_pods(installed: Cluster) -> None:
 
 
 def test_helm_test_follows_an_event(installed: Cluster) -> None:
-    said = installed.helm_succeeds("test", RELEASE, "--timeout=5m")
+    said = installed.type(f"{typed(PAGE, 'test events')} --timeout=5m", release=RELEASE)
 
     sys.stdout.write(said)  # make test-cluster shows it
     assert "Phase:          Succeeded" in said
@@ -64,16 +68,14 @@ def test_an_upgrade_and_a_rollback_under_load_lose_no_event(installed: Cluster) 
     installed.wait_for_pod(CUSTOMER)
     under_load(installed)
 
-    for change in (
-        ("upgrade", RELEASE, str(CHART), "--set=settings.TTL=3h", "--reuse-values"),
-        ("rollback", RELEASE),
-    ):
+    for change, values in (("upgrade", VALUES), ("rollback", None)):
         before = roles(installed).keys()
-        installed.helm_succeeds(*change, "--wait", "--timeout=10m")
+        command = f"{typed(PAGE, f'{change} events')} --timeout=10m"
+        installed.type(command, release=RELEASE, values=values)
         installed.until(lambda before=before: not before & roles(installed).keys(), "every pod replaced")  # type: ignore[misc]
         installed.until(lambda: all_are_well(installed), "every pod ready")
         under_load(installed)
-        sys.stdout.write(f"{change[0]}: {json.dumps(report(installed))}\n")
+        sys.stdout.write(f"{change}: {json.dumps(report(installed))}\n")
     report(installed, "/stop")
     installed.until(lambda: report(installed)["missing"] == 0, "every event delivered", timeout_s=300)
 
@@ -96,7 +98,7 @@ def test_an_installation_that_is_removed_leaves_nothing_but_the_log_of_its_test(
     cluster.helm_succeeds("install", "brief", str(CHART), "--wait", "--timeout=10m", values=values)
     cluster.helm_succeeds("test", "brief", "--timeout=5m")
 
-    cluster.helm_succeeds("uninstall", "brief", "--wait", "--timeout=5m")
+    cluster.type(f"{typed(PAGE, 'uninstall events')} --wait --timeout=5m", release="brief")
 
     def left() -> list[str]:
         return [f"{each['kind']} {each['metadata']['name']}" for each in cluster.get(OBJECTS, selector=of("brief"))]

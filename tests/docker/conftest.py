@@ -7,7 +7,8 @@ from typing import Final
 
 import pytest
 
-from tests.support.docker import IMAGE, Compose, build, have_image, what_is_missing
+from tests.support.docker import IMAGE, PAGE, Compose, build_as, have_image, what_is_missing
+from tests.support.page import shown
 
 _NEEDED: Final = {"": "python:3.11-slim-bookworm", "KAFKA_IMAGE": "apache/kafka:4.1.1"}
 _PROMETHEUS: Final = ("prom/prometheus:v3.5.0", "prom/prometheus:v2.42.0")  # the second: what Debian has
@@ -37,7 +38,7 @@ def images() -> Mapping[str, str]:
 @pytest.fixture(scope="session")
 def image(images: Mapping[str, str]) -> str:
     """The image, built from this tree."""
-    done = build(IMAGE, VERSION="1.2.3-test", REVISION="abc123")
+    done = build_as(shown(PAGE, "--tag eventstreams ").replace("--tag eventstreams ", f"--tag {IMAGE} "))
     assert done.returncode == 0, f"{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
     return IMAGE
 
@@ -50,7 +51,7 @@ def make(image: str, images: Mapping[str, str], tmp_path_factory: pytest.TempPat
         def one() -> Compose:
             subnet, project = f"172.31.{secrets.randbelow(250)}.0/24", f"estest{secrets.token_hex(3)}"
             compose = Compose(tmp_path_factory.mktemp("compose"), project=project, subnet=subnet, images=images)
-            assert compose.new_env("--try").returncode == 0
+            assert compose.new_env().returncode == 0
             stack.callback(compose.down)
             return compose
 

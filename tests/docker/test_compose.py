@@ -15,10 +15,11 @@ import aiohttp
 import pytest
 
 from eventstreams.client import Connection
-from tests.support.docker import ROOT, Compose
+from tests.support.docker import PAGE, ROOT, Compose
 from tests.support.events import SENT, message_event
 from tests.support.gateway import STRUCTURED
 from tests.support.mail import SENDER, TO, USER, Keys, Mailbox, events_in, mail_server
+from tests.support.page import shown, typed
 from tests.support.topic import eventually
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(3600)]
@@ -29,7 +30,7 @@ MAIL_HOST = "host.docker.internal"
 
 
 def smoke(compose: Compose) -> str:
-    done = compose("run", "--rm", "smoke", "--timeout", "240")
+    done = compose.type(f"{typed(PAGE, 'run --rm smoke')} --timeout 240")
     sys.stdout.write(done.stdout)  # make test-compose shows it
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr[-2000:]}\n{compose('logs', '--tail', '20').stdout}"
     return done.stdout
@@ -46,7 +47,10 @@ def test_events_are_delivered_and_nothing_is_left_behind(compose: Compose) -> No
     said = smoke(compose)
 
     assert "10 events, each signed" in said
-    assert said.splitlines()[-1].split() == ["ok", "it", "works"]
+    printed = shown(PAGE, "it works").splitlines()
+    lines = said.splitlines()[-len(printed) :]
+    assert [line.split()[0] for line in lines] == [line.split()[0] for line in printed]
+    assert lines[-1].split() == printed[-1].split()
     assert "left behind" not in said
 
 
@@ -83,21 +87,28 @@ def test_events_are_delivered_after_a_worker_and_the_router_were_killed(compose:
     assert compose.inspect("router")["RestartCount"] == 1
 
 
-def test_events_are_delivered_where_kafka_wants_tls_and_a_user(make: Callable[[], Compose]) -> None:
-    compose = make()
+def test_events_are_delivered_where_kafka_wants_tls_and_a_user_also_by_more_of_a_role(
+    make: Callable[[], Compose],
+) -> None:
+    """With `sh new-certificates.sh` and `--scale` as docs/deploying-with-compose.md has them."""
+    compose, services = make(), ("kafka", "topics", "api", "gateway", "router", "worker-webhook")
     compose.add_file("compose.tls.yaml")
     compose.new_certificates()
 
-    compose.up("kafka", "topics", "api", "gateway", "router", "worker-webhook")
+    compose.up(*services)
+    compose.scale(*services)
 
     assert "10 events, each signed" in smoke(compose)
     assert "SASL_SSL" in str(compose.inspect("kafka")["Config"]["Env"])
+    copies = {role: len(compose("ps", "--quiet", role).stdout.split()) for role in ("worker-webhook", "router")}
+    assert copies == {"worker-webhook": 3, "router": 2}
     compose.down()
 
 
 def test_a_worker_of_a_type_of_one_s_own_delivers_and_is_scraped(make: Callable[[], Compose]) -> None:
     compose = make()
-    compose.set(COMPOSE_PROFILES="own", EVENTSTREAMS_WORKER_TYPE="webhook")  # nobody else runs it here
+    own = shown(PAGE, "EVENTSTREAMS_PLUGINS=").replace("beanstalk", "webhook")  # nobody else runs it here
+    compose.set(**dict(line.split("=", 1) for line in own.splitlines()))
 
     compose.up("kafka", "topics", "api", "gateway", "router", "worker-own", "prometheus")
 
@@ -196,10 +207,30 @@ def test_without_secrets_it_does_not_start_and_says_what_makes_them(compose: Com
 
 
 def test_with_a_kafka_of_your_own_there_is_no_broker_and_its_address_must_be_said(compose: Compose) -> None:
-    files = "compose.yaml:compose.external-kafka.yaml"
+    told = dict(line.split("=", 1) for line in shown(PAGE, "compose.external-kafka.yaml").splitlines())
 
-    without = compose("config", "--services", COMPOSE_FILE=files)
-    given = compose("config", "--services", COMPOSE_FILE=files, EVENTSTREAMS_KAFKA="kafka.example.com:9092")
+    without = compose("config", "--services", COMPOSE_FILE=told["COMPOSE_FILE"])
+    given = compose(
+        "config",
+        "--services",
+        COMPOSE_FILE=told["COMPOSE_FILE"],
+        EVENTSTREAMS_KAFKA=told["EVENTSTREAMS_KAFKA"],
+        EVENTSTREAMS_REPLICATION_FACTOR=told["EVENTSTREAMS_REPLICATION_FACTOR"],
+    )
 
     assert "set it in .env to the bootstrap servers of your Kafka" in without.stderr
     assert set(given.stdout.split()) == {*ROLES, "topics", "prometheus", "grafana"}
+
+
+def test_routers_with_names_are_those_of_docs_rolling_restarts_md(compose: Compose) -> None:
+    (compose.folder / "compose.routers.yaml").write_text(shown(ROOT / "docs" / "rolling-restarts.md", "router-1:"))
+
+    done = compose("config", "--format", "json", COMPOSE_FILE="compose.yaml:compose.routers.yaml")
+
+    assert done.returncode == 0, done.stderr
+    services = json.loads(done.stdout)["services"]
+    plain = services["router"]["environment"]
+    for name in ("router-1", "router-2"):
+        named = {"EVENTSTREAMS_INSTANCE": name, "EVENTSTREAMS_SESSION_TIMEOUT": "45s"}
+        assert services[name]["environment"] == plain | named
+        assert services[name]["command"] == ["router"]

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from tests.support.docker import build, run, succeed
+from tests.support.docker import ROOT, build, build_as, run, succeed
+from tests.support.page import shown
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(3600)]
 
@@ -43,8 +44,19 @@ def test_its_labels_say_what_it_was_built_from(image: str) -> None:
     labels = json.loads(succeed(["docker", "inspect", "--format", "{{json .Config.Labels}}", image]))
 
     assert labels["org.opencontainers.image.title"] == "Event Streams"
-    assert labels["org.opencontainers.image.version"] == "1.2.3-test"
-    assert labels["org.opencontainers.image.revision"] == "abc123"
+    assert labels["org.opencontainers.image.version"] == "1.0.0"  # as docs/deploying-with-compose.md builds it
+    assert labels["org.opencontainers.image.revision"] == succeed(["git", "rev-parse", "HEAD"]).strip()
+
+
+def test_it_is_built_for_a_registry_as_docs_deploying_with_helm_md_says(image: str) -> None:
+    command = shown(ROOT / "docs" / "deploying-with-helm.md", "docker build")
+    name = command.partition("--tag ")[2].split()[0]
+
+    done = build_as(command)
+
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert succeed(["docker", "run", *LOCKED_DOWN, name, "--version"]).startswith("eventstreams, version ")
+    succeed(["docker", "image", "rm", name])
 
 
 def test_a_health_check_beside_no_role_fails_with_a_sentence(image: str) -> None:

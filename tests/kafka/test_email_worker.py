@@ -1,7 +1,9 @@
 """Email sinks in a whole installation: who agrees to mail gets it, and nobody else does."""
 
+import os
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -14,8 +16,11 @@ from eventstreams.sinks.registry import load_plugin
 from sink_workers.role import worker_for
 from tests.conftest import installation_settings
 from tests.support.api import Api, call, post_form, refusal, serving, with_new_account
-from tests.support.installation import SENT, Installation
+from tests.support.installation import SENT, TOKEN, Installation
+from tests.support.live_page import Shell, commands
 from tests.support.mail import PASSWORD, SENDER, TO, USER, Keys, Mailbox, events_in, mail_server
+from tests.support.page import blocks_of
+from tests.support.snippet_kinds import ROOT
 from tests.support.topic import eventually
 
 pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="module")]
@@ -116,6 +121,27 @@ async def test_a_sink_that_is_in_use_cannot_be_aimed_at_another_address(api: Api
     await call(subscription.delete)
     status, body = await post_form(api, f"/v1/Sinks/{sink.sid}/Configuration", SinkConfiguration=elsewhere)
     assert (status, body["status"]) == (200, "initialized")
+
+
+async def test_the_commands_of_docs_sinks_email_md_run_as_they_stand(
+    api: Api, mailbox: Mailbox, tmp_path: Path
+) -> None:
+    [shown] = [each.text for each in blocks_of(ROOT / "docs/sinks/email.md") if "$API" in each.text]
+    make, ask, confirm = commands(shown)
+    about = {"ACCOUNT_SID": api.house.account_sid, "AUTH_TOKEN": TOKEN, "API": api.url}
+
+    with Shell(os.environ | about, cwd=str(tmp_path)) as shell:
+
+        async def run(command: str) -> Any:
+            return orjson.loads(await call(lambda: shell.run(command.replace("curl ", "curl -fsS "))))
+
+        sink = (await run(make))["sid"]
+        await run(ask.replace("DG…", sink))
+        await eventually(lambda: bool(mailbox.to("oncall@customer.example")))
+        [event] = events_in(mailbox.to("oncall@customer.example")[-1])
+        await run(confirm.replace("DG…", sink).replace("3f…", event["data"]["test_id"]))
+
+    assert (await call(api.client.events.v1.sinks(sink).fetch)).status == "active"
 
 
 async def test_without_a_mail_server_there_is_no_email_sink(settings: Settings) -> None:

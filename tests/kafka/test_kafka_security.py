@@ -30,6 +30,7 @@ from tests.conftest import installation_settings
 from tests.kafka.test_consumer import Owner
 from tests.kafka.test_router import NOWHERE
 from tests.support.installation import Installation
+from tests.support.page import blocks_of
 from tests.support.secure_broker import (
     CLIENT_SECRET,
     PASSWORD,
@@ -39,6 +40,7 @@ from tests.support.secure_broker import (
     giving_tokens,
     running_secure_broker,
 )
+from tests.support.snippet_kinds import ROOT
 from tests.support.topic import eventually, read_topic
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600)]
@@ -63,7 +65,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureBroker]:
 
 def documented_rules() -> list[AclBinding]:
     """What docs/kafka.md has operators allow, for the topics of tests."""
-    page = (Path(__file__).parents[2] / "docs" / "kafka.md").read_text().replace("\\\n", "")
+    page = (ROOT / "docs" / "kafka.md").read_text().replace("\\\n", "")
     rules = []
     for line in page.splitlines():
         if line.startswith("kafka-acls.sh"):
@@ -169,8 +171,10 @@ async def _said(how: Mapping[str, object], wait: str) -> str:
 async def test_a_wrong_password_is_said(broker: SecureBroker, mechanism: str) -> None:
     words = await said(password(broker, mechanism, "a wrong one"))
 
-    assert words.startswith(f"Kafka at {broker.sasl} does not let us in (")
-    assert words.endswith("check EVENTSTREAMS_KAFKA_SASL, EVENTSTREAMS_KAFKA_USERNAME and EVENTSTREAMS_KAFKA_PASSWORD")
+    [shown] = [each.text for each in blocks_of(ROOT / "docs/kafka.md") if each.text.startswith("eventstreams: ")]
+    start, end = shown.removeprefix("eventstreams: ").replace("kafka:9093", broker.sasl).split("…")
+    assert words.startswith(start)
+    assert words.endswith(end)
     assert "a wrong one" not in words
 
 

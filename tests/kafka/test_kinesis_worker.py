@@ -6,14 +6,19 @@ import time
 import uuid
 from collections import Counter
 from datetime import timedelta
+from itertools import chain
+from typing import Any
 
 import pytest
+from botocore.session import Session
 
 from eventstreams.settings import Settings
 from eventstreams.sinks.registry import load_plugin
 from sink_workers.role import worker_for
 from tests.support.installation import Installation
-from tests.support.kinesis import ROLE, environ, stream_behind_gate
+from tests.support.kinesis import ACCOUNT, OWN_KEY, REGION, ROLE, environ, stream_behind_gate
+from tests.support.page import blocks_of
+from tests.support.snippet_kinds import ROOT
 from tests.support.topic import eventually
 
 pytestmark = pytest.mark.kafka
@@ -115,3 +120,25 @@ async def test_a_stream_with_too_few_shards_gets_what_it_takes(
 
         put = sum(len(ids) for ids, _ in stream.puts)
         print(f"{events:,} events after {time.monotonic() - began:.1f} s; {put / events:.2f} entries put for each")  # noqa: T201
+
+
+def test_iam_takes_the_policies_of_the_pages_in_docs_sinks(moto: str) -> None:
+    iam: Any = Session().create_client(  # its methods are made from data at run time
+        "iam",
+        region_name=REGION,
+        endpoint_url=moto,
+        aws_access_key_id=OWN_KEY.id,
+        aws_secret_access_key=OWN_KEY.secret,
+    )
+    pages = [blocks_of(ROOT / "docs" / "sinks" / page) for page in ("kinesis.md", "s3.md", "sqs.md")]
+    shown = [[each.text for each in page if '"2012-10-17"' in each.text] for page in pages]
+    assert all(shown)
+
+    for policy in chain.from_iterable(shown):
+        name = f"p{uuid.uuid4().hex[:8]}"
+        if "sts:AssumeRole" in policy:
+            trusting = policy.replace("THE-OPERATORS-ACCOUNT", ACCOUNT)
+            made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trusting)["Role"]
+        else:
+            made = iam.create_policy(PolicyName=name, PolicyDocument=policy)["Policy"]
+        assert made["Arn"].endswith(name)

@@ -19,6 +19,9 @@ from eventstreams.times import now_ms
 from router.role import route
 from sink_workers.role import worker_for
 from tests.support.installation import SENT, Installation, header
+from tests.support.live_page import same_shape
+from tests.support.page import blocks_of
+from tests.support.snippet_kinds import ROOT
 from tests.support.topic import eventually, read_topic_until
 
 pytestmark = pytest.mark.kafka
@@ -76,6 +79,8 @@ async def test_the_first_error_of_a_sink_and_the_tenth_are_told_to_who_subscribe
         "error_code": "91305",
     }
     payload = orjson.loads(data["payload"])
+    [shown] = [each for each in blocks_of(ROOT / "docs" / "failure-notices.md") if "sink_sid" in each.text]
+    same_shape(shown, payload)
     since = payload.pop("since")
     assert since == data["date_created"]
     assert payload == {

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
@@ -23,7 +24,9 @@ from eventstreams.topics import TopicKind, TopicSpec
 from tests.support.api import serving
 from tests.support.installation import SENT, Installation
 from tests.support.operator import OPERATOR_TOKEN, Asker, with_operator
+from tests.support.page import blocks_of
 from tests.support.replicas import SINK, Replicas, running_replicas
+from tests.support.snippet_kinds import ROOT
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(400)]
 TOPICS = "/operator/v1/Topics"
@@ -154,10 +157,18 @@ async def test_the_operator_sees_whose_each_topic_is_and_removes_what_is_nobodys
         assert (await operator.ask("DELETE", f"{TOPICS}/{used}"))[0] == HTTPStatus.CONFLICT
         assert (await operator.ask("DELETE", f"{TOPICS}/{settings.topic_prefix}x"))[0] == HTTPStatus.NOT_FOUND
         async with asyncio.timeout(60):
-            while (removed := await cli(url, "remove", left, "--yes")).exit_code:
+            while (removed := await cli(url, *remove(left), "--yes")).exit_code:
                 assert "try again in two minutes" in str(removed.exception)
                 await asyncio.sleep(0.2)
         assert await topics_of_subscriptions(house) == {used}
+
+
+def remove(topic: str) -> Sequence[str]:
+    """The arguments that docs/partition-budget.md has for it."""
+    [shown] = [each.text for each in blocks_of(ROOT / "docs/partition-budget.md") if "orphans remove" in each.text]
+    *arguments, name = shown.removeprefix("eventstreams orphans ").split()
+    assert name.startswith("es.sub.webhook.DF")
+    return [*arguments, topic]
 
 
 async def test_an_installation_has_no_more_partitions_than_its_settings_allow(settings: Settings) -> None:

@@ -1,10 +1,11 @@
 """A worker that is killed in mid-file: the archive has every event, and its reader's view has each exactly once."""
 
 import asyncio
+import shlex
 import time
 import uuid
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,10 @@ from sink_workers.archive.reader import Tally, distinct_events
 from sink_workers.role import worker_for
 from tests.support.installation import DELIVERED, SENT, Installation, header
 from tests.support.kinesis import OWN_KEY, REGION, ROLE, environ
+from tests.support.page import blocks_of
 from tests.support.s3 import Bucket, bucket_behind_gate, client, events_in
 from tests.support.s3_worker import s3_worker
+from tests.support.snippet_kinds import ROOT
 from tests.support.topic import eventually
 from tests.support.up import variables
 
@@ -136,6 +139,11 @@ async def test_an_archive_is_listed_exported_and_replayed_to_one_subscription(
         assert by_id["EZ3"].value == house.encoded(house.event(3))[0]
         assert int(header(by_id["EZ3"], "es_deadline")) > int(header(by_id["EZ3"], "es_accepted_at"))
 
+        page = {"s3://acme-audit/events": place, "sent.jsonl": str(tmp_path / "sent.jsonl"), "DF…": again.sid}
+        for arguments in typed(page | dict.fromkeys(("2026-03-01", "2026-03-29", "2026-03-31"), day)):
+            assert (await invoke(*arguments, given="y\n")).exit_code == 0, arguments
+        assert len((tmp_path / "sent.jsonl").read_bytes().splitlines()) == 5
+
         refused = await invoke("replay", place, "--subscription", "DF" + "0" * 32, "--yes")
         assert "there is no subscription DF000" in str(refused.exception)
         nowhere = await invoke("list", f"s3://{bucket.name}-not")
@@ -143,8 +151,16 @@ async def test_an_archive_is_listed_exported_and_replayed_to_one_subscription(
         assert "NoSuchBucket" in str(nowhere.exception)
 
 
-async def invoke(*arguments: str) -> click.testing.Result:
-    return await asyncio.to_thread(click.testing.CliRunner().invoke, archive, arguments)
+async def invoke(*arguments: str, given: str | None = None) -> click.testing.Result:
+    return await asyncio.to_thread(click.testing.CliRunner().invoke, archive, arguments, input=given)
+
+
+def typed(places: Mapping[str, str]) -> Sequence[Sequence[str]]:
+    """The commands of docs/sinks/s3.md that read an archive, without the program's name."""
+    [shown] = [each.text for each in blocks_of(ROOT / "docs/sinks/s3.md") if "archive list" in each.text]
+    for place, here in places.items():
+        shown = shown.replace(place, here)
+    return [shlex.split(line.removeprefix("eventstreams archive ")) for line in shown.splitlines()]
 
 
 async def run(*arguments: str) -> Any:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Final
@@ -19,10 +20,12 @@ from producers.outcomes import Accepted
 from producers.publisher import EventPublisher
 from tests.support.api import serving
 from tests.support.events import message_event
+from tests.support.page import blocks_of
 
 pytestmark = pytest.mark.kafka
 
 ROOT: Final = Path(__file__).parents[2]
+PAGE: Final = ROOT / "docs" / "reading-from-kafka.md"
 ACCOUNT: Final = "AC" + "1" * 32
 
 
@@ -56,12 +59,14 @@ async def test_the_whole_catalogue_is_registered_with_its_own_version_numbers_an
     schema_registry: str,
 ) -> None:
     schemas = list(Catalog.load().schemas.values())
-    wanted = ("-m", "eventstreams", "catalog", "register")
+    [typed] = [each.text for each in blocks_of(PAGE) if "catalog register" in each.text]
+    dry, wanted = (["-m", *shlex.split(line, comments=True)] for line in typed.splitlines())
 
+    would = await command(None, *dry, registry=schema_registry)
     first = await command(None, *wanted, registry=schema_registry)
     again = await command(None, *wanted, registry=schema_registry)
 
-    assert first[0] == 0, first
+    assert would[0] == first[0] == 0, (would, first)
     versions = sum(len(schema.versions) for schema in schemas)
     assert first[1].splitlines()[-1].startswith(f"{len(schemas)} schemas: ")
     assert again[:2] == (0, f"{len(schemas)} schemas: 0 versions registered, 0 schemas refused\n"), versions
@@ -147,9 +152,12 @@ async def test_events_are_read_from_outside_with_the_schemas_of_the_registry(
         settings, "-m", "eventstreams", "catalog", "register", "Messaging.MessageStatus", registry=schema_registry
     )
 
+    [typed] = [each.text for each in blocks_of(PAGE) if "consumer.py" in each.text]
+    for place, here in {"127.0.0.1:9092": settings.kafka, "http://127.0.0.1:8081": schema_registry}.items():
+        typed = typed.replace(place, here)
     code, out, complaints = await command(
         settings,
-        *("examples/consumer.py", "--kafka", settings.kafka, "--registry", schema_registry),
+        *shlex.split(typed.removeprefix("python ")),
         *("--topic", topics.events, "--group", f"{topics.events}-outside", "--count", "5"),
         registry=schema_registry,
     )

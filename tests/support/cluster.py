@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import Any, Final
 
 HELM: Final = str(Path(sys.executable).with_name("helm"))
 CHART: Final = Path(__file__).resolve().parent.parent.parent / "deploy" / "helm" / "eventstreams"
+PAGE: Final = CHART.parents[2] / "docs" / "deploying-with-helm.md"
 _WAIT_S: Final = 600.0  # a busy machine is no finding
 _LOOK_S: Final = 1.0
 _NO_IMAGE: Final = {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "RegistryUnavailable"}
@@ -73,6 +75,14 @@ class Cluster:
         assert done.returncode == 0, f"helm {' '.join(arguments)}: {done.stdout}{done.stderr}\n{self.trouble()}"
         return done.stdout
 
+    def type(self, command: str, *, release: str, secret: str = "", values: Mapping[str, object] | None = None) -> str:
+        """What came of commands of docs/deploying-with-helm.md, as ``as_here`` has them; they must succeed."""
+        stdin = json.dumps(values) if values is not None else None
+        script = as_here(command, namespace=self.namespace, release=release, secret=secret)
+        done = run(["bash", "-ec", script], stdin=stdin)
+        assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}\n{self.trouble()}"
+        return done.stdout
+
     def apply(self, *objects: Object) -> None:
         self.kubectl("apply", "--filename=-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
 
@@ -121,6 +131,25 @@ class Cluster:
             if not is_ready(pod):
                 shown.append(f"{name}: {run(['kubectl', '-n', self.namespace, 'logs', name, '--tail=15']).stdout}")
         return "\n".join(shown)
+
+
+def as_here(command: str, *, namespace: str, release: str, secret: str) -> str:
+    """``command`` with the names of a test, Helm of this environment, and values from standard input.
+
+    Instead of another image an upgrade has another setting, since there is but one image; a key is made without it.
+    """
+    command = re.sub(r"\b(install|test|upgrade|rollback|uninstall) events\b", rf"\1 {release}", command)
+    places = {
+        "namespace events": f"namespace {namespace}",
+        "secret generic eventstreams": f"secret generic {secret}",
+        "docker run --rm registry.example.com/eventstreams:0.1.0 new-key": f"{sys.executable} -m eventstreams new-key",
+        "--set image.tag=0.2.0": "--set settings.TTL=3h",
+        "values.yaml": "-",
+        "deploy/helm/eventstreams": str(CHART),
+    }
+    for place, here in places.items():
+        command = command.replace(place, here)
+    return re.sub(r"^helm ", f"{HELM} ", command, flags=re.MULTILINE)
 
 
 def is_ready(pod: Object) -> bool:

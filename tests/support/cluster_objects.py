@@ -1,12 +1,10 @@
 """What a test has in its cluster: the chart's values, and beside it a Kafka, secrets and a customer."""
 
 import os
-import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from eventstreams.control.vault import new_key
 from tests.support.cluster import Object
 
 CUSTOMER: Final = "customer"
@@ -66,17 +64,6 @@ def kafka(image: str) -> Sequence[Object]:
         "readinessProbe": {"tcpSocket": {"port": 9092}, "periodSeconds": 2},
     }
     return [pod("kafka", container), service("kafka", 9092)]
-
-
-def our_secrets() -> Object:
-    """As docs/deploying-with-helm.md has them made."""
-    values = {
-        "secret-key": new_key(),
-        "account-sid": f"AC{secrets.token_hex(16)}",
-        "auth-token": secrets.token_hex(16),
-        "operator-token": secrets.token_hex(32),
-    }
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": SECRETS}, "stringData": values}
 
 
 def customer(image: str, *, api: str, gateway: str, script: str = CUSTOMER) -> Sequence[Object]:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import time
@@ -10,7 +11,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from tests.support.page import typed
+
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
+PAGE: Final = ROOT / "docs" / "deploying-with-compose.md"
 IMAGE: Final = "eventstreams:test"
 _BUILD_S: Final = 1800.0  # pulls and downloads, cold, on a busy machine
 _UP_S: Final = 600
@@ -57,11 +61,16 @@ def have_image(name: str) -> bool:
 def build(tag: str, **arguments: str) -> Done:
     """``docker build`` of the image, with its build arguments."""
     given = [each for name, value in arguments.items() for each in ("--build-arg", f"{name}={value}")]
-    command = ["docker", "build", "--file", "deploy/image/Dockerfile", "--tag", tag, *given]
+    return build_as(shlex.join(["docker", "build", "--file", "deploy/image/Dockerfile", "--tag", tag, *given, "."]))
+
+
+def build_as(command: str) -> Done:
+    """``docker build`` as somebody types it."""
     if run(["docker", "buildx", "version"]).returncode == 0:
-        return run([*command, "."], timeout_s=_BUILD_S)
+        return run(["bash", "-ec", command], timeout_s=_BUILD_S)
     # The command line has nothing but the old builder left, which does as well. It leaves containers of what failed.
-    return run([*command, "--force-rm", "."], timeout_s=_BUILD_S, DOCKER_BUILDKIT="0")
+    tidy = command.replace("docker build", "docker build --force-rm", 1)
+    return run(["bash", "-ec", tidy], timeout_s=_BUILD_S, DOCKER_BUILDKIT="0")
 
 
 class Compose:
@@ -90,8 +99,12 @@ class Compose:
         """``docker compose`` with ``arguments``."""
         return run(["docker", "compose", *arguments], cwd=self.folder, timeout_s=timeout_s, **(self._environ | environ))
 
+    def type(self, command: str, *, timeout_s: float = 300.0) -> Done:
+        """What a person types in the folder of compose.yaml."""
+        return run(["bash", "-ec", command], cwd=self.folder, timeout_s=timeout_s, **self._environ)
+
     def new_certificates(self) -> None:
-        succeed(["sh", "new-certificates.sh"], cwd=self.folder)
+        succeed(["bash", "-ec", typed(PAGE, "new-certificates.sh")], cwd=self.folder)
 
     def add_file(self, name: str) -> None:
         """Have .env name one more overlay."""
@@ -110,17 +123,25 @@ class Compose:
         [token] = re.findall(r"^EVENTSTREAMS_AUTH_TOKEN=(.+)$", env, re.MULTILINE)
         return account, token
 
-    def new_env(self, *arguments: str) -> Done:
-        return run(["sh", "new-env.sh", *arguments], cwd=self.folder)
+    def new_env(self) -> Done:
+        """Make .env to try it out, from the root of the copy."""
+        script = f"{typed(PAGE, 'cd deploy')}\n{typed(PAGE, 'new-env.sh --try')}"
+        return run(["bash", "-ec", script], cwd=self.folder.parent.parent)
 
     def up(self, *services: str) -> None:
         """Return once ``services`` are healthy; default: all but Grafana, whose image is large and asked by no test."""
         services = services or tuple(name for name in self.services() if name != _GRAFANA)
         self._patient(services)
-        done = self(
-            "up", "--no-build", "--detach", "--wait", "--wait-timeout", str(_UP_S), *services, timeout_s=_UP_S + 60
-        )
+        whole, built = typed(PAGE, "compose up --build"), "--build"
+        assert built in whole
+        here = whole.replace(built, f"--no-build --wait-timeout {_UP_S}")  # the image is there
+        done = self.type(f"{here} {' '.join(services)}", timeout_s=_UP_S + 60)
         assert done.returncode == 0, f"{done.stderr[-2000:]}\n{self('logs', '--tail', '20').stdout[-8000:]}"
+
+    def scale(self, *services: str) -> None:
+        """Run more of two roles, as the page has it; of ``services``, and the others stay as they are."""
+        done = self.type(f"{typed(PAGE, '--scale')} --no-build {' '.join(services)}", timeout_s=_UP_S)
+        assert done.returncode == 0, done.stderr[-2000:]
 
     def services(self) -> list[str]:
         """Of the files and profiles that .env names."""

@@ -45,6 +45,20 @@ def blocks_of(page: Path) -> Sequence[Block]:
     return [_block(page, each, text.splitlines()) for each in fences]
 
 
+def shown(page: Path, words: str) -> str:
+    """The one block of ``page`` with ``words`` in it."""
+    found = [each.text for each in blocks_of(page) if words in each.text]
+    assert len(found) == 1, f"{page}: {len(found)} blocks have {words!r} in them"
+    return found[0]
+
+
+def typed(page: Path, words: str) -> str:
+    """The one line with ``words`` in it of all blocks of ``page``, without a comment behind it."""
+    lines = [line for block in blocks_of(page) for line in block.text.splitlines() if words in line]
+    assert len(lines) == 1, f"{page}: {len(lines)} lines of its blocks have {words!r} in them"
+    return re.sub(r"\s+# .*", "", lines[0])
+
+
 def _block(page: Path, fence: Token, lines: Sequence[str]) -> Block:
     assert fence.map is not None
     start = fence.map[0]

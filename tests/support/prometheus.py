@@ -29,7 +29,7 @@ class Prometheus:
     """A running one."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self.url = url
 
     def query(self, expr: str) -> Sequence[Mapping[str, Any]]:
         """The series of ``expr`` now.
@@ -38,9 +38,7 @@ class Prometheus:
             AssertionError: it is no expression that Prometheus can answer; the text says why.
         """
         try:
-            with urllib.request.urlopen(
-                f"{self._url}/api/v1/query?{urllib.parse.urlencode({'query': expr})}"
-            ) as answer:
+            with urllib.request.urlopen(f"{self.url}/api/v1/query?{urllib.parse.urlencode({'query': expr})}") as answer:
                 found: Sequence[Mapping[str, Any]] = orjson.loads(answer.read())["data"]["result"]
                 return found
         except urllib.error.HTTPError as error:

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,9 +24,10 @@ _MOST: Final = 1 << 20  # bytes of a command and its environment
 _STREAMS: Final = 3
 _READY_S: Final = 120.0
 _PROGRAM: Final = """#!{python} -SE
-import json, os, socket, sys
+import json, os, signal, socket, sys
 with socket.socket(socket.AF_UNIX) as server:
     server.connect({path!r})
+    signal.signal(signal.SIGTERM, lambda *_: server.shutdown(socket.SHUT_WR))
     told = json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ)]).encode()
     socket.send_fds(server, [len(told).to_bytes(4, "big")], [0, 1, 2])
     server.sendall(told)
@@ -84,6 +86,7 @@ def _run(asked: socket.socket) -> None:
         os.chdir(cwd)
         os.environ.clear()
         os.environ.update(environ)
+        threading.Thread(target=_end_with, args=(asked,), daemon=True).start()
         sys.argv = ["eventstreams", *arguments]
         main()
         code = 0
@@ -94,6 +97,12 @@ def _run(asked: socket.socket) -> None:
         sys.stderr.flush()
         asked.sendall(str(code).encode())
         os._exit(code)
+
+
+def _end_with(asked: socket.socket) -> None:
+    """Whoever asked was told to end: so is this process."""
+    asked.recv(1)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":

@@ -102,7 +102,7 @@ def _toml(block: Block) -> Iterator[str]:
 def _yaml(block: Block) -> Iterator[str]:
     kind = block.noted(CHECKED_AS)
     try:
-        found = yaml.safe_load(PARTS[kind].before + block.text.replace("{…}", "{}")) if kind else None
+        found = yaml.safe_load(block.text.replace("{…}", "{}")) if kind else None
     except yaml.YAMLError as error:
         yield f"no YAML: {error}"
         return
@@ -118,12 +118,10 @@ class Part:
     Attributes:
         schema: Of that part.
         part: Of what the block says, the part that the schema is of.
-        before: What has to stand before the block, for it to be read.
     """
 
     schema: Callable[[], Mapping[str, Any]]
     part: Callable[[Any], Any] = lambda found: found
-    before: str = ""
 
 
 def _chart() -> Mapping[str, Any]:
@@ -142,17 +140,10 @@ def _container() -> Mapping[str, Any]:
     return {"type": "object", "required": ["env"], "properties": {"env": {"type": "array", "items": env}}}
 
 
-def _services() -> Mapping[str, Any]:
-    variables = {"type": "object", "propertyNames": {"enum": sorted(_variables())}}
-    service = {"type": "object", "properties": {"environment": variables}}
-    return {"type": "object", "patternProperties": {"^router-": service}}
-
-
 PARTS: Final[Mapping[str, Part]] = {
     "values of the chart": Part(_chart),
     "triggers of a ScaledObject": Part(_triggers),
     "environment of a container": Part(_container),
-    "services of compose.yaml": Part(_services, before="x: [&router {}, &env {}]\n"),
 }
 CHECKS: Final[Mapping[str, Callable[[Block], Iterator[str]]]] = {
     "sh": _sh,

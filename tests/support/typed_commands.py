@@ -80,6 +80,7 @@ def _of_curl(arguments: Sequence[str]) -> Iterator[str]:
         yield f"curl: has {len(urls)} addresses"
         return
     data = [value for name, value in options if name in _DATA]
+    asked, data = (data, []) if "-G" in arguments else ([], data)
     method = next((value for name, value in options if name == "-X"), "POST" if data else "GET")
     path, _, query = urls[0].partition("?")
     is_the_gateway = method == "POST" and path.endswith("/v1/Events")
@@ -91,7 +92,9 @@ def _of_curl(arguments: Sequence[str]) -> Iterator[str]:
         return
     lists = _PAGING if isinstance(operation.answer, Listed | Listed2010) else set()
     known = {each.name for each in operation.query} | lists
-    yield from (f"curl: {operation.name} has no parameter {each}" for each in _names(query.split("&")) - known)
+    yield from (
+        f"curl: {operation.name} has no parameter {each}" for each in _names([*query.split("&"), *asked]) - known
+    )
     if not any(name == "-H" and "json" in value for name, value in options):
         fields = {each.name for each in operation.form}
         yield from (f"curl: {operation.name} has no field {each}" for each in _names(data) - fields)

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from twilio.rest import Client
 from eventstreams.settings import PREFIX, Settings
 
 TOKEN = "token-of-the-test"
+COMMAND = (sys.executable, "-m", "eventstreams", "up")
 READY_S = 240.0
 STOP_S = 120.0
 
@@ -46,12 +47,14 @@ def variables(settings: Settings) -> Mapping[str, str]:
 class Up:
     """A running ``eventstreams up``; what it says goes to ``said``."""
 
-    def __init__(self, folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, *arguments: str, env: Mapping[str, str] | None = None, command: Sequence[str] = COMMAND
+    ) -> None:
         self.folder = folder
         self.said = folder.with_suffix(".said")
         with self.said.open("wb") as out:  # what an earlier one on this folder said is no news
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "eventstreams", "up", "--data-dir", str(folder), *arguments],
+                [*command, "--data-dir", str(folder), *arguments],
                 env=clean_environ() | {"EVENTSTREAMS_ALLOWED_DESTINATIONS": "127.0.0.0/8"} | dict(env or {}),
                 stdout=out,
                 stderr=subprocess.STDOUT,
@@ -105,9 +108,12 @@ class Up:
 
 
 @contextmanager
-def running_up(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> Iterator[Up]:
-    """A system that is ready, on ports of its own unless ``arguments`` say others."""
-    up = Up(folder, *(arguments or ("--port", "0")), env={"EVENTSTREAMS_AUTH_TOKEN": TOKEN, **(env or {})})
+def running_up(
+    folder: Path, *arguments: str, env: Mapping[str, str] | None = None, command: Sequence[str] = COMMAND
+) -> Iterator[Up]:
+    """A system that is ready, on ports of its own unless ``arguments`` say others; ``command`` takes them."""
+    told = {"EVENTSTREAMS_AUTH_TOKEN": TOKEN, **(env or {})}
+    up = Up(folder, *(arguments or ("--port", "0")), env=told, command=command)
     try:
         up.wait_until("ready")
         yield up

@@ -1,8 +1,11 @@
 """The commands of these pages run as they stand, in their order, against one whole installation: docs/api.md,
 adding-an-event-type.md, backup.md, commands.md, control-plane.md, dead-letters.md, delivery-log.md, doctor.md,
 failure-notices.md, filters.md, partition-budget.md, publishing.md, sink-health.md, sizing.md,
-slow-and-failing-sinks.md, and of docs/sinks amqp.md, kafka.md, kinesis.md, s3.md, segment.md, sqs.md, webhook.md.
-What a page shows of an answer has the form of what really came. tests/support/snippets.py says which blocks.
+slow-and-failing-sinks.md, tracing.md, of docs/sinks amqp.md, email.md, kafka.md, kinesis.md, s3.md, segment.md, sqs.md,
+webhook.md, and of docs/runbooks api-fails.md, broker-unreachable.md, dead-letters.md, delivery-log.md, disk.md,
+events-age.md, late-deliveries.md, no-primary.md, not-ready.md, plugin-faults.md, rebalances.md, retries-overdue.md,
+router-stuck.md, settlement-fails.md, sink-type-fails.md, workers-stuck.md.
+What a page shows of an answer has the form of what really came. tests/support/executed.py says which blocks.
 """
 
 import base64
@@ -13,21 +16,28 @@ import shlex
 import shutil
 import sys
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
+from eventstreams.local.ports import free_ports
+from tests.support.executed import EXECUTED, LIVE
+from tests.support.kafka_tools import write_kafka_tools
 from tests.support.live_page import Shell, commands, same_lines, same_shape
 from tests.support.page import blocks_of
 from tests.support.plain_receiver import PlainReceiver, running_receiver
+from tests.support.prometheus import running_prometheus
 from tests.support.ready_cli import ready_cli
 from tests.support.snippet_kinds import ROOT, without_ellipses
-from tests.support.snippets import EXECUTED, LIVE
+from tests.support.stand_ins import FUNCTIONS
 from tests.support.up import TOKEN, Up, clean_environ, running_up
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
@@ -35,10 +45,33 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 SENT: Final = "com.twilio.messaging.message.sent"
 OPERATOR_TOKEN: Final = "of-the-operator-of-the-test"
 EXAMPLE: Final = json.loads((ROOT / "examples" / "message-sent.json").read_text())
+# An installation that has nothing yet, on the same broker.
+EMPTY: Final = "EVENTSTREAMS_TOPIC_PREFIX=restored. EVENTSTREAMS_EVENTS_PARTITIONS=1 EVENTSTREAMS_RETRY_PARTITIONS=1"
+ACLS: Final = "kafka-acls.sh --bootstrap-server $KAFKA --list --topic es. --resource-pattern-type"
+LOG: Final = re.compile(r"(docker compose logs [^|\n]+\| )grep ")
+# Whose admin address a runbook's commands ask, where it is not the API's.
+ADMIN: Final[Mapping[str, str]] = {
+    "docs/runbooks/retries-overdue.md": "worker-webhook",
+    "docs/runbooks/router-stuck.md": "router",
+    "docs/runbooks/workers-stuck.md": "worker-webhook",
+}
 ROWS: Final = [each for each in EXECUTED if each.test == LIVE]
 PAGES: Final = sorted({each.page for each in ROWS})
 # What goes on until Ctrl-C, or longer than a test may, ends; and what asks for a person's own things gets some.
+# tests/support/stand_ins.py has until_ready and grep_log.
 ENDS: Final[Mapping[str, str]] = {
+    "eventstreams listen ": "until_ready eventstreams listen --listen 127.0.0.1:0 ",
+    "eventstreams worker ": "until_ready eventstreams worker ",
+    "EVENTSTREAMS_KAFKA=… EVENTSTREAMS_SECRET_KEY=… eventstreams api": "until_ready eventstreams api",
+    "pip install '": "pip install --no-index '",  # that all of it is here already, pip finds
+    "age -r age1…": "cat",
+    "eventstreams control import": f"{EMPTY} eventstreams control import",
+    "EVENTSTREAMS_SMTP_PASSWORD=…": "EVENTSTREAMS_SMTP_PASSWORD=p",
+    "EVENTSTREAMS_AUTH_TOKEN=…": f"EVENTSTREAMS_AUTH_TOKEN={TOKEN}",
+    "watch -n 5 ": "",
+    "sleep 10": "sleep 0.1",
+    '"example.com", 443': '"localhost", 443',
+    f"{ACLS} match": f"{{ {ACLS} match || true; }} 2>&1 | grep 'No Authorizer is configured'",  # tests/kafka has one
     "eventstreams tail": "eventstreams tail --count 1",
     "eventstreams sinks test DG…": "eventstreams sinks test DG… --wait 60",
     "--duration 10m": "--count 20",
@@ -65,8 +98,15 @@ class House:
         """The answer of the API."""
         data = None if form is None else urllib.parse.urlencode(form).encode()
         request = urllib.request.Request(f"{self.up.about['api']}{path}", data=data, headers=self.authorization)
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return json.load(answer)
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                with urllib.request.urlopen(request, timeout=60) as answer:
+                    return json.load(answer)
+            except urllib.error.HTTPError as error:  # no primary, for a moment: a page has started another one
+                if error.code != HTTPStatus.SERVICE_UNAVAILABLE or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
 
     @property
     def authorization(self) -> dict[str, str]:
@@ -126,11 +166,13 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
             (scratch / block.file).parent.mkdir(parents=True, exist_ok=True)
             (scratch / block.file).write_text(block.text)
     settings = {"EVENTSTREAMS_OPERATOR_TOKEN": OPERATOR_TOKEN, "EVENTSTREAMS_CATALOG_DIRS": str(scratch / "catalog")}
-    with (
-        ready_cli(tmp_path_factory.mktemp("cli")) as programs,
-        running_receiver() as receiver,
-        running_up(folder, env=settings) as up,
-    ):
+    with ExitStack() as stack:
+        programs = stack.enter_context(ready_cli(tmp_path_factory.mktemp("cli")))
+        write_kafka_tools(programs)
+        receiver = stack.enter_context(running_receiver())
+        up = stack.enter_context(running_up(folder, env=settings))
+        running = {role: up.about["admin"][role] for role in ("api", "gateway", "router", "worker-webhook")}
+        prometheus = running_prometheus(tmp_path_factory.mktemp("prometheus") / "data", running)
         sid, api = str(up.about["account_sid"]), str(up.about["api"])
         told = re.findall(r"^export (\w+)=(.*)$", (folder / "env").read_text(), re.MULTILINE)
         (scratch / "data.json").write_text(json.dumps(EXAMPLE["data"]))
@@ -145,6 +187,10 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
             "AUTH_TOKEN": TOKEN,
             "API": api,
             "url": api,
+            "KAFKA": str(up.about["kafka"]),
+            "PROMETHEUS": stack.enter_context(prometheus).url,
+            "LOGS": str(folder / "logs"),
+            "SPARE": f"127.0.0.1:{free_ports(1)[0]}",
             "HOME": str(scratch),
             "PATH": f"{programs}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
             **{name: "".join(shlex.split(value)) for name, value in told},
@@ -156,12 +202,16 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 def test_the_commands_of_a_page_run_as_they_stand(house: House, page: str) -> None:
     assert shutil.which("curl"), "the pages' commands use curl: install it"
     places = house.furnish()
-    env = {**house.env, "ALERTS_SINK_SID": places["DG…"]}
+    env = {
+        **house.env,
+        "ALERTS_SINK_SID": places["DG…"],
+        "ADMIN": house.up.about["admin"][ADMIN.get(page, "api")],
+    }
     answer: Any = None
     said = ""
 
     with Shell(env, cwd=str(house.scratch)) as shell:
-        shell.run('curl() { command curl -fsS "$@" && echo; }')
+        shell.run(FUNCTIONS)
         for block in blocks_of(ROOT / page):
             if not any(row.takes(block) for row in ROWS):
                 continue
@@ -174,7 +224,7 @@ def test_the_commands_of_a_page_run_as_they_stand(house: House, page: str) -> No
                 case "python":
                     shell.run(f"python -c {shlex.quote(in_place(block.text, places))}")
                 case _:
-                    for command in commands(in_place(block.text, ENDS)):
+                    for command in commands(in_place(LOG.sub(r"\1grep_log ", block.text), ENDS)):
                         given = TOKEN if "profiles add" in command else "y"
                         said = shell.run(in_place(command, places), given=given)
                         answer = json_in(said, answer)

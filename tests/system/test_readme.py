@@ -25,7 +25,13 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    with running_up(tmp_path_factory.mktemp("up") / "data") as up:
+    """Started as the pages say; what `make setup` makes there, this runs in."""
+    [shown] = [block for block in blocks("docs/start.md", "sh") if "eventstreams up" in block]
+    assert shown in blocks("README.md", "sh")
+    setup, start = shown.splitlines()
+    assert setup == "make setup"
+    script = start.replace(".venv/bin/eventstreams up", f'exec {sys.executable} -m eventstreams up "$@"')
+    with running_up(tmp_path_factory.mktemp("up") / "data", command=["bash", "-ec", script, "bash"]) as up:
         yield up
 
 
@@ -40,6 +46,10 @@ class Reader:
             "http://127.0.0.1:9000/": f"http://127.0.0.1:{receiver_port}/",
             ".venv/bin/eventstreams listen": f"exec {sys.executable} -m eventstreams listen --listen 127.0.0.1:0",
             ".venv/bin/eventstreams": f"{sys.executable} -m eventstreams",
+            " --listen 127.0.0.1:9001": "",
+            ".venv/bin/python examples/receiver.py $TOKEN": f"exec {sys.executable} examples/receiver.py $TOKEN 0",
+            "AC7e6fc488554b8905a88c0fd9caa829f0": self.about["account_sid"],
+            "9607d6fd25522be795e7a98576477f8a": TOKEN,
             ". .eventstreams/env": f". {up.folder / 'env'}",
             "--rate 5 --duration 10s": "--rate 50 --count 50",
         }
@@ -92,8 +102,8 @@ def _form_of(line: str) -> tuple[str, str]:
 
 def test_what_the_readme_says_brings_events_to_the_receiver(up: Up, tmp_path: Path) -> None:
     assert shutil.which("curl"), "the README's commands use curl: install it"
-    with (tmp_path / "printed").open("w") as out:
-        receiver = subprocess.Popen([sys.executable, "examples/receiver.py", TOKEN, "0"], cwd=ROOT, stdout=out)
+    [receive] = [block for block in blocks("README.md", "sh") if "receiver.py" in block]
+    receiver = Reader(up, "").start(["sh", "-ec"], receive, tmp_path / "printed")
     try:
         listening = wait_for(r"http://127\.0\.0\.1:(\d+)/", tmp_path / "printed")
         reader = Reader(up, listening[0])
@@ -137,6 +147,17 @@ def test_who_starts_as_the_docs_say_receives_an_event(up: Up, tmp_path: Path) ->
 
     said = reader.run(["sh", "-ec"], look.replace("tail", f"tail --count 1 --event {event}").replace("EZ…", event))
     assert "delivered" in said
+
+    # The same from README.md, which has both in one block.
+    [both] = [block for block in blocks("README.md", "sh") if "eventstreams listen" in block]
+    settings, listen, follow = both.splitlines()
+    receiver = reader.start(["sh", "-ec"], f"{settings}\n{listen}", tmp_path / "said again")
+    try:
+        wait_for(r"http://127\.0\.0\.1:\d+/", tmp_path / "said again")
+    finally:
+        receiver.send_signal(signal.SIGINT)
+        assert receiver.wait() == 0
+    assert reader.run(["sh", "-ec"], f"{settings}\n{follow} --count 1").strip()
 
 
 def test_the_python_about_the_api_subscribes_a_sink(up: Up) -> None:

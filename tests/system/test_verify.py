@@ -1,6 +1,7 @@
 """Processes and the broker are killed in the middle of a stream, and every event is judged, at every subscription."""
 
 import asyncio
+import re
 import subprocess
 import sys
 import time
@@ -18,6 +19,8 @@ from eventstreams.verify.report import text_of
 from eventstreams.verify.run import Report, verify
 from eventstreams.verify.scene import Options
 from eventstreams.verify.subscribing import Installation
+from tests.support.page import blocks_of
+from tests.support.snippet_kinds import ROOT
 from tests.support.up import TOKEN, Up, clean_environ, running_up
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
@@ -124,3 +127,38 @@ def test_the_command_judges_a_running_installation_by_its_api_alone(up: Up, tmp_
     assert done.returncode == (0 if told["holds"] else 1)
     assert "eventstreams verify" in page.read_text()
     assert up.client().events.v1.sinks.list() == []  # all is cleared up
+
+
+def test_it_runs_as_docs_verify_md_says_and_prints_what_the_page_shows(up: Up) -> None:
+    page = blocks_of(ROOT / "docs/verify.md")
+    [typed] = [each.text for each in page if "--api" in each.text]
+    [shown] = [each.text for each in page if "it holds" in each.text]
+    places = {
+        "https://events.example.com": up.about["api"],
+        "https://publish.example.com": up.about["gateway"],
+        "kafka:9092": up.about["kafka"],
+        "EVENTSTREAMS_OPERATOR_TOKEN=…": f"EVENTSTREAMS_OPERATOR_TOKEN={State.load(up.folder).operator_token}",
+        "pip install '": f"{sys.executable} -m pip install --no-index '",  # that all of it is here already, pip finds
+        "eventstreams verify": f"{sys.executable} -m eventstreams verify",
+    }
+    for place, here in places.items():
+        typed = typed.replace(place, here)
+    load = "--events 300 --receivers healthy,refusing --listen 127.0.0.1:0 --duplicates 100"
+
+    done = subprocess.run(
+        ["bash", "-ec", f"{typed} {load}"],
+        env=clean_environ(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = [line for line in done.stdout.splitlines() if not line.startswith("this machine was busy")]
+    assert [words(line) for line in told[-len(shown.splitlines()) :]] == [words(line) for line in shown.splitlines()]
+
+
+def words(line: str) -> list[str]:
+    """A line without its numbers, and without what a busy machine adds to it."""
+    return re.findall(r"[a-z]+", re.sub(r" \([\d,]+ of events that were published again\)", "", line))

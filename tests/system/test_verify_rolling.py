@@ -1,5 +1,6 @@
 """``eventstreams verify --rolling``: every process of every role is replaced under load, and nobody notices."""
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,8 @@ import orjson
 import pytest
 
 from eventstreams.verify.rollout.fleet import COPIES, ROLES
+from tests.support.page import blocks_of
+from tests.support.snippet_kinds import ROOT
 from tests.support.up import clean_environ
 
 pytestmark = [pytest.mark.proof, pytest.mark.timeout(1200)]
@@ -16,13 +19,13 @@ SESSION_S = 8.0  # of a router, which is the shortest: whoever waits for so long
 
 
 def test_every_process_is_replaced_under_load_and_no_event_is_lost_and_no_call_fails(tmp_path: Path) -> None:
-    load = ["--receivers", "healthy:4", "--events", "12000", "--rate", "150"]
+    [shown] = [each.text for each in blocks_of(ROOT / "docs/rolling-restarts.md") if "--rolling" in each.text]
+    longer = shlex.split(
+        shown.replace("--events 6000", "--events 12000")
+    )  # so that a slow machine is under load as well
 
     done = subprocess.run(
-        [
-            *[sys.executable, "-m", "eventstreams", "verify", "--up", "--rolling", *load],
-            *["--data-dir", str(tmp_path / "fleet"), "-o", "json"],
-        ],
+        [sys.executable, "-m", *longer, "--data-dir", str(tmp_path / "fleet"), "-o", "json"],
         env=clean_environ(),
         capture_output=True,
         text=True,

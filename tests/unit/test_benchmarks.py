@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 from benchmarks.path.__main__ import beyond
 from benchmarks.path.cases import Ran
 from benchmarks.path.stages import Journey, lines, tell
+from tests.support.page import blocks_of
 
 
 def test_every_benchmark_runs_and_names_machine_and_sizes() -> None:
@@ -23,6 +25,21 @@ def test_every_benchmark_runs_and_names_machine_and_sizes() -> None:
         "worker loop",
     ]
     assert sum("µs of CPU" in line for line in lines) == 11
+
+
+def test_what_performance_md_says_of_the_collector_runs() -> None:
+    page = Path(__file__).parents[2] / "docs" / "performance.md"
+    [shown] = [each.text for each in blocks_of(page) if each.language == "python"]
+
+    done = subprocess.run(
+        [sys.executable, "-c", f"{shown}\nprint(gc.get_threshold(), gc.get_freeze_count() > 0)"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+
+    assert done.stdout == "(50000, 20, 100) True\n"
 
 
 def ran(case: str, who: str, **us: float) -> Ran:

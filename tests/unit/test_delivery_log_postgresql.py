@@ -1,5 +1,6 @@
 """The PostgreSQL store: shared by many and written by one, gone for a while and back, beside what is not ours."""
 
+import shlex
 import sys
 from collections.abc import Iterator
 
@@ -23,7 +24,9 @@ from eventstreams.settings import Settings
 from eventstreams.times import now_ms
 from tests.support.delivery_log import ATTEMPTS, DAY, DAY_MS, HERE, MIB, NewStore, Store, logged, make_event
 from tests.support.entries import ACCOUNT, NOW_MS, make_entry
+from tests.support.page import blocks_of
 from tests.support.postgresql import PASSWORD, RunningPostgresql, running_postgresql
+from tests.support.snippet_kinds import ROOT
 
 Database = psycopg.Connection[tuple[object, ...]]
 
@@ -52,6 +55,17 @@ def server() -> Iterator[RunningPostgresql]:
     """A server that a test may stop."""
     with running_postgresql() as server:
         yield server
+
+
+def test_the_setting_that_docs_delivery_log_md_shows_names_a_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    [shown] = [each.text for each in blocks_of(ROOT / "docs/delivery-log.md") if "postgresql://" in each.text]
+    [line] = shlex.split(shown)
+    monkeypatch.setenv(*line.split("=", 1))
+
+    setting = Settings.load().delivery_log
+
+    assert setting is not None
+    assert str(Address(setting.get_secret_value(), topic_prefix="es.")) == "PostgreSQL at db.example.com"
 
 
 def test_one_process_writes_and_the_others_read(store: Store, new: NewStore) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from packaging.utils import canonicalize_name
 from eventstreams.mail_settings import MailSettings
 from eventstreams.settings import PREFIX, SECRETS, Settings
 from eventstreams.sids import SidKind, is_sid
+from tests.support.page import blocks_of
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
 COMPOSE: Final = ROOT / "deploy" / "compose"
@@ -30,6 +32,7 @@ PROJECT: Final = tomllib.loads((ROOT / "pyproject.toml").read_text())
 OWN: Final = "worker-own"  # of a type that does not come with it
 WORKERS: Final = {f"worker-{each}" for each in PROJECT["project"]["entry-points"]["eventstreams.sinks"]} | {OWN}
 ROLES: Final = {"api", "gateway", "router"} | WORKERS
+PAGE: Final = ROOT / "docs" / "deploying-with-compose.md"
 OVERLAYS: Final = sorted(COMPOSE.glob("compose.*.yaml"))
 
 
@@ -76,7 +79,7 @@ def test_there_is_a_worker_for_each_sink_type_that_comes_with_it() -> None:
 
 
 def test_a_type_of_one_s_own_takes_no_more_than_what_the_page_says() -> None:
-    page = (ROOT / "docs" / "deploying-with-compose.md").read_text()
+    page = PAGE.read_text()
     [env] = re.findall(r"```sh\n(EVENTSTREAMS_PLUGINS=.*?)```", page, re.DOTALL)
     [types] = [yaml.safe_load(each) for each in re.findall(r"```yaml\n(services:.*?)```", page, re.DOTALL)]
 
@@ -170,9 +173,10 @@ def variables(file: Path) -> dict[str, str]:
 
 def test_new_secrets_are_ones_that_roles_take_and_nobody_else_has(tmp_path: Path) -> None:
     one, other = tmp_path / "one", tmp_path / "other"
+    [typed] = [each.text for each in blocks_of(PAGE) if "# without --try" in each.text]
     for folder in (one, other):
         folder.mkdir()
-        assert new_env(folder).returncode == 0
+        assert new_env(folder, *shlex.split(typed, comments=True)[2:]).returncode == 0
 
     made = variables(one / ".env")
     names = ("SECRET_KEY", "ACCOUNT_SID", "AUTH_TOKEN", "OPERATOR_TOKEN")

@@ -25,6 +25,9 @@ from sink_workers.plugins.kinesis.request import (
     as_records,
     put_records,
 )
+from tests.support.live_page import same_shape
+from tests.support.page import blocks_of
+from tests.support.snippet_kinds import ROOT
 from tests.support.webhooks import event
 
 ARN = "arn:aws:kinesis:eu-central-1:123456789012:stream/events"
@@ -97,6 +100,14 @@ def test_a_record_is_one_event_with_its_id_as_the_partition_key() -> None:
     assert body["StreamARN"] == ARN
     assert [each["PartitionKey"] for each in body["Records"]] == ["EZ1", "EZ2"]
     assert [base64.b64decode(each["Data"]) for each in body["Records"]] == [event(1).json(), event(2).json()]
+
+
+def test_the_record_that_docs_sinks_kinesis_md_shows_is_one() -> None:
+    [shown] = [each for each in blocks_of(ROOT / "docs/sinks/kinesis.md") if '"specversion"' in each.text]
+
+    [record] = orjson.loads(put_records(ARN, as_records([event(1)], "event_id")))["Records"]
+
+    same_shape(shown, orjson.loads(base64.b64decode(record["Data"])))
 
 
 def test_the_partition_key_can_be_the_event_s_own_or_its_account() -> None:

@@ -3,6 +3,7 @@
 import base64
 import gzip
 import hashlib
+import re
 from dataclasses import replace
 from io import BytesIO
 from typing import Final
@@ -28,7 +29,9 @@ from sink_workers.plugins.s3.judge import code_of, judge, judge_probe
 from sink_workers.plugins.s3.objects import StoredObject, pack, partitions
 from sink_workers.plugins.webhook.client import Answer
 from tests.support.events import SENT, message_event
+from tests.support.page import blocks_of
 from tests.support.s3 import events_in
+from tests.support.snippet_kinds import ROOT
 from tests.support.webhooks import event
 
 ROLE: Final = {"role_arn": "arn:aws:iam::123456789012:role/events", "external_id": "a-long-one"}
@@ -133,6 +136,15 @@ def test_objects_are_of_one_day_type_and_schema() -> None:
     ]
     rows = events_in({each.key: each.body for each in objects})
     assert sorted(str(row["id"]) for _, row in rows) == [f"EZ{number}" for number in range(1, 7)]
+
+
+def test_the_name_that_docs_sinks_s3_md_shows_is_that_of_an_object() -> None:
+    [shown] = [each.text for each in blocks_of(ROOT / "docs/sinks/s3.md") if each.text.startswith("events/day=")]
+
+    [found] = packed([replace(event(1), type=SENT, avro_schema=SCHEMA, avro=b"\x02\x02x")], prefix="events")
+
+    start, end = shown.split("0f3c…")
+    assert re.fullmatch(f"{re.escape(start)}[0-9a-f]+{re.escape(end)}", found.key)
 
 
 @pytest.mark.parametrize("form", ["avro", "jsonl"])
