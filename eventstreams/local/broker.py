@@ -50,6 +50,8 @@ background.threads=2
 log.cleaner.dedupe.buffer.size=4194304
 log.cleaner.io.buffer.size=65536
 log.segment.delete.delay.ms=500
+# Linux fills of each index as much as the disk reads ahead, up to all of Kafka's 10 MiB: eventstreams/topics.py.
+log.index.size.max.bytes=262144
 log.initial.task.delay.ms=1000
 # Nobody watches the age of its metadata: an idle broker need not write a record to disk twice a second.
 metadata.max.idle.interval.ms=0
