@@ -218,6 +218,6 @@ def _name_of(process: psutil.Process) -> str | None:
     after_module = words[words.index("-m") + 1 :] if "-m" in words else []
     if after_module[:1] != ["eventstreams"] or len(after_module) < 2:  # noqa: PLR2004 - the module, and a role
         return None
-    return process.environ().get(f"{PREFIX}INSTANCE") or "-".join(
-        after_module[1:3] if after_module[1] == "worker" else after_module[1:2]
-    )
+    role = "-".join(after_module[1:3] if after_module[1] == "worker" else after_module[1:2])
+    instance = process.environ().get(f"{PREFIX}INSTANCE", "")
+    return instance if instance.startswith(role) else role
