@@ -51,12 +51,32 @@ def test_what_comes_and_goes_is_no_growth() -> None:
     assert found.problems == []
 
 
+def test_one_step_is_no_growth() -> None:
+    found = growth(life(lambda at: 150 if at < 3000 else 190, descriptors=lambda at: 40 if at < 3000 else 60))
+
+    assert found.problems == []
+
+
+def test_a_broker_is_told_and_not_judged() -> None:
+    broker = Life("kafka", 7, life(lambda at: 150 + at / 10).uses)
+
+    assert growth(broker).memory_an_hour == pytest.approx(360)
+    assert growth(broker).problems == ()
+
+
+def test_the_start_of_a_process_that_was_started_again_is_no_growth() -> None:
+    again = Life("router-1", 8, [Use(at, min(60 + (at - 2000) / 5, 150), 40, 20) for at in range(2000, HOUR_S, 5)])
+
+    assert growth(again).problems == []
+    assert growth(again).seconds == 995
+
+
 @pytest.mark.parametrize(
     ("leaking", "said"),
     [
         (life(lambda at: 150 + at / 100), "memory, 177 MiB, by 36 MiB an hour"),
-        (life(lambda _: 150, descriptors=lambda at: 40 + int(at // 300)), "descriptors, 48, by 12 an hour"),
-        (life(lambda _: 150, threads=lambda at: 20 + int(at // 300)), "threads, 28, by 12 an hour"),
+        (life(lambda _: 150, descriptors=lambda at: 40 + int(at // 300)), "descriptors, 48, by 11 an hour"),
+        (life(lambda _: 150, threads=lambda at: 20 + int(at // 300)), "threads, 28, by 11 an hour"),
     ],
 )
 def test_what_leaks_is_a_problem_of_the_run(leaking: Life, said: str) -> None:
