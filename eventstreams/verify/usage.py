@@ -29,11 +29,11 @@ _NOT_OURS: Final = "kafka"
 _FAMILIES: Final = ("events", "sub", "retry", "dead", "attempts", "control")
 
 MOST_MEMORY_SHARE: Final = 0.1
-"""Of its memory that a process may grow by in an hour."""
+"""Of its memory that a process may grow by while it is looked at."""
 MOST_MEMORY_MIB: Final = 16.0
-"""In an hour: what a process may grow by however small it is."""
+"""What a process may grow by meanwhile however small it is."""
 MOST_HANDLES: Final = 5.0
-"""Descriptors, or threads, that a process may have more in an hour."""
+"""Descriptors, or threads, that a process may have more at the end of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +82,14 @@ class Growth:
         if self.name == _NOT_OURS:
             return ()
         found = []
-        if self.memory_an_hour > max(MOST_MEMORY_SHARE * self.memory_mib, MOST_MEMORY_MIB):
+        hours = self.seconds / _HOUR_S
+        if self.memory_an_hour * hours > max(MOST_MEMORY_SHARE * self.memory_mib, MOST_MEMORY_MIB):
             found.append(f"memory, {self.memory_mib:.0f} MiB, by {self.memory_an_hour:.0f} MiB an hour")
         for what, count, slope in (
             ("descriptors", self.descriptors, self.descriptors_an_hour),
             ("threads", self.threads, self.threads_an_hour),
         ):
-            if slope > MOST_HANDLES:
+            if slope * hours > MOST_HANDLES:
                 found.append(f"{what}, {count:.0f}, by {slope:.0f} an hour")
         return found
 

@@ -74,7 +74,7 @@ def test_the_start_of_a_process_that_was_started_again_is_no_growth() -> None:
 @pytest.mark.parametrize(
     ("leaking", "said"),
     [
-        (life(lambda at: 150 + at / 100), "memory, 177 MiB, by 36 MiB an hour"),
+        (life(lambda at: 150 + at / 50), "memory, 204 MiB, by 72 MiB an hour"),
         (life(lambda _: 150, descriptors=lambda at: 40 + int(at // 300)), "descriptors, 48, by 11 an hour"),
         (life(lambda _: 150, threads=lambda at: 20 + int(at // 300)), "threads, 28, by 11 an hour"),
     ],
