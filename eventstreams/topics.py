@@ -25,6 +25,8 @@ _SEGMENT: Final = 1 << 30  # bytes: Kafka's own default
 # much as the disk's read-ahead says. With 8 MiB that was 4 to 5 ms of the broker's CPU a topic, and 16 MiB of the page
 # cache. An entry stands for 4 KiB or for a batch, so a segment has 85 MiB at least before its index is full.
 _INDEX: Final = 1 << 18  # bytes
+INDEX_BYTES: Final = "segment.index.bytes"
+"""The one setting of a topic that it does without where Kafka refuses it."""
 _EVENTS_DAYS: Final = 7  # what a replay can reach back to
 MAX_EVENT_BYTES: Final = 1 << 20
 """Largest record on the events topic: Kafka's own default, rounded down."""
@@ -233,7 +235,7 @@ class Topics:
         if segment_ms is not None:
             config["segment.ms"] = str(segment_ms)
         if index_bytes is not None:
-            config["segment.index.bytes"] = str(index_bytes)
+            config[INDEX_BYTES] = str(index_bytes)
         if retention_bytes is not None:
             # Whole segments go, so an eighth of it each: then seven are always there.
             config |= {

@@ -70,10 +70,9 @@ class Reconciler:
         try:
             while True:
                 try:
-                    await self.look()
                     if not kept:  # once is enough: what this process makes is right from the start
-                        await keep_what_waits(self._plane.admin, self._plane.topics)
-                        kept = True
+                        kept = await keep_what_waits(self._plane.admin, self._plane.topics)
+                    await self.look()
                 except EventStreamsError as error:  # Kafka refused, or this is the primary no more
                     _log.warning("topics.not_reconciled", error=str(error), follows="again")
                 await asyncio.sleep(self._look_s)

@@ -24,16 +24,28 @@ class Kafka(Protocol):
     async def keep_for(self, names: Sequence[str], ms: int) -> Mapping[str, TopicError]: ...
 
 
-async def keep_what_waits(kafka: Kafka, topics: Topics) -> None:
+async def keep_what_waits(kafka: Kafka, topics: Topics) -> bool:
     """Lengthen the retention of topics that would drop an event before its deadline; what is longer stays.
 
     To look takes DescribeConfigs, and to change AlterConfigs, which no role needs: without the first nothing is known
-    here, and `eventstreams doctor` says so.
+    here, and `eventstreams doctor` says so, too.
+
+    Returns:
+        False where it is to be tried again: a topic was not seen, or Kafka refused to change one.
 
     Raises:
         TopicError: Kafka did not say.
     """
-    kept = await kafka.retentions(topics.waiting(await kafka.topics()))
+    asked = topics.waiting(await kafka.topics())
+    kept = await kafka.retentions(asked)
+    if asked and not kept:
+        _log.warning(
+            "topics.retention_unknown",
+            count=len(asked),
+            because="we may not DescribeConfigs",
+            follows="after EVENTSTREAMS_TTL was raised, have them keep records for a day longer than it says",
+        )
+        return True
     short = sorted(name for name, kept_ms in kept.items() if 0 <= kept_ms <= topics.ttl_ms)
     refused = await kafka.keep_for(short, topics.waiting_ms)
     if done := len(short) - len(refused):
@@ -47,3 +59,4 @@ async def keep_what_waits(kafka: Kafka, topics: Topics) -> None:
             error=str(next(iter(refused.values()))),
             follows="what waits there for longer is lost: `eventstreams doctor` says what to alter",
         )
+    return not refused and len(kept) == len(asked)

@@ -22,7 +22,7 @@ from eventstreams.kafka.ranges import Range, RangeReader
 from eventstreams.kafka.records import Partition
 from eventstreams.kafka.security import is_refusal, refusal
 from eventstreams.settings import Settings
-from eventstreams.topics import TopicSpec
+from eventstreams.topics import INDEX_BYTES, TopicSpec
 
 _REQUEST_S: Final = 30.0  # librdkafka asks one broker for so long; creating 1,000 topics took 0.5 s
 _LOOK_S: Final = 10.0  # connecting and passing over what a transaction left takes a fraction of a second
@@ -76,7 +76,21 @@ class KafkaAdmin:
         _raise_first(await self.ensure_each(specs))
 
     async def ensure_each(self, specs: Sequence[TopicSpec]) -> Mapping[str, TopicError]:
-        """As ``ensure``; by name what of ``specs`` Kafka refused, and why. The others are there."""
+        """As ``ensure``; by name what of ``specs`` Kafka refused, and why. The others are there.
+
+        Where topics' indexes are not ours to set, as at some who run Kafka for others, a topic is made without that.
+        """
+        refused = await self._create(specs)
+        plainer = [
+            replace(spec, config={name: value for name, value in spec.config.items() if name != INDEX_BYTES})
+            for spec in specs
+            if spec.name in refused and INDEX_BYTES in spec.config
+        ]
+        again = await self._create(plainer)
+        made = {spec.name for spec in plainer} - again.keys()
+        return {name: again.get(name, problem) for name, problem in refused.items() if name not in made}
+
+    async def _create(self, specs: Sequence[TopicSpec]) -> Mapping[str, TopicError]:
         wanted = [
             NewTopic(
                 spec.name,

@@ -190,7 +190,7 @@ def judge(evidence: Evidence, *, most_duplicates: float) -> Verdict:
 
 
 def _of_growth(evidence: Evidence) -> Iterator[Problem]:
-    if evidence.growths is not None and not evidence.growths:
+    if evidence.growths is not None and not any(each.is_judged for each in evidence.growths):
         yield Problem(Fault.GROWTH, "processes", 0, "none lived long enough for it to be judged whether it grows")
     for each in evidence.growths or ():
         for grown in each.problems:

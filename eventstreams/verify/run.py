@@ -105,6 +105,9 @@ async def verify(
             inflicted = await _publish(publisher, nemesis, caller)
             published_s = time.monotonic() - timeline.began
             usage = Usage() if watch is None else watch.usage()  # as long as it was under load
+            for each in keeping:
+                if each.done():
+                    each.result()  # raises: it was to go on for ever
             say("published", f"{publisher.published.acknowledged:,} acknowledged in {published_s:.1f} s")
             await misbehave(scene)
             await scene.crew.recover()

@@ -77,9 +77,14 @@ class Growth:
     threads_an_hour: float
 
     @property
+    def is_judged(self) -> bool:
+        """A broker is not."""
+        return self.name != _NOT_OURS
+
+    @property
     def problems(self) -> Sequence[str]:
         """What grows; empty where nothing does. A broker fills its heap and maps its files: it is told, not judged."""
-        if self.name == _NOT_OURS:
+        if not self.is_judged:
             return ()
         found = []
         hours = self.seconds / _HOUR_S
@@ -149,7 +154,8 @@ class Watch:
     def usage(self) -> Usage:
         """What was found so far."""
         until_s = self._sizes[-1][0] if self._sizes else 0.0
-        lives = [life for life in self._lives.values() if life is not None and life.uses]
+        known = list(self._lives.values())  # a thread may just see another one
+        lives = [life for life in known if life is not None and life.uses]
         half = [sizes for at_s, sizes in self._sizes if at_s <= until_s / 2]
         last = self._sizes[-1][1] if self._sizes else {}
         then = half[-1] if half else {}

@@ -25,13 +25,14 @@ class Broker:
 
     retention: dict[str, int]
     refusing: bool = False
+    unseen: Sequence[str] = ()
     changes: list[Sequence[str]] = field(default_factory=list)
 
     async def topics(self) -> Mapping[str, int]:
         return dict.fromkeys(self.retention, 1)
 
     async def retentions(self, names: Sequence[str]) -> Mapping[str, int]:
-        return {name: self.retention[name] for name in names}
+        return {name: self.retention[name] for name in names if name not in self.unseen}
 
     async def keep_for(self, names: Sequence[str], ms: int) -> Mapping[str, TopicError]:
         self.changes.append(names)
@@ -77,8 +78,27 @@ async def test_where_kafka_refuses_it_is_said_that_events_can_be_lost_and_what_t
     broker = Broker({SUBSCRIPTION: HOUR_MS}, refusing=True)
 
     with capture_logs() as lines:
-        await keep_what_waits(broker, topics(timedelta(hours=4)))
+        assert not await keep_what_waits(broker, topics(timedelta(hours=4)))
 
     [line] = lines
     assert (line["log_level"], line["event"], line["count"]) == ("error", "topics.kept_too_short", 1)
     assert "eventstreams doctor" in line["follows"]
+
+
+async def test_a_topic_that_was_not_seen_yet_is_looked_at_again() -> None:
+    broker = Broker(dict.fromkeys([SUBSCRIPTION, RETRY], HOUR_MS), unseen=[RETRY])
+
+    assert not await keep_what_waits(broker, topics(timedelta(hours=4)))
+    broker.unseen = ()
+
+    assert await keep_what_waits(broker, topics(timedelta(hours=4)))
+    assert broker.retention == dict.fromkeys([SUBSCRIPTION, RETRY], 28 * HOUR_MS)
+
+
+async def test_where_we_may_not_look_that_is_said_once() -> None:
+    broker = Broker({SUBSCRIPTION: HOUR_MS}, unseen=[SUBSCRIPTION])
+
+    with capture_logs() as lines:
+        assert await keep_what_waits(broker, topics(timedelta(hours=4)))
+
+    assert [line["event"] for line in lines] == ["topics.retention_unknown"]
