@@ -118,7 +118,18 @@ class _Receivers(click.ParamType):
 @click.option(
     "-o", "--output", type=click.Choice(["text", "json"]), default="text", help="json: the result, on stdout."
 )
-def verify(settle: str, pause: str, faults: str, brokers: str, calls: float | None, **given: object) -> None:
+def verify(
+    events: int,
+    rate: float,
+    settle: str,
+    pause: str,
+    faults: str,
+    brokers: str,
+    calls: float | None,
+    *,
+    soak: bool,
+    **given: object,
+) -> None:
     """Publish events, receive them with receivers that misbehave, and judge each one: exit code 0 where all holds.
 
     Every event that the gateway acknowledges must be delivered to every subscription, unaltered and signed, or be a
@@ -137,20 +148,20 @@ def verify(settle: str, pause: str, faults: str, brokers: str, calls: float | No
         raise click.UsageError("--faults needs --up: faults are inflicted on a cluster of its own alone")
     if given["rolling"] and (names or not given["up"]):
         raise click.UsageError("--rolling needs --up, and no --faults: what is replaced is a cluster of its own")
-    if given["soak"] and not given["up"]:
+    if soak and not given["up"]:
         raise click.UsageError("--soak needs --up: it looks at the processes of a cluster of its own")
     if calls is None:
         calls = _CALLS if given["rolling"] else 0.0
-    lasts_s = float(str(given["events"])) / float(str(given["rate"]))
-    if given["soak"] and lasts_s < _SOAK_S:
+    if soak and events / rate < _SOAK_S:
         raise click.UsageError(
-            f"--soak wants ten minutes of events at least, and these are {lasts_s:.0f} s: "
-            f"--events {_SOAK_S * float(str(given['rate'])):.0f}, or a lower --rate"
+            f"--soak wants ten minutes of events at least, and these are {events / rate:.0f} s: "
+            f"--events {_SOAK_S * rate:.0f}, or a lower --rate"
         )
     waits = {"settle_s": _seconds("--settle", settle), "pause_s": _seconds("--pause", pause)}
     from eventstreams.verify.command import Arguments, run_command  # noqa: PLC0415 - needs the extra
 
-    sys.exit(run_command(Arguments(faults=names, brokers=int(brokers), calls=calls, **waits, **given)))  # type: ignore[arg-type]  # click has parsed them
+    own = {"faults": names, "brokers": int(brokers), "calls": calls, "soak": soak}
+    sys.exit(run_command(Arguments(events=events, rate=rate, **own, **waits, **given)))  # type: ignore[arg-type]  # click has parsed them
 
 
 def _seconds(option: str, value: str) -> float:
