@@ -132,6 +132,7 @@ def mail_through(compose: Compose, mailbox: Mailbox, authorities: Path) -> None:
         compose.add_file(name)
     compose.set(
         COMPOSE_PROFILES="email",
+        EVENTSTREAMS_SINK_TYPES="webhook,kinesis,segment,email",
         EVENTSTREAMS_SMTP_URL=f"smtp://{USER}@{MAIL_HOST}:{mailbox.port}",
         EVENTSTREAMS_SMTP_FROM=f"Events <{SENDER}>",
         EVENTSTREAMS_SMTP_PASSWORD=f"'{mailbox.password}'",

@@ -30,6 +30,7 @@ IMAGE: Final = ROOT / "deploy" / "image"
 SCHEMA: Final = ROOT / "tests" / "support" / "compose-spec.json"
 PROJECT: Final = tomllib.loads((ROOT / "pyproject.toml").read_text())
 OWN: Final = "worker-own"  # of a type that does not come with it
+OFFERED: Final = "webhook,kinesis,segment"  # what can be created where .env says nothing
 WORKERS: Final = {f"worker-{each}" for each in PROJECT["project"]["entry-points"]["eventstreams.sinks"]} | {OWN}
 ROLES: Final = {"api", "gateway", "router"} | WORKERS
 PAGE: Final = ROOT / "docs" / "deploying-with-compose.md"
@@ -78,13 +79,26 @@ def test_there_is_a_worker_for_each_sink_type_that_comes_with_it() -> None:
     assert commands == {name: ["worker", name.removeprefix("worker-")] for name in WORKERS - {OWN}}
 
 
+def test_what_can_be_created_are_the_types_whose_workers_run_without_a_profile() -> None:
+    run = {name.removeprefix("worker-") for name in WORKERS if "profiles" not in SERVICES[name]}
+
+    assert set(OFFERED.split(",")) == run
+    assert SERVICES["api"]["environment"]["EVENTSTREAMS_SINK_TYPES"] == f"${{EVENTSTREAMS_SINK_TYPES:-{OFFERED}}}"
+
+
 def test_a_type_of_one_s_own_takes_no_more_than_what_the_page_says() -> None:
     page = PAGE.read_text()
     [env] = re.findall(r"```sh\n(EVENTSTREAMS_PLUGINS=.*?)```", page, re.DOTALL)
     [types] = [yaml.safe_load(each) for each in re.findall(r"```yaml\n(services:.*?)```", page, re.DOTALL)]
 
     said = dict(line.split("=", 1) for line in env.splitlines())
-    assert set(said) == {"EVENTSTREAMS_PLUGINS", "EVENTSTREAMS_WORKER_TYPE", "COMPOSE_PROFILES"}
+    assert set(said) == {
+        "EVENTSTREAMS_PLUGINS",
+        "EVENTSTREAMS_WORKER_TYPE",
+        "EVENTSTREAMS_SINK_TYPES",
+        "COMPOSE_PROFILES",
+    }
+    assert said["EVENTSTREAMS_SINK_TYPES"] == f"{OFFERED},{said['EVENTSTREAMS_WORKER_TYPE']}"
     assert SERVICES[OWN]["profiles"] == [said["COMPOSE_PROFILES"]]
     known = {line.lstrip("#").split("=")[0] for line in (COMPOSE / ".env.example").read_text().splitlines()}
     assert said.keys() - {"COMPOSE_PROFILES"} <= known
