@@ -20,13 +20,28 @@ _ANSWERS_BYTES: Final = 256 << 20
 _SINK_TYPE: Final = re.compile(r"[a-z0-9-]{1,40}")  # as plugins may call themselves
 _DEAD_LETTER_DAYS: Final = 14  # DESIGN: long enough to notice, mend and redrive over a holiday
 _ATTEMPT_DAYS: Final = 7
-_SEGMENT: Final = 1 << 30  # bytes: Kafka's own default
-# Kafka's own default is 10 MiB. A broker maps both indexes of a segment at its second batch, and Linux fills of each as
-# much as the disk's read-ahead says. With 8 MiB that was 4 to 5 ms of the broker's CPU a topic, and 16 MiB of the page
-# cache. An entry stands for 4 KiB or for a batch, so a segment has 85 MiB at least before its index is full.
-_INDEX: Final = 1 << 18  # bytes
-INDEX_BYTES: Final = "segment.index.bytes"
-"""The one setting of a topic that it does without where Kafka refuses it."""
+SEGMENT: Final = 1 << 28
+"""Bytes of a segment whose indexes are small; Kafka's own default is four times as much."""
+INDEX_INTERVAL: Final = 1 << 14
+"""Bytes of records between two entries of an index; Kafka's own default is 4 KiB."""
+INDEX: Final = 1 << 18
+"""Bytes of an index.
+
+Kafka's own default is 10 MiB. A broker maps both indexes of a segment at its second batch, and Linux fills of each as
+much as the disk's read-ahead says. With 8 MiB that was 4 to 5 ms of the broker's CPU a topic, and 16 MiB of the page
+cache.
+
+An index must have room for an entry of 12 bytes for every ``INDEX_INTERVAL`` of a whole segment, so that it is never
+full. Kafka begins another segment where one is; but of a segment that a broker wrote before and after a start it has
+left entries out, and if it is killed then, it makes the index anew with all of them. Where they have no room, the
+broker **ends, and cannot be started again**: tests/kafka/test_small_indexes.py.
+"""
+SMALL_INDEXES: Final[Mapping[str, str]] = {
+    "segment.bytes": str(SEGMENT),
+    "index.interval.bytes": str(INDEX_INTERVAL),
+    "segment.index.bytes": str(INDEX),
+}
+"""Settings of a topic that are had together or, where Kafka refuses one, not at all."""
 _EVENTS_DAYS: Final = 7  # what a replay can reach back to
 MAX_EVENT_BYTES: Final = 1 << 20
 """Largest record on the events topic: Kafka's own default, rounded down."""
@@ -193,7 +208,7 @@ class Topics:
     def subscription_spec(self, sink_type: str, subscription_sid: str, *, partitions: int = 1) -> TopicSpec:
         """By default one partition: then a sink's order, throttle and breaker have exactly one owner."""
         name = self.subscription(sink_type, subscription_sid)
-        return self._spec(name, partitions, retention_ms=self.waiting_ms, index_bytes=_INDEX)
+        return self._spec(name, partitions, retention_ms=self.waiting_ms, small_indexes=True)
 
     def waiting(self, existing: Iterable[str]) -> list[str]:
         """Those of ``existing`` topics on which events wait until their deadline."""
@@ -217,7 +232,7 @@ class Topics:
         retention_ms: int | None = None,
         segment_ms: int | None = None,
         retention_bytes: int | None = None,
-        index_bytes: int | None = None,
+        small_indexes: bool = False,
         compacted: bool = False,
     ) -> TopicSpec:
         replicas = self._settings.replication_factor
@@ -234,13 +249,13 @@ class Topics:
             config["retention.ms"] = str(retention_ms)
         if segment_ms is not None:
             config["segment.ms"] = str(segment_ms)
-        if index_bytes is not None:
-            config[INDEX_BYTES] = str(index_bytes)
+        if small_indexes:
+            config |= SMALL_INDEXES
         if retention_bytes is not None:
             # Whole segments go, so an eighth of it each: then seven are always there.
             config |= {
                 "retention.bytes": str(retention_bytes),
-                "segment.bytes": str(min(retention_bytes >> 3, _SEGMENT)),
+                "segment.bytes": str(min(retention_bytes >> 3, SEGMENT)),
             }
         return TopicSpec(name, partitions, config)
 

@@ -22,7 +22,7 @@ from eventstreams.kafka.ranges import Range, RangeReader
 from eventstreams.kafka.records import Partition
 from eventstreams.kafka.security import is_refusal, refusal
 from eventstreams.settings import Settings
-from eventstreams.topics import INDEX_BYTES, TopicSpec
+from eventstreams.topics import SMALL_INDEXES, TopicSpec
 
 _REQUEST_S: Final = 30.0  # librdkafka asks one broker for so long; creating 1,000 topics took 0.5 s
 _LOOK_S: Final = 10.0  # connecting and passing over what a transaction left takes a fraction of a second
@@ -82,9 +82,9 @@ class KafkaAdmin:
         """
         refused = await self._create(specs)
         plainer = [
-            replace(spec, config={name: value for name, value in spec.config.items() if name != INDEX_BYTES})
+            replace(spec, config={name: value for name, value in spec.config.items() if name not in SMALL_INDEXES})
             for spec in specs
-            if spec.name in refused and INDEX_BYTES in spec.config
+            if spec.name in refused and spec.config.keys() >= SMALL_INDEXES.keys()
         ]
         again = await self._create(plainer)
         made = {spec.name for spec in plainer} - again.keys()

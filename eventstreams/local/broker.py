@@ -12,6 +12,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from eventstreams.errors import PrerequisiteError
+from eventstreams.topics import INDEX, INDEX_INTERVAL, SEGMENT
 
 _HOST: Final = "127.0.0.1"
 _FORMAT_S: Final = 60.0
@@ -50,8 +51,10 @@ background.threads=2
 log.cleaner.dedupe.buffer.size=4194304
 log.cleaner.io.buffer.size=65536
 log.segment.delete.delay.ms=500
-# Linux fills of each index as much as the disk reads ahead, up to all of Kafka's 10 MiB: eventstreams/topics.py.
-log.index.size.max.bytes=262144
+# Small indexes, which have room for all entries of a segment: eventstreams/topics.py says why.
+log.index.size.max.bytes={index}
+log.index.interval.bytes={interval}
+log.segment.bytes={segment}
 log.initial.task.delay.ms=1000
 # Nobody watches the age of its metadata: an idle broker need not write a record to disk twice a second.
 metadata.max.idle.interval.ms=0
@@ -111,7 +114,15 @@ class LocalBroker:
         self.folder.mkdir(parents=True, exist_ok=True)
         data = self.folder / "data"
         self._properties.write_text(
-            _PROPERTIES.format(host=_HOST, port=self.port, controller_port=self.controller_port, data=data)
+            _PROPERTIES.format(
+                host=_HOST,
+                port=self.port,
+                controller_port=self.controller_port,
+                data=data,
+                index=INDEX,
+                interval=INDEX_INTERVAL,
+                segment=SEGMENT,
+            )
             + self.properties
         )
         (self.folder / "log4j2.properties").write_text(_LOGGING)

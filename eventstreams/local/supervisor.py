@@ -16,6 +16,7 @@ from typing import Final, Self
 
 _LEASH: Final = Path(__file__).with_name("leash.py")
 _LARGEST_LOG: Final = 10 << 20  # then the next start begins another, and keeps this one beside it
+_SIGNAL: Final = "signal "
 _FIRST_PAUSE_S: Final = 0.2
 _LONGEST_PAUSE_S: Final = 10.0
 _STEADY_S: Final = 30.0  # who ran for so long has earned a fresh count
@@ -56,6 +57,11 @@ class Death:
     how: str
     restart_s: float | None
     last_words: str
+
+    @property
+    def was_killed(self) -> bool:
+        """Whether a signal ended it."""
+        return self.how.startswith(_SIGNAL)
 
 
 def next_pause(deaths: int) -> float:
@@ -187,7 +193,7 @@ def _rotate(log: Path) -> int:
 
 
 def _how(code: int) -> str:
-    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+    return f"{_SIGNAL}{signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
 
 def _last_words(log: Path, offset: int) -> str:

@@ -7,9 +7,11 @@ import pytest
 from eventstreams.errors import TopicError
 from eventstreams.kafka.admin import KafkaAdmin
 from eventstreams.settings import Settings
-from eventstreams.topics import INDEX_BYTES, TopicSpec
+from eventstreams.topics import SMALL_INDEXES, TopicSpec
 
 pytestmark = pytest.mark.kafka
+
+TOO_SMALL = {**SMALL_INDEXES, "segment.index.bytes": "1"}  # one byte: Kafka refuses it
 
 
 async def test_what_a_topic_holds_is_told_a_moment_after_it_was_made(settings: Settings) -> None:
@@ -26,7 +28,7 @@ async def test_what_a_topic_holds_is_told_a_moment_after_it_was_made(settings: S
 async def test_a_topic_whose_indexes_are_not_ours_to_set_is_made_with_kafkas_own(settings: Settings) -> None:
     admin = KafkaAdmin(settings)
     name = f"{settings.topic_prefix}plainer"
-    spec = TopicSpec(name, 2, {INDEX_BYTES: "1", "retention.ms": "1234567"})  # one byte: Kafka refuses it
+    spec = TopicSpec(name, 2, {**TOO_SMALL, "retention.ms": "1234567"})
 
     await admin.ensure([spec])
 
@@ -37,7 +39,7 @@ async def test_a_topic_whose_indexes_are_not_ours_to_set_is_made_with_kafkas_own
 
 
 async def test_what_is_refused_for_another_reason_stays_refused(settings: Settings) -> None:
-    spec = TopicSpec(f"{settings.topic_prefix}refused", 2, {INDEX_BYTES: "1", "retention.ms": "soon"})
+    spec = TopicSpec(f"{settings.topic_prefix}refused", 2, {**TOO_SMALL, "retention.ms": "soon"})
 
     with pytest.raises(TopicError, match=r"retention\.ms"):
         await KafkaAdmin(settings).ensure([spec])

@@ -57,6 +57,7 @@ async def test_a_program_that_ends_is_started_again_and_said_so(tmp_path: Path, 
 
     first, second, *_ = watched.deaths
     assert (first.program.name, first.how, first.last_words) == ("one", "exit code 7", "last words")
+    assert not first.was_killed
     assert (first.restart_s, second.restart_s) == (0.2, 0.4)
 
 
@@ -71,7 +72,7 @@ async def test_a_program_that_is_killed_is_started_again_as_another_process(tmp_
     os.kill(pid, 9)
 
     await eventually(lambda: watched.supervisor.pids.get("one", pid) != pid)
-    assert [death.how for death in watched.deaths] == ["signal SIGKILL"]
+    assert [(death.how, death.was_killed) for death in watched.deaths] == [("signal SIGKILL", True)]
 
 
 async def test_a_hopeless_end_is_final(tmp_path: Path, watched: Watched) -> None:

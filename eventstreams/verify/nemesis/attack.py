@@ -78,7 +78,7 @@ async def attacked_site(folder: Path, attack: Attack, *, say: Callable[[str], No
         environ=_ENVIRON,
         preload=(lambda _: {}) if hosts is None else hosts.environ,
     )
-    async with running_site(folder, layout) as site:
+    async with running_site(folder, layout, say=say) as site:
         [port] = free_ports(1)
         front = await site.front("worker", "receiver", port)
         made = _chosen(offers(site, hosts=hosts), attack.faults)

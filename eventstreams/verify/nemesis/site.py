@@ -227,15 +227,28 @@ class Site:
 
 
 @asynccontextmanager
-async def running_site(folder: Path, layout: Layout) -> AsyncIterator[Site]:
+async def running_site(
+    folder: Path, layout: Layout, *, say: Callable[[str], None] = lambda _: None
+) -> AsyncIterator[Site]:
     """A site that is ready, its data in ``folder``; at the end all its processes are gone.
+
+    Args:
+        folder: For its data.
+        layout: What runs.
+        say: Told of programs that end by themselves, which no fault but a full disk has them do.
 
     Raises:
         PrerequisiteError: there is no Java, Kafka cannot be had, or a role does not become ready.
     """
     (folder / "logs").mkdir(parents=True, exist_ok=True)
     deaths: list[Death] = []
-    supervisor = Supervisor(on_death=deaths.append)
+
+    def on_death(death: Death) -> None:
+        deaths.append(death)
+        if not death.was_killed:
+            say(f"{death.program.name} ended by itself ({death.how}): look at {death.program.log}")
+
+    supervisor = Supervisor(on_death=on_death)
     site = Site(folder, layout, State.new(), supervisor, deaths=deaths)
     try:
         async with supervisor:
