@@ -3,7 +3,6 @@
 import os
 import sys
 from collections.abc import Callable
-from importlib.metadata import entry_points
 from typing import Final
 
 import click
@@ -14,6 +13,7 @@ from eventstreams import __version__
 from eventstreams.command_group import Group
 from eventstreams.command_list import SECTIONS, SUMMARIES
 from eventstreams.errors import EventStreamsError, PluginError
+from eventstreams.installed import entry_points
 from eventstreams.terminal import harmless_lines
 
 GROUP: Final = "eventstreams.commands"

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Mapping
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from importlib.util import find_spec
 from typing import Final
 
 from pydantic import BaseModel
 
 from eventstreams.errors import PluginError
+from eventstreams.installed import entry_points
 from eventstreams.sinks.contract import API_VERSION, AnySinkPlugin, SinkPlugin
 
 GROUP: Final = "eventstreams.sinks"
@@ -28,14 +29,13 @@ def load_plugins() -> Mapping[str, AnySinkPlugin]:
         PluginError: one cannot be loaded, is there twice, or was written for another API version.
     """
     found: dict[str, AnySinkPlugin] = {}
-    origin: dict[str, str] = {}
+    origin: dict[str, EntryPoint] = {}
     for entry in entry_points(group=GROUP):
-        distribution = _distribution(entry)
-        where = f"sink plugin {entry.name!r} of {distribution}"
         if entry.name in found:
-            raise PluginError(f"{where} is also in {origin[entry.name]}: one of the two must go")
-        found[entry.name] = _load(entry, where)
-        origin[entry.name] = distribution
+            first = _distribution(origin[entry.name])
+            raise PluginError(f"{_where(entry)} is also in {first}: one of the two must go")
+        found[entry.name] = _load(entry)
+        origin[entry.name] = entry
     return found
 
 
@@ -60,25 +60,29 @@ def lacking(plugin: AnySinkPlugin) -> Mapping[str, str]:
     return {name: source for name, source in plugin.requires.items() if find_spec(name) is None}
 
 
-def _load(entry: EntryPoint, where: str) -> AnySinkPlugin:
+def _load(entry: EntryPoint) -> AnySinkPlugin:
     try:
         plugin = entry.load()
     except (Exception, SystemExit) as error:  # a plugin's import may do anything at all
-        raise PluginError(f"{where} cannot be loaded: {_first_line(error)}") from error
+        raise PluginError(f"{_where(entry)} cannot be loaded: {_first_line(error)}") from error
     if not isinstance(plugin, SinkPlugin):
-        raise PluginError(f"{where} is of type {type(plugin).__name__}, not a SinkPlugin: name the value itself")
+        raise PluginError(
+            f"{_where(entry)} is of type {type(plugin).__name__}, not a SinkPlugin: name the value itself"
+        )
     if plugin.api_version != API_VERSION:
         raise PluginError(
-            f"{where} speaks sink API {plugin.api_version}, not {API_VERSION}: install a matching release"
+            f"{_where(entry)} speaks sink API {plugin.api_version}, not {API_VERSION}: install a matching release"
         )
     if plugin.sink_type != entry.name or not _SINK_TYPE.fullmatch(plugin.sink_type):
-        raise PluginError(f"{where} calls itself {plugin.sink_type!r}: both names must be equal, of a-z, 0-9 and -")
+        raise PluginError(
+            f"{_where(entry)} calls itself {plugin.sink_type!r}: both names must be equal, of a-z, 0-9 and -"
+        )
     config: object = plugin.config
     if not (isinstance(config, type) and issubclass(config, BaseModel)):
-        raise PluginError(f"{where} has a config that is no pydantic model")
+        raise PluginError(f"{_where(entry)} has a config that is no pydantic model")
     for name in ("capabilities", "public", "open"):
         if not callable(getattr(plugin, name)):
-            raise PluginError(f"{where} has a value as {name}, which must be a function")
+            raise PluginError(f"{_where(entry)} has a value as {name}, which must be a function")
     return plugin
 
 
@@ -88,8 +92,12 @@ def _first_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {text[:_MAX_ERROR]}" if text else type(error).__name__
 
 
+def _where(entry: EntryPoint) -> str:
+    return f"sink plugin {entry.name!r} of {_distribution(entry)}"
+
+
 def _distribution(entry: EntryPoint) -> str:
     if entry.dist is None:
         return "an unknown distribution"
-    told = entry.dist.metadata  # is read from its file each time
+    told = entry.dist.metadata  # is read from its file each time: for who has to be told alone
     return f"{told['Name']} {told['Version']}"

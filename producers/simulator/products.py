@@ -1,10 +1,10 @@
 """Which products can be simulated: ours, and those that come in by the entry-point group ``eventstreams.stories``."""
 
 from collections.abc import Mapping, Sequence
-from importlib.metadata import entry_points
 from typing import Final
 
 from eventstreams.errors import PluginError
+from eventstreams.installed import entry_points
 from producers.simulator.stories import (
     commsapi,
     compliance,

@@ -29,3 +29,16 @@ def test_whatever_is_logged_obeys_no_terminal_and_forges_no_line(form: str) -> N
     assert [each for each in ran.stderr if not each.isprintable() and each != "\n"] == []
     assert ran.stderr.count("forged") == 4
     assert len([line for line in ran.stderr.splitlines() if not line.startswith("  ")]) == 3
+
+
+def test_a_role_starts_without_what_draws_tables_and_commands_have_it() -> None:
+    code = (
+        "import sys, sink_workers.cli, control_api.cli, router.cli\n"
+        "print('rich' in sys.modules)\n"
+        "from rich.console import Console; import rich\n"
+        "print(rich.__name__, Console.__name__)"
+    )
+
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert ran.stdout == "False\nrich Console\n"
