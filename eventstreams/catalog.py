@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Final, Self
 
@@ -155,11 +155,21 @@ class Catalog:
         """The built-in catalogue, and those of ``extra_dirs`` beside it.
 
         The schemas of ``extra_dirs`` are checked here; a test checks the built-in ones, which are read when needed.
+        Without ``extra_dirs`` it is the same one each time: nothing changes it, and to read it takes 25 ms.
 
         Raises:
             CatalogError: a folder contradicts itself or another one, or a schema in it breaks a rule; names the
                 file and the entry.
         """
+        return cls._read(extra_dirs) if extra_dirs else cls._built_in()
+
+    @classmethod
+    @cache
+    def _built_in(cls) -> Self:
+        return cls._read(())
+
+    @classmethod
+    def _read(cls, extra_dirs: Sequence[Path]) -> Self:
         reading = CatalogReading()
         for folder in (builtin_dir(), *extra_dirs):
             added = reading.add(folder)
