@@ -67,7 +67,7 @@ def _is_whole(broker: LocalBroker, archive: Path) -> bool:
     """Whether Java runs with it, having read all of it: one cut short, as by a full disk, would end brokers."""
     verified = [*_OPTIONS, "-XX:+VerifySharedSpaces", f"-XX:SharedArchiveFile={archive}"]
     try:
-        replace(broker, folder=broker.folder.with_name("verified"), jvm=verified).prepare()
+        replace(broker, folder=broker.folder.with_name("verified"), jvm=verified).format()
     except PrerequisiteError:
         return False
     return True
