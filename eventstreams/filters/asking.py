@@ -1,7 +1,7 @@
 """Asks filters of events, the same way in the router and wherever else it must be known what the router does."""
 
+from collections import OrderedDict
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Final
 
 from eventstreams import headers as names
@@ -10,7 +10,10 @@ from eventstreams.filters.filter import Answer, Data, Filter, Verdict
 from eventstreams.filters.language import FilterError
 from eventstreams.telemetry.logging import get_logger
 
-_COMPILED_BOUND: Final = 10_000  # texts kept compiled, some 5 KiB each; more are compiled again when it is their turn
+# Of the texts that are kept compiled, each of which takes some 160 bytes for each of its characters, and as much as 50
+# of them beside: 160 MiB. What is more is compiled again when it is its turn, in up to 4 ms.
+_MOST_CHARACTERS: Final = 1_000_000
+_BESIDE: Final = 50
 
 _log = get_logger(__name__)
 
@@ -37,15 +40,33 @@ class Reading:
 class Filters:
     """Every filter that was asked lately, compiled. For one thread."""
 
-    def __init__(self) -> None:
-        self._compiled = lru_cache(_COMPILED_BOUND)(_compile)
+    def __init__(self, *, most_characters: int = _MOST_CHARACTERS) -> None:
+        """``most_characters``: bounds what is kept, whatever subscribers write: by length, which memory follows."""
+        self._most_characters = most_characters
+        self._compiled: OrderedDict[str, Filter | str] = OrderedDict()  # the one that was asked last at the end
+        self._characters = 0
+
+    def __len__(self) -> int:
+        return len(self._compiled)
 
     def ask(self, text: str, reading: Reading, version: int) -> Answer:
         """What the filter ``text`` makes of an event whose subscriber gets schema version ``version``."""
-        found = self._compiled(text)
+        found = self._found(text)
         if isinstance(found, Filter):
             return found.ask(reading.headers, lambda: reading.data(version))
         return Answer(Verdict.UNFILTERED, found)
+
+    def _found(self, text: str) -> Filter | str:
+        found = self._compiled.get(text)
+        if found is not None:
+            self._compiled.move_to_end(text)
+            return found
+        found = self._compiled[text] = _compile(text)
+        self._characters += len(text) + _BESIDE
+        while self._characters > self._most_characters and len(self._compiled) > 1:
+            oldest, _ = self._compiled.popitem(last=False)
+            self._characters -= len(oldest) + _BESIDE
+        return found
 
 
 def _compile(text: str) -> Filter | str:
