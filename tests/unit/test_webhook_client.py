@@ -17,6 +17,7 @@ from tests.support.webhooks import LOOPBACK, deliver, event, opened, raw_server,
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 LARGE = event(1, text="x" * 800_000)
 _AT_ONCE = 8
+_ENDLESS = 64 << 20  # bytes, far more than are on their way at once
 
 
 def reason_of(outcome: DeliveryOutcome) -> RetryReason:
@@ -231,6 +232,39 @@ async def test_what_is_no_answer_is_tried_again_and_not_repeated_in_words(answer
         (outcome,) = await deliver(url)
 
     assert outcome == RetryLater(RetryReason.BAD_ANSWER, "the answer is no HTTP, or its head is too large")
+
+
+@pytest.mark.parametrize(
+    "endless",
+    [
+        pytest.param(b"2\r\nok\r\n0\r\nx-more: ", id="a trailer"),
+        pytest.param(b"2\r\nok\r\n2;more=", id="what may stand beside a chunk's size"),
+    ],
+)
+async def test_what_comes_beside_a_body_without_end_is_not_read_to_its_end(endless: bytes) -> None:
+    sent, gone = 0, asyncio.Event()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" + endless)
+        try:
+            while sent < _ENDLESS:
+                writer.write(b"x" * 65536)
+                sent += 65536
+                await writer.drain()
+        except ConnectionError:
+            gone.set()
+
+    client = HttpClient(LOOPBACK, timeout_s=60, body_s=60)
+    async with raw_server(talk) as url:
+        answer = await client.exchange(HttpRequest("POST", url, {}, b"[]"))
+        await asyncio.wait_for(gone.wait(), 60)
+        await client.aclose()
+
+    assert isinstance(answer, Answer)
+    assert (answer.status, answer.is_whole) == (200, False)
+    assert sent < _ENDLESS
 
 
 async def test_http_1_0_is_understood() -> None:

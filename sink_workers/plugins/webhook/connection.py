@@ -17,6 +17,7 @@ from typing_extensions import override
 _MAX_LINE: Final = 8190  # of a status line, and of a header: what common servers and clients take
 _MAX_FIELDS: Final = 128
 _MAX_HEAD: Final = 64 * 1024  # with the heads of interim answers before it
+_MOST_WIRE: Final = 6  # bytes on the wire for one of a body: in chunks of a single one, as 1\r\nx\r\n
 _FIRST_FINAL: Final = 200
 _SWITCHED: Final = 101
 _ENCODING: Final = b"content-encoding"
@@ -136,7 +137,10 @@ class Connection(asyncio.Protocol):
         if not self._is_waiting():
             return
         if self._status:
-            if self._timer is None:
+            # Of trailers and of what stands beside a chunk's size the body has nothing, and the parser may keep it.
+            if self._head_left < -_MOST_WIRE * self._body_bytes:
+                self._break_off()
+            elif self._timer is None:
                 self._timer = self._loop.call_later(self._body_s, self._break_off)
         elif self._head_left < 0:
             self._fail(BadAnswerError())
