@@ -1,6 +1,5 @@
 """An event as the record it becomes, or what is wrong with it. Pure: nothing is sent."""
 
-import difflib
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from eventstreams.headers import event_headers
 from eventstreams.sids import SidKind, is_sid
 from eventstreams.telemetry.trace_context import TraceContext
 from eventstreams.topics import MAX_EVENT_BYTES
+from producers.nearest import Nearest
 from producers.outcomes import Invalid
 
 MAX_ATTRIBUTE_BYTES: Final = 1024  # attributes are headers of every copy; resources' paths are far shorter
@@ -24,8 +24,7 @@ _MAX_PATH: Final = 200  # characters; keys of the data come from outside and may
 _MAX_REASON: Final = 1000
 _FORBIDDEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # CloudEvents 1.0, section 3.1, String
 _OPTIONAL: Final = frozenset({"subject", "partitionkey"})
-_SUGGESTION_CUTOFF: Final = 0.8  # of 1; below, names have too little in common to be a slip
-_REMEMBERED_BOUND: Final = 1000  # unknown type names whose nearest one is kept: finding it takes milliseconds
+_REMEMBERED_BOUND: Final = 1000  # unknown type names whose nearest one is kept: finding it takes a millisecond
 
 
 class EncodedEvent(NamedTuple):
@@ -50,6 +49,7 @@ class EventEncoder:
     def __init__(self, catalog: Catalog, codec: Codec) -> None:
         self._catalog = catalog
         self._codec = codec
+        self._nearest = Nearest(catalog.types)
         self._unknown: dict[str, Invalid] = {}
 
     def encode(self, event: Event) -> EncodedEvent | Invalid:
@@ -91,8 +91,8 @@ class EventEncoder:
         )
 
     def _unknown_type(self, name: str) -> Invalid:
-        near = difflib.get_close_matches(name, self._catalog.types, n=1, cutoff=_SUGGESTION_CUTOFF)
-        hint = f": did you mean {near[0]}?" if near else ""
+        near = self._nearest.to(name)
+        hint = f": did you mean {near}?" if near else ""
         problem = Invalid("$.type", f"is not an event type of the catalogue{hint}")
         if len(self._unknown) >= _REMEMBERED_BOUND:
             self._unknown.clear()
