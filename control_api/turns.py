@@ -1,6 +1,10 @@
-"""How many requests do something dear at once: all together, and of one customer, who get their turns in rotation."""
+"""How many requests do something dear at once: all together, and of one customer, who get their turns in rotation.
+
+And how such work lets others have theirs.
+"""
 
 import asyncio
+import time
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -12,6 +16,7 @@ from eventstreams.http.limits import too_often
 _MOST_WAITING: Final = 16  # of one customer: what a page of a console asks at once
 _WAIT_S: Final = 20.0  # then clients and proxies begin to give up by themselves
 _AGAIN_S: Final = 1.0  # about as long as one takes
+_SLICE_S: Final = 0.01  # of work at a time: one record of 1 MiB can take ten times as long
 
 
 class Turns:
@@ -106,3 +111,17 @@ class Turns:
 
     def _start(self, who: str) -> None:
         self._taken[who] = self._taken.get(who, 0) + 1
+
+
+class Slices:
+    """Work on many records that does not wait by itself, cut into slices, so that others are answered in between."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._began_s = clock()
+
+    async def pause(self) -> None:
+        """Let everybody else have a turn, if a slice is over. To be called after each record."""
+        if self._clock() - self._began_s > _SLICE_S:
+            await asyncio.sleep(0)
+            self._began_s = self._clock()

@@ -15,7 +15,7 @@ from control_api.redrive.jobs import JobKind, Order
 from control_api.redrive.runner import JobRunner
 from control_api.redrive.selection import Selection, Selector, narrow
 from control_api.redrive.shelf import PAGE_BUDGET, Shelf, batches
-from control_api.turns import Turns
+from control_api.turns import Slices, Turns
 from eventstreams.client.values import SkipReason
 from eventstreams.codec import Codec
 from eventstreams.control.feed import ControlFeed
@@ -105,13 +105,14 @@ class Desk:
             codec=self.codec,
             accounts_for=self.control.snapshot.accounts_for,
         )
-        preview, now_ms = Preview(), self.clock()
+        preview, now_ms, slices = Preview(), self.clock(), Slices()
         turn = self.reading.turn(order.selection.account_sid)
         async with turn, RangeReader(self.settings, order.ranges) as reader:
             deadline = time.monotonic() + _PREVIEW_S
             while not reader.ended and time.monotonic() < deadline:
                 for record in await reader.read(_READ):
                     _preview_one(preview, record, copier.copy(record, now_ms=now_ms))
+                    await slices.pause()
             preview.complete = reader.ended
         return preview
 

@@ -14,6 +14,7 @@ from control_api.redrive.copies import Copier, Copy
 from control_api.redrive.feed import JobFeed
 from control_api.redrive.jobs import Job, JobKind, JobPart, Progress, encode, key_of
 from control_api.redrive.pace import Pace, chunk_of
+from control_api.turns import Slices
 from eventstreams.client.values import JobStatus, SkipReason
 from eventstreams.kafka.ranges import RangeReader
 from eventstreams.kafka.records import Partition, Record
@@ -127,13 +128,14 @@ class JobRun:
         return await self._finish(JobStatus.FAILED, detail)
 
     async def _copy_all(self, job: Job) -> Ended | Waiting:
-        pace, chunk = Pace(job.order.rate), chunk_of(job.order.rate)
+        pace, chunk, slices = Pace(job.order.rate), chunk_of(job.order.rate), Slices()
         async with RangeReader(self._settings, self._progress.left) as reader:
             batch = self._batch()
             while True:
                 records = await reader.read(_READ)
                 for record in records:
                     self._examine(batch, record)
+                    await slices.pause()
                     if len(batch.chosen) >= chunk or batch.chosen_bytes >= _MAX_CHUNK_BYTES:
                         if (over := await self._flush(batch, pace)) is not None:
                             return over
@@ -166,7 +168,7 @@ class JobRun:
             await self._sleep(wait_s)
         if self._cancelled:
             return await self._finish(JobStatus.CANCELLED)
-        now_ms = self._clock()
+        now_ms, slices = self._clock(), Slices()
         copies: list[Copy] = []
         for record in batch.chosen:  # decided anew: a subscription may have gone meanwhile, and the window begins now
             match self._copier.copy(record, now_ms=now_ms):
@@ -176,6 +178,7 @@ class JobRun:
                     batch.skip(reason)
                 case None:
                     raise AssertionError("a selection takes the same record twice")
+            await slices.pause()
         progress = self._progress.moved(
             batch.positions, examined=batch.examined, copied=len(copies), skipped=batch.skipped, now_ms=now_ms
         )

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Final, Generic, TypeVar
 
+from control_api.turns import Slices
 from eventstreams.errors import TopicError
 from eventstreams.kafka.ranges import Range, RangeReader
 from eventstreams.kafka.records import Record
@@ -37,13 +38,16 @@ class Shelf(Generic[T]):
         Raises:
             TopicError: the topic cannot be read.
         """
-        looked_at, window = 0, _FIRST_WINDOW
+        looked_at, window, slices = 0, _FIRST_WINDOW, Slices()
         while self.floor > self.whole.first and len(self.found) < size and looked_at < budget:
             first = max(self.floor - window, self.whole.first)
             part = Range(self.whole.topic, self.whole.partition, first, self.floor)
             newest: deque[tuple[int, T]] = deque(maxlen=size - len(self.found))
             async for records in batches(settings, part):
-                newest.extend((each.offset, kept) for each in records if (kept := keep(each)) is not None)
+                for each in records:
+                    if (kept := keep(each)) is not None:
+                        newest.append((each.offset, kept))
+                    await slices.pause()
             # Where there are as many as were asked for, there may be more before them.
             self.floor = newest[0][0] if len(newest) == newest.maxlen else first
             self.found += reversed(newest)

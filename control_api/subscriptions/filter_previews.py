@@ -1,6 +1,5 @@
 """``/v1/FilterPreviews``: what a filter makes of the account's latest events, or of a sample. Changes nothing."""
 
-import asyncio
 import time
 from collections import Counter, deque
 from collections.abc import Container, Mapping, Sequence
@@ -20,6 +19,7 @@ from control_api.redrive.desk import DESK, Desk
 from control_api.subscriptions import resource as subscriptions
 from control_api.subscriptions.filters import CHECKER, check_filter, filter_in
 from control_api.subscriptions.subscribed_types import parse_types, subscribable
+from control_api.turns import Slices
 from eventstreams import headers as names
 from eventstreams.client.models import FilterPreview
 from eventstreams.control.records import SubscribedType
@@ -36,7 +36,6 @@ PATH: Final = "/v1/FilterPreviews"
 _KNOWN: Final = frozenset({"Filter", "Types", "SubscriptionSid", "Event", "Count"})
 _LOOKED_AT: Final = 20_000  # newest records of the events topic, everybody's: a second's work or less
 _READ: Final = 200  # records
-_TURN_S: Final = 0.01  # then others get their turn: a record of 1 MiB can take a tenth of a second
 _READ_S: Final = 10.0
 _SHOWN: Final = 20
 _MOST_SHOWN: Final = 100
@@ -136,13 +135,10 @@ async def _latest(
     verdicts: Counter[Verdict] = Counter()
     readable = [each for each in parts if each.records]
     async with desk.reading.turn(account_sid), RangeReader(desk.settings, readable) as reader:
-        deadline = time.monotonic() + _READ_S
+        deadline, slices = time.monotonic() + _READ_S, Slices()
         while not reader.ended and time.monotonic() < deadline:
-            turn = time.monotonic()
             for record in await reader.read(_READ):
-                if time.monotonic() > turn + _TURN_S:
-                    await asyncio.sleep(0)
-                    turn = time.monotonic()
+                await slices.pause()
                 headers = dict(record.headers)
                 if not _wanted(headers, accounts, versions):
                     continue

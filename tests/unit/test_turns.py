@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from control_api.turns import Turns
+from control_api.turns import Slices, Turns
 from eventstreams.http import RefusedError
 
 
@@ -146,3 +146,21 @@ def test_places_are_never_lost_nor_given_twice(steps: list[tuple[str, str]]) -> 
                 assert holding <= 0
 
     asyncio.run(play())
+
+
+async def test_work_that_never_waits_lets_others_have_their_turn_in_between() -> None:
+    turns, now_s = 0, 0.0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    slices, task = Slices(clock=lambda: now_s), asyncio.create_task(other())
+    for _ in range(100):
+        now_s += 0.004  # of work
+        await slices.pause()
+
+    task.cancel()
+    assert 30 <= turns <= 35  # not for each, which would cost, and not for none
