@@ -3,6 +3,7 @@
 Nothing is checked here: the API has the plugin check it. What it says is wrong is put beside the field it names.
 """
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from eventstreams.http import RefusedError
 PREFIX: Final = "c."
 """Of the names of these fields in the form."""
 _LONG: Final = 4096  # characters that a text may have from which on it gets several lines: a PEM, not a URL
+_MOST: Final = (1 << 63) - 1  # of a number that JSON can say everywhere
 _USE: Final = "on"
 _RARE: Final = frozenset({"long", "number", "pairs", "json", "group"})
 """Kinds of fields that are rare where they are not needed."""
@@ -236,13 +238,16 @@ def _kind(schema: Schema) -> Kind:
 def _number(text: str) -> object:
     """``text`` itself where it is none: the API says so."""
     try:
-        return int(text)
+        found = int(text)
     except ValueError:
         pass
+    else:
+        return found if abs(found) <= _MOST else text
     try:
-        return float(text)
+        fraction = float(text)
     except ValueError:
         return text
+    return fraction if math.isfinite(fraction) else text  # JSON would say null, which drops what is there
 
 
 def _pairs(text: str) -> Json:
@@ -256,6 +261,8 @@ def _pairs(text: str) -> Json:
 def _json(text: str) -> object:
     """``text`` itself where it is none: the API says so."""
     try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
+        found: object = orjson.loads(text)
+        orjson.dumps(found)  # it reads 1,024 levels and writes 254
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
         return text
+    return found

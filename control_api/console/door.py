@@ -143,10 +143,19 @@ class Console:
         if site is not None:
             own = site in _OWN
         else:  # an old browser, or none; those that are not told so by https leave it out, too
-            own = origin is None or urlsplit(origin).netloc in {request.host, self.public_host}
+            # Not ``request.host``: where there is none, that asks the resolver, and all others wait for it.
+            own = origin is None or _host_of(origin) in {request.headers.get(hdrs.HOST, ""), self.public_host}
         if not own:
             message = "A page of another site sent this: nothing was changed"
             raise RefusedError(message, status=HTTPStatus.FORBIDDEN)
+
+
+def _host_of(origin: str) -> str:
+    """Host and port of ``origin``, as ``Host`` has them; its own text, which no host is, where it is no origin."""
+    try:
+        return urlsplit(origin).netloc or origin
+    except ValueError:
+        return origin
 
 
 def _for_others(session: Session) -> RefusedError:

@@ -19,6 +19,7 @@ _LASTS_S: Final = 600.0  # then the browser asks again by itself, and who has le
 _WRITE_S: Final = 20.0  # for a browser that does not read
 _MOST: Final = 200  # of everybody: each costs two questions to the API a second
 _OF_ONE: Final = 10  # of one account: browsers keep six
+_OF_HOUSEHOLD: Final = 40  # of an owner and its subaccounts, of which there may be a thousand
 _AGAIN_MS: Final = 2_000
 
 Look = Callable[[], Awaitable[Mapping[str, str]]]
@@ -28,8 +29,11 @@ Look = Callable[[], Awaitable[Mapping[str, str]]]
 class Streams:
     """Those that are open, of this process."""
 
-    def __init__(self) -> None:
+    def __init__(self, household: Callable[[str], str] = str) -> None:
+        """``household``: who counts as one: maps an account's SID, such as a subaccount's to its owner's."""
+        self._household = household
         self._open: Counter[str] = Counter()
+        self._of_households: Counter[str] = Counter()
         self.stopping = asyncio.Event()
 
     @contextmanager
@@ -39,17 +43,20 @@ class Streams:
         Raises:
             RefusedError: there is none; the page stays as it was loaded.
         """
-        if self._open[account_sid] >= _OF_ONE:
+        owner_sid = self._household(account_sid)
+        if self._open[account_sid] >= _OF_ONE or self._of_households[owner_sid] >= _OF_HOUSEHOLD:
             raise too_often("Too many pages of this account follow what happens: close some", wait_s=_LASTS_S)
         if self._open.total() >= _MOST:
             raise unavailable("Too many pages follow what happens just now: load this one anew to see more")
         self._open[account_sid] += 1
+        self._of_households[owner_sid] += 1
         try:
             yield
         finally:
-            self._open[account_sid] -= 1
-            if not self._open[account_sid]:
-                del self._open[account_sid]
+            for counted, sid in ((self._open, account_sid), (self._of_households, owner_sid)):
+                counted[sid] -= 1
+                if not counted[sid]:
+                    del counted[sid]
 
     async def stop(self, _: web.Application) -> None:
         """End them all: the process stops."""

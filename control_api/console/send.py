@@ -12,7 +12,6 @@ import aiohttp
 import orjson
 from aiohttp import hdrs, web
 
-from control_api.console.api import Json
 from control_api.console.catalogue import example_of
 from control_api.console.visit import PREFIX, Page, Visit, get, post
 from control_api.plane import PLANE
@@ -46,14 +45,14 @@ async def send(visit: Visit) -> web.Response:
     form = await visit.form()
     text = form.given("event") or ""
     try:
-        event = json.loads(text)
-    except ValueError as error:
+        event = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
         return _form(visit, "", text, f"This is not JSON: {error}", status=HTTPStatus.BAD_REQUEST)
     if not isinstance(event, dict):
         return _form(visit, "", text, "An event is a JSON object", status=HTTPStatus.BAD_REQUEST)
     wanted = str(event.get("type", ""))
     try:
-        answer = await _publish(visit, event)
+        answer = await _publish(visit, text)
     except RefusedError as error:
         return _form(visit, wanted, text, str(error), status=HTTPStatus(error.status))
     sent = rfc3339_ms(from_ms(visit.request.app[PLANE].clock()))
@@ -87,8 +86,8 @@ async def _example(visit: Visit, wanted: str) -> Mapping[str, object]:
     }
 
 
-async def _publish(visit: Visit, event: Json) -> str:
-    """The event's id, once the gateway has accepted it.
+async def _publish(visit: Visit, event: str) -> str:
+    """The event's id, once the gateway has accepted ``event``, which goes to it as it was written.
 
     Raises:
         RefusedError: in the gateway's own words; or it does not answer.
@@ -100,7 +99,7 @@ async def _publish(visit: Visit, event: Json) -> str:
     try:
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_ANSWER_S)) as client,
-            client.post(f"{url.rstrip('/')}{_EVENTS}", data=orjson.dumps(event), headers=headers) as answer,
+            client.post(f"{url.rstrip('/')}{_EVENTS}", data=event.encode(), headers=headers) as answer,
         ):
             body = await answer.content.read(_MOST_ANSWER)
     except (aiohttp.ClientError, TimeoutError):
@@ -114,12 +113,13 @@ def _accepted(status: int, body: bytes) -> str:
     try:
         told = orjson.loads(body)
     except orjson.JSONDecodeError:
-        told = {}
-    if status >= HTTPStatus.BAD_REQUEST:
-        raise RefusedError(
-            str(told.get("message", "The gateway refused it")), status=status, details=told.get("details")
-        )
-    return str(told["ids"][0])
+        told = None
+    match told:
+        case {"ids": [str(event_id), *_]} if status < HTTPStatus.BAD_REQUEST:
+            return event_id
+        case {"message": str(message)} if status >= HTTPStatus.BAD_REQUEST:
+            raise RefusedError(message, status=status)
+    raise RefusedError("What answers is no gateway of ours: its operator can tell", status=HTTPStatus.BAD_GATEWAY)
 
 
 def _pretty(event: Mapping[str, object]) -> str:

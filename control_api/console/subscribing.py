@@ -23,6 +23,7 @@ _TYPES: Final = f"{ONE}/SubscribedEvents"
 _TYPE: Final = f"{_TYPES}/{{}}"
 _SUBACCOUNTS: Final = "ReceiveEventsFromSubaccounts"
 _SHOWN: Final = "10"  # events of a preview
+_MAX_DIGITS: Final = 9  # of a version: what has more, JSON may not be able to say
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +224,8 @@ def _type(name: str, version: str) -> str:
     """One of ``Types``. What is no number goes as it is: the API says what is wrong with it."""
     wanted: dict[str, object] = {"type": name}
     if version:
-        wanted["schema_version"] = int(version) if version.isascii() and version.isdecimal() else version
+        is_number = version.isascii() and version.isdecimal() and len(version) <= _MAX_DIGITS
+        wanted["schema_version"] = int(version) if is_number else version
     return orjson.dumps(wanted).decode()
 
 

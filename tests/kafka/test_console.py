@@ -365,6 +365,46 @@ async def test_a_form_of_our_own_origin_is_taken(browser: Browser, api: Api) -> 
     assert made.url.endswith("?said=created")
 
 
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        pytest.param("/console/events?after=0001-01-01T00:00%2B14:00", None, id="a time before the calendar"),
+        pytest.param("/console/dead-letters?After=9999-12-31T23:59-14:00", None, id="a time after the calendar"),
+        pytest.param("/console/events?type=%ed%a0%80%00", None, id="half a surrogate pair"),
+        pytest.param("/console/events?PageSize=" + "9" * 5000, None, id="a page that is too large"),
+        pytest.param("/console/sinks?PageToken=PT" + "_" * 999, None, id="a page that is none"),
+        pytest.param("/console/subscriptions/versions?type=" + "%2e" * 999, None, id="a type that is none"),
+        pytest.param(
+            "/console/subscriptions/new", {"type": SENT, f"version.{SENT}": "9" * 30}, id="a version beyond JSON"
+        ),
+        pytest.param(
+            "/console/subscriptions/new", {"type": SENT, f"version.{SENT}": "9" * 5000}, id="a version beyond Python"
+        ),
+        pytest.param("/console/sinks/new/webhook", {"description": "x", "c.batch_max_events": "9" * 30}, id="a number"),
+        pytest.param("/console/sinks/new/webhook", {"description": "x", "c.batch_max_events": "nan"}, id="no number"),
+        pytest.param("/console/send", {"event": '{"data": NaN}'}, id="an event that is no JSON"),
+        pytest.param("/console/send", {"event": "[" * 9999}, id="an event without an end"),
+    ],
+)
+async def test_whatever_is_asked_or_filled_in_is_answered_in_words(
+    browser: Browser, path: str, fields: dict[str, str] | None
+) -> None:
+    shown = await browser.get(path) if fields is None else await browser.send(path, fields)
+
+    assert shown.status in {400, 404}
+    assert "Internal error" not in shown.words
+
+
+@pytest.mark.parametrize("origin", ["http://[", "http://a]b", "http://\u2100", "", "x" * 8000])
+async def test_an_origin_that_is_none_is_that_of_another_site(api: Api, browser: Browser, origin: str) -> None:
+    fields = {"description": "forged", "c.destination": "https://evil.example"}
+
+    refused = await browser.send("/console/sinks/new/webhook", fields, headers={"Origin": origin})
+
+    assert refused.status == 403
+    assert await call(api.client.events.v1.sinks.list) == []
+
+
 async def test_a_session_ends_when_the_token_is_rotated(api: Api) -> None:
     sid, token = await _made_account(api)
     async with signed_in(api.url, sid, token) as browser:

@@ -1,5 +1,7 @@
 """Figures and others' texts as the console shows them, and the events that its live parts are sent as."""
 
+from contextlib import ExitStack
+
 import pytest
 
 from control_api.console import figures, live
@@ -45,6 +47,8 @@ def test_a_time_is_shown_to_the_millisecond_in_utc_and_what_is_none_as_it_is() -
         pytest.param("2026-03-29T04:00", "2026-03-29T04:00:00Z", "2026-03-29T04:00:00", id="of a browser"),
         pytest.param("2026-03-29T06:00:01+02:00", "2026-03-29T04:00:01Z", "2026-03-29T04:00:01", id="with a zone"),
         pytest.param("soon", "soon", "", id="none, of which the API says what is wrong"),
+        pytest.param("0001-01-01T00:00+14:00", "0001-01-01T00:00+14:00", "", id="before the year 1"),
+        pytest.param("9999-12-31T23:59-14:00", "9999-12-31T23:59-14:00", "", id="after the year 9999"),
     ],
 )
 def test_a_time_in_a_form_is_utc(given: str, asked: str, shown_again: str) -> None:
@@ -74,4 +78,19 @@ async def test_an_account_has_so_many_streams_and_gets_its_place_back() -> None:
         pass
     places.pop().__exit__(None, None, None)
     with streams.place("AC1"):
+        pass
+
+
+async def test_an_owner_with_many_subaccounts_leaves_room_for_others() -> None:
+    streams = live.Streams(household=lambda sid: sid[:3])
+    with ExitStack() as places:
+        for number in range(40):
+            places.enter_context(streams.place(f"AC1{number // 8}"))
+
+        with pytest.raises(RefusedError) as caught, streams.place("AC1x"):
+            pass
+        assert caught.value.status == 429
+        with streams.place("AC2"):
+            pass
+    with streams.place("AC1x"):
         pass

@@ -1,5 +1,6 @@
 """The console's forms of sinks, made of their plugins' models."""
 
+import orjson
 import pytest
 from pydantic import BaseModel, SecretStr
 
@@ -106,6 +107,23 @@ def test_what_a_form_cannot_know_is_asked_for_as_json_and_sent_as_it_is_where_it
     assert kinds == {"names": Kind.JSON, "ratio": Kind.NUMBER, "on": Kind.CHECK, "token": Kind.SECRET}
     assert found == {"names": ["a", "b"], "ratio": 2.5, "on": False, "token": " kept "}
     assert wrong == {"names": "[", "ratio": "much"}
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        pytest.param("ratio", "nan", id="no number, of which JSON would make null: what drops a key"),
+        pytest.param("ratio", "1e999", id="an endless one"),
+        pytest.param("ratio", "9" * 30, id="one larger than JSON can say"),
+        pytest.param("ratio", "9" * 5000, id="one longer than Python reads"),
+        pytest.param("names", "[" * 300 + "]" * 300, id="lists deeper than can be written"),
+    ],
+)
+def test_what_json_cannot_say_goes_as_it_was_filled_in_for_the_api_to_refuse(field: str, text: str) -> None:
+    found = read(fields_of(Odd), {f"c.{field}": text})
+
+    assert found == {field: text, "on": False}
+    assert orjson.loads(orjson.dumps(found)) == found
 
 
 @pytest.mark.parametrize(

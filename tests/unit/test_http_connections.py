@@ -164,6 +164,23 @@ async def test_a_body_may_take_longer_than_a_head_and_so_may_a_pause_between_req
         writer.close()
 
 
+async def test_of_requests_that_come_before_others_are_answered_only_some_are_read() -> None:
+    async with serving() as server:
+
+        def held() -> list[BoundedHandler]:
+            return list(server.connections)
+
+        _, writer = await server.connect()
+        writer.write(GET % b"waits" * 100_000)  # 3 MB, which would take a hundred times as much memory
+
+        await until(lambda: any(each.transport is not None and not each.transport.is_reading() for each in held()))
+
+        (handler,) = held()
+        assert len(handler._messages) <= 100  # aiohttp's bound, which earlier releases of it have not
+        assert await server.is_served()
+        writer.close()
+
+
 async def test_an_answer_that_nobody_takes_ends_the_connection() -> None:
     async with serving(taken_s=0.3) as server:
         _, writer = await server.connect(buffer=4096)
