@@ -8,8 +8,11 @@ from tempfile import TemporaryDirectory
 from typing import Annotated, Final
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -19,7 +22,11 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from pydantic import AfterValidator, Field, SecretStr
 
+MOST_RSA_BITS: Final = 4096  # with more, each connection costs a worker a tenth of a second and more
 MAX_PEM: Final = 64 * 1024  # a chain, or the authorities of a large company
+
+
+PrivateKey = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey | Ed448PrivateKey
 
 
 def _are_authorities(pem: str | None) -> str | None:
@@ -47,7 +54,8 @@ ClientCertificate = Annotated[
     ),
 ]
 ClientKey = Annotated[
-    SecretStr | None, Field(max_length=MAX_PEM, description="The key of `client_certificate`, in PEM.")
+    SecretStr | None,
+    Field(max_length=MAX_PEM, description="The key of `client_certificate`, in PEM. Of RSA, 4096 bits are the most."),
 ]
 
 
@@ -63,7 +71,7 @@ def check_pair(certificate: str | None, key: SecretStr | None) -> None:
         return
     try:
         leaf = _certificates(certificate)[0].public_key()
-    except UnsupportedAlgorithm:
+    except (UnsupportedAlgorithm, InternalError):
         raise ValueError("client_certificate: its key is of a kind that is not known here") from None
     except ValueError as error:
         raise ValueError(f"client_certificate: {error}") from None
@@ -103,14 +111,42 @@ def _certificates(pem: str) -> list[x509.Certificate]:
         raise ValueError("it must be one or more certificates in PEM (-----BEGIN CERTIFICATE-----)") from None
 
 
-def _private_key(key: SecretStr) -> PrivateKeyTypes:
+def _private_key(key: SecretStr) -> PrivateKey:
     try:
-        return load_pem_private_key(key.get_secret_value().encode(), password=None)
+        # Whether primes are such is not asked: of a key that was made for it the answer takes hours, and whoever checks
+        # a configuration answers nobody else meanwhile. With numbers that are none, connections fail.
+        found = load_pem_private_key(
+            key.get_secret_value().encode(), password=None, unsafe_skip_rsa_key_validation=True
+        )
     except TypeError:
         raise ValueError("client_key must not be encrypted: it is kept encrypted here anyhow") from None
-    except (ValueError, UnsupportedAlgorithm):
+    except (ValueError, UnsupportedAlgorithm, InternalError):  # the last of OpenSSL, for keys of Diffie and Hellman
         raise ValueError("client_key must be a private key in PEM (-----BEGIN PRIVATE KEY-----)") from None
 
+    if isinstance(found, RSAPrivateKey):
+        _check_rsa(found)
+        return found
+    if isinstance(found, EllipticCurvePrivateKey | Ed25519PrivateKey | Ed448PrivateKey):
+        return found
+    raise ValueError("client_key must be a key of RSA, an elliptic curve, Ed25519 or Ed448")
 
-def _spki(key: PrivateKeyTypes) -> bytes:
+
+def _check_rsa(key: RSAPrivateKey) -> None:
+    """Return if ``key`` is small enough for what is done with it, and its numbers fit together."""
+    if key.key_size > MOST_RSA_BITS:
+        raise ValueError(f"client_key has {key.key_size} bits: {MOST_RSA_BITS} are the most")
+    numbers = key.private_numbers()
+    n, e, p, q, d = numbers.public_numbers.n, numbers.public_numbers.e, numbers.p, numbers.q, numbers.d
+    fit = (
+        all(1 < each < n for each in (p, q, d))
+        and p * q == n
+        and (numbers.dmp1, numbers.dmq1) == (d % (p - 1), d % (q - 1))
+        and numbers.iqmp * q % p == 1
+        and e * d % (p - 1) == e * d % (q - 1) == 1
+    )
+    if not fit:
+        raise ValueError("client_key has numbers that do not fit together")
+
+
+def _spki(key: PrivateKey) -> bytes:
     return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

@@ -1,17 +1,20 @@
 """TLS: whom we trust, and the certificate that we show."""
 
 import asyncio
+import base64
 import json
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import dsa, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from eventstreams.sinks import Delivered, RetryLater, RetryReason
 from eventstreams.testing.certificates import CertificateAuthority, self_signed
@@ -153,6 +156,80 @@ def test_an_encrypted_key_is_refused() -> None:
     locked = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"hunter2")).decode()
 
     assert "client_key must not be encrypted" in problem_with(client_certificate=CLIENT.certificate, client_key=locked)
+
+
+def rsa_key(p: int, q: int, /, **changes: int) -> str:
+    """A key of RSA in PEM, of any size at once: nobody asks whether it makes sense."""
+    d = pow(65537, -1, (p - 1) * (q - 1))
+    parts = {"n": p * q, "e": 65537, "d": d, "p": p, "q": q, "dp": d % (p - 1), "dq": d % (q - 1), "qi": pow(q, -1, p)}
+    body = b"".join(_der(0x02, each.to_bytes(each.bit_length() // 8 + 1)) for each in (0, *(parts | changes).values()))
+    lines = base64.encodebytes(_der(0x30, body)).decode()
+    return f"-----BEGIN RSA PRIVATE KEY-----\n{lines}-----END RSA PRIVATE KEY-----\n"
+
+
+def _der(tag: int, body: bytes) -> bytes:
+    size = len(body).to_bytes((len(body).bit_length() + 7) // 8)
+    return bytes([tag, *([len(body)] if len(body) < 128 else [0x80 | len(size), *size])]) + body
+
+
+def mersenne(exponent: int) -> int:
+    """A prime: nothing takes as long to be found to be one."""
+    return 2**exponent - 1
+
+
+def test_a_key_that_would_take_hours_to_be_checked_is_refused_at_once() -> None:
+    key = rsa_key(mersenne(44497), mersenne(23209))  # a quarter of it took 87 s
+
+    said = problem_with(client_certificate=CLIENT.certificate, client_key=key)
+
+    assert "client_key has 67706 bits: 4096 are the most" in said
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"dp": 3}, id="an exponent of one of its primes"),
+        pytest.param({"qi": 2}, id="the inverse of one by the other"),
+        pytest.param({"d": mersenne(9689)}, id="an exponent that is larger than all of it"),
+        pytest.param({"p": mersenne(9689)}, id="a prime that is no part of it"),
+        pytest.param({"p": 1, "q": mersenne(1279) * mersenne(2203)}, id="one, which is none"),
+    ],
+)
+def test_a_key_of_numbers_that_do_not_fit_together_is_refused(changes: dict[str, int]) -> None:
+    key = rsa_key(mersenne(1279), mersenne(2203), **changes)
+
+    said = problem_with(client_certificate=CLIENT.certificate, client_key=key)
+
+    assert "client_key has numbers that do not fit together" in said
+
+
+@pytest.mark.parametrize("bits", [2048, 4096])
+def test_a_key_of_rsa_is_taken_with_its_own_certificate_and_no_other(bits: int) -> None:
+    key = rsa.generate_private_key(65537, bits)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "rsa.example")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1))
+        .sign(key, SHA256())
+        .public_bytes(Encoding.PEM)
+        .decode()
+    )
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
+
+    config = WebhookConfig(destination=URL, client_certificate=certificate, client_key=SecretStr(pem))
+    said = problem_with(client_certificate=CLIENT.certificate, client_key=pem)
+
+    assert config.client_key is not None
+    assert "client_key does not belong to the first certificate" in said
+
+
+def test_a_key_of_a_kind_that_tls_does_not_use_is_refused() -> None:
+    key = dsa.generate_private_key(1024)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+    said = problem_with(client_certificate=CLIENT.certificate, client_key=pem)
+
+    assert "client_key must be a key of RSA, an elliptic curve, Ed25519 or Ed448" in said
 
 
 @pytest.mark.parametrize("key", ["", "hunter2", CLIENT.certificate, CLIENT.key[:-60]])
