@@ -87,3 +87,9 @@ def test_masks_do_not_draw_in_what_was_beyond_the_bound() -> None:
     body = b"x" * 1020 + b"hunter2-hunter2"
 
     assert excerpt(body, ["hunter2-hunter2"]) == "x" * 1020 + MASK[:4]
+
+
+def test_of_an_answer_that_repeats_a_long_secret_only_its_start_is_looked_through() -> None:
+    secret = "long-" + "s" * 995
+
+    assert excerpt((secret * 16).encode(), [secret]) == MASK * 5  # the fifth is cut off, and masked as well
