@@ -30,7 +30,7 @@ test-cluster: setup ## The chart on a real Kubernetes cluster: installed, upgrad
 	@$(BIN)/pytest -m cluster tests/cluster -rPs
 
 fuzz: setup ## Coverage-guided fuzzing of what reads bytes from outside, FUZZ_S seconds for each (60)
-	@for target in envelope avro event form filter authorization destination; do \
+	@for target in envelope avro event form filter authorization destination key answer console; do \
 		echo "fuzzing: $$target" && $(BIN)/python -m tools.fuzz $$target -max_total_time=$${FUZZ_S:-60} || exit 1; done
 
 audit: setup ## Ask for known vulnerabilities of what is locked; needs the network

@@ -4,20 +4,27 @@ A target is given bytes and returns; whatever it raises, and what takes ten seco
 libFuzzer writes to a file. What follows the target's name goes to libFuzzer: ``-runs=10000``, ``-max_total_time=60``.
 """
 
+import asyncio
 import atexit
+import base64
 import shutil
 import sys
 import tempfile
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import atheris
 import orjson
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from typing_extensions import override
 
 with atheris.instrument_imports(include=["eventstreams", "producers", "control_api", "sink_workers"]):
-    from pydantic import ValidationError
+    from pydantic import SecretStr, ValidationError
 
+    from control_api.console import config_form, figures
     from control_api.http import forms, paging
     from eventstreams.catalog import Catalog
     from eventstreams.codec import Codec, CodecProblem
@@ -27,12 +34,16 @@ with atheris.instrument_imports(include=["eventstreams", "producers", "control_a
     from eventstreams.headers import Envelope, Waybill
     from eventstreams.http import RefusedError
     from eventstreams.http.auth import parse_basic
+    from eventstreams.testing.certificates import CertificateAuthority
     from producers.cloudevents import CloudEventParser
     from producers.encoder import EventEncoder
     from producers.outcomes import Invalid
     from producers.strict_json import parse_json
     from sink_workers.plugins.kafka.config import KafkaConfig
+    from sink_workers.plugins.webhook.answer import excerpt
     from sink_workers.plugins.webhook.config import WebhookConfig
+    from sink_workers.plugins.webhook.connection import BadAnswerError, Connection, LostError
+    from sink_workers.plugins.webhook.judge import judge
 
 _LIMITS: Final = ("-timeout=10", "-rss_limit_mb=2048", "-max_len=4096")
 _CATALOG: Final = Catalog.load()
@@ -41,6 +52,9 @@ _SCHEMAS: Final = [schema.latest for _, schema in sorted(_CATALOG.schemas.items(
 _PARSER: Final = CloudEventParser(_CATALOG)
 _ENCODER: Final = EventEncoder(_CATALOG, _CODEC)
 _CHECKER: Final = FilterChecker(_CATALOG)
+_PAIR: Final = CertificateAuthority.new().issue("client.example")
+_FIELDS: Final = config_form.fields_of(WebhookConfig)
+_LOOP: Final = asyncio.new_event_loop()
 _TYPES: Final = (SubscribedType(type="com.twilio.messaging.message.sent", schema_version=1),)
 
 
@@ -112,6 +126,68 @@ def destination(data: bytes) -> None:
         return
 
 
+def key(data: bytes) -> None:
+    """A sink's own key, in PEM around any bytes, for TLS."""
+    lines = base64.encodebytes(data).decode()
+    pem = f"-----BEGIN PRIVATE KEY-----\n{lines}-----END PRIVATE KEY-----\n"
+    try:
+        WebhookConfig(destination="https://a.example", client_certificate=_PAIR.certificate, client_key=SecretStr(pem))
+    except ValidationError:
+        return
+
+
+def answer(data: bytes) -> None:
+    """What a webhook's receiver says, in pieces."""
+    _LOOP.run_until_complete(_answered(data))
+
+
+async def _answered(data: bytes) -> None:
+    connection = Connection(body_bytes=256, body_s=60.0, on_lost=lambda _: None)
+    connection.connection_made(_Wire())
+    waiting = connection.exchange(b"", 60.0)
+    size = 1 + data[0] if data else 1
+    for start in range(1, len(data), size):
+        connection.data_received(data[start : start + size])
+    connection.eof_received()
+    connection.connection_lost(None)
+    if waiting.exception() is None:
+        said = waiting.result()
+        text = excerpt(said.body, ["secret"])
+        judge(said.status, retry_after=said.retry_after, answer=text, events=1, now=datetime.now(UTC))
+    else:
+        assert isinstance(waiting.exception(), LostError | BadAnswerError)
+
+
+class _Wire(asyncio.Transport):
+    """A connection that leads nowhere."""
+
+    @override
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Gone."""
+
+    @override
+    def close(self) -> None:
+        """As it is."""
+
+    @override
+    def abort(self) -> None:
+        """As it is."""
+
+    @override
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+
+def console(data: bytes) -> None:
+    """What is filled in on the console's forms and stands in its addresses."""
+    text = data.decode("utf-8", "replace")
+    for each in _FIELDS:
+        orjson.dumps(config_form.read(_FIELDS, {each.name: text}))
+    figures.instant(text)
+    figures.field_time(figures.utc(text))
+    figures.shown(text).encode()
+
+
 def planted(data: bytes) -> None:
     """A bug that only who follows the code's branches finds soon: shows that this can find one."""
     if len(data) > 3 and data[0] == 0x42 and data[1] == 0x55 and data[2] == 0x47:  # noqa: PLR2004 - "BUG"
@@ -126,6 +202,9 @@ TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
     "filter": filter_text,
     "authorization": authorization,
     "destination": destination,
+    "key": key,
+    "answer": answer,
+    "console": console,
     "planted": planted,
 }
 
@@ -159,6 +238,19 @@ def seeds(name: str) -> list[bytes]:
                 b"[::ffff:127.0.0.1]:80",
                 b"k1.example.com:9092,[::1]:9093",
             ]
+        case "key":
+            der = serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            made = (rsa.generate_private_key(65537, 1024), ec.generate_private_key(ec.SECP256R1()))
+            return [each.private_bytes(*der) for each in made]
+        case "answer":
+            chunked = b"HTTP/1.1 429 No\r\nRetry-After: 7\r\nTransfer-Encoding: chunked\r\n\r\n"
+            return [
+                b"\xff" + chunked + b"2;a=b\r\nok\r\n0\r\nA: b\r\n\r\n",
+                b"\x03HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+                b"\x10HTTP/1.0 503 No\r\nRetry-After: Fri, 27 Nov 2026 04:00:00 GMT\r\n\r\nsecret",
+            ]
+        case "console":
+            return [b"2026-03-29T06:00:01+02:00", b'["a", {"b": 1}]', b"1e99", b"X-A: b\nX-B: c", b"12"]
         case _:
             return [b"B"]
 

@@ -7,6 +7,10 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("atheris", reason="has no wheel for this system")
+TARGETS = (
+    *("envelope", "avro", "event", "form", "filter", "authorization", "destination"),
+    *("key", "answer", "console"),
+)
 ROOT = Path(__file__).parents[2]
 
 
@@ -17,7 +21,7 @@ def fuzz(target: str, folder: Path, *options: str) -> subprocess.CompletedProces
 
 @pytest.mark.proof
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("target", ["envelope", "avro", "event", "form", "filter", "authorization", "destination"])
+@pytest.mark.parametrize("target", TARGETS)
 def test_nothing_that_is_read_raises_or_takes_long(target: str, tmp_path: Path) -> None:
     ran = fuzz(target, tmp_path, "-max_total_time=30")
 
