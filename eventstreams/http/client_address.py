@@ -35,7 +35,7 @@ class ClientAddress:
         found = _parse(request.remote or "")
         if found is None or not self._is_trusted(found):
             return found
-        hops = ",".join(request.headers.getall(FORWARDED_FOR, [])).split(",")[-_MOST_HOPS:]
+        hops = ",".join(request.headers.getall(FORWARDED_FOR, [])).rsplit(",", _MOST_HOPS)[-_MOST_HOPS:]
         for hop in reversed(hops):
             address = _parse(hop.strip())
             if address is None:

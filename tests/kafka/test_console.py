@@ -395,6 +395,14 @@ async def test_whatever_is_asked_or_filled_in_is_answered_in_words(
     assert "Internal error" not in shown.words
 
 
+async def test_nobody_is_kept_waiting_by_a_content_type(api: Api) -> None:
+    async with Browser(api.url) as browser:
+        shown = await browser.ask("POST", SIGN_IN, data=b"a", headers={"Content-Type": "a/" + ";" * 8000})
+
+    assert shown.status == 415
+    assert "Content-Type has more than 256 characters" in shown.words
+
+
 @pytest.mark.parametrize("origin", ["http://[", "http://a]b", "http://\u2100", "", "x" * 8000])
 async def test_an_origin_that_is_none_is_that_of_another_site(api: Api, browser: Browser, origin: str) -> None:
     fields = {"description": "forged", "c.destination": "https://evil.example"}

@@ -113,3 +113,18 @@ async def test_a_redirection_is_no_error() -> None:
         answer = await client.get("/raise", allow_redirects=False)
 
         assert (answer.status, answer.headers["Location"]) == (302, "/elsewhere")
+
+
+@pytest.mark.parametrize("content_type", ["a/" + ";" * 8000, 'application/json; a="' + 'a="' * 2000])
+async def test_a_content_type_that_takes_long_to_be_read_is_refused_unread(content_type: str) -> None:
+    async def read(request: web.Request) -> web.Response:
+        return web.Response(text=request.content_type)
+
+    app = web.Application(middlewares=[answer_errors])
+    app.router.add_post("/", read)
+    async with TestClient(TestServer(app)) as client:
+        refused = await client.post("/", data=b"{}", headers={"Content-Type": content_type})
+        usual = await client.post("/", data=b"{}", headers={"Content-Type": "application/json; charset=utf-8"})
+
+        assert (refused.status, (await refused.json())["code"]) == (415, 20415)
+        assert (usual.status, await usual.text()) == (200, "application/json")
