@@ -9,7 +9,7 @@ from typing import Final
 
 from yarl import URL
 
-_MAX_HOST: Final = 253  # of a name: RFC 1035, as text
+MAX_HOST: Final = 253  # of a name: RFC 1035, as text
 _LABEL: Final = re.compile(r"[A-Za-z0-9_-]{1,63}")
 # A last label like these makes a host an IPv4 address in disguise for many resolvers: 127.1, 2130706433, 0x7f.1
 _NUMBER: Final = re.compile(r"\d+|0[xX][0-9a-fA-F]*")
@@ -35,7 +35,7 @@ def check_host(host: str) -> None:
     if _is_ip(host):
         return
     labels = host.removesuffix(".").split(".")
-    if len(host) > _MAX_HOST or not all(map(_LABEL.fullmatch, labels)):
+    if len(host) > MAX_HOST or not all(map(_LABEL.fullmatch, labels)):
         raise ValueError("its host is no name: labels of 1 to 63 letters, digits, - and _, with dots between")
     if _NUMBER.fullmatch(labels[-1]):
         raise ValueError("its host is a number, but no IP address as a.b.c.d or [a:b::c]")

@@ -230,3 +230,10 @@ async def test_a_redirect_to_the_inside_is_not_followed() -> None:
 def test_an_international_host_is_refused_with_its_ascii_form(host: str) -> None:
     with pytest.raises(ValidationError, match=r"xn--bcher-kva\.example"):
         WebhookConfig(destination=f"https://{host}/x")
+
+
+def test_the_ascii_form_of_a_host_that_is_too_long_to_be_one_is_not_worked_out() -> None:
+    with pytest.raises(ValidationError) as caught:
+        WebhookConfig(destination=f"https://{'ü.' * 130}example/")
+
+    assert caught.value.errors()[0]["msg"].endswith("its host must be in the ASCII form of international names")
