@@ -174,7 +174,7 @@ def _der(tag: int, body: bytes) -> bytes:
 
 def mersenne(exponent: int) -> int:
     """A prime: nothing takes as long to be found to be one."""
-    return 2**exponent - 1
+    return (1 << exponent) - 1
 
 
 def test_a_key_that_would_take_hours_to_be_checked_is_refused_at_once() -> None:
