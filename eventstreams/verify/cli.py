@@ -42,9 +42,9 @@ class _Receivers(click.ParamType):
 @click.command(
     epilog=examples(
         "eventstreams verify --up",
-        "eventstreams verify --up --events 100000 --rate 2000 --report proof.html",
-        "eventstreams verify --up --rolling --receivers healthy:4 --events 24000 --rate 150",
-        "eventstreams verify --up --soak --faults all --pause 3m --events 360000 --rate 100",
+        "eventstreams verify --up --events 100000 --rate 1500 --report proof.html",
+        "eventstreams verify --up --rolling --receivers healthy:4 --events 6000 --rate 150",
+        "eventstreams verify --up --soak --faults all --pause 3m --events 360000 --rate 100 --report soak.html",
         "eventstreams verify --api https://events.example.com --gateway https://publish.example.com --kafka kafka:9092",
     )
 )

@@ -1,18 +1,22 @@
 """The chart on a real cluster: comes up, delivers, is changed under load without a loss, and goes without a trace.
 
-The commands are those of docs/deploying-with-helm.md.
+The commands are those of docs/deploying-with-helm.md and of docs/runbooks/README.md.
 """
 
 import json
+import re
 import sys
+import urllib.request
 from collections import Counter
+from http import HTTPStatus
 from typing import Any, Final
 
 import pytest
 
-from tests.support.cluster import CHART, PAGE, Cluster, Object, is_ready
+from eventstreams.local.ports import free_ports
+from tests.support.cluster import CHART, PAGE, RUNBOOKS, Cluster, Object, is_ready
 from tests.support.cluster_objects import CUSTOMER, CUSTOMER_PORT, IMAGE, RELEASE, VALUES, customer
-from tests.support.page import typed
+from tests.support.page import shown, typed
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3600)]
 
@@ -60,6 +64,19 @@ def test_helm_test_follows_an_event(installed: Cluster) -> None:
 
     sys.stdout.write(said)  # make test-cluster shows it
     assert "Phase:          Succeeded" in said
+
+
+def test_what_the_runbooks_readme_md_types_looks_at_a_release(installed: Cluster) -> None:
+    installed.until(lambda: all_are_well(installed), "every pod ready")
+    pods, logs, forward, doctor = (re.sub(r"\s+# .*", "", line) for line in shown(RUNBOOKS, "kubectl").splitlines())
+    [port] = free_ports(1)  # 9100 may be taken here
+
+    assert set(restarts(installed)) <= {line.split()[0] for line in installed.type(pods, release=RELEASE).splitlines()}
+    said = installed.type(logs, release=RELEASE).splitlines()
+    assert [line for line in said if not re.match(r"\[pod/\S+-worker-webhook-\S+\] ", line)] == []
+    assert "kafka: answers at" in installed.type(doctor, release=RELEASE)
+    with installed.typing(forward.replace(" 9100", f" {port}:9100"), release=RELEASE):
+        installed.until(lambda: answers(f"http://127.0.0.1:{port}/readyz"), "the worker's admin address", timeout_s=120)
 
 
 def test_an_upgrade_and_a_rollback_under_load_lose_no_event(installed: Cluster) -> None:
@@ -121,6 +138,14 @@ def test_a_kafka_that_is_not_there_ends_an_installation_before_a_role_is_made(cl
     assert cluster.get("deployments", selector=of("away")) == []
     assert "nobody:9092" in cluster.kubectl("logs", "job/away-eventstreams-topics")
     cluster.helm_succeeds("uninstall", "away")
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return bool(answer.status == HTTPStatus.OK)
+    except OSError:  # nobody listens there yet, or the way behind it is not there yet
+        return False
 
 
 def report(cluster: Cluster, path: str = "/report") -> Any:

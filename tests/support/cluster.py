@@ -7,13 +7,15 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 HELM: Final = str(Path(sys.executable).with_name("helm"))
 CHART: Final = Path(__file__).resolve().parent.parent.parent / "deploy" / "helm" / "eventstreams"
 PAGE: Final = CHART.parents[2] / "docs" / "deploying-with-helm.md"
+RUNBOOKS: Final = CHART.parents[2] / "docs" / "runbooks" / "README.md"
 _WAIT_S: Final = 600.0  # a busy machine is no finding
 _LOOK_S: Final = 1.0
 _NO_IMAGE: Final = {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "RegistryUnavailable"}
@@ -76,12 +78,23 @@ class Cluster:
         return done.stdout
 
     def type(self, command: str, *, release: str, secret: str = "", values: Mapping[str, object] | None = None) -> str:
-        """What came of commands of docs/deploying-with-helm.md, as ``as_here`` has them; they must succeed."""
+        """What came of commands of a page, as ``as_here`` has them; they must succeed."""
         stdin = json.dumps(values) if values is not None else None
         script = as_here(command, namespace=self.namespace, release=release, secret=secret)
         done = run(["bash", "-ec", script], stdin=stdin)
         assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}\n{self.trouble()}"
         return done.stdout
+
+    @contextmanager
+    def typing(self, command: str, *, release: str) -> Iterator[None]:
+        """As ``type``, of a command that goes on until somebody ends it, as is done at the end."""
+        script = as_here(command, namespace=self.namespace, release=release, secret="")
+        with subprocess.Popen(["bash", "-ec", f"exec {script}"], stdout=subprocess.DEVNULL) as process:
+            try:
+                yield
+                assert process.poll() is None, f"{script} ended by itself, with {process.returncode}"
+            finally:
+                process.terminate()
 
     def apply(self, *objects: Object) -> None:
         self.kubectl("apply", "--filename=-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
@@ -141,6 +154,7 @@ def as_here(command: str, *, namespace: str, release: str, secret: str) -> str:
     command = re.sub(r"\b(install|test|upgrade|rollback|uninstall) events\b", rf"\1 {release}", command)
     places = {
         "namespace events": f"namespace {namespace}",
+        "/events-eventstreams-": f"/{release if CHART.name in release else f'{release}-{CHART.name}'}-",
         "secret generic eventstreams": f"secret generic {secret}",
         "docker run --rm registry.example.com/eventstreams:0.1.0 new-key": f"{sys.executable} -m eventstreams new-key",
         "--set image.tag=0.2.0": "--set settings.TTL=3h",

@@ -1,7 +1,8 @@
 """Which code blocks of the documentation a test executes, and which test.
 
 Most run with ``make test``. Those of ``tests/docker`` and ``tests/cluster`` run where there is a Docker Engine or a
-cluster (``make test-compose``, ``make test-cluster``), and those that take minutes with ``make proof``.
+cluster (``make test-compose``, ``make test-cluster``), and those that take minutes with ``make proof``. A test that
+types a command with other sizes than the page has (how many events, how fast, how long) says which.
 """
 
 from collections.abc import Sequence
@@ -53,6 +54,7 @@ _NEW_ENV: Final = "tests/unit/test_deploy_files.py::test_new_secrets_are_ones_th
 _POSTGRESQL: Final = "tests/unit/test_delivery_log_postgresql.py::test_the_setting"
 _OWN_TYPE: Final = "tests/unit/test_deploy_files.py::test_a_type_of_one_s_own_takes_no_more_than_what_the_page_says"
 EXECUTED: Final[Sequence[Executed]] = (
+    Executed("CONTRIBUTING.md", "sh", "tests/unit/test_ci.py::test_ci_types_what_contributing_md_shows"),
     Executed("docs/api.md", "sh", LIVE),
     Executed("docs/api.md", "json", LIVE),
     Executed("docs/accounts.md", "json", f"{_PAGES}::test_what_the_page_about_accounts_shows_is_on_the_trail"),
@@ -273,6 +275,13 @@ EXECUTED: Final[Sequence[Executed]] = (
     ),
     Executed("docs/verify.md", "", f"{_VERIFY}.py::test_it_runs_as_docs_verify_md_says_and_prints_what_the_page_shows"),
     Executed("docs/verify.md", "sh", f"{_VERIFY}_full.py::test_it_holds_as_it_comes", "--rate 1500"),
+    Executed("docs/verify.md", "sh", f"{_VERIFY}_soak.py::test_ten_minutes_of_the_hour_hold", "--soak"),
+    Executed(
+        "docs/commands.md",
+        "sh",
+        "tests/unit/test_docs_verify.py::test_each_example_of_the_help_stands_on_a_page_whose_test_types_it",
+        "eventstreams verify",
+    ),
     Executed("docs/faults.md", "sh", f"{_VERIFY}_faults.py::test_the_whole_nemesis_loses_no_event"),
     Executed(
         "docs/rolling-restarts.md",
@@ -316,6 +325,12 @@ EXECUTED: Final[Sequence[Executed]] = (
     Executed(_HELM, "sh", f"{_KUBERNETES}_every_role_has_live_pods", "kubectl create namespace"),
     Executed(_HELM, "sh", f"{_KUBERNETES}_helm_test_follows_an_event", "helm --namespace events install"),
     Executed(_HELM, "sh", f"{_KUBERNETES}_an_upgrade_and_a_rollback_under_load_lose_no_event", "upgrade events"),
+    Executed(
+        "docs/runbooks/README.md",
+        "sh",
+        f"{_KUBERNETES}_what_the_runbooks_readme_md_types_looks_at_a_release",
+        "kubectl",
+    ),
     Executed(
         _HELM,
         "sh",

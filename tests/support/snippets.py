@@ -1,8 +1,8 @@
 """What becomes of each code block of the documentation.
 
-A test executes it (``EXECUTED``), or it is checked by its kind (``unexecuted`` says why that is all), or a comment
-right above says why neither can be: ``<!-- not run: it is what a command printed -->``. Of YAML a comment says what it
-is a part of: ``<!-- checked as: values of the chart -->``; of JSON it may say which object of the API it is.
+A test executes it (``EXECUTED``), and it is checked by its kind as well; or a comment right above says why nothing can
+be executed: ``<!-- not run: a drawing -->``. Of YAML a comment may say what it is a part of: ``<!-- checked as: values
+of the chart -->``; of JSON, which object of the API it is.
 """
 
 import re
@@ -23,7 +23,6 @@ class Fate(StrEnum):
     """What becomes of a block."""
 
     EXECUTED = "executed"
-    CHECKED = "checked"
     MARKED = "marked"
 
 
@@ -33,30 +32,20 @@ def blocks() -> Sequence[Block]:
 
 
 def fate_of(block: Block) -> Fate | None:
-    """None: nothing says whether it is right, so that it may not stand there."""
+    """None: no test says whether it is right, so that it may not stand there."""
     if any(each.takes(block) for each in EXECUTED):
         return Fate.EXECUTED
-    if block.noted(_NOT_RUN):
-        return Fate.MARKED
-    return Fate.CHECKED if block.language in CHECKS and _has_a_schema(block) else None
-
-
-def _has_a_schema(block: Block) -> bool:
-    """Of YAML it must be said what it is a part of; of JSON it may be, where it is an answer of the API."""
-    kind = block.noted(CHECKED_AS)
-    match block.language:
-        case "yaml":
-            return kind in PARTS
-        case "json":
-            return not kind or kind in answers()["schemas"]
-        case _:
-            return not kind
+    return Fate.MARKED if block.noted(_NOT_RUN) else None
 
 
 def wrong_with(block: Block) -> Sequence[str]:
-    """What is wrong with it by its kind alone; a block that a test executes is looked at as well."""
+    """What is wrong with it by its kind alone."""
     if fate_of(block) is Fate.MARKED or block.language not in CHECKS:
         return []
+    kind = block.noted(CHECKED_AS)
+    known = {"yaml": PARTS, "json": answers()["schemas"]}.get(block.language, ())
+    if kind and kind not in known:
+        return [f"there is no {kind!r} to check it as"]
     return list(CHECKS[block.language](block))
 
 

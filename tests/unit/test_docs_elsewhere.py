@@ -31,6 +31,17 @@ def test_a_command_of_docs_deploying_with_helm_md_is_typed_in_a_test_s_namespace
     assert cluster.as_here(command, namespace="ns", release=RELEASE, secret=SECRETS) == here
 
 
+def test_the_runbooks_commands_are_typed_in_a_test_s_namespace() -> None:
+    block = shown(cluster.RUNBOOKS, "kubectl")
+
+    typed = cluster.as_here(block, namespace="ns", release=RELEASE, secret="")
+
+    assert [line.split()[1:3] for line in typed.splitlines()] == [["--namespace", "ns"]] * 4
+    assert f" deployment/{RELEASE}-worker-webhook 9100 " in typed
+    assert f" deployment/{RELEASE}-api -- eventstreams doctor" in typed
+    assert "deployment/r-eventstreams-api" in cluster.as_here(block, namespace="ns", release="r", secret="")
+
+
 def test_the_secrets_are_made_as_the_page_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said = program(tmp_path, monkeypatch, "kubectl")
     _, *lines = shown(cluster.PAGE, "kubectl create namespace").splitlines()
