@@ -23,6 +23,7 @@ from eventstreams.terminal import harmless_json, harmless_lines
 from eventstreams.verify.behaviours import BEHAVIOURS
 from eventstreams.verify.broker_watch import watching_brokers
 from eventstreams.verify.cluster import running_cluster
+from eventstreams.verify.display import Display
 from eventstreams.verify.faults import Nemesis
 from eventstreams.verify.nemesis.attack import Attack, attacked_site
 from eventstreams.verify.page import page_of
@@ -116,7 +117,15 @@ async def _carry_out(arguments: Arguments, say: Say) -> Report:
             data=ground.data,
             is_soak=arguments.soak,
         )
-        return await run_verify(ground.installation, options, kafka=ground.kafka, nemesis=ground.nemesis, say=say)
+        with Display(total=arguments.events) as display:
+            return await run_verify(
+                ground.installation,
+                options,
+                kafka=ground.kafka,
+                nemesis=ground.nemesis,
+                say=say,
+                follow=display.show,
+            )
 
 
 @asynccontextmanager

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -69,6 +69,7 @@ async def verify(
     kafka: Settings | None,
     nemesis: Nemesis | None,
     say: Say,
+    follow: Callable[[Sample], None] = lambda _: None,
 ) -> Report:
     """Carry out a run. What it made is gone at the end, also where it fails.
 
@@ -78,6 +79,7 @@ async def verify(
         kafka: Its Kafka, to look at lag and dead letters; None: they are asked for at the API.
         nemesis: Inflicts faults while events are published.
         say: Told what goes on.
+        follow: Told twice a second or less how far it is.
 
     Raises:
         EventStreamsError: it could not be carried out; nothing is said of the installation's work.
@@ -94,7 +96,7 @@ async def verify(
         caller = None
         if options.calls:
             caller = Caller(installation.api, scene.accounts.subscriber, rate=options.calls)
-        timeline = Timeline(lambda: (publisher.published.acknowledged, _delivered(scene.tallies)))
+        timeline = Timeline(lambda: (publisher.published.acknowledged, _delivered(scene.tallies)), told=follow)
         keeping = [asyncio.create_task(timeline.keep())]
         watch = None
         if options.data is not None:

@@ -24,11 +24,13 @@ class Timeline:
     """Samples at an even pace; where there are too many every second one goes, and the pace is halved.
 
     Attributes:
+        told: Of each sample as it is taken.
         began: ``time.monotonic()``.
         stalled_s: The longest that a sample came too late: how busy this machine was.
     """
 
     look: Callable[[], tuple[int, Sequence[int]]]
+    told: Callable[[Sample], None] = lambda _: None
     began: float = field(default_factory=time.monotonic)
     samples: list[Sample] = field(default_factory=list)
     stalled_s: float = 0.0
@@ -44,7 +46,9 @@ class Timeline:
 
     def take(self) -> None:
         acknowledged, delivered = self.look()
-        self.samples.append(Sample(time.monotonic() - self.began, acknowledged, delivered))
+        sample = Sample(time.monotonic() - self.began, acknowledged, delivered)
+        self.samples.append(sample)
+        self.told(sample)
         if len(self.samples) > _MOST:
             del self.samples[1::2]
             self._step_s *= 2
