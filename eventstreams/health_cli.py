@@ -21,7 +21,9 @@ _MOST_SHOWN: Final = 1000  # bytes; a reason is a line
 
 @click.command()
 @click.option("--live", is_flag=True, help="Ask /livez: whether it is stuck for good, and only a restart helps.")
-@click.option("--timeout", "timeout_s", type=click.FloatRange(0.1, 60), default=3.0, show_default=True, help="Seconds.")
+@click.option(
+    "--timeout", "timeout_s", type=click.FloatRange(0.1, 60), default=3.0, show_default=True, help="Seconds to wait."
+)
 def health(
     live: bool,  # noqa: FBT001 - click passes it by name
     timeout_s: float,

@@ -17,6 +17,7 @@ from eventstreams.durations import parse_duration
 from eventstreams.process import run_role
 from eventstreams.settings import PREFIX, Settings
 from eventstreams.sids import SidKind, is_sid
+from eventstreams.terminal import examples
 from eventstreams.times import parse_rfc3339
 from producers.commands import Simulation, publish_file, simulate_events
 from producers.gateway.role import serve
@@ -105,9 +106,9 @@ def _account_option(*, several: bool) -> Callable[[FC], FC]:
         show_envvar=True,
         required=several,
         multiple=several,
-        help="Whose events they are; several: the second has half as many stories as the first, and so on."
+        help="Account whose events they are; of several, the second has half as many stories as the first, and so on."
         if several
-        else "Whose events they are that have no accountsid.",
+        else "Account of events that have no accountsid.",
     )
 
 
@@ -121,7 +122,12 @@ def _output_option(what: str) -> Callable[[FC], FC]:
     )
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "eventstreams publish events.jsonl",
+        "eventstreams simulate --print --count 100 | eventstreams publish -",
+    )
+)
 @click.argument("file", type=click.File("rb"))
 @_account_option(several=False)
 @_output_option("a line for each event")
@@ -134,15 +140,28 @@ def publish(file: BinaryIO, account: str | None, output: str) -> None:
     sys.exit(asyncio.run(publish_file(Settings.load(), file.fileno(), account_sid=account, as_json=output == "json")))
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "eventstreams simulate --rate 20 --duration 10m",
+        "eventstreams simulate --products messaging --print --seed 7 --count 10   the same events each time",
+    )
+)
 @_account_option(several=True)
 @click.option(
-    "--rate", type=_Parsed("N|max", _rate), default="10", show_default=True, help="Events/s; max: all that can be."
+    "--rate",
+    type=_Parsed("N|max", _rate),
+    default="10",
+    show_default=True,
+    help="Events a second; max: as many as it can.",
 )
 @click.option("--duration", type=_Parsed("10s", parse_duration), help="How long; default: until Ctrl-C.")
 @click.option("--count", type=click.IntRange(min=1), help="How many events, instead of --duration.")
 @click.option(
-    "--products", type=_Parsed("A,B", _products), default=_ALL, show_default=True, help="Whose events, with commas."
+    "--products",
+    type=_Parsed("A,B", _products),
+    default=_ALL,
+    show_default=True,
+    help="Products to simulate, with commas.",
 )
 @click.option("--seed", type=int, help="Same seed and start, same events; default: another one each time.")
 @click.option("--start", type=_Parsed("TIME", _start), help="When the first story begins; default: a day ago.")

@@ -10,6 +10,7 @@ from control_api.commands.run import PAGE, all_of, common, given, named, run
 from eventstreams.command_group import Group
 from eventstreams.control.records import AccountStatus, KeyScope
 from eventstreams.durations import parse_duration
+from eventstreams.terminal import examples
 
 _ACCOUNTS: Final = "/operator/v1/Accounts"
 _OWN_KEYS: Final = "/v1/Keys"
@@ -25,7 +26,10 @@ def accounts() -> None:
     """Make, look at, suspend and close accounts. Needs EVENTSTREAMS_OPERATOR_TOKEN."""
 
 
-@accounts.command("create")
+@accounts.command(
+    "create",
+    epilog=examples("eventstreams accounts create Acme", "eventstreams accounts create 'Acme, tests' --owner AC…"),
+)
 @click.argument("friendly_name")
 @click.option("--owner", metavar="AC…", help="Make it a subaccount of this one.")
 @click.option("--sid", metavar="AC…", help="Give it this SID; default: a new one.")
@@ -106,13 +110,26 @@ def keys() -> None:
     """Make, list and revoke API keys: of the account of the settings, or as the operator of any."""
 
 
-_account = click.option("--account", metavar="AC…", help="Whose; needs EVENTSTREAMS_OPERATOR_TOKEN. Default: our own.")
+_account = click.option(
+    "--account",
+    metavar="AC…",
+    help="Account of the keys; needs EVENTSTREAMS_OPERATOR_TOKEN. Default: the one that asks.",
+)
 
 
-@keys.command("create")
+@keys.command(
+    "create",
+    epilog=examples("eventstreams keys create --name 'our products' --scope publish"),
+)
 @_account
 @click.option("--name", help="What it is for.")
-@click.option("--scope", type=click.Choice([each.value for each in KeyScope]), default="full", show_default=True)
+@click.option(
+    "--scope",
+    type=click.Choice([each.value for each in KeyScope]),
+    default="full",
+    show_default=True,
+    help="What it may do.",
+)
 @common
 def create_key(account: str | None, name: str | None, scope: str, url: str | None, output: str) -> None:
     """Make an API key. Its secret is shown this once."""

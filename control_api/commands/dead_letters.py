@@ -53,9 +53,12 @@ def _filters(command: _F) -> _F:
     """The options that choose dead letters; ``_chosen`` makes fields of them."""
     for option in reversed(
         [
-            click.option("--subscription", metavar="DF…", help="Those of this subscription."),
+            click.option("--subscription", metavar="DF…", help="Of this subscription."),
             click.option(
-                "--reason", multiple=True, type=click.Choice([each.value for each in DeadReason]), help="Died of this."
+                "--reason",
+                multiple=True,
+                type=click.Choice([each.value for each in DeadReason]),
+                help="With this reason.",
             ),
             click.option("--type", "type_", multiple=True, help="Of this event type."),
             click.option("--event-id", multiple=True, help="Of this event."),

@@ -50,8 +50,8 @@ class _Wanted:
         "eventstreams listen --answer 500            see how events are tried again",
     )
 )
-@click.option("--listen", "listen_at", default="127.0.0.1:9000", show_default=True, help="Where; port 0 is any.")
-@click.option("--receiver-url", metavar="URL", help="Where the sink delivers to, where that is another: of a tunnel.")
+@click.option("--listen", "listen_at", default="127.0.0.1:9000", show_default=True, help="Address; port 0 is any.")
+@click.option("--receiver-url", metavar="URL", help="URL of the sink, if it is another one: a tunnel's.")
 @click.option("--answer", type=click.IntRange(200, 599), help="Answer with this status. Default: 200.")
 @click.option(
     "--fail-first",

@@ -35,7 +35,7 @@ def profiles() -> None:
 @profiles.command()
 @click.argument("name")
 @click.option("--url", help=f"Where the API is; default: {LOCAL_API}.")
-@click.option("--account", metavar="AC…", help="Who asks.")
+@click.option("--account", metavar="AC…", help="Account that asks.")
 @click.option("--key", metavar="SK…", help="Ask with this API key of the account; default: with its auth token.")
 @click.option("--operator", is_flag=True, help="Ask for the operator's token as well.")
 def add(name: str, url: str | None, account: str | None, key: str | None, *, operator: bool) -> None:

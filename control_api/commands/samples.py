@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import click
 
 from control_api.commands.run import ask, common, named, show_json
-from eventstreams.terminal import harmless
+from eventstreams.terminal import examples, harmless
 
 
-@click.command()
+@click.command(epilog=examples("eventstreams sample DG… com.twilio.messaging.message.sent"))
 @click.argument("sink", metavar="DG…")
 @click.argument("type_", metavar="TYPE")
 @click.option("--schema-version", type=click.IntRange(1), help="In this version of its schema; default: the newest.")

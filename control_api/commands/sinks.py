@@ -67,7 +67,7 @@ def show_sink(sid: str, url: str | None, output: str) -> None:
 )
 @click.argument("description")
 @click.option("--type", "sink_type", default="webhook", show_default=True, help="Its plugin, such as kinesis.")
-@click.option("--destination", metavar="URL", help="Of a webhook: where to. Short for its configuration.")
+@click.option("--destination", metavar="URL", help="URL of a webhook. Short for its configuration.")
 @click.option(
     "--configuration",
     type=click.File("rb"),
@@ -92,7 +92,9 @@ def create_sink(
 
 @sinks.command("test")
 @_SID
-@click.option("--wait", type=click.FloatRange(0, 600), default=15.0, show_default=True, help="Seconds, for the answer.")
+@click.option(
+    "--wait", type=click.FloatRange(0, 600), default=15.0, show_default=True, help="Seconds to wait for the answer."
+)
 @common
 def test_sink(sid: str, wait: float, url: str | None, output: str) -> None:
     """Send a test event to a sink and show what the sink answered.

@@ -32,16 +32,26 @@ _FIELDS: Final = {
 @click.command(
     epilog=examples("eventstreams tail --outcome failed", "eventstreams tail --sink DG… -o json | jq .detail")
 )
-@click.option("--event", metavar="ID", help="Of this event.")
-@click.option("--subscription", metavar="DF…", help="Of this subscription.")
-@click.option("--sink", metavar="DG…", help="At this sink.")
+@click.option("--event", metavar="ID", help="Attempts for this event.")
+@click.option("--subscription", metavar="DF…", help="Attempts for this subscription.")
+@click.option("--sink", metavar="DG…", help="Attempts at this sink.")
 @click.option(
-    "--outcome", type=click.Choice([*(each.value for each in EntryKind), "failed"]), help="failed: any but delivered."
+    "--outcome",
+    type=click.Choice([*(each.value for each in EntryKind), "failed"]),
+    help="With this outcome; failed: any but delivered.",
 )
 @click.option("--reason", help="With this reason, such as timed_out.")
-@click.option("--type", "type_", metavar="TYPE", help="Of this event type.")
-@click.option("--lines", type=click.IntRange(0, PAGE * MOST_PAGES), default=10, show_default=True, help="Of before.")
-@click.option("--interval", type=click.FloatRange(0.2, 60), default=1.0, show_default=True, help="Seconds.")
+@click.option("--type", "type_", metavar="TYPE", help="For events of this type.")
+@click.option(
+    "--lines",
+    type=click.IntRange(0, PAGE * MOST_PAGES),
+    default=10,
+    show_default=True,
+    help="Show so many earlier ones first.",
+)
+@click.option(
+    "--interval", type=click.FloatRange(0.2, 60), default=1.0, show_default=True, help="Seconds between two looks."
+)
 @click.option("--count", type=click.IntRange(1), help="End after so many attempts; default: at Ctrl-C.")
 @common
 def tail(

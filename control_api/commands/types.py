@@ -14,7 +14,7 @@ from control_api.commands.remote import Answer, Remote
 from control_api.commands.run import PAGE, all_of, ask, common, console, named, show_json, show_one, show_table
 from eventstreams.client import ApiError
 from eventstreams.command_group import nearest
-from eventstreams.terminal import harmless, harmless_json
+from eventstreams.terminal import examples, harmless, harmless_json
 
 _COLUMNS: Final = ("type", "status", "description")
 _SHOWN: Final = ("type", "description", "status", "schema_id", "documentation_url")
@@ -31,7 +31,13 @@ class _Listing(click.Group):
         return super().parse_args(ctx, args if is_named or ctx.resilient_parsing else [_LIST, *args])
 
 
-@click.group(cls=_Listing)
+@click.group(
+    cls=_Listing,
+    epilog=examples(
+        "eventstreams types messaging",
+        "eventstreams types show com.twilio.messaging.message.sent",
+    ),
+)
 def types() -> None:
     """List event types, by product, or show one: eventstreams types [SEARCH]."""
 

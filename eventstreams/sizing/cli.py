@@ -18,15 +18,37 @@ _MOST: Final = 1e9
         "eventstreams sizing --events-per-second 20000 --subscriptions 3000 --fan-out 1 --batch 100 -o json",
     )
 )
-@click.option("--events-per-second", type=click.FloatRange(0, _MOST), required=True, help="In the busiest hours.")
-@click.option("--subscriptions", type=click.IntRange(1, 10_000_000), required=True, help="Of all accounts.")
-@click.option("--fan-out", type=click.FloatRange(0, _MOST), default=1, show_default=True, help="That an event matches.")
-@click.option("--receiver-ms", type=click.FloatRange(0, 60_000), default=200, show_default=True, help="To an answer.")
-@click.option("--event-bytes", type=click.IntRange(1, 1 << 20), default=500, show_default=True, help="As Avro.")
-@click.option("--batch", type=click.IntRange(1, 100), default=1, show_default=True, help="Events in a request.")
-@click.option("--sink-types", type=click.IntRange(1, 40), default=1, show_default=True, help="That have workers.")
-@click.option("--replicas", type=click.IntRange(1, 10), default=3, show_default=True, help="Of each topic.")
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
+@click.option(
+    "--events-per-second", type=click.FloatRange(0, _MOST), required=True, help="Events a second in the busiest hours."
+)
+@click.option(
+    "--subscriptions", type=click.IntRange(1, 10_000_000), required=True, help="Subscriptions of all accounts."
+)
+@click.option(
+    "--fan-out",
+    type=click.FloatRange(0, _MOST),
+    default=1,
+    show_default=True,
+    help="Subscriptions that an event matches, on average.",
+)
+@click.option(
+    "--receiver-ms",
+    type=click.FloatRange(0, 60_000),
+    default=200,
+    show_default=True,
+    help="Milliseconds until a receiver answers.",
+)
+@click.option(
+    "--event-bytes", type=click.IntRange(1, 1 << 20), default=500, show_default=True, help="Bytes of an event as Avro."
+)
+@click.option(
+    "--batch", type=click.IntRange(1, 100), default=1, show_default=True, help="Events in one request to a receiver."
+)
+@click.option(
+    "--sink-types", type=click.IntRange(1, 40), default=1, show_default=True, help="Sink types that have workers."
+)
+@click.option("--replicas", type=click.IntRange(1, 10), default=3, show_default=True, help="Copies of each topic.")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="json: one object.")
 def sizing(
     *,
     events_per_second: float,

@@ -68,7 +68,7 @@ class _Receivers(click.ParamType):
     help="How many, with a receiver each.",
 )
 @click.option("--receivers", type=_Receivers(), help="Which, such as healthy:3,slow; default: one of each in turn.")
-@click.option("--seed", type=click.IntRange(0), help="Of all that is drawn; default: another each time, which is told.")
+@click.option("--seed", type=click.IntRange(0), help="Seed of all that is drawn; default: a new one, which is told.")
 @click.option(
     "--settle", default="5m", show_default=True, metavar="5m", help="Within what time all must be settled at the end."
 )

@@ -58,11 +58,11 @@ def _of_archive(command: _F) -> _F:
     for decorate in reversed(
         [
             click.argument("place", metavar="s3://BUCKET/PREFIX", type=_Parsed("s3://BUCKET/PREFIX", Place.parse)),
-            click.option("--from", "first", type=day, help="Of events that happened on this day (UTC) or later."),
-            click.option("--to", "last", type=day, help="Of events that happened on this day (UTC) or sooner."),
-            click.option("--type", "types", multiple=True, help="Of this event type."),
-            click.option("--region", help="Of the bucket; default: as AWS' clients find it."),
-            click.option("--endpoint-url", help="Of another server than AWS' that speaks S3."),
+            click.option("--from", "first", type=day, help="Events that happened on this day (UTC) or later."),
+            click.option("--to", "last", type=day, help="Events that happened on this day (UTC) or sooner."),
+            click.option("--type", "types", multiple=True, help="Events of this type."),
+            click.option("--region", help="Region of the bucket; default: as AWS' clients find it."),
+            click.option("--endpoint-url", help="URL of another server that speaks S3; default: AWS'."),
         ]
     ):
         command = decorate(command)

@@ -65,7 +65,7 @@ def _of_values(context: click.Context, given: Mapping[str, object]) -> Iterator[
     for each in context.command.params:
         value = given.get(str(each.name))
         if each.value_is_missing(value) or value is None:
-            if each.required:
+            if each.required and not each.envvar:  # else the reader's environment may have it
                 yield f"{context.command_path}: {each.human_readable_name} is missing"
         elif isinstance(each.type, _CONVERTED) and isinstance(value, str) and not _OPEN.search(value):
             try:

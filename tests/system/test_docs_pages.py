@@ -176,6 +176,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         sid, api = str(up.about["account_sid"]), str(up.about["api"])
         told = re.findall(r"^export (\w+)=(.*)$", (folder / "env").read_text(), re.MULTILINE)
         (scratch / "data.json").write_text(json.dumps(EXAMPLE["data"]))
+        (scratch / "events.jsonl").write_text(f"{json.dumps(EXAMPLE)}\n")
         stream = {"arn": "arn:aws:kinesis:eu-central-1:123456789012:stream/events"}
         role = {"role_arn": "arn:aws:iam::123456789012:role/events", "external_id": "5f0c"}
         (scratch / "kinesis.json").write_text(json.dumps({**stream, **role}))

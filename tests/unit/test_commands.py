@@ -66,7 +66,13 @@ def test_ctrl_c_ends_a_command_without_a_word(monkeypatch: pytest.MonkeyPatch) -
     assert (done.exit_code, done.output) == (130, "")
 
 
-@pytest.mark.parametrize("command", ["listen", "tail", "events where", "sinks create", "subscriptions create"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("accounts create", "events where", "keys create", "listen", "publish", "sample", "simulate", "sinks create"),
+        *("subscriptions create", "tail", "types"),
+    ],
+)
 def test_help_has_examples_a_line_each(command: str) -> None:
     done = CliRunner().invoke(eventstreams, [*command.split(), "--help"])
 
