@@ -48,14 +48,18 @@ ALL: Final[Sequence[Page]] = (
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What stands at the top of every page of those it is for; current on all pages below ``path``."""
+    """What stands at the top of every page of those it is for; current on all pages below ``path`` and ``others``."""
 
     title: str
     path: str
     caller: Caller = Caller.ACCOUNT
+    others: tuple[str, ...] = ()
 
     def is_for(self, session: Session) -> bool:
         return session.is_operator if self.caller is Caller.OPERATOR else session.is_account
+
+    def is_above(self, path: str) -> bool:
+        return path.startswith((self.path, *self.others))
 
 
 NAVIGATION: Final = (
@@ -63,7 +67,7 @@ NAVIGATION: Final = (
     Link("Sinks", f"{PREFIX}sinks"),
     Link("Subscriptions", f"{PREFIX}subscriptions"),
     Link("Events", f"{PREFIX}events"),
-    Link("Dead letters", f"{PREFIX}dead-letters"),
+    Link("Dead letters", f"{PREFIX}dead-letters", others=(f"{PREFIX}redrives",)),
     Link("Catalogue", f"{PREFIX}catalogue"),
     Link("Send", f"{PREFIX}send"),
     Link("Account", f"{PREFIX}account"),

@@ -3,16 +3,17 @@
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 from urllib.parse import quote, urlsplit
 
-import orjson
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from control_api.console.figures import FIGURES
 from control_api.console.static import StaticFiles
 from control_api.console.words import ago
+from eventstreams.terminal import harmless_json
 from eventstreams.times import Clock, from_ms
 
 SAID: Final[Mapping[str, str]] = {
@@ -47,7 +48,7 @@ class Renderer:
         self._environment.filters |= {
             "ago": self._ago,
             "name": _name,
-            "json": _json,
+            "json": partial(harmless_json, indent=True),
             "moment": _moment,
             "marked": _marked,
             **FIGURES,
@@ -82,11 +83,6 @@ def _once() -> str:
 def _name(value: str) -> str:
     """``value`` as one part of a path."""
     return quote(value, safe="", errors="replace")
-
-
-def _json(value: object) -> str:
-    """For people to read."""
-    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
 
 
 def _moment(text: str) -> str:

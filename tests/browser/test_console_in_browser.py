@@ -256,6 +256,71 @@ def test_the_same_by_the_command_line_alone(house: House, tmp_path: Path) -> Non
     assert "delivered" in run("events", "where", "EZ-by-the-command-line")
 
 
+def test_a_sink_is_tried_and_shows_its_answer_and_is_paused(inside: Page, house: House) -> None:
+    house.subscribe("/400/tried", name="one that refuses")
+    inside.get_by_role("link", name="Sinks", exact=True).click()
+    inside.get_by_role("link", name="one that refuses").click()
+    answer, health = inside.locator("#answer"), inside.get_by_role("region", name="Health")
+
+    inside.get_by_role("button", name="Send a test event").click()
+    expect(answer.get_by_text(re.compile("^Refused .*, HTTP 400"))).to_be_visible()
+    expect(answer.get_by_text("<script>alert('answer')</script> no such order")).to_be_visible()
+    house.receiver.answers["/400/tried"] = 200
+    inside.get_by_role("button", name="Send a test event").click()
+    expect(answer.get_by_text(re.compile("^Delivered .*, HTTP 200"))).to_be_visible()
+
+    inside.get_by_role("button", name="Pause").click()
+    expect(inside.get_by_text("Paused: its events wait")).to_be_visible()
+    expect(health.get_by_text("paused", exact=True)).to_be_visible()
+    inside.get_by_role("button", name="Resume").click()
+    expect(inside.get_by_text("Resumed.")).to_be_visible()
+    expect(health.get_by_text("paused", exact=True)).not_to_be_visible()
+
+
+def test_a_version_is_chosen_by_what_differs_and_a_filter_is_tried_while_it_is_typed(
+    inside: Page, house: House, watch: Watch
+) -> None:
+    house.subscribe("/200/filtered", name="one that has all")
+    house.publish()
+    inside.get_by_role("link", name="Subscriptions").click()
+    inside.get_by_role("link", name="New subscription").click()
+    inside.get_by_label("Description").fill("failures alone")
+    inside.get_by_label("Search").fill("message.sent")
+    inside.get_by_role("checkbox", name=SENT).check()
+    inside.get_by_text("Differences between versions").click()
+    expect(inside.get_by_text("over 1", exact=False).first).to_be_visible()
+    inside.get_by_label("Schema version").select_option("1")
+
+    with watch.expecting("status of 400"):  # of what is no condition yet
+        inside.get_by_label("Filter").press_sequentially("data.messageStatus ==")
+        expect(inside.locator("#preview").get_by_role("alert")).to_be_visible()
+        inside.get_by_label("Filter").press_sequentially(" 'FAILED'")
+        expect(inside.get_by_text(re.compile(r"recent events? it takes 0"))).to_be_visible()
+    inside.get_by_label("Filter").fill("data.messageStatus == 'SENT'")
+    expect(inside.get_by_text(re.compile(r"recent events? it takes [1-9]"))).to_be_visible()
+    inside.get_by_role("button", name="Subscribe").click()
+
+    expect(inside.get_by_role("heading", name="failures alone")).to_be_visible()
+    expect(inside.get_by_role("row", name=SENT).get_by_role("cell", name="1", exact=True)).to_be_visible()
+    expect(inside.get_by_text("data.messageStatus == 'SENT'")).to_be_visible()
+
+
+def test_a_type_is_found_in_the_catalogue_with_what_its_versions_differ_in(inside: Page, house: House) -> None:
+    house.subscribe("/200/looked-up")
+    inside.get_by_role("link", name="Catalogue").click()
+    inside.get_by_label("Search").fill("message sent carrier")
+    inside.get_by_role("link", name=SENT).click()
+    expect(inside.get_by_text("the newest")).to_be_visible()
+    expect(inside.get_by_role("region", name="Fields").get_by_text("messageSid", exact=True)).to_be_visible()
+    expect(inside.get_by_text('"messageStatus": "SENT"')).to_be_visible()
+
+    inside.get_by_role("navigation", name="Versions").get_by_role("link", name="2", exact=True).click()
+
+    expect(inside.get_by_role("heading", name="Differences from version 1")).to_be_visible()
+    inside.get_by_role("link", name="Subscribe to it").click()
+    expect(inside.get_by_role("checkbox", name=SENT)).to_be_checked()
+
+
 def test_events_arrive_in_the_list_while_somebody_looks_and_are_found_again(
     inside: Page, house: House, screenshots: Screenshots
 ) -> None:
@@ -304,6 +369,8 @@ def test_dead_letters_are_found_by_their_reason_previewed_and_redriven(
 
     expect(inside.get_by_text("completed")).to_be_visible()
     expect(inside.get_by_text("3 redriven")).to_be_visible()
+    expect(inside.get_by_role("link", name="Dead letters").first).to_have_attribute("aria-current", "page")
+    expect(inside.get_by_role("link", name=subscription)).to_be_visible()
     screenshots.take(inside, "console-redrive")
     for each in ids:
         house.until(each, "delivered", subscription)
@@ -370,7 +437,7 @@ def test_the_overview_says_so_where_there_is_more_than_it_counts(inside: Page, h
     subscription = house.subscribe("/200/sampled", name="one that gets too much to count")
     sink = house.ask(f"/v1/Subscriptions/{subscription}")["sink_sid"]
     inside.get_by_role("link", name="Overview").click()
-    expect(inside.get_by_text("delivered a second", exact=True)).to_be_visible()
+    expect(inside.get_by_text("Delivered a second", exact=True)).to_be_visible()
     expect(inside.get_by_text("Sampled")).not_to_be_visible()
 
     house.log_attempts(subscription, sink, MOST_COUNTED + 2_000, from_ms=now_ms() + 10_000)  # the log has time to read
@@ -435,7 +502,7 @@ def test_the_overview_says_what_waits_once_it_knows_and_has_its_table_open_on_a_
     sign_in(phone, house)
 
     expect(phone.get_by_role("cell", name="on a phone")).to_be_visible()
-    waiting = phone.locator("#figures div").filter(has_text="waiting for their first attempt")
+    waiting = phone.locator("#figures div").filter(has_text="Waiting for their first attempt")
     expect(waiting.get_by_role("definition")).to_have_text("0")
 
 
@@ -446,12 +513,12 @@ def test_dead_letters_are_chosen_by_time_and_say_what_their_reason_means(inside:
     inside.goto(f"{house.url}/console/dead-letters")
     expect(inside.get_by_role("option", name="refused: the sink refused it")).to_be_attached()
 
-    inside.get_by_label("Died from (UTC)").fill("2020-01-01T00:00:00")
+    inside.get_by_label("Died since (UTC)").fill("2020-01-01T00:00:00")
     inside.get_by_role("button", name="Show").click()
     expect(inside).to_have_url(re.compile("2020-01-01"))  # else what is filled in next goes with the page
-    expect(inside.get_by_label("Died from (UTC)")).to_have_value(re.compile("^2020-01-01T00:00"))
+    expect(inside.get_by_label("Died since (UTC)")).to_have_value(re.compile("^2020-01-01T00:00"))
     expect(inside.get_by_role("link", name="one that refuses")).to_be_visible()
-    inside.get_by_label("Died from (UTC)").fill("2100-01-01T00:00:00")
+    inside.get_by_label("Died since (UTC)").fill("2100-01-01T00:00:00")
     inside.get_by_role("button", name="Show").click()
     expect(inside.get_by_text("No dead letter matches.")).to_be_visible()
     inside.goto(f"{house.url}/console/dead-letters")

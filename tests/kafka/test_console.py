@@ -694,8 +694,9 @@ async def test_hostile_names_of_accounts_and_keys_are_text_to_the_operator(api: 
 
 
 def _check_harmless(shown: Shown) -> None:
-    """HTML without an error, whose scripts, styles and links are ours, and whose fields have labels."""
+    """HTML without an error, with scripts, styles and links of ours alone, labels for all fields and plain text."""
     tree = shown.tree
+    assert "\u202e" not in shown.words
     ids = [each.get("id") for each in tree.iter() if each.get("id")]
     assert len(ids) == len(set(ids)), [each for each in ids if ids.count(each) > 1]
     labelled = {each.get("for") for each in tree.iter("label")}
