@@ -52,6 +52,7 @@ _IN_A_RECORD: Final = 250  # attempts, as workers write them
 FIRST_EVENT_S: Final = 120.0  # what is promised to a new subscriber
 _EXAMPLE: Final = json.loads((Path(__file__).parents[2] / "examples" / "message-sent.json").read_text())
 SCRIPT: Final = "<script>alert('taken')</script><img src=x onerror=alert(2)>"
+HARMFUL: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2066-\u2069]")
 ODD: Final = "\u202egnp.exe\u2066 e\u0301\u0302\u0303\u0304\u0305\u0306 \U0001f600 \u200b"
 
 
@@ -105,6 +106,20 @@ class House:
                 return dict(json.load(answer))
         except urllib.error.HTTPError as error:
             return dict(json.load(error))
+
+    def command(self, *arguments: str) -> str:
+        """What ``eventstreams`` prints for the account; it must succeed."""
+        env = {
+            **clean_environ(),
+            "EVENTSTREAMS_PUBLIC_URL": self.url,
+            "EVENTSTREAMS_ACCOUNT_SID": self.account_sid,
+            "EVENTSTREAMS_AUTH_TOKEN": TOKEN,
+            "EVENTSTREAMS_KAFKA": self.up.about["kafka"],
+        }
+        command = [sys.executable, "-m", "eventstreams", *arguments]
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=180, check=False)
+        assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
+        return done.stdout
 
     def until(self, event_id: str, state: str, subscription: str) -> None:
         """Return once the part of ``subscription`` of an event is in ``state``."""
@@ -225,26 +240,13 @@ def test_a_new_subscriber_has_the_first_event_within_two_minutes_by_console_alon
 
 def test_the_same_by_the_command_line_alone(house: House, tmp_path: Path) -> None:
     begun = time.monotonic()
-    env = {
-        **clean_environ(),
-        "EVENTSTREAMS_PUBLIC_URL": house.url,
-        "EVENTSTREAMS_ACCOUNT_SID": house.account_sid,
-        "EVENTSTREAMS_AUTH_TOKEN": TOKEN,
-        "EVENTSTREAMS_KAFKA": house.up.about["kafka"],
-    }
-
-    def run(*arguments: str) -> Any:
-        command = [sys.executable, "-m", "eventstreams", *arguments]
-        done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=180, check=False)
-        assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
-        return json.loads(done.stdout) if "json" in arguments else done.stdout
-
+    run = house.command
     event_file = tmp_path / "event.json"
     event_file.write_text(json.dumps({**_EXAMPLE, "id": "EZ-by-the-command-line"}))
     destination = f"{house.receiver.url}/200"
 
-    sink = run("sinks", "create", "mine", "--destination", destination, "-o", "json")["sid"]
-    made = run("subscriptions", "create", "messages", "--sink", sink, SENT, "-o", "json")
+    sink = json.loads(run("sinks", "create", "mine", "--destination", destination, "-o", "json"))["sid"]
+    made = json.loads(run("subscriptions", "create", "messages", "--sink", sink, SENT, "-o", "json"))
     run("publish", str(event_file), "--account", house.account_sid)
     with house.receiver.arrived:
         arrived = house.receiver.arrived.wait_for(
@@ -628,10 +630,10 @@ def test_an_event_is_found_with_the_keyboard_alone(page: Page, house: House) -> 
     expect(page.get_by_role("heading", name=event_id)).to_be_visible()
 
 
-def test_a_hostile_event_is_only_text_on_every_page(inside: Page, house: House, watch: Watch) -> None:
+def test_a_hostile_event_is_only_text_on_every_page_and_in_a_terminal(inside: Page, house: House, watch: Watch) -> None:
     hostile = f"EZ{SCRIPT}{ODD}"
     subscription = house.subscribe("/400/hostile", name=f"{SCRIPT}{ODD}")
-    data = {"from": f"{SCRIPT}{ODD}\0\x1b[31m\a", "to": "x" * 900_000, "messageSid": f"{SCRIPT}"}
+    data = {"from": f"{SCRIPT}{ODD}\0\x1b[31m\a", "to": "x" * 1_000_000, "messageSid": f"{SCRIPT}"}
     [event_id] = house.publish(id=hostile, source=f"/{SCRIPT.replace(' ', '')}", subject=f"{SCRIPT}{ODD}", data=data)
     quoted = urllib.parse.quote(event_id, safe="")
     house.until(event_id, "dead", subscription)
@@ -657,3 +659,10 @@ def test_a_hostile_event_is_only_text_on_every_page(inside: Page, house: House, 
         assert "taken" not in inside.title() or "<script>" in inside.title()
 
     assert watch.problems == []
+    for arguments in (
+        *(("events", "where", event_id), ("tail", "--event", event_id, "--count", "1"), ("dead-letters", "list")),
+        ("dead-letters", "show", letter["id"]),
+    ):
+        said = house.command(*arguments)
+        assert "<script>" in said, arguments
+        assert HARMFUL.search(said) is None, arguments
