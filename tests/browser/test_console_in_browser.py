@@ -532,7 +532,9 @@ PAGES: Final = (
     *("overview", "sinks", "sinks/new", "sinks/new/webhook", "subscriptions", "subscriptions/new"),
     *("events", "events/{event}", "events/{event}/json", "dead-letters", "dead-letters/{letter}", "redrives"),
     *("redrives/{redrive}", "catalogue", f"catalogue/{SENT}", f"send?type={SENT}", "account", "account/writes"),
-    *("sinks/{sink}", "subscriptions/{subscription}"),
+    *("sinks/{sink}", "sinks/{sink}/edit", "sinks/{sink}/signing", "sinks/{sink}/delete"),
+    *("subscriptions/{subscription}", "subscriptions/{subscription}/edit", "subscriptions/{subscription}/delete"),
+    *("subscriptions/{subscription}/types", f"subscriptions/{{subscription}}/types/{SENT}"),
 )
 
 
