@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -78,6 +79,28 @@ def test_help_has_examples_a_line_each(command: str) -> None:
 
     _, _, examples = done.stdout.partition("Examples:")
     assert f"\n    eventstreams {command.split(maxsplit=1)[0]}" in examples
+
+
+def test_colours_are_for_a_terminal_alone_and_for_who_wants_them() -> None:
+    table = "[{'sid': 'DG1', 'status': 'failed'}], ('sid', 'status')"
+    command = [sys.executable, "-c", f"from control_api.commands.run import show_table; show_table({table})"]
+    kept = {name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "FORCE_COLOR"}}
+    env = {**kept, "TERM": "xterm-256color"}
+
+    def on_a_terminal(**more: str) -> bytes:
+        reading, terminal = os.openpty()
+        try:
+            subprocess.run(command, stdout=terminal, env={**env, **more}, timeout=90, check=True)
+            return os.read(reading, 4096)
+        finally:
+            os.close(reading)
+            os.close(terminal)
+
+    piped = subprocess.run(command, capture_output=True, env=env, timeout=90, check=True).stdout
+
+    assert b"\x1b[31mfailed" in on_a_terminal()
+    assert b"\x1b[31m" not in on_a_terminal(NO_COLOR="1")
+    assert piped.split() == [b"sid", b"status", b"DG1", b"failed"]
 
 
 def test_an_error_shows_harmlessly(capsys: pytest.CaptureFixture[str]) -> None:
