@@ -265,17 +265,17 @@ def test_a_sink_is_tried_and_shows_its_answer_and_is_paused(inside: Page, house:
     answer, health = inside.locator("#answer"), inside.get_by_role("region", name="Health")
 
     inside.get_by_role("button", name="Send a test event").click()
-    expect(answer.get_by_text(re.compile("^Refused .*, HTTP 400"))).to_be_visible()
+    expect(answer.get_by_text(re.compile("Refused[^.]+HTTP 400"))).to_be_visible()
     expect(answer.get_by_text("<script>alert('answer')</script> no such order")).to_be_visible()
     house.receiver.answers["/400/tried"] = 200
     inside.get_by_role("button", name="Send a test event").click()
-    expect(answer.get_by_text(re.compile("^Delivered .*, HTTP 200"))).to_be_visible()
+    expect(answer.get_by_text(re.compile("Delivered[^.]+HTTP 200"))).to_be_visible()
 
     inside.get_by_role("button", name="Pause").click()
-    expect(inside.get_by_text("Paused: its events wait")).to_be_visible()
+    expect(inside.locator("p.said")).to_have_text(re.compile("^Paused: "))
     expect(health.get_by_text("paused", exact=True)).to_be_visible()
     inside.get_by_role("button", name="Resume").click()
-    expect(inside.get_by_text("Resumed.")).to_be_visible()
+    expect(inside.locator("p.said")).to_have_text("Resumed.")
     expect(health.get_by_text("paused", exact=True)).not_to_be_visible()
 
 
@@ -290,7 +290,7 @@ def test_a_version_is_chosen_by_what_differs_and_a_filter_is_tried_while_it_is_t
     inside.get_by_label("Search").fill("message.sent")
     inside.get_by_role("checkbox", name=SENT).check()
     inside.get_by_text("Differences between versions").click()
-    expect(inside.get_by_text("over 1", exact=False).first).to_be_visible()
+    expect(inside.get_by_text("compared with 1").first).to_be_visible()
     inside.get_by_label("Schema version").select_option("1")
 
     with watch.expecting("status of 400"):  # of what is no condition yet

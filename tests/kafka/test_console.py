@@ -272,7 +272,7 @@ async def test_the_versions_of_a_schema_say_what_they_differ_in(browser: Browser
 
     assert f'"eventName": "{SENT}"' in newest.words
     assert '"messageStatus": "SENT"' in newest.words
-    assert "8 over 7" in versions.words
+    assert "8 compared with 7" in versions.words
     assert SENT in catalogue.words
     assert "Example" in newest.words
     assert "Differences from version 1" in second.words
