@@ -7,6 +7,8 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings
 
+from eventstreams.trust import client_tls
+
 _PASSWORD_MECHANISMS: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 
 
@@ -81,7 +83,7 @@ class KafkaSettings(BaseSettings):
             ValueError: a file has not what it should have; says which.
         """
         try:
-            context = ssl.create_default_context(cafile=self.kafka_tls_authorities)
+            context = client_tls(self.kafka_tls_authorities)
         except ssl.SSLError:
             raise ValueError(
                 f"EVENTSTREAMS_KAFKA_TLS_AUTHORITIES: {self.kafka_tls_authorities} has no certificate; it must be a "

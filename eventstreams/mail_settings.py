@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings
 
 from eventstreams.kafka_settings import PemFile
 from eventstreams.sinks.mail import MailSecurity, MailServer
+from eventstreams.trust import client_tls
 
 _PORTS: Final = {MailSecurity.TLS: 465, MailSecurity.STARTTLS: 587, MailSecurity.NONE: 25}
 _URL: Final = "smtp://user@host:587 (STARTTLS), smtps://user@host:465 (TLS) or smtp+plain://host:25"
@@ -71,7 +72,7 @@ class MailSettings(BaseSettings):
             raise ValueError("the user in EVENTSTREAMS_SMTP_URL and EVENTSTREAMS_SMTP_PASSWORD go together")
         if self.smtp_tls_authorities is not None:
             try:
-                ssl.create_default_context(cafile=self.smtp_tls_authorities)
+                client_tls(self.smtp_tls_authorities)
             except ssl.SSLError:
                 raise ValueError(
                     f"EVENTSTREAMS_SMTP_TLS_AUTHORITIES: {self.smtp_tls_authorities} has no certificate; it must be a "

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from typing_extensions import override
 
 from eventstreams.kafka_settings import KafkaSettings
+from eventstreams.trust import tls_to
 
 _TOKEN_S: Final = 10.0
 _EARLY: Final = 0.8  # of a token's life, after which the next is asked for; as librdkafka does
@@ -64,8 +65,9 @@ class TokenProvider(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka ha
         headers = {"Authorization": self._authorization}
         timeout = aiohttp.ClientTimeout(total=_TOKEN_S)
         try:
+            connector = aiohttp.TCPConnector(ssl=tls_to(self._url))
             async with (
-                aiohttp.ClientSession(timeout=timeout, raise_for_status=True) as session,
+                aiohttp.ClientSession(connector=connector, timeout=timeout, raise_for_status=True) as session,
                 session.post(self._url, data=form, headers=headers, allow_redirects=False) as answer,
             ):
                 given = orjson.loads(await answer.read())

@@ -17,6 +17,7 @@ import orjson
 from aiohttp import hdrs
 
 from eventstreams.client.errors import ApiError
+from eventstreams.trust import tls_to
 
 KEY: Final = "Idempotency-Key"
 _ANSWER_S: Final = 60.0  # a preview takes ten seconds at most, a write that waits for another primary fifteen
@@ -68,7 +69,10 @@ class Connection:
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            headers=self._headers, timeout=aiohttp.ClientTimeout(total=_ANSWER_S), cookie_jar=aiohttp.DummyCookieJar()
+            connector=aiohttp.TCPConnector(ssl=tls_to(self.url)),
+            headers=self._headers,
+            timeout=aiohttp.ClientTimeout(total=_ANSWER_S),
+            cookie_jar=aiohttp.DummyCookieJar(),
         )
         return self
 

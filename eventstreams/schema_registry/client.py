@@ -11,6 +11,7 @@ from aiohttp import hdrs
 
 from eventstreams.errors import EventStreamsError
 from eventstreams.settings import PREFIX, Settings
+from eventstreams.trust import tls_to
 
 _MEDIA_TYPE: Final = "application/vnd.schemaregistry.v1+json"
 _TIMEOUT_S: Final = 30.0  # a registry that has to elect its leader takes seconds
@@ -52,7 +53,8 @@ class SchemaRegistry:
         return cls(settings.schema_registry_url, auth=None if auth is None else auth.get_secret_value())
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_TIMEOUT_S), headers=self._headers)
+        connector, timeout = aiohttp.TCPConnector(ssl=tls_to(self._url)), aiohttp.ClientTimeout(total=_TIMEOUT_S)
+        self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, headers=self._headers)
         return self
 
     async def __aexit__(

@@ -4,12 +4,24 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+_SIGNS: Final = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,22 +40,30 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class CertificateAuthority:
-    """An authority that nobody knows but for the test."""
+    """An authority that nobody knows but for the test.
+
+    Attributes:
+        bare: Whether its certificates lack what says whose key is whose, and what for (RFC 5280, 4.2.1.1 to 3), as
+            those of many a company's own authority. Python's defaults refuse them from 3.13 on.
+    """
 
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey
+    bare: bool = False
 
     @classmethod
-    def new(cls) -> Self:
+    def new(cls, *, bare: bool = False) -> Self:
         key = ec.generate_private_key(ec.SECP256R1())
         name = _name("Authority of the test")
-        certificate = (
+        builder = (
             _builder(name, key)
             .issuer_name(name)
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-            .sign(key, hashes.SHA256())
         )
-        return cls(certificate, key)
+        if not bare:
+            known_by = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+            builder = builder.add_extension(known_by, critical=False).add_extension(_SIGNS, critical=True)
+        return cls(builder.sign(key, hashes.SHA256()), key, bare)
 
     @property
     def pem(self) -> str:
@@ -53,13 +73,15 @@ class CertificateAuthority:
     def issue(self, host: str) -> Pair:
         """A pair for ``host``, a name or an IP address, on either side of a connection; valid for a day."""
         key = ec.generate_private_key(ec.SECP256R1())
-        certificate = (
+        builder = (
             _builder(_name(host), key)
             .issuer_name(self.certificate.subject)
             .add_extension(x509.SubjectAlternativeName([_san(host)]), critical=False)
-            .sign(self.key, hashes.SHA256())
         )
-        return Pair(_pem(certificate), _key_pem(key))
+        if not self.bare:
+            ours = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())
+            builder = builder.add_extension(ours, critical=False)
+        return Pair(_pem(builder.sign(self.key, hashes.SHA256())), _key_pem(key))
 
 
 def self_signed(host: str, folder: Path) -> tuple[Path, Path]:

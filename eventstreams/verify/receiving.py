@@ -82,7 +82,7 @@ class _Certificate:
 
     def __init__(self, certificates: Certificates) -> None:
         self._certificates = certificates
-        self.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        self.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)  # noqa: TID251 - a server's
         self.show(certificates.wrong)
 
     def show(self, file: Path) -> None:

@@ -22,6 +22,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from pydantic import AfterValidator, Field, SecretStr
 
+from eventstreams.trust import client_tls
+
 MOST_RSA_BITS: Final = 4096  # with more, each connection costs a worker a tenth of a second and more
 MAX_PEM: Final = 64 * 1024  # a chain, or the authorities of a large company
 
@@ -91,7 +93,7 @@ async def client_context(
 
 def _context(authorities: str | None, certificate: str | None, key: SecretStr | None) -> ssl.SSLContext:
     """OpenSSL takes a certificate's key from files alone, so it is in one meanwhile, encrypted for this one time."""
-    context = ssl.create_default_context()
+    context = client_tls()
     if authorities is not None:
         context.load_verify_locations(cadata=authorities)
     if certificate is not None and key is not None:

@@ -27,6 +27,7 @@ from eventstreams.sinks import (
     no_answer,
     no_connection,
 )
+from eventstreams.trust import client_tls
 from sink_workers.plugins.email.config import EmailConfig
 from sink_workers.plugins.email.judge import Step, is_about_content, judge
 from sink_workers.plugins.email.request import Writer
@@ -195,5 +196,5 @@ async def open_sink(config: EmailConfig, context: SinkContext, *, timeout_s: flo
     writer = Writer(config, server, context.sink_sid, context.account_sid)
     tls: ssl.SSLContext | None = None
     if server.security is not MailSecurity.NONE:
-        tls = await asyncio.to_thread(ssl.create_default_context, cafile=server.authorities)
+        tls = await asyncio.to_thread(client_tls, server.authorities)
     return EmailSink(writer, server, tls=tls, timeout_s=timeout_s, now=lambda: datetime.now(UTC))

@@ -14,6 +14,7 @@ from aiohttp.resolver import DefaultResolver
 from yarl import URL
 
 from eventstreams.sinks import DestinationForbiddenError, DestinationGuard, RetryReason
+from eventstreams.trust import client_tls
 from sink_workers.plugins.webhook.connection import Connection, in_words
 
 _DNS_S: Final = 10.0  # names are asked again after this; the guard looks at every connection anyhow
@@ -141,7 +142,7 @@ class Dialer:
 
 @cache
 def _trusting_the_system() -> ssl.SSLContext:
-    context = ssl.create_default_context()
+    context = client_tls()
     context.set_alpn_protocols(["http/1.1"])
     return context
 
