@@ -116,6 +116,9 @@ def _meanings(ip: IPv4Address | IPv6Address) -> list[IPv4Address | IPv6Address]:
 
 
 def _is_public(ip: IPv4Address | IPv6Address) -> bool:
-    if isinstance(ip, IPv6Address) and ip not in _GLOBAL_UNICAST:
-        return False
+    if isinstance(ip, IPv6Address):
+        if ip not in _GLOBAL_UNICAST:
+            return False
+        if ip.sixtofour:  # ``is_global`` on some supported Python only; what counts is the address inside, beside it
+            return True
     return ip.is_global and not ip.is_multicast and not any(ip in network for network in _FORBIDDEN)
