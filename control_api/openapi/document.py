@@ -53,6 +53,11 @@ _WAYS: Final = {
     HTTPStatus.SERVICE_UNAVAILABLE: ("Retry-After", "Seconds."),
 }
 _WRITES: Final = ("POST", "DELETE")
+# Python says them as RFC 9110 does from 3.13 on: the document is the same on each.
+_PHRASES: Final = {
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Content Too Large",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "Unprocessable Content",
+}
 _MEANINGS: Final[Mapping[int, str]] = {int(each): each.meaning for each in (*ErrorCode, *Code)}
 
 
@@ -179,7 +184,7 @@ def _field(parameter: Parameter) -> Json:
 
 
 def _answer(operation: Operation, status: HTTPStatus) -> Json:
-    found: Json = {"description": status.phrase}
+    found: Json = {"description": _phrase(status)}
     match operation.answer:
         case One(model):
             found["content"] = {"application/json": {"schema": _reference(model)}}
@@ -209,6 +214,10 @@ def _answer(operation: Operation, status: HTTPStatus) -> Json:
     return found
 
 
+def _phrase(status: HTTPStatus) -> str:
+    return _PHRASES.get(status, status.phrase)
+
+
 def _refusal_name(status: HTTPStatus, codes: Sequence[int]) -> str:
     """The same refusals have one name."""
     return "-".join(map(str, (int(status), *codes)))
@@ -216,7 +225,7 @@ def _refusal_name(status: HTTPStatus, codes: Sequence[int]) -> str:
 
 def _refusal(status: HTTPStatus, codes: Sequence[int]) -> Json:
     found: Json = {
-        "description": f"{status.phrase}. {'; '.join(f'{code}: {_MEANINGS[code]}' for code in codes)}.",
+        "description": f"{_phrase(status)}. {'; '.join(f'{code}: {_MEANINGS[code]}' for code in codes)}.",
         "content": {
             "application/json": {"schema": {**_reference(ErrorBody), "properties": {"code": {"enum": list(codes)}}}}
         },
