@@ -57,7 +57,7 @@ def _compiled(make: "Callable[[], _Source]") -> Reader | None:
     try:
         source = make()
         code = compile(source.text, "<reader of an Avro schema>", "exec")
-    except (_UnsupportedError, SyntaxError):  # the latter: Python nests twenty loops, ten lists in each other
+    except (_UnsupportedError, SyntaxError):  # the latter: Python nests 20 loops (3.13: 21), ten lists in each other
         return None
     scope = source.constants
     exec(code, scope)  # noqa: S102 - names go in by repr()

@@ -44,7 +44,10 @@ def compile_writer(schema: object) -> Writer | None:
     try:
         source = _Source(schema)
         code = compile(source.text, "<writer of an Avro schema>", "exec")
-    except (_UnsupportedError, SyntaxError):  # the latter: Python nests twenty loops, and no more lists in each other
+    except (
+        _UnsupportedError,
+        SyntaxError,
+    ):  # the latter: Python nests 20 loops (3.13: 21), and no more lists in each other
         return None
     scope = source.constants
     exec(code, scope)  # noqa: S102 - names go in by repr()

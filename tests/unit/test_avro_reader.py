@@ -247,7 +247,7 @@ def test_what_the_rules_of_the_catalogue_forbid_is_left_to_fastavro(
 
 def test_lists_deeper_than_python_nests_loops_are_left_to_fastavro_when_written_as_well() -> None:
     assert compile_writer(record(f=lists(10))) is not None
-    assert compile_writer(record(f=lists(21))) is None
+    assert compile_writer(record(f=lists(22))) is None
 
 
 def test_fastavro_reads_for_a_catalogue_that_keeps_other_rules(tmp_path: Path) -> None:
