@@ -1,4 +1,4 @@
-# Everything here works from a clean clone with nothing but Python 3.11 or newer and make.
+# Everything here works from a clean clone with nothing but Python 3.11, 3.12 or 3.13 and make.
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test proof test-compose test-cluster fuzz audit check bench docs site lock clean
 

@@ -91,11 +91,13 @@ def run(command: list[str | Path], problem: str, stdout: int | None = None) -> N
 
 
 def works(python: Path) -> bool:
-    """Whether the environment's Python runs: a copied or half-made environment does not."""
+    """Whether the environment's Python runs, and is ours: a copied or half-made environment does not."""
+    ask = "import pip, sys; print(*sys.version_info[:2])"
     try:
-        return subprocess.run([python, "-c", "import pip"], capture_output=True, check=False).returncode == 0
-    except OSError:
+        said = subprocess.run([python, "-c", ask], capture_output=True, text=True, check=True).stdout.split()
+    except (OSError, subprocess.CalledProcessError):
         return False
+    return said == [str(number) for number in sys.version_info[:2]]  # make PYTHON=... asks for another one
 
 
 def java_is_new_enough() -> bool:
