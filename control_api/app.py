@@ -25,10 +25,10 @@ from control_api.sinks.probes import PROBER, SinkProber
 from control_api.sinks.tests import TESTER, SinkTester
 from control_api.subscriptions import filters
 from control_api.topics.reconciler import RECONCILER, Reconciler
+from eventstreams.catalog.schema_documents import SchemaDocuments
 from eventstreams.filters import FilterChecker
 from eventstreams.http import answer_errors
 from eventstreams.process import Health
-from eventstreams.schema_documents import SchemaDocuments
 
 
 def make_app(

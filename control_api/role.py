@@ -27,6 +27,7 @@ from control_api.subscriptions.janitor import Janitor
 from control_api.subscriptions.topics import TopicMaker
 from control_api.topics.reconciler import Reconciler
 from eventstreams.catalog import Catalog
+from eventstreams.catalog.schema_documents import SchemaDocuments
 from eventstreams.codec import Codec
 from eventstreams.control.age import telling_age
 from eventstreams.control.feed import ControlFeed
@@ -40,7 +41,6 @@ from eventstreams.kafka.transaction import Outgoing
 from eventstreams.process import Process
 from eventstreams.process.health import serve_app
 from eventstreams.process.listen import address_of, open_socket
-from eventstreams.schema_documents import SchemaDocuments
 from eventstreams.settings import PREFIX, Settings
 from eventstreams.sinks import DestinationGuard
 from eventstreams.sinks.registry import load_plugins

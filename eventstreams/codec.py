@@ -11,10 +11,10 @@ from fastavro import schemaless_reader, schemaless_writer
 from fastavro.types import Schema as AvroSchema
 from typing_extensions import override
 
-from eventstreams.avro_absent import compile_prune
-from eventstreams.avro_problems import Problem, find_problem
-from eventstreams.avro_reader import NOT_FINITE, Reader, UnreadableError, compile_check, compile_reader
-from eventstreams.avro_writer import Writer, compile_writer
+from eventstreams.avro.absent_fields import compile_prune
+from eventstreams.avro.problems import Problem, find_problem
+from eventstreams.avro.reader import NOT_FINITE, Reader, UnreadableError, compile_check, compile_reader
+from eventstreams.avro.writer import Writer, compile_writer
 from eventstreams.catalog import Catalog, SchemaVersion
 from eventstreams.errors import InvalidEventError
 from eventstreams.reasons import DeadReason

@@ -12,8 +12,8 @@ from aiohttp import hdrs, web
 from control_api.http.declared import Caller, Document, Operation, text
 from control_api.plane import PLANE
 from eventstreams.catalog import Catalog, EventType, SchemaVersion
+from eventstreams.catalog.schema_documents import MEDIA_TYPE, SchemaDocuments
 from eventstreams.http import RefusedError
-from eventstreams.schema_documents import MEDIA_TYPE, SchemaDocuments
 
 PATH: Final = "/schemas/{id}/{version}"
 DOCUMENTS: Final = web.AppKey("documents", SchemaDocuments)

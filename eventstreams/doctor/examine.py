@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from datetime import timedelta
 
-from eventstreams.catalog_check import check_catalog
+from eventstreams.catalog.check import check_catalog
 from eventstreams.control.vault import Vault
 from eventstreams.doctor.findings import Finding, ok, problem, warning
 from eventstreams.doctor.judge import (

@@ -7,7 +7,7 @@ from google.protobuf import struct_pb2
 from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
 
-from eventstreams.avro_names import fields_of, kind_of_type, named_types
+from eventstreams.avro.named_types import fields_of, kind_of_type, named_types
 
 _PLAIN: Final = {
     "boolean": FieldDescriptorProto.TYPE_BOOL,
@@ -31,7 +31,7 @@ class Description:
     """
 
     def __init__(self, avro: object) -> None:
-        """``avro`` is a parsed record that keeps the rules of ``eventstreams.avro_rules``."""
+        """``avro`` is a parsed record that keeps the rules of ``eventstreams.catalog.schema_rules``."""
         types = named_types(avro)
         records = [name for name, each in types.items() if each["type"] == "record"]
         self._types = types

@@ -13,7 +13,7 @@ import fastavro
 import orjson
 from fastavro.types import Schema
 
-from eventstreams.avro_writer import varint
+from eventstreams.avro.writer import varint
 from eventstreams.sinks.event import OutboundEvent
 
 _MAGIC: Final = b"Obj\x01"

@@ -6,8 +6,8 @@ from io import StringIO
 from typing import Final
 
 from eventstreams.catalog import Catalog, EventType, EventTypeStatus, Schema
-from eventstreams.catalog_events import events_problems
-from eventstreams.catalog_listing import FILE
+from eventstreams.catalog.event_rules import events_problems
+from eventstreams.catalog.listing import FILE
 from eventstreams.errors import CatalogError
 from producers.generator.layout import docstring
 from producers.generator.names import module_name

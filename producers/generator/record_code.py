@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from eventstreams.avro_names import fields_of, kind_of_type, named_types
+from eventstreams.avro.named_types import fields_of, kind_of_type, named_types
 from producers.generator.layout import bracketed, docstring, indented, text
 from producers.generator.names import field_names, free_name, nested_name
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from eventstreams.avro_names import fields_of
+from eventstreams.avro.named_types import fields_of
 from eventstreams.catalog import EventType, EventTypeStatus, Schema
-from eventstreams.catalog_events import PLACEHOLDER, field_on_the_way, is_required
-from eventstreams.catalog_listing import Filled
+from eventstreams.catalog.event_rules import PLACEHOLDER, field_on_the_way, is_required
+from eventstreams.catalog.listing import Filled
 from producers.generator.layout import bracketed, docstring, indented, text
 from producers.generator.names import class_name, field_names, nested_name, shared_beginning
 from producers.generator.record_code import DATACLASS, ModuleNames, RecordCode

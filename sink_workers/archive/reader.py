@@ -12,7 +12,7 @@ from typing import Final, Self
 import fastavro
 import orjson
 
-from eventstreams.avro_absent import compile_prune
+from eventstreams.avro.absent_fields import compile_prune
 from sink_workers.archive.bucket import Archive, ArchiveError, StoredAt, Wanted
 
 _UNREADABLE: Final = (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, IndexError, StopIteration)

@@ -12,8 +12,8 @@ import pytest_asyncio
 from jsonschema import Draft202012Validator
 
 from eventstreams.catalog import EventTypeStatus
+from eventstreams.catalog.schema_documents import read_example
 from eventstreams.events import Event
-from eventstreams.schema_documents import read_example
 from eventstreams.settings import Settings
 from eventstreams.sinks.registry import load_plugin
 from eventstreams.testing.receiver import Receiver

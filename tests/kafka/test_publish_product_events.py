@@ -3,10 +3,10 @@
 import pytest
 
 from eventstreams.catalog import Catalog
+from eventstreams.catalog.schema_documents import read_example
 from eventstreams.codec import Codec
 from eventstreams.errors import InvalidEventError
 from eventstreams.kafka.admin import KafkaAdmin
-from eventstreams.schema_documents import read_example
 from eventstreams.settings import Settings
 from eventstreams.topics import Topics
 from producers.blocking import BlockingEventPublisher

@@ -6,7 +6,7 @@ from typing import Final
 
 from hypothesis import strategies as st
 
-from eventstreams.avro_names import fields_of, kind_of_type, named_types
+from eventstreams.avro.named_types import fields_of, kind_of_type, named_types
 from eventstreams.catalog import SchemaVersion
 
 _TEXT: Final = st.text(st.characters(codec="utf-8"), max_size=20)

@@ -15,10 +15,10 @@ from control_api.sinks.probes import SinkProber
 from control_api.sinks.tests import SinkTester
 from control_api.topics.reconciler import Reconciler
 from eventstreams.catalog import Catalog
+from eventstreams.catalog.schema_documents import SchemaDocuments
 from eventstreams.control.snapshot import Snapshot
 from eventstreams.http import ClientAddress
 from eventstreams.process import Health
-from eventstreams.schema_documents import SchemaDocuments
 
 
 def routes() -> set[tuple[str, str]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from types import ModuleType
 from typing import Any, get_args, get_type_hints
 
-from eventstreams.avro_names import fields_of
+from eventstreams.avro.named_types import fields_of
 from eventstreams.catalog import Catalog, EventType, EventTypeStatus, Schema
 from producers import products
 from producers.generator.names import field_names

@@ -16,9 +16,9 @@ from fastavro import parse_schema, schemaless_reader, schemaless_writer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eventstreams.avro_absent import compile_prune
-from eventstreams.avro_reader import Reader, UnreadableError, compile_check, compile_reader
-from eventstreams.avro_writer import compile_writer
+from eventstreams.avro.absent_fields import compile_prune
+from eventstreams.avro.reader import Reader, UnreadableError, compile_check, compile_reader
+from eventstreams.avro.writer import compile_writer
 from eventstreams.catalog import Catalog, Schema, SchemaVersion
 from eventstreams.codec import Codec, CodecProblem
 from tests.support.avro_values import data_of

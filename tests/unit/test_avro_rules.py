@@ -3,8 +3,8 @@
 import pytest
 from fastavro.schema import parse_schema
 
-from eventstreams.avro_rules import broken_rules
 from eventstreams.catalog import Catalog
+from eventstreams.catalog.schema_rules import broken_rules
 
 OPTIONAL = {"name": "note", "type": ["null", "string"], "default": None}
 NAME = {"name": "name", "type": "string"}

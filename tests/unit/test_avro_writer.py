@@ -13,9 +13,9 @@ from fastavro import parse_schema, schemaless_writer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eventstreams.avro_names import fields_of, named_types
-from eventstreams.avro_problems import find_problem
-from eventstreams.avro_writer import Writer, compile_writer
+from eventstreams.avro.named_types import fields_of, named_types
+from eventstreams.avro.problems import find_problem
+from eventstreams.avro.writer import Writer, compile_writer
 from eventstreams.catalog import Catalog, SchemaVersion
 
 VERSIONS = [version for schema in Catalog.load().schemas.values() for version in schema.versions]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from eventstreams.catalog_check import check_catalog
+from eventstreams.catalog.check import check_catalog
 
 DOCS = Path(__file__).parents[2] / "docs" / "adding-an-event-type.md"
 VERSION = {"released": "2026-01-02", "changes": "First version."}

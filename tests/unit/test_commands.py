@@ -60,7 +60,7 @@ def test_ctrl_c_ends_a_command_without_a_word(monkeypatch: pytest.MonkeyPatch) -
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("eventstreams.catalog_cli.check_catalog", interrupt)
+    monkeypatch.setattr("eventstreams.catalog.cli.check_catalog", interrupt)
 
     done = CliRunner().invoke(eventstreams, ["catalog", "check"])
 

@@ -4,7 +4,7 @@ import orjson
 
 from control_api.console.schema_fields import Change, differences, schema_fields
 from eventstreams.catalog import Catalog
-from eventstreams.schema_documents import SchemaDocuments
+from eventstreams.catalog.schema_documents import SchemaDocuments
 
 OLD = {
     "required": ["id", "gone"],

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from eventstreams.avro_names import fields_of
+from eventstreams.avro.named_types import fields_of
 from eventstreams.catalog import Catalog, SchemaVersion
+from eventstreams.catalog.schema_documents import SchemaDocuments
 from eventstreams.codec import Codec
-from eventstreams.schema_documents import SchemaDocuments
 from tests.support.avro_values import as_delivered, data_of
 
 BASE = "https://schemas.example.com"

@@ -3,11 +3,11 @@
 import pytest
 
 from eventstreams.catalog import Catalog, Schema
-from eventstreams.catalog_listing import Filled
+from eventstreams.catalog.listing import Filled
+from eventstreams.catalog.schema_documents import SchemaDocuments
 from eventstreams.codec import Codec
 from eventstreams.control.records import SinkRecord, SinkStatus, SubscribedType
 from eventstreams.headers import Envelope, Waybill, event_headers
-from eventstreams.schema_documents import SchemaDocuments
 from eventstreams.sink_tests import as_subscription, sample_of
 from eventstreams.sinks import OutboundEvent
 from sink_workers.inbound import read_event

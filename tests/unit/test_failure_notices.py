@@ -7,8 +7,8 @@ from dataclasses import replace
 import orjson
 import pytest
 
-from eventstreams.avro_rules import broken_rules
 from eventstreams.catalog import Catalog
+from eventstreams.catalog.schema_rules import broken_rules
 from eventstreams.codec import Codec
 from eventstreams.control.records import (
     Resource,

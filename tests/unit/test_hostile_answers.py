@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from control_api.commands.dead_letters import redrive
 from control_api.commands.sinks import sinks
-from eventstreams.catalog_cli import catalog
+from eventstreams.catalog.cli import catalog
 from eventstreams.health_cli import SETTING, health
 from sink_workers.archive.cli import _show
 

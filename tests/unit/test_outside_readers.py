@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eventstreams.catalog import Catalog, Schema, SchemaVersion
+from eventstreams.catalog.schema_documents import read_example
 from eventstreams.codec import Codec
 from eventstreams.events import Event
 from eventstreams.headers import event_headers
-from eventstreams.schema_documents import read_example
 from eventstreams.times import rfc3339_ms
 from tests.support.avro_values import as_delivered, data_of
 from tests.support.events import encoded, message_event

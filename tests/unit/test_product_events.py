@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eventstreams.catalog import Catalog, EventTypeStatus, Schema
-from eventstreams.catalog_events import PLACEHOLDER
-from eventstreams.catalog_listing import Filled
+from eventstreams.catalog.event_rules import PLACEHOLDER
+from eventstreams.catalog.listing import Filled
 from eventstreams.codec import Codec
 from eventstreams.events import Event
 from eventstreams.times import rfc3339_ms

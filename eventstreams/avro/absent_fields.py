@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from eventstreams.avro_names import fields_of, kind_of_type, named_types
+from eventstreams.avro.named_types import fields_of, kind_of_type, named_types
 
 Prune = Callable[[object], object]
 """The value without absent fields, at any depth. Takes what the schema makes of it, never null."""

@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from eventstreams.avro_names import fields_of, named_types
-from eventstreams.avro_problems import find_problem
+from eventstreams.avro.named_types import fields_of, named_types
+from eventstreams.avro.problems import find_problem
 from eventstreams.catalog import CatalogReading, EventType, Schema, builtin_dir
-from eventstreams.catalog_events import events_problems
-from eventstreams.catalog_listing import FILE
+from eventstreams.catalog.event_rules import events_problems
+from eventstreams.catalog.listing import FILE
+from eventstreams.catalog.schema_documents import read_example
 from eventstreams.errors import CatalogError
-from eventstreams.schema_documents import read_example
 
 
 def check_catalog(extra_dirs: Sequence[Path] = ()) -> tuple[CatalogReading, Sequence[str]]:

@@ -1,6 +1,6 @@
 """Makes of two versions of an Avro schema a function that reads what the one wrote as the other has it.
 
-The twin of ``avro_writer``, and as there the schemas are looked at once and become Python source. What fastavro's
+The twin of ``writer``, and as there the schemas are looked at once and become Python source. What fastavro's
 reader gives, without what has no value, for all that the schema allows; a test compares the two. It refuses more
 than fastavro does: numbers beyond 64 bits, NaN and infinity (no JSON has them), lengths and indices below zero, a
 truth value of neither 0 nor 1, and the index of a union's branch in more bytes than it needs.
@@ -16,7 +16,7 @@ from functools import partial
 from math import isfinite
 from typing import Final
 
-from eventstreams.avro_names import fields_of, kind_of_type, named_types
+from eventstreams.avro.named_types import fields_of, kind_of_type, named_types
 
 Reader = Callable[[bytes], dict[str, object]]
 """The fields of a record, those without a value left out; raises ``UnreadableError`` where the bytes are none."""

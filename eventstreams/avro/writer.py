@@ -1,6 +1,6 @@
 """Makes of an Avro schema a function that checks a value and writes it in one pass.
 
-The same bytes as fastavro's writer, for exactly the values in which ``avro_problems.find_problem`` finds nothing; a
+The same bytes as fastavro's writer, for exactly the values in which ``problems.find_problem`` finds nothing; a
 test compares the three. fastavro needs a pass to validate and one to write, and looks at every branch of every union
 in both; here the schema is looked at once and becomes Python source, in which nothing of it is left to interpret.
 Measured over the simulator's events (``python -m benchmarks``), for each: fastavro's validator and writer 62 µs, its
@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from math import isfinite
 from typing import Final, NoReturn
 
-from eventstreams.avro_names import fields_of, kind_of_type, named_types
+from eventstreams.avro.named_types import fields_of, kind_of_type, named_types
 
 Writer = Callable[[Mapping[str, object]], bytes]
 """Avro binary of a record; raises ``ValueError``, ``TypeError`` or ``KeyError`` for a value that does not fit."""

@@ -15,9 +15,8 @@ from typing import Final, Self
 from fastavro.schema import parse_schema
 from fastavro.types import Schema as AvroSchema
 
-from eventstreams.avro_names import fields_of
-from eventstreams.avro_rules import IDENTITY, broken_rules
-from eventstreams.catalog_listing import (
+from eventstreams.avro.named_types import fields_of
+from eventstreams.catalog.listing import (
     FILE,
     EventsEntry,
     EventTypeStatus,
@@ -28,12 +27,13 @@ from eventstreams.catalog_listing import (
     read_listing,
     version_file,
 )
+from eventstreams.catalog.schema_rules import IDENTITY, broken_rules
 from eventstreams.errors import CatalogError
 
 __all__ = ["Catalog", "EventType", "EventTypeStatus", "Schema", "SchemaVersion", "builtin_dir"]
 
-_PACKAGED: Final = Path(__file__).parent / "_avro"  # in a wheel
-_CHECKOUT: Final = Path(__file__).parent.parent / "avro"
+_PACKAGED: Final = Path(__file__).parents[1] / "_avro"  # in a wheel
+_CHECKOUT: Final = Path(__file__).parents[2] / "avro"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ class Schema:
         return self.latest.path.with_name("example.json")
 
     def problems(self) -> Iterator[str]:
-        """Where a version breaks the catalogue's rules (``eventstreams.avro_rules``): its file, then the rule."""
+        """Where a version breaks the catalogue's rules (``schema_rules``): its file, then the rule."""
         previous: AvroSchema | None = None
         for version in self.versions:
             try:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from eventstreams.avro_names import fields_of, kind_of_type, named_types
+from eventstreams.avro.named_types import fields_of, kind_of_type, named_types
 
 _Named = Mapping[str, Mapping[str, object]]  # full name → record or enum
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from eventstreams.catalog import Catalog, Schema
-from eventstreams.catalog_check import check_catalog
+from eventstreams.catalog.check import check_catalog
 from eventstreams.command_group import Group
 from eventstreams.errors import CatalogError, SettingsError
 from eventstreams.schema_registry import (

@@ -9,10 +9,10 @@ from typing import Final
 import orjson
 
 from eventstreams.catalog import Catalog, EventType, Schema, SchemaVersion
-from eventstreams.catalog_listing import Filled
+from eventstreams.catalog.json_schema import Json, json_schema
+from eventstreams.catalog.listing import Filled
 from eventstreams.codec import Codec, CodecProblem
 from eventstreams.errors import CatalogError, InvalidEventError
-from eventstreams.json_schema import Json, json_schema
 
 MEDIA_TYPE: Final = "application/schema+json"
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from eventstreams.avro_names import fields_of, kind_of_type, named_types
-from eventstreams.avro_rules import IDENTITY
+from eventstreams.avro.named_types import fields_of, kind_of_type, named_types
+from eventstreams.catalog.schema_rules import IDENTITY
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _PLAIN: Final = {
@@ -24,7 +24,7 @@ def json_schema(avro: object, *, url: str, title: str, examples: Sequence[Mappin
     An optional field is absent where it has no value, never null, and no field comes that is not in the schema.
 
     Args:
-        avro: One version's schema, which keeps the rules of ``eventstreams.avro_rules``.
+        avro: One version's schema, which keeps the rules of ``eventstreams.catalog.schema_rules``.
         url: Where the document can be fetched; its ``$id``.
         title: For people.
         examples: Data that fits.

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Final
 
-from eventstreams.avro_names import fields_of, kind_of_type, named_types
+from eventstreams.avro.named_types import fields_of, kind_of_type, named_types
 
 _PLAIN: Final = frozenset({"null", "boolean", "long", "double", "string"})
 _INSTEAD: Final = {

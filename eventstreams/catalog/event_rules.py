@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from eventstreams.avro_names import fields_of, named_types
+from eventstreams.avro.named_types import fields_of, named_types
 from eventstreams.catalog import EventType, Schema
-from eventstreams.catalog_listing import Filled
+from eventstreams.catalog.listing import Filled
 
 PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
 """In a ``source``: a field of the data, or ``accountsid``."""

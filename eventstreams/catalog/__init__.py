@@ -1,0 +1,13 @@
+"""The catalogue of event types: what is in it, what its schemas must be, and their JSON Schema."""
+
+from eventstreams.catalog.catalog import (
+    Catalog,
+    CatalogReading,
+    EventType,
+    Schema,
+    SchemaVersion,
+    builtin_dir,
+)
+from eventstreams.catalog.listing import EventTypeStatus
+
+__all__ = ["Catalog", "CatalogReading", "EventType", "EventTypeStatus", "Schema", "SchemaVersion", "builtin_dir"]
