@@ -1,6 +1,6 @@
 """``python -m eventstreams`` is ``eventstreams``."""
 
-from eventstreams.cli import main
+from eventstreams.cli.main import main
 
 if __name__ == "__main__":
     main()

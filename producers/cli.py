@@ -13,11 +13,11 @@ import click
 from click.decorators import FC
 from typing_extensions import override
 
+from eventstreams.cli.terminal import examples
 from eventstreams.durations import parse_duration
 from eventstreams.process import run_role
 from eventstreams.settings import PREFIX, Settings
 from eventstreams.sids import SidKind, is_sid
-from eventstreams.terminal import examples
 from eventstreams.times import parse_rfc3339
 from producers.commands import Simulation, publish_file, simulate_events
 from producers.gateway.role import serve

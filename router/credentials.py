@@ -12,7 +12,7 @@ from faust.types.auth import CredentialsT
 from pydantic import SecretStr
 from typing_extensions import override
 
-from eventstreams.kafka_settings import KafkaSettings
+from eventstreams.settings.kafka import KafkaSettings
 from eventstreams.trust import tls_to
 
 _TOKEN_S: Final = 10.0

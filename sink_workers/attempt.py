@@ -6,12 +6,12 @@ from datetime import datetime
 from types import CoroutineType, UnionType
 from typing import Final, assert_never
 
-from eventstreams.foreign import GRACE_S, OverdueError, Watch, is_cancelled, within
 from eventstreams.reasons import DeadReason, RetryReason
-from eventstreams.sink_secrets import Secrets, no_secrets
 from eventstreams.sinks import Delivered, DeliveryOutcome, OutboundEvent, Rejected, RetryLater, Sink
+from eventstreams.sinks.secret_texts import Secrets, no_secrets
 from eventstreams.telemetry.concealing import concealing
 from eventstreams.telemetry.logging import get_logger
+from eventstreams.time_limits import GRACE_S, OverdueError, Watch, is_cancelled, within
 
 _COMMON: Final[dict[str, type | UnionType]] = {"detail": str, "status": int | None, "answer": str}
 

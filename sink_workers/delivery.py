@@ -15,13 +15,13 @@ from typing import Final, assert_never
 from eventstreams.codec import Codec
 from eventstreams.control.feed import ControlFeed
 from eventstreams.control.records import Subscription, SubscriptionState
-from eventstreams.foreign import Watch
 from eventstreams.headers import Waybill
 from eventstreams.kafka.records import Record
 from eventstreams.sinks import Delivered, DeliveryOutcome, Rejected, RetryLater
 from eventstreams.telemetry.logging import get_logger
 from eventstreams.telemetry.metrics import Metrics
 from eventstreams.telemetry.tracing import Tracing
+from eventstreams.time_limits import Watch
 from eventstreams.times import Clock, to_ms
 from sink_workers.attempt import attempt, outcome_label
 from sink_workers.attempt_entries import Rest

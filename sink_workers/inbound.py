@@ -6,9 +6,9 @@ from typing import Final
 
 from eventstreams.codec import Codec, CodecProblem
 from eventstreams.control.records import Subscription
+from eventstreams.control.sink_tests import TEST_EVENT, is_stand_in
 from eventstreams.headers import Envelope, HeaderProblem, Waybill
 from eventstreams.reasons import DeadReason
-from eventstreams.sink_tests import TEST_EVENT, is_stand_in
 from eventstreams.sinks import OutboundEvent
 
 _TEST_SUFFIX: Final = ".json"  # the reference's, in test events alone

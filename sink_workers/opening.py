@@ -7,10 +7,10 @@ from typing import Final
 from eventstreams.codec import Codec
 from eventstreams.control.feed import ControlFeed
 from eventstreams.control.records import Subscription, SubscriptionState
+from eventstreams.control.sink_tests import as_subscription
 from eventstreams.headers import REDRIVE, TYPE, Waybill
 from eventstreams.kafka.records import Record
 from eventstreams.reasons import DeadReason
-from eventstreams.sink_tests import as_subscription
 from eventstreams.times import Clock
 from sink_workers.inbound import Undeliverable, read_event, read_waybill
 from sink_workers.lane import Turn

@@ -16,13 +16,13 @@ from eventstreams.control.feed import ControlFeed
 from eventstreams.control.records import SinkRecord
 from eventstreams.control.snapshot import Change
 from eventstreams.control.vault import Purpose, Vault
-from eventstreams.foreign import OverdueError, is_cancelled, within
 from eventstreams.reasons import RetryReason
-from eventstreams.sink_secrets import Secrets, no_secrets, secrets_of, texts_of
 from eventstreams.sinks import Capabilities, DestinationGuard, MailServer, RetryLater, Sink, SinkContext
 from eventstreams.sinks.contract import AnySinkPlugin
+from eventstreams.sinks.secret_texts import Secrets, no_secrets, secrets_of, texts_of
 from eventstreams.telemetry.concealing import concealing
 from eventstreams.telemetry.logging import get_logger
+from eventstreams.time_limits import OverdueError, is_cancelled, within
 from eventstreams.times import Clock, now_ms
 
 _USER_AGENT: Final = f"eventstreams/{__version__}"

@@ -6,7 +6,7 @@ from typing import Final
 
 import click
 
-from eventstreams.cli import eventstreams
+from eventstreams.cli.main import eventstreams
 
 _HEAD: Final = """\
 <!-- Written by `make docs` from the code: change it there. -->

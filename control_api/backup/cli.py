@@ -12,10 +12,10 @@ from control_api.backup.document import Backup, BackupError, read, write
 from control_api.backup.plan import Plan, counted, name_of
 from control_api.backup.restoring import Wishes, restore
 from control_api.backup.taking import reseal, take
-from eventstreams.command_group import Group
+from eventstreams.cli.group import Group
+from eventstreams.cli.terminal import examples, harmless, harmless_lines
 from eventstreams.control.vault import Vault
 from eventstreams.settings import Settings
-from eventstreams.terminal import examples, harmless, harmless_lines
 from eventstreams.times import from_ms, now_ms
 
 _STANDARD: Final = "-"

@@ -7,10 +7,10 @@ import click
 
 from control_api.commands.remote import Answer, Remote
 from control_api.commands.run import PAGE, all_of, common, given, named, run
-from eventstreams.command_group import Group
+from eventstreams.cli.group import Group
+from eventstreams.cli.terminal import examples
 from eventstreams.control.records import AccountStatus, KeyScope
 from eventstreams.durations import parse_duration
-from eventstreams.terminal import examples
 
 _ACCOUNTS: Final = "/operator/v1/Accounts"
 _OWN_KEYS: Final = "/v1/Keys"

@@ -13,12 +13,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemaining
 from control_api.commands.remote import Answer, Fields, Remote
 from control_api.commands.run import PAGE, all_of, ask, common, named, run, show_json, show_one, yes_option
 from control_api.redrive.pace import DEFAULT_RATE, MAX_RATE, MIN_RATE
+from eventstreams.cli.group import Group
+from eventstreams.cli.terminal import examples, harmless, harmless_json
 from eventstreams.client import ApiError
 from eventstreams.client.values import FINISHED, JobStatus
-from eventstreams.command_group import Group
 from eventstreams.reasons import DeadReason
 from eventstreams.settings import Settings
-from eventstreams.terminal import examples, harmless, harmless_json
 
 _LOOK_S: Final = 0.5
 

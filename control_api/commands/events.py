@@ -9,8 +9,8 @@ from rich.text import Text
 
 from control_api.commands.remote import Answer, Remote
 from control_api.commands.run import all_of, ask, cell, common, console, named, show_json, show_line, show_one
-from eventstreams.command_group import Group
-from eventstreams.terminal import examples
+from eventstreams.cli.group import Group
+from eventstreams.cli.terminal import examples
 
 _MOST: Final = 500  # an event that ten subscriptions try all their four hours has fewer
 

@@ -20,10 +20,10 @@ from control_api.commands.run import cell, console, url_option
 from control_api.listener.receiver import Odd, Plan, Receiver, Seen
 from control_api.listener.signatures import Known, Verdict, check_secret
 from control_api.listener.subscribed import Temporary, subscribed
+from eventstreams.cli.profiles import asking
+from eventstreams.cli.terminal import examples, harmless, harmless_json
 from eventstreams.process.listen import address_of, open_socket
-from eventstreams.profiles import asking
 from eventstreams.settings import Settings
-from eventstreams.terminal import examples, harmless, harmless_json
 
 _LONGEST_DATA: Final = 200
 _FAILURE: Final = HTTPStatus.SERVICE_UNAVAILABLE

@@ -8,10 +8,10 @@ import click
 from pydantic import SecretStr
 
 from control_api.commands.run import show_json, show_table
-from eventstreams.command_group import Group
-from eventstreams.profiles import LOCAL_API, Profile, ProfileFile
+from eventstreams.cli.group import Group
+from eventstreams.cli.profiles import LOCAL_API, Profile, ProfileFile
+from eventstreams.cli.terminal import examples
 from eventstreams.settings import Settings
-from eventstreams.terminal import examples
 
 _COLUMNS: Final = ("name", "default", "url", "account_sid", "key_sid", "token", "operator_token")
 

@@ -1,8 +1,8 @@
 """A running API, asked from the command line."""
 
+from eventstreams.cli.profiles import asking, is_http_url, must_ask
 from eventstreams.client.connection import Connection, Fields, Json
 from eventstreams.errors import SettingsError
-from eventstreams.profiles import asking, is_http_url, must_ask
 from eventstreams.settings import Settings
 
 __all__ = ["Answer", "Fields", "Remote"]

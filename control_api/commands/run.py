@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from control_api.commands.remote import Answer, Fields, Remote
+from eventstreams.cli.terminal import LONGEST, harmless, harmless_json
 from eventstreams.settings import Settings
-from eventstreams.terminal import LONGEST, harmless, harmless_json
 
 PAGE: Final = "1000"
 """The largest page of a list."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import click
 
 from control_api.commands.run import ask, common, named, show_json
-from eventstreams.terminal import examples, harmless
+from eventstreams.cli.terminal import examples, harmless
 
 
 @click.command(epilog=examples("eventstreams sample DG… com.twilio.messaging.message.sent"))

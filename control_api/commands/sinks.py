@@ -11,10 +11,10 @@ import orjson
 from control_api.commands.remote import Answer, Remote
 from control_api.commands.run import PAGE, all_of, ask, common, given, named, run, show_json, show_one
 from control_api.commands.run import yes_option as yes
+from eventstreams.cli.group import Group
+from eventstreams.cli.terminal import examples, harmless
 from eventstreams.client import ApiError
-from eventstreams.command_group import Group
 from eventstreams.control.records import SinkStatus
-from eventstreams.terminal import examples, harmless
 
 _SINKS: Final = "/v1/Sinks"
 _COLUMNS: Final = ("sid", "description", "sink_type", "status")

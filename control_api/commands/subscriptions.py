@@ -11,9 +11,9 @@ from control_api.commands.run import PAGE, all_of, common, given, named, run
 from control_api.commands.run import yes_option as yes
 from control_api.commands.types import unknown_type
 from control_api.http.codes import Code
+from eventstreams.cli.group import Group
+from eventstreams.cli.terminal import examples
 from eventstreams.client import ApiError
-from eventstreams.command_group import Group
-from eventstreams.terminal import examples
 
 _SUBSCRIPTIONS: Final = "/v1/Subscriptions"
 _COLUMNS: Final = ("sid", "description", "sink_sid")

@@ -12,9 +12,9 @@ from control_api.commands.remote import Answer, Fields, Remote
 from control_api.commands.run import cell, common, console, given
 from control_api.commands.types import unknown_type
 from eventstreams.attempts import EntryKind
+from eventstreams.cli.terminal import examples, harmless, harmless_json
+from eventstreams.control.sink_tests import TEST_EVENT
 from eventstreams.settings import Settings
-from eventstreams.sink_tests import TEST_EVENT
-from eventstreams.terminal import examples, harmless, harmless_json
 
 _COLUMNS: Final = (
     "began_at", "outcome", "status", "event_type", "event_id", "attempt", "subscription_sid", "reason", "detail",

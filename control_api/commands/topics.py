@@ -6,7 +6,7 @@ import click
 
 from control_api.commands.remote import Answer, Remote
 from control_api.commands.run import PAGE, all_of, common, given, named, run
-from eventstreams.command_group import Group
+from eventstreams.cli.group import Group
 from eventstreams.topics import TopicKind
 
 _PATH: Final = "/operator/v1/Topics"

@@ -12,9 +12,9 @@ from typing_extensions import override
 
 from control_api.commands.remote import Answer, Remote
 from control_api.commands.run import PAGE, all_of, ask, common, console, named, show_json, show_one, show_table
+from eventstreams.cli.group import nearest
+from eventstreams.cli.terminal import examples, harmless, harmless_json
 from eventstreams.client import ApiError
-from eventstreams.command_group import nearest
-from eventstreams.terminal import examples, harmless, harmless_json
 
 _COLUMNS: Final = ("type", "status", "description")
 _SHOWN: Final = ("type", "description", "status", "schema_id", "documentation_url")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
-from eventstreams.terminal import harmless, harmless_lines
+from eventstreams.cli.terminal import harmless, harmless_lines
 
 _LONGEST: Final = 300  # characters of others' text on one line
 _UNITS: Final = ("B", "KiB", "MiB", "GiB")

@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 from control_api.console.figures import FIGURES
 from control_api.console.static import StaticFiles
 from control_api.console.words import ago
-from eventstreams.terminal import harmless_json
+from eventstreams.cli.terminal import harmless_json
 from eventstreams.times import Clock, from_ms
 
 SAID: Final[Mapping[str, str]] = {

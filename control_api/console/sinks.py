@@ -14,8 +14,8 @@ from control_api.console.render import next_page, page_query
 from control_api.console.visit import PREFIX, Page, Visit, get, post
 from control_api.http.forms import Form
 from control_api.plane import PLANE
+from eventstreams.control.sink_tests import TEST_EVENT
 from eventstreams.http import RefusedError, not_found
-from eventstreams.sink_tests import TEST_EVENT
 from eventstreams.times import from_ms, rfc3339_ms
 
 PATH: Final = f"{PREFIX}sinks"

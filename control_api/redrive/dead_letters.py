@@ -16,8 +16,8 @@ from control_api.redrive.parameters import FILTERS, Parameters
 from eventstreams import headers as names
 from eventstreams.client import jobs as models
 from eventstreams.codec import CodecProblem
+from eventstreams.control.sink_tests import TEST_EVENT
 from eventstreams.http import ACCOUNT, not_found
-from eventstreams.sink_tests import TEST_EVENT
 
 PATH: Final = "/v1/DeadLetters"
 _PAGING: Final = ("PageSize", "Page", "PageToken")

@@ -7,8 +7,8 @@ import orjson
 from pydantic import BaseModel, ValidationError
 
 from control_api.http.codes import Code, refused
-from eventstreams.sink_secrets import texts_of
 from eventstreams.sinks.contract import AnySinkPlugin
+from eventstreams.sinks.secret_texts import texts_of
 from eventstreams.telemetry.concealing import concealing
 from eventstreams.telemetry.logging import get_logger
 

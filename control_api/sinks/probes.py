@@ -22,16 +22,16 @@ from eventstreams import __version__
 from eventstreams.client.models import SinkProbe
 from eventstreams.control.records import SinkRecord
 from eventstreams.control.vault import Purpose
-from eventstreams.foreign import within
 from eventstreams.http import ErrorCode, RefusedError
 from eventstreams.http.limits import too_often
 from eventstreams.reasons import RetryReason
-from eventstreams.sink_secrets import Secrets, no_secrets, secrets_of
 from eventstreams.sinks import Delivered, DeliveryOutcome, DestinationGuard, Rejected, RetryLater, Sink, SinkContext
 from eventstreams.sinks.contract import AnySinkPlugin
 from eventstreams.sinks.registry import lacking
+from eventstreams.sinks.secret_texts import Secrets, no_secrets, secrets_of
 from eventstreams.telemetry.concealing import concealing
 from eventstreams.telemetry.logging import get_logger
+from eventstreams.time_limits import within
 
 PATH: Final = f"{sinks.PATH}/{{sid}}/Probe"
 _OF_ONE: Final = 2  # customer, at once: they are for people, and each may take as long as a delivery

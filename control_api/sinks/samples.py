@@ -19,9 +19,9 @@ from control_api.subscriptions.subscribed_events import version_in
 from control_api.subscriptions.subscribed_types import subscribable
 from eventstreams.client.models import Sample
 from eventstreams.control.records import SinkStatus
+from eventstreams.control.sink_tests import sample_of
 from eventstreams.errors import CatalogError
 from eventstreams.http import ErrorCode, RefusedError
-from eventstreams.sink_tests import sample_of
 
 PATH: Final = f"{sinks.PATH}/{{sid}}/Samples"
 

@@ -19,6 +19,7 @@ from eventstreams.catalog import Catalog
 from eventstreams.client import reference as models
 from eventstreams.codec import Codec
 from eventstreams.control.records import SinkRecord, SinkStatus
+from eventstreams.control.sink_tests import event_of_test
 from eventstreams.control.vault import Purpose
 from eventstreams.errors import TopicError
 from eventstreams.events import Event
@@ -26,7 +27,6 @@ from eventstreams.headers import event_headers, routed_headers
 from eventstreams.http.limits import RateLimiter, too_often
 from eventstreams.kafka.admin import KafkaAdmin
 from eventstreams.kafka.producer import AckedProducer, NotAcked
-from eventstreams.sink_tests import event_of_test
 from eventstreams.times import Clock
 from eventstreams.topics import Topics
 

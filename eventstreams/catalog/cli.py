@@ -10,7 +10,8 @@ import click
 
 from eventstreams.catalog import Catalog, Schema
 from eventstreams.catalog.check import check_catalog
-from eventstreams.command_group import Group
+from eventstreams.cli.group import Group
+from eventstreams.cli.terminal import harmless
 from eventstreams.errors import CatalogError, SettingsError
 from eventstreams.schema_registry import (
     Refused,
@@ -21,7 +22,6 @@ from eventstreams.schema_registry import (
     register,
 )
 from eventstreams.settings import PREFIX, Settings
-from eventstreams.terminal import harmless
 
 
 @click.group(cls=Group)

@@ -7,10 +7,10 @@ from typing import Final
 
 import click
 
+from eventstreams.cli.terminal import harmless_json, harmless_lines
 from eventstreams.doctor.examine import examine
 from eventstreams.doctor.findings import Finding, Grade, exit_code_of
 from eventstreams.durations import parse_duration
-from eventstreams.terminal import harmless_json, harmless_lines
 
 _MARK: Final = {Grade.OK: "ok", Grade.WARNING: "WARNING", Grade.PROBLEM: "PROBLEM"}
 

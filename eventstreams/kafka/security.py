@@ -7,7 +7,7 @@ from typing import Final
 from confluent_kafka import KafkaError
 from pydantic import SecretStr
 
-from eventstreams.kafka_settings import KafkaSettings
+from eventstreams.settings.kafka import KafkaSettings
 
 _SSL: Final = KafkaError._SSL  # noqa: SLF001 - librdkafka's own errors have such names
 _AUTHENTICATION: Final = KafkaError._AUTHENTICATION  # noqa: SLF001 - as above

@@ -97,7 +97,7 @@ def _fetch(missing: Sequence[Jar], folder: Path, fetchers: Sequence[Fetcher], on
 
 def _fetchers() -> Sequence[Fetcher]:
     try:
-        central = importlib.import_module("eventstreams.local.central")
+        central = importlib.import_module("eventstreams.local.maven_central")
     except ImportError as error:
         raise PrerequisiteError(
             f"{error.name} is missing, which downloads {KAFKA}: pip install 'eventstreams[local]', "

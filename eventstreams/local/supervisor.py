@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
-_LEASH: Final = Path(__file__).with_name("leash.py")
+_PARENT_DEATH: Final = Path(__file__).with_name("parent_death.py")
 _LARGEST_LOG: Final = 10 << 20  # then the next start begins another, and keeps this one beside it
 _SIGNAL: Final = "signal "
 _FIRST_PAUSE_S: Final = 0.2
@@ -167,10 +167,10 @@ class Supervisor:
 
 
 async def _spawn(program: Program) -> Process:
-    leash = [sys.executable, "-I", "-S", str(_LEASH), str(os.getpid())]
+    parent_death = [sys.executable, "-I", "-S", str(_PARENT_DEATH), str(os.getpid())]
     with program.log.open("ab") as log:
         return await asyncio.create_subprocess_exec(
-            *leash,
+            *parent_death,
             *program.command,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=log,

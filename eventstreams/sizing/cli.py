@@ -6,8 +6,8 @@ from typing import Final
 
 import click
 
+from eventstreams.cli.terminal import examples, harmless_json
 from eventstreams.sizing.model import Load, size
-from eventstreams.terminal import examples, harmless_json
 
 _MOST: Final = 1e9
 

@@ -7,12 +7,12 @@ from typing import Final
 
 import click
 
+from eventstreams.cli.profiles import asking
+from eventstreams.cli.terminal import harmless_json, harmless_lines
 from eventstreams.errors import SettingsError
-from eventstreams.profiles import asking
 from eventstreams.settings import PREFIX, Settings
 from eventstreams.smoke.receiver import SmokeReceiver
 from eventstreams.smoke.run import Found, Installation, run_smoke
-from eventstreams.terminal import harmless_json, harmless_lines
 
 _GATEWAY: Final = "http://127.0.0.1:8081"
 

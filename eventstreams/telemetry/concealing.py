@@ -9,7 +9,7 @@ from urllib.parse import quote, quote_plus
 
 from structlog.typing import EventDict
 
-from eventstreams.terminal import harmless
+from eventstreams.cli.terminal import harmless
 
 SHORTEST: Final = 6
 """Characters of a secret that is looked for: a shorter one stands in half of all words."""

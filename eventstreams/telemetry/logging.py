@@ -9,9 +9,9 @@ from typing import Final, TextIO
 import structlog
 from structlog.typing import EventDict, ExcInfo, Processor
 
+from eventstreams.cli.terminal import harmless, harmless_lines
 from eventstreams.settings import Settings
 from eventstreams.telemetry.concealing import conceal
-from eventstreams.terminal import harmless, harmless_lines
 
 Log = structlog.stdlib.BoundLogger
 

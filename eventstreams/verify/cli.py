@@ -8,9 +8,9 @@ from typing import Final
 import click
 from typing_extensions import override
 
+from eventstreams.cli.terminal import examples
 from eventstreams.durations import parse_duration
 from eventstreams.errors import PrerequisiteError
-from eventstreams.terminal import examples
 from eventstreams.verify.behaviours import BEHAVIOURS
 
 _NEEDS: Final = ("psutil", "pygal", "standardwebhooks", "trustme", "twilio")

@@ -13,7 +13,7 @@ from typing import Final
 import orjson
 
 from eventstreams.errors import PrerequisiteError
-from eventstreams.local import leash
+from eventstreams.local import parent_death
 from eventstreams.local.kafka import fetch_with_progress
 from eventstreams.local.state import State
 from eventstreams.settings import PREFIX, Settings
@@ -49,7 +49,7 @@ async def running_cluster(folder: Path) -> AsyncIterator[Local]:
             sys.executable,
             "-I",
             "-S",
-            leash.__file__,
+            parent_death.__file__,
             str(os.getpid()),
         ],  # a verify that is killed leaves nothing behind
         *[sys.executable, "-m", "eventstreams", "up", "--data-dir", str(folder), "--port", "0"],

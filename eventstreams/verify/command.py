@@ -14,12 +14,12 @@ from typing import Final
 
 import click
 
+from eventstreams.cli.profiles import asking
+from eventstreams.cli.terminal import harmless_json, harmless_lines
 from eventstreams.errors import PrerequisiteError, SettingsError
 from eventstreams.local.ports import LOOPBACK
 from eventstreams.process.listen import address_towards
-from eventstreams.profiles import asking
 from eventstreams.settings import PREFIX, Settings
-from eventstreams.terminal import harmless_json, harmless_lines
 from eventstreams.verify.behaviours import BEHAVIOURS
 from eventstreams.verify.broker_watch import watching_brokers
 from eventstreams.verify.cluster import running_cluster

@@ -16,9 +16,9 @@ from rich.table import Table
 from rich.text import Text
 from typing_extensions import override
 
-from eventstreams.command_group import Group
+from eventstreams.cli.group import Group
+from eventstreams.cli.terminal import harmless, harmless_json
 from eventstreams.settings import Settings
-from eventstreams.terminal import harmless, harmless_json
 from sink_workers.archive.bucket import Archive, ArchiveError, Place, Wanted
 from sink_workers.archive.reader import Tally, distinct_events
 from sink_workers.archive.replay import Replayed, check_subscription, replay

@@ -21,7 +21,7 @@ from aiohttp import web
 from click.testing import CliRunner, Result
 from pydantic import SecretStr
 
-from eventstreams.cli import eventstreams
+from eventstreams.cli.main import eventstreams
 from eventstreams.settings import Settings
 from eventstreams.sinks.registry import load_plugin
 from eventstreams.testing.receiver import Received, Receiver

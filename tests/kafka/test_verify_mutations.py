@@ -14,7 +14,6 @@ from pydantic import SecretStr
 
 from control_api.role import serve as serve_api
 from eventstreams.control.records import Resource, Subscription
-from eventstreams.foreign import Watch
 from eventstreams.headers import ID, SUBSCRIPTION
 from eventstreams.http import RefusedError
 from eventstreams.kafka.records import Record
@@ -23,9 +22,10 @@ from eventstreams.process.listen import address_of, open_socket
 from eventstreams.process.run import RoleMain
 from eventstreams.reasons import DeadReason
 from eventstreams.settings import Settings
-from eventstreams.sink_secrets import Secrets
 from eventstreams.sinks import Delivered, DeliveryOutcome, DestinationGuard, OutboundEvent, Rejected, RetryLater, Sink
 from eventstreams.sinks.registry import load_plugin
+from eventstreams.sinks.secret_texts import Secrets
+from eventstreams.time_limits import Watch
 from eventstreams.topics import Topics
 from eventstreams.verify.backlog import KafkaBacklog
 from eventstreams.verify.judge import Fault, Problem

@@ -18,7 +18,7 @@ from typing import Any, Final, NoReturn, cast
 
 import pytest
 
-from eventstreams.cli import main
+from eventstreams.cli.main import main
 from eventstreams.kafka.consumer import GroupConsumer
 from eventstreams.kafka.membership import Membership
 from eventstreams.kafka.records import Partition

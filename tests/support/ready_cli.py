@@ -18,7 +18,7 @@ from typing import Final
 
 import click
 
-from eventstreams.cli import eventstreams, main
+from eventstreams.cli.main import eventstreams, main
 
 _MOST: Final = 1 << 20  # bytes of a command and its environment
 _STREAMS: Final = 3

@@ -10,7 +10,7 @@ import click
 
 from control_api.http.declared import Listed, Listed2010, Operation
 from control_api.operations import ALL
-from eventstreams.cli import eventstreams
+from eventstreams.cli.main import eventstreams
 from tests.support.shell import SUBSTITUTED
 
 ROOT: Final = Path(__file__).parents[2]

@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
-from eventstreams.foreign import Watch
 from eventstreams.sinks import (
     DeadReason,
     Delivered,
@@ -15,6 +14,7 @@ from eventstreams.sinks import (
     RetryLater,
     RetryReason,
 )
+from eventstreams.time_limits import Watch
 from sink_workers.attempt import attempt, outcome_label
 
 Deliver = Callable[[Sequence[OutboundEvent]], Awaitable[Sequence[DeliveryOutcome]]]

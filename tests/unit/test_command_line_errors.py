@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from eventstreams.cli import main
+from eventstreams.cli.main import main
 from eventstreams.control.vault import new_key
 
 KEY = new_key()

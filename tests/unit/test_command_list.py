@@ -9,14 +9,14 @@ import click
 import pytest
 from click.shell_completion import ShellComplete
 
-from eventstreams import cli
-from eventstreams.cli import GROUP, eventstreams
-from eventstreams.command_list import SECTIONS, SUMMARIES
+from eventstreams.cli import main as cli
+from eventstreams.cli.command_list import SECTIONS, SUMMARIES
+from eventstreams.cli.main import GROUP, eventstreams
 
 LONGEST: Final = 56  # beside the longest name, on a terminal of 80 columns
 SAYS_WHAT_IS_LOADED: Final = """
 import sys
-from eventstreams.cli import eventstreams
+from eventstreams.cli.main import eventstreams
 eventstreams({arguments}, standalone_mode=False)
 print([name for name in sys.modules if name.split(".")[0] in ("aiohttp", "confluent_kafka", "pydantic", "rich")])
 """

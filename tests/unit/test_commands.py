@@ -19,7 +19,7 @@ from control_api.commands.subscriptions import subscribed_fields
 from control_api.commands.types import matching
 from control_api.listener.receiver import Seen
 from control_api.listener.signatures import Verdict
-from eventstreams.cli import eventstreams, run
+from eventstreams.cli.main import eventstreams, run
 from eventstreams.errors import EventStreamsError
 from eventstreams.smoke.receiver import SmokeReceiver
 from eventstreams.smoke.run import Installation, SmokeError, run_smoke

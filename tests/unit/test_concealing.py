@@ -6,11 +6,11 @@ import sys
 import pytest
 from pydantic import BaseModel, ConfigDict, SecretStr
 
-from eventstreams.sink_secrets import secrets_of, texts_of
 from eventstreams.sinks import Capabilities, DestinationGuard, MailServer, Sink, SinkContext, SinkPlugin
 from eventstreams.sinks.contract import AnySinkPlugin
 from eventstreams.sinks.mail import MailSecurity
 from eventstreams.sinks.registry import load_plugin
+from eventstreams.sinks.secret_texts import secrets_of, texts_of
 
 PASSWORD = 'päss"wörd\\ 1&2'
 KEY = "-----BEGIN KEY-----\nMIIEvQIBADANBgkq\nhkiG9w0BAQEFAASC\n-----END KEY-----"
@@ -18,7 +18,7 @@ TOKEN = "token-of-the-account"
 PROGRAM = f"""
 import asyncio, json, sys
 from urllib.parse import quote
-from eventstreams.foreign import Watch
+from eventstreams.time_limits import Watch
 from eventstreams.settings import Settings
 from eventstreams.sinks import OutboundEvent
 from eventstreams.telemetry.logging import configure_logging, get_logger

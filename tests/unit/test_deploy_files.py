@@ -18,8 +18,8 @@ from jsonschema import Draft7Validator
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from eventstreams.mail_settings import MailSettings
 from eventstreams.settings import PREFIX, SECRETS, Settings
+from eventstreams.settings.mail import MailSettings
 from eventstreams.sids import SidKind, is_sid
 from tests.support.page import blocks_of
 

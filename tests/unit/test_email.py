@@ -10,7 +10,7 @@ import orjson
 import pytest
 from pydantic import ValidationError
 
-from eventstreams.sink_tests import TEST_EVENT
+from eventstreams.control.sink_tests import TEST_EVENT
 from eventstreams.sinks import (
     DeadReason,
     Delivered,

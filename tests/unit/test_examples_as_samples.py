@@ -7,8 +7,8 @@ from eventstreams.catalog.listing import Filled
 from eventstreams.catalog.schema_documents import SchemaDocuments
 from eventstreams.codec import Codec
 from eventstreams.control.records import SinkRecord, SinkStatus, SubscribedType
+from eventstreams.control.sink_tests import as_subscription, sample_of
 from eventstreams.headers import Envelope, Waybill, event_headers
-from eventstreams.sink_tests import as_subscription, sample_of
 from eventstreams.sinks import OutboundEvent
 from sink_workers.inbound import read_event
 

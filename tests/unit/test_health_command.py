@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from typing_extensions import override
 
-from eventstreams import health_cli
+from eventstreams.cli import health as health_cli
 from eventstreams.settings import Settings
 
 
@@ -85,7 +85,7 @@ def test_it_asks_where_roles_listen_by_default() -> None:
 
 
 def test_it_imports_none_of_what_roles_take_long_to_import() -> None:
-    code = "import sys, eventstreams.cli, eventstreams.health_cli; print(*sys.modules)"
+    code = "import sys, eventstreams.cli.main, eventstreams.cli.health; print(*sys.modules)"
 
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
 

@@ -9,8 +9,8 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from eventstreams.mail_settings import MailSettings
 from eventstreams.settings import PREFIX, SECRETS, Settings
+from eventstreams.settings.mail import MailSettings
 from tests.support.chart import EMAIL, LEAST, of_kind, pods, refusal, render
 from tests.support.mail import Keys
 from tools.chart_readme import CHART

@@ -17,7 +17,7 @@ from typing_extensions import override
 from control_api.commands.dead_letters import redrive
 from control_api.commands.sinks import sinks
 from eventstreams.catalog.cli import catalog
-from eventstreams.health_cli import SETTING, health
+from eventstreams.cli.health import SETTING, health
 from sink_workers.archive.cli import _show
 
 HOSTILE: Final = "\x1b[2J\x1b]0;owned\x07 \u202egnp.exe \x9b31m"

@@ -8,9 +8,9 @@ from pydantic import SecretStr
 
 from control_api.commands.profiles import profiles
 from control_api.commands.remote import Remote
-from eventstreams.cli import eventstreams
+from eventstreams.cli.main import eventstreams
+from eventstreams.cli.profiles import LOCAL_API, Profile, ProfileFile, asking
 from eventstreams.errors import SettingsError
-from eventstreams.profiles import LOCAL_API, Profile, ProfileFile, asking
 from eventstreams.settings import Settings
 from eventstreams.sids import SidKind, new_sid
 

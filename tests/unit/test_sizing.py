@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventstreams.cli import eventstreams
+from eventstreams.cli.main import eventstreams
 from eventstreams.settings import Settings
 from eventstreams.sizing import measured
 from eventstreams.sizing.model import Load, Size, size

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventstreams.terminal import harmless, harmless_json, harmless_lines
+from eventstreams.cli.terminal import harmless, harmless_json, harmless_lines
 
 
 @pytest.mark.parametrize(

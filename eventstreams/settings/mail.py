@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings
 
-from eventstreams.kafka_settings import PemFile
+from eventstreams.settings.kafka import PemFile
 from eventstreams.sinks.mail import MailSecurity, MailServer
 from eventstreams.trust import client_tls
 

@@ -13,8 +13,8 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 
 from eventstreams.durations import parse_duration
 from eventstreams.errors import SettingsError
-from eventstreams.kafka_settings import KafkaSettings
-from eventstreams.mail_settings import MailSettings
+from eventstreams.settings.kafka import KafkaSettings
+from eventstreams.settings.mail import MailSettings
 from eventstreams.sids import SidKind, is_sid
 
 PREFIX: Final = "EVENTSTREAMS_"

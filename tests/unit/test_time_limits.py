@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 import pytest
 from structlog.testing import capture_logs
 
-from eventstreams.foreign import OverdueError, within
+from eventstreams.time_limits import OverdueError, within
 
 GRACE_S = 0.1
 

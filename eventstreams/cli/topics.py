@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 import click
 
-from eventstreams.command_group import Group
+from eventstreams.cli.group import Group
+from eventstreams.cli.terminal import harmless
 from eventstreams.errors import PluginError
 from eventstreams.kafka.admin import KafkaAdmin
 from eventstreams.settings import Settings
 from eventstreams.sinks.registry import installed_sink_types
-from eventstreams.terminal import harmless
 from eventstreams.topics import Topics, TopicSpec
 
 

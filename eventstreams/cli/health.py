@@ -11,7 +11,7 @@ from typing import Final
 
 import click
 
-from eventstreams.terminal import harmless, harmless_lines
+from eventstreams.cli.terminal import harmless, harmless_lines
 
 SETTING: Final = "EVENTSTREAMS_ADMIN_LISTEN"
 DEFAULT: Final = "0.0.0.0:9100"

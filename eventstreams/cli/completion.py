@@ -5,7 +5,7 @@ from typing import Final
 import click
 from click.shell_completion import get_completion_class
 
-from eventstreams.terminal import examples
+from eventstreams.cli.terminal import examples
 
 _VARIABLE: Final = "_EVENTSTREAMS_COMPLETE"
 

@@ -10,11 +10,11 @@ from click.shell_completion import CompletionItem
 from typing_extensions import override
 
 from eventstreams import __version__
-from eventstreams.command_group import Group
-from eventstreams.command_list import SECTIONS, SUMMARIES
+from eventstreams.cli.command_list import SECTIONS, SUMMARIES
+from eventstreams.cli.group import Group
+from eventstreams.cli.terminal import harmless_lines
 from eventstreams.errors import EventStreamsError, PluginError
 from eventstreams.installed import entry_points
-from eventstreams.terminal import harmless_lines
 
 GROUP: Final = "eventstreams.commands"
 INTERRUPTED: Final = 130  # as shells say of what SIGINT ended
