@@ -31,7 +31,7 @@ from eventstreams.telemetry.metrics import Metrics
 from eventstreams.testing.broker import running_broker
 from eventstreams.times import now_ms
 from eventstreams.topics import Topics
-from sink_workers.attempt_log import AttemptLog
+from sink_workers.delivery.attempt_log import AttemptLog
 
 _SUBSCRIPTIONS: Final = 200
 _VALUE: Final = b"x" * 500

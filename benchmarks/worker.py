@@ -43,15 +43,15 @@ from eventstreams.sinks.contract import AnySinkPlugin
 from eventstreams.telemetry.logging import configure_logging
 from eventstreams.telemetry.metrics import Metrics
 from eventstreams.times import now_ms
-from sink_workers.delivery import Delivery
-from sink_workers.gates import Gates
-from sink_workers.handlers import SubscriptionHandler
-from sink_workers.lane import Lane
+from sink_workers.delivery.delivery import Delivery
+from sink_workers.delivery.handlers import SubscriptionHandler
+from sink_workers.delivery.settle import Settler
+from sink_workers.delivery.sink_pool import SinkPool
+from sink_workers.gates.gates import Gates
+from sink_workers.lanes.lane import Lane
 from sink_workers.notices import FailureNotices
 from sink_workers.notices.cadence import Cadence
 from sink_workers.notices.readers import ErrorLogReaders
-from sink_workers.settle import Settler
-from sink_workers.sinks import SinkPool
 from tests.support.no_log import no_log
 
 FETCH = 500  # records handed over at a time

@@ -23,17 +23,17 @@ from eventstreams.sinks import DestinationGuard
 from eventstreams.sinks.contract import AnySinkPlugin
 from eventstreams.times import now_ms
 from eventstreams.topics import Topics
-from sink_workers.attempt_log import AttemptLog
-from sink_workers.delivery import Delivery
-from sink_workers.gate import GateState
-from sink_workers.gates import Gates
-from sink_workers.handlers import RetryHandler, SubscriptionHandler
-from sink_workers.lane import Handler
+from sink_workers.delivery.attempt_log import AttemptLog
+from sink_workers.delivery.delivery import Delivery
+from sink_workers.delivery.handlers import RetryHandler, SubscriptionHandler
+from sink_workers.delivery.settle import Settler
+from sink_workers.delivery.sink_pool import SinkPool
+from sink_workers.gates.gate import GateState
+from sink_workers.gates.gates import Gates
+from sink_workers.lanes.lane import Handler
+from sink_workers.lanes.lanes import Lanes
 from sink_workers.memory import looking_seldom
 from sink_workers.notices import open_notices
-from sink_workers.owner import Lanes
-from sink_workers.settle import Settler
-from sink_workers.sinks import SinkPool
 
 _READY: Final = "the control topic"
 _FETCH_WAIT_MS: Final = 100

@@ -47,4 +47,4 @@ ATTEMPT_BYTES: Final = 356
 """``python -m benchmarks.sizes``; on disk, without compression."""
 
 SINK_REQUESTS: Final = 64
-"""Requests to one sink at a time from one worker, however long it takes (``sink_workers/gradient.py``)."""
+"""Requests to one sink at a time from one worker, however long it takes (``sink_workers/gates/gradient.py``)."""

@@ -18,7 +18,7 @@ from eventstreams.local.ports import free_ports
 from eventstreams.settings import Settings
 from eventstreams.testing.broker import RunningBroker
 from eventstreams.topics import TopicSpec
-from sink_workers.ahead import from_note
+from sink_workers.lanes.settled_ahead import from_note
 from tests.conftest import installation_settings
 from tests.support.installation import Installation
 from tests.support.lanes import Plan, lanes_process, running_lanes, said

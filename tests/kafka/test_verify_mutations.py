@@ -42,18 +42,18 @@ from router.batches import SourceRecord
 from router.matcher import Matcher, Route
 from router.plan import Copy, Planner, Run
 from router.role import route
-from sink_workers import delivery
-from sink_workers.attempt import attempt
-from sink_workers.attempt_entries import Rest
-from sink_workers.delivery import Delivery
-from sink_workers.lane import Turn
-from sink_workers.parcels import Made, Parcel
+from sink_workers.delivery import delivery
+from sink_workers.delivery.attempt import attempt
+from sink_workers.delivery.attempt_entries import Rest
+from sink_workers.delivery.delivery import Delivery
+from sink_workers.delivery.pending import Made, Parcel
+from sink_workers.delivery.settle import Settler
+from sink_workers.lanes.lane import Turn
 from sink_workers.plugins.webhook.client import HttpRequest
 from sink_workers.plugins.webhook.request import RequestBuilder
 from sink_workers.plugins.webhook.signature import HEADER
 from sink_workers.plugins.webhook.sink import WebhookSink
 from sink_workers.role import worker_for
-from sink_workers.settle import Settler
 from tests.support.installation import Installation
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]

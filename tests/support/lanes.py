@@ -17,8 +17,8 @@ from eventstreams.kafka.records import Partition, Record
 from eventstreams.settings import Settings
 from eventstreams.telemetry.metrics import Metrics
 from eventstreams.times import now_ms
-from sink_workers.lane import Limits, Turn
-from sink_workers.owner import Lanes
+from sink_workers.lanes.lane import Limits, Turn
+from sink_workers.lanes.lanes import Lanes
 
 
 @dataclass

@@ -8,7 +8,7 @@ from eventstreams.control.snapshot import Snapshot
 from eventstreams.settings import Settings
 from eventstreams.telemetry.metrics import Metrics
 from eventstreams.times import Clock
-from sink_workers.attempt_log import AttemptLog
+from sink_workers.delivery.attempt_log import AttemptLog
 
 
 class Forgotten(AbstractContextManager[object]):

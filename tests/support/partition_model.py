@@ -23,12 +23,12 @@ from eventstreams.sids import SidKind, new_sid
 from eventstreams.sinks import Delivered, DeliveryOutcome, Rejected, RetryLater
 from eventstreams.telemetry.metrics import Metrics
 from eventstreams.topics import Topics, TopicSpec
-from sink_workers.ahead import AlreadySettled, from_note
-from sink_workers.delivery import Delivery
-from sink_workers.handlers import RetryHandler
-from sink_workers.inbound import Undeliverable, read_waybill
-from sink_workers.lane import Lane, Limits, Turn
-from sink_workers.settle import Settler, expired
+from sink_workers.delivery.delivery import Delivery
+from sink_workers.delivery.handlers import RetryHandler
+from sink_workers.delivery.inbound import Undeliverable, read_waybill
+from sink_workers.delivery.settle import Settler, expired
+from sink_workers.lanes.lane import Lane, Limits, Turn
+from sink_workers.lanes.settled_ahead import AlreadySettled, from_note
 from tests.support.no_log import no_log
 
 TTL_MS: Final = 30_000

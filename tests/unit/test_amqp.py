@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from eventstreams.sinks import HIDDEN, DeadReason, DeliveryOutcome, Rejected, RetryLater, RetryReason
 from eventstreams.testing.certificates import CertificateAuthority
-from sink_workers.pace import Signal, signal_of
+from sink_workers.gates.pace import Signal, signal_of
 from sink_workers.plugins.amqp import PLUGIN
 from sink_workers.plugins.amqp.config import AmqpConfig
 from sink_workers.plugins.amqp.judge import Refusal, judge

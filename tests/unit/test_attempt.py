@@ -15,7 +15,7 @@ from eventstreams.sinks import (
     RetryReason,
 )
 from eventstreams.time_limits import Watch
-from sink_workers.attempt import attempt, outcome_label
+from sink_workers.delivery.attempt import attempt, outcome_label
 
 Deliver = Callable[[Sequence[OutboundEvent]], Awaitable[Sequence[DeliveryOutcome]]]
 

@@ -13,8 +13,8 @@ from eventstreams.reasons import DeadReason, RetryReason
 from eventstreams.settings import Settings
 from eventstreams.sinks import Delivered, DeliveryOutcome, OutboundEvent, Rejected, RetryLater
 from eventstreams.telemetry.metrics import Metrics
-from sink_workers.attempt_entries import Rest
-from sink_workers.attempt_log import AttemptLog
+from sink_workers.delivery.attempt_entries import Rest
+from sink_workers.delivery.attempt_log import AttemptLog
 from tests.support.entries import ACCOUNT, NOW_MS, SINK, SUBSCRIPTION
 
 TOPIC = f"es.sub.webhook.{SUBSCRIPTION}"

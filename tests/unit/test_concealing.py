@@ -22,7 +22,7 @@ from eventstreams.time_limits import Watch
 from eventstreams.settings import Settings
 from eventstreams.sinks import OutboundEvent
 from eventstreams.telemetry.logging import configure_logging, get_logger
-from sink_workers.attempt import attempt
+from sink_workers.delivery.attempt import attempt
 
 PASSWORD, KEY, TOKEN = {PASSWORD!r}, {KEY!r}, {TOKEN!r}
 

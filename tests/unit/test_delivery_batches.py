@@ -26,17 +26,17 @@ from eventstreams.telemetry.metrics import Metrics
 from eventstreams.telemetry.trace_context import TraceContext
 from eventstreams.telemetry.tracing import Tracing
 from producers.encoder import EncodedEvent, EventEncoder
-from sink_workers.attempt_entries import Rest
-from sink_workers.delivery import Delivery
-from sink_workers.gate import GateState
-from sink_workers.gates import Gates
-from sink_workers.inbound import read_event, read_waybill
-from sink_workers.lane import Turn
+from sink_workers.delivery.attempt_entries import Rest
+from sink_workers.delivery.delivery import Delivery
+from sink_workers.delivery.inbound import read_event, read_waybill
+from sink_workers.delivery.pending import Parcel, first_batch
+from sink_workers.delivery.settle import Death, Settler
+from sink_workers.delivery.sink_pool import OpenSink, SinkPool
+from sink_workers.gates.gate import GateState
+from sink_workers.gates.gates import Gates
+from sink_workers.lanes.lane import Turn
+from sink_workers.lanes.offsets import OffsetTracker
 from sink_workers.notices import FailureNotices
-from sink_workers.offsets import OffsetTracker
-from sink_workers.parcels import Parcel, first_batch
-from sink_workers.settle import Death, Settler
-from sink_workers.sinks import OpenSink, SinkPool
 from tests.support.events import SENT, message_event
 from tests.support.no_log import no_log
 

@@ -23,7 +23,7 @@ from eventstreams.sinks import (
     RetryReason,
     SinkContext,
 )
-from sink_workers.pace import Signal, signal_of
+from sink_workers.gates.pace import Signal, signal_of
 from sink_workers.plugins.email import PLUGIN, request
 from sink_workers.plugins.email.config import EmailConfig
 from sink_workers.plugins.email.judge import Step, judge

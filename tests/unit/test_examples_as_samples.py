@@ -10,7 +10,7 @@ from eventstreams.control.records import SinkRecord, SinkStatus, SubscribedType
 from eventstreams.control.sink_tests import as_subscription, sample_of
 from eventstreams.headers import Envelope, Waybill, event_headers
 from eventstreams.sinks import OutboundEvent
-from sink_workers.inbound import read_event
+from sink_workers.delivery.inbound import read_event
 
 BASE = "https://schemas"
 CATALOG = Catalog.load()

@@ -6,8 +6,8 @@ import pytest
 
 from eventstreams.control.records import SinkRecord, SinkStatus, Throttle
 from eventstreams.sinks import Delivered, RetryLater, RetryReason
-from sink_workers.gate import Gate, GateState, Spare
-from sink_workers.gradient import USUAL
+from sink_workers.gates.gate import Gate, GateState, Spare
+from sink_workers.gates.gradient import USUAL
 
 TOOK = [Delivered()]
 FAILED = [RetryLater(RetryReason.SERVER_ERROR)]

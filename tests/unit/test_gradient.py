@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from sink_workers.gradient import USUAL
-from sink_workers.pace import AdaptivePace, ReferencePace, Signal
+from sink_workers.gates.gradient import USUAL
+from sink_workers.gates.pace import AdaptivePace, ReferencePace, Signal
 
 CEILING = 512
 

@@ -7,7 +7,7 @@ import pytest
 
 from eventstreams.kafka.commits import Commit
 from eventstreams.kafka.records import Partition, Record
-from sink_workers.lane import Lane, Limits, Turn
+from sink_workers.lanes.lane import Lane, Limits, Turn
 from tests.support.topic import eventually
 
 TP = Partition("es.sub.webhook.DF1", 0)

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 
 from eventstreams.kafka.records import Partition, Record
 from eventstreams.telemetry.metrics import Metrics
-from sink_workers.lane import Limits, Turn
-from sink_workers.owner import Lanes
+from sink_workers.lanes.lane import Limits, Turn
+from sink_workers.lanes.lanes import Lanes
 
 ALL_BYTES = 64 << 20
 

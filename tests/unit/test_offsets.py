@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventstreams.kafka.records import Record
-from sink_workers.offsets import OffsetTracker
+from sink_workers.lanes.offsets import OffsetTracker
 
 
 def record(offset: int, *, at_ms: int = 0, epoch: int = 0) -> Record:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventstreams.sinks import DeadReason, Delivered, DeliveryOutcome, Rejected, RetryLater, RetryReason
-from sink_workers.pace import AdaptivePace, Pace, ReferencePace, Signal, signal_of
+from sink_workers.gates.pace import AdaptivePace, Pace, ReferencePace, Signal, signal_of
 
 CEILING = 64
 

@@ -32,7 +32,7 @@ from eventstreams.kafka.records import Partition, Record
 from eventstreams.reasons import DeadReason
 from eventstreams.settings import Settings
 from eventstreams.topics import Topics
-from sink_workers.offsets import OffsetTracker
+from sink_workers.lanes.offsets import OffsetTracker
 
 ACCOUNT = "AC" + "1" * 32
 OTHER = "AC" + "2" * 32

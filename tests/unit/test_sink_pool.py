@@ -19,7 +19,7 @@ from eventstreams.settings import Settings
 from eventstreams.sinks import Capabilities, DestinationGuard, RetryLater, RetryReason, Sink, SinkContext, SinkPlugin
 from eventstreams.sinks.contract import AnySinkPlugin
 from eventstreams.times import Clock, now_ms
-from sink_workers.sinks import OpenSink, SinkPool
+from sink_workers.delivery.sink_pool import OpenSink, SinkPool
 
 Open = Callable[["Config", SinkContext], Awaitable[Sink]]
 

@@ -13,7 +13,7 @@ from eventstreams.settings import Settings
 from eventstreams.sizing import measured
 from eventstreams.sizing.model import Load, Size, size
 from eventstreams.topics import Topics
-from sink_workers.gradient import USUAL
+from sink_workers.gates.gradient import USUAL
 
 LOADS = st.builds(
     Load,

@@ -25,9 +25,9 @@ from eventstreams.telemetry.logging import get_logger
 from eventstreams.telemetry.metrics import Metrics
 from eventstreams.times import Clock, to_ms
 from eventstreams.topics import Topics
-from sink_workers.attempt_entries import Rest
-from sink_workers.attempt_log import AttemptLog
-from sink_workers.inbound import Undeliverable
+from sink_workers.delivery.attempt_entries import Rest
+from sink_workers.delivery.attempt_log import AttemptLog
+from sink_workers.delivery.inbound import Undeliverable
 
 _REPEAT_S: Final = (0.1, 0.5, 2.0, 5.0)  # between writes that Kafka did not take; the last one repeats
 

@@ -10,8 +10,8 @@ from eventstreams.control.feed import ControlFeed
 from eventstreams.control.records import Account, AccountStatus, SinkRecord, Subscription
 from eventstreams.control.snapshot import Change
 from eventstreams.times import Clock
-from sink_workers.gate import Gate, GateState, Spare
-from sink_workers.gradient import USUAL
+from sink_workers.gates.gate import Gate, GateState, Spare
+from sink_workers.gates.gradient import USUAL
 
 _MOST_SPARE: Final = 2048  # each of them a connection, and an event in memory
 

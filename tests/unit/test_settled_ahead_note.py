@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from eventstreams.kafka.commits import NOTE_CHARS
 from eventstreams.kafka.records import Partition, Record
-from sink_workers.ahead import Ahead, AlreadySettled, from_note, to_note
-from sink_workers.offsets import OffsetTracker
+from sink_workers.lanes.offsets import OffsetTracker
+from sink_workers.lanes.settled_ahead import Ahead, AlreadySettled, from_note, to_note
 
 TP = Partition("es.sub.webhook.DF1", 0)
 MOST_OF_KAFKA = 4096  # offset.metadata.max.bytes, the default

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 
 from eventstreams.kafka.records import Record
-from sink_workers.ahead import Ahead
+from sink_workers.lanes.settled_ahead import Ahead
 
 
 class OffsetTracker:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sink_workers.bucket import TokenBucket
+from sink_workers.gates.token_bucket import TokenBucket
 
 
 def test_without_a_rate_everything_goes() -> None:

@@ -11,7 +11,7 @@ from typing import Final, Protocol, assert_never
 
 from eventstreams.reasons import RetryReason
 from eventstreams.sinks import Delivered, DeliveryOutcome, Rejected, RetryLater
-from sink_workers.gradient import USUAL, Gradient
+from sink_workers.gates.gradient import USUAL, Gradient
 
 _REFUSED: Final = frozenset({311, *range(400, 500)})  # AMQP has 311 for content that is too large
 

@@ -23,15 +23,10 @@ from eventstreams.telemetry.metrics import Metrics
 from eventstreams.telemetry.tracing import Tracing
 from eventstreams.time_limits import Watch
 from eventstreams.times import Clock, to_ms
-from sink_workers.attempt import attempt, outcome_label
-from sink_workers.attempt_entries import Rest
-from sink_workers.attempt_log import AttemptLog
-from sink_workers.gate import Gate, GateState
-from sink_workers.gates import Gates, steady_ms
-from sink_workers.lane import Turn
-from sink_workers.notices import FailureNotices
-from sink_workers.opening import GONE, Opening
-from sink_workers.parcels import (
+from sink_workers.delivery.attempt import attempt, outcome_label
+from sink_workers.delivery.attempt_entries import Rest
+from sink_workers.delivery.attempt_log import AttemptLog
+from sink_workers.delivery.pending import (
     Made,
     Parcel,
     again,
@@ -43,9 +38,14 @@ from sink_workers.parcels import (
     stays_together,
     was_last,
 )
-from sink_workers.settle import Settler, discarded, used_up
-from sink_workers.sinks import OpenSink, SinkPool
-from sink_workers.traces import trace
+from sink_workers.delivery.record_reader import GONE, Opening
+from sink_workers.delivery.settle import Settler, discarded, used_up
+from sink_workers.delivery.sink_pool import OpenSink, SinkPool
+from sink_workers.delivery.traces import trace
+from sink_workers.gates.gate import Gate, GateState
+from sink_workers.gates.gates import Gates, steady_ms
+from sink_workers.lanes.lane import Turn
+from sink_workers.notices import FailureNotices
 
 _SOON_MS: Final = 1_000  # within the first bucket that anybody asks about
 

@@ -11,8 +11,8 @@ from eventstreams.headers import Waybill
 from eventstreams.kafka.records import Record
 from eventstreams.reasons import RetryReason
 from eventstreams.sinks import Capabilities, Delivered, DeliveryOutcome, OutboundEvent, RetryLater
-from sink_workers.settle import failed
-from sink_workers.sinks import OpenSink
+from sink_workers.delivery.settle import failed
+from sink_workers.delivery.sink_pool import OpenSink
 
 _TOGETHER: Final = 10  # attempts of a batch; by then a sink that fails as a whole is known, and has its events wait
 

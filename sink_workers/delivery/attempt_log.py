@@ -21,8 +21,8 @@ from eventstreams.telemetry.logging import get_logger
 from eventstreams.telemetry.metrics import Metrics
 from eventstreams.times import Clock
 from eventstreams.topics import Topics
-from sink_workers import attempt_entries
-from sink_workers.attempt_entries import Rest, subscription_of
+from sink_workers.delivery import attempt_entries
+from sink_workers.delivery.attempt_entries import Rest, subscription_of
 
 _GATHER_S: Final = 0.05
 _MOST_ENTRIES: Final = 256  # of a record: larger ones gain nothing, and a lost one loses more

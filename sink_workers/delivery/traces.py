@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from eventstreams.sinks import DeliveryOutcome
 from eventstreams.telemetry.tracing import Attempted, Tracing
-from sink_workers.attempt import outcome_label
-from sink_workers.parcels import Made, Parcel
+from sink_workers.delivery.attempt import outcome_label
+from sink_workers.delivery.pending import Made, Parcel
 
 
 def trace(tracing: Tracing, batch: Sequence[Parcel], outcomes: Sequence[DeliveryOutcome], made: Made) -> None:

@@ -19,8 +19,8 @@ from eventstreams.kafka.commits import Commit
 from eventstreams.kafka.records import Partition, Record
 from eventstreams.telemetry.logging import get_logger
 from eventstreams.times import Clock
-from sink_workers.ahead import AlreadySettled, from_note, to_note
-from sink_workers.offsets import OffsetTracker
+from sink_workers.lanes.offsets import OffsetTracker
+from sink_workers.lanes.settled_ahead import AlreadySettled, from_note, to_note
 
 # Python objects of one record, and of each of its headers, measured: most of what a small event takes.
 _RECORD_BYTES: Final = 500

@@ -17,9 +17,9 @@ from typing import Final
 from eventstreams.control.records import SinkRecord, Throttle
 from eventstreams.sinks import DeliveryOutcome
 from eventstreams.times import Clock
-from sink_workers.bucket import TokenBucket
-from sink_workers.gradient import USUAL
-from sink_workers.pace import AdaptivePace, Pace, ReferencePace, Signal, signal_of
+from sink_workers.gates.gradient import USUAL
+from sink_workers.gates.pace import AdaptivePace, Pace, ReferencePace, Signal, signal_of
+from sink_workers.gates.token_bucket import TokenBucket
 
 Wake = Callable[[], None]
 

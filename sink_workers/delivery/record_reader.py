@@ -12,12 +12,12 @@ from eventstreams.headers import REDRIVE, TYPE, Waybill
 from eventstreams.kafka.records import Record
 from eventstreams.reasons import DeadReason
 from eventstreams.times import Clock
-from sink_workers.inbound import Undeliverable, read_event, read_waybill
-from sink_workers.lane import Turn
+from sink_workers.delivery.inbound import Undeliverable, read_event, read_waybill
+from sink_workers.delivery.pending import Parcel, are_current, takes_avro
+from sink_workers.delivery.settle import Death, Settler, discarded, expired
+from sink_workers.delivery.sink_pool import SinkPool
+from sink_workers.lanes.lane import Turn
 from sink_workers.notices import FailureNotices
-from sink_workers.parcels import Parcel, are_current, takes_avro
-from sink_workers.settle import Death, Settler, discarded, expired
-from sink_workers.sinks import SinkPool
 
 GONE: Final = Undeliverable(
     DeadReason.SUBSCRIPTION_DELETED, "its subscription, or of a test its sink, was deleted before it was delivered"

@@ -1,0 +1,1 @@
+"""Delivery: records are read, attempted, and settled as delivered, to be retried, or dead."""
