@@ -40,7 +40,7 @@ from eventstreams.sids import SidKind, new_sid
 from eventstreams.testing.broker import running_broker
 from eventstreams.times import now_ms
 from eventstreams.topics import Topics
-from router.matcher import Matcher
+from router.planning.matcher import Matcher
 
 _TOKEN: Final = "token-of-the-benchmark"
 _TYPES: Final = tuple(

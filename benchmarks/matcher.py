@@ -11,9 +11,9 @@ from eventstreams.codec import Codec
 from eventstreams.control.records import SubscribedType, Subscription
 from eventstreams.control.snapshot import Change
 from eventstreams.headers import TYPE, Headers
-from router.filtering import Filtering
-from router.matcher import Matcher
-from router.plan import Planner, Run
+from router.planning.filtering import Filtering
+from router.planning.matcher import Matcher
+from router.planning.plan import Planner, Run
 
 _BY_ATTRIBUTE: Final = "source.startsWith('/')"
 _BY_DATA: Final = "!has(data.errorCode) || data.errorCode in [30003, 30004, 30005]"  # true of all: the copies stay

@@ -14,17 +14,17 @@ from eventstreams.control.feed import ControlFeed
 from eventstreams.kafka.admin import KafkaAdmin
 from eventstreams.process import Process
 from eventstreams.topics import Topics
-from router.app import RunPump, add_agent, make_app, running
-from router.backlog import Backlog
-from router.detours import Detours
-from router.filtering import Filtering
-from router.lane import Lane
-from router.matcher import Matcher
+from router.copying.avoided_topics import AvoidedTopics
+from router.copying.lane import Lane
+from router.copying.topic_restorer import TopicRestorer
+from router.exactly_once.lane import TransactionalLane
+from router.faust_app.app import RunPump, add_agent, make_app, running
+from router.faust_app.backlog import Backlog
 from router.memory import allocate_in_one_arena, collect_by_the_clock, collecting_nothing
-from router.plan import Planner
-from router.restoring import Restoring
-from router.traced import TracedPlanner
-from router.transactional_lane import TransactionalLane
+from router.planning.filtering import Filtering
+from router.planning.matcher import Matcher
+from router.planning.plan import Planner
+from router.planning.traced_planner import TracedPlanner
 
 _ASSIGNMENT: Final = "its share of the events topic"
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -54,14 +54,14 @@ async def route(process: Process) -> None:
         filtering = Filtering(codec, tell=lambda verdict: process.metrics.filtered.labels(verdict.value).inc())
         planner_of = Planner if process.tracing is None else partial(TracedPlanner, tracing=process.tracing)
         planner = planner_of(matcher, filtering=filtering, event_types=catalog.types, dead_topic=topics.router_dead)
-        detours = Detours(
+        avoided_topics = AvoidedTopics(
             settings,
             tell=process.metrics.avoided.set,
             wanted=matcher.topics,
         )
-        restore = Restoring(settings, admin, matcher)
+        restore = TopicRestorer(settings, admin, matcher)
         lane_of = TransactionalLane if settings.exactly_once else Lane
-        lane = lane_of(settings, planner, dead_topic=topics.router_dead, restore=restore, detours=detours)
+        lane = lane_of(settings, planner, dead_topic=topics.router_dead, restore=restore, avoided_topics=avoided_topics)
         await stack.enter_async_context(lane)
         pump = RunPump(lane=lane, metrics=process.metrics, on_crash=process.crash)
         app = make_app(settings, on_crash=process.crash, routes=feed, lane=lane)

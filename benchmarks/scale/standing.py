@@ -21,7 +21,7 @@ from eventstreams.catalog import Catalog
 from eventstreams.control.records import SubscribedType, Subscription, encode, key_of
 from eventstreams.control.snapshot import Snapshot
 from eventstreams.kafka.records import Record
-from router.matcher import Matcher
+from router.planning.matcher import Matcher
 
 _EACH: Final = 3
 _ASKED: Final = 20_000

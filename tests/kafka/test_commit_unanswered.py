@@ -11,8 +11,8 @@ from typing_extensions import override
 from eventstreams.errors import FatalProducerError
 from eventstreams.process import Process
 from eventstreams.telemetry.logging import get_logger
+from router.exactly_once.transactions import TRANSACTION_S
 from router.role import route
-from router.transactions import TRANSACTION_S
 from tests.kafka.test_killed_exactly_there import SETTLE_S, Routed
 from tests.support.doomed import NAME
 from tests.support.installation import Installation

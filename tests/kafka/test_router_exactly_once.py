@@ -23,13 +23,13 @@ from eventstreams.testing.broker import RunningBroker, running_broker
 from eventstreams.testing.receiver import Receiver
 from eventstreams.topics import Topics, TopicSpec
 from eventstreams.verify.backlog import KafkaBacklog
-from router.app import RunPump, add_agent, make_app, running
 from router.batches import SourceRecord
-from router.detours import Detours
-from router.plan import Copy, Planner, Run
+from router.copying.avoided_topics import AvoidedTopics
+from router.exactly_once.lane import TransactionalLane
+from router.exactly_once.transactions import Seat, Transactions
+from router.faust_app.app import RunPump, add_agent, make_app, running
+from router.planning.plan import Copy, Planner, Run
 from router.role import route
-from router.transactional_lane import TransactionalLane
-from router.transactions import Seat, Transactions
 from sink_workers.role import worker_for
 from tests.conftest import installation_settings
 from tests.kafka.test_router import NOWHERE, settled
@@ -226,9 +226,11 @@ async def test_a_seek_in_the_middle_copies_nothing_twice(settings: Settings) -> 
     """Faust goes back to the committed offsets whenever its flow was stopped, whatever is under way."""
     source, topic = await two_topics(settings)
     crashes: list[BaseException] = []
-    detours = Detours(settings, tell=lambda _: None, wanted=set)
+    avoided_topics = AvoidedTopics(settings, tell=lambda _: None, wanted=set)
     planner = cast(Planner, ToOne(topic))
-    lane = TransactionalLane(settings, planner, dead_topic="none", restore=lambda _: set(), detours=detours)
+    lane = TransactionalLane(
+        settings, planner, dead_topic="none", restore=lambda _: set(), avoided_topics=avoided_topics
+    )
     async with Installation(settings) as house, lane:
         app = make_app(settings, on_crash=crashes.append, routes=NoRoutes(), lane=lane)
         pump = RunPump(lane=lane, metrics=Metrics(), on_crash=crashes.append)

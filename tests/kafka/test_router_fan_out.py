@@ -8,7 +8,7 @@ import pytest
 from eventstreams.control.records import SubscribedType, Subscription, encode, key_of
 from eventstreams.settings import Settings
 from eventstreams.sids import SidKind, new_sid
-from router import producers
+from router.copying import producers
 from router.role import route
 from tests.kafka.test_router import settled
 from tests.support.installation import SENT, Installation

@@ -11,8 +11,8 @@ import pytest
 from eventstreams.process import Process
 from eventstreams.sinks.registry import load_plugin
 from eventstreams.testing.receiver import Receiver
+from router.exactly_once.transactions import Transactions
 from router.role import route
-from router.transactions import Transactions
 from sink_workers.role import worker_for
 from tests.conftest import installation_settings
 from tests.kafka.test_router import settled

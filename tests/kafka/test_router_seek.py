@@ -11,8 +11,8 @@ from typing_extensions import override
 
 from eventstreams.settings import Settings
 from eventstreams.topics import TopicSpec
-from router.app import RunPump, add_agent, make_app, running
-from router.transport import RunConsumer, Taken
+from router.faust_app.app import RunPump, add_agent, make_app, running
+from router.faust_app.transport import RunConsumer, Taken
 from tests.support.installation import Installation
 from tests.support.topic import eventually
 

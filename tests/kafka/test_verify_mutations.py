@@ -39,8 +39,8 @@ from producers.gateway.intake import Intake
 from producers.gateway.role import serve as serve_gateway
 from producers.outcomes import SendOutcome
 from router.batches import SourceRecord
-from router.matcher import Matcher, Route
-from router.plan import Copy, Planner, Run
+from router.planning.matcher import Matcher, Route
+from router.planning.plan import Copy, Planner, Run
 from router.role import route
 from sink_workers.delivery import delivery
 from sink_workers.delivery.attempt import attempt

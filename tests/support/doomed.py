@@ -23,10 +23,10 @@ from eventstreams.kafka.consumer import GroupConsumer
 from eventstreams.kafka.membership import Membership
 from eventstreams.kafka.records import Partition
 from eventstreams.settings import PREFIX, Settings
-from router.lane import Job, Lane, Settled
-from router.transactional_lane import TransactionalLane
-from router.transactions import TRANSACTION_S, Seat, Transactions
-from router.transport import RunConsumer, Taken
+from router.copying.lane import Job, Lane, Settled
+from router.exactly_once.lane import TransactionalLane
+from router.exactly_once.transactions import TRANSACTION_S, Seat, Transactions
+from router.faust_app.transport import RunConsumer, Taken
 from tests.support.up import clean_environ, variables
 
 NAME: Final = "the-one"

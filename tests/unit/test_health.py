@@ -10,7 +10,7 @@ from typing_extensions import override
 from eventstreams.errors import TopicError
 from eventstreams.kafka.ranges import Range
 from eventstreams.process.health import Health
-from router.backlog import Asked, Backlog
+from router.faust_app.backlog import Asked, Backlog
 from tests.support.virtual_time import VirtualLoop
 
 

@@ -9,11 +9,11 @@ from confluent_kafka import KafkaError
 
 from eventstreams.errors import FatalProducerError
 from eventstreams.settings import Settings
-from router import producers
-from router.copies import Copies, _short
-from router.detours import Detours
-from router.plan import Copy, Planner
-from router.producers import Producers
+from router.copying import producers
+from router.copying.avoided_topics import AvoidedTopics
+from router.copying.copies import Copies, _short
+from router.copying.producers import Producers
+from router.planning.plan import Copy, Planner
 from tests.support.fatal import give_up
 
 
@@ -120,7 +120,7 @@ def _copies(planner: object, *, gone: Container[str] = ()) -> Copies:
         cast(Planner, planner),
         dead_topic="dead",
         restore=lambda topics: {topic for topic in topics if topic in gone},
-        detours=Detours(settings, tell=lambda _: None, wanted=set),
+        avoided_topics=AvoidedTopics(settings, tell=lambda _: None, wanted=set),
         turned=lambda: None,
         produces=Producers(settings),
     )

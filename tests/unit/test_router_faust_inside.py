@@ -1,4 +1,4 @@
-"""What router.transport leans on inside Faust. A failure here means: read its change log, then router/transport.py."""
+"""What router.faust_app.transport leans on inside Faust. Where a test fails: read its change log, then that module."""
 
 import inspect
 import re
@@ -20,11 +20,11 @@ from faust.transport.consumer import Consumer as BaseConsumer
 from faust.transport.consumer import ThreadDelegateConsumer
 from faust.transport.drivers import aiokafka
 
-from router.asking import _Connections
 from router.batches import Batch, Batches
-from router.transactional_consumer import SettledThread
-from router.transactions import Seat
-from router.transport import CommittedThread, RunConsumer, RunTransport
+from router.exactly_once.consumer import SettledThread
+from router.exactly_once.transactions import Seat
+from router.faust_app.control_end import _Connections
+from router.faust_app.transport import CommittedThread, RunConsumer, RunTransport
 
 
 def source_of(thing: object) -> str:

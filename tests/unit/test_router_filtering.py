@@ -12,9 +12,9 @@ from eventstreams.control.records import SubscribedType, Subscription
 from eventstreams.control.snapshot import Change
 from eventstreams.events import Event
 from eventstreams.filters import Verdict
-from router.filtering import Filtering
-from router.matcher import Matcher
-from router.plan import Planner, Run
+from router.planning.filtering import Filtering
+from router.planning.matcher import Matcher
+from router.planning.plan import Planner, Run
 from tests.support.events import SENT, encoded, message_event
 
 ACCOUNT = "AC" + "1" * 32

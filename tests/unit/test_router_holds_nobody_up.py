@@ -35,9 +35,9 @@ BEGIN = """
 import os, time
 from pathlib import Path
 from types import SimpleNamespace
-from router import scouts
-from router.plan import Copy
-from router.producers import Producers
+from router.copying import probe_copies
+from router.planning.plan import Copy
+from router.copying.producers import Producers
 from eventstreams.settings import Settings
 
 settings = Settings.load(kafka="broker.invalid:9092")
@@ -55,16 +55,16 @@ producers = Producers(settings)
 producers["topic"]("topic", b"value")
 end(producers.give_back)
 """
-SCOUT = """
-scouts._PATIENCE_S = -1.0
-out = scouts.Scouts(settings)
+PROBE = """
+probe_copies._PATIENCE_S = -1.0
+out = probe_copies.ProbeCopies(settings)
 out.send(Copy("topic", []), SimpleNamespace(key=None, value=b"value"), None, partition=-1)
 end(out.back)
 """
 
 
 @pytest.mark.skipif(compiler() is None, reason="a resolver that takes its time is made with a C compiler, on Linux")
-@pytest.mark.parametrize("given_up", [COPIES, SCOUT], ids=["copies", "scout"])
+@pytest.mark.parametrize("given_up", [COPIES, PROBE], ids=["copies", "probe"])
 def test_giving_up_does_not_wait_until_a_name_is_looked_up(tmp_path: Path, given_up: str) -> None:
     """It would wait with the interpreter's lock: no heartbeat, no event, no signal."""
     source, library = tmp_path / "resolver.c", tmp_path / "resolver.so"

@@ -8,7 +8,7 @@ import pytest
 
 from eventstreams.control.records import Account, SubscribedType, Subscription, SubscriptionState
 from eventstreams.control.snapshot import Change, Snapshot
-from router.matcher import Matcher
+from router.planning.matcher import Matcher
 
 ACCOUNT, OTHER = "AC" + "1" * 32, "AC" + "2" * 32
 SENT, READ = "com.acme.message.sent", "com.acme.message.read"

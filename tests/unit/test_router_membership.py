@@ -9,7 +9,7 @@ from aiokafka.consumer import consumer
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import KafkaError
 
-from router.membership import Member, Name
+from router.faust_app.membership import Member, Name
 
 
 class Group:
@@ -117,5 +117,5 @@ async def test_other_errors_stay_what_they_are(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_routers_client_is_such_a_member() -> None:
-    importlib.import_module("router.transport")
+    importlib.import_module("router.faust_app.transport")
     assert consumer.GroupCoordinator is Member

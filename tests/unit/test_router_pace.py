@@ -13,8 +13,8 @@ from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.protocol.fetch import FetchResponse_v4
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
-from router import pace
-from router.pace import PacedFetcher
+from router.faust_app import fetch_pace as pace
+from router.faust_app.fetch_pace import PacedFetcher
 
 TP = TopicPartition("es.events", 0)
 FOR_EVER_S = 3600.0
@@ -112,5 +112,5 @@ async def test_where_many_wait_the_next_is_asked_for_at_once(monkeypatch: pytest
 
 
 def test_the_routers_client_fetches_so() -> None:
-    importlib.import_module("router.transport")
+    importlib.import_module("router.faust_app.transport")
     assert consumer.Fetcher is PacedFetcher

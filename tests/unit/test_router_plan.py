@@ -14,9 +14,9 @@ from eventstreams.control.records import SubscribedType, Subscription
 from eventstreams.control.snapshot import Change
 from eventstreams.headers import UNREADABLE
 from eventstreams.reasons import DeadReason
-from router.filtering import Filtering
-from router.matcher import Matcher
-from router.plan import Planner, Run
+from router.planning.filtering import Filtering
+from router.planning.matcher import Matcher
+from router.planning.plan import Planner, Run
 
 ACCOUNT = "AC" + "1" * 32
 SENT = "com.acme.message.sent"

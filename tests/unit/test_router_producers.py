@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from eventstreams.settings import Settings
-from router import producers
-from router.producers import Producers
+from router.copying import producers
+from router.copying.producers import Producers
 
 
 class Client:

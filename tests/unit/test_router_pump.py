@@ -9,10 +9,10 @@ import pytest
 
 from eventstreams.errors import FatalProducerError
 from eventstreams.telemetry.metrics import Metrics
-from router import app, window
-from router.app import RunPump
-from router.lane import Lane, Settled
-from router.plan import Run
+from router.copying.lane import Lane, Settled
+from router.faust_app import app, window
+from router.faust_app.app import RunPump
+from router.planning.plan import Run
 
 FOR_EVER_S = 3600.0
 

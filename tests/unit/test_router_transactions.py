@@ -10,11 +10,12 @@ from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
 from eventstreams.errors import FatalProducerError
 from eventstreams.settings import Settings
-from router import transactional_copies, transactions
-from router.detours import Detours
-from router.plan import Planner
-from router.transactional_copies import TransactionalCopies
-from router.transactions import Seat, SpoiltError, Transactions
+from router.copying.avoided_topics import AvoidedTopics
+from router.exactly_once import copies as transactional_copies
+from router.exactly_once import transactions
+from router.exactly_once.copies import TransactionalCopies
+from router.exactly_once.transactions import Seat, SpoiltError, Transactions
+from router.planning.plan import Planner
 
 SEAT = Seat("es.router", 1, "member", None)
 OFFSETS = [TopicPartition("events", 0, 7)]
@@ -101,7 +102,7 @@ def test_copies_that_no_broker_acknowledges_are_given_up_with_their_transaction(
         cast(Planner, None),
         dead_topic="dead",
         restore=lambda _: set(),
-        detours=Detours(settings, tell=lambda _: None, wanted=set),
+        avoided_topics=AvoidedTopics(settings, tell=lambda _: None, wanted=set),
         turned=lambda: turns.append(None),
         transactions=cast(Transactions, SimpleNamespace(flush=lambda _: 1, answered=lambda *_: False)),
     )

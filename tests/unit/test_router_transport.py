@@ -8,10 +8,10 @@ import faust
 import pytest
 from faust.types import TP
 
-from router import transport
 from router.batches import Batch
-from router.plan import Run
-from router.transport import RunTransport, Taken, _in_messages
+from router.faust_app import transport
+from router.faust_app.transport import RunTransport, Taken, _in_messages
+from router.planning.plan import Run
 
 
 @dataclass(frozen=True)

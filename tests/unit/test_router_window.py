@@ -8,10 +8,10 @@ from typing import Any, cast
 import pytest
 
 from eventstreams.settings import Settings
-from router.detours import Detours
-from router.lane import _SHORTEST_S, Lane
-from router.plan import Run
-from router.window import Window
+from router.copying.avoided_topics import AvoidedTopics
+from router.copying.lane import _SHORTEST_S, Lane
+from router.faust_app.window import Window
+from router.planning.plan import Run
 
 
 def taken(*, topics: int, rate: float, events: int) -> int:
@@ -43,11 +43,13 @@ def test_so_many_runs_are_under_way(topics: int, rate: float, events: int, runs:
 
 async def test_a_lane_tells_how_many_events_it_does_in_a_second() -> None:
     settings = Settings.load(kafka="127.0.0.1:1")
-    detours = Detours(settings, tell=lambda _: None, wanted=set)
+    avoided_topics = AvoidedTopics(settings, tell=lambda _: None, wanted=set)
     planner = SimpleNamespace(plan=lambda *_: [])  # nobody wants any
     run = Run("es.events", 0, [cast(Any, _Batch())], is_last=True)
 
-    async with Lane(settings, cast(Any, planner), dead_topic="dead", restore=set, detours=detours) as lane:
+    async with Lane(
+        settings, cast(Any, planner), dead_topic="dead", restore=set, avoided_topics=avoided_topics
+    ) as lane:
         unknown = lane.rate
         assert (await lane.deliver([run])[0]).unmatched == 100
 

@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaConnectionError, NotLeaderForPartitionError
 from aiokafka.protocol.offset import OffsetResponse_v2
 from faust.types import TP
 
-from router.asking import catch_up, end_of
+from router.faust_app.control_end import catch_up, end_of
 
 CONTROL = TP("es.control", 0)
 

@@ -7,12 +7,12 @@ from eventstreams.kafka.admin import KafkaAdmin
 from eventstreams.settings import Settings
 from eventstreams.telemetry.logging import get_logger
 from eventstreams.topics import Topics
-from router.matcher import Matcher
+from router.planning.matcher import Matcher
 
 _log = get_logger(__name__)
 
 
-class Restoring:
+class TopicRestorer:
     """Makes what is missing and still wanted. Called on the lane's thread; what is asked of brokers, the loop asks."""
 
     def __init__(self, settings: Settings, admin: KafkaAdmin, matcher: Matcher) -> None:
@@ -22,7 +22,7 @@ class Restoring:
         self._loop = asyncio.get_running_loop()
 
     def __call__(self, topics: set[str]) -> set[str] | None:
-        """See ``router.copies.Restore``."""
+        """See ``router.copying.copies.Restore``."""
         return asyncio.run_coroutine_threadsafe(self._restore(topics), self._loop).result()
 
     async def _restore(self, topics: set[str]) -> set[str] | None:

@@ -18,10 +18,10 @@ from eventstreams.kafka.producer import LASTING
 from eventstreams.reasons import DeadReason
 from eventstreams.telemetry.logging import get_logger
 from router.batches import Batch
-from router.detours import Detours
-from router.plan import Copy, Planner, Run
-from router.producers import Producers
-from router.transactions import Transactions
+from router.copying.avoided_topics import AvoidedTopics
+from router.copying.producers import Producers
+from router.exactly_once.transactions import Transactions
+from router.planning.plan import Copy, Planner, Run
 
 RETRY_S: Final = 0.5
 TURN_S: Final = 1.0
@@ -90,7 +90,7 @@ class Copies:
         *,
         dead_topic: str,
         restore: Restore,
-        detours: Detours,
+        avoided_topics: AvoidedTopics,
         turned: Callable[[], None],
         produces: Producers | Transactions,
     ) -> None:
@@ -100,13 +100,13 @@ class Copies:
             planner: Asked again for copies that failed.
             dead_topic: Where copies go that the broker will never take. There is no way around it.
             restore: Asked before copies that failed are repeated or given up.
-            detours: Hears of topics that take nothing, and knows where their copies go.
+            avoided_topics: Hears of topics that take nothing, and knows where their copies go.
             turned: Called about every second while there is anything to wait for.
             produces: The client's own, for who makes many.
         """
         self._dead_topic = dead_topic
         self._restore = restore
-        self._detours = detours
+        self._avoided_topics = avoided_topics
         self._turned = turned
         self._planner = planner
         self._failed: list[Failed] = []
@@ -211,13 +211,13 @@ class Copies:
                 continue  # it becomes a dead letter at once
             strikes[place] += _STRIKES if each.error.code() == KafkaError._PURGE_QUEUE else 1  # noqa: SLF001 - its name
             if strikes[place] >= _STRIKES and each.copy.topic != self._dead_topic:
-                self._detours.avoid(each.copy, each.partition)
+                self._avoided_topics.avoid(each.copy, each.partition)
 
     def _again(self, failed: Failed) -> tuple[Copy, Source]:
         """What to make in place of what failed."""
         copy, source = failed.copy, failed.source
         if not failed.lasts:
-            return (self._detours.around(copy) if self._detours.avoids(copy) else copy), source
+            return (self._avoided_topics.around(copy) if self._avoided_topics.avoids(copy) else copy), source
         if copy.topic != self._dead_topic:
             self.dropped += 1
             # Our topics take more than the events' own, so this needs an operator's hand; the partition goes on.

@@ -22,7 +22,7 @@ from eventstreams.kafka.config import client_config
 from eventstreams.settings import Settings
 from eventstreams.telemetry.logging import get_logger
 from eventstreams.topics import Topics
-from router.producers import producer_config
+from router.copying.producers import producer_config
 
 _log = get_logger(__name__)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from eventstreams.codec import Codec
 from eventstreams.filters import Filters, Reading, Verdict
-from router.matcher import Route
+from router.planning.matcher import Route
 
 
 class Filtering:

@@ -7,8 +7,8 @@ import pytest
 from eventstreams.headers import Waybill
 from eventstreams.settings import Settings
 from eventstreams.topics import Topics
-from router.detours import Detours
-from router.plan import Copy
+from router.copying.avoided_topics import AvoidedTopics
+from router.planning.plan import Copy
 
 SETTINGS = Settings.load(retry_partitions=3, retry_delays="5s,30s")
 HOME = Topics(SETTINGS).subscription("webhook", "DF1")
@@ -28,7 +28,9 @@ class Scene:
         self.clock = Clock()
         self.told: list[int] = []
         self.wanted = {HOME}
-        self.detours = Detours(SETTINGS, tell=self.told.append, wanted=lambda: self.wanted, clock=self.clock)
+        self.avoided_topics = AvoidedTopics(
+            SETTINGS, tell=self.told.append, wanted=lambda: self.wanted, clock=self.clock
+        )
 
 
 @pytest.fixture
@@ -37,9 +39,9 @@ def scene() -> Scene:
 
 
 def test_what_goes_around_is_due_at_once_on_the_retry_topic_of_the_shortest_delay(scene: Scene) -> None:
-    scene.detours.avoid(COPY, 0)
+    scene.avoided_topics.avoid(COPY, 0)
 
-    around = scene.detours.around(COPY)
+    around = scene.avoided_topics.around(COPY)
 
     assert (around.topic, around.home) == ("es.retry.webhook.5s", HOME)
     assert around.partition in range(3)
@@ -50,93 +52,93 @@ def test_what_goes_around_is_due_at_once_on_the_retry_topic_of_the_shortest_dela
 
 
 def test_all_of_a_topic_takes_the_same_place(scene: Scene) -> None:
-    scene.detours.avoid(COPY, 0)
+    scene.avoided_topics.avoid(COPY, 0)
 
-    assert len({scene.detours.around(COPY).partition for _ in range(10)}) == 1
+    assert len({scene.avoided_topics.around(COPY).partition for _ in range(10)}) == 1
 
 
 def test_a_place_on_the_way_that_takes_nothing_is_passed_by_and_where_none_does_the_copy_goes_home(
     scene: Scene,
 ) -> None:
-    scene.detours.avoid(COPY, 0)
-    around, seen = scene.detours.around(COPY), []
+    scene.avoided_topics.avoid(COPY, 0)
+    around, seen = scene.avoided_topics.around(COPY), []
 
     while around.home is not None:
         seen.append(around.partition)
-        scene.detours.avoid(around, around.partition)
-        around = scene.detours.around(around)
+        scene.avoided_topics.avoid(around, around.partition)
+        around = scene.avoided_topics.around(around)
 
     assert sorted(seen) == [0, 1, 2]
     assert around == COPY
-    assert scene.detours.around(COPY).home == HOME  # and then all of them are tried again
+    assert scene.avoided_topics.around(COPY).home == HOME  # and then all of them are tried again
 
 
 def test_after_five_seconds_one_copy_may_look_and_then_no_other_for_five_more(scene: Scene) -> None:
-    scene.detours.avoid(COPY, 0)
-    assert not scene.detours.is_due(HOME)
+    scene.avoided_topics.avoid(COPY, 0)
+    assert not scene.avoided_topics.is_due(HOME)
     scene.clock.now += 6
-    assert scene.detours.is_due(HOME)
+    assert scene.avoided_topics.is_due(HOME)
 
-    scene.detours.sent(HOME)
+    scene.avoided_topics.sent(HOME)
 
-    assert not scene.detours.is_due(HOME)
+    assert not scene.avoided_topics.is_due(HOME)
 
 
 def test_a_topic_that_takes_copies_again_is_avoided_no_more(scene: Scene) -> None:
-    scene.detours.avoid(COPY, 0)
-    assert scene.detours.avoids(COPY)
+    scene.avoided_topics.avoid(COPY, 0)
+    assert scene.avoided_topics.avoids(COPY)
 
-    scene.detours.take_back(HOME, 0)
+    scene.avoided_topics.take_back(HOME, 0)
 
-    assert not scene.detours.avoids(COPY)
+    assert not scene.avoided_topics.avoids(COPY)
     assert scene.told == [1, 0]
 
 
 def test_a_topic_is_looked_at_where_it_took_nothing_until_all_of_that_takes_copies(scene: Scene) -> None:
     """Taken back for a partition that never failed, it would make everybody wait for the others once more."""
-    scene.detours.avoid(COPY, 2)
-    scene.detours.avoid(COPY, 1)
-    assert scene.detours.partition_of(HOME) == 2
+    scene.avoided_topics.avoid(COPY, 2)
+    scene.avoided_topics.avoid(COPY, 1)
+    assert scene.avoided_topics.partition_of(HOME) == 2
 
-    scene.detours.take_back(HOME, 2)
+    scene.avoided_topics.take_back(HOME, 2)
 
-    assert scene.detours.avoids(COPY)
-    assert (scene.detours.is_due(HOME), scene.detours.partition_of(HOME)) == (True, 1)
-    scene.detours.take_back(HOME, 1)
-    assert not scene.detours.avoids(COPY)
+    assert scene.avoided_topics.avoids(COPY)
+    assert (scene.avoided_topics.is_due(HOME), scene.avoided_topics.partition_of(HOME)) == (True, 1)
+    scene.avoided_topics.take_back(HOME, 1)
+    assert not scene.avoided_topics.avoids(COPY)
 
 
 def test_a_topic_of_which_no_partition_is_known_is_looked_at_anywhere(scene: Scene) -> None:
-    scene.detours.avoid(COPY, -1)
-    assert scene.detours.partition_of(HOME) == -1
+    scene.avoided_topics.avoid(COPY, -1)
+    assert scene.avoided_topics.partition_of(HOME) == -1
 
-    scene.detours.take_back(HOME, -1)
+    scene.avoided_topics.take_back(HOME, -1)
 
-    assert not scene.detours.avoids(COPY)
+    assert not scene.avoided_topics.avoids(COPY)
 
 
 def test_a_topic_is_forgotten_once_its_subscription_is_gone(scene: Scene) -> None:
     """Else it is told as one that takes nothing until the router ends."""
-    scene.detours.avoid(COPY, 0)
+    scene.avoided_topics.avoid(COPY, 0)
     scene.wanted.clear()
-    scene.detours.forget()
+    scene.avoided_topics.forget()
     assert scene.told == [1]
     scene.clock.now += 601
 
-    scene.detours.forget()
+    scene.avoided_topics.forget()
 
-    assert not scene.detours.avoids(COPY)
+    assert not scene.avoided_topics.avoids(COPY)
     assert scene.told == [1, 0]
 
 
 def test_a_topic_that_is_only_quiet_is_not_tried_by_everybody_again(scene: Scene) -> None:
-    scene.detours.avoid(COPY, 0)
+    scene.avoided_topics.avoid(COPY, 0)
     scene.clock.now += 601
 
-    scene.detours.forget()
-    scene.detours.avoid(Copy(Topics(SETTINGS).subscription("webhook", "DF2"), HEADERS), 0)
+    scene.avoided_topics.forget()
+    scene.avoided_topics.avoid(Copy(Topics(SETTINGS).subscription("webhook", "DF2"), HEADERS), 0)
 
-    assert scene.detours.avoids(COPY)
+    assert scene.avoided_topics.avoids(COPY)
     assert scene.told == [1, 2]
 
 

@@ -10,8 +10,8 @@ from eventstreams import headers as names
 from eventstreams.headers import Envelope, HeaderProblem, Headers, dead_headers, routed_headers
 from eventstreams.reasons import DeadReason
 from router.batches import Batch, SourceRecord
-from router.filtering import Filtering
-from router.matcher import Matcher, Route
+from router.planning.filtering import Filtering
+from router.planning.matcher import Matcher, Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Copy(NamedTuple):
 
     Attributes:
         partition: Which; -1: the key's.
-        home: On its way around its own topic, that topic; see ``router.detours``.
+        home: On its way around its own topic, that topic; see ``router.avoided_topics``.
     """
 
     topic: str

@@ -11,13 +11,13 @@ from typing_extensions import override
 from eventstreams.errors import FatalProducerError
 from eventstreams.settings import Settings
 from router.batches import SourceRecord
-from router.copies import Restore
-from router.detours import Detours
-from router.lane import Job, Lane, Settled
-from router.plan import Copy, Planner, Run
-from router.probes import Probes
-from router.transactional_copies import TransactionalCopies
-from router.transactions import Seat, SpoiltError, Transactions
+from router.copying.avoided_topics import AvoidedTopics
+from router.copying.copies import Restore
+from router.copying.lane import Job, Lane, Settled
+from router.exactly_once.copies import TransactionalCopies
+from router.exactly_once.probes import Probes
+from router.exactly_once.transactions import Seat, SpoiltError, Transactions
+from router.planning.plan import Copy, Planner, Run
 
 _LONGEST_S: Final = 2.0  # that copies are made for before they are committed: who reads them waits for that
 _PUT_OUT_S: Final = 60.0  # a member that was put out of its group is back within seconds
@@ -35,11 +35,11 @@ class TransactionalLane(Lane):
     _copies: TransactionalCopies
 
     def __init__(
-        self, settings: Settings, planner: Planner, *, dead_topic: str, restore: Restore, detours: Detours
+        self, settings: Settings, planner: Planner, *, dead_topic: str, restore: Restore, avoided_topics: AvoidedTopics
     ) -> None:
         self._transactions = Transactions(settings, turned=self._turned)
-        super().__init__(settings, planner, dead_topic=dead_topic, restore=restore, detours=detours)
-        self._probes = Probes(settings, detours)
+        super().__init__(settings, planner, dead_topic=dead_topic, restore=restore, avoided_topics=avoided_topics)
+        self._probes = Probes(settings, avoided_topics)
         self._at: tuple[int, Seat] | None = None  # replaced as a whole, by the event loop
         self._put_out: tuple[int, float] = -1, 0.0
 
@@ -49,7 +49,7 @@ class TransactionalLane(Lane):
             self._planner,
             dead_topic=self._dead_topic,
             restore=restore,
-            detours=self._detours,
+            avoided_topics=self._avoided_topics,
             turned=self._turned,
             transactions=self._transactions,
         )
@@ -68,8 +68,8 @@ class TransactionalLane(Lane):
 
     @override
     def _deliver(self, group: Sequence[Job]) -> Sequence[Job]:
-        if self._detours.avoided:
-            self._detours.forget()
+        if self._avoided_topics.avoided:
+            self._avoided_topics.forget()
             self._probes.look()
         waiting = list(group)
         while waiting:
@@ -124,7 +124,7 @@ class TransactionalLane(Lane):
     @override
     def _make_around(self, copy: Copy, record: SourceRecord, job: Job) -> None:
         topic = copy.topic
-        if topic in self._detours.avoided and self._probes.is_idle and self._detours.is_due(topic):
-            self._detours.sent(topic)
-            self._probes.send(copy, record, partition=self._detours.partition_of(topic))
+        if topic in self._avoided_topics.avoided and self._probes.is_idle and self._avoided_topics.is_due(topic):
+            self._avoided_topics.sent(topic)
+            self._probes.send(copy, record, partition=self._avoided_topics.partition_of(topic))
         self._copies.make_instead(copy, record, (job.run.partition, record.offset, topic))

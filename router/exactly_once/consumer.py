@@ -11,9 +11,9 @@ from typing_extensions import override
 
 from eventstreams.errors import TopicError
 from eventstreams.kafka.records import Partition
-from router.transactional_lane import TransactionalLane
-from router.transactions import Seat
-from router.transport import CommittedThread, RunConsumer, RunTransport
+from router.exactly_once.lane import TransactionalLane
+from router.exactly_once.transactions import Seat
+from router.faust_app.transport import CommittedThread, RunConsumer, RunTransport
 
 
 class SettledThread(CommittedThread):

@@ -8,10 +8,10 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from eventstreams.settings import Settings
 from eventstreams.topics import Topics
-from router.copies import Source
-from router.detours import Detours
-from router.plan import Copy
-from router.transactions import transactional_config
+from router.copying.avoided_topics import AvoidedTopics
+from router.copying.copies import Source
+from router.exactly_once.transactions import transactional_config
+from router.planning.plan import Copy
 
 _PATIENCE_S: Final = 3.0
 _TURN_S: Final = 0.1
@@ -20,9 +20,9 @@ _TURN_S: Final = 0.1
 class Probes:
     """One at a time, on a thread of its own. All else is for the lane's thread."""
 
-    def __init__(self, settings: Settings, detours: Detours) -> None:
+    def __init__(self, settings: Settings, avoided_topics: AvoidedTopics) -> None:
         self._settings = settings
-        self._detours = detours
+        self._avoided_topics = avoided_topics
         self._pool = ThreadPoolExecutor(1, "router-probe")
         self._out: tuple[Copy, int, Future[bool]] | None = None
 
@@ -37,14 +37,14 @@ class Probes:
         self._out = copy, partition, self._pool.submit(self._takes, copy, key, value, partition)
 
     def look(self) -> None:
-        """Tell ``detours`` what became of the one that is out, if that is known."""
+        """Tell ``avoided_topics`` what became of the one that is out, if that is known."""
         if self._out is None or not self._out[2].done():
             return
         (copy, partition, answer), self._out = self._out, None
         if answer.result():
-            self._detours.take_back(copy.topic, partition)
+            self._avoided_topics.take_back(copy.topic, partition)
         else:
-            self._detours.avoid(copy, partition)
+            self._avoided_topics.avoid(copy, partition)
 
     # -- on a thread of its own ------------------------------------------------------------------------------
 

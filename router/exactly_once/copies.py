@@ -11,10 +11,10 @@ from typing_extensions import override
 
 from eventstreams.errors import FatalProducerError
 from eventstreams.telemetry.logging import get_logger
-from router.copies import NOTHING, RETRY_S, STUCK_S, TURN_S, Copies, Failed, Lost, Restore, Source, partition_of
-from router.detours import Detours
-from router.plan import Copy, Planner
-from router.transactions import TRANSACTION_S, SpoiltError, Transactions
+from router.copying.avoided_topics import AvoidedTopics
+from router.copying.copies import NOTHING, RETRY_S, STUCK_S, TURN_S, Copies, Failed, Lost, Restore, Source, partition_of
+from router.exactly_once.transactions import TRANSACTION_S, SpoiltError, Transactions
+from router.planning.plan import Copy, Planner
 
 _log = get_logger(__name__)
 
@@ -45,12 +45,17 @@ class TransactionalCopies(Copies):
         *,
         dead_topic: str,
         restore: Restore,
-        detours: Detours,
+        avoided_topics: AvoidedTopics,
         turned: Callable[[], None],
         transactions: Transactions,
     ) -> None:
         super().__init__(
-            planner, dead_topic=dead_topic, restore=restore, detours=detours, turned=turned, produces=transactions
+            planner,
+            dead_topic=dead_topic,
+            restore=restore,
+            avoided_topics=avoided_topics,
+            turned=turned,
+            produces=transactions,
         )
         self._transactions = transactions
         self._spoilers: list[_Spoiler] = []
@@ -74,7 +79,7 @@ class TransactionalCopies(Copies):
     @property
     def special(self) -> set[str]:
         """Topics that not every copy is made for as it was planned: ``make_instead`` says what is."""
-        return self._gone | {topic for _, _, topic in self._refused} | self._detours.avoided.keys()
+        return self._gone | {topic for _, _, topic in self._refused} | self._avoided_topics.avoided.keys()
 
     @override
     def refuse(self, lost: Lost, copy: Copy, source: Source) -> None:
@@ -91,8 +96,8 @@ class TransactionalCopies(Copies):
             place = (*place[:2], copy.topic)
             if copy.topic == self._dead_topic and source is not NOTHING and place in self._refused:
                 copy, source = self._again(Failed(self._refused[place], copy, source, copy.partition))
-        elif self._detours.avoids(copy):
-            copy = self._detours.around(copy)
+        elif self._avoided_topics.avoids(copy):
+            copy = self._avoided_topics.around(copy)
         self._make(copy, source, place)
 
     def _make(self, copy: Copy, source: Source, place: Place) -> None:
@@ -179,7 +184,7 @@ class TransactionalCopies(Copies):
             for each in {(each.copy.topic, each.partition): each for each in failed}.values():
                 for topic, number in headless:
                     if topic == each.copy.topic != self._dead_topic and number >= 0 and each.partition in {number, -1}:
-                        self._detours.avoid(each.copy, number)
+                        self._avoided_topics.avoid(each.copy, number)
         elif self._suspects_id:
             self._judge(failed, self._strikes)
         # A transaction waits for the one before it with the same id, and that for each partition that it had copies on.

@@ -23,11 +23,11 @@ from faust.types import TP, AppT, ConsumerMessage, Message
 from typing_extensions import override
 
 from eventstreams.kafka.refusals import Refusals
-from router.asking import Routes, catch_up, end_of
 from router.batches import Batch, Batches
-from router.membership import Name, watch_names
-from router.pace import pace_fetches
-from router.plan import Run
+from router.faust_app.control_end import Routes, catch_up, end_of
+from router.faust_app.fetch_pace import pace_fetches
+from router.faust_app.membership import Name, watch_names
+from router.planning.plan import Run
 
 watch_names()
 pace_fetches()

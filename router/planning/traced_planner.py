@@ -8,9 +8,9 @@ from typing_extensions import override
 from eventstreams import headers as names
 from eventstreams.telemetry.tracing import Tracing, sampled_parent
 from router.batches import SourceRecord
-from router.filtering import Filtering
-from router.matcher import Matcher
-from router.plan import Copy, Planner, Run
+from router.planning.filtering import Filtering
+from router.planning.matcher import Matcher
+from router.planning.plan import Copy, Planner, Run
 
 
 class TracedPlanner(Planner):

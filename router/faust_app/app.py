@@ -19,14 +19,14 @@ from eventstreams.kafka.refusals import Refusals
 from eventstreams.settings import Settings
 from eventstreams.telemetry.metrics import Metrics
 from eventstreams.topics import Topics
-from router.asking import Routes
-from router.credentials import credentials
-from router.lane import Lane, Settled
-from router.membership import Name
-from router.transactional_consumer import TransactionalTransport
-from router.transactional_lane import TransactionalLane
-from router.transport import RunConsumer, RunSchema, RunTransport, Taken
-from router.window import Window
+from router.copying.lane import Lane, Settled
+from router.exactly_once.consumer import TransactionalTransport
+from router.exactly_once.lane import TransactionalLane
+from router.faust_app.control_end import Routes
+from router.faust_app.credentials import credentials
+from router.faust_app.membership import Name
+from router.faust_app.transport import RunConsumer, RunSchema, RunTransport, Taken
+from router.faust_app.window import Window
 
 _MOST_BATCHES: Final = 4000  # of records, a fetch may bring; of one partition it brings 1 MiB, Faust's own bound
 _BUFFERED_RUNS: Final = 8

@@ -9,8 +9,8 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from eventstreams.kafka.config import client_config
 from eventstreams.settings import Settings
-from router.copies import Source
-from router.plan import Copy
+from router.copying.copies import Source
+from router.planning.plan import Copy
 
 _PATIENCE_S: Final = 3.0  # less than half a session: a router that has to give partitions away waits for its runs
 _PURGE_S: Final = 0.01  # a purge takes a tenth of it, unless a name is being looked up; what is sent next is kept
@@ -19,7 +19,7 @@ Job = TypeVar("Job")
 
 
 @dataclass(slots=True, eq=False)
-class Scout(Generic[Job]):
+class ProbeCopy(Generic[Job]):
     """One copy on its way, and the run that it belongs to.
 
     ``partition``: where it went, whatever its key; -1: where that says. ``arrived``: whether that took it; None: not
@@ -37,7 +37,7 @@ class Scout(Generic[Job]):
         self.arrived = error is None
 
 
-class Scouts(Generic[Job]):
+class ProbeCopies(Generic[Job]):
     """Sends them out in parties, one for each topic, all of one run, and one party at a time.
 
     So however many topics are avoided, one run at most waits for them, and no longer than ``_PATIENCE_S``.
@@ -51,7 +51,7 @@ class Scouts(Generic[Job]):
         )
         self._producer: Producer | None = None  # made when it is needed: seldom
         self._sent_at = 0.0
-        self.out: list[Scout[Job]] = []
+        self.out: list[ProbeCopy[Job]] = []
         """Those of which it is not known yet what became of them."""
 
     def may_leave(self, job: Job) -> bool:
@@ -62,27 +62,27 @@ class Scouts(Generic[Job]):
         """Have ``copy`` try its topic, in ``partition``."""
         if self._producer is None:
             self._producer = Producer(self._config)
-        scout = Scout(copy, source, job, partition)
+        probe = ProbeCopy(copy, source, job, partition)
         if not self.out:
             self._sent_at = time.monotonic()
-        self.out.append(scout)
+        self.out.append(probe)
         try:
             self._producer.produce(
-                copy.topic, source.value, source.key, partition, headers=list(copy.headers), on_delivery=scout.report
+                copy.topic, source.value, source.key, partition, headers=list(copy.headers), on_delivery=probe.report
             )
         except (BufferError, KafkaException):
-            scout.arrived = False
+            probe.arrived = False
 
-    def back(self) -> Sequence[Scout[Job]]:
-        """Those of which it is known by now; whoever was out for too long has not arrived."""
+    def back(self) -> Sequence[ProbeCopy[Job]]:
+        """Those of which it is known by now; one that was out for too long has not arrived."""
         if not self.out or self._producer is None:
             return ()
         self._producer.poll(0)
         if time.monotonic() - self._sent_at > _PATIENCE_S:
             self._producer.purge(in_queue=True, in_flight=True, blocking=True)  # waits for nobody; see ``Producers``
             self._producer.poll(_PURGE_S)
-            for scout in self.out:
-                scout.arrived = bool(scout.arrived)
-        back = [scout for scout in self.out if scout.arrived is not None]
-        self.out = [scout for scout in self.out if scout.arrived is None]
+            for probe in self.out:
+                probe.arrived = bool(probe.arrived)
+        back = [probe for probe in self.out if probe.arrived is not None]
+        self.out = [probe for probe in self.out if probe.arrived is None]
         return back

@@ -15,12 +15,12 @@ from eventstreams.settings import Settings
 from eventstreams.telemetry.logging import get_logger
 from eventstreams.times import now_ms
 from eventstreams.topics import Topics
-from router.plan import Copy
+from router.planning.plan import Copy
 
 _log = get_logger(__name__)
 _LOOK_S: Final = 5.0  # between two copies that are sent to see whether the topic takes them again
 _FORGET_S: Final = 600.0  # a topic that nobody had an event for is looked after then: its subscription may be gone
-_OF_DETOURS: Final = frozenset({ATTEMPT, ORIGIN, NOT_BEFORE})
+_OF_THE_WAY_AROUND: Final = frozenset({ATTEMPT, ORIGIN, NOT_BEFORE})
 
 
 @dataclass(slots=True)
@@ -35,7 +35,7 @@ class _Avoided:
     partitions: set[int]
 
 
-class Detours:
+class AvoidedTopics:
     """Which topics are avoided, and where their copies go meanwhile. For the lane's thread alone."""
 
     def __init__(
@@ -155,4 +155,4 @@ def _due_now(headers: Headers, home: str) -> list[tuple[str, bytes]]:
 
 
 def _as_at_first(headers: Headers) -> list[tuple[str, bytes]]:
-    return [header for header in headers if header[0] not in _OF_DETOURS]
+    return [header for header in headers if header[0] not in _OF_THE_WAY_AROUND]

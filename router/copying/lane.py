@@ -21,11 +21,11 @@ from confluent_kafka import KafkaException
 
 from eventstreams.settings import Settings
 from router.batches import SourceRecord
-from router.copies import Copies, Lost, Restore
-from router.detours import Detours
-from router.plan import Copy, Planner, Run
-from router.producers import Producers
-from router.scouts import Scouts
+from router.copying.avoided_topics import AvoidedTopics
+from router.copying.copies import Copies, Lost, Restore
+from router.copying.probe_copies import ProbeCopies
+from router.copying.producers import Producers
+from router.planning.plan import Copy, Planner, Run
 
 _MAX_GROUP: Final = 64  # runs that share one flush, or a few more: bounds what a crash repeats
 _RATES: Final = 4  # groups: one that had to wait for a broker says little of the next
@@ -58,19 +58,19 @@ class Settled:
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """A run, who waits for it, and how many of its copies are out as scouts."""
+    """A run, who waits for it, and how many of its copies are out as probes."""
 
     run: Run
     answer: "asyncio.Future[Settled]"
     settled: Settled | None = field(default=None, init=False)
-    scouts: int = field(default=0, init=False)
+    probe_copies: int = field(default=0, init=False)
 
 
 class Lane:
     """``deliver`` runs, and learn when the brokers have every copy. Use as ``async with``."""
 
     def __init__(
-        self, settings: Settings, planner: Planner, *, dead_topic: str, restore: Restore, detours: Detours
+        self, settings: Settings, planner: Planner, *, dead_topic: str, restore: Restore, avoided_topics: AvoidedTopics
     ) -> None:
         """A lane.
 
@@ -79,21 +79,21 @@ class Lane:
             planner: Says which copies to make. Asked on the lane's thread.
             dead_topic: Where copies go that the broker will never take.
             restore: Asked on the lane's thread, before copies that failed are repeated or given up.
-            detours: The way around topics that take nothing. Used on the lane's thread alone.
+            avoided_topics: The way around topics that take nothing. Used on the lane's thread alone.
         """
         self._planner = planner
         self._dead_topic = dead_topic
-        self._detours = detours
+        self._avoided_topics = avoided_topics
         self._loop = asyncio.get_running_loop()
         self._jobs: queue.SimpleQueue[Sequence[Job] | None] = queue.SimpleQueue()
         self._copies = self._copies_of(settings, restore)
-        self._scouts: Scouts[Job] = Scouts(settings)
+        self._probe_copies: ProbeCopies[Job] = ProbeCopies(settings)
         self.last_turn = math.inf
         """When the lane's thread was last seen to turn; it does twice a second while it has work."""
         self.rate = math.inf
         """Events a second, of the last few groups that which did most; not known before the first."""
         self._rates: deque[float] = deque(maxlen=_RATES)
-        self._special: Collection[str] = detours.avoided
+        self._special: Collection[str] = avoided_topics.avoided
         """Topics of which each copy is looked at before it is made."""
         self._thread = threading.Thread(target=self._run, name="router-lane", daemon=True)
 
@@ -102,7 +102,7 @@ class Lane:
             self._planner,
             dead_topic=self._dead_topic,
             restore=restore,
-            detours=self._detours,
+            avoided_topics=self._avoided_topics,
             turned=self._turned,
             produces=Producers(settings),
         )
@@ -143,7 +143,7 @@ class Lane:
         while (group := self._next()) is not None:
             began = time.monotonic()
             self._turned()
-            waiting = [*group, *(scout.job for scout in self._scouts.out)]
+            waiting = [*group, *(probe.job for probe in self._probe_copies.out)]
             done: Sequence[Job]
             try:
                 done, error = self._deliver(group), None
@@ -157,9 +157,9 @@ class Lane:
                 self._loop.call_soon_threadsafe(_answer, done, error)
 
     def _next(self) -> list[Job] | None:
-        """The runs that wait; none where only scouts are to be looked after; None at the end."""
+        """The runs that wait; none where only probes are to be looked after; None at the end."""
         try:
-            jobs = self._jobs.get(timeout=_LOOK_S if self._scouts.out else None)
+            jobs = self._jobs.get(timeout=_LOOK_S if self._probe_copies.out else None)
         except queue.Empty:
             return []
         group: list[Job] = []
@@ -174,24 +174,24 @@ class Lane:
     def _deliver(self, group: Sequence[Job]) -> Sequence[Job]:
         """Make the copies of ``group``; return the jobs of which the brokers have every copy."""
         done = []
-        if self._detours.avoided:
-            self._detours.forget()
-        for scout in self._scouts.back():
-            if scout.arrived:
-                self._detours.take_back(scout.copy.topic, scout.partition)
+        if self._avoided_topics.avoided:
+            self._avoided_topics.forget()
+        for probe in self._probe_copies.back():
+            if probe.arrived:
+                self._avoided_topics.take_back(probe.copy.topic, probe.partition)
             else:
-                self._detours.avoid(scout.copy, scout.partition)
-                self._copies.make(self._detours.around(scout.copy), scout.source)
-            scout.job.scouts -= 1
-            if not scout.job.scouts:
-                done.append(scout.job)
+                self._avoided_topics.avoid(probe.copy, probe.partition)
+                self._copies.make(self._avoided_topics.around(probe.copy), probe.source)
+            probe.job.probe_copies -= 1
+            if not probe.job.probe_copies:
+                done.append(probe.job)
         for job in group:
             job.settled = self._produce_run(job)
         self._copies.settle()
         for job in group:
             if self._copies.dropped and job.settled is not None:
                 job.settled, self._copies.dropped = job.settled.without(self._copies.dropped)
-        return [*done, *(job for job in group if not job.scouts)]
+        return [*done, *(job for job in group if not job.probe_copies)]
 
     def _produce_run(self, job: Job) -> Settled:
         events = copies = dead = unmatched = 0
@@ -228,14 +228,14 @@ class Lane:
 
     def _make_around(self, copy: Copy, record: SourceRecord, job: Job) -> None:
         """Make ``copy`` on its way around its topic if that is avoided; now and then it goes to see if it still is."""
-        if not self._detours.avoids(copy):
+        if not self._avoided_topics.avoids(copy):
             self._copies.make(copy, record)
-        elif self._detours.is_due(copy.topic) and self._scouts.may_leave(job):
-            self._detours.sent(copy.topic)
-            self._scouts.send(copy, record, job, partition=self._detours.partition_of(copy.topic))
-            job.scouts += 1
+        elif self._avoided_topics.is_due(copy.topic) and self._probe_copies.may_leave(job):
+            self._avoided_topics.sent(copy.topic)
+            self._probe_copies.send(copy, record, job, partition=self._avoided_topics.partition_of(copy.topic))
+            job.probe_copies += 1
         else:
-            self._copies.make(self._detours.around(copy), record)
+            self._copies.make(self._avoided_topics.around(copy), record)
 
     def _turned(self) -> None:
         self.last_turn = time.monotonic()

@@ -1,0 +1,1 @@
+"""The Faust app: how events are fetched in runs, and acknowledged once their copies are made."""
