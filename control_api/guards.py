@@ -51,8 +51,8 @@ class Guards:
             require_account(authenticator, prefixes=PREFIXES, needs=needs, failures=FailedAttempts(self.clients)),
         ]
         if self.rate_limit:
-            found.append(limit_accounts(self.rate_limit, plane.feed.snapshot.household_of))
-        bodies = hold_bodies(plane.feed.snapshot.household_of)
+            found.append(limit_accounts(self.rate_limit, plane.feed.snapshot.customer_of))
+        bodies = hold_bodies(plane.feed.snapshot.customer_of)
         return [*found, bodies, route, audit_writes(self.trail, self.clients)]
 
 
@@ -63,10 +63,10 @@ def needs(request: web.Request) -> KeyScope:
     return KeyScope.FULL if shows_secret else needs_read_or_full(request)
 
 
-def limit_accounts(per_s: float, household: Callable[[str], str]) -> Middleware:
+def limit_accounts(per_s: float, customer_of: Callable[[str], str]) -> Middleware:
     """A middleware that refuses what an account asks above ``per_s`` requests a second, twice as many at once.
 
-    An owner and its subaccounts, which are one ``household``, make four times as many together at most: none of them
+    An owner and its subaccounts, which are one customer, make four times as many together at most: none of them
     can take all of it, and a thousand subaccounts are not a thousand times the limit. What another replica forwarded
     has been counted there.
     """
@@ -78,7 +78,7 @@ def limit_accounts(per_s: float, household: Callable[[str], str]) -> Middleware:
     async def limit(request: web.Request, handler: Handler) -> web.StreamResponse:
         account = request.get(ACCOUNT)
         if account is not None and HOP not in request:
-            sid, owner_sid = account.sid, household(account.sid)
+            sid, owner_sid = account.sid, customer_of(account.sid)
             if (wait_s := alone.wait_s(sid)) > 0:
                 raise too_often(f"The account makes more than {per_s:g} requests a second: go slower", wait_s=wait_s)
             if (wait_s := together.take(owner_sid)) > 0:
@@ -90,8 +90,8 @@ def limit_accounts(per_s: float, household: Callable[[str], str]) -> Middleware:
     return limit
 
 
-def hold_bodies(household: Callable[[str], str], *, most: int = _BODIES, of_one: int = _BODIES_OF_ONE) -> Middleware:
-    """A middleware that bounds the bytes of all bodies that are read or worked on, and those of one ``household``.
+def hold_bodies(customer_of: Callable[[str], str], *, most: int = _BODIES, of_one: int = _BODIES_OF_ONE) -> Middleware:
+    """A middleware that bounds the bytes of all bodies that are read or worked on, and those of one ``customer_of``.
 
     A body counts as what it says it has, or else as the largest that there may be, until its request is answered. (How
     long it may take to come is bounded where it is read.)
@@ -105,7 +105,7 @@ def hold_bodies(household: Callable[[str], str], *, most: int = _BODIES, of_one:
             return await handler(request)
         account = request.get(ACCOUNT)
         stranger = "" if request.get(OPERATOR) is None else USER
-        who = stranger if account is None else household(account.sid)
+        who = stranger if account is None else customer_of(account.sid)
         if held.get(who, 0) + size > of_one:
             raise too_often("The account sends too much at once: send it bit by bit", wait_s=_AGAIN_S)
         if sum(held.values()) + size > most:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Final
 
-from control_api import delivery
+from control_api import delivery_settings
 from control_api.accounts import keys, operator_operations, v2010
 from control_api.audit import events as audit_events
 from control_api.catalogue import event_types, schema_documents, schemas
@@ -38,7 +38,7 @@ OPERATIONS: Final[Sequence[Operation]] = tuple(
 """The reference's 22. ``docs/api.md`` describes them."""
 
 EXTENSIONS: Final[Sequence[Operation]] = (
-    *delivery.OPERATIONS,
+    *delivery_settings.OPERATIONS,
     *retry_schedule.OPERATIONS,
     *sink_health.OPERATIONS,
     *sink_probes.OPERATIONS,

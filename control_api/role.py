@@ -124,7 +124,7 @@ async def serve(process: Process) -> None:
             reconciler=reconciler,
             guards=guards,
             audit=AuditDesk(
-                settings=settings, topics=topics, admin=admin, reading=AuditDesk.turns(feed.snapshot.household_of)
+                settings=settings, topics=topics, admin=admin, reading=AuditDesk.semaphore(feed.snapshot.customer_of)
             ),
             log=log,
             ready_urls=settings.ready_urls,
@@ -157,7 +157,7 @@ async def _log_desk(
     if stores is None:
         return None
     log = DeliveryLog(
-        process.settings, stores, metrics=process.metrics, clock=now_ms, household=plane.feed.snapshot.household_of
+        process.settings, stores, metrics=process.metrics, clock=now_ms, customer_of=plane.feed.snapshot.customer_of
     )
     return LogDesk(process.settings, plane, await stack.enter_async_context(log))
 

@@ -8,7 +8,7 @@ from typing import Final
 from aiohttp import web
 
 from control_api.audit.entry import AuditEvent, decode
-from control_api.turns import Turns
+from control_api.http.fair_semaphore import FairSemaphore
 from eventstreams.errors import TopicError
 from eventstreams.kafka.admin import KafkaAdmin
 from eventstreams.kafka.ranges import Range, RangeReader
@@ -38,17 +38,17 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditDesk:
-    """Looks things up on the trail. ``reading``: whose turn it is to do so."""
+    """Looks things up on the trail. ``reading``: who may do so at a time."""
 
     settings: Settings
     topics: Topics
     admin: KafkaAdmin
-    reading: Turns
+    reading: FairSemaphore
 
     @staticmethod
-    def turns(household: Callable[[str], str]) -> Turns:
-        """Turns as they are to be here."""
-        return Turns(most=_READERS, of_one=_OF_ONE, household=household)
+    def semaphore(customer_of: Callable[[str], str]) -> FairSemaphore:
+        """The semaphore that readers of the trail share."""
+        return FairSemaphore(most=_READERS, of_one=_OF_ONE, customer_of=customer_of)
 
     async def page(
         self, takes: Takes, size: int, before: int | None, *, after_ms: int | None, before_ms: int | None, asks: str
@@ -64,7 +64,7 @@ class AuditDesk:
             TopicError: Kafka did not say.
             RefusedError: too much is asked for just now.
         """
-        async with self.reading.turn(asks):
+        async with self.reading.slot(asks):
             return await self._page(takes, size, before, after_ms=after_ms, before_ms=before_ms)
 
     async def _page(

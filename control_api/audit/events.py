@@ -100,7 +100,7 @@ def _name(snapshot: Snapshot, sid: str, asks: str | None) -> str:
         owner, name = account.sid, account.friendly_name
     else:
         return ""
-    return name if asks in {None, owner, snapshot.household_of(owner)} else ""
+    return name if asks in {None, owner, snapshot.customer_of(owner)} else ""
 
 
 def _time(given: Parameters, name: str) -> int | None:

@@ -29,9 +29,9 @@ Look = Callable[[], Awaitable[Mapping[str, str]]]
 class Streams:
     """Those that are open, of this process."""
 
-    def __init__(self, household: Callable[[str], str] = str) -> None:
-        """``household``: who counts as one: maps an account's SID, such as a subaccount's to its owner's."""
-        self._household = household
+    def __init__(self, customer_of: Callable[[str], str] = str) -> None:
+        """``customer_of``: who counts as one: maps an account's SID, such as a subaccount's to its owner's."""
+        self._customer_of = customer_of
         self._open: Counter[str] = Counter()
         self._of_households: Counter[str] = Counter()
         self.stopping = asyncio.Event()
@@ -43,7 +43,7 @@ class Streams:
         Raises:
             RefusedError: there is none; the page stays as it was loaded.
         """
-        owner_sid = self._household(account_sid)
+        owner_sid = self._customer_of(account_sid)
         if self._open[account_sid] >= _OF_ONE or self._of_households[owner_sid] >= _OF_HOUSEHOLD:
             raise too_often("Too many pages of this account follow what happens: close some", wait_s=_LASTS_S)
         if self._open.total() >= _MOST:

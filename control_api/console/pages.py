@@ -85,7 +85,7 @@ def make_console(plane: ControlPlane) -> Console:
 def add_console(app: web.Application, plane: ControlPlane, *, gateway_url: str | None = None) -> None:
     """Serve the console in ``app``, which is to have its other middlewares already; see the setting ``gateway_url``."""
     console = make_console(plane)
-    app[GATEWAY], app[STREAMS] = gateway_url or "", Streams(plane.feed.snapshot.household_of)
+    app[GATEWAY], app[STREAMS] = gateway_url or "", Streams(plane.feed.snapshot.customer_of)
     app.on_shutdown.append(app[STREAMS].stop)
     app[SESSIONS] = console.sessions
     app.middlewares.insert(0, console.middleware())

@@ -19,8 +19,8 @@ from control_api.delivery_log.whereabouts import (
     latest,
     matching,
 )
+from control_api.http.fair_semaphore import FairSemaphore
 from control_api.plane import ControlPlane
-from control_api.turns import Turns
 from eventstreams.codec import Codec
 from eventstreams.control.records import Subscription
 from eventstreams.filters import Answer, Filters, Reading
@@ -58,7 +58,7 @@ class LogDesk:
         self._settings = settings
         self.codec = Codec(plane.catalog, schema_base_url=settings.schema_base_url)
         self._filters = Filters()
-        self._reading = Turns(most=_READERS, of_one=_OF_ONE, household=plane.feed.snapshot.household_of)
+        self._reading = FairSemaphore(most=_READERS, of_one=_OF_ONE, customer_of=plane.feed.snapshot.customer_of)
         self._ttl_ms = int(settings.ttl.total_seconds() * 1000)
 
     async def find(self, account_sid: str, event_id: str) -> Found | None:
@@ -74,7 +74,7 @@ class LogDesk:
         if event is not None and event.type not in self._plane.catalog.discontinued():
             silent = [each for each in matching(event, subscriptions) if each.sid not in last]
             if silent:
-                async with self._reading.turn(account_sid):
+                async with self._reading.slot(account_sid):
                     deliveries += await self._silent(event, silent, now_ms)
         deliveries.sort(key=lambda each: each.subscription_sid)
         return Found(event, entries, [self._with_pause(each) for each in deliveries])
@@ -98,7 +98,7 @@ class LogDesk:
         event, _ = await self._event(account_sid, event_id)
         if event is None:
             return None
-        async with self._reading.turn(account_sid):
+        async with self._reading.slot(account_sid):
             return await self._record(event)
 
     async def _event(self, account_sid: str, event_id: str) -> tuple[AcceptedEvent | None, Sequence[Subscription]]:

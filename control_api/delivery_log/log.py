@@ -20,7 +20,7 @@ from control_api.delivery_log.store import (
     Tally,
 )
 from control_api.delivery_log.stores import Stores
-from control_api.turns import Turns
+from control_api.http.fair_semaphore import FairSemaphore
 from eventstreams.settings import Settings
 from eventstreams.telemetry.metrics import Metrics
 from eventstreams.times import Clock
@@ -42,12 +42,12 @@ class DeliveryLog:
         *,
         metrics: Metrics,
         clock: Clock,
-        household: Callable[[str], str],
+        customer_of: Callable[[str], str],
     ) -> None:
-        """``household``: maps an account's SID to who counts as one customer."""
+        """``customer_of``: maps an account's SID to who counts as one customer."""
         self._reader = stores.reader
         self._projector = Projector(settings, stores.writer, metrics=metrics, clock=clock)
-        self._searching = Turns(most=_SEARCHES, of_one=_OF_ONE, household=household)
+        self._searching = FairSemaphore(most=_SEARCHES, of_one=_OF_ONE, customer_of=customer_of)
         self._stack = ExitStack()
 
     async def __aenter__(self) -> Self:
@@ -93,7 +93,7 @@ class DeliveryLog:
         return await self._search(account_sid, self._reader.event, accounts, event_id)
 
     async def _search(self, asks: str, search: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        async with self._searching.turn(asks):
+        async with self._searching.slot(asks):
             try:
                 return await asyncio.to_thread(search, *args, **kwargs)
             except StoreDamagedError:

@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 
 from aiohttp import web
 
+from control_api.http.fair_semaphore import FairSemaphore, Slices
 from control_api.redrive.copies import Copier, Copy
 from control_api.redrive.dead_letter import DeadLetter, Place
 from control_api.redrive.feed import JobFeed, JobWriter
@@ -15,7 +16,6 @@ from control_api.redrive.jobs import JobKind, Order
 from control_api.redrive.runner import JobRunner
 from control_api.redrive.selection import Selection, Selector, narrow
 from control_api.redrive.shelf import PAGE_BUDGET, Shelf, batches
-from control_api.turns import Slices, Turns
 from eventstreams.client.values import SkipReason
 from eventstreams.codec import Codec
 from eventstreams.control.feed import ControlFeed
@@ -63,7 +63,7 @@ class Desk:
     """Reads dead letters and events, and makes jobs.
 
     Attributes:
-        reading: Whose turn it is to look through topics.
+        reading: Who may look through topics at a time.
     """
 
     settings: Settings
@@ -75,12 +75,12 @@ class Desk:
     writer: JobWriter
     runner: JobRunner
     clock: Clock
-    reading: Turns
+    reading: FairSemaphore
 
     @staticmethod
-    def turns(household: Callable[[str], str]) -> Turns:
-        """Turns as they are to be here."""
-        return Turns(most=_READERS, of_one=_OF_ONE, household=household)
+    def semaphore(customer_of: Callable[[str], str]) -> FairSemaphore:
+        """The semaphore that all who look through topics share."""
+        return FairSemaphore(most=_READERS, of_one=_OF_ONE, customer_of=customer_of)
 
     async def ranges(self, kind: JobKind, selection: Selection) -> tuple[Range, ...]:
         """Where the events of ``selection`` can be, as of now. Raises ``TopicError`` and ``BrokerUnreachableError``."""
@@ -94,7 +94,7 @@ class Desk:
         return tuple(each for each in cut if each.records)
 
     async def preview(self, order: Order) -> Preview:
-        """What ``order`` would do now, as far as can be told in a few seconds. Raises as ``ranges`` and ``turn``."""
+        """What ``order`` would do now, as far as can be told in a few seconds. Raises as ``ranges`` and ``slot``."""
         copier = Copier(
             order.kind,
             order.selection,
@@ -106,8 +106,8 @@ class Desk:
             accounts_for=self.control.snapshot.accounts_for,
         )
         preview, now_ms, slices = Preview(), self.clock(), Slices()
-        turn = self.reading.turn(order.selection.account_sid)
-        async with turn, RangeReader(self.settings, order.ranges) as reader:
+        slot = self.reading.slot(order.selection.account_sid)
+        async with slot, RangeReader(self.settings, order.ranges) as reader:
             deadline = time.monotonic() + _PREVIEW_S
             while not reader.ended and time.monotonic() < deadline:
                 for record in await reader.read(_READ):
@@ -122,9 +122,9 @@ class Desk:
         """Dead letters of ``selection``, newest first, and where the next page goes on (None: there is none).
 
         The page can be short, even empty, and yet have a next one: where little of much matches, the work of one
-        request is bounded. Raises as ``ranges`` and ``turn``.
+        request is bounded. Raises as ``ranges`` and ``slot``.
         """
-        async with self.reading.turn(selection.account_sid):
+        async with self.reading.slot(selection.account_sid):
             return await self._page(selection, size, cursor)
 
     async def _page(
@@ -161,7 +161,7 @@ class Desk:
 
         As ``page``; ``before`` and the second result are offsets.
         """
-        async with self.reading.turn("operator"):
+        async with self.reading.slot("operator"):
             topic = self.topics.router_dead
             found = await self.admin.ranges([topic], after_ms=after_ms, before_ms=before_ms)
             shelf: Shelf[T] = Shelf(found[0] if found else Range(topic, 0, 0, 0), before)
@@ -170,10 +170,10 @@ class Desk:
             return [each for _, each in shelf.found], left if left > shelf.whole.first else None
 
     async def letter(self, account_sid: str, place: Place) -> DeadLetter | None:
-        """The dead letter at ``place``; None also where it is another account's. Raises as ``ranges`` and ``turn``."""
+        """The dead letter at ``place``; None also where it is another account's. Raises as ``ranges`` and ``slot``."""
         selection = Selection(account_sid=account_sid, dead_letter_ids=(str(place),))
         selector = Selector(selection, of_letters=True)
-        async with self.reading.turn(account_sid):
+        async with self.reading.slot(account_sid):
             for part in await self.ranges(JobKind.REDRIVE, selection):
                 for record in [each async for records in batches(self.settings, part) for each in records]:
                     letter = DeadLetter.read(record, place.sink_type)

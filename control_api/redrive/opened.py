@@ -38,5 +38,5 @@ def open_desk(process: Process, plane: ControlPlane, feed: JobFeed, stack: Async
         writer=JobWriter(plane.writing, plane.topics),
         runner=runner,
         clock=plane.clock,
-        reading=Desk.turns(plane.feed.snapshot.household_of),
+        reading=Desk.semaphore(plane.feed.snapshot.customer_of),
     )

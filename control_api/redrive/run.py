@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import Final
 
+from control_api.http.fair_semaphore import Slices
 from control_api.redrive.copies import Copier, Copy
 from control_api.redrive.feed import JobFeed
 from control_api.redrive.jobs import Job, JobKind, JobPart, Progress, encode, key_of
 from control_api.redrive.pace import Pace, chunk_of
-from control_api.turns import Slices
 from eventstreams.client.values import JobStatus, SkipReason
 from eventstreams.kafka.ranges import RangeReader
 from eventstreams.kafka.records import Partition, Record

@@ -120,13 +120,13 @@ class JobRunner:
         waiting = (
             job
             for job in self._parts.feed.unfinished()
-            if job.order.sid not in taken and (job.cancelled or places[self._household(job)] < _OF_ONE)
+            if job.order.sid not in taken and (job.cancelled or places[self._customer_of(job)] < _OF_ONE)
         )
         return min(
             waiting,
             key=lambda job: (
                 not job.cancelled,
-                places[self._household(job)],
+                places[self._customer_of(job)],
                 self._gave_way_s.get(job.order.sid, 0.0),
             ),
             default=None,
@@ -148,7 +148,7 @@ class JobRunner:
         if first is None or mine is None:
             return False
         places = self._places()
-        if not first.cancelled and places[self._household(first)] >= places[self._household(mine)]:
+        if not first.cancelled and places[self._customer_of(first)] >= places[self._customer_of(mine)]:
             return False
         self._giving_way = sid
         return True
@@ -156,10 +156,10 @@ class JobRunner:
     def _places(self) -> Counter[str]:
         """How many jobs are running of each customer."""
         jobs = self._parts.feed.jobs
-        return Counter(self._household(jobs[sid]) for sid in self._running if sid in jobs)
+        return Counter(self._customer_of(jobs[sid]) for sid in self._running if sid in jobs)
 
-    def _household(self, job: Job) -> str:
-        return self._parts.control.snapshot.household_of(job.order.selection.account_sid)
+    def _customer_of(self, job: Job) -> str:
+        return self._parts.control.snapshot.customer_of(job.order.selection.account_sid)
 
     def _ended(self, sid: str, task: "asyncio.Task[None]") -> None:
         self._running.pop(sid, None)

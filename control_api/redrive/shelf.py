@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Final, Generic, TypeVar
 
-from control_api.turns import Slices
+from control_api.http.fair_semaphore import Slices
 from eventstreams.errors import TopicError
 from eventstreams.kafka.ranges import Range, RangeReader
 from eventstreams.kafka.records import Record

@@ -85,7 +85,7 @@ class Backlogs:
             if waiting is None or wanted - waiting.keys():
                 at_s = self._clock()
                 try:
-                    async with self._desk.reading.turn(account_sid):
+                    async with self._desk.reading.slot(account_sid):
                         waiting = await self._ask(subscriptions)
                 except EventStreamsError as error:
                     known.looks, known.failure = known.looks + 1, error

@@ -59,7 +59,7 @@ class SinkProber:
             RefusedError: its plugin, or a library of it, is not installed here; or too many probes are under way.
         """
         plugin = _plugin(plane, sink)
-        who = plane.feed.snapshot.household_of(sink.account_sid)
+        who = plane.feed.snapshot.customer_of(sink.account_sid)
         if self._under_way[who] >= _OF_ONE or self._under_way.total() >= _AT_ONCE:
             raise too_often("Too many probes are under way: ask again when they are over", wait_s=_BUSY_S)
         self._under_way[who] += 1

@@ -112,7 +112,7 @@ async def test(request: web.Request) -> web.Response:
     async with plane.writing:
         sink = sinks.find(request)
         if plane.is_anybodys(sink.sink_type):
-            tester.admit_unasked(plane.feed.snapshot.household_of(sink.account_sid))
+            tester.admit_unasked(plane.feed.snapshot.customer_of(sink.account_sid))
         if plane.validates(sink.sink_type):
             locked = plane.vault.lock(test_id, Purpose.SINK_TEST, sink.sid)
             await plane.writer.put(

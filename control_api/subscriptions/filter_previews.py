@@ -13,13 +13,13 @@ from control_api.delivery_log.answers import show_time
 from control_api.http.answers import json_answer
 from control_api.http.codes import Code
 from control_api.http.declared import One, Operation, integer, json_text, refused_with, sid
+from control_api.http.fair_semaphore import Slices
 from control_api.http.forms import Form, read_form_or_json
 from control_api.plane import PLANE, ControlPlane
 from control_api.redrive.desk import DESK, Desk
 from control_api.subscriptions import resource as subscriptions
 from control_api.subscriptions.filters import CHECKER, check_filter, filter_in
 from control_api.subscriptions.subscribed_types import parse_types, subscribable
-from control_api.turns import Slices
 from eventstreams import headers as names
 from eventstreams.client.models import FilterPreview
 from eventstreams.control.records import SubscribedType
@@ -134,7 +134,7 @@ async def _latest(
     kept: dict[int, _Preview] = {}
     verdicts: Counter[Verdict] = Counter()
     readable = [each for each in parts if each.records]
-    async with desk.reading.turn(account_sid), RangeReader(desk.settings, readable) as reader:
+    async with desk.reading.slot(account_sid), RangeReader(desk.settings, readable) as reader:
         deadline, slices = time.monotonic() + _READ_S, Slices()
         while not reader.ended and time.monotonic() < deadline:
             for record in await reader.read(_READ):

@@ -27,10 +27,8 @@ def check_budget(plane: ControlPlane, account_sid: str, *, more: int) -> None:
             Code.SUBSCRIPTION_NOT_CREATED,
             f"This installation's subscriptions have {there} partitions of at most {whole}: {_ASK}",
         )
-    who, share = snapshot.household_of(account_sid), -(-whole // _SHARES)
-    mine = snapshot.partitions_of(who) + sum(
-        count for sid, count in coming.items() if snapshot.household_of(sid) == who
-    )
+    who, share = snapshot.customer_of(account_sid), -(-whole // _SHARES)
+    mine = snapshot.partitions_of(who) + sum(count for sid, count in coming.items() if snapshot.customer_of(sid) == who)
     if mine + more > share and there + more > whole // 2 and _has_others(snapshot, who):
         raise refused(
             Code.SUBSCRIPTION_NOT_CREATED,
@@ -40,8 +38,8 @@ def check_budget(plane: ControlPlane, account_sid: str, *, more: int) -> None:
         )
 
 
-def _has_others(snapshot: Snapshot, household: str) -> bool:
+def _has_others(snapshot: Snapshot, customer: str) -> bool:
     return any(
-        each.owner_account_sid is None and each.sid != household and each.status is not AccountStatus.CLOSED
+        each.owner_account_sid is None and each.sid != customer and each.status is not AccountStatus.CLOSED
         for each in snapshot.accounts.values()
     )

@@ -60,14 +60,14 @@ class Snapshot:
         """The account's status, or its owner's where that is the worse."""
         return status_under(account, self.accounts.get(account.owner_account_sid or ""))
 
-    def household_of(self, account_sid: str) -> str:
+    def customer_of(self, account_sid: str) -> str:
         """The SID of the account that it is a subaccount of, else its own: who counts as one customer."""
         account = self.accounts.get(account_sid)
         return account_sid if account is None or account.owner_account_sid is None else account.owner_account_sid
 
-    def partitions_of(self, household: str) -> int:
+    def partitions_of(self, customer: str) -> int:
         """Partitions of the topics of an account's subscriptions and of its subaccounts'."""
-        accounts = (household, *self._subaccounts_of.get(household, {}))
+        accounts = (customer, *self._subaccounts_of.get(customer, {}))
         return sum(self._partitions_of[each] for each in accounts)
 
     def keys_of(self, account_sid: str) -> Iterable[ApiKey]:

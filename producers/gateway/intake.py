@@ -42,22 +42,22 @@ class Intake:
         admission: Admission,
         *,
         metrics: Metrics,
-        household: Callable[[str], str],
+        customer_of: Callable[[str], str],
         on_crash: Callable[[BaseException], None],
         tracing: Tracing | None = None,
     ) -> None:
-        """``household`` tells of an account's SID that of its owner, or the same where it has none."""
+        """``customer_of`` tells of an account's SID that of its owner, or the same where it has none."""
         self._publisher = publisher
         self._parser = parser
         self._admission = admission
         self._metrics = metrics
-        self._household = household
+        self._customer_of = customer_of
         self._on_crash = on_crash
         self._tracing = tracing
 
     async def post(self, request: web.Request) -> web.Response:
         """202 with the events' ids, in order, once the broker has acknowledged all of them."""
-        with self._admission.admit(self._household(request[ACCOUNT].sid), _size(request)):
+        with self._admission.admit(self._customer_of(request[ACCOUNT].sid), _size(request)):
             key = idempotency_key(request.headers)
             body = await read_body(request)
             events = read_events(body, request.headers, content_type=request.content_type, charset=request.charset)

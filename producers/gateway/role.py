@@ -49,7 +49,7 @@ async def serve(process: Process) -> None:
             CloudEventParser(catalog),
             Admission(max_requests=_MAX_REQUESTS, max_bytes=_MAX_BYTES),
             metrics=process.metrics,
-            household=feed.snapshot.household_of,
+            customer_of=feed.snapshot.customer_of,
             on_crash=process.crash,
             tracing=process.tracing,
         )

@@ -8,11 +8,11 @@ from typing import cast
 import pytest
 from typing_extensions import override
 
+from control_api.http.fair_semaphore import FairSemaphore
 from control_api.plane import ControlPlane
 from control_api.redrive.desk import Desk
 from control_api.sinks import backlog
 from control_api.sinks.backlog import Backlogs, Waiting
-from control_api.turns import Turns
 from eventstreams.control.records import SinkRecord, SinkStatus, Subscription
 from eventstreams.errors import TopicError
 
@@ -29,7 +29,7 @@ SINK = SinkRecord(
 
 
 class FakeDesk:
-    reading = Turns(most=1, of_one=1)
+    reading = FairSemaphore(most=1, of_one=1)
 
 
 class Counting(Backlogs):

@@ -82,7 +82,7 @@ async def test_an_account_has_so_many_streams_and_gets_its_place_back() -> None:
 
 
 async def test_an_owner_with_many_subaccounts_leaves_room_for_others() -> None:
-    streams = live.Streams(household=lambda sid: sid[:3])
+    streams = live.Streams(customer_of=lambda sid: sid[:3])
     with ExitStack() as places:
         for number in range(40):
             places.enter_context(streams.place(f"AC1{number // 8}"))

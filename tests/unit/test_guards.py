@@ -18,7 +18,7 @@ Client = TestClient[web.Request, web.Application]
 KIB: Final = 1 << 10
 
 
-def household(sid: str) -> str:
+def customer_of(sid: str) -> str:
     """``AC1``, ``AC1a``, ``AC1b`` … are one."""
     return sid[:3]
 
@@ -52,9 +52,9 @@ async def status(client: Client, account: str, data: bytes | None = None) -> int
 
 
 async def test_an_owner_and_its_subaccounts_share_four_times_the_limit_and_none_has_more_than_its_own() -> None:
-    async with guarded(limit_accounts(0.01, household)) as client:  # one at once for each, one for all of a household
+    async with guarded(limit_accounts(0.01, customer_of)) as client:  # one at once for each, one for all of a customer
         first = [await status(client, each) for each in ("AC1", "AC1", "AC1a", "AC2")]
-    async with guarded(limit_accounts(1, household)) as client:  # two at once, and eight
+    async with guarded(limit_accounts(1, customer_of)) as client:  # two at once, and eight
         many = [await status(client, f"AC1{each}") for each in "abcdefghijkl"]
         greedy = [await status(client, "AC2a") for _ in range(4)]
         sibling = await status(client, "AC2b")
@@ -86,7 +86,7 @@ async def hanging(client: Client, account: str, size: int) -> tuple[asyncio.Task
 
 
 async def test_bodies_that_do_not_end_leave_room_for_others_and_are_refused_beyond_it() -> None:
-    async with guarded(hold_bodies(household, most=3 * KIB, of_one=2 * KIB)) as client:
+    async with guarded(hold_bodies(customer_of, most=3 * KIB, of_one=2 * KIB)) as client:
         slow = [await hanging(client, "AC1", KIB), await hanging(client, "AC1a", KIB)]
         own_share = await refused_in_the_end(client, "AC1b", 429)
         other = await status(client, "AC2", b"x" * 100)
@@ -111,7 +111,7 @@ async def refused_in_the_end(client: Client, account: str, wanted: int) -> int:
 
 
 async def test_bodies_of_strangers_take_none_of_the_operators_memory() -> None:
-    async with guarded(hold_bodies(household, most=3 * KIB, of_one=KIB)) as client:
+    async with guarded(hold_bodies(customer_of, most=3 * KIB, of_one=KIB)) as client:
         stranger, go = await hanging(client, "", KIB)
         await refused_in_the_end(client, "", 429)
         operator = await status(client, USER, b"x" * KIB)
@@ -131,7 +131,7 @@ async def test_requests_without_a_body_side_by_side_are_all_answered() -> None:
             await go.wait()
         return await handler(request)
 
-    async with guarded(hold_bodies(household), together) as client:
+    async with guarded(hold_bodies(customer_of), together) as client:
         later = asyncio.create_task(status(client, "AC1a"))
         sooner = await status(client, "AC1b")
         go.set()
@@ -140,7 +140,7 @@ async def test_requests_without_a_body_side_by_side_are_all_answered() -> None:
 
 
 async def test_a_request_without_a_body_holds_nothing() -> None:
-    async with guarded(hold_bodies(household, most=1, of_one=1)) as client:
+    async with guarded(hold_bodies(customer_of, most=1, of_one=1)) as client:
         async with client.get("/", headers={"Account": "AC1"}) as answer:
             assert answer.status == 200
         assert await status(client, "AC1") == 200

@@ -24,7 +24,7 @@ class Holding(JobRunner):
         self.now_s = 100.0
         known = {job.order.sid: job for job in jobs}
         feed = SimpleNamespace(jobs=known, unfinished=lambda: list(known.values()), listen=lambda _: None)
-        snapshot = SimpleNamespace(household_of=lambda sid: sid[0])
+        snapshot = SimpleNamespace(customer_of=lambda sid: sid[0])
         parts = SimpleNamespace(
             settings=Settings.load(),
             feed=feed,

@@ -65,7 +65,7 @@ def plane(sink: Shelf, *, requires: Mapping[str, str] = {}, limit_s: float = 60.
     )
     account = SimpleNamespace(sid="AC1", tokens=lambda _: ("token",))
     households = {"AC1": "AC1", "AC1's": "AC1", "AC2": "AC2"}
-    snapshot = SimpleNamespace(accounts=dict.fromkeys(households, account), household_of=households.__getitem__)
+    snapshot = SimpleNamespace(accounts=dict.fromkeys(households, account), customer_of=households.__getitem__)
     vault = SimpleNamespace(unlock=lambda text, *_: text)
     made = SimpleNamespace(plugins={"shelf": plugin}, vault=vault, clock=lambda: 0, mail=None)
     made.feed = SimpleNamespace(snapshot=snapshot)

@@ -19,7 +19,7 @@ from aiohttp.abc import AbstractResolver
 from eventstreams.sinks import DestinationGuard, RetryLater, RetryReason
 from sink_workers.plugins.webhook.connection import Answer, BadAnswerError, Connection, LostError
 from sink_workers.plugins.webhook.dialer import ConnectError, Dialer, Origin, origin_of
-from sink_workers.plugins.webhook.turns import Turns
+from sink_workers.plugins.webhook.semaphore import Semaphore
 
 __all__ = ["MAX_IN_FLIGHT", "TIMEOUT_S", "Answer", "HttpClient", "HttpRequest"]
 
@@ -82,7 +82,7 @@ class HttpClient:
         self._dialer = Dialer(guard, tls, resolver)
         self._protocol = partial(Connection, body_bytes=body_bytes, body_s=body_s, on_lost=self._lost)
         self._loop = asyncio.get_running_loop()
-        self._turns = Turns(at_once + 1)
+        self._semaphore = Semaphore(at_once + 1)
         self._places: dict[str, _Place] = {}  # by the start of the URL
         self._connections: set[Connection] = set()
         self._busy: set[Connection] = set()
@@ -117,9 +117,9 @@ class HttpClient:
 
     async def _exchange(self, request: HttpRequest, deadline_s: float) -> Answer:
         place, wire = self._made(request)
-        if not self._turns.try_take():
+        if not self._semaphore.try_acquire():
             async with asyncio.timeout_at(deadline_s):
-                await self._turns.take()
+                await self._semaphore.acquire()
         try:
             connection = self._idle(place) or await self._connected(place, deadline_s)
             try:
@@ -130,7 +130,7 @@ class HttpClient:
             connection = self._idle(place) or await self._connected(place, deadline_s)
             return await self._send(place, connection, wire, deadline_s)
         finally:
-            self._turns.give_back()
+            self._semaphore.release()
 
     async def _send(self, place: _Place, connection: Connection, wire: bytes, deadline_s: float) -> Answer:
         self._busy.add(connection)

@@ -1,4 +1,4 @@
-"""How many requests do something dear at once: all together, and of one customer, who get their turns in rotation.
+"""How many requests do something dear at once: all together, and of one customer, who get their slots in rotation.
 
 And how such work lets others have theirs.
 """
@@ -19,7 +19,7 @@ _AGAIN_S: Final = 1.0  # about as long as one takes
 _SLICE_S: Final = 0.01  # of work at a time: one record of 1 MiB can take ten times as long
 
 
-class Turns:
+class FairSemaphore:
     """Places that are shared fairly.
 
     ``of_one`` below ``most`` leaves room for others however slow what one asks for is; and where all places are taken,
@@ -27,31 +27,31 @@ class Turns:
     """
 
     def __init__(
-        self, *, most: int, of_one: int, household: Callable[[str], str] = str, wait_s: float = _WAIT_S
+        self, *, most: int, of_one: int, customer_of: Callable[[str], str] = str, wait_s: float = _WAIT_S
     ) -> None:
         """All places free.
 
         Args:
             most: Places.
             of_one: That one customer can have.
-            household: Who counts as one: maps an account's SID, such as a subaccount's to its owner's.
+            customer_of: Who counts as one: maps an account's SID, such as a subaccount's to its owner's.
             wait_s: How long somebody waits for a place.
         """
         self._most = most
         self._of_one = of_one
-        self._household = household
+        self._customer_of = customer_of
         self._wait_s = wait_s
         self._taken: dict[str, int] = {}
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
 
     @asynccontextmanager
-    async def turn(self, sid: str) -> AsyncIterator[None]:
+    async def slot(self, sid: str) -> AsyncIterator[None]:
         """A place, meanwhile, for the account ``sid`` (or whatever else the operator is called).
 
         Raises:
             RefusedError: 429: too many requests of the same customer wait already; 503: none got free in time.
         """
-        who = self._household(sid)
+        who = self._customer_of(sid)
         await self._take(who)
         try:
             yield

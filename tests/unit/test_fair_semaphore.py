@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from control_api.turns import Slices, Turns
+from control_api.http.fair_semaphore import FairSemaphore, Slices
 from eventstreams.http import RefusedError
 
 
@@ -20,13 +20,13 @@ async def settle() -> None:
 class Crowd:
     """Requests that hold their places until they are let go."""
 
-    def __init__(self, turns: Turns) -> None:
-        self.turns = turns
+    def __init__(self, semaphore: FairSemaphore) -> None:
+        self.semaphore = semaphore
         self.began: list[str] = []
         self._go: list[asyncio.Event] = []
 
     async def ask(self, sid: str) -> None:
-        async with self.turns.turn(sid):
+        async with self.semaphore.slot(sid):
             self.began.append(sid)
             go = asyncio.Event()
             self._go.append(go)
@@ -38,7 +38,7 @@ class Crowd:
 
 
 async def test_one_account_cannot_have_all_places() -> None:
-    crowd = Crowd(Turns(most=4, of_one=2))
+    crowd = Crowd(FairSemaphore(most=4, of_one=2))
     tasks = [asyncio.create_task(crowd.ask(sid)) for sid in ["slow"] * 10 + ["other"]]
     await settle()
 
@@ -47,12 +47,12 @@ async def test_one_account_cannot_have_all_places() -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    async with crowd.turns.turn("slow"), crowd.turns.turn("slow"):
+    async with crowd.semaphore.slot("slow"), crowd.semaphore.slot("slow"):
         pass  # what was cancelled left nothing behind
 
 
 async def test_where_all_places_are_taken_accounts_get_theirs_in_rotation() -> None:
-    crowd = Crowd(Turns(most=1, of_one=1))
+    crowd = Crowd(FairSemaphore(most=1, of_one=1))
     tasks = [asyncio.create_task(crowd.ask(sid)) for sid in ["a", "a", "a", "a", "b", "c", "b"]]
     await settle()
 
@@ -64,7 +64,7 @@ async def test_where_all_places_are_taken_accounts_get_theirs_in_rotation() -> N
 
 
 async def test_who_goes_away_in_the_moment_in_which_a_place_gets_free_is_passed_over() -> None:
-    crowd = Crowd(Turns(most=1, of_one=1))
+    crowd = Crowd(FairSemaphore(most=1, of_one=1))
     first, second, third = (asyncio.create_task(crowd.ask(sid)) for sid in ["a", "b", "c"])
     await settle()
 
@@ -79,7 +79,7 @@ async def test_who_goes_away_in_the_moment_in_which_a_place_gets_free_is_passed_
 
 
 async def test_subaccounts_share_the_places_of_their_owner() -> None:
-    crowd = Crowd(Turns(most=3, of_one=1, household=lambda sid: sid[0]))
+    crowd = Crowd(FairSemaphore(most=3, of_one=1, customer_of=lambda sid: sid[0]))
     tasks = [asyncio.create_task(crowd.ask(sid)) for sid in ["a", "a1", "a2", "b1"]]
     await settle()
 
@@ -90,8 +90,8 @@ async def test_subaccounts_share_the_places_of_their_owner() -> None:
 
 
 async def test_who_waits_too_long_or_in_too_large_a_crowd_is_told_when_to_come_back() -> None:
-    turns = Turns(most=1, of_one=1, wait_s=0.01)
-    crowd = Crowd(turns)
+    semaphore = FairSemaphore(most=1, of_one=1, wait_s=0.01)
+    crowd = Crowd(semaphore)
     first = asyncio.create_task(crowd.ask("a"))
     await settle()
 
@@ -103,21 +103,21 @@ async def test_who_waits_too_long_or_in_too_large_a_crowd_is_told_when_to_come_b
     first.cancel()
     with pytest.raises(asyncio.CancelledError):
         await first
-    async with turns.turn("b"):
+    async with semaphore.slot("b"):
         pass
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["ask", "end", "cancel"])), max_size=40))
 def test_places_are_never_lost_nor_given_twice(steps: list[tuple[str, str]]) -> None:
     async def play() -> None:
-        turns, holding = Turns(most=2, of_one=1), 0
+        semaphore, holding = FairSemaphore(most=2, of_one=1), 0
         async with AsyncExitStack() as stack:
             tasks: list[asyncio.Task[None]] = []
             stack.callback(lambda: [task.cancel() for task in tasks])
 
             async def hold(sid: str, go: asyncio.Event) -> None:
                 nonlocal holding
-                async with turns.turn(sid):
+                async with semaphore.slot(sid):
                     holding += 1
                     assert holding <= 2
                     try:
@@ -142,19 +142,19 @@ def test_places_are_never_lost_nor_given_twice(steps: list[tuple[str, str]]) -> 
                 task.cancel()
             found = await asyncio.gather(*tasks, return_exceptions=True)
             assert not [each for each in found if isinstance(each, AssertionError)]
-            async with asyncio.timeout(30), turns.turn("a"), turns.turn("b"):
+            async with asyncio.timeout(30), semaphore.slot("a"), semaphore.slot("b"):
                 assert holding <= 0
 
     asyncio.run(play())
 
 
 async def test_work_that_never_waits_lets_others_have_their_turn_in_between() -> None:
-    turns, now_s = 0, 0.0
+    semaphore, now_s = 0, 0.0
 
     async def other() -> None:
-        nonlocal turns
+        nonlocal semaphore
         while True:
-            turns += 1
+            semaphore += 1
             await asyncio.sleep(0)
 
     slices, task = Slices(clock=lambda: now_s), asyncio.create_task(other())
@@ -163,4 +163,4 @@ async def test_work_that_never_waits_lets_others_have_their_turn_in_between() ->
         await slices.pause()
 
     task.cancel()
-    assert 30 <= turns <= 35  # not for each, which would cost, and not for none
+    assert 30 <= semaphore <= 35  # not for each, which would cost, and not for none
