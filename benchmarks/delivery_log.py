@@ -21,7 +21,7 @@ from control_api.delivery_log.sqlite_writer import SqliteWriter
 from control_api.delivery_log.store import LogWriter
 from eventstreams.control.snapshot import Snapshot
 from eventstreams.events import Event
-from eventstreams.headers import Waybill, event_headers
+from eventstreams.headers import DeliveryProgress, event_headers
 from eventstreams.kafka.admin import KafkaAdmin
 from eventstreams.kafka.producer import AckedProducer
 from eventstreams.kafka.records import Record
@@ -63,7 +63,7 @@ async def deliver(settings: Settings, count: int, *, logging: bool) -> float:
         for number in range(count):
             account, subscription, sink = owners[number % _SUBSCRIPTIONS]
             record = Record(topics.subscription("webhook", subscription), 0, number, b"k", _VALUE, [], 0)
-            waybill = Waybill(now_ms(), now_ms() + 14_400_000, subscription)
+            progress = DeliveryProgress(now_ms(), now_ms() + 14_400_000, subscription)
             event = OutboundEvent(
                 id="EZ" + secrets.token_hex(16),
                 type=_TYPE,
@@ -76,7 +76,7 @@ async def deliver(settings: Settings, count: int, *, logging: bool) -> float:
             if logging:
                 log.attempted(
                     record,
-                    waybill,
+                    progress,
                     event,
                     Delivered(),
                     account_sid=account,

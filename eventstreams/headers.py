@@ -194,7 +194,7 @@ def subscriber_of(headers: Mapping[str, bytes]) -> bytes | None:
     return headers.get(SUBSCRIBER) or headers.get(ACCOUNT)
 
 
-class Waybill(NamedTuple):
+class DeliveryProgress(NamedTuple):
     """Where a subscription's copy of an event stands: the ``es_*`` headers of subscription and retry topics.
 
     A tuple, as it is made for every event: a frozen dataclass of thirteen fields takes 4.9 µs, this one 0.3.
@@ -227,7 +227,7 @@ class Waybill(NamedTuple):
     last_answer: str | None = None
 
     @classmethod
-    def parse(cls, headers: Mapping[str, bytes]) -> "Waybill | HeaderProblem":
+    def parse(cls, headers: Mapping[str, bytes]) -> "DeliveryProgress | HeaderProblem":
         """The state, or what is wrong with the first bad header."""
         if problem := missing(headers, _ROUTED):
             return problem
@@ -236,7 +236,7 @@ class Waybill(NamedTuple):
         try:
             if ATTEMPT not in headers:  # none yet, and then there is no more to say
                 return cls(int(headers[ACCEPTED_AT]), int(headers[DEADLINE]), headers[SUBSCRIPTION].decode())
-            waybill = cls(
+            progress = cls(
                 accepted_at_ms=int(headers[ACCEPTED_AT]),
                 deadline_ms=int(headers[DEADLINE]),
                 subscription_sid=headers[SUBSCRIPTION].decode(),
@@ -253,40 +253,40 @@ class Waybill(NamedTuple):
             )
         except ValueError as error:
             return HeaderProblem(DeadReason.BAD_HEADER, f"an es_ header cannot be read: {error}")
-        if waybill.attempt < 1:
+        if progress.attempt < 1:
             return HeaderProblem(DeadReason.BAD_HEADER, f"header {ATTEMPT} is below the first attempt's number")
-        return waybill
+        return progress
 
 
-def retry_headers(headers: Headers, waybill: Waybill) -> list[tuple[str, bytes]]:
-    """The headers of a copy for a retry topic: those it had, with the state of ``waybill``."""
+def retry_headers(headers: Headers, progress: DeliveryProgress) -> list[tuple[str, bytes]]:
+    """The headers of a copy for a retry topic: those it had, with the state of ``progress``."""
     return [
         *_without_state(headers),
-        (ATTEMPT, b"%d" % waybill.attempt),
-        *_state(waybill),
-        (NOT_BEFORE, b"%d" % waybill.not_before_ms),
+        (ATTEMPT, b"%d" % progress.attempt),
+        *_state(progress),
+        (NOT_BEFORE, b"%d" % progress.not_before_ms),
     ]
 
 
 def dead_headers(
-    headers: Headers, waybill: Waybill | None, *, origin: str, reason: DeadReason, code: int, detail: str
+    headers: Headers, progress: DeliveryProgress | None, *, origin: str, reason: DeadReason, code: int, detail: str
 ) -> list[tuple[str, bytes]]:
     """The headers of a dead letter: those it had, how many attempts there were, and why it died.
 
     Args:
         headers: The record's own, whatever they are; they are kept.
-        waybill: How far it came; None where its ``es_*`` headers could not be read.
-        origin: Used where ``waybill`` has none.
+        progress: How far it came; None where its ``es_*`` headers could not be read.
+        origin: Used where ``progress`` has none.
         reason: Why.
         code: Service error code.
         detail: In words; cut to ``MAX_DETAIL_BYTES``.
     """
-    state = [] if waybill is None else _state(waybill)
+    state = [] if progress is None else _state(progress)
     return [
         *_without_state(headers),
-        (ATTEMPTS, b"%d" % (0 if waybill is None else waybill.attempt - 1)),
+        (ATTEMPTS, b"%d" % (0 if progress is None else progress.attempt - 1)),
         *(header for header in state if header[0] not in {REASON, CODE, DETAIL, ORIGIN}),
-        (ORIGIN, ((waybill.origin if waybill else None) or origin).encode()),
+        (ORIGIN, ((progress.origin if progress else None) or origin).encode()),
         (REASON, reason.encode()),
         (CODE, b"%d" % code),
         (DETAIL, clip(detail)),
@@ -302,18 +302,18 @@ def _without_state(headers: Headers) -> list[tuple[str, bytes]]:
     return [header for header in headers if header[0] not in _REPLACED_ON_RETRY]
 
 
-def _state(waybill: Waybill) -> list[tuple[str, bytes]]:
+def _state(progress: DeliveryProgress) -> list[tuple[str, bytes]]:
     numbers = (
-        (FIRST_ATTEMPT_AT, waybill.first_attempt_at_ms),
-        (LAST_ATTEMPT_AT, waybill.last_attempt_at_ms),
-        (CODE, waybill.last_code),
-        (STATUS, waybill.last_status),
+        (FIRST_ATTEMPT_AT, progress.first_attempt_at_ms),
+        (LAST_ATTEMPT_AT, progress.last_attempt_at_ms),
+        (CODE, progress.last_code),
+        (STATUS, progress.last_status),
     )
     texts = (
-        (ORIGIN, waybill.origin),
-        (REASON, waybill.last_reason),
-        (DETAIL, waybill.last_detail),
-        (ANSWER, waybill.last_answer),
+        (ORIGIN, progress.origin),
+        (REASON, progress.last_reason),
+        (DETAIL, progress.last_detail),
+        (ANSWER, progress.last_answer),
     )
     return [
         *((name, b"%d" % number) for name, number in numbers if number is not None),

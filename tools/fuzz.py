@@ -31,7 +31,7 @@ with atheris.instrument_imports(include=["eventstreams", "producers", "control_a
     from eventstreams.control.records import SubscribedType
     from eventstreams.errors import InvalidEventError
     from eventstreams.filters import FilterChecker, FilterError
-    from eventstreams.headers import Envelope, Waybill
+    from eventstreams.headers import DeliveryProgress, Envelope
     from eventstreams.http import RefusedError
     from eventstreams.http.auth import parse_basic
     from eventstreams.testing.certificates import CertificateAuthority
@@ -66,7 +66,7 @@ def envelope(data: bytes) -> None:
     names += ["es_not_before", "es_first_attempt_at", "es_origin", "es_reason", "es_code", "es_detail"]
     headers = {name: found.ConsumeBytes(found.ConsumeIntInRange(0, 60)) for name in names if found.ConsumeBool()}
     Envelope.parse(headers)
-    Waybill.parse(headers)
+    DeliveryProgress.parse(headers)
 
 
 def avro(data: bytes) -> None:

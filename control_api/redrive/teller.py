@@ -6,7 +6,7 @@ from typing import Final, Self
 
 from control_api.redrive.copies import Copy
 from eventstreams.attempts import Entry, EntryKind, encode
-from eventstreams.headers import ID, TYPE, Waybill, subscriber_of
+from eventstreams.headers import ID, TYPE, DeliveryProgress, subscriber_of
 from eventstreams.kafka.best_effort import BestEffortProducer
 from eventstreams.settings import Settings
 from eventstreams.telemetry.metrics import Metrics
@@ -47,8 +47,8 @@ class RedriveTeller:
 def redriven(copy: Copy, *, at_ms: int) -> Entry | None:
     """What the log is told of ``copy``; None where its headers do not say whose it is."""
     headers = dict(copy.record.headers)
-    waybill = Waybill.parse(headers)
-    if not isinstance(waybill, Waybill):
+    progress = DeliveryProgress.parse(headers)
+    if not isinstance(progress, DeliveryProgress):
         return None
     return Entry(
         kind=EntryKind.REDRIVEN.value,
@@ -56,13 +56,13 @@ def redriven(copy: Copy, *, at_ms: int) -> Entry | None:
         event_id=_text(headers.get(ID)),
         event_type=_text(headers.get(TYPE)),
         account_sid=_text(subscriber_of(headers)),
-        subscription_sid=waybill.subscription_sid,
+        subscription_sid=progress.subscription_sid,
         sink_sid=copy.sink_sid,
         sink_type=copy.sink_type,
         attempt=0,
         duration_ms=None,
-        accepted_ms=waybill.accepted_at_ms,
-        deadline_ms=waybill.deadline_ms,
+        accepted_ms=progress.accepted_at_ms,
+        deadline_ms=progress.deadline_ms,
         origin=copy.record.topic,  # its offset is known to nobody before it is delivered
         rests_at=copy.record.topic,
     )

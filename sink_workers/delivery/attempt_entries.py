@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final, assert_never
 
 from eventstreams.attempts import Entry, EntryKind
-from eventstreams.headers import ID, TYPE, Waybill, clip, subscriber_of
+from eventstreams.headers import ID, TYPE, DeliveryProgress, clip, subscriber_of
 from eventstreams.kafka.records import Record
 from eventstreams.reasons import DeadReason
 from eventstreams.sids import SidKind, is_sid
@@ -31,7 +31,7 @@ class Rest:
 
 def attempted(
     record: Record,
-    waybill: Waybill,
+    progress: DeliveryProgress,
     event: OutboundEvent,
     outcome: DeliveryOutcome,
     *,
@@ -54,14 +54,14 @@ def attempted(
         event.id,
         event.type,
         account_sid,
-        waybill.subscription_sid if waybill.subscription_sid != sink_sid else "",  # a test has none
+        progress.subscription_sid if progress.subscription_sid != sink_sid else "",  # a test has none
         sink_sid,
         sink_type,
-        waybill.attempt,
+        progress.attempt,
         duration_ms,
-        waybill.accepted_at_ms,
-        waybill.deadline_ms,
-        waybill.origin or record.origin,
+        progress.accepted_at_ms,
+        progress.deadline_ms,
+        progress.origin or record.origin,
         None if rest is None else rest.place,
         None if rest is None else rest.next_at_ms,
         reason,
@@ -74,7 +74,7 @@ def attempted(
 
 def died(
     record: Record,
-    waybill: Waybill | None,
+    progress: DeliveryProgress | None,
     reason: DeadReason,
     *,
     code: int,
@@ -92,7 +92,7 @@ def died(
         event_id=_text(headers.get(ID)),
         event_type=_text(headers.get(TYPE)),
         account_sid=_text(subscriber_of(headers)),
-        subscription_sid=subscription_of(record, waybill),
+        subscription_sid=subscription_of(record, progress),
         sink_sid=sink_sid,
         sink_type=sink_type,
         attempt=0,
@@ -105,21 +105,21 @@ def died(
         code=code,
         detail=_clipped(detail),
     )
-    if waybill is None:
+    if progress is None:
         return entry
     return entry._replace(
-        attempt=waybill.attempt - 1,
-        accepted_ms=waybill.accepted_at_ms,
-        deadline_ms=waybill.deadline_ms,
-        origin=waybill.origin or record.origin,
-        status=waybill.last_status,
-        answer=waybill.last_answer,
+        attempt=progress.attempt - 1,
+        accepted_ms=progress.accepted_at_ms,
+        deadline_ms=progress.deadline_ms,
+        origin=progress.origin or record.origin,
+        status=progress.last_status,
+        answer=progress.last_answer,
     )
 
 
-def subscription_of(record: Record, waybill: Waybill | None) -> str:
+def subscription_of(record: Record, progress: DeliveryProgress | None) -> str:
     """Whose record it is; where it does not say, from its topic; empty where it is no subscription's, but a test."""
-    named = Topics.subscription_of(record.topic) if waybill is None else waybill.subscription_sid
+    named = Topics.subscription_of(record.topic) if progress is None else progress.subscription_sid
     return named if is_sid(named, SidKind.SUBSCRIPTION) else ""
 
 

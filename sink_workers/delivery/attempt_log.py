@@ -11,7 +11,7 @@ from typing import Final, Protocol, Self
 
 from eventstreams.attempts import Entry, encode
 from eventstreams.control.snapshot import Snapshot
-from eventstreams.headers import Waybill
+from eventstreams.headers import DeliveryProgress
 from eventstreams.kafka.best_effort import BestEffortProducer
 from eventstreams.kafka.records import Record
 from eventstreams.reasons import DeadReason
@@ -94,7 +94,7 @@ class AttemptLog:
     def attempted(
         self,
         record: Record,
-        waybill: Waybill,
+        progress: DeliveryProgress,
         event: OutboundEvent,
         outcome: DeliveryOutcome,
         *,
@@ -108,7 +108,7 @@ class AttemptLog:
 
         Args:
             record: What the attempt was made from.
-            waybill: The record's own, as it was before the attempt.
+            progress: The record's own, as it was before the attempt.
             event: What was attempted.
             outcome: What came of it.
             account_sid: Whose sink; the event may be a subaccount's.
@@ -120,7 +120,7 @@ class AttemptLog:
         self._add(
             attempt_entries.attempted(
                 record,
-                waybill,
+                progress,
                 event,
                 outcome,
                 account_sid=account_sid,
@@ -133,16 +133,23 @@ class AttemptLog:
         )
 
     def died(
-        self, record: Record, waybill: Waybill | None, reason: DeadReason, *, code: int, detail: str, rest: Rest
+        self,
+        record: Record,
+        progress: DeliveryProgress | None,
+        reason: DeadReason,
+        *,
+        code: int,
+        detail: str,
+        rest: Rest,
     ) -> None:
-        """``record`` became a dead letter, at ``rest``, without an attempt. ``waybill``: None where it had none."""
-        subscription = self._snapshot.subscriptions.get(subscription_of(record, waybill))
-        is_test = waybill is not None and waybill.subscription_sid in self._snapshot.sinks
-        sink_sid = waybill.subscription_sid if waybill is not None and is_test else None
+        """``record`` became a dead letter, at ``rest``, without an attempt. ``progress``: None where it had none."""
+        subscription = self._snapshot.subscriptions.get(subscription_of(record, progress))
+        is_test = progress is not None and progress.subscription_sid in self._snapshot.sinks
+        sink_sid = progress.subscription_sid if progress is not None and is_test else None
         self._add(
             attempt_entries.died(
                 record,
-                waybill,
+                progress,
                 reason,
                 code=code,
                 detail=detail,

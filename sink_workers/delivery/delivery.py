@@ -15,7 +15,7 @@ from typing import Final, assert_never
 from eventstreams.codec import Codec
 from eventstreams.control.feed import ControlFeed
 from eventstreams.control.records import Subscription, SubscriptionState
-from eventstreams.headers import Waybill
+from eventstreams.headers import DeliveryProgress
 from eventstreams.kafka.records import Record
 from eventstreams.sinks import Delivered, DeliveryOutcome, Rejected, RetryLater
 from eventstreams.telemetry.logging import get_logger
@@ -27,8 +27,8 @@ from sink_workers.delivery.attempt import attempt, outcome_label
 from sink_workers.delivery.attempt_entries import Rest
 from sink_workers.delivery.attempt_log import AttemptLog
 from sink_workers.delivery.pending import (
-    Made,
-    Parcel,
+    CompletedAttempt,
+    PendingDelivery,
     again,
     are_current,
     are_delivered,
@@ -38,13 +38,13 @@ from sink_workers.delivery.pending import (
     stays_together,
     was_last,
 )
-from sink_workers.delivery.record_reader import GONE, Opening
+from sink_workers.delivery.record_reader import GONE, RecordReader
 from sink_workers.delivery.settle import Settler, discarded, used_up
 from sink_workers.delivery.sink_pool import OpenSink, SinkPool
 from sink_workers.delivery.traces import trace
 from sink_workers.gates.gate import Gate, GateState
 from sink_workers.gates.gates import Gates, steady_ms
-from sink_workers.lanes.lane import Turn
+from sink_workers.lanes.lane import LaneHandle
 from sink_workers.notices import FailureNotices
 
 _SOON_MS: Final = 1_000  # within the first bucket that anybody asks about
@@ -70,7 +70,7 @@ class Delivery:
         clock: Clock,
         tracing: Tracing | None = None,
     ) -> None:
-        self._opening = Opening(feed=feed, codec=codec, pool=pool, settler=settler, notices=notices, clock=clock)
+        self._reader = RecordReader(feed=feed, codec=codec, pool=pool, settler=settler, notices=notices, clock=clock)
         self._tracing = tracing
         self._pool = pool
         self._gates = gates
@@ -88,58 +88,65 @@ class Delivery:
         self._attempts = cache(partial(metrics.attempts.labels, sink_type))
         self._is_verbose = logging.getLogger(__name__).isEnabledFor(logging.DEBUG)
 
-    async def handle(self, records: Sequence[Record], turn: Turn, *, waits: bool) -> None:
-        """Settle ``records`` in order, those of one subscription together; tell ``turn`` of each.
+    async def handle(self, records: Sequence[Record], lane: LaneHandle, *, waits: bool) -> None:
+        """Settle ``records`` in order, those of one subscription together; tell ``lane`` of each.
 
         Args:
             records: Of one partition.
-            turn: Once it is stopped, what waits is left unsettled.
+            lane: Once it is stopped, what waits is left unsettled.
             waits: Whether a record may wait here for its sink. If not, it goes back to a retry topic instead.
         """
-        only = self._opening.open_only(records)
-        for parcels in (only,) if only else by_subscription(await self._opening.open_all(records, turn)):
-            left = parcels
-            while left and not turn.stopped.done():
-                left = await self._go_on(left, turn, waits=waits)
+        only = self._reader.read_one(records)
+        for deliveries in (only,) if only else by_subscription(await self._reader.read_all(records, lane)):
+            left = deliveries
+            while left and not lane.stopped.done():
+                left = await self._go_on(left, lane, waits=waits)
 
     # -- attempting --------------------------------------------------------------------------------------------
 
-    async def _go_on(self, parcels: Sequence[Parcel], turn: Turn, *, waits: bool) -> Sequence[Parcel]:
-        """One step for ``parcels``; those that are not settled after it, in order."""
-        subscription = self._opening.known(parcels[0].waybill.subscription_sid)
+    async def _go_on(
+        self, deliveries: Sequence[PendingDelivery], lane: LaneHandle, *, waits: bool
+    ) -> Sequence[PendingDelivery]:
+        """One step for ``deliveries``; those that are not settled after it, in order."""
+        subscription = self._reader.known(deliveries[0].progress.subscription_sid)
         if subscription is None or subscription.state is not SubscriptionState.ACTIVE:
-            await self._opening.bury_all([discarded(each.record, each.waybill, GONE) for each in parcels], turn)
+            await self._reader.write_dead_letters(
+                [discarded(each.record, each.progress, GONE) for each in deliveries], lane
+            )
             return ()
-        parcels = await self._opening.still_wanted(parcels, subscription, turn)
-        if not parcels:
+        deliveries = await self._reader.still_wanted(deliveries, subscription, lane)
+        if not deliveries:
             return ()
         gate = self._gates.of(subscription.sink_sid)
-        batch = first_batch(parcels, self._pool.capabilities(subscription.sink_sid))
+        batch = first_batch(deliveries, self._pool.capabilities(subscription.sink_sid))
         if not waits:
             if subscription.paused or not gate.try_enter_for_retry(len(batch)):
-                await self._send_back(parcels, gate, turn, paused=subscription.paused)
+                await self._send_back(deliveries, gate, lane, paused=subscription.paused)
                 return ()
         elif subscription.paused or not gate.try_enter(len(batch)):
-            within_ms = min(parcel.waybill.deadline_ms for parcel in parcels) - self._clock()
+            within_ms = min(delivery.progress.deadline_ms for delivery in deliveries) - self._clock()
             if subscription.paused:
-                await gate.wait(within_ms=within_ms, stopped=turn.stopped)
-                return parcels
-            if not await gate.enter(len(batch), within_ms=within_ms, stopped=turn.stopped):
-                return parcels
-        left = await self._through(gate, subscription, batch, turn, waits=waits)
-        return (*left, *parcels[len(batch) :]) if len(batch) < len(parcels) else left
+                await gate.wait(within_ms=within_ms, stopped=lane.stopped)
+                return deliveries
+            if not await gate.enter(len(batch), within_ms=within_ms, stopped=lane.stopped):
+                return deliveries
+        left = await self._through(gate, subscription, batch, lane, waits=waits)
+        return (*left, *deliveries[len(batch) :]) if len(batch) < len(deliveries) else left
 
-    async def _send_back(self, parcels: Sequence[Parcel], gate: Gate, turn: Turn, *, paused: bool) -> None:
+    async def _send_back(
+        self, deliveries: Sequence[PendingDelivery], gate: Gate, lane: LaneHandle, *, paused: bool
+    ) -> None:
         again_ms = self._clock() + gate.look_again_ms(paused=paused)
-        later: list[tuple[Record, Waybill]] = []
-        for parcel in parcels:
-            at_ms, origin = min(again_ms, parcel.waybill.deadline_ms), parcel.waybill.origin or parcel.record.origin
-            later.append((parcel.record, parcel.waybill._replace(not_before_ms=at_ms, origin=origin)))
-        await self._opening.wait_on_all(later, turn)
+        later: list[tuple[Record, DeliveryProgress]] = []
+        for delivery in deliveries:
+            at_ms = min(again_ms, delivery.progress.deadline_ms)
+            origin = delivery.progress.origin or delivery.record.origin
+            later.append((delivery.record, delivery.progress._replace(not_before_ms=at_ms, origin=origin)))
+        await self._reader.wait_on_all(later, lane)
 
     async def _through(
-        self, gate: Gate, subscription: Subscription, batch: Sequence[Parcel], turn: Turn, *, waits: bool
-    ) -> Sequence[Parcel]:
+        self, gate: Gate, subscription: Subscription, batch: Sequence[PendingDelivery], lane: LaneHandle, *, waits: bool
+    ) -> Sequence[PendingDelivery]:
         """One attempt, for which ``gate`` was entered; those that are to be attempted again, from here."""
         passed, straight = steady_ms(), gate.is_straight()
         outcomes: Sequence[DeliveryOutcome] = ()
@@ -163,23 +170,23 @@ class Delivery:
         pause_ms = 0 if isinstance(opened, RetryLater) else int(opened.capabilities.pause_s * 1000)
         wait_ms = pause_ms if delivered else max(self._wait_ms(outcomes), pause_ms)
         gate.leave(outcomes, began_ms=passed, wait_ms=wait_ms)
-        made = Made(subscription, began_ms, self._clock() - began_ms, straight)
+        made = CompletedAttempt(subscription, began_ms, self._clock() - began_ms, straight)
         if self._tracing is not None:
             trace(self._tracing, batch, outcomes, made)
-        for parcel, outcome in zip(batch, outcomes, strict=True):
-            self._observe(parcel, outcome, made)
+        for delivery, outcome in zip(batch, outcomes, strict=True):
+            self._observe(delivery, outcome, made)
             if delivered:
-                self._record(parcel, outcome, made, None)
-                turn.settled(parcel.record)
+                self._record(delivery, outcome, made, None)
+                lane.settled(delivery.record)
         if delivered:
             return ()
-        return await self._settle_all(gate, opened, batch, outcomes, turn, made, waits=waits)
+        return await self._settle_all(gate, opened, batch, outcomes, lane, made, waits=waits)
 
-    async def _attempt(self, opened: OpenSink, batch: Sequence[Parcel]) -> Sequence[DeliveryOutcome]:
+    async def _attempt(self, opened: OpenSink, batch: Sequence[PendingDelivery]) -> Sequence[DeliveryOutcome]:
         began = time.perf_counter()
         self._in_flight += len(batch)
         try:
-            events = [parcel.event for parcel in batch]
+            events = [delivery.event for delivery in batch]
             limit_s = opened.capabilities.timeout_s
             return await attempt(opened.sink, events, timeout_s=limit_s, watch=self._watch, secrets=opened.secrets)
         finally:
@@ -196,13 +203,13 @@ class Delivery:
         self,
         gate: Gate,
         opened: OpenSink | RetryLater,
-        batch: Sequence[Parcel],
+        batch: Sequence[PendingDelivery],
         outcomes: Sequence[DeliveryOutcome],
-        turn: Turn,
-        made: Made,
+        lane: LaneHandle,
+        made: CompletedAttempt,
         *,
         waits: bool,
-    ) -> Sequence[Parcel]:
+    ) -> Sequence[PendingDelivery]:
         """Settle ``batch``, of which not all was delivered; those that are to be attempted again, from here."""
         together = waits and stays_together(opened, batch, made.subscription)
         holder = gate if together or (waits and gate.is_holding()) else None
@@ -211,75 +218,85 @@ class Delivery:
         if untold and len(batch) == 1:
             holder = None
         steps = [
-            self._settle(parcel, outcome, turn, made, holder) for parcel, outcome in zip(batch, outcomes, strict=True)
+            self._settle(delivery, outcome, lane, made, holder)
+            for delivery, outcome in zip(batch, outcomes, strict=True)
         ]
         settled = await asyncio.gather(*steps) if len(steps) > 1 else [await steps[0]]
-        left = [parcel for parcel in settled if parcel is not None]
+        left = [delivery for delivery in settled if delivery is not None]
         if left and together and not gate.is_holding():
-            await gate.wait(within_ms=gate.look_again_ms(paused=False), stopped=turn.stopped)
-        return [parcel._replace(most=max(len(batch) // 2, 1)) for parcel in left] if untold else left
+            await gate.wait(within_ms=gate.look_again_ms(paused=False), stopped=lane.stopped)
+        return [delivery._replace(most=max(len(batch) // 2, 1)) for delivery in left] if untold else left
 
     async def _settle(
-        self, parcel: Parcel, outcome: DeliveryOutcome, turn: Turn, made: Made, holder: Gate | None
-    ) -> Parcel | None:
-        """Settle ``parcel``; or return it as it is to be attempted next, where it waits here for ``holder`` to open."""
+        self,
+        delivery: PendingDelivery,
+        outcome: DeliveryOutcome,
+        lane: LaneHandle,
+        made: CompletedAttempt,
+        holder: Gate | None,
+    ) -> PendingDelivery | None:
+        """Settle ``delivery``; or return it as it is to be attempted next, where it waits for ``holder`` to open."""
         rest: Rest | None = None
         match outcome:
             case Delivered():
                 pass
             case RetryLater():
-                if was_last(made.subscription, parcel.waybill, outcome):
-                    death = used_up(parcel.record, parcel.waybill, outcome, began_ms=made.began_ms)
-                    self._record(parcel, outcome, made, None)  # the log is told of the death after the attempt
-                    await self._opening.bury_all([death], turn)
+                if was_last(made.subscription, delivery.progress, outcome):
+                    dead_letter = used_up(delivery.record, delivery.progress, outcome, began_ms=made.began_ms)
+                    self._record(delivery, outcome, made, None)  # the log is told of the dead letter after the attempt
+                    await self._reader.write_dead_letters([dead_letter], lane)
                     return None
                 if holder is not None and outcome.not_before is None:
                     next_ms = self._clock() + holder.look_again_ms(paused=False)
-                    self._record(parcel, outcome, made, Rest(parcel.record.origin, next_ms))
-                    return again(parcel, outcome, made.began_ms)
+                    self._record(delivery, outcome, made, Rest(delivery.record.origin, next_ms))
+                    return again(delivery, outcome, made.began_ms)
                 rest = await self._settler.retry(
-                    parcel.record,
-                    parcel.waybill,
+                    delivery.record,
+                    delivery.progress,
                     outcome,
                     began_ms=made.began_ms,
                     delays=made.subscription.retry_delays,
                 )
             case Rejected():
-                rest = await self._settler.reject(parcel.record, parcel.waybill, outcome, began_ms=made.began_ms)
+                rest = await self._settler.reject(delivery.record, delivery.progress, outcome, began_ms=made.began_ms)
             case _:
                 assert_never(outcome)
-        self._record(parcel, outcome, made, rest)
-        turn.settled(parcel.record)
+        self._record(delivery, outcome, made, rest)
+        lane.settled(delivery.record)
         return None
 
-    def _observe(self, parcel: Parcel, outcome: DeliveryOutcome, made: Made) -> None:
+    def _observe(self, delivery: PendingDelivery, outcome: DeliveryOutcome, made: CompletedAttempt) -> None:
         """Tell whoever keeps count of the attempt. Nobody here waits, and nothing depends on them."""
         label, reason = outcome_label(outcome)
         self._attempts(label, reason).inc()
-        self._notices.settled(made.subscription.sink_sid, made.subscription.sid, parcel.event.type, outcome)
+        self._notices.settled(made.subscription.sink_sid, made.subscription.sid, delivery.event.type, outcome)
         if isinstance(outcome, Delivered):
-            age_ms = made.began_ms + made.duration_ms - parcel.waybill.accepted_at_ms
-            straight = made.straight and parcel.waybill.attempt == 1 and not (age_ms > _SOON_MS and parcel.is_again)
+            age_ms = made.began_ms + made.duration_ms - delivery.progress.accepted_at_ms
+            straight = (
+                made.straight and delivery.progress.attempt == 1 and not (age_ms > _SOON_MS and delivery.is_again)
+            )
             (self._straight_seconds if straight else self._detour_seconds).observe(age_ms / 1000)
             if not self._is_verbose:
                 return  # to build a line that nobody sees costs as much as the JSON
         log = _log.debug if isinstance(outcome, Delivered) else _log.info
         log(
             "delivery.attempted",
-            event_id=parcel.event.id,
+            event_id=delivery.event.id,
             subscription=made.subscription.sid,
-            attempt=parcel.waybill.attempt,
+            attempt=delivery.progress.attempt,
             outcome=label,
             reason=reason,
             duration_ms=made.duration_ms,
         )
 
-    def _record(self, parcel: Parcel, outcome: DeliveryOutcome, made: Made, rest: Rest | None) -> None:
+    def _record(
+        self, delivery: PendingDelivery, outcome: DeliveryOutcome, made: CompletedAttempt, rest: Rest | None
+    ) -> None:
         """Have the delivery log told of the attempt, and where the event is now."""
         self._attempt_log.attempted(
-            parcel.record,
-            parcel.waybill,
-            parcel.event,
+            delivery.record,
+            delivery.progress,
+            delivery.event,
             outcome,
             account_sid=made.subscription.account_sid,
             sink_sid=made.subscription.sink_sid,

@@ -15,7 +15,7 @@ from eventstreams.topics import Topics
 from sink_workers.delivery.delivery import Delivery
 from sink_workers.delivery.sink_pool import SinkPool
 from sink_workers.gates.gates import Gates
-from sink_workers.lanes.lane import Limits, Turn
+from sink_workers.lanes.lane import LaneHandle, Limits
 
 # Before a sink is open: the first event goes alone, and opens it.
 _ALONE: Final = Limits(max_batch_events=1, max_batch_bytes=0, linger_s=0.0, max_in_flight=1)
@@ -76,8 +76,8 @@ class SubscriptionHandler:
 
         return detach
 
-    def handle(self, records: Sequence[Record], turn: Turn) -> Coroutine[Any, Any, None]:
-        return self._delivery.handle(records, turn, waits=True)
+    def handle(self, records: Sequence[Record], lane: LaneHandle) -> Coroutine[Any, Any, None]:
+        return self._delivery.handle(records, lane, waits=True)
 
     def _subscription(self, partition: Partition) -> Subscription | None:
         return self._feed.snapshot.subscriptions.get(Topics.subscription_of(partition.topic))
@@ -118,8 +118,8 @@ class RetryHandler:
     def attach(self, partition: Partition, wake: Callable[[], None]) -> Callable[[], None]:  # noqa: ARG002 - part of the protocol
         return _nothing  # its limits never change
 
-    def handle(self, records: Sequence[Record], turn: Turn) -> Coroutine[Any, Any, None]:
-        return self._delivery.handle(records, turn, waits=False)
+    def handle(self, records: Sequence[Record], lane: LaneHandle) -> Coroutine[Any, Any, None]:
+        return self._delivery.handle(records, lane, waits=False)
 
 
 def _nothing() -> None:

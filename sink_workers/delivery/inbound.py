@@ -7,7 +7,7 @@ from typing import Final
 from eventstreams.codec import Codec, CodecProblem
 from eventstreams.control.records import Subscription
 from eventstreams.control.sink_tests import TEST_EVENT, is_stand_in
-from eventstreams.headers import Envelope, HeaderProblem, Waybill
+from eventstreams.headers import DeliveryProgress, Envelope, HeaderProblem
 from eventstreams.reasons import DeadReason
 from eventstreams.sinks import OutboundEvent
 
@@ -22,16 +22,16 @@ class Undeliverable:
     detail: str
 
 
-def read_waybill(headers: Mapping[str, bytes]) -> Waybill | Undeliverable:
+def read_progress(headers: Mapping[str, bytes]) -> DeliveryProgress | Undeliverable:
     """How far the record of ``headers`` has come."""
-    waybill = Waybill.parse(headers)
-    return Undeliverable(waybill.reason, waybill.detail) if isinstance(waybill, HeaderProblem) else waybill
+    progress = DeliveryProgress.parse(headers)
+    return Undeliverable(progress.reason, progress.detail) if isinstance(progress, HeaderProblem) else progress
 
 
 def read_event(
     headers: Mapping[str, bytes],
     value: bytes,
-    waybill: Waybill,
+    progress: DeliveryProgress,
     subscription: Subscription,
     codec: Codec,
     *,
@@ -67,7 +67,7 @@ def read_event(
         data=data,
         subject=envelope.subject,
         partition_key=envelope.partition_key,
-        attempt=waybill.attempt,
+        attempt=progress.attempt,
         identity_fields=projection.identities,
         avro_schema=projection.avro_schema,
         avro=value if projection.is_as_written else None,

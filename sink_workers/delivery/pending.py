@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from eventstreams.control.records import SubscribedType, Subscription
-from eventstreams.headers import Waybill
+from eventstreams.headers import DeliveryProgress
 from eventstreams.kafka.records import Record
 from eventstreams.reasons import RetryReason
 from eventstreams.sinks import Capabilities, Delivered, DeliveryOutcome, OutboundEvent, RetryLater
@@ -20,7 +20,7 @@ _TOGETHER: Final = 10  # attempts of a batch; by then a sink that fails as a who
 _UNTOLD: Final = frozenset({RetryReason.PLUGIN_RAISED, RetryReason.PLUGIN_HUNG, RetryReason.PLUGIN_MISCOUNTED})
 
 
-class Parcel(NamedTuple):
+class PendingDelivery(NamedTuple):
     """One record on its way through its attempts. ``event`` is as ``types``, of its subscription, asked for it.
 
     Attributes:
@@ -29,14 +29,14 @@ class Parcel(NamedTuple):
     """
 
     record: Record
-    waybill: Waybill
+    progress: DeliveryProgress
     event: OutboundEvent
     types: tuple[SubscribedType, ...]
     is_again: bool = False
     most: int | None = None
 
 
-class Made(NamedTuple):
+class CompletedAttempt(NamedTuple):
     """An attempt that was made: for whom, when it began, how long it took, whether its sink gave no trouble before."""
 
     subscription: Subscription
@@ -45,18 +45,18 @@ class Made(NamedTuple):
     straight: bool
 
 
-def by_subscription(parcels: Sequence[Parcel]) -> Iterable[Sequence[Parcel]]:
+def by_subscription(deliveries: Sequence[PendingDelivery]) -> Iterable[Sequence[PendingDelivery]]:
     """What a retry lane takes together, to have it expire, is of many; a clock that was set back finds it alive."""
-    found: dict[str, list[Parcel]] = {}
-    for parcel in parcels:
-        found.setdefault(parcel.waybill.subscription_sid, []).append(parcel)
+    found: dict[str, list[PendingDelivery]] = {}
+    for delivery in deliveries:
+        found.setdefault(delivery.progress.subscription_sid, []).append(delivery)
     return found.values()
 
 
-def are_current(parcels: Sequence[Parcel], subscription: Subscription, now_ms: int) -> bool:
+def are_current(deliveries: Sequence[PendingDelivery], subscription: Subscription, now_ms: int) -> bool:
     """Whether all deadlines are ahead, and all events in the schema versions that ``subscription`` asks for."""
-    for parcel in parcels:  # without ``all``, which costs several times as much for a single one
-        if parcel.types is not subscription.types or parcel.waybill.deadline_ms <= now_ms:
+    for delivery in deliveries:  # without ``all``, which costs several times as much for a single one
+        if delivery.types is not subscription.types or delivery.progress.deadline_ms <= now_ms:
             return False
     return True
 
@@ -69,7 +69,7 @@ def are_delivered(outcomes: Sequence[DeliveryOutcome]) -> bool:
     return True
 
 
-def stays_together(opened: OpenSink | RetryLater, batch: Sequence[Parcel], subscription: Subscription) -> bool:
+def stays_together(opened: OpenSink | RetryLater, batch: Sequence[PendingDelivery], subscription: Subscription) -> bool:
     """Whether a failed ``batch`` is to be tried again as it is, although its sink may work for others.
 
     Not where its subscription counts attempts: a second apart, they would be used up long before its delays are over.
@@ -78,16 +78,16 @@ def stays_together(opened: OpenSink | RetryLater, batch: Sequence[Parcel], subsc
         return False
     if subscription.max_attempts is not None:
         return False
-    return batch[0].waybill.attempt < _TOGETHER
+    return batch[0].progress.attempt < _TOGETHER
 
 
-def was_last(subscription: Subscription, waybill: Waybill, outcome: RetryLater) -> bool:
+def was_last(subscription: Subscription, progress: DeliveryProgress, outcome: RetryLater) -> bool:
     """Whether the attempt that ended with ``outcome`` is the last that ``subscription`` asks for.
 
     Where the sink could not even be opened there was none, whatever its number.
     """
     most = subscription.max_attempts
-    return most is not None and waybill.attempt >= most and outcome.reason is not RetryReason.SINK_UNUSABLE
+    return most is not None and progress.attempt >= most and outcome.reason is not RetryReason.SINK_UNUSABLE
 
 
 def is_untold(outcomes: Sequence[DeliveryOutcome]) -> bool:
@@ -95,11 +95,11 @@ def is_untold(outcomes: Sequence[DeliveryOutcome]) -> bool:
     return all(isinstance(outcome, RetryLater) and outcome.reason in _UNTOLD for outcome in outcomes)
 
 
-def again(parcel: Parcel, outcome: RetryLater, began_ms: int) -> Parcel:
-    """``parcel`` as it is to be attempted next, after ``outcome``."""
-    waybill = failed(parcel.waybill, outcome, began_ms=began_ms)
-    parcel.event.attempt = waybill.attempt
-    return parcel._replace(waybill=waybill)
+def again(delivery: PendingDelivery, outcome: RetryLater, began_ms: int) -> PendingDelivery:
+    """``delivery`` as it is to be attempted next, after ``outcome``."""
+    progress = failed(delivery.progress, outcome, began_ms=began_ms)
+    delivery.event.attempt = progress.attempt
+    return delivery._replace(progress=progress)
 
 
 def takes_avro(capabilities: Capabilities | None) -> bool:
@@ -107,14 +107,14 @@ def takes_avro(capabilities: Capabilities | None) -> bool:
     return capabilities is not None and capabilities.sized_as_avro
 
 
-def first_batch(parcels: Sequence[Parcel], capabilities: Capabilities | None) -> Sequence[Parcel]:
-    """As many of ``parcels``, from the first, as one delivery may carry; an event that is too large goes alone."""
+def first_batch(deliveries: Sequence[PendingDelivery], capabilities: Capabilities | None) -> Sequence[PendingDelivery]:
+    """As many of ``deliveries``, from the first, as one delivery may carry; an event that is too large goes alone."""
     if capabilities is None or capabilities.max_batch_events == 1:
-        return parcels[:1]
-    most = min(capabilities.max_batch_events, parcels[0].most or capabilities.max_batch_events)
+        return deliveries[:1]
+    most = min(capabilities.max_batch_events, deliveries[0].most or capabilities.max_batch_events)
     size = 0
-    for count, parcel in enumerate(parcels[:most]):
-        size += len(parcel.record.value if capabilities.sized_as_avro else parcel.event.json())
+    for count, delivery in enumerate(deliveries[:most]):
+        size += len(delivery.record.value if capabilities.sized_as_avro else delivery.event.json())
         if count and size > capabilities.max_batch_bytes:
-            return parcels[:count]
-    return parcels[:most]
+            return deliveries[:count]
+    return deliveries[:most]

@@ -1,4 +1,4 @@
-"""What a worker reads: parcels, for which their sink is to be tried, and what needs no attempt, which is settled."""
+"""What a worker reads: deliveries, for which their sink is to be tried, and what needs no attempt, which is settled."""
 
 import asyncio
 from collections.abc import Sequence
@@ -8,15 +8,15 @@ from eventstreams.codec import Codec
 from eventstreams.control.feed import ControlFeed
 from eventstreams.control.records import Subscription, SubscriptionState
 from eventstreams.control.sink_tests import as_subscription
-from eventstreams.headers import REDRIVE, TYPE, Waybill
+from eventstreams.headers import REDRIVE, TYPE, DeliveryProgress
 from eventstreams.kafka.records import Record
 from eventstreams.reasons import DeadReason
 from eventstreams.times import Clock
-from sink_workers.delivery.inbound import Undeliverable, read_event, read_waybill
-from sink_workers.delivery.pending import Parcel, are_current, takes_avro
-from sink_workers.delivery.settle import Death, Settler, discarded, expired
+from sink_workers.delivery.inbound import Undeliverable, read_event, read_progress
+from sink_workers.delivery.pending import PendingDelivery, are_current, takes_avro
+from sink_workers.delivery.settle import DeadLetter, Settler, discarded, expired
 from sink_workers.delivery.sink_pool import SinkPool
-from sink_workers.lanes.lane import Turn
+from sink_workers.lanes.lane import LaneHandle
 from sink_workers.notices import FailureNotices
 
 GONE: Final = Undeliverable(
@@ -24,8 +24,8 @@ GONE: Final = Undeliverable(
 )
 
 
-class Opening:
-    """Makes parcels of records, and keeps them as their subscription is now."""
+class RecordReader:
+    """Makes pending deliveries of records, and keeps them as their subscription is now."""
 
     def __init__(
         self,
@@ -44,76 +44,76 @@ class Opening:
         self._notices = notices
         self._clock = clock
 
-    def open_only(self, records: Sequence[Record]) -> Sequence[Parcel]:
-        """The parcel of one record, as they mostly come; none of several, nor where there is more to do about it."""
+    def read_one(self, records: Sequence[Record]) -> Sequence[PendingDelivery]:
+        """The delivery of one record, as they mostly come; none of several, nor where there is more to do about it."""
         if len(records) > 1:
             return ()
-        found = self._open(records[0], is_final=False)
-        return (found,) if isinstance(found, Parcel) else ()
+        found = self._read(records[0], is_final=False)
+        return (found,) if isinstance(found, PendingDelivery) else ()
 
-    async def open_all(self, records: Sequence[Record], turn: Turn) -> Sequence[Parcel]:
-        """The parcels in ``records``, in order. What needs no attempt is settled; a task for each would cost more."""
-        parcels: list[Parcel] = []
-        deaths: list[Death] = []
-        early: list[tuple[Record, Waybill]] = []
+    async def read_all(self, records: Sequence[Record], lane: LaneHandle) -> Sequence[PendingDelivery]:
+        """The deliveries of ``records``, in order. What needs no attempt is settled; tasks would cost more."""
+        deliveries: list[PendingDelivery] = []
+        dead_letters: list[DeadLetter] = []
+        early: list[tuple[Record, DeliveryProgress]] = []
         is_caught_up = False
         for record in records:
-            found = self._open(record, is_final=is_caught_up)
+            found = self._read(record, is_final=is_caught_up)
             if found is None:  # its subscription may be newer than our snapshot
                 await self._feed.catch_up()
-                is_caught_up, found = True, self._open(record, is_final=True)
-            if isinstance(found, Parcel):
-                parcels.append(found)
-            elif isinstance(found, Waybill):
+                is_caught_up, found = True, self._read(record, is_final=True)
+            if isinstance(found, PendingDelivery):
+                deliveries.append(found)
+            elif isinstance(found, DeliveryProgress):
                 early.append((record, found))
             elif found is not None:
-                deaths.append(found)
-                if found.reason is DeadReason.EXPIRED and found.waybill is not None:
-                    self._tell_expired(record, found.waybill)
-        if deaths:
-            await self.bury_all(deaths, turn)
+                dead_letters.append(found)
+                if found.reason is DeadReason.EXPIRED and found.progress is not None:
+                    self._tell_expired(record, found.progress)
+        if dead_letters:
+            await self.write_dead_letters(dead_letters, lane)
         if early:
-            await self.wait_on_all(early, turn)
-        return parcels
+            await self.wait_on_all(early, lane)
+        return deliveries
 
-    def _open(self, record: Record, *, is_final: bool) -> Parcel | Death | Waybill | None:
-        """The parcel in ``record``, its death, or, where it is too early for an attempt, its waybill.
+    def _read(self, record: Record, *, is_final: bool) -> PendingDelivery | DeadLetter | DeliveryProgress | None:
+        """The delivery of ``record``, its dead letter, or, where it is too early for an attempt, its progress.
 
-        None where it is nobody's that we know; where the snapshot ``is_final``, its death.
+        None where it is nobody's that we know; where the snapshot ``is_final``, its dead letter.
         """
         headers = dict(record.headers)
-        waybill = read_waybill(headers)
-        if isinstance(waybill, Undeliverable):
-            return discarded(record, None, waybill)
-        subscription = self.known(waybill.subscription_sid)
+        progress = read_progress(headers)
+        if isinstance(progress, Undeliverable):
+            return discarded(record, None, progress)
+        subscription = self.known(progress.subscription_sid)
         if subscription is None and not is_final:
             return None
         if subscription is None or subscription.state is not SubscriptionState.ACTIVE:
-            return discarded(record, waybill, GONE)
+            return discarded(record, progress, GONE)
         now_ms = self._clock()
-        if waybill.deadline_ms <= now_ms:
-            return expired(record, waybill)
-        if waybill.not_before_ms > now_ms:
-            return waybill
+        if progress.deadline_ms <= now_ms:
+            return expired(record, progress)
+        if progress.not_before_ms > now_ms:
+            return progress
         as_avro = takes_avro(self._pool.capabilities(subscription.sink_sid))
-        event = read_event(headers, record.value, waybill, subscription, self._codec, as_avro=as_avro)
+        event = read_event(headers, record.value, progress, subscription, self._codec, as_avro=as_avro)
         if isinstance(event, Undeliverable):
-            return discarded(record, waybill, event)
-        return Parcel(record, waybill, event, subscription.types, REDRIVE in headers)
+            return discarded(record, progress, event)
+        return PendingDelivery(record, progress, event, subscription.types, REDRIVE in headers)
 
-    async def bury_all(self, deaths: Sequence[Death], turn: Turn) -> None:
-        """Make dead letters of ``deaths``, then tell ``turn``."""
-        if deaths:
-            await self._settler.bury_all(deaths)
-            for death in deaths:
-                turn.settled(death.record)
+    async def write_dead_letters(self, dead_letters: Sequence[DeadLetter], lane: LaneHandle) -> None:
+        """Write ``dead_letters``, then tell ``lane``."""
+        if dead_letters:
+            await self._settler.write_dead_letters(dead_letters)
+            for dead_letter in dead_letters:
+                lane.settled(dead_letter.record)
 
-    async def wait_on_all(self, records: Sequence[tuple[Record, Waybill]], turn: Turn) -> None:
+    async def wait_on_all(self, records: Sequence[tuple[Record, DeliveryProgress]], lane: LaneHandle) -> None:
         """Put ``records`` back onto retry topics, side by side."""
 
-        async def wait_on(record: Record, waybill: Waybill) -> None:
-            await self._settler.wait_on(record, waybill)
-            turn.settled(record)
+        async def wait_on(record: Record, progress: DeliveryProgress) -> None:
+            await self._settler.wait_on(record, progress)
+            lane.settled(record)
 
         await asyncio.gather(*(wait_on(*each) for each in records))
 
@@ -125,44 +125,48 @@ class Opening:
             return as_subscription(tested)
         return found
 
-    async def still_wanted(self, parcels: Sequence[Parcel], subscription: Subscription, turn: Turn) -> Sequence[Parcel]:
-        """Those of ``parcels`` whose time is not over, as ``subscription`` wants them now; the others are settled."""
-        if are_current(parcels, subscription, self._clock()):
-            return parcels
-        alive = await self._without_expired(parcels, turn)
-        return await self._as_wanted_now(alive, subscription, turn)
+    async def still_wanted(
+        self, deliveries: Sequence[PendingDelivery], subscription: Subscription, lane: LaneHandle
+    ) -> Sequence[PendingDelivery]:
+        """Those of ``deliveries`` whose time is not over, as ``subscription`` wants them; the others are settled."""
+        if are_current(deliveries, subscription, self._clock()):
+            return deliveries
+        alive = await self._without_expired(deliveries, lane)
+        return await self._as_wanted_now(alive, subscription, lane)
 
-    async def _without_expired(self, parcels: Sequence[Parcel], turn: Turn) -> Sequence[Parcel]:
+    async def _without_expired(
+        self, deliveries: Sequence[PendingDelivery], lane: LaneHandle
+    ) -> Sequence[PendingDelivery]:
         now_ms = self._clock()
-        alive = [parcel for parcel in parcels if parcel.waybill.deadline_ms > now_ms]
-        if len(alive) < len(parcels):
-            over = [parcel for parcel in parcels if parcel.waybill.deadline_ms <= now_ms]
-            for parcel in over:
-                self._tell_expired(parcel.record, parcel.waybill)
-            await self.bury_all([expired(each.record, each.waybill) for each in over], turn)
+        alive = [delivery for delivery in deliveries if delivery.progress.deadline_ms > now_ms]
+        if len(alive) < len(deliveries):
+            over = [delivery for delivery in deliveries if delivery.progress.deadline_ms <= now_ms]
+            for delivery in over:
+                self._tell_expired(delivery.record, delivery.progress)
+            await self.write_dead_letters([expired(each.record, each.progress) for each in over], lane)
         return alive
 
     async def _as_wanted_now(
-        self, parcels: Sequence[Parcel], subscription: Subscription, turn: Turn
-    ) -> Sequence[Parcel]:
-        """``parcels`` in the schema versions that ``subscription`` asks for since it was changed."""
-        wanted: list[Parcel] = []
-        deaths: list[Death] = []
-        for parcel in parcels:
-            if parcel.types is subscription.types:
-                wanted.append(parcel)
+        self, deliveries: Sequence[PendingDelivery], subscription: Subscription, lane: LaneHandle
+    ) -> Sequence[PendingDelivery]:
+        """``deliveries`` in the schema versions that ``subscription`` asks for since it was changed."""
+        wanted: list[PendingDelivery] = []
+        dead_letters: list[DeadLetter] = []
+        for delivery in deliveries:
+            if delivery.types is subscription.types:
+                wanted.append(delivery)
                 continue
-            record = parcel.record
-            event = read_event(dict(record.headers), record.value, parcel.waybill, subscription, self._codec)
+            record = delivery.record
+            event = read_event(dict(record.headers), record.value, delivery.progress, subscription, self._codec)
             if isinstance(event, Undeliverable):
-                deaths.append(discarded(record, parcel.waybill, event))
+                dead_letters.append(discarded(record, delivery.progress, event))
             else:
-                wanted.append(parcel._replace(event=event, types=subscription.types))
-        await self.bury_all(deaths, turn)
+                wanted.append(delivery._replace(event=event, types=subscription.types))
+        await self.write_dead_letters(dead_letters, lane)
         return wanted
 
-    def _tell_expired(self, record: Record, waybill: Waybill) -> None:
-        subscription = self.known(waybill.subscription_sid)
+    def _tell_expired(self, record: Record, progress: DeliveryProgress) -> None:
+        subscription = self.known(progress.subscription_sid)
         if subscription is not None:
             event_type = dict(record.headers).get(TYPE, b"").decode(errors="replace")
-            self._notices.expired(subscription.sink_sid, waybill, event_type)
+            self._notices.expired(subscription.sink_sid, progress, event_type)

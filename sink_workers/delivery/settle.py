@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Final
 
 from eventstreams.errors import TopicError
-from eventstreams.headers import REDRIVE, Headers, Waybill, dead_headers, retry_headers
+from eventstreams.headers import REDRIVE, DeliveryProgress, Headers, dead_headers, retry_headers
 from eventstreams.kafka.admin import KafkaAdmin
 from eventstreams.kafka.producer import Acked, AckedProducer, Answer, NoRoom, NotAcked
 from eventstreams.kafka.records import Record
@@ -34,11 +34,11 @@ _REPEAT_S: Final = (0.1, 0.5, 2.0, 5.0)  # between writes that Kafka did not tak
 _log = get_logger(__name__)
 
 
-def failed(waybill: Waybill, outcome: RetryLater, *, began_ms: int) -> Waybill:
-    """``waybill`` after a failed attempt that began at ``began_ms``."""
-    return waybill._replace(
-        attempt=waybill.attempt + 1,
-        first_attempt_at_ms=waybill.first_attempt_at_ms or began_ms,
+def failed(progress: DeliveryProgress, outcome: RetryLater, *, began_ms: int) -> DeliveryProgress:
+    """``progress`` after a failed attempt that began at ``began_ms``."""
+    return progress._replace(
+        attempt=progress.attempt + 1,
+        first_attempt_at_ms=progress.first_attempt_at_ms or began_ms,
         last_reason=outcome.reason.value,
         last_code=outcome.reason.code,
         last_detail=outcome.detail,
@@ -49,39 +49,41 @@ def failed(waybill: Waybill, outcome: RetryLater, *, began_ms: int) -> Waybill:
 
 
 @dataclass(frozen=True, slots=True)
-class Death:
+class DeadLetter:
     """An event that is to be a dead letter.
 
     Attributes:
-        waybill: How far it came; None where its record does not say.
+        progress: How far it came; None where its record does not say.
         code: Service error code.
         detail: In words.
     """
 
     record: Record
-    waybill: Waybill | None
+    progress: DeliveryProgress | None
     reason: DeadReason
     code: int
     detail: str
 
 
-def expired(record: Record, waybill: Waybill) -> Death:
-    """The death of ``record``, whose deadline is over."""
-    attempts = waybill.attempt - 1
-    last = f"{attempts} attempts; the last: {waybill.last_reason}: {waybill.last_detail}" if attempts else "no attempt"
-    return Death(record, waybill, DeadReason.EXPIRED, waybill.last_code or DeadReason.EXPIRED.code, last)
+def expired(record: Record, progress: DeliveryProgress) -> DeadLetter:
+    """The dead letter of ``record``, whose deadline is over."""
+    attempts = progress.attempt - 1
+    last = (
+        f"{attempts} attempts; the last: {progress.last_reason}: {progress.last_detail}" if attempts else "no attempt"
+    )
+    return DeadLetter(record, progress, DeadReason.EXPIRED, progress.last_code or DeadReason.EXPIRED.code, last)
 
 
-def used_up(record: Record, waybill: Waybill, outcome: RetryLater, *, began_ms: int) -> Death:
-    """The death of ``record``, whose attempt has failed and was the last that its subscription asks for."""
-    last = f"{waybill.attempt} attempts; the last: {outcome.reason.value}: {outcome.detail}"
-    after = failed(waybill, outcome, began_ms=began_ms)
-    return Death(record, after, DeadReason.ATTEMPTS_USED_UP, outcome.reason.code, last)
+def used_up(record: Record, progress: DeliveryProgress, outcome: RetryLater, *, began_ms: int) -> DeadLetter:
+    """The dead letter of ``record``, whose attempt has failed and was the last that its subscription asks for."""
+    last = f"{progress.attempt} attempts; the last: {outcome.reason.value}: {outcome.detail}"
+    after = failed(progress, outcome, began_ms=began_ms)
+    return DeadLetter(record, after, DeadReason.ATTEMPTS_USED_UP, outcome.reason.code, last)
 
 
-def discarded(record: Record, waybill: Waybill | None, why: Undeliverable) -> Death:
-    """The death of ``record``, which cannot be delivered to anybody."""
-    return Death(record, waybill, why.reason, why.reason.code, why.detail)
+def discarded(record: Record, progress: DeliveryProgress | None, why: Undeliverable) -> DeadLetter:
+    """The dead letter of ``record``, which cannot be delivered to anybody."""
+    return DeadLetter(record, progress, why.reason, why.reason.code, why.detail)
 
 
 class Settler:
@@ -115,7 +117,7 @@ class Settler:
     async def retry(
         self,
         record: Record,
-        waybill: Waybill,
+        progress: DeliveryProgress,
         outcome: RetryLater,
         *,
         began_ms: int,
@@ -125,7 +127,7 @@ class Settler:
 
         Args:
             record: What was attempted.
-            waybill: Its own, as it was before the attempt.
+            progress: Its own, as it was before the attempt.
             outcome: Of the attempt.
             began_ms: When that began.
             delays: Of its subscription; None: the settings'. They need no topics of their own: a record waits in
@@ -133,65 +135,70 @@ class Settler:
         """
         at_ms = next_attempt_ms(
             delays or self._delays,
-            attempt=waybill.attempt,
+            attempt=progress.attempt,
             now_ms=self._clock(),
-            deadline_ms=waybill.deadline_ms,
+            deadline_ms=progress.deadline_ms,
             not_before_ms=None if outcome.not_before is None else to_ms(outcome.not_before),
             random=random.random,
         )
-        waiting = failed(waybill, outcome, began_ms=began_ms)
-        waiting = waiting._replace(not_before_ms=at_ms, origin=waybill.origin or record.origin)
+        waiting = failed(progress, outcome, began_ms=began_ms)
+        waiting = waiting._replace(not_before_ms=at_ms, origin=progress.origin or record.origin)
         place = await self.wait_on(record, waiting)
         self._metrics.retries.labels(self._sink_type, outcome.reason.value).inc()
-        half_over = began_ms - waybill.accepted_at_ms > waybill.deadline_ms - began_ms
+        half_over = began_ms - progress.accepted_at_ms > progress.deadline_ms - began_ms
         if half_over and REDRIVE not in dict(record.headers):  # what is redriven was accepted before its time began
             self._metrics.late_retries.labels(self._sink_type).inc()
         return Rest(place, at_ms)
 
-    async def wait_on(self, record: Record, waybill: Waybill) -> str:
-        """Put ``record`` into the slot of the wheel that suits ``waybill.not_before_ms``; return its new place."""
-        slot = self._wheel.slot(waybill.not_before_ms - self._clock())
-        copy = _Copy(record.key, record.value, retry_headers(record.headers, waybill))
+    async def wait_on(self, record: Record, progress: DeliveryProgress) -> str:
+        """Put ``record`` into the slot of the wheel that suits ``progress.not_before_ms``; return its new place."""
+        slot = self._wheel.slot(progress.not_before_ms - self._clock())
+        copy = _Copy(record.key, record.value, retry_headers(record.headers, progress))
         return await self._write(self._topics.retry(self._sink_type, slot.delay), copy, slot.partition)
 
-    async def reject(self, record: Record, waybill: Waybill, outcome: Rejected, *, began_ms: int) -> Rest:
+    async def reject(self, record: Record, progress: DeliveryProgress, outcome: Rejected, *, began_ms: int) -> Rest:
         """Make a dead letter of ``record``, which its sink refuses for good."""
-        made = waybill._replace(
-            attempt=waybill.attempt + 1,
-            first_attempt_at_ms=waybill.first_attempt_at_ms or began_ms,
+        made = progress._replace(
+            attempt=progress.attempt + 1,
+            first_attempt_at_ms=progress.first_attempt_at_ms or began_ms,
             last_attempt_at_ms=began_ms,
             last_status=outcome.status,
             last_answer=outcome.answer,
         )
-        death = Death(record, made, outcome.reason, outcome.reason.code, outcome.detail)
-        place = await self._write(self._topics.dead(self._sink_type), _letter(death), -1)
+        dead_letter = DeadLetter(record, made, outcome.reason, outcome.reason.code, outcome.detail)
+        place = await self._write(self._topics.dead(self._sink_type), _copy_of(dead_letter), -1)
         self._metrics.dead_letters.labels(self._sink_type, outcome.reason.value).inc()
         return Rest(place)
 
-    async def bury_all(self, deaths: Sequence[Death]) -> None:
-        """Make dead letters of ``deaths``, which share Kafka's requests; return once the broker has them all."""
+    async def write_dead_letters(self, dead_letters: Sequence[DeadLetter]) -> None:
+        """Write ``dead_letters``, which share Kafka's requests; return once the broker has them all."""
         topic = self._topics.dead(self._sink_type)
-        letters = [_letter(death) for death in deaths]
-        answers = await self._producer.enqueue_many(topic, letters)
+        copies = [_copy_of(dead_letter) for dead_letter in dead_letters]
+        answers = await self._producer.enqueue_many(topic, copies)
         taken = [_place(topic, answer) for answer in answers if isinstance(answer, Acked)]
-        places = taken if len(taken) == len(deaths) else await self._insist_on_all(topic, letters, answers)
-        for death, place in zip(deaths, places, strict=True):
+        places = taken if len(taken) == len(dead_letters) else await self._insist_on_all(topic, copies, answers)
+        for dead_letter, place in zip(dead_letters, places, strict=True):
             self._attempt_log.died(
-                death.record, death.waybill, death.reason, code=death.code, detail=death.detail, rest=Rest(place)
+                dead_letter.record,
+                dead_letter.progress,
+                dead_letter.reason,
+                code=dead_letter.code,
+                detail=dead_letter.detail,
+                rest=Rest(place),
             )
-        for reason, count in Counter(death.reason for death in deaths).items():
+        for reason, count in Counter(dead_letter.reason for dead_letter in dead_letters).items():
             self._metrics.dead_letters.labels(self._sink_type, reason.value).inc(count)
             _log.debug("events.died", reason=reason.value, count=count)
 
-    async def _insist_on_all(self, topic: str, letters: Sequence["_Copy"], answers: Sequence[Answer]) -> Sequence[str]:
-        """The places of ``letters``, of which not all were taken, once they are."""
+    async def _insist_on_all(self, topic: str, copies: Sequence["_Copy"], answers: Sequence[Answer]) -> Sequence[str]:
+        """The places of ``copies``, of which not all were taken, once they are."""
 
-        async def insist(letter: _Copy, answer: Answer) -> str:
+        async def insist(copy: _Copy, answer: Answer) -> str:
             if isinstance(answer, NoRoom):
-                return await self._write(topic, letter, -1)  # waits for room
-            return await self._insist(topic, letter, -1, answer)
+                return await self._write(topic, copy, -1)  # waits for room
+            return await self._insist(topic, copy, -1, answer)
 
-        return await asyncio.gather(*map(insist, letters, answers))
+        return await asyncio.gather(*map(insist, copies, answers))
 
     async def _write(self, topic: str, copy: "_Copy", partition: int) -> str:
         """Return the place of ``copy`` once the broker has it."""
@@ -232,15 +239,15 @@ class _Copy:
     headers: Headers
 
 
-def _letter(death: Death) -> _Copy:
-    record = death.record
+def _copy_of(dead_letter: DeadLetter) -> _Copy:
+    record = dead_letter.record
     headers = dead_headers(
         record.headers,
-        death.waybill,
+        dead_letter.progress,
         origin=record.origin,
-        reason=death.reason,
-        code=death.code,
-        detail=death.detail,
+        reason=dead_letter.reason,
+        code=dead_letter.code,
+        detail=dead_letter.detail,
     )
     return _Copy(record.key, record.value, headers)
 

@@ -49,7 +49,7 @@ class Limits(NamedTuple):
     max_in_flight: int
 
 
-class Turn:
+class LaneHandle:
     """What a handler has of the lane while it works on a batch.
 
     Attributes:
@@ -80,10 +80,10 @@ class Handler(Protocol):
     def attach(self, partition: Partition, wake: Callable[[], None]) -> Callable[[], None]:
         """Have ``wake`` called when the limits of ``partition`` may have grown; returns what ends that."""
 
-    async def handle(self, records: Sequence[Record], turn: Turn) -> None:
-        """Settle ``records``, of one partition, in order, and tell ``turn`` of each.
+    async def handle(self, records: Sequence[Record], lane: LaneHandle) -> None:
+        """Settle ``records``, of one partition, in order, and tell ``lane`` of each.
 
-        Returns when the last is settled, or leaves some unsettled once ``turn.stopped`` is done. Raises only bugs.
+        Returns when the last is settled, or leaves some unsettled once ``lane.stopped`` is done. Raises only bugs.
         """
 
 
@@ -135,7 +135,7 @@ class Lane:
         self._value_bytes = 0
         self._paused = False
         self._stopped: asyncio.Future[None] = self._loop.create_future()
-        self._turn = Turn(self._tracker, self._stopped)
+        self._handle = LaneHandle(self._tracker, self._stopped)
         self._slots: set[asyncio.Task[None]] = set()
         self._expiring: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -227,7 +227,7 @@ class Lane:
 
     async def _slot(self, batch: Sequence[Record]) -> None:
         while batch:
-            await self._handler.handle(batch, self._turn)
+            await self._handler.handle(batch, self._handle)
             limits = self._limits()
             batch = self._take(limits) if len(self._slots) <= limits.max_in_flight else ()
             self._resume_when_low()
@@ -276,7 +276,7 @@ class Lane:
             self._value_bytes -= sum(len(record.value) for record in due)
             self._resume_when_low()
         for first in range(0, len(due), _EXPIRING_BATCH):
-            self._start(self._handler.handle(due[first : first + _EXPIRING_BATCH], self._turn), self._expiring)
+            self._start(self._handler.handle(due[first : first + _EXPIRING_BATCH], self._handle), self._expiring)
 
     def _start(self, work: Coroutine[None, None, None], among: set["asyncio.Task[None]"]) -> None:
         task = self._loop.create_task(work)

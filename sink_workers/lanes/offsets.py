@@ -3,7 +3,7 @@
 from collections import OrderedDict
 
 from eventstreams.kafka.records import Record
-from sink_workers.lanes.settled_ahead import Ahead
+from sink_workers.lanes.settled_ahead import SettledAhead
 
 
 class OffsetTracker:
@@ -63,7 +63,7 @@ class OffsetTracker:
         if record.offset > self._newest:
             self._newest, self._newest_ms, self._newest_epoch = record.offset, record.timestamp_ms, record.leader_epoch
 
-    def ahead(self) -> Ahead | None:
+    def ahead(self) -> SettledAhead | None:
         """What is settled behind the first record that is not; None where nothing is."""
         if not self._open:
             return None
@@ -80,4 +80,4 @@ class OffsetTracker:
                 begin = offset
             last = offset
         runs += (last + 1 - begin, self._newest - last)
-        return Ahead(first, self._open[first][0].timestamp_ms, self._newest_ms, self._newest_epoch, tuple(runs))
+        return SettledAhead(first, self._open[first][0].timestamp_ms, self._newest_ms, self._newest_epoch, tuple(runs))

@@ -20,7 +20,7 @@ _SEAL_BYTES: Final = 4
 _SCHEMA: Final = parse_schema(
     {
         "type": "record",
-        "name": "Ahead",
+        "name": "SettledAhead",
         "fields": [
             {"name": "first", "type": "long"},
             {"name": "first_ms", "type": "long"},
@@ -32,7 +32,7 @@ _SCHEMA: Final = parse_schema(
 )
 
 
-class Ahead(NamedTuple):
+class SettledAhead(NamedTuple):
     """Records that are settled behind one that is not.
 
     Attributes:
@@ -59,7 +59,7 @@ class _Fields(TypedDict):
     runs: list[int]
 
 
-def to_note(ahead: Ahead | None, partition: Partition) -> str:
+def to_note(ahead: SettledAhead | None, partition: Partition) -> str:
     """``ahead`` as the text of a commit of ``partition``; of as many runs from the first on as it has room for."""
     while ahead is not None and ahead.runs:
         text = _text(ahead, partition)
@@ -69,7 +69,7 @@ def to_note(ahead: Ahead | None, partition: Partition) -> str:
     return ""
 
 
-def from_note(text: str, partition: Partition, offset: int) -> Ahead | None:
+def from_note(text: str, partition: Partition, offset: int) -> SettledAhead | None:
     """What ``text`` says that was committed with ``offset`` of ``partition``; None where it is none of ours."""
     if not text.startswith(_VERSION):
         return None
@@ -81,11 +81,11 @@ def from_note(text: str, partition: Partition, offset: int) -> Ahead | None:
         found = cast("_Fields", schemaless_reader(BytesIO(payload), _SCHEMA, None))
     except Exception:  # noqa: BLE001 - any text may come; fastavro raises what it provokes
         return None
-    ahead = Ahead(found["first"], found["first_ms"], found["newest_ms"], found["epoch"], tuple(found["runs"]))
+    ahead = SettledAhead(found["first"], found["first_ms"], found["newest_ms"], found["epoch"], tuple(found["runs"]))
     return ahead if ahead.first == offset else None
 
 
-def _text(ahead: Ahead, partition: Partition) -> str:
+def _text(ahead: SettledAhead, partition: Partition) -> str:
     out = BytesIO()
     schemaless_writer(out, _SCHEMA, ahead._asdict())
     payload = out.getvalue()
@@ -100,7 +100,7 @@ def _seal(payload: bytes, partition: Partition) -> bytes:
 class AlreadySettled:
     """Tells of each record from the committed offset on whether it was settled before its partition came here."""
 
-    def __init__(self, ahead: Ahead) -> None:
+    def __init__(self, ahead: SettledAhead) -> None:
         self._ahead = ahead
         self._spans: deque[range] = deque()
         at = ahead.first

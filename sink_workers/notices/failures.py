@@ -9,7 +9,7 @@ from eventstreams.codec import Codec
 from eventstreams.control.feed import ControlFeed
 from eventstreams.control.snapshot import Snapshot
 from eventstreams.events import Event
-from eventstreams.headers import Waybill
+from eventstreams.headers import DeliveryProgress
 from eventstreams.kafka.producer import AckedProducer
 from eventstreams.process import Process
 from eventstreams.reasons import DeadReason, RetryReason
@@ -48,11 +48,11 @@ class FailureNotices:
             case RetryLater(reason=reason) | Rejected(reason=reason):
                 self._failed(sink_sid, subscription_sid, event_type, reason, reason.code, outcome.status)
 
-    def expired(self, sink_sid: str, waybill: Waybill, event_type: str) -> None:
+    def expired(self, sink_sid: str, progress: DeliveryProgress, event_type: str) -> None:
         """The deadline of an event of ``event_type`` is over; counts as an error, though nothing was attempted."""
-        code = waybill.last_code or DeadReason.EXPIRED.code
+        code = progress.last_code or DeadReason.EXPIRED.code
         reason = DeadReason.EXPIRED
-        self._failed(sink_sid, waybill.subscription_sid, event_type, reason, code, waybill.last_status)
+        self._failed(sink_sid, progress.subscription_sid, event_type, reason, code, progress.last_status)
 
     def _failed(
         self,

@@ -46,9 +46,9 @@ from sink_workers.delivery import delivery
 from sink_workers.delivery.attempt import attempt
 from sink_workers.delivery.attempt_entries import Rest
 from sink_workers.delivery.delivery import Delivery
-from sink_workers.delivery.pending import Made, Parcel
+from sink_workers.delivery.pending import CompletedAttempt, PendingDelivery
 from sink_workers.delivery.settle import Settler
-from sink_workers.lanes.lane import Turn
+from sink_workers.lanes.lane import LaneHandle
 from sink_workers.plugins.webhook.client import HttpRequest
 from sink_workers.plugins.webhook.request import RequestBuilder
 from sink_workers.plugins.webhook.signature import HEADER
@@ -151,15 +151,20 @@ class Mutations:
         settle, reject = Delivery._settle, Settler.reject
 
         async def settled(
-            self_: Delivery, parcel: Parcel, outcome: DeliveryOutcome, turn: Turn, made: Made, holder: object
-        ) -> Parcel | None:
+            self_: Delivery,
+            pending: PendingDelivery,
+            outcome: DeliveryOutcome,
+            lane: LaneHandle,
+            made: CompletedAttempt,
+            holder: object,
+        ) -> PendingDelivery | None:
             position = self._positions[made.subscription.sid]
             if position == UNRETRIED and isinstance(outcome, RetryLater):
-                turn.settled(parcel.record)
+                lane.settled(pending.record)
                 return None
             if position == UNDESERVED and isinstance(outcome, RetryLater):
                 outcome = Rejected(DeadReason.REFUSED, "it was only busy")
-            return await settle(self_, parcel, outcome, turn, made, holder)  # type: ignore[arg-type]  # as it came
+            return await settle(self_, pending, outcome, lane, made, holder)  # type: ignore[arg-type]  # as it came
 
         async def rejected(settler: Settler, record: Record, *rest: object, began_ms: int) -> Rest:
             position = self._positions[dict(record.headers)[SUBSCRIPTION].decode()]

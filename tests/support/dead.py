@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from eventstreams import headers as names
 from eventstreams.control.records import Subscription
 from eventstreams.events import Event
-from eventstreams.headers import Waybill, dead_headers, routed_headers
+from eventstreams.headers import DeliveryProgress, dead_headers, routed_headers
 from eventstreams.kafka.producer import Acked
 from eventstreams.kafka.records import Record
 from eventstreams.reasons import DeadReason
@@ -31,10 +31,10 @@ async def bury(
     for number in numbers:
         value, headers = house.encoded(event(house, number, type_))
         routed = routed_headers(headers, accepted_at_ms=5000, deadline_ms=9000, subscription_sid=subscription.sid)
-        waybill = Waybill(
+        progress = DeliveryProgress(
             5000, 9000, subscription.sid, attempt=4, first_attempt_at_ms=6000, last_attempt_at_ms=8000, last_status=410
         )
-        dead = dead_headers(routed, waybill, origin="t/0/1", reason=reason, code=reason.code, detail="gone for good")
+        dead = dead_headers(routed, progress, origin="t/0/1", reason=reason, code=reason.code, detail="gone for good")
         kept = [each for each in dead if each[0] != without]
         answer = await house.producer.send(topic, value, key=b"k%d" % number, headers=kept)
         assert isinstance(answer, Acked)

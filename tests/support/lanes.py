@@ -17,7 +17,7 @@ from eventstreams.kafka.records import Partition, Record
 from eventstreams.settings import Settings
 from eventstreams.telemetry.metrics import Metrics
 from eventstreams.times import now_ms
-from sink_workers.lanes.lane import Limits, Turn
+from sink_workers.lanes.lane import LaneHandle, Limits
 from sink_workers.lanes.lanes import Lanes
 
 
@@ -58,13 +58,13 @@ class _Handler:
     def attach(self, partition: Partition, wake: Callable[[], None]) -> Callable[[], None]:
         return lambda: None
 
-    async def handle(self, records: Sequence[Record], turn: Turn) -> None:
+    async def handle(self, records: Sequence[Record], lane: LaneHandle) -> None:
         for record in records:
             self._on_handled(record)
             if record.offset in self._left:
-                await turn.stopped
+                await lane.stopped
             else:
-                turn.settled(record)
+                lane.settled(record)
 
 
 @asynccontextmanager

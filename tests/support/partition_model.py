@@ -12,7 +12,7 @@ from typing import Final
 
 from typing_extensions import override
 
-from eventstreams.headers import REASON, Headers, Waybill, routed_headers
+from eventstreams.headers import REASON, DeliveryProgress, Headers, routed_headers
 from eventstreams.kafka.admin import KafkaAdmin
 from eventstreams.kafka.commits import Commit
 from eventstreams.kafka.producer import Acked, AckedProducer, Answer, NotAcked, Sendable
@@ -25,9 +25,9 @@ from eventstreams.telemetry.metrics import Metrics
 from eventstreams.topics import Topics, TopicSpec
 from sink_workers.delivery.delivery import Delivery
 from sink_workers.delivery.handlers import RetryHandler
-from sink_workers.delivery.inbound import Undeliverable, read_waybill
+from sink_workers.delivery.inbound import Undeliverable, read_progress
 from sink_workers.delivery.settle import Settler, expired
-from sink_workers.lanes.lane import Lane, Limits, Turn
+from sink_workers.lanes.lane import Lane, LaneHandle, Limits
 from sink_workers.lanes.settled_ahead import AlreadySettled, from_note
 from tests.support.no_log import no_log
 
@@ -290,49 +290,49 @@ class _Handler:
         return 0 if record.topic == self._world.subscription.topic else self._world.retrying.ready_at_ms(record)
 
     def deadline_ms(self, record: Record) -> int:
-        return _waybill(record).deadline_ms
+        return _progress(record).deadline_ms
 
     def attach(self, partition: Partition, wake: Callable[[], None]) -> Callable[[], None]:
         self.wake = wake
         return lambda: None
 
-    async def handle(self, records: Sequence[Record], turn: Turn) -> None:
+    async def handle(self, records: Sequence[Record], lane: LaneHandle) -> None:
         world, tried = self._world, []
         for record in records:
-            waybill = _waybill(record)
-            if waybill.deadline_ms <= world.clock():
-                await world.settler.bury_all([expired(record, waybill)])
-                turn.settled(record)
-            elif waybill.not_before_ms > world.clock():
-                await world.settler.wait_on(record, waybill)
-                turn.settled(record)
+            progress = _progress(record)
+            if progress.deadline_ms <= world.clock():
+                await world.settler.write_dead_letters([expired(record, progress)])
+                lane.settled(record)
+            elif progress.not_before_ms > world.clock():
+                await world.settler.wait_on(record, progress)
+                lane.settled(record)
             else:
-                tried.append((record, waybill))
-        late = [record for record, waybill in tried if waybill.deadline_ms <= world.clock()]
+                tried.append((record, progress))
+        late = [record for record, progress in tried if progress.deadline_ms <= world.clock()]
         if not tried:
             return
         if late:  # Kafka kept us waiting for the others
-            await self.handle([record for record, _ in tried], turn)
+            await self.handle([record for record, _ in tried], lane)
             return
         began_ms = world.clock()
         attempt = Attempt([record for record, _ in tried], asyncio.get_running_loop().create_future())
         world.attempts.append(attempt)
         outcomes = await attempt.answer
-        for (record, waybill), outcome in zip(tried, outcomes, strict=True):
+        for (record, progress), outcome in zip(tried, outcomes, strict=True):
             match outcome:
                 case RetryLater():
-                    await world.settler.retry(record, waybill, outcome, began_ms=began_ms)
+                    await world.settler.retry(record, progress, outcome, began_ms=began_ms)
                 case Rejected():
-                    await world.settler.reject(record, waybill, outcome, began_ms=began_ms)
+                    await world.settler.reject(record, progress, outcome, began_ms=began_ms)
                 case Delivered():
                     pass
-            turn.settled(record)
+            lane.settled(record)
 
 
-def _waybill(record: Record) -> Waybill:
-    waybill = read_waybill(dict(record.headers))
-    assert not isinstance(waybill, Undeliverable), waybill
-    return waybill
+def _progress(record: Record) -> DeliveryProgress:
+    progress = read_progress(dict(record.headers))
+    assert not isinstance(progress, Undeliverable), progress
+    return progress
 
 
 class _NoDelivery(Delivery):

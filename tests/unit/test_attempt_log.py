@@ -7,7 +7,7 @@ import pytest
 from eventstreams.attempts import Entry, decode
 from eventstreams.control.records import Subscription
 from eventstreams.control.snapshot import Snapshot
-from eventstreams.headers import Waybill
+from eventstreams.headers import DeliveryProgress
 from eventstreams.kafka.records import Record
 from eventstreams.reasons import DeadReason, RetryReason
 from eventstreams.settings import Settings
@@ -19,7 +19,7 @@ from tests.support.entries import ACCOUNT, NOW_MS, SINK, SUBSCRIPTION
 
 TOPIC = f"es.sub.webhook.{SUBSCRIPTION}"
 RECORD = Record(TOPIC, 0, 7, b"k", b"value", [("ce_id", b"EZ1"), ("ce_accountsid", ACCOUNT.encode())], NOW_MS)
-WAYBILL = Waybill(NOW_MS - 1000, NOW_MS + 60_000, SUBSCRIPTION)
+PROGRESS = DeliveryProgress(NOW_MS - 1000, NOW_MS + 60_000, SUBSCRIPTION)
 EVENT = OutboundEvent(
     id="EZ1",
     type="com.acme.sent",
@@ -70,10 +70,12 @@ class Bench:
             producer=lambda _: self.kept,
         )
 
-    def attempted(self, outcome: DeliveryOutcome, *, rest: Rest | None = None, waybill: Waybill = WAYBILL) -> None:
+    def attempted(
+        self, outcome: DeliveryOutcome, *, rest: Rest | None = None, progress: DeliveryProgress = PROGRESS
+    ) -> None:
         self.log.attempted(
             RECORD,
-            waybill,
+            progress,
             EVENT,
             outcome,
             account_sid=EVENT.account_sid,
@@ -159,11 +161,13 @@ async def test_what_died_is_told_with_its_attempts_and_its_sink(bench: Bench) ->
         created_ms=1,
         updated_ms=1,
     )
-    waybill = Waybill(1, 2, SUBSCRIPTION, attempt=4, origin=f"{TOPIC}/0/1", last_status=503, last_answer="busy")
+    progress = DeliveryProgress(
+        1, 2, SUBSCRIPTION, attempt=4, origin=f"{TOPIC}/0/1", last_status=503, last_answer="busy"
+    )
     rest = Rest("es.dead.webhook/0/9")
 
     async with bench.log:
-        bench.log.died(RECORD, waybill, DeadReason.EXPIRED, code=91306, detail="3 attempts", rest=rest)
+        bench.log.died(RECORD, progress, DeadReason.EXPIRED, code=91306, detail="3 attempts", rest=rest)
         bench.log.died(RECORD, None, DeadReason.BAD_HEADER, code=91303, detail="no number", rest=rest)
 
     expired, unreadable = bench.kept.entries
@@ -216,7 +220,7 @@ async def test_without_kafka_nothing_waits_and_all_that_is_lost_is_counted() -> 
             for _ in range(5000):
                 log.attempted(
                     RECORD,
-                    WAYBILL,
+                    PROGRESS,
                     EVENT,
                     Delivered(),
                     account_sid=EVENT.account_sid,

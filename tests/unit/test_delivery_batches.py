@@ -16,7 +16,7 @@ from eventstreams.codec import Codec
 from eventstreams.control.feed import ControlFeed
 from eventstreams.control.records import SubscribedType, Subscription
 from eventstreams.control.snapshot import Snapshot
-from eventstreams.headers import TRACEPARENT, Waybill, routed_headers
+from eventstreams.headers import TRACEPARENT, DeliveryProgress, routed_headers
 from eventstreams.kafka.records import Record
 from eventstreams.reasons import DeadReason
 from eventstreams.settings import Settings
@@ -28,13 +28,13 @@ from eventstreams.telemetry.tracing import Tracing
 from producers.encoder import EncodedEvent, EventEncoder
 from sink_workers.delivery.attempt_entries import Rest
 from sink_workers.delivery.delivery import Delivery
-from sink_workers.delivery.inbound import read_event, read_waybill
-from sink_workers.delivery.pending import Parcel, first_batch
-from sink_workers.delivery.settle import Death, Settler
+from sink_workers.delivery.inbound import read_event, read_progress
+from sink_workers.delivery.pending import PendingDelivery, first_batch
+from sink_workers.delivery.settle import DeadLetter, Settler
 from sink_workers.delivery.sink_pool import OpenSink, SinkPool
 from sink_workers.gates.gate import GateState
 from sink_workers.gates.gates import Gates
-from sink_workers.lanes.lane import Turn
+from sink_workers.lanes.lane import LaneHandle
 from sink_workers.lanes.offsets import OffsetTracker
 from sink_workers.notices import FailureNotices
 from tests.support.events import SENT, message_event
@@ -117,8 +117,8 @@ class Burying:
     def __init__(self) -> None:
         self.dead: list[tuple[int, DeadReason]] = []
 
-    async def bury_all(self, deaths: Sequence[Death]) -> None:
-        self.dead += [(death.record.offset, death.reason) for death in deaths]
+    async def write_dead_letters(self, dead_letters: Sequence[DeadLetter]) -> None:
+        self.dead += [(dead_letter.record.offset, dead_letter.reason) for dead_letter in dead_letters]
 
 
 def subscription() -> Subscription:
@@ -167,11 +167,11 @@ def delivery_to(
     )
 
 
-def turn_for(records: Sequence[Record]) -> tuple[Turn, OffsetTracker]:
+def lane_for(records: Sequence[Record]) -> tuple[LaneHandle, OffsetTracker]:
     tracker = OffsetTracker()
     for each in records:
         tracker.take(each)
-    return Turn(tracker, asyncio.get_running_loop().create_future()), tracker
+    return LaneHandle(tracker, asyncio.get_running_loop().create_future()), tracker
 
 
 async def test_records_of_a_retry_topic_that_come_together_go_to_their_own_sinks() -> None:
@@ -179,9 +179,9 @@ async def test_records_of_a_retry_topic_that_come_together_go_to_their_own_sinks
     ours, theirs = subscription(), subscription()
     records = [record(0, ours), record(1, theirs), record(2, ours)]
     pool = Pool()
-    turn, tracker = turn_for(records)
+    lane, tracker = lane_for(records)
 
-    await delivery_to(pool, [ours, theirs]).handle(records, turn, waits=False)
+    await delivery_to(pool, [ours, theirs]).handle(records, lane, waits=False)
 
     ids = [dict(each.headers)["ce_id"].decode() for each in records]
     assert pool.delivered == {ours.sink_sid: [ids[0], ids[2]], theirs.sink_sid: [ids[1]]}
@@ -192,10 +192,10 @@ async def test_records_of_a_retry_topic_that_come_together_go_to_their_own_sinks
 async def test_what_has_expired_before_it_is_read_is_a_dead_letter_and_told_of_once(number: int) -> None:
     ours, pool, settler, notices = subscription(), Pool(), Burying(), Quiet()
     records = [record(offset, ours) for offset in range(number)]
-    turn, tracker = turn_for(records)
+    lane, tracker = lane_for(records)
     delivery = delivery_to(pool, [ours], settler, notices=notices, now_ms=NOW_MS + 1000)
 
-    await delivery.handle(records, turn, waits=True)
+    await delivery.handle(records, lane, waits=True)
 
     assert settler.dead == [(offset, DeadReason.EXPIRED) for offset in range(number)]
     assert notices.over == [ours.sink_sid] * number
@@ -206,9 +206,9 @@ async def test_a_failed_batch_of_a_sink_that_wants_it_is_tried_again_as_it_is() 
     ours = subscription()
     records = [record(number, ours) for number in range(3)]
     pool = Pool(failures=1, tried_together=True)
-    turn, tracker = turn_for(records)
+    lane, tracker = lane_for(records)
 
-    await delivery_to(pool, [ours]).handle(records, turn, waits=True)  # without a settler: nothing goes elsewhere
+    await delivery_to(pool, [ours]).handle(records, lane, waits=True)  # without a settler: nothing goes elsewhere
 
     assert pool.attempts == [(3, 1), (3, 2)]
     assert tracker.committable == 3
@@ -218,12 +218,12 @@ async def test_a_failed_batch_that_waits_is_let_go_of_when_the_lane_stops() -> N
     ours = subscription()
     records = [record(number, ours) for number in range(3)]
     pool = Pool(failures=100, tried_together=True)
-    turn, tracker = turn_for(records)
+    lane, tracker = lane_for(records)
 
-    handling = asyncio.create_task(delivery_to(pool, [ours]).handle(records, turn, waits=True))
+    handling = asyncio.create_task(delivery_to(pool, [ours]).handle(records, lane, waits=True))
     while not pool.attempts:
         await asyncio.sleep(0)
-    turn.stopped.set_result(None)
+    lane.stopped.set_result(None)
     await handling
 
     assert tracker.committable is None
@@ -246,9 +246,9 @@ async def test_a_batch_that_fails_again_and_again_at_a_sink_that_works_is_taken_
     ours = subscription()
     late = record(0, ours)._replace(headers=[*record(0, ours).headers, ("es_attempt", b"10")])
     pool, elsewhere = Pool(failures=1, tried_together=True), Elsewhere()
-    turn, tracker = turn_for([late])
+    lane, tracker = lane_for([late])
 
-    await delivery_to(pool, [ours], elsewhere).handle([late], turn, waits=True)
+    await delivery_to(pool, [ours], elsewhere).handle([late], lane, waits=True)
 
     assert pool.attempts == [(1, 10)]
     assert (elsewhere.retried, tracker.committable) == ([0], 1)
@@ -258,9 +258,9 @@ async def test_attempts_that_a_subscription_counts_keep_its_delays_between_them(
     ours = replace(subscription(), max_attempts=5)
     records = [record(number, ours) for number in range(3)]
     pool, elsewhere = Pool(failures=5, tried_together=True), Elsewhere()
-    turn, tracker = turn_for(records)
+    lane, tracker = lane_for(records)
 
-    await delivery_to(pool, [ours], elsewhere).handle(records, turn, waits=True)
+    await delivery_to(pool, [ours], elsewhere).handle(records, lane, waits=True)
 
     assert pool.attempts == [(3, 1)]
     assert (elsewhere.retried, tracker.committable) == ([0, 1, 2], 3)
@@ -290,10 +290,10 @@ async def test_no_event_that_a_plugin_cannot_handle_holds_the_others_while_its_s
     records = [record(number, ours) for number in range(5)]
     ids = [dict(each.headers)["ce_id"].decode() for each in records]
     pool, elsewhere = Pool(bad=[ids[each] for each in bad], tried_together=together), Elsewhere()
-    turn, tracker = turn_for(records)
+    lane, tracker = lane_for(records)
 
     gates = await broken_gates(ours.sink_sid)
-    await delivery_to(pool, [ours], elsewhere, gates).handle(records, turn, waits=True)
+    await delivery_to(pool, [ours], elsewhere, gates).handle(records, lane, waits=True)
 
     delivered = pool.delivered.get(ours.sink_sid, [])
     assert delivered == [each for number, each in enumerate(ids) if number not in elsewhere.retried]
@@ -306,9 +306,9 @@ async def test_a_sink_that_is_broken_and_says_so_is_tried_out_with_the_same_batc
     ours = subscription()
     records = [record(number, ours) for number in range(4)]
     pool = Pool(failures=3)
-    turn, tracker = turn_for(records)
+    lane, tracker = lane_for(records)
 
-    await delivery_to(pool, [ours], None, await broken_gates(ours.sink_sid)).handle(records, turn, waits=True)
+    await delivery_to(pool, [ours], None, await broken_gates(ours.sink_sid)).handle(records, lane, waits=True)
 
     assert pool.attempts == [(4, 1), (4, 2), (4, 3), (4, 4)]
     assert tracker.committable == len(records)
@@ -323,9 +323,9 @@ async def test_a_sink_is_left_alone_after_each_delivery_for_as_long_as_it_wants(
     pool, now_ms = Pool(failures=int(fails), pause_s=10.0, tried_together=True), 5_000
     gates = Gates(cast(ControlFeed, Feed([])), clock=lambda: now_ms)
     gate = gates.of(ours.sink_sid)
-    turn, tracker = turn_for(records)
+    lane, tracker = lane_for(records)
 
-    handling = asyncio.create_task(delivery_to(pool, [ours], None, gates).handle(records, turn, waits=True))
+    handling = asyncio.create_task(delivery_to(pool, [ours], None, gates).handle(records, lane, waits=True))
     while gate.state is not GateState.WAITING:
         await asyncio.sleep(0)
     assert pool.attempts == [(2, 1)]
@@ -349,9 +349,9 @@ async def test_a_sink_that_could_not_be_opened_was_not_delivered_to_and_begins_n
             return RetryLater(RetryReason.SINK_UNUSABLE)
 
     gates = Gates(cast(ControlFeed, Feed([])), clock=lambda: 5_000)
-    turn, _ = turn_for([late])
+    lane, _ = lane_for([late])
 
-    await delivery_to(Closed(pause_s=10.0), [ours], Elsewhere(), gates).handle([late], turn, waits=True)
+    await delivery_to(Closed(pause_s=10.0), [ours], Elsewhere(), gates).handle([late], lane, waits=True)
 
     assert gates.of(ours.sink_sid).state is GateState.OPEN
 
@@ -363,19 +363,19 @@ def test_a_batch_has_as_many_bytes_as_its_sink_takes_of_avro_or_of_json(
 ) -> None:
     ours = subscription()
     records = [record(number, ours) for number in range(5)]
-    parcels = []
+    deliveries = []
     for each in records:
-        waybill = read_waybill(dict(each.headers))
-        assert isinstance(waybill, Waybill)
-        event = read_event(dict(each.headers), each.value, waybill, ours, CODEC)
+        progress = read_progress(dict(each.headers))
+        assert isinstance(progress, DeliveryProgress)
+        event = read_event(dict(each.headers), each.value, progress, ours, CODEC)
         assert isinstance(event, OutboundEvent)
-        parcels.append(Parcel(each, waybill, event, ours.types))
+        deliveries.append(PendingDelivery(each, progress, event, ours.types))
     room = sum(len(each.value) for each in records[:4])
-    assert len(parcels[0].event.json()) < room < sum(len(each.event.json()) for each in parcels[:2])
+    assert len(deliveries[0].event.json()) < room < sum(len(each.event.json()) for each in deliveries[:2])
 
     takes = Capabilities(timeout_s=5, max_batch_events=100, max_batch_bytes=room, sized_as_avro=sized_as_avro)
 
-    assert len(first_batch(parcels, takes)) == fit
+    assert len(first_batch(deliveries, takes)) == fit
 
 
 @pytest.mark.parametrize("damage", [b"", b"\x00"], ids=["whole", "damaged"])
@@ -385,11 +385,11 @@ def test_what_a_sink_takes_as_avro_is_looked_through_and_read_only_when_it_asks(
     asked = SubscribedType(type=SENT, schema_version=newest.version, since_ms=0)
     ours = replace(subscription(), types=(asked,))
     sent = record(1, ours)
-    waybill = read_waybill(dict(sent.headers))
-    assert isinstance(waybill, Waybill)
+    progress = read_progress(dict(sent.headers))
+    assert isinstance(progress, DeliveryProgress)
 
     read, later = (
-        read_event(dict(sent.headers), sent.value + damage, waybill, ours, CODEC, as_avro=each)
+        read_event(dict(sent.headers), sent.value + damage, progress, ours, CODEC, as_avro=each)
         for each in (False, True)
     )
 
@@ -423,9 +423,9 @@ class Broken(SpanProcessor):
 async def test_where_tracing_raises_events_are_settled_as_without_it_and_that_is_said_once(at: str) -> None:
     async def settled(tracing: Tracing | None) -> tuple[object, ...]:
         pool, elsewhere = Pool(bad=[ids[2]]), Elsewhere()
-        turn, tracker = turn_for(records)
-        await delivery_to(pool, [ours], elsewhere, tracing=tracing).handle(records, turn, waits=True)
-        await delivery_to(pool, [ours], elsewhere, tracing=tracing).handle(records[:2], turn, waits=True)
+        lane, tracker = lane_for(records)
+        await delivery_to(pool, [ours], elsewhere, tracing=tracing).handle(records, lane, waits=True)
+        await delivery_to(pool, [ours], elsewhere, tracing=tracing).handle(records[:2], lane, waits=True)
         return pool.attempts, pool.delivered, elsewhere.retried, tracker.committable
 
     ours = subscription()

@@ -8,7 +8,7 @@ from eventstreams.catalog.schema_documents import SchemaDocuments
 from eventstreams.codec import Codec
 from eventstreams.control.records import SinkRecord, SinkStatus, SubscribedType
 from eventstreams.control.sink_tests import as_subscription, sample_of
-from eventstreams.headers import Envelope, Waybill, event_headers
+from eventstreams.headers import DeliveryProgress, Envelope, event_headers
 from eventstreams.sinks import OutboundEvent
 from sink_workers.delivery.inbound import read_event
 
@@ -37,7 +37,9 @@ def test_a_worker_reads_a_sample_in_the_version_that_it_was_made_in(schema: Sche
         event = sample_of(SINK, SubscribedType(type=name, schema_version=version.version), data)
         headers = dict(event_headers(event, dataschema=CODEC.dataschema(version)))
 
-        read = read_event(headers, CODEC.encode(version, data), Waybill(0, 1, SINK.sid), as_subscription(SINK), CODEC)
+        read = read_event(
+            headers, CODEC.encode(version, data), DeliveryProgress(0, 1, SINK.sid), as_subscription(SINK), CODEC
+        )
 
         assert isinstance(read, OutboundEvent)
         assert read.data == data

@@ -20,7 +20,7 @@ from eventstreams.control.records import (
 )
 from eventstreams.control.snapshot import Change, Snapshot
 from eventstreams.events import Event
-from eventstreams.headers import Headers, Waybill
+from eventstreams.headers import DeliveryProgress, Headers
 from eventstreams.kafka.producer import Acked, NotAcked
 from eventstreams.reasons import DeadReason, RetryReason
 from eventstreams.sinks import Delivered, DeliveryOutcome, Rejected, RetryLater
@@ -163,7 +163,7 @@ def test_an_error_is_told_with_code_and_status_and_never_with_the_answer(
 def test_an_event_that_expires_is_told_with_the_code_and_status_of_its_last_attempt() -> None:
     notices, posted = notices_for(SINK, READER)
 
-    notices.expired(SINK.sid, Waybill(1, 2, READER.sid, attempt=4, last_code=91306, last_status=502), SENT)
+    notices.expired(SINK.sid, DeliveryProgress(1, 2, READER.sid, attempt=4, last_code=91306, last_status=502), SENT)
 
     [payload] = payloads(posted)
     assert (payload["reason"], payload["code"], payload["status"]) == ("expired", 91306, 502)
@@ -184,7 +184,7 @@ def test_nobody_is_told(resources: tuple[Resource, ...], event_type: str, outcom
 
     for _ in range(100):
         notices.settled(SINK.sid, READER.sid, event_type, outcome)
-    notices.expired(SINK.sid, Waybill(1, 2, READER.sid), ERROR_LOGGED)
+    notices.expired(SINK.sid, DeliveryProgress(1, 2, READER.sid), ERROR_LOGGED)
 
     assert posted == []
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from eventstreams import headers as names
 from eventstreams.events import Event
 from eventstreams.headers import (
+    DeliveryProgress,
     Envelope,
     HeaderProblem,
-    Waybill,
     clip,
     dead_headers,
     event_headers,
@@ -89,7 +89,7 @@ def test_a_header_that_cannot_be_read_is_a_problem_and_no_exception(name: str, v
 )
 def test_no_headers_at_all_can_make_parsing_raise(headers: dict[str, bytes]) -> None:
     assert isinstance(Envelope.parse(headers), HeaderProblem)
-    assert isinstance(Waybill.parse(headers), HeaderProblem)
+    assert isinstance(DeliveryProgress.parse(headers), HeaderProblem)
 
 
 @pytest.mark.parametrize(
@@ -106,8 +106,8 @@ def test_no_headers_at_all_can_make_parsing_raise(headers: dict[str, bytes]) -> 
 def test_a_number_that_nobody_can_reckon_with_is_a_problem_and_no_exception(name: str, value: bytes) -> None:
     whole = {"es_accepted_at": b"1", "es_deadline": b"2", "es_subscription": b"DF1", "es_attempt": b"1"}
 
-    assert isinstance(Waybill.parse(whole), Waybill)
-    problem = Waybill.parse(whole | {name: value})
+    assert isinstance(DeliveryProgress.parse(whole), DeliveryProgress)
+    problem = DeliveryProgress.parse(whole | {name: value})
 
     assert isinstance(problem, HeaderProblem)
     assert problem.reason is DeadReason.BAD_HEADER
@@ -133,7 +133,7 @@ def test_the_state_of_a_retry_survives_the_way_through_headers(
     accepted: int, deadline: int, attempt: int, first: int | None, not_before: int, reason: str | None
 ) -> None:
     routed = routed_headers([("ce_id", b"1")], accepted_at_ms=accepted, deadline_ms=deadline, subscription_sid="DF1")
-    waybill = Waybill(
+    progress = DeliveryProgress(
         accepted_at_ms=accepted,
         deadline_ms=deadline,
         subscription_sid="DF1",
@@ -146,20 +146,20 @@ def test_the_state_of_a_retry_survives_the_way_through_headers(
         last_detail="why" if reason else None,
     )
 
-    once = retry_headers(routed, waybill)
-    twice = retry_headers(once, waybill)
+    once = retry_headers(routed, progress)
+    twice = retry_headers(once, progress)
 
-    assert Waybill.parse(dict(once)) == waybill
+    assert DeliveryProgress.parse(dict(once)) == progress
     assert twice == once  # moving from slot to slot does not pile headers up
 
 
 def test_a_dead_letter_keeps_the_headers_and_says_why() -> None:
     routed = routed_headers([("ce_id", b"1")], accepted_at_ms=5, deadline_ms=9, subscription_sid="DF1")
-    waybill = Waybill.parse(dict(routed))
-    assert isinstance(waybill, Waybill)
+    progress = DeliveryProgress.parse(dict(routed))
+    assert isinstance(progress, DeliveryProgress)
 
     dead = dict(
-        dead_headers(routed, waybill, origin="t/0/7", reason=DeadReason.REFUSED, code=91305, detail="HTTP 400: no")
+        dead_headers(routed, progress, origin="t/0/7", reason=DeadReason.REFUSED, code=91305, detail="HTTP 400: no")
     )
 
     assert dead == dict(routed) | {

@@ -7,7 +7,7 @@ import pytest
 
 from eventstreams.kafka.commits import Commit
 from eventstreams.kafka.records import Partition, Record
-from sink_workers.lanes.lane import Lane, Limits, Turn
+from sink_workers.lanes.lane import Lane, LaneHandle, Limits
 from tests.support.topic import eventually
 
 TP = Partition("es.sub.webhook.DF1", 0)
@@ -43,12 +43,12 @@ class Handler:
         self.wake = wake
         return lambda: self.detached.append(partition)
 
-    async def handle(self, records: Sequence[Record], turn: Turn) -> None:
+    async def handle(self, records: Sequence[Record], lane: LaneHandle) -> None:
         self.batches.append([record.offset for record in records])
         if self.blocking:
             await self.gates.setdefault(records[0].offset, asyncio.Event()).wait()
         for record in records:
-            turn.settled(record)
+            lane.settled(record)
 
     def release(self, offset: int) -> None:
         self.gates.setdefault(offset, asyncio.Event()).set()
@@ -301,7 +301,7 @@ async def test_records_offered_after_the_end_are_left_to_the_next_owner() -> Non
 async def test_a_handler_that_raises_is_a_bug_and_reported_as_one() -> None:
     harness = Harness(singles(1))
 
-    async def raising(records: Sequence[Record], turn: Turn) -> None:
+    async def raising(records: Sequence[Record], lane: LaneHandle) -> None:
         raise ValueError("bug")
 
     harness.handler.handle = raising  # type: ignore[method-assign]
@@ -413,10 +413,10 @@ async def test_a_handler_may_settle_a_part_of_its_batch_before_the_rest() -> Non
     harness = Harness(Limits(max_batch_events=2, max_batch_bytes=1000, linger_s=0.0, max_in_flight=1))
     rest = asyncio.Event()
 
-    async def in_parts(records: Sequence[Record], turn: Turn) -> None:
-        turn.settled(records[0])
+    async def in_parts(records: Sequence[Record], lane: LaneHandle) -> None:
+        lane.settled(records[0])
         await rest.wait()
-        turn.settled(records[1])
+        lane.settled(records[1])
 
     harness.handler.handle = in_parts  # type: ignore[method-assign]
     harness.lane.offer(records(0, 2))
@@ -431,8 +431,8 @@ async def test_a_handler_may_settle_a_part_of_its_batch_before_the_rest() -> Non
 async def test_draining_does_not_wait_for_who_only_waits_for_the_sink() -> None:
     harness = Harness(singles(1))
 
-    async def waiting(records: Sequence[Record], turn: Turn) -> None:
-        await asyncio.wait({turn.stopped})
+    async def waiting(records: Sequence[Record], lane: LaneHandle) -> None:
+        await asyncio.wait({lane.stopped})
 
     harness.handler.handle = waiting  # type: ignore[method-assign]
     harness.lane.offer(records(0, 1))
@@ -557,11 +557,11 @@ async def test_of_a_topic_that_was_made_again_all_is_handled() -> None:
 
 async def test_a_topic_that_is_made_again_under_a_lane_is_settled_by_its_own_records() -> None:
     harness = Harness(singles(64))
-    under_way: list[tuple[Record, Turn]] = []
+    under_way: list[tuple[Record, LaneHandle]] = []
 
-    async def waiting(records: Sequence[Record], turn: Turn) -> None:
-        under_way.append((records[0], turn))
-        await turn.stopped
+    async def waiting(records: Sequence[Record], lane: LaneHandle) -> None:
+        under_way.append((records[0], lane))
+        await lane.stopped
 
     harness.handler.handle = waiting  # type: ignore[method-assign]
     harness.lane.offer(records(0, 3))

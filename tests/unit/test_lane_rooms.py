@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from eventstreams.kafka.records import Partition, Record
 from eventstreams.telemetry.metrics import Metrics
-from sink_workers.lanes.lane import Limits, Turn
+from sink_workers.lanes.lane import LaneHandle, Limits
 from sink_workers.lanes.lanes import Lanes
 
 ALL_BYTES = 64 << 20
@@ -32,7 +32,7 @@ class Never:
     def attach(self, _: Partition, wake: Callable[[], None]) -> Callable[[], None]:
         return wake
 
-    async def handle(self, records: Sequence[Record], turn: Turn) -> None:
+    async def handle(self, records: Sequence[Record], lane: LaneHandle) -> None:
         raise AssertionError
 
 

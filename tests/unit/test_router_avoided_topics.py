@@ -4,7 +4,7 @@ from importlib.metadata import version
 
 import pytest
 
-from eventstreams.headers import Waybill
+from eventstreams.headers import DeliveryProgress
 from eventstreams.settings import Settings
 from eventstreams.topics import Topics
 from router.copying.avoided_topics import AvoidedTopics
@@ -45,10 +45,10 @@ def test_what_goes_around_is_due_at_once_on_the_retry_topic_of_the_shortest_dela
 
     assert (around.topic, around.home) == ("es.retry.webhook.5s", HOME)
     assert around.partition in range(3)
-    waybill = Waybill.parse(dict(around.headers))
-    assert isinstance(waybill, Waybill)
-    assert (waybill.attempt, waybill.origin, waybill.first_attempt_at_ms) == (1, HOME, None)
-    assert (waybill.accepted_at_ms, waybill.deadline_ms, waybill.subscription_sid) == (1, 2, "DF1")
+    progress = DeliveryProgress.parse(dict(around.headers))
+    assert isinstance(progress, DeliveryProgress)
+    assert (progress.attempt, progress.origin, progress.first_attempt_at_ms) == (1, HOME, None)
+    assert (progress.accepted_at_ms, progress.deadline_ms, progress.subscription_sid) == (1, 2, "DF1")
 
 
 def test_all_of_a_topic_takes_the_same_place(scene: Scene) -> None:

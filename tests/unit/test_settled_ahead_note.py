@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from eventstreams.kafka.commits import NOTE_CHARS
 from eventstreams.kafka.records import Partition, Record
 from sink_workers.lanes.offsets import OffsetTracker
-from sink_workers.lanes.settled_ahead import Ahead, AlreadySettled, from_note, to_note
+from sink_workers.lanes.settled_ahead import AlreadySettled, SettledAhead, from_note, to_note
 
 TP = Partition("es.sub.webhook.DF1", 0)
 MOST_OF_KAFKA = 4096  # offset.metadata.max.bytes, the default
@@ -102,7 +102,7 @@ def test_what_is_passed_over_is_never_what_was_not_settled_whatever_is_there_now
 def test_a_note_is_short_enough_for_kafka_and_what_has_no_room_in_it_is_left_out(
     pairs: list[tuple[int, int]], times: int, number: int
 ) -> None:
-    ahead = Ahead(number, number, number, 7, tuple(each for pair in pairs * times for each in pair))
+    ahead = SettledAhead(number, number, number, 7, tuple(each for pair in pairs * times for each in pair))
 
     note = to_note(ahead, TP)
 

@@ -22,7 +22,7 @@ from eventstreams.headers import (
     SUBSCRIPTION,
     TRACEPARENT,
     TRACESTATE,
-    Waybill,
+    DeliveryProgress,
     again_headers,
     dead_headers,
     retry_headers,
@@ -98,12 +98,12 @@ def test_whatever_stands_in_a_record_its_context_is_one_or_none(traceparent: byt
 def test_every_copy_of_an_event_keeps_its_trace() -> None:
     own = TraceContext(PARENT, "vendor=1").headers()
     event = [*own, (ACCEPTED_AT, b"1"), (DEADLINE, b"2"), (SUBSCRIPTION, b"DF1")]
-    waybill = Waybill(1, 2, "DF1")
+    progress = DeliveryProgress(1, 2, "DF1")
 
     copies = (
         routed_headers(event, accepted_at_ms=1, deadline_ms=2, subscription_sid="DF1"),
-        retry_headers(event, waybill),
-        dead_headers(event, waybill, origin="t/0/1", reason=DeadReason.EXPIRED, code=1, detail=""),
+        retry_headers(event, progress),
+        dead_headers(event, progress, origin="t/0/1", reason=DeadReason.EXPIRED, code=1, detail=""),
         again_headers(
             event, accepted_at_ms=1, deadline_ms=2, subscription_sid="DF1", subscriber_sid=None, job_sid="RJ1"
         ),
