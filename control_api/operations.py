@@ -11,7 +11,7 @@ from control_api.catalogue import event_types, schema_documents, schemas
 from control_api.delivery_log import accepted, attempts, content, events, flow
 from control_api.http.declared import Operation
 from control_api.openapi import routes as openapi
-from control_api.redrive import dead_letters, router_letters
+from control_api.redrive import dead_letters, router_dead_letters
 from control_api.redrive import operations as redrive_operations
 from control_api.redrive.jobs import JobKind
 from control_api.sinks import configuration as sink_configuration
@@ -58,7 +58,7 @@ EXTENSIONS: Final[Sequence[Operation]] = (
     *keys.OPERATIONS,
     *(each.form_only for each in v2010.OPERATIONS),
     *operator_operations.OPERATIONS,
-    *router_letters.OPERATIONS,
+    *router_dead_letters.OPERATIONS,
     *topics.OPERATIONS,
     *audit_events.OPERATIONS,
     *openapi.OPERATIONS,

@@ -44,7 +44,7 @@ class Copier:
         """``accounts_for`` a subscription: those whose events a replay looks for; None: its own account alone."""
         self._kind = kind
         self._selection = selection
-        self._selector = Selector(selection, of_letters=kind is JobKind.REDRIVE)
+        self._selector = Selector(selection, of_dead_letters=kind is JobKind.REDRIVE)
         self._job_sid = job_sid
         self._topics = topics
         self._subscriptions = subscriptions
@@ -58,10 +58,10 @@ class Copier:
         """The copy to make of ``record``; None where the selection does not take it."""
         match self._kind:
             case JobKind.REDRIVE:
-                letter = DeadLetter.read(record, self._topics.sink_type_of_dead(record.topic) or "")
-                if not self._selector.takes_letter(letter):
+                dead_letter = DeadLetter.read(record, self._topics.sink_type_of_dead(record.topic) or "")
+                if not self._selector.takes_dead_letter(dead_letter):
                     return None
-                return self._copy(record, letter.subscription_sid, letter.accepted_ms, now_ms)
+                return self._copy(record, dead_letter.subscription_sid, dead_letter.accepted_ms, now_ms)
             case JobKind.REPLAY:
                 if not self._selector.takes_event(record, self._known_accounts()):
                     return None

@@ -30,15 +30,17 @@ async def list_all(request: web.Request) -> web.Response:
     mark = unseal(request, query)
     cursor = None if mark is None else _cursor(mark)
     given = Parameters.check(request.query.items(), (*FILTERS, *_PAGING))
-    letters, following = await desk.page(given.selection(request[ACCOUNT].sid, of_letters=True), query.size, cursor)
+    dead_letters, following = await desk.page(
+        given.selection(request[ACCOUNT].sid, of_dead_letters=True), query.size, cursor
+    )
     return json_answer(
         envelope(
-            Page(letters, before=None, after=None if following is None else seal(request, _token(following))),
+            Page(dead_letters, before=None, after=None if following is None else seal(request, _token(following))),
             query,
             key="dead_letters",
             url=plane.url(request, request.path),
             filters=[(name, value) for name, value in given.values if name not in _PAGING],
-            show=lambda letter: show(request, letter),
+            show=lambda dead_letter: show(request, dead_letter),
         )
     )
 
@@ -47,50 +49,50 @@ async def fetch(request: web.Request) -> web.Response:
     """One dead letter, with what it holds."""
     desk = request.app[DESK]
     place = Place.parse(request.match_info["id"])
-    letter = None if place is None else await desk.letter(request[ACCOUNT].sid, place)
-    if letter is None:
+    dead_letter = None if place is None else await desk.dead_letter(request[ACCOUNT].sid, place)
+    if dead_letter is None:
         raise not_found(request)
-    headers = dict(letter.record.headers)
+    headers = dict(dead_letter.record.headers)
     dataschema = headers.get(names.DATASCHEMA, b"").decode(errors="replace")
-    data = desk.codec.decode(dataschema, letter.record.value)
+    data = desk.codec.decode(dataschema, dead_letter.record.value)
     problem = data.detail if isinstance(data, CodecProblem) else None
-    if letter.event_type == TEST_EVENT:  # its id proves that it has arrived where it was sent to
+    if dead_letter.event_type == TEST_EVENT:  # its id proves that it has arrived where it was sent to
         data, problem = {}, "what is in a test event is for who gets it"
     return json_answer(
         {
-            **show(request, letter),
+            **show(request, dead_letter),
             "event_source": headers.get(names.SOURCE, b"").decode(errors="replace") or None,
             "event_time": headers.get(names.TIME, b"").decode(errors="replace") or None,
             "dataschema": dataschema or None,
             "data": None if isinstance(data, CodecProblem) else data,
             "data_problem": problem,
-            "size_bytes": len(letter.record.value),
+            "size_bytes": len(dead_letter.record.value),
         }
     )
 
 
-def show(request: web.Request, letter: DeadLetter) -> dict[str, object]:
+def show(request: web.Request, dead_letter: DeadLetter) -> dict[str, object]:
     """The dead letter as the API answers it."""
     return {
-        "id": str(letter.place),
-        "account_sid": letter.account_sid,
-        "subscription_sid": letter.subscription_sid,
-        "sink_type": letter.place.sink_type,
-        "event_id": letter.event_id,
-        "event_type": letter.event_type,
-        "reason": letter.reason,
-        "code": letter.code,
-        "detail": letter.detail,
-        "attempts": letter.attempts,
-        "status": letter.status,
-        "answer": letter.answer,
-        "date_died": timestamp(letter.died_ms),
-        "date_accepted": _time(letter.accepted_ms),
-        "date_first_attempt": _time(letter.first_attempt_ms),
-        "date_last_attempt": _time(letter.last_attempt_ms),
-        "origin": letter.origin,
-        "job_sid": letter.job_sid,
-        "url": request.app[PLANE].url(request, f"{PATH}/{letter.place}"),
+        "id": str(dead_letter.place),
+        "account_sid": dead_letter.account_sid,
+        "subscription_sid": dead_letter.subscription_sid,
+        "sink_type": dead_letter.place.sink_type,
+        "event_id": dead_letter.event_id,
+        "event_type": dead_letter.event_type,
+        "reason": dead_letter.reason,
+        "code": dead_letter.code,
+        "detail": dead_letter.detail,
+        "attempts": dead_letter.attempts,
+        "status": dead_letter.status,
+        "answer": dead_letter.answer,
+        "date_died": timestamp(dead_letter.died_ms),
+        "date_accepted": _time(dead_letter.accepted_ms),
+        "date_first_attempt": _time(dead_letter.first_attempt_ms),
+        "date_last_attempt": _time(dead_letter.last_attempt_ms),
+        "origin": dead_letter.origin,
+        "job_sid": dead_letter.job_sid,
+        "url": request.app[PLANE].url(request, f"{PATH}/{dead_letter.place}"),
     }
 
 

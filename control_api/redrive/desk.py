@@ -132,21 +132,21 @@ class Desk:
     ) -> tuple[Sequence[DeadLetter], Cursor | None]:
         sink_types = await self._sink_types(selection)
         found = await self.admin.ranges(list(sink_types), after_ms=selection.after_ms, before_ms=selection.before_ms)
-        selector, budget = Selector(selection, of_letters=True), PAGE_BUDGET
+        selector, budget = Selector(selection, of_dead_letters=True), PAGE_BUDGET
         shelves: dict[str, Shelf[DeadLetter]] = {}
         for whole in found:
             sink_type = sink_types[whole.topic]
             before = None if cursor is None else cursor.get(sink_type, 0)
             shelf = shelves[sink_type] = Shelf(narrow(whole, sink_type, selection.dead_letter_ids), before)
             budget -= await shelf.fill(self.settings, partial(_kept, selector, sink_type), size, budget)
-        letters = sorted((each for shelf in shelves.values() for _, each in shelf.found), key=_newest_first)[:size]
-        places = [each.place for each in letters]
+        dead_letters = sorted((each for shelf in shelves.values() for _, each in shelf.found), key=_newest_first)[:size]
+        places = [each.place for each in dead_letters]
         left = {
             sink_type: shelf.left(each.offset for each in places if each.sink_type == sink_type)
             for sink_type, shelf in shelves.items()
         }
         more = any(left[sink_type] > shelf.whole.first for sink_type, shelf in shelves.items())
-        return letters, left if more else None
+        return dead_letters, left if more else None
 
     async def unrouted(
         self,
@@ -169,15 +169,15 @@ class Desk:
             left = shelf.left(offset for offset, _ in shelf.found)
             return [each for _, each in shelf.found], left if left > shelf.whole.first else None
 
-    async def letter(self, account_sid: str, place: Place) -> DeadLetter | None:
+    async def dead_letter(self, account_sid: str, place: Place) -> DeadLetter | None:
         """The dead letter at ``place``; None also where it is another account's. Raises as ``ranges`` and ``slot``."""
         selection = Selection(account_sid=account_sid, dead_letter_ids=(str(place),))
-        selector = Selector(selection, of_letters=True)
+        selector = Selector(selection, of_dead_letters=True)
         async with self.reading.slot(account_sid):
             for part in await self.ranges(JobKind.REDRIVE, selection):
                 for record in [each async for records in batches(self.settings, part) for each in records]:
-                    letter = DeadLetter.read(record, place.sink_type)
-                    return letter if selector.takes_letter(letter) else None
+                    dead_letter = DeadLetter.read(record, place.sink_type)
+                    return dead_letter if selector.takes_dead_letter(dead_letter) else None
         return None
 
     async def _sink_types(self, selection: Selection) -> Mapping[str, str]:
@@ -194,12 +194,12 @@ class Desk:
 
 
 def _kept(selector: Selector, sink_type: str, record: Record) -> DeadLetter | None:
-    letter = DeadLetter.read(record, sink_type)
-    return letter.without_value() if selector.takes_letter(letter) else None
+    dead_letter = DeadLetter.read(record, sink_type)
+    return dead_letter.without_value() if selector.takes_dead_letter(dead_letter) else None
 
 
-def _newest_first(letter: DeadLetter) -> tuple[int, str, int]:
-    return -letter.died_ms, letter.place.sink_type, -letter.place.offset
+def _newest_first(dead_letter: DeadLetter) -> tuple[int, str, int]:
+    return -dead_letter.died_ms, dead_letter.place.sink_type, -dead_letter.place.offset
 
 
 def _preview_one(preview: Preview, record: Record, copy: Copy | SkipReason | None) -> None:

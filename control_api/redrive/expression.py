@@ -22,39 +22,39 @@ _OF_LETTERS: Final = Dialect({**ATTRIBUTE_TYPES, **_LETTER_TYPES})
 class Expression:
     """A compiled filter. What a record does not say is an empty text, or 0."""
 
-    def __init__(self, text: str, *, of_letters: bool) -> None:
+    def __init__(self, text: str, *, of_dead_letters: bool) -> None:
         """Compile ``text``.
 
         Args:
             text: In CEL.
-            of_letters: It may use what only dead letters say, such as ``reason``.
+            of_dead_letters: It may use what only dead letters say, such as ``reason``.
 
         Raises:
             FilterError: it is no CEL, or uses what is not let in, or is not true or false; says which.
         """
         refuse_unfit(text)
-        dialect = _OF_LETTERS if of_letters else _OF_EVENTS
+        dialect = _OF_LETTERS if of_dead_letters else _OF_EVENTS
         try:
             self._program = dialect.compile(text)
         except LibraryRefusal as refusal:
-            known = [*ATTRIBUTES, *(_LETTER_TYPES if of_letters else ())]
+            known = [*ATTRIBUTES, *(_LETTER_TYPES if of_dead_letters else ())]
             raise FilterError(in_words(refusal, known=known)) from None
         if not self._program.is_boolean:
             raise FilterError("it must be true or false: compare with something")
         self._attributes = attributes_in(text)
 
-    def takes_letter(self, letter: DeadLetter) -> bool:
+    def takes_dead_letter(self, dead_letter: DeadLetter) -> bool:
         said: dict[str, object] = {
-            "subscription_sid": letter.subscription_sid or "",
-            "sink_type": letter.place.sink_type,
-            "reason": letter.reason or "",
-            "detail": letter.detail or "",
-            "answer": letter.answer or "",
-            "code": letter.code or 0,
-            "status": letter.status or 0,
-            "attempts": letter.attempts or 0,
+            "subscription_sid": dead_letter.subscription_sid or "",
+            "sink_type": dead_letter.place.sink_type,
+            "reason": dead_letter.reason or "",
+            "detail": dead_letter.detail or "",
+            "answer": dead_letter.answer or "",
+            "code": dead_letter.code or 0,
+            "status": dead_letter.status or 0,
+            "attempts": dead_letter.attempts or 0,
         }
-        values = attribute_values(self._attributes, dict(letter.record.headers))
+        values = attribute_values(self._attributes, dict(dead_letter.record.headers))
         return self._program.run({**values, **{in_space(name): each for name, each in said.items()}}) is True
 
     def takes_event(self, headers: Headers) -> bool:

@@ -87,10 +87,10 @@ class JobRoutes:
         """The job that the form in ``request`` asks for."""
         desk, account = request.app[DESK], request[ACCOUNT]
         form = await read_form_or_json(request)
-        of_letters = self._kind is JobKind.REDRIVE
-        given = Parameters.check(form.fields, REDRIVE if of_letters else REPLAY)
-        selection = given.selection(account.sid, of_letters=of_letters)
-        if of_letters:
+        of_dead_letters = self._kind is JobKind.REDRIVE
+        given = Parameters.check(form.fields, REDRIVE if of_dead_letters else REPLAY)
+        selection = given.selection(account.sid, of_dead_letters=of_dead_letters)
+        if of_dead_letters:
             _check_redrive(selection, form, request.app[PLANE])
         else:
             selection = _replay(selection, form, request.app[PLANE])

@@ -61,7 +61,7 @@ class Parameters:
             raise RefusedError(f"{name} can be there once only")
         return found[0] if found else None
 
-    def selection(self, account_sid: str, *, of_letters: bool) -> Selection:
+    def selection(self, account_sid: str, *, of_dead_letters: bool) -> Selection:
         """What of the account's is selected, of dead letters or of accepted events.
 
         Raises:
@@ -80,7 +80,7 @@ class Parameters:
             dead_letter_ids=tuple(_dead_letter_id(each) for each in self.all("DeadLetterId")),
             after_ms=after_ms,
             before_ms=before_ms,
-            expression=self._expression(of_letters=of_letters),
+            expression=self._expression(of_dead_letters=of_dead_letters),
         )
 
     def rate(self) -> int:
@@ -102,11 +102,11 @@ class Parameters:
             raise RefusedError(f"SubscriptionSid is malformed: {CASE_COUNTS}")
         return sid
 
-    def _expression(self, *, of_letters: bool) -> str | None:
+    def _expression(self, *, of_dead_letters: bool) -> str | None:
         text = self.one("Filter")
         if text is not None:
             try:
-                Expression(text, of_letters=of_letters)
+                Expression(text, of_dead_letters=of_dead_letters)
             except ValueError as error:
                 raise RefusedError(f"Filter must be CEL such as status >= 500 && code == 91306: {error}") from None
         return text

@@ -42,7 +42,7 @@ class Selection:
 class Selector:
     """A selection, made ready to be asked often. Times are not asked for: the ranges of the topic are cut by them."""
 
-    def __init__(self, selection: Selection, *, of_letters: bool) -> None:
+    def __init__(self, selection: Selection, *, of_dead_letters: bool) -> None:
         self._account_sid = selection.account_sid
         self._subscription_sid = selection.subscription_sid
         self._types = frozenset(selection.types)
@@ -51,18 +51,18 @@ class Selector:
         self._codes = frozenset(selection.codes)
         self._ids = frozenset(selection.dead_letter_ids)
         text = selection.expression
-        self._expression = None if text is None else Expression(text, of_letters=of_letters)
+        self._expression = None if text is None else Expression(text, of_dead_letters=of_dead_letters)
 
-    def takes_letter(self, letter: DeadLetter) -> bool:
+    def takes_dead_letter(self, dead_letter: DeadLetter) -> bool:
         return (
-            letter.account_sid == self._account_sid
-            and self._subscription_sid in (None, letter.subscription_sid)
-            and (not self._types or letter.event_type in self._types)
-            and (not self._event_ids or letter.event_id in self._event_ids)
-            and (not self._reasons or letter.reason in self._reasons)
-            and (not self._codes or letter.code in self._codes)
-            and (not self._ids or str(letter.place) in self._ids)
-            and (self._expression is None or self._expression.takes_letter(letter))
+            dead_letter.account_sid == self._account_sid
+            and self._subscription_sid in (None, dead_letter.subscription_sid)
+            and (not self._types or dead_letter.event_type in self._types)
+            and (not self._event_ids or dead_letter.event_id in self._event_ids)
+            and (not self._reasons or dead_letter.reason in self._reasons)
+            and (not self._codes or dead_letter.code in self._codes)
+            and (not self._ids or str(dead_letter.place) in self._ids)
+            and (self._expression is None or self._expression.takes_dead_letter(dead_letter))
         )
 
     def takes_event(self, record: Record, accounts: Container[str] | None = None) -> bool:

@@ -9,10 +9,10 @@ from typing import Final
 
 from eventstreams.reasons import DeadReason
 from eventstreams.verify.behaviours import Behaviour
+from eventstreams.verify.dead_letters import UNKNOWN_REASON, reason_of
 from eventstreams.verify.faults import Inflicted
 from eventstreams.verify.inspection import Finding
 from eventstreams.verify.ledger import State, Wrong
-from eventstreams.verify.letters import UNKNOWN_REASON, reason_of
 from eventstreams.verify.marks import Marks
 from eventstreams.verify.plan import Kind, Plan, types_for
 from eventstreams.verify.usage import Growth
@@ -69,8 +69,8 @@ class Observed:
         arrivals: By event, how often it came; ``accepted``: of them, how often that was answered with success;
             ``refused``: whether it was refused for good.
         dead: By event, 0 or the number of its dead letter's reason.
-        letters: How many dead letters there are.
-        foreign_letters: Ids of dead letters of events that nobody published in this run.
+        dead_letters: How many dead letters there are.
+        foreign_dead_letters: Ids of dead letters of events that nobody published in this run.
         wrongs: How many deliveries were wrong, and the first of them in ``findings``.
     """
 
@@ -82,8 +82,8 @@ class Observed:
     accepted: bytes
     refused: bytes
     dead: bytes
-    letters: int = 0
-    foreign_letters: Sequence[str] = ()
+    dead_letters: int = 0
+    foreign_dead_letters: Sequence[str] = ()
     wrongs: Mapping[Wrong, int] = field(default_factory=dict)
     findings: Sequence[Finding] = ()
 
@@ -246,7 +246,7 @@ def _of_gateway(evidence: Evidence) -> Iterator[Problem]:
 def _of_subscription(evidence: Evidence, seen: Observed, score: Score, most_duplicates: float) -> Iterator[Problem]:
     yield from _of_missing(evidence, seen)
     yield from _of_wrongs(evidence, seen)
-    yield from _of_letters(evidence, seen)
+    yield from _of_dead_letters(evidence, seen)
     yield from _of_duplicates(evidence, seen, score, most_duplicates)
 
 
@@ -275,15 +275,17 @@ def _of_wrongs(evidence: Evidence, seen: Observed) -> Iterator[Problem]:
         yield Problem(Fault.WRONG, seen.name, len(refused), text, _ids(evidence.plan, refused))
 
 
-def _of_letters(evidence: Evidence, seen: Observed) -> Iterator[Problem]:
+def _of_dead_letters(evidence: Evidence, seen: Observed) -> Iterator[Problem]:
     """Each dead letter must have a reason that its receiver, or the clock, gave."""
     plan, size = evidence.plan, evidence.plan.event_count
     meant, refused = meant_for(plan, seen.position), Marks.above(seen.refused)
     outside = Marks.above(seen.dead) - meant
-    if outside or seen.foreign_letters:
-        count = len(outside) + len(seen.foreign_letters)
+    if outside or seen.foreign_dead_letters:
+        count = len(outside) + len(seen.foreign_dead_letters)
         text = f"{count:,} dead letters are of events that are not for it"
-        yield Problem(Fault.WRONG, seen.name, count, text, [*seen.foreign_letters, *_ids(plan, outside)][:MOST_SHOWN])
+        yield Problem(
+            Fault.WRONG, seen.name, count, text, [*seen.foreign_dead_letters, *_ids(plan, outside)][:MOST_SHOWN]
+        )
     for code in sorted(set(seen.dead) - {0}):
         reason = reason_of(code)
         allowed = Marks.none(size)
@@ -309,8 +311,8 @@ def _of_duplicates(evidence: Evidence, seen: Observed, score: Score, most_duplic
     elif doubled > most_duplicates * max(score.expected, 1):
         text = f"{doubled:,} deliveries came once more, of {score.expected:,}: more than {most_duplicates:.1%}"
         yield Problem(Fault.DOUBLED, seen.name, doubled, text, events)
-    once = len(Marks.above(seen.dead)) + len(seen.foreign_letters)
-    more = seen.letters - once
+    once = len(Marks.above(seen.dead)) + len(seen.foreign_dead_letters)
+    more = seen.dead_letters - once
     if more > 0 and (is_calm or more > most_duplicates * max(score.expected, 1)):
         text = f"{more:,} dead letters are there once more"
         yield Problem(Fault.DOUBLED_LETTERS, seen.name, more, text)

@@ -189,9 +189,9 @@ async def _evidence(
                 arrivals=tally.arrivals(),
                 accepted=tally.acceptances(),
                 refused=tally.refusals(),
-                dead=bytes(scene.letters.dead[made.subscription_sid]),
-                letters=scene.letters.records[made.subscription_sid],
-                foreign_letters=scene.letters.foreign[made.subscription_sid],
+                dead=bytes(scene.dead_letters.dead[made.subscription_sid]),
+                dead_letters=scene.dead_letters.records[made.subscription_sid],
+                foreign_dead_letters=scene.dead_letters.foreign[made.subscription_sid],
                 wrongs=tally.wrongs(),
                 findings=findings.get(position, ()),
             )
@@ -220,7 +220,7 @@ async def _waiting(scene: Scene) -> Mapping[str, int]:
 async def _unread(scene: Scene) -> Mapping[str, int]:
     """Read the dead letters to their end; where that cannot be, what is missing may be among them."""
     try:
-        await scene.box.look(scene.letters)
+        await scene.dead_letter_source.look(scene.dead_letters)
     except EventStreamsError as error:
         return {f"dead letters that nobody tells ({error})": 1}
     return {}

@@ -14,8 +14,8 @@ from eventstreams.settings import Settings
 from eventstreams.verify.backlog import ApiBacklog, Backlog, KafkaBacklog
 from eventstreams.verify.behaviours import BEHAVIOURS, Door
 from eventstreams.verify.crew import Crew, Places, new_secret, open_places, running_crew
+from eventstreams.verify.dead_letters import ApiDeadLetters, DeadLetters, DeadLetterSource, KafkaDeadLetters
 from eventstreams.verify.ledger import Ledger, Tally
-from eventstreams.verify.letters import ApiLetterBox, KafkaLetterBox, LetterBox, Letters
 from eventstreams.verify.plan import Kind, Plan
 from eventstreams.verify.publishing import Login
 from eventstreams.verify.receivers import Stand
@@ -81,8 +81,8 @@ class Scene:
     accounts: Accounts
     crew: Crew
     subscribed: Sequence[Subscribed]
-    letters: Letters
-    box: LetterBox
+    dead_letters: DeadLetters
+    dead_letter_source: DeadLetterSource
     backlog: Backlog
     api: AsyncEventStreams
     ttl_s: float
@@ -118,14 +118,28 @@ async def open_scene(
         )
         sids = [each.subscription_sid for each in made]
         if kafka is None:
-            box: LetterBox = ApiLetterBox(api, sids)
+            dead_letter_source: DeadLetterSource = ApiDeadLetters(api, sids)
             backlog: Backlog = ApiBacklog(api, [each.sink_sid for each in made])
         else:
-            box = KafkaLetterBox(kafka, _SINK_TYPE)
-            await box.begin()
+            dead_letter_source = KafkaDeadLetters(kafka, _SINK_TYPE)
+            await dead_letter_source.begin()
             backlog = KafkaBacklog(kafka, _SINK_TYPE, sids, is_alone=options.is_alone)
-        letters = Letters(plan, sids)
-        yield Scene(options, plan, folder, ledger, tallies, accounts, crew, made, letters, box, backlog, api, ttl_s)
+        dead_letters = DeadLetters(plan, sids)
+        yield Scene(
+            options,
+            plan,
+            folder,
+            ledger,
+            tallies,
+            accounts,
+            crew,
+            made,
+            dead_letters,
+            dead_letter_source,
+            backlog,
+            api,
+            ttl_s,
+        )
 
 
 def _wanted(options: Options, places: Places) -> Sequence[Wanted]:

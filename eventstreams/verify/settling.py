@@ -59,7 +59,7 @@ class _Look:
 async def _look(scene: Scene) -> _Look | None:
     """None: whoever is asked may be away just now, as it was when it was attacked."""
     try:
-        await scene.box.look(scene.letters)
+        await scene.dead_letter_source.look(scene.dead_letters)
         return _Look(_missing(scene), await scene.backlog.look())
     except EventStreamsError:
         return None
@@ -69,7 +69,9 @@ def _missing(scene: Scene) -> Sequence[int]:
     states = scene.ledger.states()
     return [
         len(
-            missing(scene.plan, states, position, tally.acceptances(), bytes(scene.letters.dead[made.subscription_sid]))
+            missing(
+                scene.plan, states, position, tally.acceptances(), bytes(scene.dead_letters.dead[made.subscription_sid])
+            )
         )
         for position, (tally, made) in enumerate(zip(scene.tallies, scene.subscribed, strict=True))
     ]

@@ -15,7 +15,7 @@ from eventstreams.sinks.registry import load_plugin
 from eventstreams.testing.receiver import Receiver
 from sink_workers.role import worker_for
 from tests.support.api import serving
-from tests.support.dead import bury
+from tests.support.dead_letters import add_dead_letters
 from tests.support.installation import TOKEN, Installation, header
 from tests.support.operator import Asker, operated, operator_of
 from tests.support.topic import eventually
@@ -125,13 +125,13 @@ async def test_redrives_of_a_closed_account_end_and_nothing_is_left_of_them(sett
         house, operator = api.house, operator_of(api)
         subscription = await house.subscribe(await house.add_sink("https://hooks.example.com/"))
         await house.admin.ensure(house.topics.worker_specs("webhook"))
-        await bury(house, subscription, range(20))
+        await add_dead_letters(house, subscription, range(20))
         asker = Asker(api.url, house.account_sid, TOKEN)
         done = await asker.made("/v1/Redrives", EventId="EZ1", Rate="5000")
         slow = await asker.made("/v1/Redrives", Reason="refused", Rate="1")  # takes 20 s
         await house.new_account()
         theirs = await house.subscribe(await house.add_sink("https://hooks.example.com/"))
-        await bury(house, theirs, [1])
+        await add_dead_letters(house, theirs, [1])
         kept = await Asker(api.url, house.account_sid, TOKEN).made("/v1/Redrives", EventId="EZ1", Rate="5000")
 
         await operator.made(f"{ACCOUNTS}/{subscription.account_sid}", Status="closed")

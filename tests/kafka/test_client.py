@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from eventstreams.client import KEEP, ApiError, AsyncEventStreams, EventStreams, JobStatus, SinkHealth, Which
 from eventstreams.settings import Settings
 from tests.support.api import Api, call, serving
-from tests.support.dead import bury
+from tests.support.dead_letters import add_dead_letters
 from tests.support.events import message_event
 from tests.support.installation import SENT, TOKEN, Installation
 
@@ -43,7 +43,7 @@ async def world(module_settings: Settings, tmp_path_factory: pytest.TempPathFact
         sink = await api.sink(sink_configuration=SIGNED)
         subscription = await api.subscription(sink.sid, SENT)
         await house.feed.catch_up()
-        await bury(house, house.feed.snapshot.subscriptions[subscription.sid], range(3))
+        await add_dead_letters(house, house.feed.snapshot.subscriptions[subscription.sid], range(3))
         yield World(url, house.account_sid, sink.sid, subscription.sid)
 
 

@@ -10,7 +10,7 @@ import pytest_asyncio
 from control_api.guards import PREFIXES
 from eventstreams.settings import Settings
 from tests.support.api import Api, serving
-from tests.support.dead import bury
+from tests.support.dead_letters import add_dead_letters
 from tests.support.installation import DELIVERED, SENT, TOKEN, Installation
 from tests.support.operator import Asker, with_operator
 from tests.support.routes import routes
@@ -198,7 +198,7 @@ async def furnish(api: Api, victim: Asker) -> dict[str, str]:
     )
     await house.feed.catch_up()
     subscription = house.feed.snapshot.subscriptions[made["sid"]]
-    await bury(house, subscription, [1])
+    await add_dead_letters(house, subscription, [1])
     await house.publish([house.event(77)])
     letters = await victim.all("/v1/DeadLetters", "dead_letters")
     key = await victim.made("/v1/Keys", FriendlyName="secret plan")

@@ -28,7 +28,7 @@ from eventstreams.telemetry.metrics import Metrics
 from eventstreams.testing.broker import running_broker
 from eventstreams.times import now_ms
 from tests.conftest import installation_settings
-from tests.support.dead import bury, copies, ids
+from tests.support.dead_letters import add_dead_letters, copies, ids
 from tests.support.installation import Installation
 from tests.support.topic import eventually
 
@@ -136,7 +136,7 @@ def numbered(count: int) -> list[str]:
 
 
 async def test_a_job_stopped_between_two_writes_goes_on_from_its_checkpoint(works: Works) -> None:
-    await bury(works.house, works.subscription, range(1000))  # more than it has time for before the last
+    await add_dead_letters(works.house, works.subscription, range(1000))  # more than it has time for before the last
     sid, hurried = await works.submit(rate=80), HeldClock()
 
     for stop in (1, 2, 3):
@@ -154,7 +154,7 @@ async def test_a_job_stopped_between_two_writes_goes_on_from_its_checkpoint(work
 async def test_jobs_that_take_turns_copy_each_event_once(works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"_SIDE_BY_SIDE": 1, "_TURN_S": 0.0, "_LOOK_S": 0.0}.items():
         monkeypatch.setattr(runner, name, value)
-    await bury(works.house, works.subscription, range(100))
+    await add_dead_letters(works.house, works.subscription, range(100))
     mine, theirs, clock = await works.order(rate=10), await works.order(), Hurrying()
     theirs = replace(theirs, selection=Selection(account_sid=new_sid(SidKind.ACCOUNT)))
     for order in (mine, theirs):
@@ -172,7 +172,7 @@ async def test_jobs_that_take_turns_copy_each_event_once(works: Works, monkeypat
 
 
 async def test_what_was_produced_and_not_committed_before_a_death_counts_as_never_written(works: Works) -> None:
-    await bury(works.house, works.subscription, range(30))
+    await add_dead_letters(works.house, works.subscription, range(30))
     order = await works.order()
     await works.writer.submit(order)
     topics = works.house.topics
@@ -201,7 +201,7 @@ async def test_what_was_produced_and_not_committed_before_a_death_counts_as_neve
 
 
 async def test_of_two_runners_one_does_the_job_and_the_other_stops_quietly(works: Works) -> None:
-    await bury(works.house, works.subscription, range(300))
+    await add_dead_letters(works.house, works.subscription, range(300))
     sid = await works.submit(rate=200)
 
     async with works.runner():
@@ -214,7 +214,7 @@ async def test_of_two_runners_one_does_the_job_and_the_other_stops_quietly(works
 
 
 async def test_a_job_that_another_process_took_and_left_is_taken_back(works: Works) -> None:
-    await bury(works.house, works.subscription, range(1000))  # 25 s of it
+    await add_dead_letters(works.house, works.subscription, range(1000))  # 25 s of it
     sid, clock = await works.submit(rate=40), Hurrying()
 
     async with works.runner(retake_s=0.5, sleep=clock.sleep, monotonic=clock.monotonic):
@@ -231,7 +231,7 @@ async def test_a_job_that_another_process_took_and_left_is_taken_back(works: Wor
 
 
 async def test_runners_that_begin_at_once_do_each_event_once(works: Works) -> None:
-    await bury(works.house, works.subscription, range(200))
+    await add_dead_letters(works.house, works.subscription, range(200))
 
     async with works.runner(), works.runner():
         jobs = [await works.submit(), await works.submit(rate=500)]
@@ -275,7 +275,7 @@ class HeldClock:
 
 
 async def test_a_job_keeps_its_rate(works: Works) -> None:
-    await bury(works.house, works.subscription, range(100))
+    await add_dead_letters(works.house, works.subscription, range(100))
     clock = HeldClock()
 
     async with works.runner(sleep=clock.sleep, monotonic=clock.monotonic):
@@ -289,7 +289,7 @@ async def test_a_job_keeps_its_rate(works: Works) -> None:
 
 
 async def test_a_job_waits_and_says_so_while_a_topic_cannot_be_written_and_then_goes_on(works: Works) -> None:
-    await bury(works.house, works.subscription, range(10))
+    await add_dead_letters(works.house, works.subscription, range(10))
     await works.house.admin.delete([works.house.topic_of(works.subscription)])
     sid = await works.submit()
     woken = asyncio.Event()
@@ -308,7 +308,7 @@ async def test_a_job_waits_and_says_so_while_a_topic_cannot_be_written_and_then_
 
 
 async def test_a_cancelled_job_ends_although_nobody_had_taken_it_up(works: Works) -> None:
-    await bury(works.house, works.subscription, range(10))
+    await add_dead_letters(works.house, works.subscription, range(10))
     sid = await works.submit()
 
     await works.writer.cancel(sid)
@@ -357,7 +357,7 @@ async def run_for_ever(settings: Settings) -> None:
 
 
 async def test_a_job_survives_processes_that_are_killed(works: Works) -> None:
-    await bury(works.house, works.subscription, range(2500))
+    await add_dead_letters(works.house, works.subscription, range(2500))
     settings = works.house.settings
     assert settings.secret_key is not None
     env = {
@@ -387,7 +387,7 @@ async def test_a_job_survives_processes_that_are_killed(works: Works) -> None:
 async def test_a_job_outlives_a_broker_that_dies_in_the_middle(tmp_path: Path) -> None:
     with running_broker(tmp_path) as broker, installation_settings(broker.bootstrap) as settings:
         async with working(settings) as works, works.runner():
-            await bury(works.house, works.subscription, range(400))
+            await add_dead_letters(works.house, works.subscription, range(400))
             sid = await works.submit(rate=150)
             await works.until(sid, lambda job: works.copied(sid) >= 50)
 

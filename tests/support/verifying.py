@@ -6,10 +6,10 @@ from typing import Final
 
 from eventstreams.reasons import DeadReason
 from eventstreams.verify.behaviours import BEHAVIOURS
+from eventstreams.verify.dead_letters import code_of
 from eventstreams.verify.faults import Inflicted
 from eventstreams.verify.judge import Evidence, Observed, meant_for
 from eventstreams.verify.ledger import State
-from eventstreams.verify.letters import code_of
 from eventstreams.verify.marks import Marks
 from eventstreams.verify.plan import Kind, Plan
 
@@ -78,5 +78,5 @@ def buried(evidence: Evidence, at: Sequence[int], reason: DeadReason, position: 
         position,
         accepted=with_bytes(seen.accepted, at, 0),
         dead=with_bytes(seen.dead, at, code_of(reason)),
-        letters=seen.letters + len(at),
+        dead_letters=seen.dead_letters + len(at),
     )

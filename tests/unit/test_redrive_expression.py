@@ -22,7 +22,7 @@ HEADERS = [
     ("es_status", b"410"),
     ("es_attempts", b"3"),
 ]
-LETTER = DeadLetter.read(Record("es.dead.webhook", 0, 5, None, b"", HEADERS, 1000), "webhook")
+DEAD_LETTER = DeadLetter.read(Record("es.dead.webhook", 0, 5, None, b"", HEADERS, 1000), "webhook")
 
 
 @pytest.mark.parametrize(
@@ -42,13 +42,13 @@ LETTER = DeadLetter.read(Record("es.dead.webhook", 0, 5, None, b"", HEADERS, 100
     ],
 )
 def test_a_filter_takes_what_it_says(text: str, *, taken: bool) -> None:
-    assert Expression(text, of_letters=True).takes_letter(LETTER) is taken
+    assert Expression(text, of_dead_letters=True).takes_dead_letter(DEAD_LETTER) is taken
 
 
 def test_a_filter_of_events_knows_their_attributes_only() -> None:
-    assert Expression("id == 'EZ1'", of_letters=False).takes_event(HEADERS)
+    assert Expression("id == 'EZ1'", of_dead_letters=False).takes_event(HEADERS)
     with pytest.raises(ValueError, match="there is no reason, only id"):
-        Expression("reason == 'refused'", of_letters=False)
+        Expression("reason == 'refused'", of_dead_letters=False)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_filter_of_events_knows_their_attributes_only() -> None:
 )
 def test_what_is_no_filter_is_refused_with_what_is_wrong(text: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        Expression(text, of_letters=True)
+        Expression(text, of_dead_letters=True)
 
 
 @pytest.mark.parametrize(
@@ -88,14 +88,14 @@ def test_what_is_no_filter_is_refused_with_what_is_wrong(text: str, words: str) 
 def test_a_deep_filter_is_refused_or_answered_and_ends_nothing(text: str) -> None:
     began = time.process_time()
     with contextlib.suppress(ValueError):
-        Expression(text, of_letters=True).takes_letter(LETTER)
+        Expression(text, of_dead_letters=True).takes_dead_letter(DEAD_LETTER)
     assert time.process_time() - began < 5
 
 
 @given(st.text(max_size=60))
 def test_any_text_is_a_filter_or_a_value_error(text: str) -> None:
     try:
-        taken = Expression(text, of_letters=True).takes_letter(LETTER)
+        taken = Expression(text, of_dead_letters=True).takes_dead_letter(DEAD_LETTER)
     except ValueError:
         return
     assert taken in (True, False)

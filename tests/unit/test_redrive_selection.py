@@ -60,7 +60,7 @@ DEAD = [
 ]
 
 
-def letter_record(**changes: bytes | None) -> Record:
+def dead_letter_record(**changes: bytes | None) -> Record:
     """A dead letter; a header that is None is not there."""
     headers = [(name, value) for name, value in {**dict(DEAD), **changes}.items() if value is not None]
     return Record("es.dead.webhook", 0, 12, b"key", b"value", headers, 70_000)
@@ -119,9 +119,9 @@ def copier(kind: JobKind, selection: Selection, *known: Subscription) -> Copier:
 def test_a_dead_letter_is_taken_if_all_that_is_chosen_fits(chosen: dict[str, object], *, taken: bool) -> None:
     selection = Selection(**{"account_sid": ACCOUNT, **chosen})  # type: ignore[arg-type]  # of a test
 
-    letter = DeadLetter.read(letter_record(), "webhook")
+    dead_letter = DeadLetter.read(dead_letter_record(), "webhook")
 
-    assert Selector(selection, of_letters=True).takes_letter(letter) is taken
+    assert Selector(selection, of_dead_letters=True).takes_dead_letter(dead_letter) is taken
 
 
 @pytest.mark.parametrize(
@@ -140,11 +140,13 @@ def test_a_replay_takes_well_formed_events_of_its_account_and_types(
 ) -> None:
     selection = Selection(account_sid=ACCOUNT, subscription_sid=SUBSCRIPTION, types=(SENT,))
 
-    assert Selector(selection, of_letters=False).takes_event(event_record(**changes)) is taken
+    assert Selector(selection, of_dead_letters=False).takes_event(event_record(**changes)) is taken
 
 
 def test_a_redriven_copy_has_the_events_own_headers_a_fresh_window_and_its_jobs_name() -> None:
-    made = copier(JobKind.REDRIVE, Selection(account_sid=ACCOUNT), subscription()).copy(letter_record(), now_ms=90_000)
+    made = copier(JobKind.REDRIVE, Selection(account_sid=ACCOUNT), subscription()).copy(
+        dead_letter_record(), now_ms=90_000
+    )
 
     assert isinstance(made, Copy)
     assert (made.record.topic, made.record.key, made.record.value) == (
@@ -187,16 +189,16 @@ def test_a_subscriptions_own_ttl_makes_the_window() -> None:
 def test_a_dead_letter_that_cannot_go_back_is_skipped_with_the_reason(
     changes: dict[str, bytes | None], known: tuple[Subscription, ...], reason: SkipReason
 ) -> None:
-    made = copier(JobKind.REDRIVE, Selection(account_sid=ACCOUNT), *known).copy(letter_record(**changes), now_ms=1)
+    made = copier(JobKind.REDRIVE, Selection(account_sid=ACCOUNT), *known).copy(dead_letter_record(**changes), now_ms=1)
 
     assert made is reason
 
 
 @given(st.dictionaries(st.sampled_from([name for name, _ in DEAD]), st.binary(max_size=30)))
 def test_a_dead_letter_is_read_whatever_its_headers_are(changes: dict[str, bytes]) -> None:
-    letter = DeadLetter.read(letter_record(**changes), "webhook")
+    dead_letter = DeadLetter.read(dead_letter_record(**changes), "webhook")
 
-    assert Place.parse(str(letter.place)) == letter.place == Place("webhook", 0, 12)
+    assert Place.parse(str(dead_letter.place)) == dead_letter.place == Place("webhook", 0, 12)
 
 
 @pytest.mark.parametrize("text", ["", "webhook", "webhook.0", "webhook.0.x", "webhook.0.-1", f"webhook.0.{'1' * 19}"])
@@ -302,7 +304,7 @@ def test_no_span_of_time_has_more_than_the_rate_and_one_chunk(rate: int, pauses:
 
 
 def test_empty_parameters_choose_nothing() -> None:
-    selection = Parameters.check([("Reason", ""), ("Type", "")], REDRIVE).selection(ACCOUNT, of_letters=True)
+    selection = Parameters.check([("Reason", ""), ("Type", "")], REDRIVE).selection(ACCOUNT, of_dead_letters=True)
 
     assert selection.takes_all
 
@@ -321,7 +323,7 @@ def test_parameters_become_a_selection() -> None:
     checked = Parameters.check(given_, REDRIVE)
 
     assert checked.rate() == 7
-    assert checked.selection(ACCOUNT, of_letters=True) == Selection(
+    assert checked.selection(ACCOUNT, of_dead_letters=True) == Selection(
         account_sid=ACCOUNT,
         subscription_sid=SUBSCRIPTION,
         reasons=("expired", "refused"),
@@ -344,12 +346,12 @@ def test_parameters_become_a_selection() -> None:
 )
 def test_parameters_that_make_no_sense_are_refused(given_: list[tuple[str, str]], words: str) -> None:
     with pytest.raises(RefusedError, match=words):
-        Parameters.check(given_, FILTERS).selection(ACCOUNT, of_letters=True)
+        Parameters.check(given_, FILTERS).selection(ACCOUNT, of_dead_letters=True)
 
 
 def test_every_reason_can_be_chosen() -> None:
     for reason in DeadReason:
-        assert Parameters.check([("Reason", reason.value)], FILTERS).selection(ACCOUNT, of_letters=True).reasons
+        assert Parameters.check([("Reason", reason.value)], FILTERS).selection(ACCOUNT, of_dead_letters=True).reasons
 
 
 # -- what a transaction leaves in a partition ------------------------------------------------------------------

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 from typing import Final, cast
 
 from eventstreams.errors import TopicError
+from eventstreams.verify.dead_letters import DeadLetters
 from eventstreams.verify.judge import Fault, Verdict, judge, meant_for
 from eventstreams.verify.ledger import Ledger, State, Tally
-from eventstreams.verify.letters import Letters
 from eventstreams.verify.plan import Kind
 from eventstreams.verify.publishing import Published
 from eventstreams.verify.receiving import FINDINGS
@@ -20,7 +20,7 @@ SID: Final = "DF" + "0" * 32
 LAST: Final = numbers(Kind.ORDINARY)[-1]
 
 
-class LateLetter:
+class LateDeadLetter:
     """The dead letter of ``LAST``, which is written while the backlog is looked at."""
 
     def __init__(self, *, can_be_read: bool = True) -> None:
@@ -31,14 +31,14 @@ class LateLetter:
         self._is_written = True
         return {}
 
-    async def look_at_letters(self, letters: Letters) -> None:
+    async def look_at_dead_letters(self, dead_letters: DeadLetters) -> None:
         if not self._can_be_read:
             raise TopicError("es.dead.webhook was not read to its end within 10 s")
         if self._is_written:
-            letters.add(SID, PLAN.id_of(LAST), "refused")
+            dead_letters.add(SID, PLAN.id_of(LAST), "refused")
 
 
-async def verdict(folder: Path, letter: LateLetter) -> Verdict:
+async def verdict(folder: Path, dead_letter: LateDeadLetter) -> Verdict:
     """On a receiver that took all but ``LAST``, which it refused."""
     (folder / FINDINGS).touch()
     ledger, tally = Ledger(folder, PLAN, new=True), Tally(folder, 0, PLAN, new=True)
@@ -58,9 +58,9 @@ async def verdict(folder: Path, letter: LateLetter) -> Verdict:
         ledger=ledger,
         tallies=[tally],
         subscribed=[SimpleNamespace(subscription_sid=SID)],
-        letters=Letters(PLAN, [SID]),
-        box=SimpleNamespace(look=letter.look_at_letters),
-        backlog=SimpleNamespace(look=letter.look_at_the_backlog),
+        dead_letters=DeadLetters(PLAN, [SID]),
+        dead_letter_source=SimpleNamespace(look=dead_letter.look_at_dead_letters),
+        backlog=SimpleNamespace(look=dead_letter.look_at_the_backlog),
         options=SimpleNamespace(receivers=["refusing"]),
         ttl_s=14_400,
     )
@@ -68,10 +68,10 @@ async def verdict(folder: Path, letter: LateLetter) -> Verdict:
 
 
 async def test_what_is_settled_just_then_is_not_lost(tmp_path: Path) -> None:
-    assert (await verdict(tmp_path, LateLetter())).problems == []
+    assert (await verdict(tmp_path, LateDeadLetter())).problems == []
 
 
 async def test_where_dead_letters_cannot_be_read_nothing_is_said_to_be_lost(tmp_path: Path) -> None:
-    [problem] = (await verdict(tmp_path, LateLetter(can_be_read=False))).problems
+    [problem] = (await verdict(tmp_path, LateDeadLetter(can_be_read=False))).problems
 
     assert (problem.fault, problem.count) == (Fault.UNFINISHED, 1)

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from eventstreams.reasons import DeadReason
+from eventstreams.verify.dead_letters import UNKNOWN_REASON
 from eventstreams.verify.inspection import Finding
 from eventstreams.verify.judge import Evidence, Fault, Problem, judge
 from eventstreams.verify.ledger import State, Wrong
-from eventstreams.verify.letters import UNKNOWN_REASON
 from eventstreams.verify.marks import Marks
 from eventstreams.verify.plan import PARTIAL_TYPES, TYPES, Kind
 from tests.support.verifying import KILLED, PLAN, buried, changed, numbers, sound, with_bytes
@@ -226,17 +226,17 @@ def test_a_dead_letter_of_what_is_not_for_it_is_wrong() -> None:
     evidence = sound("down")
     dead = with_bytes(evidence.subscriptions[0].dead, STRANGER[:1], 1)
 
-    assert only(changed(evidence, dead=dead, letters=1)).ids == [PLAN.id_of(STRANGER[0])]
-    assert only(changed(evidence, foreign_letters=["EZ1"], letters=1)).ids == ["EZ1"]
+    assert only(changed(evidence, dead=dead, dead_letters=1)).ids == [PLAN.id_of(STRANGER[0])]
+    assert only(changed(evidence, foreign_dead_letters=["EZ1"], dead_letters=1)).ids == ["EZ1"]
 
 
 def test_a_dead_letter_that_is_there_twice_is_told() -> None:
     evidence = buried(sound("down"), ORDINARY[:3], DeadReason.EXPIRED)
 
-    problem = only(changed(evidence, letters=4))
+    problem = only(changed(evidence, dead_letters=4))
 
     assert (problem.fault, problem.count) == (Fault.DOUBLED_LETTERS, 1)
-    assert problems(replace(changed(evidence, letters=4), inflicted=[KILLED])) == []
+    assert problems(replace(changed(evidence, dead_letters=4), inflicted=[KILLED])) == []
 
 
 def test_lag_that_stays_is_told_with_its_place() -> None:

@@ -11,7 +11,7 @@ from eventstreams import headers as names
 from eventstreams.control.records import Subscription
 from eventstreams.reasons import DeadReason
 from tests.support.bare_api import BareApi
-from tests.support.dead import bury, copies, ids
+from tests.support.dead_letters import add_dead_letters, copies, ids
 from tests.support.installation import TOKEN, Installation
 
 pytestmark = pytest.mark.kafka
@@ -20,8 +20,8 @@ pytestmark = pytest.mark.kafka
 async def test_dead_letters_are_listed_newest_first_in_pages_and_one_is_shown_whole(
     house: Installation, api: BareApi, subscription: Subscription
 ) -> None:
-    await bury(house, subscription, range(300))
-    await bury(house, subscription, [300, 301], reason=DeadReason.EXPIRED)
+    await add_dead_letters(house, subscription, range(300))
+    await add_dead_letters(house, subscription, [300, 301], reason=DeadReason.EXPIRED)
 
     found, url, pages = [], f"/v1/DeadLetters?SubscriptionSid={subscription.sid}&PageSize=100", 0
     while url:
@@ -75,8 +75,8 @@ async def run_cli(api: BareApi, *arguments: str, answer: str = "") -> tuple[int,
 async def test_dead_letters_are_listed_and_redriven_from_a_terminal(
     house: Installation, api: BareApi, subscription: Subscription
 ) -> None:
-    await bury(house, subscription, range(3))
-    await bury(house, subscription, [3], reason=DeadReason.EXPIRED)
+    await add_dead_letters(house, subscription, range(3))
+    await add_dead_letters(house, subscription, [3], reason=DeadReason.EXPIRED)
 
     listed = await run_cli(
         api, "dead-letters", "list", "--subscription", subscription.sid, "--reason", "refused", "--limit", "2"

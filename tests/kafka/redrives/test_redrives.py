@@ -14,7 +14,7 @@ from eventstreams.testing.receiver import Receiver
 from eventstreams.times import now_ms
 from sink_workers.role import worker_for
 from tests.support.bare_api import BareApi, of_new_account
-from tests.support.dead import bury, copies, event, ids
+from tests.support.dead_letters import add_dead_letters, copies, event, ids
 from tests.support.installation import DELIVERED, SENT, Installation
 from tests.support.redrives import FAST, after, clock_past, redrive
 from tests.support.topic import PATIENCE_S
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.kafka
 async def test_a_redriven_event_is_the_same_with_a_fresh_window(
     house: Installation, api: BareApi, subscription: Subscription
 ) -> None:
-    await bury(house, subscription, [7])
+    await add_dead_letters(house, subscription, [7])
     began_ms = now_ms()
 
     job = await redrive(api, {"SubscriptionSid": subscription.sid})
@@ -73,7 +73,7 @@ async def test_dead_letters_are_redriven_by_what_they_have_in_common(
     for number in range(7):
         reason = DeadReason.REFUSED if number < 4 else DeadReason.EXPIRED
         type_ = SENT if number < 5 else DELIVERED
-        times += await bury(house, subscription, [number], reason=reason, type_=type_)
+        times += await add_dead_letters(house, subscription, [number], reason=reason, type_=type_)
         await clock_past(times[-1])
     form = {
         name: after(times[int(text[1:])])
@@ -92,7 +92,7 @@ async def test_dead_letters_are_redriven_by_what_they_have_in_common(
 async def test_several_values_of_a_parameter_select_more(
     house: Installation, api: BareApi, subscription: Subscription
 ) -> None:
-    await bury(house, subscription, range(5))
+    await add_dead_letters(house, subscription, range(5))
 
     job = await api.post("/v1/Redrives", [("EventId", "EZ1"), ("EventId", "EZ4"), ("Rate", "5000")])
     await api.until(job["url"], "completed")
@@ -104,9 +104,9 @@ async def test_events_of_a_deleted_subscription_are_skipped_and_told(
     house: Installation, api: BareApi, subscription: Subscription
 ) -> None:
     other = await house.subscribe(await house.add_sink("https://hooks.example.com/"))
-    await bury(house, subscription, [1, 2])
-    await bury(house, other, [3, 4, 5])
-    await bury(house, other, [6], without=names.SUBSCRIPTION)
+    await add_dead_letters(house, subscription, [1, 2])
+    await add_dead_letters(house, other, [3, 4, 5])
+    await add_dead_letters(house, other, [6], without=names.SUBSCRIPTION)
     await house.put(replace(other, state=SubscriptionState.DELETING))
 
     job = await redrive(api, {"Reason": "refused"})
@@ -119,10 +119,10 @@ async def test_events_of_a_deleted_subscription_are_skipped_and_told(
 async def test_what_dies_again_is_not_taken_up_by_the_same_job(
     house: Installation, api: BareApi, subscription: Subscription
 ) -> None:
-    await bury(house, subscription, range(4))
+    await add_dead_letters(house, subscription, range(4))
 
     job = await api.post("/v1/Redrives", {"Reason": "refused", "Rate": "4"})
-    await bury(house, subscription, [10, 11])
+    await add_dead_letters(house, subscription, [10, 11])
     await api.until(job["url"], "completed")
 
     assert ids(await copies(house, subscription)) == ["EZ0", "EZ1", "EZ2", "EZ3"]
@@ -131,7 +131,7 @@ async def test_what_dies_again_is_not_taken_up_by_the_same_job(
 async def test_a_cancelled_job_stops_and_keeps_what_it_did(
     house: Installation, api: BareApi, subscription: Subscription
 ) -> None:
-    await bury(house, subscription, range(60))
+    await add_dead_letters(house, subscription, range(60))
     job = await api.post("/v1/Redrives", {"Reason": "refused", "Rate": "1"})
 
     answer = await api.post(job["url"], {"Status": "cancelling"}, expect=200)
@@ -149,7 +149,7 @@ async def test_a_cancelled_job_stops_and_keeps_what_it_did(
 async def test_nobody_sees_or_moves_what_is_another_accounts(
     house: Installation, api: BareApi, subscription: Subscription
 ) -> None:
-    await bury(house, subscription, range(3))
+    await add_dead_letters(house, subscription, range(3))
     mine = await api.post("/v1/Redrives", {"SubscriptionSid": subscription.sid, **FAST})
     await api.until(mine["url"], "completed")
     await house.new_account()
@@ -177,7 +177,7 @@ async def test_a_deleted_subscriptions_topic_goes_although_a_redrive_was_the_las
 ) -> None:
     async with Receiver() as receiver:
         fresh = await house.subscribe(await house.add_sink(receiver.url))
-        await bury(house, fresh, [1, 2])
+        await add_dead_letters(house, fresh, [1, 2])
         await house.start(worker_for(load_plugin("webhook")))
         await redrive(api, {"SubscriptionSid": fresh.sid})
         await receiver.wait_for(lambda: len(receiver.accepted) == 2)

@@ -7,7 +7,7 @@ import pytest_asyncio
 
 from eventstreams.control.records import Subscription
 from tests.support.bare_api import BareApi, of_new_account
-from tests.support.dead import bury
+from tests.support.dead_letters import add_dead_letters
 from tests.support.installation import DELIVERED, SENT, Installation
 
 pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="module")]
@@ -81,7 +81,7 @@ async def test_a_job_for_a_subscription_that_is_not_there_is_refused(api: BareAp
 async def test_the_same_job_is_not_made_twice_and_an_account_has_ten_at_once(
     house: Installation, api: BareApi, subscription: Subscription
 ) -> None:
-    await bury(house, subscription, range(100))
+    await add_dead_letters(house, subscription, range(100))
     first = await api.post("/v1/Redrives", {"Reason": "refused", "Rate": "1"})
 
     status, same = await api.ask("POST", "/v1/Redrives", {"Reason": "refused", "Rate": "5"})

@@ -7,7 +7,7 @@ from eventstreams.control.records import Subscription
 from eventstreams.kafka.producer import Acked
 from eventstreams.times import now_ms
 from tests.support.bare_api import BareApi
-from tests.support.dead import copies, event, ids
+from tests.support.dead_letters import copies, event, ids
 from tests.support.installation import DELIVERED, SENT, Installation, header
 from tests.support.redrives import after, clock_past, redrive
 

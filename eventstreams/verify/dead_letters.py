@@ -25,16 +25,16 @@ _CODES: Final[Mapping[str, int]] = {reason: place + 1 for place, reason in enume
 
 
 def code_of(reason: DeadReason) -> int:
-    """How it stands in ``Letters.dead``."""
+    """How it stands in ``DeadLetters.dead``."""
     return _CODES[reason]
 
 
 def reason_of(code: int) -> DeadReason | None:
-    """The reason that stands in ``Letters.dead``; None: it is none that this release knows."""
+    """The reason that stands in ``DeadLetters.dead``; None: it is none that this release knows."""
     return next((reason for reason in DeadReason if _CODES[reason] == code), None)
 
 
-class Letters:
+class DeadLetters:
     """The dead letters of a run that have been seen, a byte for each event of each subscription.
 
     Attributes:
@@ -61,10 +61,10 @@ class Letters:
             self.dead[subscription_sid][number] = _CODES.get(reason or "", UNKNOWN_REASON)
 
 
-class LetterBox(Protocol):
+class DeadLetterSource(Protocol):
     """Where dead letters are looked up."""
 
-    async def look(self, letters: Letters) -> None:
+    async def look(self, dead_letters: DeadLetters) -> None:
         """Add those that came since the last look: all that there were when this was called.
 
         Raises:
@@ -73,7 +73,7 @@ class LetterBox(Protocol):
         ...
 
 
-class ApiLetterBox:
+class ApiDeadLetters:
     """Asks the API: of each subscription, for what died since the last that it told of."""
 
     def __init__(self, api: AsyncEventStreams, subscription_sids: Sequence[str]) -> None:
@@ -81,20 +81,20 @@ class ApiLetterBox:
         self._newest: dict[str, datetime | None] = dict.fromkeys(subscription_sids)
         self._seen: dict[str, datetime] = {}
 
-    async def look(self, letters: Letters) -> None:
+    async def look(self, dead_letters: DeadLetters) -> None:
         for sid, newest in self._newest.items():
             after = None if newest is None else newest - _OVERLAP
             async for each in self._api.dead_letters(Which(subscription_sid=sid, after=after)):
                 if each.id not in self._seen:
                     self._seen[each.id] = each.date_died
                     self._newest[sid] = max(self._newest[sid] or each.date_died, each.date_died)
-                    letters.add(each.subscription_sid, each.event_id, each.reason)
+                    dead_letters.add(each.subscription_sid, each.event_id, each.reason)
         oldest = min((each - _OVERLAP for each in self._newest.values() if each is not None), default=None)
         if oldest is not None:
             self._seen = {key: died for key, died in self._seen.items() if died >= oldest}
 
 
-class KafkaLetterBox:
+class KafkaDeadLetters:
     """Reads the dead-letter topic of one sink type, from its end on when this was made."""
 
     def __init__(self, settings: Settings, sink_type: str) -> None:
@@ -107,7 +107,7 @@ class KafkaLetterBox:
         """What is there by now is not ours. Raises ``TopicError`` where Kafka does not say."""
         self._read = {Partition(each.topic, each.partition): each.end for each in await self._ends()}
 
-    async def look(self, letters: Letters) -> None:
+    async def look(self, dead_letters: DeadLetters) -> None:
         ranges = [
             replace(each, first=self._read.get(Partition(each.topic, each.partition), each.first))
             for each in await self._ends()
@@ -119,7 +119,7 @@ class KafkaLetterBox:
                     raise TopicError(f"{self._topic} was not read to its end within {_LOOK_S:g} s")
                 for record in await reader.read(_RECORDS):
                     told = {name: value.decode(errors="replace") for name, value in record.headers}
-                    letters.add(told.get(names.SUBSCRIPTION), told.get(names.ID), told.get(names.REASON))
+                    dead_letters.add(told.get(names.SUBSCRIPTION), told.get(names.ID), told.get(names.REASON))
                 self._read |= reader.positions
 
     async def _ends(self) -> Sequence[Range]:

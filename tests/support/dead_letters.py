@@ -17,7 +17,7 @@ from tests.support.topic import read_topic_until
 _LAST = "EZ-the-last"
 
 
-async def bury(
+async def add_dead_letters(
     house: Installation,
     subscription: Subscription,
     numbers: Sequence[int],

@@ -31,7 +31,7 @@ async def list_all(request: web.Request) -> web.Response:
     """Newest first, with the start of their headers and without their payload."""
     query = PageQuery.parse(request.query)
     given = Parameters.check(request.query.items(), (*_FILTERS, *_PAGING))
-    wanted = given.selection("", of_letters=True)
+    wanted = given.selection("", of_dead_letters=True)
     mark = unseal(request, query)
     found, following = await request.app[DESK].unrouted(
         partial(show, wanted.reasons),
@@ -54,22 +54,22 @@ async def list_all(request: web.Request) -> web.Response:
 
 def show(reasons: Collection[str], record: Record) -> dict[str, object] | None:
     """``record`` as the API answers it; None where it died of none of ``reasons``, which take any if there are none."""
-    letter = DeadLetter.read(record, _ROUTER)
-    if reasons and (letter.reason or "") not in reasons:
+    dead_letter = DeadLetter.read(record, _ROUTER)
+    if reasons and (dead_letter.reason or "") not in reasons:
         return None
     return {
-        "id": str(letter.place),
+        "id": str(dead_letter.place),
         "topic": record.topic,
         "partition": record.partition,
         "offset": record.offset,
-        "origin": _short(letter.origin),
-        "reason": _short(letter.reason),
-        "code": letter.code,
-        "detail": _short(letter.detail),
-        "date_died": timestamp(letter.died_ms),
-        "account_sid": _short(letter.account_sid),
-        "event_id": _short(letter.event_id),
-        "event_type": _short(letter.event_type),
+        "origin": _short(dead_letter.origin),
+        "reason": _short(dead_letter.reason),
+        "code": dead_letter.code,
+        "detail": _short(dead_letter.detail),
+        "date_died": timestamp(dead_letter.died_ms),
+        "account_sid": _short(dead_letter.account_sid),
+        "event_id": _short(dead_letter.event_id),
+        "event_type": _short(dead_letter.event_type),
         "headers": [
             {"name": _short(name), "value": _short(value.decode(errors="replace"))}
             for name, value in record.headers[:_MOST_HEADERS]
