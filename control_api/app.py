@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from aiohttp import web
 
 from control_api.accounts.operator import START
-from control_api.audit.desk import AUDIT, AuditDesk
+from control_api.audit.reader import AUDIT, AuditReader
 from control_api.catalogue import schema_documents
 from control_api.console.pages import add_console
-from control_api.delivery_log.desk import LOG, LogDesk
+from control_api.delivery_log.service import LOG, DeliveryLogService
 from control_api.guards import PREFIXES, Guards
 from control_api.http.cors import add_cors, refuse_cross_site
 from control_api.http.forms import MAX_BODY_BYTES
@@ -17,7 +17,7 @@ from control_api.openapi.routes import DESCRIPTION, Description
 from control_api.operations import ALL
 from control_api.plane import PLANE, ControlPlane
 from control_api.readiness import readiness_routes
-from control_api.redrive.desk import DESK, Desk
+from control_api.redrive.service import REDRIVES, RedriveService
 from control_api.replicas.hop import accept_forwarded, prove
 from control_api.replicas.replica import Replica
 from control_api.sinks.backlog import BACKLOGS, Backlogs
@@ -33,7 +33,7 @@ from eventstreams.process import Health
 
 def make_app(
     plane: ControlPlane,
-    desk: Desk,
+    redrives: RedriveService,
     health: Health,
     replica: Replica,
     *,
@@ -42,8 +42,8 @@ def make_app(
     prober: SinkProber,
     reconciler: Reconciler,
     guards: Guards,
-    audit: AuditDesk,
-    log: LogDesk | None = None,
+    audit: AuditReader,
+    log: DeliveryLogService | None = None,
     ready_urls: Sequence[str] = (),
     gateway_url: str | None = None,
 ) -> web.Application:
@@ -63,9 +63,9 @@ def make_app(
     ]
     app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY_BYTES)
     app[PLANE] = plane
-    app[DESK] = desk
+    app[REDRIVES] = redrives
     app[AUDIT] = audit
-    app[BACKLOGS] = Backlogs(plane, desk)
+    app[BACKLOGS] = Backlogs(plane, redrives)
     app[schema_documents.DOCUMENTS] = documents
     app[filters.CHECKER] = FilterChecker(plane.catalog)
     app[TESTER] = tester

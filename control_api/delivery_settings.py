@@ -18,7 +18,7 @@ from control_api.http.codes import Code
 from control_api.http.declared import One, Operation, any_of, choice, flag, refused_with, text
 from control_api.http.forms import Form, boolean, read_form_or_json
 from control_api.plane import PLANE, ControlPlane
-from control_api.redrive.desk import DESK
+from control_api.redrive.service import REDRIVES
 from control_api.sinks import resource as sinks
 from control_api.subscriptions import resource as subscriptions
 from control_api.subscriptions import retries
@@ -81,7 +81,7 @@ async def update_subscription(request: web.Request) -> web.Response:
     ttl_ms = _given(form, "Ttl", lambda text: _ttl_ms(text, plane.ttl))
     delays = _given_all(form, "RetryDelays", lambda text: retries.delays_ms(text, plane.ttl))
     attempts = _given(form, "MaxAttempts", retries.max_attempts)
-    most = request.app[DESK].settings.most_subscription_partitions
+    most = request.app[REDRIVES].settings.most_subscription_partitions
     partitions = _given(form, "Partitions", lambda text: partitions_in(text, most))
     text = filter_in(form)
     _refuse_others(form, {"Paused", "Ttl", "Filter", "RetryDelays", "MaxAttempts", "Partitions"})
@@ -143,7 +143,7 @@ def _show_sink(plane: ControlPlane, request: web.Request, sink: SinkRecord) -> M
 
 def _show_subscription(plane: ControlPlane, request: web.Request, subscription: Subscription) -> Mapping[str, object]:
     ttl = plane.ttl if subscription.ttl_ms is None else timedelta(milliseconds=subscription.ttl_ms)
-    delays = subscription.retry_delays or request.app[DESK].settings.retry_delays
+    delays = subscription.retry_delays or request.app[REDRIVES].settings.retry_delays
     return {
         "account_sid": subscription.account_sid,
         "subscription_sid": subscription.sid,

@@ -8,17 +8,17 @@ from typing import Final
 
 from control_api.accounts.closing import Closer
 from control_api.app import make_app
-from control_api.audit.desk import AuditDesk
+from control_api.audit.reader import AuditReader
 from control_api.audit.trail import AuditTrail
 from control_api.backlog import surveying
 from control_api.catalogue.registrar import registering
-from control_api.delivery_log.desk import LogDesk
 from control_api.delivery_log.log import DeliveryLog
+from control_api.delivery_log.service import DeliveryLogService
 from control_api.delivery_log.stores import Stores, make_stores
 from control_api.guards import Guards
 from control_api.plane import ControlPlane
+from control_api.redrive.assembly import open_redrive_service
 from control_api.redrive.feed import JobFeed
-from control_api.redrive.opened import open_desk
 from control_api.replicas.replica import open_replica
 from control_api.replicas.writing import ResourceWriter, put_record
 from control_api.sinks.probes import SinkProber
@@ -91,21 +91,21 @@ async def serve(process: Process) -> None:
         )
         check_first_account(settings)
         check_sink_types(settings.sink_types, plugins)
-        janitor, desk = Janitor(plane), open_desk(process, plane, jobs, stack)
-        closer = Closer(plane, jobs, desk.writer)
+        janitor, redrives = Janitor(plane), open_redrive_service(process, plane, jobs, stack)
+        closer = Closer(plane, jobs, redrives.writer)
         reconciler = Reconciler(plane, settings, process.metrics)
         part = replica.taking_part(
             duties=[
                 lambda: _running(janitor, process),
                 lambda: _running(closer, process),
                 lambda: _running(reconciler, process),
-                lambda: desk.runner,
+                lambda: redrives.runner,
                 lambda: surveying(process, plane),
             ],
             prepare=lambda: first_account(plane, settings),
         )
         await stack.enter_async_context(part)
-        log = await _log_desk(process, plane, stack, stores)
+        log = await _log_service(process, plane, stack, stores)
         documents = SchemaDocuments(catalog, schema_base_url=settings.schema_base_url)
         guards = Guards(
             operator_token=settings.operator_token,
@@ -115,7 +115,7 @@ async def serve(process: Process) -> None:
         )
         app = make_app(
             plane,
-            desk,
+            redrives,
             process.health,
             replica,
             documents=documents,
@@ -123,8 +123,8 @@ async def serve(process: Process) -> None:
             prober=SinkProber(DestinationGuard(settings.allowed_destinations)),
             reconciler=reconciler,
             guards=guards,
-            audit=AuditDesk(
-                settings=settings, topics=topics, admin=admin, reading=AuditDesk.semaphore(feed.snapshot.customer_of)
+            audit=AuditReader(
+                settings=settings, topics=topics, admin=admin, reading=AuditReader.semaphore(feed.snapshot.customer_of)
             ),
             log=log,
             ready_urls=settings.ready_urls,
@@ -151,15 +151,15 @@ def _tester(plane: ControlPlane, producer: AckedProducer, settings: Settings) ->
     )
 
 
-async def _log_desk(
+async def _log_service(
     process: Process, plane: ControlPlane, stack: AsyncExitStack, stores: Stores | None
-) -> LogDesk | None:
+) -> DeliveryLogService | None:
     if stores is None:
         return None
     log = DeliveryLog(
         process.settings, stores, metrics=process.metrics, clock=now_ms, customer_of=plane.feed.snapshot.customer_of
     )
-    return LogDesk(process.settings, plane, await stack.enter_async_context(log))
+    return DeliveryLogService(process.settings, plane, await stack.enter_async_context(log))
 
 
 def check_first_account(settings: Settings) -> None:

@@ -5,9 +5,9 @@ from typing import Final
 from aiohttp import web
 
 from control_api.accounts.operator import OPERATOR, START, USER
-from control_api.audit.desk import AUDIT
+from control_api.audit.descriptions import describe
 from control_api.audit.entry import ActorType, AuditEvent
-from control_api.audit.words import said
+from control_api.audit.reader import AUDIT
 from control_api.http.answers import json_answer, timestamp
 from control_api.http.declared import Caller, Listed, Operation, moment, text
 from control_api.http.paging import Page, PageQuery, envelope
@@ -73,7 +73,7 @@ def _show(event: AuditEvent, asks: str | None, snapshot: Snapshot) -> dict[str, 
     return {
         "sid": event.sid,
         "date_created": timestamp(event.at_ms),
-        "summary": said(event, lambda sid: _name(snapshot, sid, asks)),
+        "summary": describe(event, lambda sid: _name(snapshot, sid, asks)),
         "account_sid": event.accounts[0] if event.accounts else None,
         "actor_type": event.actor_type,
         "actor_sid": event.actor_sid,

@@ -23,7 +23,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Stand:
+class PartitionLag:
     """One partition: the next offset to be settled, and where it ends."""
 
     partition: Partition
@@ -41,12 +41,12 @@ class Progress:
     def __init__(self) -> None:
         self._since: dict[Partition, tuple[int, float]] = {}
 
-    def look(self, stands: Iterable[Stand], now: float) -> Mapping[Partition, float]:
-        """For how long each of ``stands`` has stood still; 0 where nothing waits. Forgets all others."""
+    def look(self, lags: Iterable[PartitionLag], now: float) -> Mapping[Partition, float]:
+        """For how long each of ``lags`` has stood still; 0 where nothing waits. Forgets all others."""
         found: dict[Partition, tuple[int, float]] = {}
-        for stand in stands:
-            settled, since = self._since.get(stand.partition, (-1, now))
-            found[stand.partition] = (stand.settled, since if stand.waiting and settled == stand.settled else now)
+        for lag in lags:
+            settled, since = self._since.get(lag.partition, (-1, now))
+            found[lag.partition] = (lag.settled, since if lag.waiting and settled == lag.settled else now)
         self._since = found
         return {partition: now - since for partition, (_, since) in found.items()}
 
@@ -58,22 +58,22 @@ class OldestSearch:
     age is found by halving, of all partitions of a group at once.
     """
 
-    def __init__(self, stands: Sequence[Stand], *, longest_s: float) -> None:
-        """``stands``: those of the group where something waits; ``longest_s``: nothing is older."""
-        self._stands = stands
+    def __init__(self, lags: Sequence[PartitionLag], *, longest_s: float) -> None:
+        """``lags``: those of the group where something waits; ``longest_s``: nothing is older."""
+        self._lags = lags
         self._low_s, self._high_s = _SURE_S, max(longest_s, 2 * _SURE_S)
-        self._left = _STEPS if stands else 0
+        self._left = _STEPS if lags else 0
 
     @property
     def question(self) -> tuple[Sequence[Partition], float] | None:
         """Of which partitions, and for how many seconds ago, the first offset is to be asked; None: it is found."""
         if not self._left:
             return None
-        return [stand.partition for stand in self._stands], self._middle_s
+        return [lag.partition for lag in self._lags], self._middle_s
 
     def answer(self, offsets: Mapping[Partition, int]) -> None:
         """``offsets``: to the question; below 0 where there was no record at or after that time."""
-        older = any(_is_older(stand, offsets.get(stand.partition)) for stand in self._stands)
+        older = any(_is_older(lag, offsets.get(lag.partition)) for lag in self._lags)
         if older:
             self._low_s = self._middle_s
         else:
@@ -83,22 +83,22 @@ class OldestSearch:
     @property
     def age_s(self) -> float:
         """Something has waited at least for so long; 0 where nothing waits."""
-        return self._low_s if self._stands else 0.0
+        return self._low_s if self._lags else 0.0
 
     @property
     def _middle_s(self) -> float:
         return float((self._low_s * self._high_s) ** 0.5)
 
 
-def _is_older(stand: Stand, offset: int | None) -> bool:
+def _is_older(lag: PartitionLag, offset: int | None) -> bool:
     if offset is None:
         return False  # Kafka did not say: its topic went meanwhile
-    return stand.waiting > 0 and (offset < 0 or offset > stand.settled)
+    return lag.waiting > 0 and (offset < 0 or offset > lag.settled)
 
 
-def due_now(stand: Stand, offset: int) -> int:
+def due_now(lag: PartitionLag, offset: int) -> int:
     """Of a retry partition: how many wait from before ``offset``, the first whose time has not come; below 0: all."""
-    return stand.waiting if offset < 0 else min(max(offset - stand.settled, 0), stand.waiting)
+    return lag.waiting if offset < 0 else min(max(offset - lag.settled, 0), lag.waiting)
 
 
 def for_autoscaler(*, moving: int, held: int, due: int) -> int:

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Final
 
-from control_api.backlog.figures import STILL_S, OldestSearch, Progress, Stand, State, due_now
-from control_api.backlog.told import Told, TypeBacklog, Unrouted
+from control_api.backlog.figures import STILL_S, OldestSearch, PartitionLag, Progress, State, due_now
+from control_api.backlog.gauges import BacklogGauges, TypeBacklog, Unrouted
 from control_api.plane import ControlPlane
 from eventstreams.control.feed import ControlFeed
 from eventstreams.control.records import AccountStatus, Subscription
@@ -38,7 +38,7 @@ _log = get_logger(__name__)
 @asynccontextmanager
 async def surveying(process: Process, plane: ControlPlane) -> AsyncIterator[None]:
     """Tell what waits meanwhile, and nothing of it afterwards: another process does."""
-    told = Told(process.metrics.backlogs, most_subscriptions=process.settings.metrics_subscriptions)
+    gauges = BacklogGauges(process.metrics.backlogs, most_subscriptions=process.settings.metrics_subscriptions)
     survey = Survey(
         process.settings,
         admin=plane.admin,
@@ -52,24 +52,24 @@ async def surveying(process: Process, plane: ControlPlane) -> AsyncIterator[None
         if not task.cancelled() and (error := task.exception()):
             process.crash(error)
 
-    task = asyncio.create_task(_keep_looking(survey, told), name="backlog-survey")
+    task = asyncio.create_task(_keep_looking(survey, gauges), name="backlog-survey")
     task.add_done_callback(ended)
     try:
         yield
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        told.end()
+        gauges.end()
 
 
-async def _keep_looking(survey: "Survey", told: Told) -> None:
+async def _keep_looking(survey: "Survey", gauges: BacklogGauges) -> None:
     while True:
         try:
             types, unrouted = await survey.look()
         except (BrokerUnreachableError, TopicError) as error:
             _log.warning("backlog.unknown", error=str(error), follows="its figures grow old")
         else:
-            told.tell(types, unrouted)
+            gauges.tell(types, unrouted)
         await asyncio.sleep(_EVERY_S)
 
 
@@ -115,18 +115,18 @@ class Survey:
         for found in await self._admin.ranges(asked, committed=True):
             ranges.setdefault(found.topic, []).append(found)
 
-        routed = await self._stands("router", ranges.get(topics.events, ()))
-        fresh: dict[str, list[Stand]] = {}
-        waiting: dict[str, list[Stand]] = {}
+        routed = await self._lags("router", ranges.get(topics.events, ()))
+        fresh: dict[str, list[PartitionLag]] = {}
+        waiting: dict[str, list[PartitionLag]] = {}
         for each in types:
             mine = [name for name, subscription in subscriptions.items() if subscription.sink_type == each]
-            fresh[each] = await self._stands(f"worker.{each}", _of(ranges, mine))
-            waiting[each] = await self._stands(f"worker.{each}.retry", _of(ranges, retries[each]))
+            fresh[each] = await self._lags(f"worker.{each}", _of(ranges, mine))
+            waiting[each] = await self._lags(f"worker.{each}.retry", _of(ranges, retries[each]))
         now = time.monotonic()
-        still = self._progress.look([*routed, *(stand for stands in fresh.values() for stand in stands)], now)
+        still = self._progress.look([*routed, *(lag for lags in fresh.values() for lag in lags)], now)
         fresh = await self._without_markers(fresh, still)
         groups = {
-            (each, state): [stand for stand in fresh[each] if self._state(stand, subscriptions, still) is state]
+            (each, state): [lag for lag in fresh[each] if self._state(lag, subscriptions, still) is state]
             for each in types
             for state in State
         }
@@ -135,90 +135,90 @@ class Survey:
         found_types = [
             TypeBacklog(
                 sink_type=each,
-                events={state: sum(stand.waiting for stand in groups[each, state]) for state in State},
+                events={state: sum(lag.waiting for lag in groups[each, state]) for state in State},
                 oldest_s={state: oldest[each, state] for state in State},
-                retries=sum(stand.waiting for stand in waiting[each]),
+                retries=sum(lag.waiting for lag in waiting[each]),
                 due=due.get(each, 0),
                 overdue=overdue.get(each, 0),
                 subscriptions=_by_subscription(fresh[each], still),
             )
             for each in types
         ]
-        return found_types, Unrouted(sum(stand.waiting for stand in routed), oldest["", State.MOVING])
+        return found_types, Unrouted(sum(lag.waiting for lag in routed), oldest["", State.MOVING])
 
-    async def _stands(self, role: str, ranges: Sequence[Range]) -> list[Stand]:
+    async def _lags(self, role: str, ranges: Sequence[Range]) -> list[PartitionLag]:
         partitions = [Partition(each.topic, each.partition) for each in ranges]
         if not partitions:
             return []
         group = self._topics.group(role)
         settled = await committed_offsets(self._settings, group, partitions)
         return [
-            Stand(at, max(settled.get(at, each.first), each.first), each.end)
+            PartitionLag(at, max(settled.get(at, each.first), each.first), each.end)
             for at, each in zip(partitions, ranges, strict=True)
         ]
 
     def _state(
-        self, stand: Stand, subscriptions: Mapping[str, Subscription], still: Mapping[Partition, float]
+        self, lag: PartitionLag, subscriptions: Mapping[str, Subscription], still: Mapping[Partition, float]
     ) -> State:
-        subscription, snapshot = subscriptions[stand.partition.topic], self._feed.snapshot
+        subscription, snapshot = subscriptions[lag.partition.topic], self._feed.snapshot
         sink, account = snapshot.sinks.get(subscription.sink_sid), snapshot.accounts.get(subscription.account_sid)
         suspended = account is not None and snapshot.status_of(account) is AccountStatus.SUSPENDED
         paused = subscription.paused or suspended or (sink is not None and sink.paused)
         if paused:
             return State.PAUSED
-        return State.STILL if still[stand.partition] >= STILL_S else State.MOVING
+        return State.STILL if still[lag.partition] >= STILL_S else State.MOVING
 
     async def _without_markers(
-        self, fresh: Mapping[str, Sequence[Stand]], still: Mapping[Partition, float]
-    ) -> dict[str, list[Stand]]:
+        self, fresh: Mapping[str, Sequence[PartitionLag]], still: Mapping[Partition, float]
+    ) -> dict[str, list[PartitionLag]]:
         """``fresh``, with nothing waiting before an end of mere markers of transactions, which redrives leave."""
         doubtful = [
-            stand
-            for stands in fresh.values()
-            for stand in stands
-            if 0 < stand.waiting <= _MOST_MARKERS and still[stand.partition] > 0
+            lag
+            for lags in fresh.values()
+            for lag in lags
+            if 0 < lag.waiting <= _MOST_MARKERS and still[lag.partition] > 0
         ]
-        known = {at: kept for at, kept in self._looked_at.items() if at in {stand.partition for stand in doubtful}}
-        unknown = [stand for stand in doubtful if known.get(stand.partition, ())[:2] != (stand.settled, stand.end)]
+        known = {at: kept for at, kept in self._looked_at.items() if at in {lag.partition for lag in doubtful}}
+        unknown = [lag for lag in doubtful if known.get(lag.partition, ())[:2] != (lag.settled, lag.end)]
         known |= await self._look_into(unknown[:_MOST_READ])
         self._looked_at = known
         empty = {at for at, (_, _, has_records) in known.items() if not has_records}
         return {
             sink_type: [
-                Stand(stand.partition, stand.end, stand.end)
-                if stand.partition in empty and known[stand.partition][:2] == (stand.settled, stand.end)
-                else stand
-                for stand in stands
+                PartitionLag(lag.partition, lag.end, lag.end)
+                if lag.partition in empty and known[lag.partition][:2] == (lag.settled, lag.end)
+                else lag
+                for lag in lags
             ]
-            for sink_type, stands in fresh.items()
+            for sink_type, lags in fresh.items()
         }
 
-    async def _look_into(self, stands: Sequence[Stand]) -> dict[Partition, tuple[int, int, bool]]:
+    async def _look_into(self, lags: Sequence[PartitionLag]) -> dict[Partition, tuple[int, int, bool]]:
         """Whether there is a record among what waits; those of which that could not be told are left out."""
-        if not stands:
+        if not lags:
             return {}
-        ends = {stand.partition: stand for stand in stands}
+        ends = {lag.partition: lag for lag in lags}
         found: set[Partition] = set()
-        ranges = [Range(*stand.partition, stand.settled, stand.end) for stand in stands]
+        ranges = [Range(*lag.partition, lag.settled, lag.end) for lag in lags]
         async with RangeReader(self._settings, ranges) as reader:
             deadline = time.monotonic() + _READ_S
             while not reader.ended and time.monotonic() < deadline:
                 found.update(Partition(each.topic, each.partition) for each in await reader.read(_MOST_MARKERS))
             positions = reader.positions
         return {
-            at: (stand.settled, stand.end, at in found)
-            for at, stand in ends.items()
-            if at in found or positions[at] >= stand.end
+            at: (lag.settled, lag.end, at in found)
+            for at, lag in ends.items()
+            if at in found or positions[at] >= lag.end
         }
 
     async def _oldest(
-        self, groups: Mapping[tuple[str, State], Sequence[Stand]], still: Mapping[Partition, float]
+        self, groups: Mapping[tuple[str, State], Sequence[PartitionLag]], still: Mapping[Partition, float]
     ) -> Mapping[tuple[str, State], float]:
         longest_s = self._settings.ttl.total_seconds() + _DAY_S  # Kafka keeps nothing on those topics for longer
         searches: dict[tuple[str, State], OldestSearch] = {}
-        for key, stands in groups.items():
-            waiting = [stand for stand in stands if stand.waiting]
-            waiting.sort(key=lambda stand: still[stand.partition], reverse=True)
+        for key, lags in groups.items():
+            waiting = [lag for lag in lags if lag.waiting]
+            waiting.sort(key=lambda lag: still[lag.partition], reverse=True)
             searches[key] = OldestSearch(waiting[:_MOST_SEARCHED], longest_s=longest_s)
         while questions := {key: asked for key, search in searches.items() if (asked := search.question)}:
             now_ms = self._clock()
@@ -229,26 +229,24 @@ class Survey:
         return {key: search.age_s for key, search in searches.items()}
 
     async def _due(
-        self, retries: Mapping[str, Mapping[str, timedelta]], waiting: Mapping[str, Sequence[Stand]]
+        self, retries: Mapping[str, Mapping[str, timedelta]], waiting: Mapping[str, Sequence[PartitionLag]]
     ) -> tuple[Mapping[str, int], Mapping[str, int]]:
         """By sink type: of how many the time has come, and of how many it had come a minute ago."""
         delays = {name: delay for topics in retries.values() for name, delay in topics.items()}
         now_ms = self._clock()
         put_ms = {
-            stand.partition: now_ms - self._wheel.wait_ms(delays[stand.partition.topic], stand.partition.number)
-            for stands in waiting.values()
-            for stand in stands
-            if stand.waiting
+            lag.partition: now_ms - self._wheel.wait_ms(delays[lag.partition.topic], lag.partition.number)
+            for lags in waiting.values()
+            for lag in lags
+            if lag.waiting
         }
         sums: list[Mapping[str, int]] = []
         for back_ms in (0, _OVERDUE_MS):
             offsets = await self._admin.offsets_at({at: when - back_ms for at, when in put_ms.items()})
             sums.append(
                 {
-                    each: sum(
-                        due_now(stand, offsets[stand.partition]) for stand in stands if stand.partition in offsets
-                    )
-                    for each, stands in waiting.items()
+                    each: sum(due_now(lag, offsets[lag.partition]) for lag in lags if lag.partition in offsets)
+                    for each, lags in waiting.items()
                 }
             )
         due, overdue = sums
@@ -259,11 +257,11 @@ def _of(ranges: Mapping[str, Sequence[Range]], topics: Iterable[str]) -> Sequenc
     return [found for topic in topics for found in ranges.get(topic, ())]
 
 
-def _by_subscription(stands: Iterable[Stand], still: Mapping[Partition, float]) -> Mapping[str, tuple[int, float]]:
+def _by_subscription(lags: Iterable[PartitionLag], still: Mapping[Partition, float]) -> Mapping[str, tuple[int, float]]:
     found: dict[str, tuple[int, float]] = {}
-    for stand in stands:
-        if stand.waiting:
-            sid = Topics.subscription_of(stand.partition.topic)
+    for lag in lags:
+        if lag.waiting:
+            sid = Topics.subscription_of(lag.partition.topic)
             events, still_s = found.get(sid, (0, 0.0))
-            found[sid] = (events + stand.waiting, max(still_s, still[stand.partition]))
+            found[sid] = (events + lag.waiting, max(still_s, still[lag.partition]))
     return found

@@ -10,7 +10,7 @@ import click
 
 from control_api.backup.document import Backup, BackupError, read, write
 from control_api.backup.plan import Plan, counted, name_of
-from control_api.backup.restoring import Wishes, restore
+from control_api.backup.restoring import ImportOptions, restore
 from control_api.backup.taking import reseal, take
 from eventstreams.cli.group import Group
 from eventstreams.cli.terminal import examples, harmless, harmless_lines
@@ -72,9 +72,9 @@ def import_command(file: str, *, into_existing: bool, anew: bool, dry_run: bool)
         f"taken {backup.taken_at:%Y-%m-%d %H:%M:%S %Z} of {harmless(backup.prefix)}: {counted(backup.resources)}",
         err=True,
     )
-    wishes = Wishes(into_existing=into_existing, reseal=anew, dry_run=dry_run)
+    options = ImportOptions(into_existing=into_existing, reseal=anew, dry_run=dry_run)
     planned = asyncio.run(
-        restore(settings, backup, wishes, say=lambda text: click.echo(harmless_lines(text), err=True))
+        restore(settings, backup, options, say=lambda text: click.echo(harmless_lines(text), err=True))
     )
     _tell(planned, backup, dry_run=dry_run)
 

@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
+class ImportOptions:
     """How to import. ``reseal``: with secrets under the first key. ``dry_run``: write nothing."""
 
     into_existing: bool = False
@@ -46,8 +46,8 @@ class Wishes:
     dry_run: bool = False
 
 
-async def restore(settings: Settings, backup: Backup, wishes: Wishes, *, say: Callable[[str], None]) -> Plan:
-    """Do as ``wishes`` say; return what was done, or would be.
+async def restore(settings: Settings, backup: Backup, options: ImportOptions, *, say: Callable[[str], None]) -> Plan:
+    """Do as ``options`` say; return what was done, or would be.
 
     Each transaction is written whole or not at all, accounts before what is theirs. An import that is broken off
     leaves what it had written, and is finished by another one ``into_existing``.
@@ -59,17 +59,17 @@ async def restore(settings: Settings, backup: Backup, wishes: Wishes, *, say: Ca
         TopicError: Kafka refused.
     """
     vault, admin, topics = Vault(settings), KafkaAdmin(settings), Topics(settings)
-    backup = replace(backup, resources=list(_opened(backup.resources, vault, reseal=wishes.reseal)))
+    backup = replace(backup, resources=list(_opened(backup.resources, vault, reseal=options.reseal)))
     await admin.wait_for_broker()
-    if wishes.dry_run:
+    if options.dry_run:
         # Nothing is made: where there is no control topic, nothing is there either.
         if topics.control not in await admin.topics():
-            return _planned(backup, None, wishes, settings)
+            return _planned(backup, None, options, settings)
         async with _following(settings) as feed:
-            return _planned(backup, feed, wishes, settings)
+            return _planned(backup, feed, options, settings)
     await admin.ensure(topics.base_specs())
     async with _alone(settings, topics) as producer, _following(settings) as feed:
-        planned = _planned(backup, feed, wishes, settings)
+        planned = _planned(backup, feed, options, settings)
         if planned.writes:
             specs = [
                 topics.subscription_spec(each.sink_type, each.sid, partitions=each.partitions)
@@ -83,9 +83,9 @@ async def restore(settings: Settings, backup: Backup, wishes: Wishes, *, say: Ca
         return planned
 
 
-def _planned(backup: Backup, feed: ControlFeed | None, wishes: Wishes, settings: Settings) -> Plan:
+def _planned(backup: Backup, feed: ControlFeed | None, options: ImportOptions, settings: Settings) -> Plan:
     there = Snapshot() if feed is None else feed.snapshot
-    return plan(backup, there, into_existing=wishes.into_existing, most_partitions=settings.most_partitions)
+    return plan(backup, there, into_existing=options.into_existing, most_partitions=settings.most_partitions)
 
 
 def _opened(resources: Iterable[Resource], vault: Vault, *, reseal: bool) -> Iterable[Resource]:

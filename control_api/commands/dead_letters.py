@@ -24,7 +24,7 @@ _LOOK_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class _Shelf:
+class _Listing:
     """A list of dead letters, and what is shown of each."""
 
     path: str
@@ -32,12 +32,12 @@ class _Shelf:
     columns: Sequence[str]
 
 
-_OF_ACCOUNT: Final = _Shelf(
+_OF_ACCOUNT: Final = _Listing(
     "/v1/DeadLetters",
     "dead_letters",
     ("date_died", "id", "subscription_sid", "event_id", "event_type", "reason", "code", "detail"),
 )
-_OF_ROUTER: Final = _Shelf(
+_OF_ROUTER: Final = _Listing(
     "/operator/v1/RouterDeadLetters",
     "router_dead_letters",
     ("date_died", "origin", "account_sid", "event_id", "event_type", "reason", "detail"),
@@ -93,13 +93,13 @@ def list_dead_letters(url: str | None, output: str, limit: int, *, router: bool,
     With --router those that are for no subscription: needs EVENTSTREAMS_OPERATOR_TOKEN, and takes --reason, --after
     and --before alone.
     """
-    shelf = _OF_ROUTER if router else _OF_ACCOUNT
+    listing = _OF_ROUTER if router else _OF_ACCOUNT
     fields = [*_chosen(chosen), ("PageSize", str(min(limit, int(PAGE))))]
     run(
-        lambda api: all_of(api, shelf.path, shelf.key, fields, limit=limit),
+        lambda api: all_of(api, listing.path, listing.key, fields, limit=limit),
         url,
         output,
-        shelf.columns,
+        listing.columns,
         as_operator=router,
         none="none that fits" if fields[:-1] else "none: everything was delivered, or is on its way",
     )

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from control_api.commands.remote import Remote
 from control_api.commands.run import cell, console, url_option
-from control_api.listener.receiver import Odd, Plan, Receiver, Seen
+from control_api.listener.receiver import Plan, Receiver, Seen, UnexpectedRequest
 from control_api.listener.signatures import Known, Verdict, check_secret
 from control_api.listener.subscribed import Temporary, subscribed
 from eventstreams.cli.profiles import asking
@@ -117,7 +117,7 @@ async def _listen(settings: Settings, wanted: _Wanted, url: str | None) -> None:
     stopping, left, unseen = asyncio.Event(), wanted.count, False
     _end_at_signals(stopping)
 
-    def tell(what: Seen | Odd) -> None:
+    def tell(what: Seen | UnexpectedRequest) -> None:
         nonlocal left, unseen
         try:
             _show(what, as_json=wanted.as_json)
@@ -164,9 +164,9 @@ def _end_at_signals(stopping: asyncio.Event) -> None:
         loop.add_signal_handler(number, stop, number)
 
 
-def _show(what: Seen | Odd, *, as_json: bool) -> None:
+def _show(what: Seen | UnexpectedRequest, *, as_json: bool) -> None:
     match what:
-        case Odd():
+        case UnexpectedRequest():
             _say(f"answered {what.answered} to a request: {what.what}; signature {what.signature}")
         case Seen() if as_json:
             told = {"event": what.event, "arrival": what.arrival, "signature": what.signature}

@@ -6,11 +6,11 @@ from typing import Final
 
 from aiohttp import web
 
-from control_api.delivery_log.answers import asking, show_lag, show_time, utf8
+from control_api.delivery_log.answers import show_lag, show_time, using_log, utf8
+from control_api.delivery_log.delivery_status import Counts
 from control_api.delivery_log.events import PATH
 from control_api.delivery_log.pages import mark_in, page_of, time_in
 from control_api.delivery_log.store import AcceptedEvent, EventQuery
-from control_api.delivery_log.whereabouts import Counts
 from control_api.http.answers import json_answer
 from control_api.http.declared import Listed, Operation, moment, text
 from control_api.http.paging import PageQuery, envelope
@@ -37,9 +37,9 @@ async def list_all(request: web.Request) -> web.Response:
         skip=0 if mark is not None else query.number * query.size,
         limit=query.size + 1,  # the last only says that there are more
     )
-    with asking(request) as desk:
-        found, lag = await desk.log.events(wanted), desk.log.lag
-        counts = await desk.counts(wanted.account_sid, found)
+    with using_log(request) as service:
+        found, lag = await service.log.events(wanted), service.log.lag
+        counts = await service.counts(wanted.account_sid, found)
     url = request.app[PLANE].url(request, PATH)
     answer = envelope(
         page_of(request, found, query),

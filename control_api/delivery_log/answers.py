@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from control_api.delivery_log.desk import LOG, LogDesk
+from control_api.delivery_log.service import LOG, DeliveryLogService
 from control_api.delivery_log.store import Lag, SearchTooLongError, StoreDamagedError, StoreUnavailableError
 from eventstreams.http import RefusedError, unavailable
 from eventstreams.settings import PREFIX
@@ -14,20 +14,20 @@ from eventstreams.times import from_ms, rfc3339_ms
 
 
 @contextmanager
-def asking(request: web.Request) -> Iterator[LogDesk]:
+def using_log(request: web.Request) -> Iterator[DeliveryLogService]:
     """The log, meanwhile; what it cannot do becomes an error answer.
 
     Raises:
         RefusedError: 503: it is switched off, or cannot be read just now; 400: the search takes too long.
     """
-    desk = request.app.get(LOG)
-    if desk is None:
+    service = request.app.get(LOG)
+    if service is None:
         raise RefusedError(
             f"The delivery log is switched off: {PREFIX}DELIVERY_LOG must name a file or a PostgreSQL",
             status=HTTPStatus.SERVICE_UNAVAILABLE,
         )
     try:
-        yield desk
+        yield service
     except (StoreUnavailableError, StoreDamagedError):
         raise unavailable("The delivery log cannot be read just now: try again") from None
     except SearchTooLongError:

@@ -5,7 +5,7 @@ from typing import Final
 
 from aiohttp import web
 
-from control_api.delivery_log.answers import asking, show_lag, show_time, utf8
+from control_api.delivery_log.answers import show_lag, show_time, using_log, utf8
 from control_api.delivery_log.pages import mark_in, page_of, time_in
 from control_api.delivery_log.store import EntryQuery, LoggedEntry, Mark
 from control_api.http.answers import json_answer
@@ -33,8 +33,8 @@ async def list_all(request: web.Request) -> web.Response:
     query = PageQuery.parse(request.query)
     filters = {name: request.query[name] for name in _FILTERS if name in request.query}
     wanted = _entry_query(request[ACCOUNT].sid, filters, query, mark_in(request, query))
-    with asking(request) as desk:
-        found, lag = await desk.log.entries(wanted), desk.log.lag
+    with using_log(request) as service:
+        found, lag = await service.log.entries(wanted), service.log.lag
     url = request.app[PLANE].url(request, PATH)
     page = page_of(request, found, query)
     answer = envelope(page, query, key="attempts", url=url, filters=filters, show=show)

@@ -6,7 +6,7 @@ from typing import Final
 import orjson
 from aiohttp import web
 
-from control_api.delivery_log.answers import asking, utf8
+from control_api.delivery_log.answers import using_log, utf8
 from control_api.delivery_log.events import PATH as EVENTS
 from control_api.http.answers import json_answer
 from control_api.http.declared import One, Operation, sid, text
@@ -32,14 +32,14 @@ async def fetch(request: web.Request) -> web.Response:
         subscription = plane.subscription_of(account_sid, sid_given)
         if subscription is None:
             raise RefusedError(f"Subscription {sid_given} was not found", status=HTTPStatus.NOT_FOUND)
-    with asking(request) as desk:
-        record = await desk.record(account_sid, event_id)
+    with using_log(request) as service:
+        record = await service.record(account_sid, event_id)
     if record is None:
         raise RefusedError(
             "The event's record is not there: it is older than its topic keeps, or was never accepted for this account",
             status=HTTPStatus.NOT_FOUND,
         )
-    found = cloud_event(record, subscription, desk.codec)
+    found = cloud_event(record, subscription, service.codec)
     return json_answer(
         {
             "event_id": event_id,

@@ -8,14 +8,14 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from control_api.delivery_log import attempts
-from control_api.delivery_log.answers import asking, show_lag, show_time, utf8
-from control_api.delivery_log.desk import Found
+from control_api.delivery_log.answers import show_lag, show_time, using_log, utf8
+from control_api.delivery_log.delivery_status import DeliveryStatus
+from control_api.delivery_log.service import Found
 from control_api.delivery_log.store import Lag
-from control_api.delivery_log.whereabouts import Whereabouts
 from control_api.http.answers import json_answer
 from control_api.http.declared import One, Operation, text
 from control_api.plane import PLANE
-from eventstreams.client.models import EventWhereabouts
+from eventstreams.client.models import EventTimeline
 from eventstreams.http import ACCOUNT, RefusedError
 
 PATH: Final = "/v1/Events"
@@ -25,9 +25,9 @@ _MOST_SHOWN: Final = 100
 async def fetch(request: web.Request) -> web.Response:
     """The event and one delivery for each subscription that it is for."""
     event_id, account_sid = utf8(request.match_info["id"]), request[ACCOUNT].sid
-    with asking(request) as desk:
-        lag = desk.log.lag  # asked first: what is found is at least so new
-        found = await desk.find(account_sid, event_id)
+    with using_log(request) as service:
+        lag = service.log.lag  # asked first: what is found is at least so new
+        found = await service.find(account_sid, event_id)
     if found is None:
         raise _unknown(event_id, lag)
     url = request.app[PLANE].url(request, "")
@@ -65,7 +65,7 @@ def _acceptance(found: Found, topic: str) -> Mapping[str, object]:
     }
 
 
-def _show(found: Whereabouts, attempts_url: str, event_id: str) -> Mapping[str, object]:
+def _show(found: DeliveryStatus, attempts_url: str, event_id: str) -> Mapping[str, object]:
     last, place, kept_back = found.last, found.place, found.kept_back
     filters = {"EventId": event_id}
     if found.subscription_sid:
@@ -119,6 +119,6 @@ OPERATIONS: Final = (
         summary="Fetch where an event is",
         description="For each subscription that it is for: where, why, and when it is tried next.",
         names=(text("id", "Of an event."),),
-        answer=One(EventWhereabouts),
+        answer=One(EventTimeline),
     ),
 )

@@ -6,7 +6,7 @@ from typing import Final
 
 from aiohttp import web
 
-from control_api.delivery_log.answers import asking, show_lag, show_time
+from control_api.delivery_log.answers import show_lag, show_time, using_log
 from control_api.delivery_log.store import EventTally, Span, Tally
 from control_api.http.answers import json_answer
 from control_api.http.declared import One, Operation, integer
@@ -30,9 +30,9 @@ async def fetch(request: web.Request) -> web.Response:
     seconds = _seconds(request)
     until_ms = plane.clock() - _LATE_MS
     span = Span(account_sid=account_sid, from_ms=until_ms - seconds * 1000, before_ms=until_ms, most=MOST_COUNTED)
-    with asking(request) as desk:
-        accepted, tried = await desk.log.tallies(span)
-        lag = desk.log.lag
+    with using_log(request) as service:
+        accepted, tried = await service.log.tallies(span)
+        lag = service.log.lag
     return json_answer(
         {
             "since": show_time(span.from_ms),

@@ -49,7 +49,7 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Odd:
+class UnexpectedRequest:
     """A request with no event, and why: a probe, or nothing of ours."""
 
     what: str
@@ -61,7 +61,7 @@ class Receiver:
     """Tells ``tell`` of each event, in the order of arrival."""
 
     def __init__(
-        self, plan: Plan, tell: Callable[[Seen | Odd], None], *, clock: Callable[[], float] = time.time
+        self, plan: Plan, tell: Callable[[Seen | UnexpectedRequest], None], *, clock: Callable[[], float] = time.time
     ) -> None:
         """``clock``: seconds since 1970."""
         self.known = Known()
@@ -97,7 +97,7 @@ class Receiver:
         if not events:
             what = "no events in it" if events is None else "a probe, to see whether we are there"
             answered = HTTPStatus.FORBIDDEN if forged else HTTPStatus.BAD_REQUEST if events is None else self._probed()
-            self._tell(Odd(what, signature, answered))
+            self._tell(UnexpectedRequest(what, signature, answered))
             return answered
         if forged:  # what anybody sends does not count, and gets no answer that was asked for
             arrivals, answered = [0] * len(events), int(HTTPStatus.FORBIDDEN)

@@ -11,8 +11,8 @@ from control_api.http.sealed_pages import seal, unseal
 from control_api.plane import PLANE
 from control_api.redrive.dead_letter import DeadLetter, Place
 from control_api.redrive.declared import of_names
-from control_api.redrive.desk import DESK, Cursor
 from control_api.redrive.parameters import FILTERS, Parameters
+from control_api.redrive.service import REDRIVES, Cursor
 from eventstreams import headers as names
 from eventstreams.client import jobs as models
 from eventstreams.codec import CodecProblem
@@ -25,12 +25,12 @@ _PAGING: Final = ("PageSize", "Page", "PageToken")
 
 async def list_all(request: web.Request) -> web.Response:
     """The account's dead letters, newest first, without their payload; filters as of a redrive."""
-    plane, desk = request.app[PLANE], request.app[DESK]
+    plane, redrives = request.app[PLANE], request.app[REDRIVES]
     query = PageQuery.parse(request.query)
     mark = unseal(request, query)
     cursor = None if mark is None else _cursor(mark)
     given = Parameters.check(request.query.items(), (*FILTERS, *_PAGING))
-    dead_letters, following = await desk.page(
+    dead_letters, following = await redrives.page(
         given.selection(request[ACCOUNT].sid, of_dead_letters=True), query.size, cursor
     )
     return json_answer(
@@ -47,14 +47,14 @@ async def list_all(request: web.Request) -> web.Response:
 
 async def fetch(request: web.Request) -> web.Response:
     """One dead letter, with what it holds."""
-    desk = request.app[DESK]
+    redrives = request.app[REDRIVES]
     place = Place.parse(request.match_info["id"])
-    dead_letter = None if place is None else await desk.dead_letter(request[ACCOUNT].sid, place)
+    dead_letter = None if place is None else await redrives.dead_letter(request[ACCOUNT].sid, place)
     if dead_letter is None:
         raise not_found(request)
     headers = dict(dead_letter.record.headers)
     dataschema = headers.get(names.DATASCHEMA, b"").decode(errors="replace")
-    data = desk.codec.decode(dataschema, dead_letter.record.value)
+    data = redrives.codec.decode(dataschema, dead_letter.record.value)
     problem = data.detail if isinstance(data, CodecProblem) else None
     if dead_letter.event_type == TEST_EVENT:  # its id proves that it has arrived where it was sent to
         data, problem = {}, "what is in a test event is for who gets it"

@@ -10,10 +10,10 @@ from aiohttp import web
 from control_api.http.answers import json_answer, list_answer, timestamp
 from control_api.http.forms import Form, read_form_or_json
 from control_api.plane import PLANE, ControlPlane
-from control_api.redrive.desk import DESK, Desk, Preview
 from control_api.redrive.jobs import Job, JobKind, Order, Progress
 from control_api.redrive.parameters import REDRIVE, REPLAY, Parameters
 from control_api.redrive.selection import Selection
+from control_api.redrive.service import REDRIVES, Preview, RedriveService
 from eventstreams.client.values import JobStatus, SkipReason
 from eventstreams.http import ACCOUNT, RefusedError, not_found
 from eventstreams.sids import SidKind, new_sid
@@ -36,17 +36,17 @@ class JobRoutes:
     async def preview(self, request: web.Request) -> web.Response:
         """What a job with the same parameters would do now. Changes nothing."""
         order = await self._order(request)
-        return json_answer(show_preview(order, await request.app[DESK].preview(order)))
+        return json_answer(show_preview(order, await request.app[REDRIVES].preview(order)))
 
     async def create(self, request: web.Request) -> web.Response:
         """Make a job. It works on what is there now, and ends by itself."""
-        desk, account = request.app[DESK], request[ACCOUNT]
+        redrives, account = request.app[REDRIVES], request[ACCOUNT]
         order = await self._order(request)
         async with request.app[PLANE].writing:
-            self._check_limits(desk, order)
-            for job in [job for job in desk.jobs.jobs_of(account.sid) if job.finished][: 1 - _MAX_FINISHED]:
-                await desk.writer.forget(job.order.sid)
-            await desk.writer.submit(order)
+            self._check_limits(redrives, order)
+            for job in [job for job in redrives.jobs.jobs_of(account.sid) if job.finished][: 1 - _MAX_FINISHED]:
+                await redrives.writer.forget(job.order.sid)
+            await redrives.writer.submit(order)
         return json_answer(self._show(request, Job(order)), status=HTTPStatus.CREATED)
 
     async def fetch(self, request: web.Request) -> web.Response:
@@ -56,7 +56,7 @@ class JobRoutes:
     async def list_all(self, request: web.Request) -> web.Response:
         """The account's jobs, oldest first; filter ``Status``."""
         filters = {name: request.query[name] for name in ("Status",) if name in request.query}
-        jobs = [job for job in request.app[DESK].jobs.jobs_of(request[ACCOUNT].sid) if job.order.kind is self._kind]
+        jobs = [job for job in request.app[REDRIVES].jobs.jobs_of(request[ACCOUNT].sid) if job.order.kind is self._kind]
         if "Status" in filters:
             if filters["Status"] not in list(JobStatus):
                 raise RefusedError(f"Status must be one of {', '.join(JobStatus)}")
@@ -72,20 +72,20 @@ class JobRoutes:
 
     async def update(self, request: web.Request) -> web.Response:
         """Cancel a job: ``Status=cancelling``. What it has copied stays; again does nothing."""
-        desk, job, form = request.app[DESK], self._find(request), await read_form_or_json(request)
+        redrives, job, form = request.app[REDRIVES], self._find(request), await read_form_or_json(request)
         if form.required("Status") != JobStatus.CANCELLING:
             raise RefusedError(f"Status can be set to {JobStatus.CANCELLING} only")
         if job.finished:
             raise RefusedError(f"The job is {job.status} already", status=HTTPStatus.CONFLICT)
         if not job.cancelled:
-            await desk.writer.cancel(job.order.sid)
+            await redrives.writer.cancel(job.order.sid)
         return json_answer(self._show(request, replace(job, cancelled=True)))
 
     # -- parts -----------------------------------------------------------------------------------------------
 
     async def _order(self, request: web.Request) -> Order:
         """The job that the form in ``request`` asks for."""
-        desk, account = request.app[DESK], request[ACCOUNT]
+        redrives, account = request.app[REDRIVES], request[ACCOUNT]
         form = await read_form_or_json(request)
         of_dead_letters = self._kind is JobKind.REDRIVE
         given = Parameters.check(form.fields, REDRIVE if of_dead_letters else REPLAY)
@@ -98,14 +98,14 @@ class JobRoutes:
             sid=new_sid(SidKind.JOB),
             kind=self._kind,
             selection=selection,
-            ranges=await desk.ranges(self._kind, selection),
+            ranges=await redrives.ranges(self._kind, selection),
             rate=given.rate(),
-            created_ms=desk.clock(),
+            created_ms=redrives.clock(),
         )
 
-    def _check_limits(self, desk: Desk, order: Order) -> None:
+    def _check_limits(self, redrives: RedriveService, order: Order) -> None:
         account_sid = order.selection.account_sid
-        there = [*desk.jobs.jobs_of(account_sid), *(Job(each) for each in desk.writer.staged())]
+        there = [*redrives.jobs.jobs_of(account_sid), *(Job(each) for each in redrives.writer.staged())]
         unfinished = [job for job in there if not job.finished and job.order.selection.account_sid == account_sid]
         if len(unfinished) >= _MAX_UNFINISHED:
             raise RefusedError(
@@ -120,14 +120,14 @@ class JobRoutes:
                 )
 
     def _find(self, request: web.Request) -> Job:
-        job = request.app[DESK].jobs.jobs.get(request.match_info["sid"])
+        job = request.app[REDRIVES].jobs.jobs.get(request.match_info["sid"])
         if job is None or job.order.selection.account_sid != request[ACCOUNT].sid or job.order.kind is not self._kind:
             raise not_found(request)
         return job
 
     def _show(self, request: web.Request, job: Job) -> dict[str, object]:
         order, progress = job.order, job.progress
-        problem = None if job.finished else request.app[DESK].runner.problem(order.sid)
+        problem = None if job.finished else request.app[REDRIVES].runner.problem(order.sid)
         return {
             "sid": order.sid,
             "account_sid": order.selection.account_sid,

@@ -14,8 +14,8 @@ from control_api.http.sealed_pages import seal, unseal
 from control_api.plane import PLANE
 from control_api.redrive.dead_letter import DeadLetter
 from control_api.redrive.declared import of_names
-from control_api.redrive.desk import DESK
 from control_api.redrive.parameters import Parameters
+from control_api.redrive.service import REDRIVES
 from eventstreams.client import jobs as models
 from eventstreams.kafka.records import Record
 
@@ -33,7 +33,7 @@ async def list_all(request: web.Request) -> web.Response:
     given = Parameters.check(request.query.items(), (*_FILTERS, *_PAGING))
     wanted = given.selection("", of_dead_letters=True)
     mark = unseal(request, query)
-    found, following = await request.app[DESK].unrouted(
+    found, following = await request.app[REDRIVES].unrouted(
         partial(show, wanted.reasons),
         query.size,
         None if mark is None else int(mark),

@@ -10,7 +10,7 @@ from typing import Final
 from aiohttp import web
 
 from control_api.plane import ControlPlane
-from control_api.redrive.desk import Desk
+from control_api.redrive.service import RedriveService
 from eventstreams.control.records import SinkRecord, Subscription
 from eventstreams.errors import EventStreamsError
 from eventstreams.headers import ACCEPTED_AT
@@ -52,9 +52,11 @@ class _Known:
 class Backlogs:
     """Those of all sinks and accounts. Of each it knows for some seconds, or asks."""
 
-    def __init__(self, plane: ControlPlane, desk: Desk, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, plane: ControlPlane, redrives: RedriveService, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._plane = plane
-        self._desk = desk
+        self._redrives = redrives
         self._clock = clock
         self._known: OrderedDict[str, _Known] = OrderedDict()
 
@@ -85,7 +87,7 @@ class Backlogs:
             if waiting is None or wanted - waiting.keys():
                 at_s = self._clock()
                 try:
-                    async with self._desk.reading.slot(account_sid):
+                    async with self._redrives.reading.slot(account_sid):
                         waiting = await self._ask(subscriptions)
                 except EventStreamsError as error:
                     known.looks, known.failure = known.looks + 1, error
@@ -101,7 +103,7 @@ class Backlogs:
         for sink_type in sorted({each.sink_type for each in subscriptions}):
             group = self._plane.topics.group(f"worker.{sink_type}")
             partitions = [Partition(e.topic, e.partition) for e in there if topics[e.topic].sink_type == sink_type]
-            settled |= await committed_offsets(self._desk.settings, group, partitions) if partitions else {}
+            settled |= await committed_offsets(self._redrives.settings, group, partitions) if partitions else {}
         left = [
             Range(
                 each.topic,
@@ -129,7 +131,7 @@ class Backlogs:
         if not heads:
             return found, ()
         empty = {Partition(each.topic, each.partition): each.end for each in left if each.records <= _HEADS}
-        async with RangeReader(self._desk.settings, heads) as reader:
+        async with RangeReader(self._redrives.settings, heads) as reader:
             deadline = time.monotonic() + _READ_S
             while not reader.ended and time.monotonic() < deadline:
                 for record in await reader.read(_HEADS):

@@ -10,7 +10,7 @@ from typing import Final
 
 from aiohttp import web
 
-from control_api.delivery_log.answers import asking, show_lag, show_time
+from control_api.delivery_log.answers import show_lag, show_time, using_log
 from control_api.delivery_log.log import DeliveryLog
 from control_api.delivery_log.store import EntryQuery
 from control_api.http.answers import json_answer
@@ -108,8 +108,8 @@ def _answers(history: History) -> str:
 async def fetch(request: web.Request) -> web.Response:
     """How the sink is now."""
     plane, sink = request.app[PLANE], sinks.find(request)
-    with asking(request) as log_desk:
-        lag, history = log_desk.log.lag, await _history(log_desk.log, sink)
+    with using_log(request) as log_service:
+        lag, history = log_service.log.lag, await _history(log_service.log, sink)
     subscriptions = [each for each in plane.subscriptions_of(sink.account_sid) if each.sink_sid == sink.sid]
     waiting = await request.app[BACKLOGS].of(sink, subscriptions)
     backlog = [Backlog(each, waiting[each.sid].events, waiting[each.sid].oldest_ms) for each in subscriptions]

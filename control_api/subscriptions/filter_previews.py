@@ -16,7 +16,7 @@ from control_api.http.declared import One, Operation, integer, json_text, refuse
 from control_api.http.fair_semaphore import Slices
 from control_api.http.forms import Form, read_form_or_json
 from control_api.plane import PLANE, ControlPlane
-from control_api.redrive.desk import DESK, Desk
+from control_api.redrive.service import REDRIVES, RedriveService
 from control_api.subscriptions import resource as subscriptions
 from control_api.subscriptions.filters import CHECKER, check_filter, filter_in
 from control_api.subscriptions.subscribed_types import parse_types, subscribable
@@ -87,9 +87,9 @@ async def create(request: web.Request) -> web.Response:
     versions = {each.type: each.schema_version for each in types}
     if sample is None:
         accounts = _accounts(request, form)
-        preview = await _latest(request.app[DESK], request[ACCOUNT].sid, accounts, made, versions, count)
+        preview = await _latest(request.app[REDRIVES], request[ACCOUNT].sid, accounts, made, versions, count)
     else:
-        preview = _of_sample(plane, request.app[DESK], sample, made, versions)
+        preview = _of_sample(plane, request.app[REDRIVES], sample, made, versions)
     newest_first = sorted(preview.shown, key=lambda each: each[0], reverse=True)
     return json_answer(
         {
@@ -119,7 +119,7 @@ def _judge(made: Filter | None, reading: Reading, versions: Mapping[str, int]) -
 
 
 async def _latest(
-    desk: Desk,
+    redrives: RedriveService,
     account_sid: str,
     accounts: Container[str],
     made: Filter | None,
@@ -127,14 +127,14 @@ async def _latest(
     count: int,
 ) -> _Preview:
     """For ``account_sid``: the events of ``accounts``, of those types, among the newest of everybody's."""
-    found = await desk.admin.ranges([desk.topics.events])
+    found = await redrives.admin.ranges([redrives.topics.events])
     share = _LOOKED_AT // max(len(found), 1)
     parts = [replace(each, first=max(each.first, each.end - share)) for each in found]
     # Each partition comes in order, but not all together: as many of each are kept as are shown.
     kept: dict[int, _Preview] = {}
     verdicts: Counter[Verdict] = Counter()
     readable = [each for each in parts if each.records]
-    async with desk.reading.slot(account_sid), RangeReader(desk.settings, readable) as reader:
+    async with redrives.reading.slot(account_sid), RangeReader(redrives.settings, readable) as reader:
         deadline, slices = time.monotonic() + _READ_S, Slices()
         while not reader.ended and time.monotonic() < deadline:
             for record in await reader.read(_READ):
@@ -143,7 +143,7 @@ async def _latest(
                 if not _wanted(headers, accounts, versions):
                     continue
                 preview = kept.setdefault(record.partition, _Preview(deque(maxlen=count), verdicts))
-                reading = Reading(headers, record.value, desk.codec)
+                reading = Reading(headers, record.value, redrives.codec)
                 preview.add(headers, record.timestamp_ms, _judge(made, reading, versions))
         ended = reader.ended
     whole = all(now.first == before.first for now, before in zip(parts, found, strict=True))
@@ -160,18 +160,18 @@ def _wanted(headers: Mapping[str, bytes], accounts: Container[str], versions: Ma
 
 
 def _of_sample(
-    plane: ControlPlane, desk: Desk, sample: Event, made: Filter | None, versions: Mapping[str, int]
+    plane: ControlPlane, redrives: RedriveService, sample: Event, made: Filter | None, versions: Mapping[str, int]
 ) -> _Preview:
     """The sample, encoded as its producer would and read as its subscriber."""
     schema = plane.catalog.newest_schema(sample.type)
     assert schema is not None  # its type can be subscribed to
     try:
-        value = desk.codec.encode(schema, sample.data)
+        value = redrives.codec.encode(schema, sample.data)
     except InvalidEventError as error:
         raise RefusedError(f"Event: {error}") from None
-    headers = dict(event_headers(sample, dataschema=desk.codec.dataschema(schema)))
+    headers = dict(event_headers(sample, dataschema=redrives.codec.dataschema(schema)))
     preview = _Preview(deque())
-    preview.add(headers, plane.clock(), _judge(made, Reading(headers, value, desk.codec), versions))
+    preview.add(headers, plane.clock(), _judge(made, Reading(headers, value, redrives.codec), versions))
     return preview
 
 

@@ -11,7 +11,7 @@ from control_api.http.codes import Code, refused
 from control_api.http.declared import Listed, One, Operation, flag, integer, json_text, refused_with, sid, text
 from control_api.http.forms import Form, boolean, read_form
 from control_api.plane import MAX_DESCRIPTION, MAX_SUBSCRIPTIONS, MAX_TOPICS, PLANE, ControlPlane
-from control_api.redrive.desk import DESK
+from control_api.redrive.service import REDRIVES
 from control_api.subscriptions.filters import check_filter, filter_in, with_filter
 from control_api.subscriptions.subscribed_types import parse_types
 from control_api.subscriptions.topics import partitions_in
@@ -48,7 +48,7 @@ def _wanted(request: web.Request, form: Form) -> Subscription:
     plane, account = request.app[PLANE], request[ACCOUNT]
     description = _description(form.required("Description"), "created")
     sink_sid, from_subaccounts = form.required("SinkSid"), _from_subaccounts(form)
-    partitions, most = form.given("Partitions"), request.app[DESK].settings.most_subscription_partitions
+    partitions, most = form.given("Partitions"), request.app[REDRIVES].settings.most_subscription_partitions
     sink = _sink(plane, account.sid, sink_sid)
     types = parse_types(form.all("Types"), plane.catalog, sink_type=sink.sink_type)
     wanted = 1 if not partitions else partitions_in(partitions, most)

@@ -11,7 +11,7 @@ from control_api.delivery_log.answers import show_time
 from control_api.http.answers import json_answer
 from control_api.http.declared import One, Operation
 from control_api.plane import PLANE
-from control_api.redrive.desk import DESK
+from control_api.redrive.service import REDRIVES
 from control_api.subscriptions import resource as subscriptions
 from eventstreams.client.models import RetrySchedule
 
@@ -56,7 +56,7 @@ def schedule(delays: Sequence[timedelta], *, ttl_ms: int, max_attempts: int | No
 
 async def fetch(request: web.Request) -> web.Response:
     """The attempts of an event whose attempts all fail."""
-    plane, settings = request.app[PLANE], request.app[DESK].settings
+    plane, settings = request.app[PLANE], request.app[REDRIVES].settings
     subscription = subscriptions.find(request)
     now_ms = plane.clock()
     ttl_ms = subscription.ttl_ms or int(plane.ttl.total_seconds() * 1000)

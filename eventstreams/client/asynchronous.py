@@ -281,9 +281,9 @@ class AsyncEventStreams:
         """What waits for its first attempt, of each subscription."""
         return await self._get(flows.Waiting, "/v1/Backlog")
 
-    async def where_is(self, event_id: str) -> models.EventWhereabouts:
+    async def where_is(self, event_id: str) -> models.EventTimeline:
         """Where an event is for each subscription, why, and when it is tried next."""
-        return await self._get(models.EventWhereabouts, f"/v1/Events/{_named(event_id)}")
+        return await self._get(models.EventTimeline, f"/v1/Events/{_named(event_id)}")
 
     # -- parts -------------------------------------------------------------------------------------------------------
 

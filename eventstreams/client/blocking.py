@@ -213,7 +213,7 @@ class EventStreams:
     def backlog(self) -> flows.Waiting:
         return self._run(self._api.backlog())
 
-    def where_is(self, event_id: str) -> models.EventWhereabouts:
+    def where_is(self, event_id: str) -> models.EventTimeline:
         return self._run(self._api.where_is(event_id))
 
     # -- parts -------------------------------------------------------------------------------------------------------

@@ -302,7 +302,7 @@ class Delivery(Model):
     links: DeliveryLinks
 
 
-class EventWhereabouts(Model):
+class EventTimeline(Model):
     """Where an event is, for each subscription that it is for."""
 
     id: str

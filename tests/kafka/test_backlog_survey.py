@@ -7,8 +7,8 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 
 from control_api.backlog.figures import State
+from control_api.backlog.gauges import TypeBacklog
 from control_api.backlog.survey import Survey
-from control_api.backlog.told import TypeBacklog
 from eventstreams.kafka.config import client_config
 from eventstreams.kafka.transaction import Outgoing, TransactionalProducer, Written
 from eventstreams.settings import Settings

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from control_api.redrive.shelf import Shelf
+from control_api.redrive.partition_page import Shelf
 from eventstreams.kafka.admin import KafkaAdmin
 from eventstreams.kafka.producer import Acked, AckedProducer
 from eventstreams.kafka.ranges import Range

@@ -4,12 +4,12 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from control_api.app import make_app
-from control_api.audit.desk import AuditDesk
+from control_api.audit.reader import AuditReader
 from control_api.audit.trail import AuditTrail
 from control_api.console.visit import PREFIX
 from control_api.guards import Guards
 from control_api.plane import ControlPlane
-from control_api.redrive.desk import Desk
+from control_api.redrive.service import RedriveService
 from control_api.replicas.replica import Replica
 from control_api.sinks.probes import SinkProber
 from control_api.sinks.tests import SinkTester
@@ -35,12 +35,12 @@ def routes() -> set[tuple[str, str]]:
     replica = SimpleNamespace(router=SimpleNamespace(middleware=lambda: None), primacy=own)
     app = make_app(
         cast(ControlPlane, plane),
-        cast(Desk, None),
+        cast(RedriveService, None),
         Health(),
         cast(Replica, replica),
         documents=cast(SchemaDocuments, None),
         guards=guards,
-        audit=cast(AuditDesk, None),
+        audit=cast(AuditReader, None),
         tester=cast(SinkTester, None),
         prober=cast(SinkProber, None),
         reconciler=cast(Reconciler, None),

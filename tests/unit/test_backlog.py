@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from control_api.http.fair_semaphore import FairSemaphore
 from control_api.plane import ControlPlane
-from control_api.redrive.desk import Desk
+from control_api.redrive.service import RedriveService
 from control_api.sinks import backlog
 from control_api.sinks.backlog import Backlogs, Waiting
 from eventstreams.control.records import SinkRecord, SinkStatus, Subscription
@@ -28,7 +28,7 @@ SINK = SinkRecord(
 )
 
 
-class FakeDesk:
+class FakeService:
     reading = FairSemaphore(most=1, of_one=1)
 
 
@@ -37,7 +37,7 @@ class Counting(Backlogs):
 
     def __init__(self) -> None:
         self.now, self.asked, self.broken = 100.0, 0, False
-        super().__init__(cast(ControlPlane, None), cast(Desk, FakeDesk()), clock=lambda: self.now)
+        super().__init__(cast(ControlPlane, None), cast(RedriveService, FakeService()), clock=lambda: self.now)
 
     @override
     async def _ask(self, subscriptions: Sequence[Subscription]) -> Mapping[str, Waiting]:

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import generate_latest
 
-from control_api.backlog.figures import OldestSearch, Progress, Stand, State, due_now, for_autoscaler
-from control_api.backlog.told import Told, TypeBacklog, Unrouted
+from control_api.backlog.figures import OldestSearch, PartitionLag, Progress, State, due_now, for_autoscaler
+from control_api.backlog.gauges import BacklogGauges, TypeBacklog, Unrouted
 from eventstreams.kafka.records import Partition
 from eventstreams.telemetry.metrics import Metrics
 
@@ -16,24 +16,24 @@ TP = Partition("es.sub.webhook.DF1", 0)
 def test_a_partition_stands_still_from_when_something_waited_that_was_not_settled() -> None:
     progress = Progress()
 
-    assert progress.look([Stand(TP, 5, 5)], 100.0) == {TP: 0.0}
-    assert progress.look([Stand(TP, 5, 9)], 115.0) == {TP: 15.0}  # since the last look at the latest
-    assert progress.look([Stand(TP, 5, 9)], 130.0) == {TP: 30.0}
-    assert progress.look([Stand(TP, 6, 9)], 145.0) == {TP: 0.0}
+    assert progress.look([PartitionLag(TP, 5, 5)], 100.0) == {TP: 0.0}
+    assert progress.look([PartitionLag(TP, 5, 9)], 115.0) == {TP: 15.0}  # since the last look at the latest
+    assert progress.look([PartitionLag(TP, 5, 9)], 130.0) == {TP: 30.0}
+    assert progress.look([PartitionLag(TP, 6, 9)], 145.0) == {TP: 0.0}
 
 
 def test_a_partition_that_was_away_begins_anew() -> None:
     progress = Progress()
-    progress.look([Stand(TP, 5, 9)], 100.0)
+    progress.look([PartitionLag(TP, 5, 9)], 100.0)
     progress.look([], 400.0)
 
-    assert progress.look([Stand(TP, 5, 9)], 500.0) == {TP: 0.0}
+    assert progress.look([PartitionLag(TP, 5, 9)], 500.0) == {TP: 0.0}
 
 
 @given(ages=st.lists(st.floats(min_value=0, max_value=100_000), min_size=1, max_size=5))
 def test_the_oldest_is_found_to_within_five_hundredths(ages: list[float]) -> None:
-    stands = [Stand(Partition("t", number), 0, 1) for number, _ in enumerate(ages)]
-    search = OldestSearch(stands, longest_s=100_800)
+    lags = [PartitionLag(Partition("t", number), 0, 1) for number, _ in enumerate(ages)]
+    search = OldestSearch(lags, longest_s=100_800)
 
     while (question := search.question) is not None:
         asked, ago_s = question
@@ -51,7 +51,7 @@ def test_nothing_is_as_old_as_nothing() -> None:
 
 
 def test_a_partition_that_kafka_does_not_tell_of_is_not_old() -> None:
-    search = OldestSearch([Stand(TP, 0, 1)], longest_s=100.0)
+    search = OldestSearch([PartitionLag(TP, 0, 1)], longest_s=100.0)
     while search.question is not None:
         search.answer({})
 
@@ -68,7 +68,7 @@ def test_a_partition_that_kafka_does_not_tell_of_is_not_old() -> None:
     ],
 )
 def test_those_retries_are_due_that_were_put_there_before_their_wait(offset: int, due: int) -> None:
-    assert due_now(Stand(TP, 5, 10), offset) == due
+    assert due_now(PartitionLag(TP, 5, 10), offset) == due
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def backlog(**subscriptions: tuple[int, float]) -> TypeBacklog:
 
 def test_every_event_is_told_once() -> None:
     metrics = Metrics()
-    Told(metrics.backlogs, most_subscriptions=20).tell([backlog()], Unrouted(0, 0.0))
+    BacklogGauges(metrics.backlogs, most_subscriptions=20).tell([backlog()], Unrouted(0, 0.0))
 
     found = told(metrics)
     assert found['eventstreams_backlog_events{sink_type="webhook",state="moving"}'] == 4
@@ -119,7 +119,7 @@ def test_every_event_is_told_once() -> None:
 
 def test_only_the_subscriptions_with_the_most_are_named() -> None:
     metrics = Metrics()
-    tell = Told(metrics.backlogs, most_subscriptions=2)
+    tell = BacklogGauges(metrics.backlogs, most_subscriptions=2)
 
     tell.tell([backlog(DF1=(1, 0.0), DF2=(5, 0.0), DF3=(3, 0.0))], Unrouted(0, 0.0))
     tell.tell([backlog(DF1=(1, 0.0), DF4=(5, 0.0), DF3=(3, 0.0))], Unrouted(0, 0.0))
@@ -132,7 +132,7 @@ def test_only_the_subscriptions_with_the_most_are_named() -> None:
 
 def test_a_process_that_is_the_primary_no_more_tells_nothing() -> None:
     metrics = Metrics()
-    tell = Told(metrics.backlogs, most_subscriptions=2)
+    tell = BacklogGauges(metrics.backlogs, most_subscriptions=2)
     tell.tell([backlog(DF1=(1, 0.0))], Unrouted(7, 20.0))
 
     tell.end()

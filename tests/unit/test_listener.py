@@ -13,7 +13,7 @@ import pytest
 import yarl
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from control_api.listener.receiver import Odd, Plan, Receiver, Seen
+from control_api.listener.receiver import Plan, Receiver, Seen, UnexpectedRequest
 from control_api.listener.signatures import Known, Verdict, check_secret, verdict
 from eventstreams.process.listen import address_of, open_socket
 from sink_workers.plugins.webhook.client import HttpRequest
@@ -118,8 +118,8 @@ def test_a_batch_fails_while_one_of_its_events_is_to_fail() -> None:
 
 
 @asynccontextmanager
-async def listening(plan: Plan, known: Known) -> AsyncIterator[tuple[str, list[Seen | Odd]]]:
-    told: list[Seen | Odd] = []
+async def listening(plan: Plan, known: Known) -> AsyncIterator[tuple[str, list[Seen | UnexpectedRequest]]]:
+    told: list[Seen | UnexpectedRequest] = []
     receiver = Receiver(plan, told.append)
     receiver.known = known
     opened = open_socket("127.0.0.1:0", setting="test")
@@ -179,7 +179,7 @@ async def test_a_request_without_events_is_answered_and_told(plan: Plan, body: b
 
     assert answered == status
     [odd] = told
-    assert isinstance(odd, Odd)
+    assert isinstance(odd, UnexpectedRequest)
     assert odd.answered == status
 
 

@@ -8,17 +8,17 @@ from typing import Final
 
 from aiohttp import web
 
-from control_api.delivery_log.log import DeliveryLog
-from control_api.delivery_log.store import AcceptedEvent, EntryQuery, LoggedEntry
-from control_api.delivery_log.whereabouts import (
+from control_api.delivery_log.delivery_status import (
     Counts,
-    Whereabouts,
+    DeliveryStatus,
     after_entry,
     before_entry,
     counts_of,
     latest,
     matching,
 )
+from control_api.delivery_log.log import DeliveryLog
+from control_api.delivery_log.store import AcceptedEvent, EntryQuery, LoggedEntry
 from control_api.http.fair_semaphore import FairSemaphore
 from control_api.plane import ControlPlane
 from eventstreams.codec import Codec
@@ -45,10 +45,10 @@ class Found:
 
     event: AcceptedEvent | None
     entries: Sequence[LoggedEntry]
-    deliveries: Sequence[Whereabouts]
+    deliveries: Sequence[DeliveryStatus]
 
 
-class LogDesk:
+class DeliveryLogService:
     """What the routes of the delivery log work with."""
 
     def __init__(self, settings: Settings, plane: ControlPlane, log: DeliveryLog) -> None:
@@ -119,7 +119,7 @@ class LogDesk:
 
     async def _silent(
         self, event: AcceptedEvent, subscriptions: Sequence[Subscription], now_ms: int
-    ) -> Sequence[Whereabouts]:
+    ) -> Sequence[DeliveryStatus]:
         """Of ``subscriptions``, which match and of which nothing is logged."""
         topics, admin = self._plane.topics, self._plane.admin
         committed = await admin.committed(topics.group("router"), topics.events)
@@ -177,7 +177,7 @@ class LogDesk:
                     return record
         return None
 
-    def _with_pause(self, found: Whereabouts) -> Whereabouts:
+    def _with_pause(self, found: DeliveryStatus) -> DeliveryStatus:
         snapshot = self._plane.feed.snapshot
         subscription, sink = (
             snapshot.subscriptions.get(found.subscription_sid),
@@ -187,5 +187,5 @@ class LogDesk:
         return replace(found, paused=paused)
 
 
-LOG: Final = web.AppKey("desk", LogDesk)
+LOG: Final = web.AppKey("delivery-log", DeliveryLogService)
 """Not there where the delivery log is switched off."""

@@ -40,7 +40,7 @@ class TypeBacklog:
     subscriptions: Mapping[str, tuple[int, float]]
 
 
-class Told:
+class BacklogGauges:
     """What the metrics say of backlogs."""
 
     def __init__(self, metrics: BacklogMetrics, *, most_subscriptions: int) -> None:

@@ -13,9 +13,9 @@ from control_api.redrive.copies import Copier, Copy
 from control_api.redrive.dead_letter import DeadLetter, Place
 from control_api.redrive.feed import JobFeed, JobWriter
 from control_api.redrive.jobs import JobKind, Order
+from control_api.redrive.partition_page import PAGE_BUDGET, PartitionPage, batches
 from control_api.redrive.runner import JobRunner
 from control_api.redrive.selection import Selection, Selector, narrow
-from control_api.redrive.shelf import PAGE_BUDGET, Shelf, batches
 from eventstreams.client.values import SkipReason
 from eventstreams.codec import Codec
 from eventstreams.control.feed import ControlFeed
@@ -59,7 +59,7 @@ class Preview:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
+class RedriveService:
     """Reads dead letters and events, and makes jobs.
 
     Attributes:
@@ -133,19 +133,19 @@ class Desk:
         sink_types = await self._sink_types(selection)
         found = await self.admin.ranges(list(sink_types), after_ms=selection.after_ms, before_ms=selection.before_ms)
         selector, budget = Selector(selection, of_dead_letters=True), PAGE_BUDGET
-        shelves: dict[str, Shelf[DeadLetter]] = {}
+        pages: dict[str, PartitionPage[DeadLetter]] = {}
         for whole in found:
             sink_type = sink_types[whole.topic]
             before = None if cursor is None else cursor.get(sink_type, 0)
-            shelf = shelves[sink_type] = Shelf(narrow(whole, sink_type, selection.dead_letter_ids), before)
-            budget -= await shelf.fill(self.settings, partial(_kept, selector, sink_type), size, budget)
-        dead_letters = sorted((each for shelf in shelves.values() for _, each in shelf.found), key=_newest_first)[:size]
+            page = pages[sink_type] = PartitionPage(narrow(whole, sink_type, selection.dead_letter_ids), before)
+            budget -= await page.fill(self.settings, partial(_kept, selector, sink_type), size, budget)
+        dead_letters = sorted((each for page in pages.values() for _, each in page.found), key=_newest_first)[:size]
         places = [each.place for each in dead_letters]
         left = {
-            sink_type: shelf.left(each.offset for each in places if each.sink_type == sink_type)
-            for sink_type, shelf in shelves.items()
+            sink_type: page.left(each.offset for each in places if each.sink_type == sink_type)
+            for sink_type, page in pages.items()
         }
-        more = any(left[sink_type] > shelf.whole.first for sink_type, shelf in shelves.items())
+        more = any(left[sink_type] > page.whole.first for sink_type, page in pages.items())
         return dead_letters, left if more else None
 
     async def unrouted(
@@ -164,10 +164,10 @@ class Desk:
         async with self.reading.slot("operator"):
             topic = self.topics.router_dead
             found = await self.admin.ranges([topic], after_ms=after_ms, before_ms=before_ms)
-            shelf: Shelf[T] = Shelf(found[0] if found else Range(topic, 0, 0, 0), before)
-            await shelf.fill(self.settings, keep, size, PAGE_BUDGET)
-            left = shelf.left(offset for offset, _ in shelf.found)
-            return [each for _, each in shelf.found], left if left > shelf.whole.first else None
+            page: PartitionPage[T] = PartitionPage(found[0] if found else Range(topic, 0, 0, 0), before)
+            await page.fill(self.settings, keep, size, PAGE_BUDGET)
+            left = page.left(offset for offset, _ in page.found)
+            return [each for _, each in page.found], left if left > page.whole.first else None
 
     async def dead_letter(self, account_sid: str, place: Place) -> DeadLetter | None:
         """The dead letter at ``place``; None also where it is another account's. Raises as ``ranges`` and ``slot``."""
@@ -215,4 +215,4 @@ def _preview_one(preview: Preview, record: Record, copy: Copy | SkipReason | Non
     preview.newest_ms = max(preview.newest_ms or record.timestamp_ms, record.timestamp_ms)
 
 
-DESK: Final = web.AppKey("desk", Desk)
+REDRIVES: Final = web.AppKey("redrives", RedriveService)

@@ -15,7 +15,7 @@ from eventstreams.topics import Topics
 _MOST_ENTRIES: Final = 256  # of a record, as workers have it: what a reader takes in at once
 
 
-class RedriveTeller:
+class RedriveLog:
     """Use as ``with``: leaving sends out what is there."""
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:

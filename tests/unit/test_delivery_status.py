@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from control_api.delivery_log.whereabouts import (
+from control_api.delivery_log.delivery_status import (
     Counts,
+    DeliveryStatus,
     Place,
-    Whereabouts,
     after_entry,
     before_entry,
     counts_of,
@@ -38,11 +38,11 @@ SUBSCRIBED = Subscription(
 )
 
 
-def after(entry: Entry, *, now_ms: int = NOW_MS + 20) -> Whereabouts:
+def after(entry: Entry, *, now_ms: int = NOW_MS + 20) -> DeliveryStatus:
     return after_entry(entry, topics=TOPICS, wheel=WHEEL, now_ms=now_ms)
 
 
-def before(*, routed: bool = True, gone: bool = True) -> Whereabouts:
+def before(*, routed: bool = True, gone: bool = True) -> DeliveryStatus:
     return before_entry(
         make_event(offset=7), SUBSCRIBED, routed=routed, gone=gone, kept_back=None, topics=TOPICS, ttl_ms=60_000
     )

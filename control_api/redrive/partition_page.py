@@ -20,7 +20,7 @@ _READ_S: Final = 10.0  # for a broker that does not answer
 T = TypeVar("T")
 
 
-class Shelf(Generic[T]):
+class PartitionPage(Generic[T]):
     """What was found in one partition, newest first, each with its offset; all from ``floor`` on was looked at."""
 
     def __init__(self, whole: Range, before: int | None) -> None:

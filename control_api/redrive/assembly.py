@@ -1,21 +1,21 @@
-"""The desk with everything behind it: the writer of jobs, their runner."""
+"""The service with everything behind it: the writer of jobs, their runner."""
 
 from contextlib import AsyncExitStack
 
 from control_api.plane import ControlPlane
-from control_api.redrive.desk import Desk
 from control_api.redrive.feed import JobFeed, JobWriter
+from control_api.redrive.redrive_log import RedriveLog
 from control_api.redrive.runner import JobRunner, RunnerParts
-from control_api.redrive.teller import RedriveTeller
+from control_api.redrive.service import RedriveService
 from eventstreams.codec import Codec
 from eventstreams.process import Process
 
 
-def open_desk(process: Process, plane: ControlPlane, feed: JobFeed, stack: AsyncExitStack) -> Desk:
-    """A desk that works until ``stack`` is left. Jobs go on while its runner is entered."""
+def open_redrive_service(process: Process, plane: ControlPlane, feed: JobFeed, stack: AsyncExitStack) -> RedriveService:
+    """A service that works until ``stack`` is left. Jobs go on while its runner is entered."""
     settings = process.settings
     codec = Codec(plane.catalog, schema_base_url=settings.schema_base_url)
-    teller = stack.enter_context(RedriveTeller(settings, process.metrics))
+    redrive_log = stack.enter_context(RedriveLog(settings, process.metrics))
     runner = JobRunner(
         RunnerParts(
             settings=settings,
@@ -25,10 +25,10 @@ def open_desk(process: Process, plane: ControlPlane, feed: JobFeed, stack: Async
             codec=codec,
             metrics=process.metrics,
             clock=plane.clock,
-            tell=teller.tell,
+            tell=redrive_log.tell,
         )
     )
-    return Desk(
+    return RedriveService(
         settings=settings,
         topics=plane.topics,
         admin=plane.admin,
@@ -38,5 +38,5 @@ def open_desk(process: Process, plane: ControlPlane, feed: JobFeed, stack: Async
         writer=JobWriter(plane.writing, plane.topics),
         runner=runner,
         clock=plane.clock,
-        reading=Desk.semaphore(plane.feed.snapshot.customer_of),
+        reading=RedriveService.semaphore(plane.feed.snapshot.customer_of),
     )

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import pytest
 from aiohttp import hdrs
 
+from control_api.audit.descriptions import DESCRIPTIONS, WriteDescription, describe
 from control_api.audit.entry import ActorType, AuditEvent
-from control_api.audit.words import DEEDS, Deed, said
 from control_api.operations import ALL
 
 SINK = "DG" + "1" * 32
@@ -35,14 +35,14 @@ def event(
 def test_every_write_has_words_and_nothing_else_has() -> None:
     writes = {f"{each.method} {each.path}" for each in ALL if each.method != hdrs.METH_GET}
 
-    assert writes == set(DEEDS)
+    assert writes == set(DESCRIPTIONS)
 
 
-@pytest.mark.parametrize("deed", DEEDS.values(), ids=DEEDS)
-def test_both_tenses_speak_of_the_same_thing(deed: Deed) -> None:
-    assert deed.asked.count("{}") == deed.done.count("{}") <= 1
-    assert re.fullmatch(r"[a-z].*[^.]", deed.asked)
-    assert re.fullmatch(r"[a-z].*[^.]", deed.done)
+@pytest.mark.parametrize("description", DESCRIPTIONS.values(), ids=DESCRIPTIONS)
+def test_both_tenses_speak_of_the_same_thing(description: WriteDescription) -> None:
+    assert description.asked.count("{}") == description.done.count("{}") <= 1
+    assert re.fullmatch(r"[a-z].*[^.]", description.asked)
+    assert re.fullmatch(r"[a-z].*[^.]", description.done)
 
 
 @pytest.mark.parametrize(
@@ -67,4 +67,4 @@ def test_both_tenses_speak_of_the_same_thing(deed: Deed) -> None:
     ],
 )
 def test_a_write_is_said_in_words_and_one_that_is_not_known_by_its_path(made: AuditEvent, wanted: str) -> None:
-    assert said(made, lambda sid: NAMES.get(sid, "")) == wanted
+    assert describe(made, lambda sid: NAMES.get(sid, "")) == wanted

@@ -33,7 +33,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Whereabouts:
+class DeliveryStatus:
     """One subscription's part.
 
     Attributes:
@@ -127,11 +127,11 @@ def counts_of(last: Mapping[str, str], wanting: Iterable[Subscription]) -> Count
     return Counts(**found)
 
 
-def after_entry(entry: Entry, *, topics: Topics, wheel: RetryWheel, now_ms: int) -> Whereabouts:
+def after_entry(entry: Entry, *, topics: Topics, wheel: RetryWheel, now_ms: int) -> DeliveryStatus:
     """What the last entry of a subscription says."""
     kind = EntryKind(entry.kind)
     place = None if entry.rests_at is None else Place.parse(entry.rests_at)
-    found = Whereabouts(
+    found = DeliveryStatus(
         subscription_sid=entry.subscription_sid,
         sink_sid=entry.sink_sid,
         state=DeliveryState.DELIVERED,
@@ -169,7 +169,7 @@ def before_entry(
     kept_back: Answer | None,
     topics: Topics,
     ttl_ms: int,
-) -> Whereabouts:
+) -> DeliveryStatus:
     """What can be said of a matching subscription of which nothing is logged.
 
     Args:
@@ -190,7 +190,7 @@ def before_entry(
         state, place = DeliveryState.WAITING, Place(topic)
     else:
         state, place = DeliveryState.UNRECORDED, None
-    return Whereabouts(
+    return DeliveryStatus(
         subscription_sid=subscription.sid,
         sink_sid=subscription.sink_sid,
         state=state,

@@ -37,7 +37,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AuditDesk:
+class AuditReader:
     """Looks things up on the trail. ``reading``: who may do so at a time."""
 
     settings: Settings
@@ -113,4 +113,4 @@ class AuditDesk:
                     raise TopicError(f"{part.topic} cannot be read: no broker answers")
 
 
-AUDIT: Final = web.AppKey("audit", AuditDesk)
+AUDIT: Final = web.AppKey("audit", AuditReader)
