@@ -12,9 +12,9 @@ from control_api.accounts.keys import PATH as KEYS
 from control_api.accounts.keys import PROMOTE, SECONDARY
 from control_api.audit.events import PATH as AUDIT
 from control_api.console.api import InnerApi, Json
+from control_api.console.page_request import PREFIX, Page, PageRequest, get, post
 from control_api.console.render import next_page, page_query
 from control_api.console.sign_in import SESSIONS
-from control_api.console.visit import PREFIX, Page, Visit, get, post
 from eventstreams.control.records import AccountStatus, KeyScope
 from eventstreams.http import RefusedError
 
@@ -27,106 +27,108 @@ _Secret = tuple[str, str]
 """What it is, and itself: to be shown this once."""
 
 
-async def show(visit: Visit) -> web.Response:
-    return await _show(visit)
+async def show(page: PageRequest) -> web.Response:
+    return await _show(page)
 
 
-async def rename(visit: Visit) -> web.Response:
-    form = await visit.form()
+async def rename(page: PageRequest) -> web.Response:
+    form = await page.form()
     fields = {"FriendlyName": form.given("FriendlyName") or ""}
     try:
-        account = await visit.api.post(_ONE, visit.session.account_sid, form=fields)
+        account = await page.api.post(_ONE, page.session.account_sid, form=fields)
     except RefusedError as error:
-        return await _show(visit, problem=error)
-    answer = visit.go(PATH, said="updated")
-    named = replace(visit.session, account_name=str(account["friendly_name"]))
-    visit.request.app[SESSIONS].keep(visit.request, answer, named)
+        return await _show(page, problem=error)
+    answer = page.redirect(PATH, said="updated")
+    named = replace(page.session, account_name=str(account["friendly_name"]))
+    page.request.app[SESSIONS].keep(page.request, answer, named)
     return answer
 
 
-async def rotate(visit: Visit) -> web.Response:
+async def rotate(page: PageRequest) -> web.Response:
     """Make a second token, which is on the page that follows, and on no other."""
-    form = await visit.form()
+    form = await page.form()
     grace = {"GraceSeconds": form.given("GraceSeconds") or ""}
     return await _made(
-        visit, visit.api.post(SECONDARY, form=grace), lambda made: ("New auth token", made["secondary_auth_token"])
+        page, page.api.post(SECONDARY, form=grace), lambda made: ("New auth token", made["secondary_auth_token"])
     )
 
 
-async def promote(visit: Visit) -> web.Response:
+async def promote(page: PageRequest) -> web.Response:
     """Let the second token take the place of the first. Whoever signed in with that one has to do so again."""
-    await visit.form()
-    return await _done(visit, visit.api.post(PROMOTE), "updated")
+    await page.form()
+    return await _done(page, page.api.post(PROMOTE), "updated")
 
 
-async def take_back(visit: Visit) -> web.Response:
+async def take_back(page: PageRequest) -> web.Response:
     """Let the second token count no more."""
-    await visit.form()
-    return await _done(visit, visit.api.delete(SECONDARY), "deleted")
+    await page.form()
+    return await _done(page, page.api.delete(SECONDARY), "deleted")
 
 
-async def create_key(visit: Visit) -> web.Response:
+async def create_key(page: PageRequest) -> web.Response:
     """Make a key, whose secret is on the page that follows, and on no other."""
-    form = await visit.form()
+    form = await page.form()
     fields = {"FriendlyName": form.given("FriendlyName") or "", "Scope": form.given("Scope") or ""}
     return await _made(
-        visit,
-        visit.api.post(KEYS, form=fields, once=form.given("once") or ""),
+        page,
+        page.api.post(KEYS, form=fields, once=form.given("once") or ""),
         lambda made: (f"Secret of key {made['sid']}", made["secret"]),
     )
 
 
-async def delete_key(visit: Visit) -> web.Response:
-    await visit.form()
-    return await _done(visit, visit.api.delete(f"{KEYS}/{{}}", visit.name("key")), "deleted")
+async def delete_key(page: PageRequest) -> web.Response:
+    await page.form()
+    return await _done(page, page.api.delete(f"{KEYS}/{{}}", page.name("key")), "deleted")
 
 
-async def create_subaccount(visit: Visit) -> web.Response:
+async def create_subaccount(page: PageRequest) -> web.Response:
     """Make a subaccount, whose token is on the page that follows, and on no other."""
-    form = await visit.form()
+    form = await page.form()
     fields = {"FriendlyName": form.given("FriendlyName") or ""}
     return await _made(
-        visit,
-        visit.api.post(f"{ROOT}.json", form=fields, once=form.given("once") or ""),
+        page,
+        page.api.post(f"{ROOT}.json", form=fields, once=form.given("once") or ""),
         lambda made: (f"Auth token of {made['sid']}", made["auth_token"]),
     )
 
 
-async def update_subaccount(visit: Visit) -> web.Response:
+async def update_subaccount(page: PageRequest) -> web.Response:
     """Suspend, resume or close a subaccount."""
-    form = await visit.form()
+    form = await page.form()
     fields = {"Status": form.given("Status") or ""}
-    return await _done(visit, visit.api.post(_ONE, visit.name("sid"), form=fields), "updated")
+    return await _done(page, page.api.post(_ONE, page.name("sid"), form=fields), "updated")
 
 
-async def writes(visit: Visit) -> web.Response:
+async def writes(page: PageRequest) -> web.Response:
     """The audit trail, a page at a time. It is looked for on a topic, so the account's page does not wait for it."""
-    answer = await visit.api.get(AUDIT, query=page_query(visit.request.query, _WRITES))
-    template = "account/writes.html" if visit.is_part else "account/trail.html"
-    return visit.page(template, writes=answer["audit_events"], after=next_page(answer["meta"]))
+    answer = await page.api.get(AUDIT, query=page_query(page.request.query, _WRITES))
+    template = "account/writes.html" if page.is_part else "account/trail.html"
+    return page.render(template, writes=answer["audit_events"], after=next_page(answer["meta"]))
 
 
-async def _made(visit: Visit, asked: Awaitable[Json], secret: Callable[[Json], _Secret]) -> web.Response:
+async def _made(page: PageRequest, asked: Awaitable[Json], secret: Callable[[Json], _Secret]) -> web.Response:
     try:
         made = await asked
     except RefusedError as error:
-        return await _show(visit, problem=error)
-    return await _show(visit, secret=secret(made))
+        return await _show(page, problem=error)
+    return await _show(page, secret=secret(made))
 
 
-async def _done(visit: Visit, asked: Awaitable[object], said: str) -> web.Response:
+async def _done(page: PageRequest, asked: Awaitable[object], said: str) -> web.Response:
     try:
         await asked
     except RefusedError as error:
-        return await _show(visit, problem=error)
-    return visit.go(PATH, said=said)
+        return await _show(page, problem=error)
+    return page.redirect(PATH, said=said)
 
 
-async def _show(visit: Visit, *, secret: _Secret | None = None, problem: RefusedError | None = None) -> web.Response:
-    api, sid = visit.api, visit.session.account_sid
+async def _show(
+    page: PageRequest, *, secret: _Secret | None = None, problem: RefusedError | None = None
+) -> web.Response:
+    api, sid = page.api, page.session.account_sid
     account = await api.get(_ONE, sid)
     listed = await api.get(f"{ROOT}.json", query={"PageSize": str(_SUBACCOUNTS)})
-    return visit.page(
+    return page.render(
         "account/show.html",
         status=HTTPStatus.OK if problem is None else HTTPStatus(problem.status),
         account=account,

@@ -7,8 +7,8 @@ from typing import Final
 from aiohttp import web
 
 from control_api.console.api import Json
+from control_api.console.page_request import PREFIX, Page, PageRequest, get, post
 from control_api.console.render import next_page, page_query
-from control_api.console.visit import PREFIX, Page, Visit, get, post
 from control_api.http.declared import Caller
 from eventstreams.control.records import AccountStatus, KeyScope
 from eventstreams.http import RefusedError
@@ -19,81 +19,81 @@ _ONE: Final = f"{_ALL}/{{}}"
 _LISTED: Final = 50
 
 
-async def list_all(visit: Visit) -> web.Response:
-    return await _list(visit)
+async def list_all(page: PageRequest) -> web.Response:
+    return await _list(page)
 
 
-async def create(visit: Visit) -> web.Response:
+async def create(page: PageRequest) -> web.Response:
     """Make an account. Its token is on the page that follows, and on no other."""
-    form = await visit.form()
+    form = await page.form()
     name, owner = form.given("FriendlyName") or "", (form.given("OwnerAccountSid") or "").strip()
     fields = {"FriendlyName": name, **({"OwnerAccountSid": owner} if owner else {})}
     try:
-        made = await visit.api.post(_ALL, form=fields, once=form.given("once") or "")
+        made = await page.api.post(_ALL, form=fields, once=form.given("once") or "")
     except RefusedError as error:
-        return await _list(visit, given=fields, problem=str(error), status=error.status)
-    return await _show(visit, made["sid"], secret=("Auth token", made["auth_token"]))
+        return await _list(page, given=fields, problem=str(error), status=error.status)
+    return await _show(page, made["sid"], secret=("Auth token", made["auth_token"]))
 
 
-async def show(visit: Visit) -> web.Response:
-    return await _show(visit, visit.name("sid"))
+async def show(page: PageRequest) -> web.Response:
+    return await _show(page, page.name("sid"))
 
 
-async def update(visit: Visit) -> web.Response:
+async def update(page: PageRequest) -> web.Response:
     """Another name, or another status."""
-    form, sid = await visit.form(), visit.name("sid")
+    form, sid = await page.form(), page.name("sid")
     try:
-        await visit.api.post(_ONE, sid, form=form.fields)
+        await page.api.post(_ONE, sid, form=form.fields)
     except RefusedError as error:
-        return await _show(visit, sid, problem=error)
-    return visit.go(f"{PATH}/{sid}", said="updated")
+        return await _show(page, sid, problem=error)
+    return page.redirect(f"{PATH}/{sid}", said="updated")
 
 
-async def rotate(visit: Visit) -> web.Response:
+async def rotate(page: PageRequest) -> web.Response:
     """Make another token, which is on the page that follows, and on no other."""
-    form, sid = await visit.form(), visit.name("sid")
+    form, sid = await page.form(), page.name("sid")
     try:
-        made = await visit.api.post(f"{_ONE}/RotateToken", sid, form=form.fields)
+        made = await page.api.post(f"{_ONE}/RotateToken", sid, form=form.fields)
     except RefusedError as error:
-        return await _show(visit, sid, problem=error)
-    return await _show(visit, sid, secret=("Auth token", made["auth_token"]))
+        return await _show(page, sid, problem=error)
+    return await _show(page, sid, secret=("Auth token", made["auth_token"]))
 
 
-async def promote(visit: Visit) -> web.Response:
+async def promote(page: PageRequest) -> web.Response:
     """End the grace of a rotation."""
-    await visit.form()
-    sid = visit.name("sid")
+    await page.form()
+    sid = page.name("sid")
     try:
-        await visit.api.post(f"{_ONE}/PromoteToken", sid)
+        await page.api.post(f"{_ONE}/PromoteToken", sid)
     except RefusedError as error:
-        return await _show(visit, sid, problem=error)
-    return visit.go(f"{PATH}/{sid}", said="updated")
+        return await _show(page, sid, problem=error)
+    return page.redirect(f"{PATH}/{sid}", said="updated")
 
 
-async def create_key(visit: Visit) -> web.Response:
+async def create_key(page: PageRequest) -> web.Response:
     """Make a key, whose secret is on the page that follows, and on no other."""
-    form, sid = await visit.form(), visit.name("sid")
+    form, sid = await page.form(), page.name("sid")
     fields = {"FriendlyName": form.given("FriendlyName") or "", "Scope": form.given("Scope") or ""}
     try:
-        made = await visit.api.post(f"{_ONE}/Keys", sid, form=fields, once=form.given("once") or "")
+        made = await page.api.post(f"{_ONE}/Keys", sid, form=fields, once=form.given("once") or "")
     except RefusedError as error:
-        return await _show(visit, sid, problem=error)
-    return await _show(visit, sid, secret=(f"Secret of key {made['sid']}", made["secret"]))
+        return await _show(page, sid, problem=error)
+    return await _show(page, sid, secret=(f"Secret of key {made['sid']}", made["secret"]))
 
 
-async def delete_key(visit: Visit) -> web.Response:
-    await visit.form()
-    sid = visit.name("sid")
-    await visit.api.delete(f"{_ONE}/Keys/{{}}", sid, visit.name("key"))
-    return visit.go(f"{PATH}/{sid}", said="deleted")
+async def delete_key(page: PageRequest) -> web.Response:
+    await page.form()
+    sid = page.name("sid")
+    await page.api.delete(f"{_ONE}/Keys/{{}}", sid, page.name("key"))
+    return page.redirect(f"{PATH}/{sid}", said="deleted")
 
 
 async def _list(
-    visit: Visit, *, given: Mapping[str, str] | None = None, problem: str = "", status: int = HTTPStatus.OK
+    page: PageRequest, *, given: Mapping[str, str] | None = None, problem: str = "", status: int = HTTPStatus.OK
 ) -> web.Response:
-    answer = await visit.api.get(_ALL, query=page_query(visit.request.query, _LISTED))
+    answer = await page.api.get(_ALL, query=page_query(page.request.query, _LISTED))
     meta = answer["meta"]
-    return visit.page(
+    return page.render(
         "accounts/list.html",
         status=HTTPStatus(status),
         accounts=answer["accounts"],
@@ -105,16 +105,16 @@ async def _list(
 
 
 async def _show(
-    visit: Visit, sid: str, *, secret: tuple[str, str] | None = None, problem: RefusedError | None = None
+    page: PageRequest, sid: str, *, secret: tuple[str, str] | None = None, problem: RefusedError | None = None
 ) -> web.Response:
     """The page of an account. ``secret``: what it is, and itself, to be shown this once."""
-    account: Json = await visit.api.get(_ONE, sid)
-    return visit.page(
+    account: Json = await page.api.get(_ONE, sid)
+    return page.render(
         "accounts/show.html",
         status=HTTPStatus.OK if problem is None else HTTPStatus(problem.status),
         account=account,
-        subaccounts=await visit.api.listed(_ALL, key="accounts", query={"OwnerAccountSid": sid}),
-        keys=await visit.api.listed(f"{_ONE}/Keys", sid, key="keys"),
+        subaccounts=await page.api.listed(_ALL, key="accounts", query={"OwnerAccountSid": sid}),
+        keys=await page.api.listed(f"{_ONE}/Keys", sid, key="keys"),
         scopes=list(KeyScope),
         statuses=[each for each in AccountStatus if each != account["status"]],
         secret=secret,

@@ -9,8 +9,8 @@ from aiohttp import web
 
 from control_api.catalogue.schema_documents import DOCUMENTS
 from control_api.console.api import InnerApi, Json
+from control_api.console.page_request import PREFIX, Page, PageRequest, get
 from control_api.console.schema_fields import Difference, differences, schema_fields
-from control_api.console.visit import PREFIX, Page, Visit, get
 from control_api.plane import PLANE
 from eventstreams.catalog import Catalog
 from eventstreams.errors import CatalogError
@@ -65,34 +65,32 @@ def example_of(request: web.Request, event_type: str, version: int) -> Mapping[s
     return None
 
 
-async def list_all(visit: Visit) -> web.Response:
-    found = await groups(visit.api, visit.request.app[PLANE].catalog)
-    return visit.page("catalogue/list.html", groups=found)
+async def list_all(page: PageRequest) -> web.Response:
+    found = await groups(page.api, page.request.app[PLANE].catalog)
+    return page.render("catalogue/list.html", groups=found)
 
 
-async def show(visit: Visit) -> web.Response:
+async def show(page: PageRequest) -> web.Response:
     """A type, with its schema in the newest version or in the one that is asked for."""
-    found = await visit.api.get("/v1/Types/{}", visit.name("type"))
+    found = await page.api.get("/v1/Types/{}", page.name("type"))
     schema_id = found["schema_id"]
-    versions = await versions_of(visit.api, schema_id)
+    versions = await versions_of(page.api, schema_id)
     newest = versions[0]["schema_version"]
-    asked = visit.request.query.get("version", "")
+    asked = page.request.query.get("version", "")
     # One that there is not is the API's matter, and its words.
-    chosen = (
-        (await visit.api.get("/v1/Schemas/{}/Versions/{}", schema_id, asked))["schema_version"] if asked else newest
-    )
-    schema = await document(visit.api, schema_id, chosen)
-    return visit.page(
+    chosen = (await page.api.get("/v1/Schemas/{}/Versions/{}", schema_id, asked))["schema_version"] if asked else newest
+    schema = await document(page.api, schema_id, chosen)
+    return page.render(
         "catalogue/show.html",
         type=found,
         warning=WARNINGS.get(found["status"], ""),
         versions=versions,
         newest=newest,
         chosen=chosen,
-        example=example_of(visit.request, found["type"], chosen),
+        example=example_of(page.request, found["type"], chosen),
         fields=schema_fields(schema),
-        changes=await between(visit.api, schema_id, chosen - 1, chosen) if chosen > 1 else (),
-        words=visit.request.app[PLANE].catalog.schemas[schema_id].versions[chosen - 1].changes,
+        changes=await between(page.api, schema_id, chosen - 1, chosen) if chosen > 1 else (),
+        words=page.request.app[PLANE].catalog.schemas[schema_id].versions[chosen - 1].changes,
     )
 
 

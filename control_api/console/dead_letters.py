@@ -11,9 +11,9 @@ from aiohttp import web
 
 from control_api.console.api import Json
 from control_api.console.figures import utc
+from control_api.console.humanize import REASONS
+from control_api.console.page_request import PREFIX, Page, PageRequest, get, post
 from control_api.console.render import next_page
-from control_api.console.visit import PREFIX, Page, Visit, get, post
-from control_api.console.words import REASONS
 from control_api.plane import PLANE
 from eventstreams.http import RefusedError
 
@@ -28,24 +28,24 @@ _MOST_SHOWN: Final = 64 << 10  # characters of one dead letter's data
 _ENDED: Final = frozenset({"completed", "cancelled", "failed"})
 
 
-async def list_all(visit: Visit) -> web.Response:
-    return await _list(visit, visit.request.query)
+async def list_all(page: PageRequest) -> web.Response:
+    return await _list(page, page.request.query)
 
 
-async def reasons(visit: Visit) -> web.Response:
+async def reasons(page: PageRequest) -> web.Response:
     """How many of the newest died of what. Apart from the list, since more must be read for it."""
-    given = [each for each in _given(visit.request.query) if each[0] != "Reason"]
-    answer = await visit.api.get("/v1/DeadLetters", query=[*given, ("PageSize", str(_COUNTED))])
+    given = [each for each in _given(page.request.query) if each[0] != "Reason"]
+    answer = await page.api.get("/v1/DeadLetters", query=[*given, ("PageSize", str(_COUNTED))])
     found = Counter(each["reason"] for each in answer["dead_letters"])
     links = [(name, number, urlencode([*given, ("Reason", name)])) for name, number in found.most_common()]
-    return visit.page("dead_letters/reasons.html", reasons=links, words=REASONS, more=bool(next_page(answer["meta"])))
+    return page.render("dead_letters/reasons.html", reasons=links, words=REASONS, more=bool(next_page(answer["meta"])))
 
 
-async def show(visit: Visit) -> web.Response:
-    letter = await visit.api.get("/v1/DeadLetters/{}", visit.name("id"))
+async def show(page: PageRequest) -> web.Response:
+    letter = await page.api.get("/v1/DeadLetters/{}", page.name("id"))
     data = letter["data"]
     text = "" if data is None else orjson.dumps(data, option=orjson.OPT_INDENT_2).decode()
-    return visit.page(
+    return page.render(
         "dead_letters/show.html",
         letter=letter,
         words=REASONS,
@@ -54,53 +54,53 @@ async def show(visit: Visit) -> web.Response:
     )
 
 
-async def preview(visit: Visit) -> web.Response:
+async def preview(page: PageRequest) -> web.Response:
     """What a redrive of these would do."""
-    given = _given(dict((await visit.form()).fields))
+    given = _given(dict((await page.form()).fields))
     try:
-        found = await visit.api.post("/v1/Redrives/Preview", form=given)
+        found = await page.api.post("/v1/Redrives/Preview", form=given)
     except RefusedError as error:
-        if visit.is_part:
-            return visit.page("problem_part.html", problem={"message": str(error)})
-        return await _list(visit, dict(given), problem=str(error), status=error.status)
-    if visit.is_part:
-        return visit.page("dead_letters/preview.html", preview=found, given=given)
-    return await _list(visit, dict(given), preview=found)
+        if page.is_part:
+            return page.render("problem_part.html", problem={"message": str(error)})
+        return await _list(page, dict(given), problem=str(error), status=error.status)
+    if page.is_part:
+        return page.render("dead_letters/preview.html", preview=found, given=given)
+    return await _list(page, dict(given), preview=found)
 
 
-async def redrive(visit: Visit) -> web.Response:
-    given = _given(dict((await visit.form()).fields), ("Rate",))
+async def redrive(page: PageRequest) -> web.Response:
+    given = _given(dict((await page.form()).fields), ("Rate",))
     try:
-        made = await visit.api.post("/v1/Redrives", form=given)
+        made = await page.api.post("/v1/Redrives", form=given)
     except RefusedError as error:
         if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise
-        return await _list(visit, dict(given), problem=str(error), status=error.status)
-    return visit.go(f"{JOBS}/{made['sid']}")
+        return await _list(page, dict(given), problem=str(error), status=error.status)
+    return page.redirect(f"{JOBS}/{made['sid']}")
 
 
-async def jobs(visit: Visit) -> web.Response:
+async def jobs(page: PageRequest) -> web.Response:
     """The account's redrives, newest first: the API has them the other way round, and a hundred at most and ten."""
-    found = (await visit.api.get("/v1/Redrives", query={"PageSize": "200"}))["redrives"]
-    return visit.page("dead_letters/jobs.html", jobs=found[::-1], ended=_ENDED)
+    found = (await page.api.get("/v1/Redrives", query={"PageSize": "200"}))["redrives"]
+    return page.render("dead_letters/jobs.html", jobs=found[::-1], ended=_ENDED)
 
 
-async def job(visit: Visit) -> web.Response:
+async def job(page: PageRequest) -> web.Response:
     """How far a redrive is; a part of the page asks again until it has ended."""
-    found = await visit.api.get("/v1/Redrives/{}", visit.name("sid"))
-    template = "dead_letters/progress.html" if visit.is_part else "dead_letters/job.html"
-    return visit.page(template, job=found, ended=found["status"] in _ENDED)
+    found = await page.api.get("/v1/Redrives/{}", page.name("sid"))
+    template = "dead_letters/progress.html" if page.is_part else "dead_letters/job.html"
+    return page.render(template, job=found, ended=found["status"] in _ENDED)
 
 
-async def cancel(visit: Visit) -> web.Response:
-    await visit.form()
-    sid = visit.name("sid")
-    await visit.api.post("/v1/Redrives/{}", sid, form={"Status": "cancelling"})
-    return visit.go(f"{JOBS}/{sid}")
+async def cancel(page: PageRequest) -> web.Response:
+    await page.form()
+    sid = page.name("sid")
+    await page.api.post("/v1/Redrives/{}", sid, form={"Status": "cancelling"})
+    return page.redirect(f"{JOBS}/{sid}")
 
 
 async def _list(
-    visit: Visit,
+    page: PageRequest,
     query: Mapping[str, str],
     *,
     problem: str = "",
@@ -113,14 +113,14 @@ async def _list(
     try:
         pages = [(name, query[name]) for name in ("Page", "PageToken") if name in query]
         wanted = [each for each in given if each[0] != "DeadLetterId"]
-        answer = await visit.api.get("/v1/DeadLetters", query=[*wanted, *pages, ("PageSize", str(_LISTED))])
+        answer = await page.api.get("/v1/DeadLetters", query=[*wanted, *pages, ("PageSize", str(_LISTED))])
         letters, following = answer["dead_letters"], next_page(answer["meta"])
     except RefusedError as error:
         if error.status != HTTPStatus.BAD_REQUEST:
             raise
         problem, status = problem or str(error), error.status
-    subscriptions = await visit.api.get("/v1/Subscriptions", query={"PageSize": _SUBSCRIPTIONS})
-    return visit.page(
+    subscriptions = await page.api.get("/v1/Subscriptions", query={"PageSize": _SUBSCRIPTIONS})
+    return page.render(
         "dead_letters/list.html",
         status=HTTPStatus(status),
         letters=letters,
@@ -129,7 +129,7 @@ async def _list(
         reasons_query=urlencode(given),
         subscriptions=subscriptions["subscriptions"],
         names={each["sid"]: each["description"] or each["sid"] for each in subscriptions["subscriptions"]},
-        types=visit.request.app[PLANE].catalog.public_types(),
+        types=page.request.app[PLANE].catalog.public_types(),
         reasons=REASONS,
         problem=problem,
         preview=preview,

@@ -12,8 +12,8 @@ from aiohttp import web
 from control_api.console.api import Json
 from control_api.console.figures import utc
 from control_api.console.live import stream
+from control_api.console.page_request import PREFIX, Page, PageRequest, get
 from control_api.console.render import next_page, page_query
-from control_api.console.visit import PREFIX, Page, Visit, get
 from control_api.plane import PLANE
 from eventstreams.http import RefusedError
 from eventstreams.times import from_ms
@@ -52,89 +52,89 @@ OUTCOMES: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 
-async def list_all(visit: Visit) -> web.Response:
+async def list_all(page: PageRequest) -> web.Response:
     """The newest, or those that the form at the top asks for."""
-    query = visit.request.query
+    query = page.request.query
     if wanted := query.get("id", "").strip():
-        return visit.go(_path(wanted))
+        return page.redirect(_path(wanted))
     filters = {"Type": query.get("type", "").strip(), "After": _time(query, "after"), "Before": _time(query, "before")}
     given = {name: value for name, value in filters.items() if value}
     problem, events, meta = "", [], {}
     try:
-        answer = await visit.api.get("/v1/Events", query=[*given.items(), *page_query(query, _LISTED)])
+        answer = await page.api.get("/v1/Events", query=[*given.items(), *page_query(query, _LISTED)])
         events, meta = answer["events"], answer["meta"]
     except RefusedError as error:
         if error.status != HTTPStatus.BAD_REQUEST:
             raise
         problem = str(error)
     follows = not problem and not given.keys() - {"Type"} and not {"Page", "PageToken"} & query.keys()
-    return visit.page(
+    return page.render(
         "events/list.html",
         status=HTTPStatus.BAD_REQUEST if problem else HTTPStatus.OK,
         query={name: query.get(name, "") for name in ("type", "after", "before")},
         problem=problem,
         events=events,
         became_of=BECAME_OF,
-        types=visit.request.app[PLANE].catalog.public_types(),
+        types=page.request.app[PLANE].catalog.public_types(),
         follow=f"{PATH}/live?{urlencode({'type': filters['Type']})}" if follows else "",
         before=_console_query(query, next_page(meta, "previous_page_url")),
         after=_console_query(query, next_page(meta)),
     )
 
 
-async def live(visit: Visit) -> web.StreamResponse:
+async def live(page: PageRequest) -> web.StreamResponse:
     """The newest, each second."""
-    wanted = visit.request.query.get("type", "")
+    wanted = page.request.query.get("type", "")
     given = {"Type": wanted} if wanted else {}
 
     async def look() -> Mapping[str, str]:
-        found = await visit.api.get("/v1/Events", query={**given, "PageSize": str(_LISTED)})
-        flow = await visit.api.get("/v1/Flow")
+        found = await page.api.get("/v1/Events", query={**given, "PageSize": str(_LISTED)})
+        flow = await page.api.get("/v1/Flow")
         came = sum(each["events"] for each in flow["accepted"] if not wanted or each["type"] == wanted)
         rate = came / flow["accepted_seconds"]
         return {
-            "rows": visit.text("events/rows.html", events=found["events"], became_of=BECAME_OF, steady=True),
-            "rate": visit.text("events/rate.html", rate=rate, shown=len(found["events"])),
+            "rows": page.render_text("events/rows.html", events=found["events"], became_of=BECAME_OF, steady=True),
+            "rate": page.render_text("events/rate.html", rate=rate, shown=len(found["events"])),
         }
 
-    return await stream(visit, look)
+    return await stream(page, look)
 
 
-async def show(visit: Visit) -> web.Response:
+async def show(page: PageRequest) -> web.Response:
     """Where one event went. One that was just sent may not be in the log yet: then its page waits for it."""
-    event_id = visit.name("id")
+    event_id = page.name("id")
     try:
-        found = await _found(visit, event_id)
+        found = await _found(page, event_id)
     except RefusedError as error:
-        if error.status != HTTPStatus.NOT_FOUND or not _is_new(visit):
+        if error.status != HTTPStatus.NOT_FOUND or not _is_new(page):
             raise
         found = None
-    template = "events/timeline.html" if visit.is_part else "events/show.html"
-    return visit.page(
+    template = "events/timeline.html" if page.is_part else "events/show.html"
+    return page.render(
         template,
         id=event_id,
         found=found,
-        moves=found is None or any(each["state"] not in _DONE for each in found["deliveries"]) or _is_new(visit),
-        sent=visit.request.query.get("sent", ""),
+        moves=found is None or any(each["state"] not in _DONE for each in found["deliveries"]) or _is_new(page),
+        sent=page.request.query.get("sent", ""),
         states=STATES,
         outcomes=OUTCOMES,
         most=_ATTEMPTS,
-        names=await _names(visit),
+        names=await _names(page),
     )
 
 
-async def content(visit: Visit) -> web.Response:
+async def content(page: PageRequest) -> web.Response:
     """The event as JSON: as it was written, or as a subscription gets it."""
-    wanted = visit.request.query.get("subscription", "")
-    answer = await visit.api.get(
-        "/v1/Events/{}/CloudEvent", visit.name("id"), query={"SubscriptionSid": wanted} if wanted else {}
+    wanted = page.request.query.get("subscription", "")
+    answer = await page.api.get(
+        "/v1/Events/{}/CloudEvent", page.name("id"), query={"SubscriptionSid": wanted} if wanted else {}
     )
     event = answer["cloud_event"]
     text = "" if event is None else orjson.dumps(event, option=orjson.OPT_INDENT_2).decode()
-    template = "events/json_part.html" if visit.is_part else "events/json.html"
-    return visit.page(
+    template = "events/json_part.html" if page.is_part else "events/json.html"
+    return page.render(
         template,
-        id=visit.name("id"),
+        id=page.name("id"),
         text=text[:_MOST_SHOWN],
         left=max(len(text) - _MOST_SHOWN, 0),
         problem=answer["problem"],
@@ -143,19 +143,19 @@ async def content(visit: Visit) -> web.Response:
     )
 
 
-async def _found(visit: Visit, event_id: str) -> Json:
+async def _found(page: PageRequest, event_id: str) -> Json:
     """What the API says of the event, with its attempts, oldest first."""
-    found = await visit.api.get("/v1/Events/{}", event_id)
+    found = await page.api.get("/v1/Events/{}", event_id)
     query = {"EventId": event_id, "PageSize": str(_ATTEMPTS)}
-    attempts: Sequence[Json] = (await visit.api.get("/v1/Attempts", query=query))["attempts"]
+    attempts: Sequence[Json] = (await page.api.get("/v1/Attempts", query=query))["attempts"]
     deliveries = [{**each, "letter": _letter(each, attempts)} for each in found["deliveries"]]
     return {**found, "deliveries": deliveries, "tried": attempts[::-1]}
 
 
-async def _names(visit: Visit) -> Mapping[str, str]:
+async def _names(page: PageRequest) -> Mapping[str, str]:
     """What the account calls its subscriptions and sinks, by SID."""
-    subscriptions = (await visit.api.get("/v1/Subscriptions", query=_ALL))["subscriptions"]
-    sinks = (await visit.api.get("/v1/Sinks", query=_ALL))["sinks"]
+    subscriptions = (await page.api.get("/v1/Subscriptions", query=_ALL))["subscriptions"]
+    sinks = (await page.api.get("/v1/Sinks", query=_ALL))["sinks"]
     return {each["sid"]: each["description"] or each["sid"] for each in (*subscriptions, *sinks)}
 
 
@@ -168,13 +168,13 @@ def _letter(delivery: Json, attempts: Sequence[Json]) -> str:
     return f"{sink_type}.{delivery['partition']}.{delivery['offset']}" if sink_type else ""
 
 
-def _is_new(visit: Visit) -> bool:
+def _is_new(page: PageRequest) -> bool:
     """Whether the event was sent within the last minute, as the address says."""
     try:
-        sent = datetime.fromisoformat(visit.request.query.get("sent", ""))
+        sent = datetime.fromisoformat(page.request.query.get("sent", ""))
     except ValueError:
         return False
-    now = from_ms(visit.request.app[PLANE].clock())
+    now = from_ms(page.request.app[PLANE].clock())
     return sent.tzinfo is not None and abs((now - sent).total_seconds()) < _NEW_S
 
 

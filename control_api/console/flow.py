@@ -34,7 +34,7 @@ class Node:
 
 
 @dataclass(slots=True)
-class Way:
+class Edge:
     """From one node to another, by their keys."""
 
     source: str
@@ -56,8 +56,8 @@ class Flow:
     products: dict[str, Node] = field(default_factory=dict)
     subscriptions: dict[str, Node] = field(default_factory=dict)
     sinks: dict[str, Node] = field(default_factory=dict)
-    to_subscriptions: dict[tuple[str, str], Way] = field(default_factory=dict)
-    to_sinks: dict[tuple[str, str], Way] = field(default_factory=dict)
+    to_subscriptions: dict[tuple[str, str], Edge] = field(default_factory=dict)
+    to_sinks: dict[tuple[str, str], Edge] = field(default_factory=dict)
     accepted: float = 0.0
     delivered: float = 0.0
     failed: float = 0.0
@@ -84,7 +84,7 @@ def flow_of(counts: Json, backlog: Sequence[Json] | None, subscriptions: Sequenc
         flow.subscriptions[each["sid"]] = Node(
             each["sid"], each["description"], f"/console/subscriptions/{each['sid']}"
         )
-        flow.to_sinks[each["sid"], each["sink_sid"]] = Way(each["sid"], each["sink_sid"])
+        flow.to_sinks[each["sid"], each["sink_sid"]] = Edge(each["sid"], each["sink_sid"])
     for each in sinks:
         flow.sinks[each["sid"]] = Node(each["sid"], each["description"], f"/console/sinks/{each['sid']}")
     for each in backlog or ():
@@ -104,11 +104,11 @@ def _add(flow: Flow, counts: Json, seconds: float) -> None:
     delivered, failed = counts["delivered"] / seconds, sum(counts[name] for name in _BAD) / seconds
     sid, sink_sid = counts["subscription_sid"] or "", counts["sink_sid"] or ""
     product = _product(flow, counts).key
-    moved: list[Flow | Node | Way] = [
+    moved: list[Flow | Node | Edge] = [
         flow,
         *(each for each in (flow.subscriptions.get(sid), flow.sinks.get(sink_sid)) if each is not None),
-        flow.to_subscriptions.setdefault((product, sid), Way(product, sid)),
-        flow.to_sinks.setdefault((sid, sink_sid), Way(sid, sink_sid)),
+        flow.to_subscriptions.setdefault((product, sid), Edge(product, sid)),
+        flow.to_sinks.setdefault((sid, sink_sid), Edge(sid, sink_sid)),
     ]
     for each in moved:
         each.delivered, each.failed = each.delivered + delivered, each.failed + failed

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from control_api.console.flow import Flow, Node, Way
+from control_api.console.flow import Edge, Flow, Node
 
 MOST: Final = 12
 """Boxes of one column: what a screen has room for."""
@@ -74,9 +74,9 @@ def chart_of(flow: Flow) -> Chart:
 def _beside(flow: Flow, subscriptions: Mapping[str, Box]) -> Mapping[str, float]:
     """How far down the subscriptions stand, on average, that deliver to each sink: so fewer bands cross."""
     found: dict[str, list[int]] = {}
-    for way in flow.to_sinks.values():
-        if (box := subscriptions.get(way.source)) is not None:
-            found.setdefault(way.target, []).append(box.y)
+    for edge in flow.to_sinks.values():
+        if (box := subscriptions.get(edge.source)) is not None:
+            found.setdefault(edge.target, []).append(box.y)
     return {key: sum(ys) / len(ys) for key, ys in found.items()}
 
 
@@ -107,28 +107,28 @@ def _sum(nodes: Sequence[Node]) -> Node:
     )
 
 
-def _bands(ways: Iterable[Way], sources: Mapping[str, Box], targets: Mapping[str, Box]) -> Sequence[Band]:
+def _bands(edges: Iterable[Edge], sources: Mapping[str, Box], targets: Mapping[str, Box]) -> Sequence[Band]:
     """One for each pair of boxes; what has none, being deleted by now, is left out."""
-    found: dict[tuple[str, str], Way] = {}
-    for way in ways:
-        source = way.source if way.source in sources else _REST
-        target = way.target if way.target in targets else _REST
+    found: dict[tuple[str, str], Edge] = {}
+    for edge in edges:
+        source = edge.source if edge.source in sources else _REST
+        target = edge.target if edge.target in targets else _REST
         if source in sources and target in targets:
-            known = found.setdefault((source, target), Way(source, target))
-            known.delivered, known.failed = known.delivered + way.delivered, known.failed + way.failed
-    return [_band(way, sources[key[0]], targets[key[1]]) for key, way in found.items()]
+            known = found.setdefault((source, target), Edge(source, target))
+            known.delivered, known.failed = known.delivered + edge.delivered, known.failed + edge.failed
+    return [_band(edge, sources[key[0]], targets[key[1]]) for key, edge in found.items()]
 
 
-def _band(way: Way, source: Box, target: Box) -> Band:
+def _band(edge: Edge, source: Box, target: Box) -> Band:
     left, right = source.x + BOX_WIDTH, target.x
     middle = (left + right) // 2
     start, end = source.y + BOX_HEIGHT // 2, target.y + BOX_HEIGHT // 2
     path = f"M{left} {start}C{middle} {start} {middle} {end} {right} {end}"
-    busy = min(math.log1p(way.delivered + way.failed) / math.log1p(_MUCH), 1.0)
-    return Band(path, round(_THIN + busy * (_WIDE - _THIN), 1), _state(way))
+    busy = min(math.log1p(edge.delivered + edge.failed) / math.log1p(_MUCH), 1.0)
+    return Band(path, round(_THIN + busy * (_WIDE - _THIN), 1), _state(edge))
 
 
-def _state(moved: Node | Way) -> str:
+def _state(moved: Node | Edge) -> str:
     tried = moved.delivered + moved.failed
     if isinstance(moved, Node) and moved.accepted and not tried:
         return "good"

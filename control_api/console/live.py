@@ -10,7 +10,7 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
-from control_api.console.visit import Visit
+from control_api.console.page_request import PageRequest
 from eventstreams.http import RefusedError, unavailable
 from eventstreams.http.limits import too_often
 
@@ -66,10 +66,10 @@ class Streams:
 STREAMS: Final = web.AppKey("streams", Streams)
 
 
-async def stream(visit: Visit, look: Look) -> web.StreamResponse:
+async def stream(page: PageRequest, look: Look) -> web.StreamResponse:
     """What ``look`` finds, each second; of it what has changed. Ends when the browser goes, or its session does."""
-    streams = visit.request.app[STREAMS]
-    with streams.place(visit.session.account_sid):
+    streams = page.request.app[STREAMS]
+    with streams.place(page.session.account_sid):
         answer = web.StreamResponse(
             headers={
                 hdrs.CONTENT_TYPE: "text/event-stream",
@@ -77,15 +77,15 @@ async def stream(visit: Visit, look: Look) -> web.StreamResponse:
                 "X-Accel-Buffering": "no",  # nginx would hold it back
             }
         )
-        await answer.prepare(visit.request)
+        await answer.prepare(page.request)
         try:
-            await _follow(visit, look, answer, streams.stopping)
+            await _follow(page, look, answer, streams.stopping)
         except (ConnectionError, TimeoutError):
-            visit.request.protocol.force_close()  # it has gone, or does not read
+            page.request.protocol.force_close()  # it has gone, or does not read
         return answer
 
 
-async def _follow(visit: Visit, look: Look, answer: web.StreamResponse, stopping: asyncio.Event) -> None:
+async def _follow(page: PageRequest, look: Look, answer: web.StreamResponse, stopping: asyncio.Event) -> None:
     shown: dict[str, str] = {}
     ends = time.monotonic() + _LASTS_S
     await _write(answer, f"retry: {_AGAIN_MS}\n\n")
@@ -95,7 +95,7 @@ async def _follow(visit: Visit, look: Look, answer: web.StreamResponse, stopping
         except RefusedError as error:
             if error.status == HTTPStatus.UNAUTHORIZED:
                 return
-            found = {"trouble": visit.text("problem_part.html", problem={"message": str(error)})}
+            found = {"trouble": page.render_text("problem_part.html", problem={"message": str(error)})}
         changed = {name: text for name, text in found.items() if shown.get(name) != text}
         shown |= changed
         await _write(answer, "".join(event(name, text) for name, text in changed.items()) or ": nothing new\n\n")

@@ -9,7 +9,7 @@ from aiohttp import web
 from control_api.console.flow import Flow, flow_of
 from control_api.console.flow_chart import BOX_HEIGHT, BOX_WIDTH, COLUMNS, HEAD_HEIGHT, WIDTH, chart_of
 from control_api.console.live import stream
-from control_api.console.visit import PREFIX, Page, Visit, get
+from control_api.console.page_request import PREFIX, Page, PageRequest, get
 from eventstreams.http import RefusedError
 
 PATH: Final = f"{PREFIX}overview"
@@ -19,28 +19,28 @@ _LISTS_EVERY: Final = 5  # looks: names and ways change seldom
 _BACKLOG_EVERY: Final = 5  # the API does not look at Kafka more often either
 
 
-async def show(visit: Visit) -> web.Response:
-    flow = await Looking(visit).look()
-    return visit.page("overview/show.html", status=HTTPStatus.OK, **_shown(flow))
+async def show(page: PageRequest) -> web.Response:
+    flow = await Looking(page).look()
+    return page.render("overview/show.html", status=HTTPStatus.OK, **_shown(flow))
 
 
-async def live(visit: Visit) -> web.StreamResponse:
+async def live(page: PageRequest) -> web.StreamResponse:
     """The same, each second."""
-    looking = Looking(visit)
+    looking = Looking(page)
 
     async def look() -> Mapping[str, str]:
         flow = await looking.look()
         parts = {"flow": "overview/flow.html", "figures": "overview/figures.html", "table": "overview/table.html"}
-        return {name: visit.text(template, **_shown(flow)) for name, template in parts.items()}
+        return {name: page.render_text(template, **_shown(flow)) for name, template in parts.items()}
 
-    return await stream(visit, look)
+    return await stream(page, look)
 
 
 class Looking:
     """One page that looks again and again; what changes seldom it asks for seldom."""
 
-    def __init__(self, visit: Visit) -> None:
-        self._visit = visit
+    def __init__(self, page: PageRequest) -> None:
+        self._page = page
         self._looks = 0
         self._subscriptions: list[dict[str, object]] = []
         self._sinks: list[dict[str, object]] = []
@@ -48,7 +48,7 @@ class Looking:
 
     async def look(self) -> Flow:
         """What flows now. Raises ``RefusedError`` as the API does."""
-        api = self._visit.api
+        api = self._page.api
         if self._looks % _LISTS_EVERY == 0:
             self._subscriptions = (await api.get("/v1/Subscriptions", query=_ALL))["subscriptions"]
             self._sinks = (await api.get("/v1/Sinks", query=_ALL))["sinks"]

@@ -20,14 +20,14 @@ from control_api.console import (
     subscribing,
     subscriptions,
 )
-from control_api.console.door import STATIC, Console
 from control_api.console.live import STREAMS, Streams
+from control_api.console.middleware import STATIC, Console
+from control_api.console.page_request import PREFIX, Page
 from control_api.console.render import Renderer
 from control_api.console.send import GATEWAY
 from control_api.console.session import Session, Sessions
 from control_api.console.sign_in import SESSIONS
 from control_api.console.static import StaticFiles
-from control_api.console.visit import PREFIX, Page
 from control_api.http.declared import Caller
 from control_api.plane import ControlPlane
 

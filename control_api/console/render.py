@@ -11,8 +11,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from control_api.console.figures import FIGURES
+from control_api.console.humanize import ago
 from control_api.console.static import StaticFiles
-from control_api.console.words import ago
 from eventstreams.cli.terminal import harmless_json
 from eventstreams.times import Clock, from_ms
 

@@ -13,7 +13,7 @@ import orjson
 from aiohttp import hdrs, web
 
 from control_api.console.catalogue import example_of
-from control_api.console.visit import PREFIX, Page, Visit, get, post
+from control_api.console.page_request import PREFIX, Page, PageRequest, get, post
 from control_api.plane import PLANE
 from eventstreams.http import RefusedError
 from eventstreams.settings import PREFIX as SETTINGS
@@ -29,73 +29,75 @@ _MOST_ANSWER: Final = 64 << 10
 _SOURCE: Final = "/console/send"
 
 
-async def show(visit: Visit) -> web.Response:
+async def show(page: PageRequest) -> web.Response:
     """The form, with an example of the type that was chosen."""
-    wanted = visit.request.query.get("type", "")
+    wanted = page.request.query.get("type", "")
     text, problem = "", ""
     if wanted:
         try:
-            text = _pretty(await _example(visit, wanted))
+            text = _pretty(await _example(page, wanted))
         except RefusedError as error:
             problem = str(error)
-    return _form(visit, wanted, text, problem)
+    return _form(page, wanted, text, problem)
 
 
-async def send(visit: Visit) -> web.Response:
-    form = await visit.form()
+async def send(page: PageRequest) -> web.Response:
+    form = await page.form()
     text = form.given("event") or ""
     try:
         event = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        return _form(visit, "", text, f"This is not JSON: {error}", status=HTTPStatus.BAD_REQUEST)
+        return _form(page, "", text, f"This is not JSON: {error}", status=HTTPStatus.BAD_REQUEST)
     if not isinstance(event, dict):
-        return _form(visit, "", text, "An event is a JSON object", status=HTTPStatus.BAD_REQUEST)
+        return _form(page, "", text, "An event is a JSON object", status=HTTPStatus.BAD_REQUEST)
     wanted = str(event.get("type", ""))
     try:
-        answer = await _publish(visit, text)
+        answer = await _publish(page, text)
     except RefusedError as error:
-        return _form(visit, wanted, text, str(error), status=HTTPStatus(error.status))
-    sent = rfc3339_ms(from_ms(visit.request.app[PLANE].clock()))
-    return visit.go(f"{PREFIX}events/{quote(str(answer), safe='')}?sent={quote(sent)}")
+        return _form(page, wanted, text, str(error), status=HTTPStatus(error.status))
+    sent = rfc3339_ms(from_ms(page.request.app[PLANE].clock()))
+    return page.redirect(f"{PREFIX}events/{quote(str(answer), safe='')}?sent={quote(sent)}")
 
 
-def _form(visit: Visit, wanted: str, text: str, problem: str, *, status: HTTPStatus = HTTPStatus.OK) -> web.Response:
-    return visit.page(
+def _form(
+    page: PageRequest, wanted: str, text: str, problem: str, *, status: HTTPStatus = HTTPStatus.OK
+) -> web.Response:
+    return page.render(
         "send/show.html",
         status=status,
-        types=visit.request.app[PLANE].catalog.public_types(),
+        types=page.request.app[PLANE].catalog.public_types(),
         wanted=wanted,
         text=text,
         problem=problem,
-        is_on=bool(visit.request.app[GATEWAY]),
+        is_on=bool(page.request.app[GATEWAY]),
         setting=f"{SETTINGS}GATEWAY_URL",
     )
 
 
-async def _example(visit: Visit, wanted: str) -> Mapping[str, object]:
+async def _example(page: PageRequest, wanted: str) -> Mapping[str, object]:
     """An event of the type ``wanted``, with an id of its own and an example of its data in the newest schema."""
-    event_type = await visit.api.get("/v1/Types/{}", wanted)
-    newest = len(visit.request.app[PLANE].catalog.schemas[event_type["schema_id"]].versions)
+    event_type = await page.api.get("/v1/Types/{}", wanted)
+    newest = len(page.request.app[PLANE].catalog.schemas[event_type["schema_id"]].versions)
     return {
         "specversion": "1.0",
         "id": f"EZ{secrets.token_hex(16)}",
         "type": wanted,
         "source": _SOURCE,
         "time": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}Z",
-        "data": example_of(visit.request, wanted, newest) or {},
+        "data": example_of(page.request, wanted, newest) or {},
     }
 
 
-async def _publish(visit: Visit, event: str) -> str:
+async def _publish(page: PageRequest, event: str) -> str:
     """The event's id, once the gateway has accepted ``event``, which goes to it as it was written.
 
     Raises:
         RefusedError: in the gateway's own words; or it does not answer.
     """
-    url = visit.request.app[GATEWAY]
+    url = page.request.app[GATEWAY]
     if not url:
         raise RefusedError("The console does not know the gateway", status=HTTPStatus.SERVICE_UNAVAILABLE)
-    headers = {hdrs.AUTHORIZATION: visit.session.authorization, hdrs.CONTENT_TYPE: _CLOUD_EVENT}
+    headers = {hdrs.AUTHORIZATION: page.session.authorization, hdrs.CONTENT_TYPE: _CLOUD_EVENT}
     try:
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_ANSWER_S)) as client,

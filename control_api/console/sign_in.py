@@ -8,9 +8,9 @@ from aiohttp import web
 from control_api.accounts.answers import ROOT
 from control_api.accounts.operator import PATH, USER
 from control_api.console.api import InnerApi
-from control_api.console.door import SIGN_IN
+from control_api.console.middleware import SIGN_IN
+from control_api.console.page_request import PREFIX, Page, PageRequest, get, post
 from control_api.console.session import Sessions, basic
-from control_api.console.visit import PREFIX, Page, Visit, get, post
 from control_api.http.declared import Caller
 from eventstreams.http import RefusedError
 
@@ -19,47 +19,47 @@ _WRONG: Final = "SID and token do not belong together, or the account is suspend
 _ONE: Final = {"PageSize": "1"}
 
 
-async def show(visit: Visit) -> web.Response:
+async def show(page: PageRequest) -> web.Response:
     """The form."""
-    return visit.page("sign_in.html", next=_next(visit), sid="", problem="")
+    return page.render("sign_in.html", next=_next(page), sid="", problem="")
 
 
-async def sign_in(visit: Visit) -> web.Response:
+async def sign_in(page: PageRequest) -> web.Response:
     """Ask the API something that changes nothing, with what was given: it says who that is, or what is wrong."""
-    form = await visit.form()
+    form = await page.form()
     user, password = (form.given("sid") or "").strip(), (form.given("token") or "").strip()
     where = _below(form.given("next") or "")
     try:
-        account = await _account(visit, user, password)
+        account = await _account(page, user, password)
     except web.HTTPUnauthorized:  # which makes browsers ask by themselves
-        return visit.page("sign_in.html", status=HTTPStatus.FORBIDDEN, next=where, sid=user, problem=_WRONG)
+        return page.render("sign_in.html", status=HTTPStatus.FORBIDDEN, next=where, sid=user, problem=_WRONG)
     except RefusedError as error:
-        page = visit.page("sign_in.html", status=HTTPStatus(error.status), next=where, sid=user, problem=str(error))
-        page.headers.update(error.headers)
-        return page
-    sessions = visit.request.app[SESSIONS]
+        answer = page.render("sign_in.html", status=HTTPStatus(error.status), next=where, sid=user, problem=str(error))
+        answer.headers.update(error.headers)
+        return answer
+    sessions = page.request.app[SESSIONS]
     session = sessions.sign_in(user, password, account_sid=account[0], account_name=account[1])
-    answer = visit.go(where or PREFIX)
-    sessions.keep(visit.request, answer, session)
+    answer = page.redirect(where or PREFIX)
+    sessions.keep(page.request, answer, session)
     return answer
 
 
-async def sign_out(visit: Visit) -> web.Response:
+async def sign_out(page: PageRequest) -> web.Response:
     """Have the browser forget who it was."""
-    await visit.form()
-    answer = visit.go(SIGN_IN, said="signed-out")
-    visit.request.app[SESSIONS].end(visit.request, answer)
+    await page.form()
+    answer = page.redirect(SIGN_IN, said="signed-out")
+    page.request.app[SESSIONS].end(page.request, answer)
     return answer
 
 
-async def home(visit: Visit) -> web.Response:
+async def home(page: PageRequest) -> web.Response:
     """Where to begin."""
-    if not visit.session.sid:
-        return visit.go(SIGN_IN)
-    return visit.go(f"{PREFIX}accounts" if visit.session.is_operator else f"{PREFIX}overview")
+    if not page.session.sid:
+        return page.redirect(SIGN_IN)
+    return page.redirect(f"{PREFIX}accounts" if page.session.is_operator else f"{PREFIX}overview")
 
 
-async def _account(visit: Visit, user: str, password: str) -> tuple[str, str]:
+async def _account(page: PageRequest, user: str, password: str) -> tuple[str, str]:
     """SID and name of the account; both empty for the operator.
 
     Raises:
@@ -68,7 +68,7 @@ async def _account(visit: Visit, user: str, password: str) -> tuple[str, str]:
     """
     if ":" in user:  # no name that could be sent has one
         raise web.HTTPUnauthorized
-    api = InnerApi(visit.request, basic(user, password))
+    api = InnerApi(page.request, basic(user, password))
     if user == USER:
         await api.get(PATH, query=_ONE)
         return "", ""
@@ -76,8 +76,8 @@ async def _account(visit: Visit, user: str, password: str) -> tuple[str, str]:
     return str(found["sid"]), str(found["friendly_name"])
 
 
-def _next(visit: Visit) -> str:
-    return _below(visit.request.query.get("next", ""))
+def _next(page: PageRequest) -> str:
+    return _below(page.request.query.get("next", ""))
 
 
 def _below(path: str) -> str:

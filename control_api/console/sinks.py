@@ -10,8 +10,8 @@ from aiohttp import web
 
 from control_api.console.api import Json
 from control_api.console.config_form import ConfigField, fields_of, initial, problems, read, written
+from control_api.console.page_request import PREFIX, Page, PageRequest, get, post
 from control_api.console.render import next_page, page_query
-from control_api.console.visit import PREFIX, Page, Visit, get, post
 from control_api.http.forms import Form
 from control_api.plane import PLANE
 from eventstreams.control.sink_tests import TEST_EVENT
@@ -39,41 +39,41 @@ class _Filled:
     wrong: Mapping[str, str] = field(default_factory=dict)
 
 
-async def list_all(visit: Visit) -> web.Response:
-    answer = await visit.api.get("/v1/Sinks", query=page_query(visit.request.query, _LISTED))
+async def list_all(page: PageRequest) -> web.Response:
+    answer = await page.api.get("/v1/Sinks", query=page_query(page.request.query, _LISTED))
     meta = answer["meta"]
-    return visit.page(
+    return page.render(
         "sinks/list.html",
         sinks=answer["sinks"],
-        destinations={each["sid"]: _destination(visit, each) for each in answer["sinks"]},
+        destinations={each["sid"]: _destination(page, each) for each in answer["sinks"]},
         before=next_page(meta, "previous_page_url"),
         after=next_page(meta),
     )
 
 
-async def health(visit: Visit) -> web.Response:
+async def health(page: PageRequest) -> web.Response:
     """The state alone, for a row of the list."""
-    found = await visit.api.get(f"{_SINK}/Health", visit.name("sid"))
-    return visit.page("sinks/state.html", health=found, states=STATES)
+    found = await page.api.get(f"{_SINK}/Health", page.name("sid"))
+    return page.render("sinks/state.html", health=found, states=STATES)
 
 
-async def choose(visit: Visit) -> web.Response:
+async def choose(page: PageRequest) -> web.Response:
     """Which type the new sink is to be of."""
-    plane = visit.request.app[PLANE]
+    plane = page.request.app[PLANE]
     listed = sorted(plane.usable, key=lambda each: (each.sink_type != "webhook", each.sink_type))
-    return visit.page("sinks/choose.html", types=listed)
+    return page.render("sinks/choose.html", types=listed)
 
 
-async def new(visit: Visit) -> web.Response:
-    fields = _fields(visit, visit.name("type"))
-    return _form(visit, visit.name("type"), fields, _Filled(initial(fields)))
+async def new(page: PageRequest) -> web.Response:
+    fields = _fields(page, page.name("type"))
+    return _form(page, page.name("type"), fields, _Filled(initial(fields)))
 
 
-async def create(visit: Visit) -> web.Response:
-    sink_type, form = visit.name("type"), await visit.form()
-    fields, given = _fields(visit, sink_type), dict(form.fields)
+async def create(page: PageRequest) -> web.Response:
+    sink_type, form = page.name("type"), await page.form()
+    fields, given = _fields(page, sink_type), dict(form.fields)
     try:
-        made = await visit.api.post(
+        made = await page.api.post(
             "/v1/Sinks",
             form={
                 "Description": given.get("description", ""),
@@ -83,139 +83,139 @@ async def create(visit: Visit) -> web.Response:
             once=given.get("once", ""),
         )
     except RefusedError as error:
-        return _form(visit, sink_type, fields, _Filled(given, problems(error, fields)), status=error.status)
-    return visit.go(f"{PATH}/{made['sid']}", said="created")
+        return _form(page, sink_type, fields, _Filled(given, problems(error, fields)), status=error.status)
+    return page.redirect(f"{PATH}/{made['sid']}", said="created")
 
 
-async def show(visit: Visit) -> web.Response:
-    sid = visit.name("sid")
-    sink = await visit.api.get(_SINK, sid)
-    return visit.page("sinks/show.html", **await _shown(visit, sink))
+async def show(page: PageRequest) -> web.Response:
+    sid = page.name("sid")
+    sink = await page.api.get(_SINK, sid)
+    return page.render("sinks/show.html", **await _shown(page, sink))
 
 
-async def edit(visit: Visit) -> web.Response:
-    sink = await visit.api.get(_SINK, visit.name("sid"))
-    fields = _fields(visit, sink["sink_type"])
+async def edit(page: PageRequest) -> web.Response:
+    sink = await page.api.get(_SINK, page.name("sid"))
+    fields = _fields(page, sink["sink_type"])
     values = {"description": sink["description"], **written(fields, sink["sink_configuration"])}
-    return _form(visit, sink["sink_type"], fields, _Filled(values), sink=sink)
+    return _form(page, sink["sink_type"], fields, _Filled(values), sink=sink)
 
 
-async def update(visit: Visit) -> web.Response:
-    sid, form = visit.name("sid"), await visit.form()
-    sink = await visit.api.get(_SINK, sid)
-    fields, given = _fields(visit, sink["sink_type"]), dict(form.fields)
+async def update(page: PageRequest) -> web.Response:
+    sid, form = page.name("sid"), await page.form()
+    sink = await page.api.get(_SINK, sid)
+    fields, given = _fields(page, sink["sink_type"]), dict(form.fields)
     wanted = read(fields, given) | {each.key: None for each in fields if given.get(f"drop.{each.path}") == "on"}
     try:
-        await visit.api.post(f"{_SINK}/Configuration", sid, form={"SinkConfiguration": orjson.dumps(wanted).decode()})
-        await visit.api.post(_SINK, sid, form={"Description": given.get("description", "")})
+        await page.api.post(f"{_SINK}/Configuration", sid, form={"SinkConfiguration": orjson.dumps(wanted).decode()})
+        await page.api.post(_SINK, sid, form={"Description": given.get("description", "")})
     except RefusedError as error:
         filled = _Filled(given, problems(error, fields))
-        return _form(visit, sink["sink_type"], fields, filled, status=error.status, sink=sink)
-    return visit.go(f"{PATH}/{sink['sid']}", said="updated")
+        return _form(page, sink["sink_type"], fields, filled, status=error.status, sink=sink)
+    return page.redirect(f"{PATH}/{sink['sid']}", said="updated")
 
 
-async def probe(visit: Visit) -> web.Response:
+async def probe(page: PageRequest) -> web.Response:
     """Ask the destination now; the answer stands on the sink's page, or is put there by htmx."""
-    await visit.form()
-    sid = visit.name("sid")
-    answer = await visit.api.post(f"{_SINK}/Probe", sid)
-    if visit.is_part:
-        return visit.page("sinks/probe.html", probe=answer)
-    return visit.page("sinks/show.html", **await _shown(visit, await visit.api.get(_SINK, sid), probe=answer))
+    await page.form()
+    sid = page.name("sid")
+    answer = await page.api.post(f"{_SINK}/Probe", sid)
+    if page.is_part:
+        return page.render("sinks/probe.html", probe=answer)
+    return page.render("sinks/show.html", **await _shown(page, await page.api.get(_SINK, sid), probe=answer))
 
 
-async def test(visit: Visit) -> web.Response:
+async def test(page: PageRequest) -> web.Response:
     """Send a test event. What became of it comes to stand beside the button."""
-    await visit.form()
-    sid, now = visit.name("sid"), from_ms(visit.request.app[PLANE].clock())
-    await visit.api.post(f"{_SINK}/Test", sid)
+    await page.form()
+    sid, now = page.name("sid"), from_ms(page.request.app[PLANE].clock())
+    await page.api.post(f"{_SINK}/Test", sid)
     since = rfc3339_ms(now)
-    if visit.is_part:
-        return visit.page("sinks/test.html", sid=sid, since=since, attempts=[])
-    return visit.page("sinks/show.html", **await _shown(visit, await visit.api.get(_SINK, sid), since=since))
+    if page.is_part:
+        return page.render("sinks/test.html", sid=sid, since=since, attempts=[])
+    return page.render("sinks/show.html", **await _shown(page, await page.api.get(_SINK, sid), since=since))
 
 
-async def test_answer(visit: Visit) -> web.Response:
+async def test_answer(page: PageRequest) -> web.Response:
     """What was tried with the test event so far."""
-    sid, since = visit.name("sid"), visit.request.query.get("since", "")
-    sink = await visit.api.get(_SINK, sid)
-    query = {"SinkSid": sid, "EventId": visit.session.account_sid, "After": since, "PageSize": "5"}
-    found = (await visit.api.get("/v1/Attempts", query=query))["attempts"]
+    sid, since = page.name("sid"), page.request.query.get("since", "")
+    sink = await page.api.get(_SINK, sid)
+    query = {"SinkSid": sid, "EventId": page.session.account_sid, "After": since, "PageSize": "5"}
+    found = (await page.api.get("/v1/Attempts", query=query))["attempts"]
     attempts = [each for each in found if each["event_type"] == TEST_EVENT]
-    if visit.is_part:
-        return visit.page("sinks/test.html", sid=sid, since=since, attempts=attempts)
-    return visit.page("sinks/show.html", **await _shown(visit, sink, since=since, attempts=attempts))
+    if page.is_part:
+        return page.render("sinks/test.html", sid=sid, since=since, attempts=attempts)
+    return page.render("sinks/show.html", **await _shown(page, sink, since=since, attempts=attempts))
 
 
-async def validate(visit: Visit) -> web.Response:
+async def validate(page: PageRequest) -> web.Response:
     """Take the id that came with a test event as the proof that it arrived."""
-    form, sid = await visit.form(), visit.name("sid")
+    form, sid = await page.form(), page.name("sid")
     try:
-        await visit.api.post(f"{_SINK}/Validate", sid, form={"TestId": form.given("test_id") or ""})
+        await page.api.post(f"{_SINK}/Validate", sid, form={"TestId": form.given("test_id") or ""})
     except RefusedError as error:
-        shown = await _shown(visit, await visit.api.get(_SINK, sid), wrong_id=str(error))
-        return visit.page("sinks/show.html", status=HTTPStatus(error.status), **shown)
-    return visit.go(f"{PATH}/{sid}", said="valid")
+        shown = await _shown(page, await page.api.get(_SINK, sid), wrong_id=str(error))
+        return page.render("sinks/show.html", status=HTTPStatus(error.status), **shown)
+    return page.redirect(f"{PATH}/{sid}", said="valid")
 
 
-async def deliver(visit: Visit) -> web.Response:
+async def deliver(page: PageRequest) -> web.Response:
     """Pause, resume, limit the rate: what the form names."""
-    form, sid = await visit.form(), visit.name("sid")
+    form, sid = await page.form(), page.name("sid")
     try:
-        await visit.api.post(f"{_SINK}/Delivery", sid, form=form.fields)
+        await page.api.post(f"{_SINK}/Delivery", sid, form=form.fields)
     except RefusedError as error:
-        shown = await _shown(visit, await visit.api.get(_SINK, sid), wrong_delivery=str(error))
-        return visit.page("sinks/show.html", status=HTTPStatus(error.status), **shown)
-    return visit.go(f"{PATH}/{sid}", said=_said(form))
+        shown = await _shown(page, await page.api.get(_SINK, sid), wrong_delivery=str(error))
+        return page.render("sinks/show.html", status=HTTPStatus(error.status), **shown)
+    return page.redirect(f"{PATH}/{sid}", said=_said(form))
 
 
-async def signing(visit: Visit) -> web.Response:
+async def signing(page: PageRequest) -> web.Response:
     """What receivers check its signatures with."""
-    sid = visit.name("sid")
-    sink = await visit.api.get(_SINK, sid)
+    sid = page.name("sid")
+    sink = await page.api.get(_SINK, sid)
     try:
-        secret, problem = await visit.api.get(f"{_SINK}/SigningSecret", sid), ""
+        secret, problem = await page.api.get(f"{_SINK}/SigningSecret", sid), ""
     except RefusedError as error:
         if error.status != HTTPStatus.NOT_FOUND:
             raise
         secret, problem = None, str(error)
-    return visit.page("sinks/signing.html", sink=sink, secret=secret, problem=problem)
+    return page.render("sinks/signing.html", sink=sink, secret=secret, problem=problem)
 
 
-async def rotate_signing(visit: Visit) -> web.Response:
+async def rotate_signing(page: PageRequest) -> web.Response:
     """Make another secret; the present one signs beside it for a while."""
-    form, sid = await visit.form(), visit.name("sid")
+    form, sid = await page.form(), page.name("sid")
     try:
-        await visit.api.post(f"{_SINK}/SigningSecret", sid, form=form.fields)
+        await page.api.post(f"{_SINK}/SigningSecret", sid, form=form.fields)
     except RefusedError as error:
-        sink, secret = await visit.api.get(_SINK, sid), await visit.api.get(f"{_SINK}/SigningSecret", sid)
+        sink, secret = await page.api.get(_SINK, sid), await page.api.get(f"{_SINK}/SigningSecret", sid)
         shown = {"sink": sink, "secret": secret, "problem": str(error)}
-        return visit.page("sinks/signing.html", status=HTTPStatus(error.status), **shown)
-    return visit.go(f"{PATH}/{sid}/signing", said="updated")
+        return page.render("sinks/signing.html", status=HTTPStatus(error.status), **shown)
+    return page.redirect(f"{PATH}/{sid}/signing", said="updated")
 
 
-async def confirm(visit: Visit) -> web.Response:
+async def confirm(page: PageRequest) -> web.Response:
     """Ask whether it is to be deleted, and say what stands in the way."""
-    sid = visit.name("sid")
-    sink = await visit.api.get(_SINK, sid)
-    return visit.page("sinks/delete.html", sink=sink, subscriptions=await _subscriptions(visit, sid), problem="")
+    sid = page.name("sid")
+    sink = await page.api.get(_SINK, sid)
+    return page.render("sinks/delete.html", sink=sink, subscriptions=await _subscriptions(page, sid), problem="")
 
 
-async def delete(visit: Visit) -> web.Response:
-    await visit.form()
-    sid = visit.name("sid")
-    sink = await visit.api.get(_SINK, sid)
+async def delete(page: PageRequest) -> web.Response:
+    await page.form()
+    sid = page.name("sid")
+    sink = await page.api.get(_SINK, sid)
     try:
-        await visit.api.delete(_SINK, sid)
+        await page.api.delete(_SINK, sid)
     except RefusedError as error:
-        subscriptions = await _subscriptions(visit, sid)
+        subscriptions = await _subscriptions(page, sid)
         shown = {"sink": sink, "subscriptions": subscriptions, "problem": str(error)}
-        return visit.page("sinks/delete.html", status=HTTPStatus(error.status), **shown)
-    return visit.go(PATH, said="deleted")
+        return page.render("sinks/delete.html", status=HTTPStatus(error.status), **shown)
+    return page.redirect(PATH, said="deleted")
 
 
 async def _shown(
-    visit: Visit,
+    page: PageRequest,
     sink: Json,
     *,
     probe: Json | None = None,
@@ -227,55 +227,55 @@ async def _shown(
     """What the page of ``sink`` shows."""
     sid = sink["sid"]
     try:
-        state, no_state = await visit.api.get(f"{_SINK}/Health", sid), ""
+        state, no_state = await page.api.get(f"{_SINK}/Health", sid), ""
     except RefusedError as error:  # the delivery log is off, or behind: the rest of the page is there
         state, no_state = None, str(error)
     return {
         "sink": sink,
-        "destination": _destination(visit, sink),
+        "destination": _destination(page, sink),
         "health": state,
         "no_health": no_state,
         "states": STATES,
-        "delivery": await visit.api.get(f"{_SINK}/Delivery", sid),
-        "subscriptions": await _subscriptions(visit, sid),
+        "delivery": await page.api.get(f"{_SINK}/Delivery", sid),
+        "subscriptions": await _subscriptions(page, sid),
         "probe": probe,
         "since": since,
         "attempts": attempts,
         "wrong_id": wrong_id,
         "wrong_delivery": wrong_delivery,
         "must_validate": sink["status"] != "active",
-        "signs": (plugin := visit.request.app[PLANE].plugins.get(sink["sink_type"])) is not None
+        "signs": (plugin := page.request.app[PLANE].plugins.get(sink["sink_type"])) is not None
         and plugin.signing is not None,
     }
 
 
-async def _subscriptions(visit: Visit, sid: str) -> list[Json]:
-    return await visit.api.listed("/v1/Subscriptions", key="subscriptions", query={"SinkSid": sid})
+async def _subscriptions(page: PageRequest, sid: str) -> list[Json]:
+    return await page.api.listed("/v1/Subscriptions", key="subscriptions", query={"SinkSid": sid})
 
 
-def _destination(visit: Visit, sink: Json) -> str:
+def _destination(page: PageRequest, sink: Json) -> str:
     """Where its events go, in one line: the first thing that its configuration must have and that is no secret."""
-    plugin = visit.request.app[PLANE].plugins.get(sink["sink_type"])
+    plugin = page.request.app[PLANE].plugins.get(sink["sink_type"])
     fields = () if plugin is None else fields_of(plugin.config)
     key = next((each.key for each in fields if each.required and not each.hides), "")
     value = sink["sink_configuration"].get(key)
     return value if isinstance(value, str) else ""
 
 
-def _fields(visit: Visit, sink_type: str) -> Sequence[ConfigField]:
+def _fields(page: PageRequest, sink_type: str) -> Sequence[ConfigField]:
     """The fields of a sink of ``sink_type``.
 
     Raises:
         RefusedError: 404: no plugin of that type is installed here.
     """
-    plugin = visit.request.app[PLANE].plugins.get(sink_type)
+    plugin = page.request.app[PLANE].plugins.get(sink_type)
     if plugin is None:
-        raise not_found(visit.request)
+        raise not_found(page.request)
     return fields_of(plugin.config)
 
 
 def _form(
-    visit: Visit,
+    page: PageRequest,
     sink_type: str,
     fields: Sequence[ConfigField],
     filled: _Filled,
@@ -284,7 +284,7 @@ def _form(
     sink: Json | None = None,
 ) -> web.Response:
     """The form of a new sink, or of ``sink``."""
-    return visit.page(
+    return page.render(
         "sinks/form.html",
         status=HTTPStatus(status),
         sink_type=sink_type,

@@ -10,9 +10,9 @@ from aiohttp import web
 
 from control_api.console.api import Json
 from control_api.console.catalogue import ADDABLE, WARNINGS, Group, between, groups, versions_of
+from control_api.console.page_request import Page, PageRequest, get, post
 from control_api.console.schema_fields import Difference
 from control_api.console.subscriptions import ONE, PATH
-from control_api.console.visit import Page, Visit, get, post
 from control_api.http.codes import Code
 from control_api.http.forms import Form
 from control_api.plane import PLANE
@@ -62,14 +62,14 @@ class VersionChange:
     changes: Sequence[Difference]
 
 
-async def new(visit: Visit) -> web.Response:
-    query = visit.request.query
+async def new(page: PageRequest) -> web.Response:
+    query = page.request.query
     chosen = dict.fromkeys(query.getall("type", []), "")
-    return await _form(visit, Wanted(chosen=chosen, sink=query.get("sink", "")), {})
+    return await _form(page, Wanted(chosen=chosen, sink=query.get("sink", "")), {})
 
 
-async def create(visit: Visit) -> web.Response:
-    form = await visit.form()
+async def create(page: PageRequest) -> web.Response:
+    form = await page.form()
     wanted = Wanted.of(form)
     fields = [
         ("Description", wanted.description),
@@ -79,143 +79,145 @@ async def create(visit: Visit) -> web.Response:
         *([(_SUBACCOUNTS, "true")] if wanted.subaccounts else []),
     ]
     try:
-        made = await visit.api.post("/v1/Subscriptions", form=fields, once=form.given("once") or "")
+        made = await page.api.post("/v1/Subscriptions", form=fields, once=form.given("once") or "")
     except RefusedError as error:
-        return await _form(visit, wanted, _place(error), status=error.status)
-    return visit.go(f"{PATH}/{made['sid']}", said="created")
+        return await _form(page, wanted, _place(error), status=error.status)
+    return page.redirect(f"{PATH}/{made['sid']}", said="created")
 
 
-async def versions(visit: Visit) -> web.Response:
+async def versions(page: PageRequest) -> web.Response:
     """The versions of a type to choose from, for the list of types."""
-    name = visit.request.query.get("type", "")
-    return visit.page("subscriptions/versions.html", type=name, versions=await _versions(visit, name))
+    name = page.request.query.get("type", "")
+    return page.render("subscriptions/versions.html", type=name, versions=await _versions(page, name))
 
 
-async def preview(visit: Visit) -> web.Response:
+async def preview(page: PageRequest) -> web.Response:
     """What the filter of the form makes of the account's latest events."""
-    form = await visit.form()
+    form = await page.form()
     wanted, sid = Wanted.of(form), form.given("sid")
     which = [("SubscriptionSid", sid)] if sid else wanted.types
     if not which:
         message = "Choose event types first: a filter is tried on events of those"
         raise RefusedError(message, code=ErrorCode.BAD_PARAMETER)
-    found = await visit.api.post("/v1/FilterPreviews", form=[("Filter", wanted.filter), ("Count", _SHOWN), *which])
-    template = "subscriptions/preview.html" if visit.is_part else "subscriptions/preview_page.html"
-    return visit.page(template, preview=found)
+    found = await page.api.post("/v1/FilterPreviews", form=[("Filter", wanted.filter), ("Count", _SHOWN), *which])
+    template = "subscriptions/preview.html" if page.is_part else "subscriptions/preview_page.html"
+    return page.render(template, preview=found)
 
 
-async def edit(visit: Visit) -> web.Response:
+async def edit(page: PageRequest) -> web.Response:
     """Its description and its filter."""
-    sid = visit.name("sid")
-    subscription, delivery = await visit.api.get(ONE, sid), await visit.api.get(f"{ONE}/Delivery", sid)
+    sid = page.name("sid")
+    subscription, delivery = await page.api.get(ONE, sid), await page.api.get(f"{ONE}/Delivery", sid)
     wanted = Wanted(description=subscription["description"], filter=delivery["filter"] or "")
-    return visit.page("subscriptions/edit.html", subscription=subscription, wanted=wanted, wrong={})
+    return page.render("subscriptions/edit.html", subscription=subscription, wanted=wanted, wrong={})
 
 
-async def update(visit: Visit) -> web.Response:
-    form, sid = await visit.form(), visit.name("sid")
+async def update(page: PageRequest) -> web.Response:
+    form, sid = await page.form(), page.name("sid")
     wanted = Wanted.of(form)
     try:
-        await visit.api.post(ONE, sid, form={"Description": wanted.description, "Filter": wanted.filter})
+        await page.api.post(ONE, sid, form={"Description": wanted.description, "Filter": wanted.filter})
     except RefusedError as error:
-        subscription, status = await visit.api.get(ONE, sid), HTTPStatus(error.status)
+        subscription, status = await page.api.get(ONE, sid), HTTPStatus(error.status)
         shown = {"subscription": subscription, "wanted": wanted, "wrong": _place(error)}
-        return visit.page("subscriptions/edit.html", status=status, **shown)
-    return visit.go(f"{PATH}/{sid}", said="updated")
+        return page.render("subscriptions/edit.html", status=status, **shown)
+    return page.redirect(f"{PATH}/{sid}", said="updated")
 
 
-async def more(visit: Visit) -> web.Response:
+async def more(page: PageRequest) -> web.Response:
     """Types to add."""
-    return await _more(visit, Wanted(), "")
+    return await _more(page, Wanted(), "")
 
 
-async def add(visit: Visit) -> web.Response:
+async def add(page: PageRequest) -> web.Response:
     """Add one type after the other. Where one is refused, those before it are added, and the page has the others."""
-    wanted, sid = Wanted.of(await visit.form()), visit.name("sid")
+    wanted, sid = Wanted.of(await page.form()), page.name("sid")
     left = dict(wanted.chosen)
     for name, version in wanted.chosen.items():
         try:
-            await visit.api.post(_TYPES, sid, form={"Type": name, "SchemaVersion": version})
+            await page.api.post(_TYPES, sid, form={"Type": name, "SchemaVersion": version})
         except RefusedError as error:
-            return await _more(visit, Wanted(chosen=left), str(error), status=error.status)
+            return await _more(page, Wanted(chosen=left), str(error), status=error.status)
         del left[name]
-    return visit.go(f"{PATH}/{sid}", said="updated")
+    return page.redirect(f"{PATH}/{sid}", said="updated")
 
 
-async def one_type(visit: Visit) -> web.Response:
+async def one_type(page: PageRequest) -> web.Response:
     """A type of the subscription: its version, what others have that it has not, and a way to lose it."""
-    return await _one_type(visit, "")
+    return await _one_type(page, "")
 
 
-async def change_type(visit: Visit) -> web.Response:
+async def change_type(page: PageRequest) -> web.Response:
     """Another version, or none of it any more."""
-    form, sid, name = await visit.form(), visit.name("sid"), visit.name("type")
+    form, sid, name = await page.form(), page.name("sid"), page.name("type")
     try:
         if form.given("remove"):
-            await visit.api.delete(_TYPE, sid, name)
+            await page.api.delete(_TYPE, sid, name)
         else:
-            await visit.api.post(_TYPE, sid, name, form={"SchemaVersion": form.given("version") or ""})
+            await page.api.post(_TYPE, sid, name, form={"SchemaVersion": form.given("version") or ""})
     except RefusedError as error:
-        return await _one_type(visit, str(error), status=error.status)
-    return visit.go(f"{PATH}/{sid}", said="updated")
+        return await _one_type(page, str(error), status=error.status)
+    return page.redirect(f"{PATH}/{sid}", said="updated")
 
 
-async def _form(visit: Visit, wanted: Wanted, wrong: Mapping[str, str], *, status: int = HTTPStatus.OK) -> web.Response:
-    return visit.page(
+async def _form(
+    page: PageRequest, wanted: Wanted, wrong: Mapping[str, str], *, status: int = HTTPStatus.OK
+) -> web.Response:
+    return page.render(
         "subscriptions/new.html",
         status=HTTPStatus(status),
         wanted=wanted,
         wrong=wrong,
-        sinks=[each for each in await visit.api.listed("/v1/Sinks", key="sinks") if each["status"] == "active"],
-        groups=await _groups(visit),
+        sinks=[each for each in await page.api.listed("/v1/Sinks", key="sinks") if each["status"] == "active"],
+        groups=await _groups(page),
         addable=ADDABLE,
         warnings=WARNINGS,
     )
 
 
-async def _more(visit: Visit, wanted: Wanted, problem: str, *, status: int = HTTPStatus.OK) -> web.Response:
-    sid = visit.name("sid")
-    subscription = await visit.api.get(ONE, sid)
-    there = {each["type"] for each in await visit.api.listed(_TYPES, sid, key="types")}
-    return visit.page(
+async def _more(page: PageRequest, wanted: Wanted, problem: str, *, status: int = HTTPStatus.OK) -> web.Response:
+    sid = page.name("sid")
+    subscription = await page.api.get(ONE, sid)
+    there = {each["type"] for each in await page.api.listed(_TYPES, sid, key="types")}
+    return page.render(
         "subscriptions/more.html",
         status=HTTPStatus(status),
         subscription=subscription,
         wanted=wanted,
         problem=problem,
         groups=[
-            Group(each.title, [one for one in each.types if one["type"] not in there]) for each in await _groups(visit)
+            Group(each.title, [one for one in each.types if one["type"] not in there]) for each in await _groups(page)
         ],
         addable=ADDABLE,
         warnings=WARNINGS,
     )
 
 
-async def _one_type(visit: Visit, problem: str, *, status: int = HTTPStatus.OK) -> web.Response:
-    sid, name = visit.name("sid"), visit.name("type")
-    subscribed = await visit.api.get(_TYPE, sid, name)
-    return visit.page(
+async def _one_type(page: PageRequest, problem: str, *, status: int = HTTPStatus.OK) -> web.Response:
+    sid, name = page.name("sid"), page.name("type")
+    subscribed = await page.api.get(_TYPE, sid, name)
+    return page.render(
         "subscriptions/type.html",
         status=HTTPStatus(status),
-        subscription=await visit.api.get(ONE, sid),
+        subscription=await page.api.get(ONE, sid),
         subscribed=subscribed,
-        versions=await _versions(visit, name),
+        versions=await _versions(page, name),
         problem=problem,
     )
 
 
-async def _groups(visit: Visit) -> Sequence[Group]:
-    return await groups(visit.api, visit.request.app[PLANE].catalog)
+async def _groups(page: PageRequest) -> Sequence[Group]:
+    return await groups(page.api, page.request.app[PLANE].catalog)
 
 
-async def _versions(visit: Visit, name: str) -> Sequence[VersionChange]:
+async def _versions(page: PageRequest, name: str) -> Sequence[VersionChange]:
     """The versions of the schema of a type, newest first."""
-    schema_id = (await visit.api.get("/v1/Types/{}", name))["schema_id"]
-    said = visit.request.app[PLANE].catalog.schemas[schema_id].versions
+    schema_id = (await page.api.get("/v1/Types/{}", name))["schema_id"]
+    said = page.request.app[PLANE].catalog.schemas[schema_id].versions
     found = []
-    for each in await versions_of(visit.api, schema_id):
+    for each in await versions_of(page.api, schema_id):
         number = each["schema_version"]
-        changes = await between(visit.api, schema_id, number - 1, number) if number > 1 else ()
+        changes = await between(page.api, schema_id, number - 1, number) if number > 1 else ()
         found.append(VersionChange(each, said[number - 1].changes, changes))
     return found
 

@@ -6,7 +6,7 @@ from typing import Any, cast
 from control_api.app import make_app
 from control_api.audit.reader import AuditReader
 from control_api.audit.trail import AuditTrail
-from control_api.console.visit import PREFIX
+from control_api.console.page_request import PREFIX
 from control_api.guards import Guards
 from control_api.plane import ControlPlane
 from control_api.redrive.service import RedriveService

@@ -15,10 +15,10 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from control_api.console.api import InnerApi
+from control_api.console.page_request import PREFIX, Page, PageRequest
 from control_api.console.render import Renderer
 from control_api.console.session import Session, Sessions
 from control_api.console.static import StaticFiles
-from control_api.console.visit import PREFIX, Page, Visit
 from control_api.http.declared import Caller
 from eventstreams.http import RefusedError, answer_errors, not_found
 from eventstreams.http.auth import is_below
@@ -54,14 +54,14 @@ class Console:
 
     def middleware(self) -> Middleware:
         @web.middleware
-        async def door(request: web.Request, handler: Handler) -> web.StreamResponse:
+        async def console(request: web.Request, handler: Handler) -> web.StreamResponse:
             if is_below(request, (PREFIX,)) or request.path == PREFIX.rstrip("/"):
                 return await self._answer(request)
             if request.path == "/" and request.method in _READING and _HTML in request.headers.get(hdrs.ACCEPT, ""):
                 return web.Response(status=HTTPStatus.SEE_OTHER, headers={hdrs.LOCATION: PREFIX})
             return await handler(request)
 
-        return door
+        return console
 
     def routes(self, pages: Sequence[Page]) -> Sequence[web.RouteDef]:
         """For the application that the middleware stands in."""
@@ -94,7 +94,7 @@ class Console:
             found = self.sessions.of(request)
             session = found or self.sessions.begin()
             _refuse_large(request)
-            answer = await page.handler(self._visit(request, session))
+            answer = await page.handler(self._page_request(request, session))
             if found is None and not answer.cookies:
                 self.sessions.keep(request, answer, session)
             return answer
@@ -105,12 +105,12 @@ class Console:
                 return self._to_sign_in(request)
             if session.is_operator is not (page.caller is Caller.OPERATOR):  # it is there, for others
                 raise _for_others(session)
-            return await page.handler(self._visit(request, session))
+            return await page.handler(self._page_request(request, session))
 
         return for_anybody if page.caller is Caller.ANYBODY else handle
 
-    def _visit(self, request: web.Request, session: Session) -> Visit:
-        return Visit(request, session, InnerApi(request, session.authorization), self.renderer)
+    def _page_request(self, request: web.Request, session: Session) -> PageRequest:
+        return PageRequest(request, session, InnerApi(request, session.authorization), self.renderer)
 
     def _to_sign_in(self, request: web.Request, said: str = "") -> web.Response:
         back = request.path_qs if request.method in _READING and not _is_part(request) else ""
@@ -130,12 +130,12 @@ class Console:
             self.sessions.end(request, ended)
             return ended
         assert isinstance(answer.body, bytes)
-        visit = self._visit(request, session or self.sessions.begin())
-        template = "problem_part.html" if visit.is_part else "problem.html"
-        page = visit.page(template, status=HTTPStatus(answer.status), problem=orjson.loads(answer.body))
+        page = self._page_request(request, session or self.sessions.begin())
+        template = "problem_part.html" if page.is_part else "problem.html"
+        shown = page.render(template, status=HTTPStatus(answer.status), problem=orjson.loads(answer.body))
         if hdrs.RETRY_AFTER in answer.headers:
-            page.headers[hdrs.RETRY_AFTER] = answer.headers[hdrs.RETRY_AFTER]
-        return page
+            shown.headers[hdrs.RETRY_AFTER] = answer.headers[hdrs.RETRY_AFTER]
+        return shown
 
     def _refuse_others(self, request: web.Request) -> None:
         """Raises ``RefusedError`` (403) where a browser says that a page of another site sent this."""

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from control_api.console.words import REASONS, ago
+from control_api.console.humanize import REASONS, ago
 from eventstreams.reasons import DeadReason
 
 NOW = datetime(2026, 3, 29, 4, 0, tzinfo=UTC)

@@ -21,11 +21,11 @@ _HTMX: Final = "HX-Request"
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
+class PageRequest:
     """What a handler works with.
 
     Attributes:
-        session: Whose visit it is; one of nobody on the pages for anybody.
+        session: Whose request it is; one of nobody on the pages for anybody.
         api: The API, for whoever signed in.
     """
 
@@ -57,12 +57,12 @@ class Visit:
             raise RefusedError(message, status=HTTPStatus.FORBIDDEN)
         return Form([(name, value) for name, value in form.fields if name != CSRF])
 
-    def page(self, template: str, *, status: HTTPStatus = HTTPStatus.OK, **context: object) -> web.Response:
+    def render(self, template: str, *, status: HTTPStatus = HTTPStatus.OK, **context: object) -> web.Response:
         """``templates/<template>`` with ``context``, and what ``base.html`` asks for."""
-        return web.Response(status=status, text=self.text(template, **context), content_type="text/html")
+        return web.Response(status=status, text=self.render_text(template, **context), content_type="text/html")
 
-    def text(self, template: str, **context: object) -> str:
-        """As ``page``, without an answer around it."""
+    def render_text(self, template: str, **context: object) -> str:
+        """As ``render``, without an answer around it."""
         return self.renderer.render(
             template,
             session=self.session,
@@ -72,7 +72,7 @@ class Visit:
             **context,
         )
 
-    def go(self, path: str, *, said: str = "") -> web.Response:
+    def redirect(self, path: str, *, said: str = "") -> web.Response:
         """Send the browser to ``path``, after a write.
 
         Args:
@@ -83,7 +83,7 @@ class Visit:
         return web.Response(status=HTTPStatus.SEE_OTHER, headers={hdrs.LOCATION: f"{path}{query}"})
 
 
-Handler = Callable[[Visit], Awaitable[web.StreamResponse]]
+Handler = Callable[[PageRequest], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, slots=True)
