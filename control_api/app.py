@@ -18,7 +18,7 @@ from control_api.operations import ALL
 from control_api.plane import PLANE, ControlPlane
 from control_api.readiness import readiness_routes
 from control_api.redrive.service import REDRIVES, RedriveService
-from control_api.replicas.hop import accept_forwarded, prove
+from control_api.replicas.forwarded import accept_forwarded, prove
 from control_api.replicas.replica import Replica
 from control_api.sinks.backlog import BACKLOGS, Backlogs
 from control_api.sinks.probes import PROBER, SinkProber

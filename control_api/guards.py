@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from control_api.accounts.operator import OPERATOR, USER, require_operator
 from control_api.audit.trail import AuditTrail, audit_writes
 from control_api.plane import ControlPlane
-from control_api.replicas.hop import HOP
+from control_api.replicas.forwarded import FORWARDED
 from control_api.sinks import signing
 from eventstreams.control.records import KeyScope
 from eventstreams.http import ACCOUNT, Authenticator, ClientAddress, FailedAttempts, require_account, unavailable
@@ -77,7 +77,7 @@ def limit_accounts(per_s: float, customer_of: Callable[[str], str]) -> Middlewar
     @web.middleware
     async def limit(request: web.Request, handler: Handler) -> web.StreamResponse:
         account = request.get(ACCOUNT)
-        if account is not None and HOP not in request:
+        if account is not None and FORWARDED not in request:
             sid, owner_sid = account.sid, customer_of(account.sid)
             if (wait_s := alone.wait_s(sid)) > 0:
                 raise too_often(f"The account makes more than {per_s:g} requests a second: go slower", wait_s=wait_s)

@@ -7,7 +7,7 @@ from typing import Final
 
 from aiohttp import web
 
-from control_api.replicas.staged import Resources, StagedSnapshot
+from control_api.replicas.snapshot_overlay import Resources, SnapshotOverlay
 from control_api.replicas.writing import ResourceWriter, Writing
 from control_api.subscriptions.topics import TopicMaker
 from eventstreams.catalog import Catalog
@@ -87,7 +87,7 @@ class ControlPlane:
     def snapshot(self) -> Resources:
         """What there is; while ``writing`` is held with what others have put that is written together with it."""
         staged = self.writing.staged()
-        return StagedSnapshot(self.feed.snapshot, staged) if staged else self.feed.snapshot
+        return SnapshotOverlay(self.feed.snapshot, staged) if staged else self.feed.snapshot
 
     def sinks_of(self, account_sid: str) -> Sequence[SinkRecord]:
         """The account's sinks, oldest first."""

@@ -14,7 +14,7 @@ from control_api.accounts import fields
 from control_api.accounts.answers import secret_answer, show_account, show_key
 from control_api.accounts.keyring import Keyring
 from control_api.accounts.registry import AccountRegistry
-from control_api.accounts.relock import relock
+from control_api.accounts.secret_rotation import rotate_secrets
 from control_api.http.answers import json_answer, list_answer
 from control_api.http.forms import read_form_or_json
 from control_api.plane import PLANE
@@ -156,7 +156,7 @@ async def delete_key(request: web.Request) -> web.Response:
 
 async def relock_secrets(request: web.Request) -> web.Response:
     """Encrypt some of the secrets that are not under the first key anew; says how many are left."""
-    done, left = await relock(request.app[PLANE])
+    done, left = await rotate_secrets(request.app[PLANE])
     return json_answer({"reencrypted": done, "left": left})
 
 

@@ -18,7 +18,7 @@ from control_api.redrive.jobs import (
     key_of,
     parse_key,
 )
-from control_api.replicas.staged import NOTHING, Changes
+from control_api.replicas.snapshot_overlay import NOTHING, Changes
 from control_api.replicas.writing import Writing
 from eventstreams.kafka.follower import PartitionFollower
 from eventstreams.kafka.records import Record

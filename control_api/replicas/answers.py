@@ -13,7 +13,7 @@ import orjson
 from aiohttp import hdrs, web
 from pydantic import TypeAdapter, ValidationError
 
-from control_api.replicas.remembered import Kept, Remembered, RequestName, is_old
+from control_api.replicas.answer_cache import AnswerCache, CachedAnswer, RequestName, is_old
 from eventstreams.control.vault import Purpose, Vault
 from eventstreams.kafka.follower import PartitionFollower
 from eventstreams.kafka.records import Record
@@ -29,7 +29,7 @@ _KEPT: Final = (hdrs.CONTENT_TYPE, hdrs.CACHE_CONTROL, hdrs.LOCATION)
 _log = get_logger(__name__)
 
 
-_RECORD: Final = TypeAdapter(Kept)
+_RECORD: Final = TypeAdapter(CachedAnswer)
 
 
 class AnotherRequestError(Exception):
@@ -45,7 +45,7 @@ class Answers:
         self._topic = Topics(settings).answers
         self._vault = vault
         self._clock = clock
-        self._remembered = Remembered()
+        self._cache = AnswerCache()
         self._follower = PartitionFollower(
             settings, self._topic, on_records=self._apply, on_crash=on_crash, committed_end=True
         )
@@ -80,7 +80,7 @@ class Answers:
             AnotherRequestError: it was another request that had this key.
             SettingsError: the vault has no key for it.
         """
-        kept = self._remembered.find(name.key, now_ms=self._clock())
+        kept = self._cache.find(name.key, now_ms=self._clock())
         if kept is None:
             return None
         if kept.content != name.content:
@@ -100,7 +100,7 @@ class Answers:
         if len(locked) > _MOST_ANSWER:
             _log.warning("answer.too_large", size=len(locked), follows="what is not written yet is refused")
             return None
-        kept = Kept(owner=name.owner, content=name.content, answer=locked)
+        kept = CachedAnswer(owner=name.owner, content=name.content, answer=locked)
         return Outgoing(self._topic, orjson.dumps(kept), name.key.encode())
 
     def _apply(self, records: Sequence[Record]) -> None:
@@ -114,4 +114,4 @@ class Answers:
             except ValidationError:
                 _log.warning("answer.record_skipped", offset=record.offset)
                 continue
-            self._remembered.put(key, kept, at_ms=record.timestamp_ms, now_ms=now_ms)
+            self._cache.put(key, kept, at_ms=record.timestamp_ms, now_ms=now_ms)

@@ -10,7 +10,7 @@ import orjson
 from aiohttp import hdrs, web
 from yarl import URL
 
-from control_api.replicas.hop import ELSEWHERE, HEADER, WRITTEN, Hop, token
+from control_api.replicas.forwarded import ELSEWHERE, HEADER, WRITTEN, ForwardedRequest, token
 from control_api.replicas.links import Links
 from control_api.replicas.primacy import Primacy
 from control_api.replicas.terms import Followed, Primary
@@ -51,13 +51,15 @@ class Forwarder:
     ) -> None:
         await self._links.__aexit__(kind, error, trace)
 
-    async def send(self, primary: Primary, request: web.Request, body: bytes, hop: Hop) -> web.Response | None:
+    async def send(
+        self, primary: Primary, request: web.Request, body: bytes, forwarded: ForwardedRequest
+    ) -> web.Response | None:
         """The answer of ``primary``, once what it wrote is known here too.
 
         None where it is no primary any more or did not answer. What it did is not known then, so the request is to go
-        to the next one with the same ``hop.request``, which answers without doing again what was done.
+        to the next one with the same ``forwarded.request``, which answers without doing again what was done.
         """
-        asking = asyncio.create_task(self._ask(primary, request, body, hop), name="forward")
+        asking = asyncio.create_task(self._ask(primary, request, body, forwarded), name="forward")
         try:
             while not asking.done() and self._primacy.other == primary:
                 # A process that was stopped, and not ended, keeps its connections and never answers.
@@ -76,15 +78,17 @@ class Forwarder:
         self._metrics.api_forwarded.labels("unanswered" if answer is None else "answered").inc()
         return answer
 
-    async def _ask(self, primary: Primary, request: web.Request, body: bytes, hop: Hop) -> web.Response | None:
+    async def _ask(
+        self, primary: Primary, request: web.Request, body: bytes, forwarded: ForwardedRequest
+    ) -> web.Response | None:
         headers = [(name, value) for name, value in request.headers.items() if name.lower() not in _NOT_PASSED]
 
         async def exchange(session: aiohttp.ClientSession) -> tuple[web.Response, str | None] | None:
             async with session.request(
                 request.method,
-                URL(f"{primary.url}{hop.path}", encoded=True),
+                URL(f"{primary.url}{forwarded.path}", encoded=True),
                 data=body,
-                headers=[*headers, (HEADER, token(self._vault, hop))],
+                headers=[*headers, (HEADER, token(self._vault, forwarded))],
                 allow_redirects=False,
                 skip_auto_headers=(hdrs.USER_AGENT, hdrs.CONTENT_TYPE),
             ) as answer:

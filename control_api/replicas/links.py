@@ -12,7 +12,7 @@ from typing import Final, Self, TypeVar
 
 import aiohttp
 
-from control_api.replicas.hop import CHALLENGE, PROVE_PATH, is_proof
+from control_api.replicas.forwarded import CHALLENGE, PROVE_PATH, is_proof
 from control_api.replicas.terms import Primary
 from eventstreams.control.vault import Purpose, Vault
 from eventstreams.telemetry.logging import get_logger

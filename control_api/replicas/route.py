@@ -14,11 +14,11 @@ import orjson
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
+from control_api.replicas.answer_cache import RequestName
 from control_api.replicas.answers import AnotherRequestError, Answers
 from control_api.replicas.forward import Forwarder
-from control_api.replicas.hop import ELSEWHERE, HOP, WRITTEN, Hop, target
+from control_api.replicas.forwarded import ELSEWHERE, FORWARDED, WRITTEN, ForwardedRequest, target
 from control_api.replicas.primacy import Primacy
-from control_api.replicas.remembered import RequestName
 from control_api.replicas.rounds import Unit
 from control_api.replicas.terms import NotPrimaryError
 from control_api.replicas.writing import Writing
@@ -71,8 +71,8 @@ class WriteRouter:
         if request.method not in _WRITES or request.match_info.http_exception is not None:
             return await handler(request)
         body = await read_body(request)
-        hop, key = request.get(HOP), _client_key(request)
-        own = hop.request if hop is not None else secrets.token_hex(16)
+        forwarded, key = request.get(FORWARDED), _client_key(request)
+        own = forwarded.request if forwarded is not None else secrets.token_hex(16)
         owner = _owner(request)
         name = RequestName(
             digest=_digest(owner, key or own),
@@ -86,7 +86,7 @@ class WriteRouter:
             if answer is not None:
                 return answer
             problem = unavailable("No process of the API takes writes just now: try again")
-            if hop is not None:
+            if forwarded is not None:
                 problem.headers = {**problem.headers, ELSEWHERE: "1"}
                 raise problem
             if asyncio.get_running_loop().time() > began + (_LAST_S if self._primacy.resigned else _PRIMARY_S):
@@ -102,16 +102,16 @@ class WriteRouter:
             async with self._in_turn(name):
                 return await self._here(request, handler, name)
         primary = self._primacy.other
-        if primary is None or HOP in request:
+        if primary is None or FORWARDED in request:
             return None
-        hop = Hop(
+        forwarded = ForwardedRequest(
             request=own,
             remote=request.remote or "",
             method=request.method,
             path=target(request),
             at_ms=self._clock(),
         )
-        return await self._forwarder.send(primary, request, body, hop)
+        return await self._forwarder.send(primary, request, body, forwarded)
 
     async def _here(self, request: web.Request, handler: Handler, name: RequestName) -> web.StreamResponse | None:
         try:
@@ -145,7 +145,7 @@ class WriteRouter:
 
     def _tell(self, request: web.Request, answer: web.StreamResponse, ends: Mapping[str, int]) -> web.StreamResponse:
         """Let the replica that forwarded ``request`` know what it has to have read before it answers."""
-        if HOP in request and ends:
+        if FORWARDED in request and ends:
             answer.headers[WRITTEN] = orjson.dumps(dict(ends)).decode()
         return answer
 

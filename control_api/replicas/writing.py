@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Final
 
 from control_api.replicas.rounds import UNIT, Round, Unit, current, size_of
-from control_api.replicas.staged import NOTHING, Changes
+from control_api.replicas.snapshot_overlay import NOTHING, Changes
 from control_api.replicas.terms import NotPrimaryError, Terms
 from eventstreams.control.records import Resource, encode, key_of
 from eventstreams.http import RefusedError, unavailable

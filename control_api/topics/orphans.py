@@ -7,7 +7,7 @@ that type, or its plugin. What is neither, nor shared by all, is none of our bus
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from control_api.replicas.staged import Resources
+from control_api.replicas.snapshot_overlay import Resources
 from eventstreams.topics import TopicKind, TopicName, Topics
 
 

@@ -114,7 +114,7 @@ async def test_deliveries_are_signed_with_the_earlier_token_until_the_new_one_is
 async def test_secrets_are_encrypted_anew_beside_a_running_system_and_then_the_old_key_can_go(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("control_api.accounts.relock._AT_ONCE", 3)
+    monkeypatch.setattr("control_api.accounts.secret_rotation._AT_ONCE", 3)
     assert settings.secret_key is not None
     old, new = settings.secret_key.get_secret_value(), new_key()
     both = settings.model_copy(update={"secret_key": SecretStr(f"{new},{old}")})

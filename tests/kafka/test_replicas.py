@@ -18,7 +18,7 @@ import pytest_asyncio
 from aiohttp import web
 from yarl import URL
 
-from control_api.replicas.hop import HEADER
+from control_api.replicas.forwarded import HEADER
 from eventstreams.control.feed import BEHIND_KEY, PRIMARY_KEY
 from eventstreams.control.vault import Purpose
 from eventstreams.settings import Settings

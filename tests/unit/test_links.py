@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from control_api.replicas.hop import prove
+from control_api.replicas.forwarded import prove
 from control_api.replicas.links import Links
 from control_api.replicas.terms import Primary
 from eventstreams.control.vault import Vault, new_key

@@ -29,7 +29,7 @@ _LASTS_MS: Final = 300_000  # more than clocks differ; a token alone lets nobody
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hop:
+class ForwardedRequest:
     """A forwarded request.
 
     Attributes:
@@ -44,9 +44,9 @@ class Hop:
     at_ms: int
 
 
-HOP: Final = web.RequestKey("hop", Hop)
-"""``request[HOP]`` is there where another replica forwarded the request."""
-_HOP: Final = TypeAdapter(Hop)
+FORWARDED: Final = web.RequestKey("forwarded", ForwardedRequest)
+"""``request[FORWARDED]`` is there where another replica forwarded the request."""
+_FORWARDED: Final = TypeAdapter(ForwardedRequest)
 
 
 def target(request: web.Request) -> str:
@@ -55,8 +55,8 @@ def target(request: web.Request) -> str:
     return found
 
 
-def token(vault: Vault, hop: Hop) -> str:
-    return vault.lock(orjson.dumps(hop).decode(), Purpose.FORWARDED, "")
+def token(vault: Vault, forwarded: ForwardedRequest) -> str:
+    return vault.lock(orjson.dumps(forwarded).decode(), Purpose.FORWARDED, "")
 
 
 def accept_forwarded(vault: Vault, clock: Clock) -> Middleware:
@@ -67,24 +67,28 @@ def accept_forwarded(vault: Vault, clock: Clock) -> Middleware:
         given = request.headers.get(HEADER)
         if given is None:
             return await handler(request)
-        hop = _open(vault, given)
+        forwarded = _open(vault, given)
         asked = (request.method, target(request))
-        if hop is None or (hop.method, hop.path) != asked or abs(clock() - hop.at_ms) > _LASTS_MS:
+        if (
+            forwarded is None
+            or (forwarded.method, forwarded.path) != asked
+            or abs(clock() - forwarded.at_ms) > _LASTS_MS
+        ):
             # Never passed on: two processes that do not trust each other would send it to and fro.
             raise RefusedError(
                 f"{HEADER} is for the API's own replicas, with one secret key and clocks that agree",
                 status=HTTPStatus.FORBIDDEN,
             )
-        forwarded = request.clone(remote=hop.remote)
-        forwarded[HOP] = hop
-        return await handler(forwarded)
+        inner = request.clone(remote=forwarded.remote)
+        inner[FORWARDED] = forwarded
+        return await handler(inner)
 
     return accept
 
 
-def _open(vault: Vault, given: str) -> Hop | None:
+def _open(vault: Vault, given: str) -> ForwardedRequest | None:
     try:
-        return _HOP.validate_json(vault.unlock(given, Purpose.FORWARDED, ""))
+        return _FORWARDED.validate_json(vault.unlock(given, Purpose.FORWARDED, ""))
     except (SettingsError, ValueError):  # the second also where it is no text at all, or says something else
         return None
 

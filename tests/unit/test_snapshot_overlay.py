@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from control_api.replicas.staged import Resources, StagedSnapshot
+from control_api.replicas.snapshot_overlay import Resources, SnapshotOverlay
 from eventstreams.control.records import (
     Account,
     AccountStatus,
@@ -133,10 +133,10 @@ def test_a_snapshot_with_changes_over_it_is_the_snapshot_that_has_them(
         write(wanted, resource, gone=gone)
     changes: dict[str, object] = {resource.sid: None if gone else resource for resource, gone in staged}
 
-    assert told(StagedSnapshot(below, changes)) == told(wanted)
+    assert told(SnapshotOverlay(below, changes)) == told(wanted)
 
 
 def test_what_is_staged_and_no_resource_is_passed_over() -> None:
-    staged = StagedSnapshot(Snapshot(), {"JB" + "1" * 32: "a job"})
+    staged = SnapshotOverlay(Snapshot(), {"JB" + "1" * 32: "a job"})
 
     assert told(staged) == told(Snapshot())

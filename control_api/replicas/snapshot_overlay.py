@@ -34,7 +34,7 @@ class Resources(Protocol):
     def subscriptions_of(self, account_sid: str) -> Iterable[Subscription]: ...
 
 
-class StagedSnapshot:
+class SnapshotOverlay:
     """``below`` as it will be once ``changes`` are written; both may move on."""
 
     def __init__(self, below: Snapshot, changes: Changes) -> None:

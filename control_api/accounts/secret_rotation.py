@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from control_api.plane import ControlPlane
-from control_api.replicas.staged import Resources
+from control_api.replicas.snapshot_overlay import Resources
 from eventstreams.control.records import Resource
 from eventstreams.control.reseal import resealed, secrets_of
 from eventstreams.control.vault import Purpose
@@ -20,7 +20,7 @@ _AT_ONCE: Final = 50  # records written under one hold of the lock, which others
 _LOOK: Final = 500  # records looked at before others get their turn: 10 ms
 
 
-async def relock(plane: ControlPlane) -> tuple[int, int]:
+async def rotate_secrets(plane: ControlPlane) -> tuple[int, int]:
     """Work for some seconds; how many records were written anew, and how many are left to be."""
     end, done = time.monotonic() + _SLICE_S, 0
     waiting = await _waiting(plane)

@@ -37,7 +37,7 @@ class RequestName:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class CachedAnswer:
     """An answer as it stands on the topic: ``answer`` is encrypted JSON."""
 
     owner: str
@@ -45,7 +45,7 @@ class Kept:
     answer: str
 
 
-class Remembered:
+class AnswerCache:
     """Answers by the key of their request's name."""
 
     def __init__(
@@ -58,7 +58,7 @@ class Remembered:
         self._most_of_owner = most_of_owner
         self._most_bytes_of_owner = most_bytes_of_owner
         self._most_bytes = most_bytes
-        self._kept: OrderedDict[str, tuple[int, Kept]] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[int, CachedAnswer]] = OrderedDict()
         self._of_owner: dict[str, OrderedDict[str, int]] = {}  # and how many bytes each takes
         self._bytes_of_owner: dict[str, int] = {}
         self._bytes = 0
@@ -66,12 +66,12 @@ class Remembered:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def find(self, key: str, *, now_ms: int) -> Kept | None:
+    def find(self, key: str, *, now_ms: int) -> CachedAnswer | None:
         """The answer to the request ``key``; None where there is none, or it is too old."""
         at_ms, kept = self._kept.get(key, (0, None))
         return None if kept is None or is_old(key, at_ms, now_ms) else kept
 
-    def put(self, key: str, kept: Kept, *, at_ms: int, now_ms: int) -> None:
+    def put(self, key: str, kept: CachedAnswer, *, at_ms: int, now_ms: int) -> None:
         """Take in the answer to the request ``key``; they come in order of ``at_ms``. Old ones are forgotten."""
         if is_old(key, at_ms, now_ms):
             return

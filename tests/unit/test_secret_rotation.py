@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from control_api.accounts import relock
+from control_api.accounts import secret_rotation
 from control_api.plane import ControlPlane
 from control_api.replicas.writing import ResourceWriter, Writing
 from eventstreams.control.records import Account, encode, key_of
@@ -32,8 +32,8 @@ class Log:
 
 
 async def test_what_is_left_is_counted_while_others_can_write(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(relock, "_AT_ONCE", 1)
-    monkeypatch.setattr(relock, "_SLICE_S", 0.01)
+    monkeypatch.setattr(secret_rotation, "_AT_ONCE", 1)
+    monkeypatch.setattr(secret_rotation, "_SLICE_S", 0.01)
     log, snapshot = Log(), Snapshot()
     for sid in ("AC" + "1" * 32, "AC" + "2" * 32):
         account = Account(sid=sid, friendly_name="a", auth_token="old", created_ms=1, updated_ms=1)
@@ -53,7 +53,7 @@ async def test_what_is_left_is_counted_while_others_can_write(monkeypatch: pytes
     made = SimpleNamespace(snapshot=snapshot, vault=vault, writing=writing)
     made.writer = ResourceWriter(writing, Topics(Settings.load()))
     unit = writing.begin_request()
-    done, _ = await relock.relock(cast(ControlPlane, made))
+    done, _ = await secret_rotation.rotate_secrets(cast(ControlPlane, made))
     writing.end_request(unit)
 
     assert done == 1
