@@ -1,7 +1,7 @@
 """Runs the tests, and those that failed once more, alone: ``python -m tools.run_tests ARGUMENTS_OF_PYTEST``.
 
 Five test processes, each with brokers and roles of its own, share two cores, and leave a third of them while they wait.
-A sixth, of lower priority, does unit tests with that (``tools/beside.py``), and leaves brokers and roles to the others.
+A sixth, of lower priority, does unit tests with that (``tools/scheduling.py``); brokers and roles are the others'.
 
 A virtual machine may stand still beside all that for seconds. A test that failed there has shown something, but not
 which of the two. So up to :data:`MOST` of them are run :data:`TIMES` times with nothing else on the machine, and must
@@ -20,7 +20,7 @@ import pytest
 if TYPE_CHECKING:
     from xdist.remote import Producer
 
-    from tools.beside import Beside
+    from tools.scheduling import NiceScheduling
 
 MOST: Final = 3
 """Tests of one run. The suite has more than 8,000; no run since it had 7,000 had more than one that passed alone."""
@@ -55,13 +55,13 @@ class Failures:
 
 
 class Scheduler:
-    """A plugin of pytest that has :class:`tools.beside.Beside` give out the files."""
+    """A plugin of pytest that has :class:`tools.scheduling.NiceScheduling` give out the files."""
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: "Producer") -> "Beside | None":
-        from tools.beside import Beside  # noqa: PLC0415 - pytest wants to be the first to import xdist
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: "Producer") -> "NiceScheduling | None":
+        from tools.scheduling import NiceScheduling  # noqa: PLC0415 - pytest wants to be the first to import xdist
 
-        return Beside(config, log) if config.getoption("dist") == "loadfile" else None
+        return NiceScheduling(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -20,7 +20,7 @@ from control_api.commands.run import cell, console, url_option
 from control_api.listener.receiver import Plan, Receiver, Seen, UnexpectedRequest
 from control_api.listener.signatures import Known, Verdict, check_secret
 from control_api.listener.subscribed import Temporary, subscribed
-from eventstreams.cli.profiles import asking
+from eventstreams.cli.profiles import chosen_profile
 from eventstreams.cli.terminal import examples, harmless, harmless_json
 from eventstreams.process.listen import address_of, open_socket
 from eventstreams.settings import Settings
@@ -130,7 +130,7 @@ async def _listen(settings: Settings, wanted: _Wanted, url: str | None) -> None:
             if left <= 0:
                 stopping.set()
 
-    signed_with = asking(settings).auth_token
+    signed_with = chosen_profile(settings).auth_token
     token = None if signed_with is None else signed_with.get_secret_value()
     receiver = Receiver(wanted.plan, tell)
     receiver.known = Known(token, wanted.secret, wanted.reached_at)

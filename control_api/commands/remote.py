@@ -1,6 +1,6 @@
 """A running API, asked from the command line."""
 
-from eventstreams.cli.profiles import asking, is_http_url, must_ask
+from eventstreams.cli.profiles import chosen_profile, is_http_url, must_ask
 from eventstreams.client.connection import Connection, Fields, Json
 from eventstreams.errors import SettingsError
 from eventstreams.settings import Settings
@@ -20,7 +20,7 @@ class Remote(Connection):
         """Raises ``SettingsError`` where nobody is named who asks, the profile is not there, or ``url`` is none."""
         if url is not None and not is_http_url(url):
             raise SettingsError(f"--url is {url!r}: it must be one such as https://events.example.com")
-        profile = asking(settings)
+        profile = chosen_profile(settings)
         user, token = must_ask(profile, settings, as_operator=as_operator)
         self.account_sid = profile.account_sid
         super().__init__(url or profile.url, user, token)

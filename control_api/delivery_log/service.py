@@ -23,7 +23,7 @@ from control_api.http.fair_semaphore import FairSemaphore
 from control_api.plane import ControlPlane
 from eventstreams.codec import Codec
 from eventstreams.control.records import Subscription
-from eventstreams.filters import Answer, Filters, Reading
+from eventstreams.filters import Answer, CompiledFilters, FilterInput
 from eventstreams.kafka.ranges import Range, RangeReader
 from eventstreams.kafka.records import Record
 from eventstreams.retry import RetryWheel
@@ -57,7 +57,7 @@ class DeliveryLogService:
         self._wheel = RetryWheel(settings.retry_delays, partitions=settings.retry_partitions)
         self._settings = settings
         self.codec = Codec(plane.catalog, schema_base_url=settings.schema_base_url)
-        self._filters = Filters()
+        self._filters = CompiledFilters()
         self._reading = FairSemaphore(most=_READERS, of_one=_OF_ONE, customer_of=plane.feed.snapshot.customer_of)
         self._ttl_ms = int(settings.ttl.total_seconds() * 1000)
 
@@ -158,7 +158,7 @@ class DeliveryLogService:
         record = await self._record(event) if filtering else None
         if record is None:
             return {}
-        reading, found = Reading(dict(record.headers), record.value, self.codec), {}
+        reading, found = FilterInput(dict(record.headers), record.value, self.codec), {}
         for sid, text, subscription in filtering:
             await asyncio.sleep(0)  # of an event of 1 MiB each can take a tenth of a second
             version = next(each.schema_version for each in subscription.types if each.type == event.type)

@@ -10,7 +10,7 @@ from eventstreams import headers as names
 from eventstreams.client.values import SkipReason
 from eventstreams.codec import Codec
 from eventstreams.control.records import Subscription, SubscriptionState
-from eventstreams.filters import Filters, Reading
+from eventstreams.filters import CompiledFilters, FilterInput
 from eventstreams.headers import ACCOUNT, again_headers
 from eventstreams.kafka.records import Record
 from eventstreams.kafka.transaction import Outgoing
@@ -52,7 +52,7 @@ class Copier:
         self._codec = codec
         self._accounts_for = accounts_for
         self._accounts: Container[str] | None = None
-        self._filters = Filters()
+        self._filters = CompiledFilters()
 
     def copy(self, record: Record, *, now_ms: int) -> Copy | SkipReason | None:
         """The copy to make of ``record``; None where the selection does not take it."""
@@ -108,5 +108,5 @@ class Copier:
         headers = dict(record.headers)
         event_type = headers.get(names.TYPE, b"").decode(errors="replace")
         version = next((each.schema_version for each in subscription.types if each.type == event_type), None)
-        reading = Reading(headers, record.value, self._codec)
+        reading = FilterInput(headers, record.value, self._codec)
         return version is None or self._filters.ask(subscription.filter, reading, version).verdict.delivers

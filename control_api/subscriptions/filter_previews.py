@@ -25,7 +25,7 @@ from eventstreams.client.models import FilterPreview
 from eventstreams.control.records import SubscribedType
 from eventstreams.errors import InvalidEventError
 from eventstreams.events import Event
-from eventstreams.filters import Answer, Filter, Reading, Verdict
+from eventstreams.filters import Answer, Filter, FilterInput, Verdict
 from eventstreams.headers import event_headers
 from eventstreams.http import ACCOUNT, ErrorCode, RefusedError
 from eventstreams.kafka.ranges import RangeReader
@@ -111,7 +111,7 @@ def _accounts(request: web.Request, form: Form) -> Container[str]:
     return {account_sid} if subscription is None else plane.feed.snapshot.accounts_for(subscription)
 
 
-def _judge(made: Filter | None, reading: Reading, versions: Mapping[str, int]) -> Answer:
+def _judge(made: Filter | None, reading: FilterInput, versions: Mapping[str, int]) -> Answer:
     event_type = reading.headers.get(names.TYPE, b"").decode(errors="replace")
     return (
         Answer(Verdict.TAKEN) if made is None else made.ask(reading.headers, lambda: reading.data(versions[event_type]))
@@ -143,7 +143,7 @@ async def _latest(
                 if not _wanted(headers, accounts, versions):
                     continue
                 preview = kept.setdefault(record.partition, _Preview(deque(maxlen=count), verdicts))
-                reading = Reading(headers, record.value, redrives.codec)
+                reading = FilterInput(headers, record.value, redrives.codec)
                 preview.add(headers, record.timestamp_ms, _judge(made, reading, versions))
         ended = reader.ended
     whole = all(now.first == before.first for now, before in zip(parts, found, strict=True))
@@ -171,7 +171,7 @@ def _of_sample(
         raise RefusedError(f"Event: {error}") from None
     headers = dict(event_headers(sample, dataschema=redrives.codec.dataschema(schema)))
     preview = _Preview(deque())
-    preview.add(headers, plane.clock(), _judge(made, Reading(headers, value, redrives.codec), versions))
+    preview.add(headers, plane.clock(), _judge(made, FilterInput(headers, value, redrives.codec), versions))
     return preview
 
 

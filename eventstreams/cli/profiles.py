@@ -178,7 +178,7 @@ def is_http_url(text: str) -> bool:
     return parts.scheme in {"http", "https"} and bool(parts.netloc)
 
 
-def asking(settings: Settings, file: ProfileFile | None = None) -> Profile:
+def chosen_profile(settings: Settings, file: ProfileFile | None = None) -> Profile:
     """Who asks: the profile that ``settings`` name; else whom they name themselves; else the default profile.
 
     Raises:

@@ -7,7 +7,7 @@ from eventstreams.sinks.contract import API_VERSION, Capabilities, SigningSecret
 from eventstreams.sinks.event import OutboundEvent
 from eventstreams.sinks.failures import NONSENSE, no_answer, no_connection
 from eventstreams.sinks.guard import DestinationForbiddenError, DestinationGuard
-from eventstreams.sinks.guarded import Farewells, GuardedSink, open_guarded
+from eventstreams.sinks.guarded import GuardedSink, PendingCloses, open_guarded
 from eventstreams.sinks.mail import MailSecurity, MailServer
 from eventstreams.sinks.outcomes import Delivered, DeliveryOutcome, Rejected, RetryLater
 from eventstreams.sinks.shown import HIDDEN, shown
@@ -23,13 +23,13 @@ __all__ = [
     "DeliveryOutcome",
     "DestinationForbiddenError",
     "DestinationGuard",
-    "Farewells",
     "GuardedSink",
     "GuardedThread",
     "MailSecurity",
     "MailServer",
     "NoSchemaError",
     "OutboundEvent",
+    "PendingCloses",
     "Rejected",
     "RetryLater",
     "RetryReason",

@@ -86,7 +86,7 @@ async def _made(make: Callable[[], Sink]) -> Sink:
     return make()
 
 
-class Farewells:
+class PendingCloses:
     """Connections that end beside what goes on: nobody waits for it, and the loop's end is theirs at the latest."""
 
     def __init__(self) -> None:

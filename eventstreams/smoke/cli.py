@@ -7,7 +7,7 @@ from typing import Final
 
 import click
 
-from eventstreams.cli.profiles import asking
+from eventstreams.cli.profiles import chosen_profile
 from eventstreams.cli.terminal import harmless_json, harmless_lines
 from eventstreams.errors import SettingsError
 from eventstreams.settings import PREFIX, Settings
@@ -46,7 +46,7 @@ def smoke(
     of the account to messages that were sent get the events too, so take an account that has none.
     """
     settings = Settings.load()
-    profile = asking(settings)
+    profile = chosen_profile(settings)
     if profile.account_sid is None or profile.auth_token is None:
         raise SettingsError(
             f"set {PREFIX}ACCOUNT_SID and {PREFIX}AUTH_TOKEN to an account of the installation, or name a profile that "

@@ -52,7 +52,7 @@ Decide = Callable[[Seen], Reaction]
 _OK: Final = Answer(200)
 
 
-class Door(StrEnum):
+class Listener(StrEnum):
     """Where a receiver is asked.
 
     ``tls``: over TLS, and the certificate that is shown is one that nobody vouches for half of the time.
@@ -75,7 +75,7 @@ class Behaviour:
         dead: Reasons for which its events may become dead letters however short the run is.
         ttl: For how long its events are tried; None: as long as the installation does.
         recovers: It turns healthy when the faults end. The others go on.
-        door: Where it is asked.
+        listener: Where it is asked.
     """
 
     make: Callable[[random.Random], Decide]
@@ -84,7 +84,7 @@ class Behaviour:
     dead: frozenset[DeadReason] = frozenset()
     ttl: timedelta | None = None
     recovers: bool = True
-    door: Door = Door.PLAIN
+    listener: Listener = Listener.PLAIN
 
 
 def _always(reaction: Reaction) -> Callable[[random.Random], Decide]:
@@ -144,14 +144,14 @@ BEHAVIOURS: Final[Mapping[str, Behaviour]] = {
     "drop-n": Behaviour(_drop_n),
     "resetting": Behaviour(_sometimes(0.1, Reset())),
     "refusing": Behaviour(_refusing, dead=frozenset({DeadReason.REFUSED}), recovers=False),
-    "bad-tls": Behaviour(_always(_OK), door=Door.TLS),
+    "bad-tls": Behaviour(_always(_OK), listener=Listener.TLS),
     "hanging": Behaviour(_sometimes(0.03, Hang(_HANG_S))),
     "fibonacci": Behaviour(_fibonacci),
     "huge": Behaviour(_sometimes(0.05, Answer(200, size=_HUGE)), recovers=False),
     "away": Behaviour(_always(Answer(503))),
     "redirecting": Behaviour(_sometimes(0.1, Answer(302, {"Location": "/elsewhere"}))),
     "down": Behaviour(_always(Answer(503)), dead=_EXPIRES, ttl=_SHORT_LIFE, recovers=False),
-    "forbidden": Behaviour(_always(_OK), dead=_EXPIRES, ttl=_SHORT_LIFE, recovers=False, door=Door.FORBIDDEN),
+    "forbidden": Behaviour(_always(_OK), dead=_EXPIRES, ttl=_SHORT_LIFE, recovers=False, listener=Listener.FORBIDDEN),
 }
 """By name, in the order in which a run takes them."""
 

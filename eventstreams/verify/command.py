@@ -14,7 +14,7 @@ from typing import Final
 
 import click
 
-from eventstreams.cli.profiles import asking
+from eventstreams.cli.profiles import chosen_profile
 from eventstreams.cli.terminal import harmless_json, harmless_lines
 from eventstreams.errors import PrerequisiteError, SettingsError
 from eventstreams.local.ports import LOOPBACK
@@ -24,6 +24,7 @@ from eventstreams.verify.behaviours import BEHAVIOURS
 from eventstreams.verify.broker_watch import watching_brokers
 from eventstreams.verify.cluster import running_cluster
 from eventstreams.verify.display import Display
+from eventstreams.verify.environment import Options
 from eventstreams.verify.faults import Nemesis
 from eventstreams.verify.nemesis.attack import Attack, attacked_site
 from eventstreams.verify.page import page_of
@@ -33,7 +34,6 @@ from eventstreams.verify.rollout.fleet import running_fleet
 from eventstreams.verify.rollout.nemesis import Rollout
 from eventstreams.verify.run import Report
 from eventstreams.verify.run import verify as run_verify
-from eventstreams.verify.scene import Options
 from eventstreams.verify.subscribing import Installation, Say
 
 _ALL: Final = "0.0.0.0:0"
@@ -185,7 +185,7 @@ async def _cluster(arguments: Arguments, seed: int, folder: Path, say: Say) -> A
 
 
 def _installation(arguments: Arguments) -> Installation:
-    profile = asking(Settings.load())
+    profile = chosen_profile(Settings.load())
     api, gateway = (arguments.api or profile.url).rstrip("/"), arguments.gateway.rstrip("/")
     if profile.operator_token is not None:
         return Installation(api=api, gateway=gateway, operator_token=profile.operator_token.get_secret_value())

@@ -106,8 +106,8 @@ class Inspector:
     def _problems(self, number: int, event: Mapping[str, object], now: float) -> Sequence[tuple[Wrong, str]]:
         found = []
         kind, type_ = self._plan.kind_of(number), self._plan.type_of(number)
-        if kind is Kind.STRANGER:
-            found.append((Wrong.STRANGER, "another account published it"))
+        if kind is Kind.OTHER_ACCOUNT:
+            found.append((Wrong.OTHER_ACCOUNT, "another account published it"))
         elif kind is Kind.INVALID:
             found.append((Wrong.INVALID, "the gateway refused it"))
         elif type_ not in self._expected.types:

@@ -9,11 +9,11 @@ from typing import Final
 
 from eventstreams.reasons import DeadReason
 from eventstreams.verify.behaviours import Behaviour
+from eventstreams.verify.bitset import BitSet
 from eventstreams.verify.dead_letters import UNKNOWN_REASON, reason_of
 from eventstreams.verify.faults import Inflicted
 from eventstreams.verify.inspection import Finding
 from eventstreams.verify.ledger import State, Wrong
-from eventstreams.verify.marks import Marks
 from eventstreams.verify.plan import Kind, Plan, types_for
 from eventstreams.verify.usage import Growth
 
@@ -105,7 +105,7 @@ class Evidence:
 
     plan: Plan
     states: bytes
-    again: Marks
+    again: BitSet
     subscriptions: Sequence[Observed]
     waiting: Mapping[str, int]
     inflicted: Sequence[Inflicted]
@@ -154,10 +154,10 @@ class Verdict:
 
 
 @lru_cache(maxsize=256)
-def meant_for(plan: Plan, position: int) -> Marks:
+def meant_for(plan: Plan, position: int) -> BitSet:
     """The events that the subscription at ``position`` is to get, if they are accepted."""
     types = types_for(position)
-    return Marks.of_ranges(
+    return BitSet.of_ranges(
         plan.event_count,
         (
             batch.numbers
@@ -167,10 +167,10 @@ def meant_for(plan: Plan, position: int) -> Marks:
     )
 
 
-def missing(plan: Plan, states: bytes, position: int, accepted: bytes, dead: bytes) -> Marks:
+def missing(plan: Plan, states: bytes, position: int, accepted: bytes, dead: bytes) -> BitSet:
     """Acknowledged events that the subscription at ``position`` has not come to an end with."""
-    expected = meant_for(plan, position) & Marks.where(states, {State.ACKNOWLEDGED})
-    return expected - Marks.above(accepted) - Marks.above(dead)
+    expected = meant_for(plan, position) & BitSet.where(states, {State.ACKNOWLEDGED})
+    return expected - BitSet.above(accepted) - BitSet.above(dead)
 
 
 def judge(evidence: Evidence, *, most_duplicates: float) -> Verdict:
@@ -210,10 +210,10 @@ def _of_lag(evidence: Evidence, scores: Sequence[Score]) -> Iterator[Problem]:
 
 def _score(evidence: Evidence, seen: Observed) -> Score:
     plan = evidence.plan
-    meant, delivered = meant_for(plan, seen.position), Marks.above(seen.accepted)
-    expected = meant & Marks.where(evidence.states, {State.ACKNOWLEDGED})
-    unknown = meant & Marks.where(evidence.states, {State.UNKNOWN})
-    dead = Marks.above(seen.dead)
+    meant, delivered = meant_for(plan, seen.position), BitSet.above(seen.accepted)
+    expected = meant & BitSet.where(evidence.states, {State.ACKNOWLEDGED})
+    unknown = meant & BitSet.where(evidence.states, {State.UNKNOWN})
+    dead = BitSet.above(seen.dead)
     codes = Counter(seen.dead)
     return Score(
         name=seen.name,
@@ -239,7 +239,7 @@ def _of_gateway(evidence: Evidence) -> Iterator[Problem]:
     if evidence.calls_failed:
         text = f"calls failed, although they were sent again: {'; '.join(evidence.call_failures)}"
         yield Problem(Fault.API, "API", evidence.calls_failed, text)
-    if not Marks.where(evidence.states, {State.ACKNOWLEDGED}):
+    if not BitSet.where(evidence.states, {State.ACKNOWLEDGED}):
         yield Problem(Fault.NOTHING, "gateway", 0, "no event was acknowledged: there is nothing to judge")
 
 
@@ -269,7 +269,7 @@ def _of_wrongs(evidence: Evidence, seen: Observed) -> Iterator[Problem]:
         first = [each for each in seen.findings if each.wrong is wrong]
         text = f"{count:,} deliveries are {wrong}" + (f": {first[0].detail}" if first else "")
         yield Problem(Fault.WRONG, seen.name, count, text, [each.event_id for each in first[:MOST_SHOWN]])
-    refused = Marks.where(evidence.states, {State.REFUSED}) & Marks.above(seen.arrivals)
+    refused = BitSet.where(evidence.states, {State.REFUSED}) & BitSet.above(seen.arrivals)
     if refused and Wrong.INVALID not in seen.wrongs:
         text = f"{len(refused):,} events arrived that the gateway had refused"
         yield Problem(Fault.WRONG, seen.name, len(refused), text, _ids(evidence.plan, refused))
@@ -278,8 +278,8 @@ def _of_wrongs(evidence: Evidence, seen: Observed) -> Iterator[Problem]:
 def _of_dead_letters(evidence: Evidence, seen: Observed) -> Iterator[Problem]:
     """Each dead letter must have a reason that its receiver, or the clock, gave."""
     plan, size = evidence.plan, evidence.plan.event_count
-    meant, refused = meant_for(plan, seen.position), Marks.above(seen.refused)
-    outside = Marks.above(seen.dead) - meant
+    meant, refused = meant_for(plan, seen.position), BitSet.above(seen.refused)
+    outside = BitSet.above(seen.dead) - meant
     if outside or seen.foreign_dead_letters:
         count = len(outside) + len(seen.foreign_dead_letters)
         text = f"{count:,} dead letters are of events that are not for it"
@@ -288,12 +288,12 @@ def _of_dead_letters(evidence: Evidence, seen: Observed) -> Iterator[Problem]:
         )
     for code in sorted(set(seen.dead) - {0}):
         reason = reason_of(code)
-        allowed = Marks.none(size)
+        allowed = BitSet.none(size)
         if reason is DeadReason.REFUSED and reason in seen.behaviour.dead:
             allowed = refused
         elif reason in seen.behaviour.dead or (reason is DeadReason.EXPIRED and evidence.lasted_s > evidence.ttl_s):
             allowed = meant
-        undeserved = (Marks.where(seen.dead, {code}) & meant) - allowed
+        undeserved = (BitSet.where(seen.dead, {code}) & meant) - allowed
         if undeserved:
             text = (
                 f"{len(undeserved):,} events are dead letters, {_reason(code)}, for which its receiver gave no reason"
@@ -304,14 +304,14 @@ def _of_dead_letters(evidence: Evidence, seen: Observed) -> Iterator[Problem]:
 def _of_duplicates(evidence: Evidence, seen: Observed, score: Score, most_duplicates: float) -> Iterator[Problem]:
     is_calm = not evidence.inflicted
     doubled = score.duplicates - score.republished
-    events = _ids(evidence.plan, Marks.above(seen.accepted, 1) - evidence.again)
+    events = _ids(evidence.plan, BitSet.above(seen.accepted, 1) - evidence.again)
     if doubled and is_calm and seen.behaviour.healthy:
         text = f"{doubled:,} deliveries came once more, though nothing was inflicted and the receiver is healthy"
         yield Problem(Fault.DOUBLED, seen.name, doubled, text, events)
     elif doubled > most_duplicates * max(score.expected, 1):
         text = f"{doubled:,} deliveries came once more, of {score.expected:,}: more than {most_duplicates:.1%}"
         yield Problem(Fault.DOUBLED, seen.name, doubled, text, events)
-    once = len(Marks.above(seen.dead)) + len(seen.foreign_dead_letters)
+    once = len(BitSet.above(seen.dead)) + len(seen.foreign_dead_letters)
     more = seen.dead_letters - once
     if more > 0 and (is_calm or more > most_duplicates * max(score.expected, 1)):
         text = f"{more:,} dead letters are there once more"
@@ -323,7 +323,7 @@ def _more_than_once(counts: bytes) -> int:
     return sum(counts) - (len(counts) - counts.count(0))
 
 
-def _only(counts: bytes, marks: Marks) -> bytes:
+def _only(counts: bytes, marks: BitSet) -> bytes:
     """``counts`` of the events of ``marks``, and 0 for the others."""
     if len(marks) == 0:
         return bytes(len(counts))
@@ -336,5 +336,5 @@ def _reason(code: int) -> str:
     return "of an unknown reason" if code == UNKNOWN_REASON or reason is None else str(reason)
 
 
-def _ids(plan: Plan, marks: Marks) -> Sequence[str]:
+def _ids(plan: Plan, marks: BitSet) -> Sequence[str]:
     return [plan.id_of(number) for number in marks.first(MOST_SHOWN)]

@@ -11,7 +11,7 @@ from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import Final, Literal
 
-from eventstreams.verify.marks import Marks
+from eventstreams.verify.bitset import BitSet
 from eventstreams.verify.plan import Batch, Plan
 
 MOST: Final = 255
@@ -38,7 +38,7 @@ class Wrong(StrEnum):
     FORGED = "forged"
     MALFORMED = "malformed"
     FOREIGN = "foreign"
-    STRANGER = "stranger"
+    OTHER_ACCOUNT = "stranger"
     UNWANTED = "unwanted"
     INVALID = "invalid"
     ALTERED = "altered"
@@ -129,11 +129,11 @@ class Ledger:
         """A ``State`` for each event."""
         return self._states.tobytes()
 
-    def again(self) -> Marks:
+    def again(self) -> BitSet:
         """Events that were sent more than once."""
         size = self._plan.size
         numbers = (range(batch * size, (batch + 1) * size) for batch, is_so in enumerate(self._again) if is_so)
-        return Marks.of_ranges(self._plan.event_count, numbers)
+        return BitSet.of_ranges(self._plan.event_count, numbers)
 
 
 class Tally:

@@ -36,16 +36,16 @@ class Kind(StrEnum):
     """What an event is published for.
 
     ``ordinary``: it is for every subscription. ``partial``: for those alone that its type is subscribed by.
-    ``stranger``: of another account, so for none. ``invalid``: in a batch that the gateway must refuse as a whole.
+    ``other_account``: of another account, so for none. ``invalid``: in a batch that the gateway must refuse as a whole.
     """
 
     ORDINARY = "ordinary"
     PARTIAL = "partial"
-    STRANGER = "stranger"
+    OTHER_ACCOUNT = "stranger"
     INVALID = "invalid"
 
 
-_CYCLE: Final = (*[Kind.ORDINARY] * _ORDINARY, Kind.PARTIAL, Kind.STRANGER, Kind.INVALID)
+_CYCLE: Final = (*[Kind.ORDINARY] * _ORDINARY, Kind.PARTIAL, Kind.OTHER_ACCOUNT, Kind.INVALID)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +70,19 @@ class Plan:
         run: Start of their ids, which no other run has: 8 letters and digits.
         ordinary: How many of them are for every subscription.
         size: Events of a batch.
-        with_stranger: Whether there is another account to publish as.
+        with_other_account: Whether there is another account to publish as.
     """
 
     run: str
     ordinary: int
     size: int
-    with_stranger: bool
+    with_other_account: bool
 
     @classmethod
-    def of(cls, run: str, ordinary: int, *, with_stranger: bool) -> "Plan":
+    def of(cls, run: str, ordinary: int, *, with_other_account: bool) -> "Plan":
         """With batches as large as is useful."""
         size = max(1, min(_LARGEST_BATCH, ordinary // _BATCHES_AT_LEAST))
-        return cls(run, ordinary, size, with_stranger)
+        return cls(run, ordinary, size, with_other_account)
 
     @property
     def batch_count(self) -> int:
@@ -104,7 +104,7 @@ class Plan:
             if kind is Kind.ORDINARY:
                 count = min(count, left)
                 left -= count
-            if count and (kind is not Kind.STRANGER or self.with_stranger):
+            if count and (kind is not Kind.OTHER_ACCOUNT or self.with_other_account):
                 yield Batch(number, kind, first, first + count)
 
     def kind_of(self, number: int) -> Kind:

@@ -17,8 +17,8 @@ from eventstreams.verify.behaviours import (
     Answer,
     Behaviour,
     Decide,
-    Door,
     Hang,
+    Listener,
     Reaction,
     Reset,
     Seen,
@@ -37,7 +37,7 @@ _PIECE: Final = b"x" * (64 << 10)
 _RST: Final = struct.pack("ii", 1, 0)  # SO_LINGER of no time: closing breaks the connection off
 
 
-class Stand(BaseModel):
+class ReceiverSpec(BaseModel):
     """What a receiver is told of itself. ``url`` is its sink's destination."""
 
     model_config = ConfigDict(frozen=True)
@@ -68,7 +68,7 @@ class Receivers:
 
     def __init__(
         self,
-        stands: Sequence[Stand],
+        specs: Sequence[ReceiverSpec],
         plan: Plan,
         ledger: Ledger,
         tallies: Sequence[Tally],
@@ -78,12 +78,12 @@ class Receivers:
         self._ledger = ledger
         self._receivers = [
             _Receiver(
-                BEHAVIOURS[stand.behaviour],
-                _inspector(position, stand, plan, ledger, tally, note),
+                BEHAVIOURS[spec.behaviour],
+                _inspector(position, spec, plan, ledger, tally, note),
                 tally,
-                BEHAVIOURS[stand.behaviour].make(random.Random(f"{stand.seed}.{position}")),  # noqa: S311 - no secret
+                BEHAVIOURS[spec.behaviour].make(random.Random(f"{spec.seed}.{position}")),  # noqa: S311 - no secret
             )
-            for position, (stand, tally) in enumerate(zip(stands, tallies, strict=True))
+            for position, (spec, tally) in enumerate(zip(specs, tallies, strict=True))
         ]
 
     def app(self) -> web.Application:
@@ -104,7 +104,7 @@ class Receivers:
         receiver = self._receivers[position]
         body = await request.read()
         receiver.tally.count(Count.REQUESTS)
-        if receiver.behaviour.door is Door.FORBIDDEN:
+        if receiver.behaviour.listener is Listener.FORBIDDEN:
             receiver.inspector.is_forbidden()
         query = request.raw_path.partition("?")[2]
         seen = receiver.inspector.look(query, request.headers, body, now=time.time())
@@ -125,7 +125,7 @@ class Receivers:
                 await asyncio.sleep(reaction.after_s)
                 if is_success(reaction) and request.transport is not None and not request.transport.is_closing():
                     self._accept(receiver.tally, seen)
-                return await _answer(request, reaction, close=receiver.behaviour.door is Door.TLS)
+                return await _answer(request, reaction, close=receiver.behaviour.listener is Listener.TLS)
             case Hang():
                 await asyncio.sleep(reaction.for_s)
             case Reset():
@@ -160,11 +160,11 @@ async def _answer(request: web.Request, answer: Answer, *, close: bool) -> web.S
 
 
 def _inspector(
-    position: int, stand: Stand, plan: Plan, ledger: Ledger, tally: Tally, note: Callable[[int, Finding], None]
+    position: int, spec: ReceiverSpec, plan: Plan, ledger: Ledger, tally: Tally, note: Callable[[int, Finding], None]
 ) -> Inspector:
     return Inspector(
-        Expected(stand.account_sid, frozenset(types_for(position)), stand.url, stand.ttl_s),
-        SignatureCheck(stand.auth_token, stand.standard_secret),
+        Expected(spec.account_sid, frozenset(types_for(position)), spec.url, spec.ttl_s),
+        SignatureCheck(spec.auth_token, spec.standard_secret),
         plan,
         ledger,
         tally,

@@ -18,11 +18,11 @@ import orjson
 from pydantic import BaseModel, ConfigDict
 
 from eventstreams.process.health import serve_app
-from eventstreams.verify.behaviours import Door
+from eventstreams.verify.behaviours import Listener
 from eventstreams.verify.inspection import Finding
 from eventstreams.verify.ledger import Ledger, Tally
 from eventstreams.verify.plan import Plan
-from eventstreams.verify.receivers import Receivers, Stand
+from eventstreams.verify.receivers import Receivers, ReceiverSpec
 
 RECOVER: Final = "recover"
 FINDINGS: Final = "findings"
@@ -47,25 +47,25 @@ class Orders(BaseModel):
 
     folder: Path
     plan: Plan
-    stands: tuple[Stand, ...]
+    specs: tuple[ReceiverSpec, ...]
     certificates: Certificates
-    fds: Mapping[Door, int]
+    fds: Mapping[Listener, int]
 
 
 async def receive(orders: Orders, commands: asyncio.StreamReader) -> None:
     """Take deliveries until ``commands`` ends."""
     ledger = Ledger(orders.folder, orders.plan, new=False)
-    tallies = [Tally(orders.folder, position, orders.plan, new=False) for position in range(len(orders.stands))]
+    tallies = [Tally(orders.folder, position, orders.plan, new=False) for position in range(len(orders.specs))]
     with (orders.folder / FINDINGS).open("ab", buffering=0) as findings:
 
         def note(position: int, finding: Finding) -> None:
             findings.write(orjson.dumps({"position": position, **asdict(finding)}, option=orjson.OPT_APPEND_NEWLINE))
 
-        receivers = Receivers(orders.stands, orders.plan, ledger, tallies, note)
+        receivers = Receivers(orders.specs, orders.plan, ledger, tallies, note)
         certificate = _Certificate(orders.certificates)
         async with AsyncExitStack() as stack:
-            for door, fd in orders.fds.items():
-                tls = certificate.context if door is Door.TLS else None
+            for listener, fd in orders.fds.items():
+                tls = certificate.context if listener is Listener.TLS else None
                 await stack.enter_async_context(serve_app(receivers.app(), _opened(fd), drain_s=0.5, tls=tls))
             turning = asyncio.create_task(certificate.turn())
             print(READY, flush=True)  # noqa: T201 - the parent reads it

@@ -14,13 +14,13 @@ from eventstreams.errors import EventStreamsError
 from eventstreams.settings import Settings
 from eventstreams.verify.behaviours import BEHAVIOURS
 from eventstreams.verify.calling import Caller, Calls
+from eventstreams.verify.environment import Options, RunEnvironment, logins_of, open_environment
 from eventstreams.verify.faults import Inflicted, Nemesis
 from eventstreams.verify.inspection import Finding
 from eventstreams.verify.judge import Evidence, Observed, Verdict, judge, missing
 from eventstreams.verify.ledger import Count, Tally, Wrong
 from eventstreams.verify.publishing import Published, Publisher
 from eventstreams.verify.receiving import FINDINGS
-from eventstreams.verify.scene import Options, Scene, logins_of, open_scene
 from eventstreams.verify.settling import misbehave, settle
 from eventstreams.verify.subscribing import Installation, Say
 from eventstreams.verify.timeline import Sample, Timeline
@@ -84,26 +84,26 @@ async def verify(
     Raises:
         EventStreamsError: it could not be carried out; nothing is said of the installation's work.
     """
-    async with open_scene(installation, options, kafka, say) as scene:
+    async with open_environment(installation, options, kafka, say) as environment:
         publisher = Publisher(
             installation.gateway,
-            scene.plan,
-            scene.ledger,
-            logins_of(scene.accounts),
+            environment.plan,
+            environment.ledger,
+            logins_of(environment.accounts),
             rate=options.rate,
             give_up_s=options.give_up_s,
         )
         caller = None
         if options.calls:
-            caller = Caller(installation.api, scene.accounts.subscriber, rate=options.calls)
-        timeline = Timeline(lambda: (publisher.published.acknowledged, _delivered(scene.tallies)), told=follow)
+            caller = Caller(installation.api, environment.accounts.subscriber, rate=options.calls)
+        timeline = Timeline(lambda: (publisher.published.acknowledged, _delivered(environment.tallies)), told=follow)
         keeping = [asyncio.create_task(timeline.keep())]
         watch = None
         if options.data is not None:
             watch = Watch(options.data, began=timeline.began)
             keeping.append(asyncio.create_task(watch.keep()))
         try:
-            say("publishing", f"{options.events:,} events at {options.rate:g} a second, as {scene.plan.run}-…")
+            say("publishing", f"{options.events:,} events at {options.rate:g} a second, as {environment.plan.run}-…")
             inflicted = await _publish(publisher, nemesis, caller)
             published_s = time.monotonic() - timeline.began
             usage = Usage() if watch is None else watch.usage()  # as long as it was under load
@@ -111,12 +111,12 @@ async def verify(
                 if each.done():
                     each.result()  # raises: it was to go on for ever
             say("published", f"{publisher.published.acknowledged:,} acknowledged in {published_s:.1f} s")
-            await misbehave(scene)
-            await scene.crew.recover()
-            settled_s = await settle(scene)
+            await misbehave(environment)
+            await environment.receiver_process.recover()
+            settled_s = await settle(environment)
             calls = None if caller is None else caller.calls
             lasted_s = time.monotonic() - timeline.began
-            evidence = await _evidence(scene, publisher.published, inflicted, lasted_s, calls)
+            evidence = await _evidence(environment, publisher.published, inflicted, lasted_s, calls)
             if options.is_soak:
                 evidence = replace(evidence, growths=usage.growths)
             timeline.take()
@@ -126,19 +126,19 @@ async def verify(
         verdict = judge(evidence, most_duplicates=options.most_duplicates)
         return Report(
             options=options,
-            run=scene.plan.run,
+            run=environment.plan.run,
             published=publisher.published,
-            event_count=sum(len(each.numbers) for each in scene.plan.batches()),
+            event_count=sum(len(each.numbers) for each in environment.plan.batches()),
             verdict=verdict,
             inflicted=inflicted,
-            delays=[tally.delays() for tally in scene.tallies],
-            requests=[(tally.get(Count.REQUESTS), tally.get(Count.FAILED_ON_PURPOSE)) for tally in scene.tallies],
+            delays=[tally.delays() for tally in environment.tallies],
+            requests=[(tally.get(Count.REQUESTS), tally.get(Count.FAILED_ON_PURPOSE)) for tally in environment.tallies],
             samples=timeline.samples,
             began=timeline.began,
             published_s=published_s,
             settled_s=settled_s,
             stalled_s=timeline.stalled_s,
-            whereabouts=await _whereabouts(scene, evidence),
+            whereabouts=await _whereabouts(environment, evidence),
             calls=calls,
             usage=usage,
         )
@@ -167,19 +167,22 @@ async def _publish(publisher: Publisher, nemesis: Nemesis | None, caller: Caller
 
 
 async def _evidence(
-    scene: Scene,
+    environment: RunEnvironment,
     published: Published,
     inflicted: Sequence[Inflicted],
     lasted_s: float,
     calls: Calls | None = None,
 ) -> Evidence:
-    waiting = await _waiting(scene)
-    waiting = {**waiting, **await _unread(scene)}  # after it: what waited until just then has its dead letter by now
-    findings = _findings(scene.folder)
+    waiting = await _waiting(environment)
+    waiting = {
+        **waiting,
+        **await _unread(environment),
+    }  # after it: what waited until just then has its dead letter by now
+    findings = _findings(environment.folder)
     return Evidence(
-        plan=scene.plan,
-        states=scene.ledger.states(),
-        again=scene.ledger.again(),
+        plan=environment.plan,
+        states=environment.ledger.states(),
+        again=environment.ledger.again(),
         subscriptions=[
             Observed(
                 position=position,
@@ -189,19 +192,19 @@ async def _evidence(
                 arrivals=tally.arrivals(),
                 accepted=tally.acceptances(),
                 refused=tally.refusals(),
-                dead=bytes(scene.dead_letters.dead[made.subscription_sid]),
-                dead_letters=scene.dead_letters.records[made.subscription_sid],
-                foreign_dead_letters=scene.dead_letters.foreign[made.subscription_sid],
+                dead=bytes(environment.dead_letters.dead[made.subscription_sid]),
+                dead_letters=environment.dead_letters.records[made.subscription_sid],
+                foreign_dead_letters=environment.dead_letters.foreign[made.subscription_sid],
                 wrongs=tally.wrongs(),
                 findings=findings.get(position, ()),
             )
             for position, (name, made, tally) in enumerate(
-                zip(scene.options.receivers, scene.subscribed, scene.tallies, strict=True)
+                zip(environment.options.receivers, environment.subscribed, environment.tallies, strict=True)
             )
         ],
         waiting=waiting,
         inflicted=inflicted,
-        ttl_s=scene.ttl_s,
+        ttl_s=environment.ttl_s,
         lasted_s=lasted_s,
         refused=published.refused,
         taken=published.taken,
@@ -210,17 +213,17 @@ async def _evidence(
     )
 
 
-async def _waiting(scene: Scene) -> Mapping[str, int]:
+async def _waiting(environment: RunEnvironment) -> Mapping[str, int]:
     try:
-        return await scene.backlog.look()
+        return await environment.backlog.look()
     except EventStreamsError as error:
         return {f"what nobody tells ({error})": 1}
 
 
-async def _unread(scene: Scene) -> Mapping[str, int]:
+async def _unread(environment: RunEnvironment) -> Mapping[str, int]:
     """Read the dead letters to their end; where that cannot be, what is missing may be among them."""
     try:
-        await scene.dead_letter_source.look(scene.dead_letters)
+        await environment.dead_letter_source.look(environment.dead_letters)
     except EventStreamsError as error:
         return {f"dead letters that nobody tells ({error})": 1}
     return {}
@@ -239,14 +242,14 @@ def _delivered(tallies: Sequence[Tally]) -> Sequence[int]:
     return [tally.get(Count.ACCEPTED) for tally in tallies]
 
 
-async def _whereabouts(scene: Scene, evidence: Evidence) -> Mapping[str, str]:
+async def _whereabouts(environment: RunEnvironment, evidence: Evidence) -> Mapping[str, str]:
     """What the installation says of the first events that are missing: as ``eventstreams events where`` asks."""
     found: dict[str, str] = {}
     for each in evidence.subscriptions:
-        left = missing(scene.plan, evidence.states, each.position, each.accepted, each.dead)
+        left = missing(environment.plan, evidence.states, each.position, each.accepted, each.dead)
         for number in left.first(_WHERE):
-            event_id = scene.plan.id_of(number)
-            found[f"{event_id} for {each.name}"] = await _where(scene.api, event_id, each.sid)
+            event_id = environment.plan.id_of(number)
+            found[f"{event_id} for {each.name}"] = await _where(environment.api, event_id, each.sid)
     return found
 
 

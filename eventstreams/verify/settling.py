@@ -7,38 +7,38 @@ from dataclasses import dataclass
 from typing import Final
 
 from eventstreams.errors import EventStreamsError
+from eventstreams.verify.environment import RunEnvironment
 from eventstreams.verify.judge import missing
-from eventstreams.verify.scene import Scene
 
 _LOOK_S: Final = 1.0
 _QUIET_S: Final = 3.0  # longer than anybody waits before a request that he has decided on
 _SURE: Final = 4  # looks in a row that see the same: what is written between two of them is seen by the next
 
 
-async def misbehave(scene: Scene) -> None:
+async def misbehave(environment: RunEnvironment) -> None:
     """Let the receivers be as they are for a while yet: of few events most come when all are published."""
-    await _until_settled(scene, scene.options.misbehave_s)
+    await _until_settled(environment, environment.options.misbehave_s)
 
 
-async def settle(scene: Scene) -> float | None:
+async def settle(environment: RunEnvironment) -> float | None:
     """Wait until every event is settled and committed, and nothing comes any more; after how long. None: it is not."""
-    took = await _until_settled(scene, scene.options.settle_s)
+    took = await _until_settled(environment, environment.options.settle_s)
     if took is not None:
         await asyncio.sleep(_QUIET_S)  # nothing can be waited for: what may not come would come now
-        await _look(scene)
+        await _look(environment)
     return took
 
 
-async def _until_settled(scene: Scene, within_s: float) -> float | None:
+async def _until_settled(environment: RunEnvironment, within_s: float) -> float | None:
     """After how long it was; None: not within that time, or never, since nothing waits any more."""
     began, same, last = time.monotonic(), 0, None
     while True:
-        look = await _look(scene)
+        look = await _look(environment)
         if look is not None and look.is_settled:
             return time.monotonic() - began
         same = same + 1 if look is not None and look == last else 0
         last = look
-        is_over = look is not None and not look.waiting and scene.backlog.is_complete and same == _SURE
+        is_over = look is not None and not look.waiting and environment.backlog.is_complete and same == _SURE
         if is_over or time.monotonic() - began > within_s:
             return None
         await asyncio.sleep(_LOOK_S)
@@ -56,22 +56,26 @@ class _Look:
         return not any(self.missing) and not self.waiting
 
 
-async def _look(scene: Scene) -> _Look | None:
+async def _look(environment: RunEnvironment) -> _Look | None:
     """None: whoever is asked may be away just now, as it was when it was attacked."""
     try:
-        await scene.dead_letter_source.look(scene.dead_letters)
-        return _Look(_missing(scene), await scene.backlog.look())
+        await environment.dead_letter_source.look(environment.dead_letters)
+        return _Look(_missing(environment), await environment.backlog.look())
     except EventStreamsError:
         return None
 
 
-def _missing(scene: Scene) -> Sequence[int]:
-    states = scene.ledger.states()
+def _missing(environment: RunEnvironment) -> Sequence[int]:
+    states = environment.ledger.states()
     return [
         len(
             missing(
-                scene.plan, states, position, tally.acceptances(), bytes(scene.dead_letters.dead[made.subscription_sid])
+                environment.plan,
+                states,
+                position,
+                tally.acceptances(),
+                bytes(environment.dead_letters.dead[made.subscription_sid]),
             )
         )
-        for position, (tally, made) in enumerate(zip(scene.tallies, scene.subscribed, strict=True))
+        for position, (tally, made) in enumerate(zip(environment.tallies, environment.subscribed, strict=True))
     ]

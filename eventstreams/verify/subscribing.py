@@ -12,7 +12,7 @@ import orjson
 from eventstreams.catalog import Catalog
 from eventstreams.client import ApiError, AsyncEventStreams, Connection
 from eventstreams.errors import EventStreamsError
-from eventstreams.verify.behaviours import Behaviour, Door
+from eventstreams.verify.behaviours import Behaviour, Listener
 from eventstreams.verify.plan import types_for
 from eventstreams.verify.publishing import Login
 
@@ -63,7 +63,7 @@ class Accounts:
     """Who subscribes and publishes, and who publishes what no subscription is to get; None: nobody does."""
 
     subscriber: Login
-    stranger: Login | None
+    other_account: Login | None
 
 
 @asynccontextmanager
@@ -134,7 +134,7 @@ def _sink(wanted: Wanted) -> Sequence[tuple[str, str]]:
     }
     if wanted.standard_secret is not None:
         configuration["standard_webhooks"] = {"secret": wanted.standard_secret}
-    if wanted.behaviour.door is Door.TLS:
+    if wanted.behaviour.listener is Listener.TLS:
         configuration["ca_certificate"] = wanted.authority
     return [
         ("Description", f"{NAME}: {wanted.name}"),

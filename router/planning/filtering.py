@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from eventstreams.codec import Codec
-from eventstreams.filters import Filters, Reading, Verdict
+from eventstreams.filters import CompiledFilters, FilterInput, Verdict
 from router.planning.matcher import Route
 
 
@@ -14,14 +14,14 @@ class Filtering:
         """``tell`` hears each filter's verdict."""
         self._codec = codec
         self._tell = tell
-        self._filters = Filters()
+        self._filters = CompiledFilters()
 
     def passing(self, routes: Sequence[Route], headers: Mapping[str, bytes], value: bytes | None) -> list[Route]:
         """Those of ``routes`` that have no filter, or whose filter does not keep the event back. Never raises."""
-        reading = Reading(headers, value, self._codec)
+        reading = FilterInput(headers, value, self._codec)
         return [route for route in routes if route.filter is None or self._delivers(route, route.filter, reading)]
 
-    def _delivers(self, route: Route, text: str, reading: Reading) -> bool:
+    def _delivers(self, route: Route, text: str, reading: FilterInput) -> bool:
         verdict = self._filters.ask(text, reading, route.schema_version).verdict
         self._tell(verdict)
         return verdict.delivers

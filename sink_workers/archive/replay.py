@@ -20,7 +20,7 @@ from eventstreams.control.feed import ControlFeed
 from eventstreams.control.records import Subscription, SubscriptionState
 from eventstreams.errors import InvalidEventError
 from eventstreams.events import Event
-from eventstreams.filters import Filters, Reading
+from eventstreams.filters import CompiledFilters, FilterInput
 from eventstreams.headers import Headers, event_headers, routed_headers
 from eventstreams.kafka.admin import KafkaAdmin
 from eventstreams.kafka.producer import Acked, AckedProducer
@@ -62,7 +62,7 @@ class Copier:
         self._accounts = accounts
         self._codec = codec
         self._ttl_ms = ttl_ms
-        self._filters = Filters()
+        self._filters = CompiledFilters()
 
     def copy(self, archived: ArchivedEvent, at_ms: int) -> "Copy | Skip":
         """The record for the subscription's topic, made at ``at_ms``, or why there is none."""
@@ -82,7 +82,7 @@ class Copier:
             return Skip.UNREADABLE
         headers = event_headers(event, dataschema=archived.dataschema)
         if subscription.filter is not None:
-            reading = Reading(dict(headers), value, self._codec)
+            reading = FilterInput(dict(headers), value, self._codec)
             if not self._filters.ask(subscription.filter, reading, wanted.schema_version).verdict.delivers:
                 return Skip.FILTERED
         owner = subscription.account_sid

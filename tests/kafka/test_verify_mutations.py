@@ -28,11 +28,11 @@ from eventstreams.sinks.secret_texts import Secrets
 from eventstreams.time_limits import Watch
 from eventstreams.topics import Topics
 from eventstreams.verify.backlog import KafkaBacklog
+from eventstreams.verify.environment import Options
 from eventstreams.verify.judge import Fault, Problem
 from eventstreams.verify.plan import TYPES
 from eventstreams.verify.report import text_of
 from eventstreams.verify.run import Report, verify
-from eventstreams.verify.scene import Options
 from eventstreams.verify.subscribing import Installation as Verified
 from producers.encoder import EncodedEvent
 from producers.gateway.intake import Intake

@@ -6,14 +6,14 @@ from typing import Final
 
 from eventstreams.reasons import DeadReason
 from eventstreams.verify.behaviours import BEHAVIOURS
+from eventstreams.verify.bitset import BitSet
 from eventstreams.verify.dead_letters import code_of
 from eventstreams.verify.faults import Inflicted
 from eventstreams.verify.judge import Evidence, Observed, meant_for
 from eventstreams.verify.ledger import State
-from eventstreams.verify.marks import Marks
 from eventstreams.verify.plan import Kind, Plan
 
-PLAN: Final = Plan.of("vf00c0ffee", 300, with_stranger=True)
+PLAN: Final = Plan.of("vf00c0ffee", 300, with_other_account=True)
 KILLED: Final = Inflicted("kill", "router-1", 10.0, 11.0)
 
 
@@ -31,7 +31,7 @@ def sound(*names: str, plan: Plan = PLAN) -> Evidence:
     return Evidence(
         plan=plan,
         states=bytes(states),
-        again=Marks.none(plan.event_count),
+        again=BitSet.none(plan.event_count),
         subscriptions=[_delivered(plan, position, name) for position, name in enumerate(names or ("healthy",))],
         waiting={},
         inflicted=(),

@@ -14,10 +14,10 @@ import pytest
 
 from eventstreams.local.state import State
 from eventstreams.settings import Settings
+from eventstreams.verify.environment import Options
 from eventstreams.verify.faults import Inflicted
 from eventstreams.verify.report import text_of
 from eventstreams.verify.run import Report, verify
-from eventstreams.verify.scene import Options
 from eventstreams.verify.subscribing import Installation
 from tests.support.page import blocks_of
 from tests.support.snippet_kinds import ROOT

@@ -11,7 +11,7 @@ from eventstreams.catalog import Catalog
 from eventstreams.codec import Codec
 from eventstreams.control.records import SubscribedType
 from eventstreams.events import Event
-from eventstreams.filters import FilterChecker, FilterError, Reading
+from eventstreams.filters import FilterChecker, FilterError, FilterInput
 from eventstreams.headers import event_headers
 
 PAGE: Final = (Path(__file__).parents[2] / "docs" / "filters.md").read_text("utf-8")
@@ -32,7 +32,7 @@ def checker() -> FilterChecker:
 
 
 @pytest.fixture(scope="module")
-def reading() -> Reading:
+def reading() -> FilterInput:
     """The event of the page."""
     [json] = re.findall(r"## Examples.*?```json\n(.*?)```", PAGE, re.DOTALL)
     catalog = Catalog.load()
@@ -41,11 +41,13 @@ def reading() -> Reading:
     assert schema is not None
     event = Event(type=TYPE, source="/m", account_sid="AC1", data=orjson.loads(json))
     headers = dict(event_headers(event, dataschema=codec.dataschema(schema)))
-    return Reading(headers, codec.encode(schema, event.data), codec)
+    return FilterInput(headers, codec.encode(schema, event.data), codec)
 
 
 @pytest.mark.parametrize(("text", "said"), rows("Examples"))
-def test_an_example_answers_as_the_page_says(checker: FilterChecker, reading: Reading, text: str, said: str) -> None:
+def test_an_example_answers_as_the_page_says(
+    checker: FilterChecker, reading: FilterInput, text: str, said: str
+) -> None:
     answer = checker.check(text, [PINNED]).ask(reading.headers, lambda: reading.data(8))
 
     assert answer.verdict == said

@@ -5,21 +5,21 @@ import pytest
 from eventstreams import headers as names
 from eventstreams.catalog import Catalog
 from eventstreams.codec import Codec
-from eventstreams.filters import MAX_LENGTH, Filters, Reading, Verdict
+from eventstreams.filters import MAX_LENGTH, CompiledFilters, FilterInput, Verdict
 
 
 @pytest.fixture
-def reading() -> Reading:
+def reading() -> FilterInput:
     codec = Codec(Catalog.load(), schema_base_url="https://schemas.example")
-    return Reading({names.ID: b"7"}, None, codec)
+    return FilterInput({names.ID: b"7"}, None, codec)
 
 
 def long_filter(number: int) -> str:
     return f"id == '{number:0{MAX_LENGTH - 8}}'"
 
 
-def test_long_filters_that_nobody_asked_lately_are_forgotten(reading: Reading) -> None:
-    filters = Filters(most_characters=5 * MAX_LENGTH)
+def test_long_filters_that_nobody_asked_lately_are_forgotten(reading: FilterInput) -> None:
+    filters = CompiledFilters(most_characters=5 * MAX_LENGTH)
 
     for number in range(20):
         assert filters.ask(long_filter(number), reading, 1).verdict is Verdict.EXCLUDED
@@ -27,8 +27,8 @@ def test_long_filters_that_nobody_asked_lately_are_forgotten(reading: Reading) -
     assert 1 <= len(filters) <= 5
 
 
-def test_one_that_is_asked_again_and_again_stays(reading: Reading) -> None:
-    filters = Filters(most_characters=200)
+def test_one_that_is_asked_again_and_again_stays(reading: FilterInput) -> None:
+    filters = CompiledFilters(most_characters=200)
 
     for number in range(20):
         assert filters.ask("id == '7'", reading, 1).verdict is Verdict.TAKEN
@@ -37,8 +37,8 @@ def test_one_that_is_asked_again_and_again_stays(reading: Reading) -> None:
     assert len(filters) == 3
 
 
-def test_a_filter_that_is_larger_than_all_the_room_is_asked_all_the_same(reading: Reading) -> None:
-    filters = Filters(most_characters=1)
+def test_a_filter_that_is_larger_than_all_the_room_is_asked_all_the_same(reading: FilterInput) -> None:
+    filters = CompiledFilters(most_characters=1)
 
     assert filters.ask("id == '7'", reading, 1).verdict is Verdict.TAKEN
     assert len(filters) == 1

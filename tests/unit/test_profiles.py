@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from control_api.commands.profiles import profiles
 from control_api.commands.remote import Remote
 from eventstreams.cli.main import eventstreams
-from eventstreams.cli.profiles import LOCAL_API, Profile, ProfileFile, asking
+from eventstreams.cli.profiles import LOCAL_API, Profile, ProfileFile, chosen_profile
 from eventstreams.errors import SettingsError
 from eventstreams.settings import Settings
 from eventstreams.sids import SidKind, new_sid
@@ -42,11 +42,11 @@ def test_a_named_profile_wins_over_variables_and_they_over_the_default(file: Pro
     file.put("live", LIVE)
     other, token = new_sid(SidKind.ACCOUNT), SecretStr("another-token")
 
-    assert asking(Settings.load()) == STAGING
-    assert asking(Settings.load(account_sid=other, auth_token=token)) == Profile(account_sid=other, token=token)
-    assert asking(Settings.load(account_sid=other, auth_token=token, profile="live")) == LIVE
+    assert chosen_profile(Settings.load()) == STAGING
+    assert chosen_profile(Settings.load(account_sid=other, auth_token=token)) == Profile(account_sid=other, token=token)
+    assert chosen_profile(Settings.load(account_sid=other, auth_token=token, profile="live")) == LIVE
     file.remove("staging")
-    assert asking(Settings.load()) == Profile(url=LOCAL_API)
+    assert chosen_profile(Settings.load()) == Profile(url=LOCAL_API)
 
 
 @pytest.mark.parametrize(("profile", "user"), [("staging", ACCOUNT), ("live", KEY)])

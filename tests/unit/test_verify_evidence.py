@@ -7,13 +7,13 @@ from typing import Final, cast
 
 from eventstreams.errors import TopicError
 from eventstreams.verify.dead_letters import DeadLetters
+from eventstreams.verify.environment import RunEnvironment
 from eventstreams.verify.judge import Fault, Verdict, judge, meant_for
 from eventstreams.verify.ledger import Ledger, State, Tally
 from eventstreams.verify.plan import Kind
 from eventstreams.verify.publishing import Published
 from eventstreams.verify.receiving import FINDINGS
 from eventstreams.verify.run import _evidence
-from eventstreams.verify.scene import Scene
 from tests.support.verifying import PLAN, numbers
 
 SID: Final = "DF" + "0" * 32
@@ -52,7 +52,7 @@ async def verdict(folder: Path, dead_letter: LateDeadLetter) -> Verdict:
                 tally.refused(number)
             else:
                 tally.accepted(number, 0.1)
-    scene = SimpleNamespace(
+    environment = SimpleNamespace(
         plan=PLAN,
         folder=folder,
         ledger=ledger,
@@ -64,7 +64,7 @@ async def verdict(folder: Path, dead_letter: LateDeadLetter) -> Verdict:
         options=SimpleNamespace(receivers=["refusing"]),
         ttl_s=14_400,
     )
-    return judge(await _evidence(cast(Scene, scene), Published(), (), 60), most_duplicates=0)
+    return judge(await _evidence(cast(RunEnvironment, environment), Published(), (), 60), most_duplicates=0)
 
 
 async def test_what_is_settled_just_then_is_not_lost(tmp_path: Path) -> None:

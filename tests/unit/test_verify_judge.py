@@ -5,17 +5,17 @@ from dataclasses import replace
 import pytest
 
 from eventstreams.reasons import DeadReason
+from eventstreams.verify.bitset import BitSet
 from eventstreams.verify.dead_letters import UNKNOWN_REASON
 from eventstreams.verify.inspection import Finding
 from eventstreams.verify.judge import Evidence, Fault, Problem, judge
 from eventstreams.verify.ledger import State, Wrong
-from eventstreams.verify.marks import Marks
 from eventstreams.verify.plan import PARTIAL_TYPES, TYPES, Kind
 from tests.support.verifying import KILLED, PLAN, buried, changed, numbers, sound, with_bytes
 
 ORDINARY = numbers(Kind.ORDINARY)
 INVALID = numbers(Kind.INVALID)
-STRANGER = numbers(Kind.STRANGER)
+OTHER_ACCOUNT = numbers(Kind.OTHER_ACCOUNT)
 
 
 def problems(evidence: Evidence, *, most_duplicates: float = 0.01) -> list[Problem]:
@@ -86,7 +86,7 @@ def test_what_was_published_twice_may_come_twice() -> None:
     evidence = accepted(sound(), ORDINARY[:1], 2)
 
     verdict = judge(
-        replace(evidence, again=Marks.of_ranges(PLAN.event_count, [range(ORDINARY[0], ORDINARY[0] + 5)])),
+        replace(evidence, again=BitSet.of_ranges(PLAN.event_count, [range(ORDINARY[0], ORDINARY[0] + 5)])),
         most_duplicates=0.01,
     )
 
@@ -95,7 +95,7 @@ def test_what_was_published_twice_may_come_twice() -> None:
 
 
 def test_around_faults_what_was_published_twice_does_not_count_for_the_share() -> None:
-    twice = Marks.of_ranges(PLAN.event_count, [range(each, each + 1) for each in ORDINARY[:50]])
+    twice = BitSet.of_ranges(PLAN.event_count, [range(each, each + 1) for each in ORDINARY[:50]])
     evidence = replace(accepted(sound(), ORDINARY[:50], 2), inflicted=[KILLED], again=twice)
 
     assert problems(evidence) == []
@@ -224,9 +224,9 @@ def test_a_reason_that_nobody_knows_is_told() -> None:
 
 def test_a_dead_letter_of_what_is_not_for_it_is_wrong() -> None:
     evidence = sound("down")
-    dead = with_bytes(evidence.subscriptions[0].dead, STRANGER[:1], 1)
+    dead = with_bytes(evidence.subscriptions[0].dead, OTHER_ACCOUNT[:1], 1)
 
-    assert only(changed(evidence, dead=dead, dead_letters=1)).ids == [PLAN.id_of(STRANGER[0])]
+    assert only(changed(evidence, dead=dead, dead_letters=1)).ids == [PLAN.id_of(OTHER_ACCOUNT[0])]
     assert only(changed(evidence, foreign_dead_letters=["EZ1"], dead_letters=1)).ids == ["EZ1"]
 
 

@@ -14,20 +14,23 @@ from eventstreams.settings import Settings
 from eventstreams.verify.ledger import MOST, Count, Ledger, State, Tally, Wrong, _bucket, longest_of
 from eventstreams.verify.plan import PARTIAL_TYPES, TYPES, Kind, Plan, digest, make_event, spoil, types_for
 
-PLAN = Plan.of("vf00c0ffee", 1_000, with_stranger=True)
+PLAN = Plan.of("vf00c0ffee", 1_000, with_other_account=True)
 NOW = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
 
 
 @given(st.integers(1, 30_000), st.booleans())
-def test_a_plan_has_so_many_ordinary_events_and_some_of_every_other_kind(ordinary: int, with_stranger: bool) -> None:  # noqa: FBT001 - drawn
-    plan = Plan.of("vf00c0ffee", ordinary, with_stranger=with_stranger)
+def test_a_plan_has_so_many_ordinary_events_and_some_of_every_other_kind(
+    ordinary: int,
+    with_other_account: bool,  # noqa: FBT001 - drawn
+) -> None:
+    plan = Plan.of("vf00c0ffee", ordinary, with_other_account=with_other_account)
     batches = list(plan.batches())
 
     counts = {kind: sum(len(batch.numbers) for batch in batches if batch.kind is kind) for kind in Kind}
     assert counts[Kind.ORDINARY] == ordinary
     assert counts[Kind.PARTIAL]
     assert counts[Kind.INVALID]
-    assert bool(counts[Kind.STRANGER]) == with_stranger
+    assert bool(counts[Kind.OTHER_ACCOUNT]) == with_other_account
     assert max(len(batch.numbers) for batch in batches) <= 100
     numbers = [number for batch in batches for number in batch.numbers]
     assert len(set(numbers)) == len(numbers)
@@ -132,7 +135,7 @@ def test_a_delay_is_in_a_bucket_whose_end_is_an_eighth_away_at_most(delay_s: flo
 
 
 def test_a_million_events_take_tens_of_bytes_each_and_no_more(tmp_path: Path) -> None:
-    plan = Plan.of("vf00c0ffee", 1_000_000, with_stranger=True)
+    plan = Plan.of("vf00c0ffee", 1_000_000, with_other_account=True)
 
     Ledger(tmp_path, plan, new=True)
     for position in range(10):

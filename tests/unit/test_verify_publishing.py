@@ -15,7 +15,7 @@ from eventstreams.verify.ledger import Ledger, State
 from eventstreams.verify.plan import Kind, Plan
 from eventstreams.verify.publishing import Login, Publisher
 
-PLAN = Plan.of("vf00c0ffee", 60, with_stranger=True)
+PLAN = Plan.of("vf00c0ffee", 60, with_other_account=True)
 US, THEM = Login("AC1", "ours"), Login("AC2", "theirs")
 Answer = Callable[[int, list[str]], web.Response | None]
 """Given how often a request with these ids has come; None: the connection is broken off."""
@@ -65,7 +65,7 @@ def ledger(tmp_path: Path) -> Ledger:
 
 
 def publisher(gateway: Gateway, ledger: Ledger, *, give_up_s: float = 30.0) -> Publisher:
-    logins = {**dict.fromkeys(Kind, US), Kind.STRANGER: THEM}
+    logins = {**dict.fromkeys(Kind, US), Kind.OTHER_ACCOUNT: THEM}
     return Publisher(gateway.url, PLAN, ledger, logins, rate=1e6, give_up_s=give_up_s)
 
 
@@ -78,7 +78,7 @@ async def test_what_is_taken_is_acknowledged_and_what_is_invalid_refused(gateway
 
     await at_work.run()
 
-    assert states(ledger, Kind.ORDINARY) == {State.ACKNOWLEDGED} == states(ledger, Kind.STRANGER)
+    assert states(ledger, Kind.ORDINARY) == {State.ACKNOWLEDGED} == states(ledger, Kind.OTHER_ACCOUNT)
     assert states(ledger, Kind.INVALID) == {State.REFUSED}
     assert (at_work.published.sent_again, at_work.published.refused, at_work.published.taken) == (0, [], [])
     assert len(gateway.users) == 2
@@ -115,7 +115,7 @@ async def test_of_a_batch_that_is_taken_in_part_the_rest_alone_is_sent_again(gat
         events = [{"id": each, "accepted": each == ids[0]} for each in ids]
         return web.json_response({"message": "in part", "details": {"events": events}}, status=503)
 
-    plan = Plan("vf00c0ffee", 60, 3, with_stranger=True)
+    plan = Plan("vf00c0ffee", 60, 3, with_other_account=True)
     gateway.answer = answer
     ledger = Ledger(tmp_path, plan, new=True)
     at_work = Publisher(gateway.url, plan, ledger, dict.fromkeys(Kind, US), rate=1e6, give_up_s=30)

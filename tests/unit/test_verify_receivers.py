@@ -20,14 +20,14 @@ from eventstreams.verify.behaviours import BEHAVIOURS, Answer, Hang, Reaction, R
 from eventstreams.verify.inspection import MOST_EXAMPLES, Finding
 from eventstreams.verify.ledger import Count, Ledger, Tally, Wrong
 from eventstreams.verify.plan import PARTIAL_TYPES, Batch, Kind, Plan, digest, make_event
-from eventstreams.verify.receivers import Receivers, Stand
+from eventstreams.verify.receivers import Receivers, ReceiverSpec
 from sink_workers.plugins.webhook.signature import HEADER, signed_url, signer
 from sink_workers.plugins.webhook.standard_webhooks import Signer, StandardWebhooksConfig
 
 ACCOUNT = "AC00000000000000000000000000000001"
 TOKEN = "token-of-the-test"
 SECRET = f"whsec_{base64.b64encode(b'x' * 32).decode()}"
-PLAN = Plan.of("vf00c0ffee", 300, with_stranger=True)
+PLAN = Plan.of("vf00c0ffee", 300, with_other_account=True)
 BATCHES = list(PLAN.batches())
 ONCE = Seen([1], [1])
 
@@ -82,8 +82,8 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     url = f"http://{address_of(listening)}"
     ledger = Ledger(tmp_path, PLAN, new=True)
     tallies = [Tally(tmp_path, position, PLAN, new=True) for position in range(2)]
-    stands = [
-        Stand(
+    specs = [
+        ReceiverSpec(
             behaviour="healthy",
             url=f"{url}/{position}",
             auth_token=TOKEN,
@@ -95,7 +95,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         for position in range(2)
     ]
     made = Desk(ledger, tallies, url)
-    receivers = Receivers(stands, PLAN, ledger, tallies, lambda at, finding: made.found.append((at, finding)))
+    receivers = Receivers(specs, PLAN, ledger, tallies, lambda at, finding: made.found.append((at, finding)))
     async with serve_app(receivers.app(), listening):
         yield made
 
@@ -171,7 +171,7 @@ async def test_what_nobody_published_is_foreign(desk: Desk) -> None:
     assert not any(desk.tallies[0].arrivals())
 
 
-@pytest.mark.parametrize(("kind", "wrong"), [(Kind.STRANGER, Wrong.STRANGER), (Kind.INVALID, Wrong.INVALID)])
+@pytest.mark.parametrize(("kind", "wrong"), [(Kind.OTHER_ACCOUNT, Wrong.OTHER_ACCOUNT), (Kind.INVALID, Wrong.INVALID)])
 async def test_an_event_that_is_for_nobody_is_told_as_what_it_is(desk: Desk, kind: Kind, wrong: Wrong) -> None:
     events = desk.publish(of_kind(kind))
 

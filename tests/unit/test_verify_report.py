@@ -9,13 +9,13 @@ import pytest
 
 from eventstreams.reasons import DeadReason
 from eventstreams.verify.calling import Calls
+from eventstreams.verify.environment import Options
 from eventstreams.verify.judge import Evidence, judge
 from eventstreams.verify.page import page_of
 from eventstreams.verify.plan import Kind
 from eventstreams.verify.publishing import Published
 from eventstreams.verify.report import delay_of, text_of, value_of
 from eventstreams.verify.run import Report
-from eventstreams.verify.scene import Options
 from eventstreams.verify.timeline import Sample, Timeline
 from eventstreams.verify.usage import Growth, Life, TopicSize, Usage, Use
 from tests.support.verifying import KILLED, PLAN, buried, changed, numbers, sound, with_bytes

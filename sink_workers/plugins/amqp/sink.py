@@ -14,9 +14,9 @@ from eventstreams.sinks import (
     NONSENSE,
     Delivered,
     DeliveryOutcome,
-    Farewells,
     GuardedSink,
     OutboundEvent,
+    PendingCloses,
     RetryLater,
     RetryReason,
     SinkContext,
@@ -48,7 +48,7 @@ class AmqpSink:
         self._connection: AbstractConnection | None = None
         self._connecting = asyncio.Lock()
         self._idle: list[AbstractChannel] = []
-        self._farewells = Farewells()
+        self._pending_closes = PendingCloses()
 
     async def deliver(self, batch: Sequence[OutboundEvent]) -> Sequence[DeliveryOutcome]:
         """Publish ``batch`` in order, and return what the broker confirmed of each."""
@@ -72,7 +72,7 @@ class AmqpSink:
             if channel is not None and well:
                 self._idle.append(channel)
             elif channel is not None and not channel.is_closed:  # nobody knows what is still to come on it
-                self._farewells.begin(_end(channel))
+                self._pending_closes.begin(_end(channel))
         return outcomes
 
     async def probe(self) -> DeliveryOutcome:
@@ -84,7 +84,7 @@ class AmqpSink:
                     channel = await connection.channel(publisher_confirms=False)
                     await self._exchange(channel, ensure=True)
                 finally:
-                    self._farewells.begin(_end(connection))
+                    self._pending_closes.begin(_end(connection))
         except TimeoutError:
             return no_answer(self._timeout_s)
         except _FAILURES as error:
@@ -95,7 +95,7 @@ class AmqpSink:
         """Have everything end soon. What comes after begins anew."""
         self._idle.clear()
         if self._connection is not None:
-            self._farewells.begin(_end(self._connection))
+            self._pending_closes.begin(_end(self._connection))
             self._connection = None
 
     async def _publish_one(

@@ -28,9 +28,9 @@ from eventstreams.sinks import (
     NONSENSE,
     Delivered,
     DeliveryOutcome,
-    Farewells,
     GuardedSink,
     OutboundEvent,
+    PendingCloses,
     RetryLater,
     RetryReason,
     SinkContext,
@@ -116,7 +116,7 @@ class KafkaSink:
         self._producer: _Producer | None = None
         self._connecting = asyncio.Lock()
         self._partition_of = DefaultPartitioner()
-        self._farewells = Farewells()
+        self._pending_closes = PendingCloses()
 
     async def deliver(self, batch: Sequence[OutboundEvent]) -> Sequence[DeliveryOutcome]:
         """Write a record for each event, in order within a partition, and return what became of each."""
@@ -149,7 +149,7 @@ class KafkaSink:
                 try:
                     await self._partitions(producer)
                 finally:
-                    self._farewells.begin(producer.stop())
+                    self._pending_closes.begin(producer.stop())
         except _FAILURES as error:
             return _explain(error)
         return Delivered()
@@ -157,7 +157,7 @@ class KafkaSink:
     async def aclose(self) -> None:
         """Have everything end soon: a producer waits for what is under way. What comes after begins anew."""
         if self._producer is not None:
-            self._farewells.begin(self._producer.stop())
+            self._pending_closes.begin(self._producer.stop())
             self._producer = None
 
     async def _write(
@@ -222,7 +222,7 @@ class KafkaSink:
         try:
             await producer.start()
         except BaseException:
-            self._farewells.begin(producer.stop())
+            self._pending_closes.begin(producer.stop())
             raise
         return producer
 

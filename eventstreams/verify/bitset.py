@@ -8,7 +8,7 @@ _LENGTH: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
+class BitSet:
     """Numbers from 0 up to ``size``. Both sides of an operation have the same size."""
 
     size: int
@@ -40,14 +40,14 @@ class Marks:
             values[each.start : each.stop] = b"\x01" * len(each)
         return cls.above(bytes(values))
 
-    def __and__(self, other: "Marks") -> "Marks":
-        return Marks(self.size, self.bits & other.bits)
+    def __and__(self, other: "BitSet") -> "BitSet":
+        return BitSet(self.size, self.bits & other.bits)
 
-    def __or__(self, other: "Marks") -> "Marks":
-        return Marks(self.size, self.bits | other.bits)
+    def __or__(self, other: "BitSet") -> "BitSet":
+        return BitSet(self.size, self.bits | other.bits)
 
-    def __sub__(self, other: "Marks") -> "Marks":
-        return Marks(self.size, self.bits & ~other.bits)
+    def __sub__(self, other: "BitSet") -> "BitSet":
+        return BitSet(self.size, self.bits & ~other.bits)
 
     def __len__(self) -> int:
         return self.bits.bit_count()

@@ -12,13 +12,19 @@ from typing import Final
 from eventstreams.client import AsyncEventStreams
 from eventstreams.settings import Settings
 from eventstreams.verify.backlog import ApiBacklog, Backlog, KafkaBacklog
-from eventstreams.verify.behaviours import BEHAVIOURS, Door
-from eventstreams.verify.crew import Crew, Places, new_secret, open_places, running_crew
+from eventstreams.verify.behaviours import BEHAVIOURS, Listener
 from eventstreams.verify.dead_letters import ApiDeadLetters, DeadLetters, DeadLetterSource, KafkaDeadLetters
 from eventstreams.verify.ledger import Ledger, Tally
 from eventstreams.verify.plan import Kind, Plan
 from eventstreams.verify.publishing import Login
-from eventstreams.verify.receivers import Stand
+from eventstreams.verify.receiver_process import (
+    Places,
+    ReceiverProcess,
+    new_secret,
+    open_places,
+    running_receiver_process,
+)
+from eventstreams.verify.receivers import ReceiverSpec
 from eventstreams.verify.subscribing import (
     Accounts,
     Installation,
@@ -70,7 +76,7 @@ class Options:
 
 
 @dataclass(slots=True)
-class Scene:
+class RunEnvironment:
     """Everything of a run that is under way."""
 
     options: Options
@@ -79,7 +85,7 @@ class Scene:
     ledger: Ledger
     tallies: Sequence[Tally]
     accounts: Accounts
-    crew: Crew
+    receiver_process: ReceiverProcess
     subscribed: Sequence[Subscribed]
     dead_letters: DeadLetters
     dead_letter_source: DeadLetterSource
@@ -89,19 +95,19 @@ class Scene:
 
 
 @asynccontextmanager
-async def open_scene(
+async def open_environment(
     installation: Installation, options: Options, kafka: Settings | None, say: Say
-) -> AsyncIterator[Scene]:
+) -> AsyncIterator[RunEnvironment]:
     """All that is needed, made; and gone again."""
     run = f"vf{secrets.token_hex(4)}"
     async with AsyncExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="eventstreams-verify-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        doors = {BEHAVIOURS[name].door for name in options.receivers}
-        places = open_places(folder, doors, options.listen, host=options.receiver_host, url=options.receiver_url)
+        listeners = {BEHAVIOURS[name].listener for name in options.receivers}
+        places = open_places(folder, listeners, options.listen, host=options.receiver_host, url=options.receiver_url)
         stack.callback(places.close)
         accounts = await stack.enter_async_context(accounts_of(installation, say))
-        plan = Plan.of(run, options.events, with_stranger=accounts.stranger is not None)
+        plan = Plan.of(run, options.events, with_other_account=accounts.other_account is not None)
         ledger = Ledger(folder, plan, new=True)
         tallies = [Tally(folder, position, plan, new=True) for position in range(len(options.receivers))]
         wanted = _wanted(options, places)
@@ -110,11 +116,11 @@ async def open_scene(
         )
         made = await stack.enter_async_context(subscribed(installation, accounts.subscriber, wanted, say))
         ttl_s = (await ttl_of(api, made)).total_seconds()
-        stands = _stands(options, wanted, accounts.subscriber, ttl_s)
-        crew = await stack.enter_async_context(running_crew(folder, plan, stands, places))
+        specs = _specs(options, wanted, accounts.subscriber, ttl_s)
+        receiver_process = await stack.enter_async_context(running_receiver_process(folder, plan, specs, places))
         say(
             "subscribed",
-            f"{len(made)} receivers at {places.urls[Door.PLAIN]}: {', '.join(each.name for each in wanted)}",
+            f"{len(made)} receivers at {places.urls[Listener.PLAIN]}: {', '.join(each.name for each in wanted)}",
         )
         sids = [each.subscription_sid for each in made]
         if kafka is None:
@@ -125,14 +131,14 @@ async def open_scene(
             await dead_letter_source.begin()
             backlog = KafkaBacklog(kafka, _SINK_TYPE, sids, is_alone=options.is_alone)
         dead_letters = DeadLetters(plan, sids)
-        yield Scene(
+        yield RunEnvironment(
             options,
             plan,
             folder,
             ledger,
             tallies,
             accounts,
-            crew,
+            receiver_process,
             made,
             dead_letters,
             dead_letter_source,
@@ -151,7 +157,7 @@ def _wanted(options: Options, places: Places) -> Sequence[Wanted]:
             Wanted(
                 f"{position} {name}",
                 behaviour,
-                places.destination(position, behaviour.door),
+                places.destination(position, behaviour.listener),
                 places.authority,
                 new_secret() if position % 2 == 0 else None,
             )
@@ -159,9 +165,9 @@ def _wanted(options: Options, places: Places) -> Sequence[Wanted]:
     return found
 
 
-def _stands(options: Options, wanted: Sequence[Wanted], subscriber: Login, ttl_s: float) -> Sequence[Stand]:
+def _specs(options: Options, wanted: Sequence[Wanted], subscriber: Login, ttl_s: float) -> Sequence[ReceiverSpec]:
     return [
-        Stand(
+        ReceiverSpec(
             behaviour=name,
             url=each.destination,
             auth_token=subscriber.auth_token,
@@ -177,6 +183,6 @@ def _stands(options: Options, wanted: Sequence[Wanted], subscriber: Login, ttl_s
 def logins_of(accounts: Accounts) -> Mapping[Kind, Login]:
     """Who publishes events of each kind."""
     found = dict.fromkeys(Kind, accounts.subscriber)
-    if accounts.stranger is not None:
-        found[Kind.STRANGER] = accounts.stranger
+    if accounts.other_account is not None:
+        found[Kind.OTHER_ACCOUNT] = accounts.other_account
     return found

@@ -18,10 +18,10 @@ import trustme
 
 from eventstreams.errors import EventStreamsError
 from eventstreams.process.listen import address_of, open_socket
-from eventstreams.verify.behaviours import Door
+from eventstreams.verify.behaviours import Listener
 from eventstreams.verify.children import ended
 from eventstreams.verify.plan import Plan
-from eventstreams.verify.receivers import Stand
+from eventstreams.verify.receivers import ReceiverSpec
 from eventstreams.verify.receiving import READY, RECOVER, Certificates, Orders
 
 _START_S: Final = 60.0
@@ -40,14 +40,14 @@ class Places:
         authority: PEM of who vouches for the right certificate.
     """
 
-    sockets: Mapping[Door, socket]
-    urls: Mapping[Door, str]
+    sockets: Mapping[Listener, socket]
+    urls: Mapping[Listener, str]
     certificates: Certificates
     authority: str
 
-    def destination(self, position: int, door: Door) -> str:
+    def destination(self, position: int, listener: Listener) -> str:
         """The URL of the receiver at ``position``."""
-        return f"{self.urls[door]}/{position}"
+        return f"{self.urls[listener]}/{position}"
 
     def close(self) -> None:
         """Listen no more; whoever was handed the sockets still does."""
@@ -55,12 +55,12 @@ class Places:
             each.close()
 
 
-def open_places(folder: Path, doors: AbstractSet[Door], listen: str, *, host: str, url: str | None) -> Places:
+def open_places(folder: Path, listeners: AbstractSet[Listener], listen: str, *, host: str, url: str | None) -> Places:
     """Sockets on ``listen``, and for other doors than the plain one on any port beside it.
 
     Args:
         folder: For the certificates.
-        doors: Which are needed.
+        listeners: Which are needed.
         listen: ``host:port``; port 0: any.
         host: How workers call this machine.
         url: Where workers reach the plain receivers, if not at ``host`` and its port.
@@ -69,24 +69,28 @@ def open_places(folder: Path, doors: AbstractSet[Door], listen: str, *, host: st
         EventStreamsError: it cannot listen there.
     """
     beside = f"{listen.rpartition(':')[0]}:0"
-    where = {Door.PLAIN: listen, Door.TLS: beside, Door.FORBIDDEN: _FORBIDDEN}
-    sockets = {door: open_socket(where[door], setting="--listen") for door in Door if door in doors | {Door.PLAIN}}
+    where = {Listener.PLAIN: listen, Listener.TLS: beside, Listener.FORBIDDEN: _FORBIDDEN}
+    sockets = {
+        listener: open_socket(where[listener], setting="--listen")
+        for listener in Listener
+        if listener in listeners | {Listener.PLAIN}
+    }
     authority = trustme.CA()
     right, wrong = folder / "right.pem", folder / "wrong.pem"
     name = host.strip("[]")
     authority.issue_cert(name).private_key_and_cert_chain_pem.write_to_path(str(right))
     trustme.CA().issue_cert(name).private_key_and_cert_chain_pem.write_to_path(str(wrong))
-    starts = {Door.PLAIN: f"http://{host}:", Door.TLS: f"https://{host}:"}
+    starts = {Listener.PLAIN: f"http://{host}:", Listener.TLS: f"https://{host}:"}
     urls = {
-        door: f"{starts[door]}{_port(opened)}" if door in starts else f"http://{address_of(opened)}"
-        for door, opened in sockets.items()
+        listener: f"{starts[listener]}{_port(opened)}" if listener in starts else f"http://{address_of(opened)}"
+        for listener, opened in sockets.items()
     }
     if url is not None:
-        urls[Door.PLAIN] = url.rstrip("/")
+        urls[Listener.PLAIN] = url.rstrip("/")
     return Places(sockets, urls, Certificates(right=right, wrong=wrong), authority.cert_pem.bytes().decode())
 
 
-class Crew:
+class ReceiverProcess:
     """The running receivers."""
 
     def __init__(self, process: Process) -> None:
@@ -103,7 +107,9 @@ class Crew:
 
 
 @asynccontextmanager
-async def running_crew(folder: Path, plan: Plan, stands: Sequence[Stand], places: Places) -> AsyncIterator[Crew]:
+async def running_receiver_process(
+    folder: Path, plan: Plan, specs: Sequence[ReceiverSpec], places: Places
+) -> AsyncIterator[ReceiverProcess]:
     """Receivers that take deliveries meanwhile.
 
     Raises:
@@ -112,9 +118,9 @@ async def running_crew(folder: Path, plan: Plan, stands: Sequence[Stand], places
     orders = Orders(
         folder=folder,
         plan=plan,
-        stands=tuple(stands),
+        specs=tuple(specs),
         certificates=places.certificates,
-        fds={door: opened.fileno() for door, opened in places.sockets.items()},
+        fds={listener: opened.fileno() for listener, opened in places.sockets.items()},
     )
     process = await asyncio.create_subprocess_exec(
         *[sys.executable, "-m", "eventstreams.verify.receiving"],
@@ -123,11 +129,11 @@ async def running_crew(folder: Path, plan: Plan, stands: Sequence[Stand], places
         pass_fds=tuple(orders.fds.values()),
         start_new_session=True,  # Ctrl-C is for us: what is under way is still received while we clear up
     )
-    crew = Crew(process)
+    receiver_process = ReceiverProcess(process)
     try:
-        await crew._say(orders.model_dump_json())  # noqa: SLF001 - ours
+        await receiver_process._say(orders.model_dump_json())  # noqa: SLF001 - ours
         await _until_ready(process)
-        yield crew
+        yield receiver_process
     finally:
         await _end(process)
 

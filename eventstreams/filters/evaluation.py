@@ -18,7 +18,7 @@ _BESIDE: Final = 50
 _log = get_logger(__name__)
 
 
-class Reading:
+class FilterInput:
     """One event, whose value is decoded when a filter asks for it, at most once for each schema version."""
 
     def __init__(self, headers: Mapping[str, bytes], value: bytes | None, codec: Codec) -> None:
@@ -37,7 +37,7 @@ class Reading:
         return found
 
 
-class Filters:
+class CompiledFilters:
     """Every filter that was asked lately, compiled. For one thread."""
 
     def __init__(self, *, most_characters: int = _MOST_CHARACTERS) -> None:
@@ -49,7 +49,7 @@ class Filters:
     def __len__(self) -> int:
         return len(self._compiled)
 
-    def ask(self, text: str, reading: Reading, version: int) -> Answer:
+    def ask(self, text: str, reading: FilterInput, version: int) -> Answer:
         """What the filter ``text`` makes of an event whose subscriber gets schema version ``version``."""
         found = self._found(text)
         if isinstance(found, Filter):

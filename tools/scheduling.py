@@ -9,7 +9,7 @@ from xdist.workermanage import WorkerController
 _UNIT: Final = "tests/unit/"
 
 
-class Beside(LoadFileScheduling):
+class NiceScheduling(LoadFileScheduling):
     """As ``--dist loadfile``, but processes that were started with ``nice`` take unit tests alone, from the end.
 
     Unit tests compute; tests of whole systems mostly wait, for brokers, leases and retries. One after the other, the
