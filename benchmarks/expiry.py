@@ -37,38 +37,38 @@ async def main(counts: Sequence[int]) -> None:
     print(f"load {load()}")
     with tempfile.TemporaryDirectory() as folder, running_broker(Path(folder)) as broker:
         settings = bench_settings(broker.bootstrap)
-        async with Installation(settings) as house, worker_process(settings, Path(folder)):
+        async with Installation(settings) as installation, worker_process(settings, Path(folder)):
             for count in counts:
-                print(f"{count:7,} events: {await _round(house, count)}", flush=True)
+                print(f"{count:7,} events: {await _round(installation, count)}", flush=True)
     print(f"load {load()}")
 
 
-async def _round(house: Installation, count: int) -> str:
-    sink = await house.add_sink("http://127.0.0.1:9/")
-    await house.put(replace(sink, paused=True))
-    subscription = await house.subscribe(sink)
-    before, accepted_ms = await _dead_letters(house), now_ms()
+async def _round(installation: Installation, count: int) -> str:
+    sink = await installation.add_sink("http://127.0.0.1:9/")
+    await installation.put(replace(sink, paused=True))
+    subscription = await installation.subscribe(sink)
+    before, accepted_ms = await _dead_letters(installation), now_ms()
     deadline_ms = accepted_ms + _LEAD_MS + count * 1000 // _EVENTS_A_SECOND
-    value, headers = house.encoded(house.event())
+    value, headers = installation.encoded(installation.event())
     routed = routed_headers(
         headers, accepted_at_ms=accepted_ms, deadline_ms=deadline_ms, subscription_sid=subscription.sid
     )
     copies = [_Copy(None, value, routed)] * count
-    answers = await house.producer.enqueue_many(house.topic_of(subscription), copies)
+    answers = await installation.producer.enqueue_many(installation.topic_of(subscription), copies)
     assert all(isinstance(answer, Acked) and answer.timestamp_ms < deadline_ms for answer in answers)
 
     await eventually(lambda: now_ms() > deadline_ms, timeout_s=60)
     # They are not read meanwhile: that would take a core from the worker.
-    while await _dead_letters(house) < before + count:  # noqa: ASYNC110 - in another process
+    while await _dead_letters(installation) < before + count:  # noqa: ASYNC110 - in another process
         await asyncio.sleep(0.2)
-    dead = await house.dead_of(subscription.sid, count)
+    dead = await installation.dead_of(subscription.sid, count)
     late = sorted(each.timestamp_ms - int(header(each, "es_deadline")) for each in dead)
     p50, p90, p99 = (late[int((count - 1) * share)] for share in (0.5, 0.9, 0.99))
     return f"first {late[0]} ms after the deadline, p50 {p50}, p90 {p90}, p99 {p99}, last {late[-1]}"
 
 
-async def _dead_letters(house: Installation) -> int:
-    return sum(held.end for held in await house.admin.ranges([house.topics.dead("webhook")]))
+async def _dead_letters(installation: Installation) -> int:
+    return sum(held.end for held in await installation.admin.ranges([installation.topics.dead("webhook")]))
 
 
 if __name__ == "__main__":

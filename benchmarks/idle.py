@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.measure import load, machine
-from benchmarks.path.house import cpu_s, running_house
+from benchmarks.path.installation import cpu_s, running_installation
 
 _SETTLED_S: Final = 10.0  # after the start, and after a change of subscriptions
 
@@ -21,12 +21,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.idle", description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0, help="of each of the two")
     seconds = parser.parse_args().seconds
-    with tempfile.TemporaryDirectory() as folder, running_house(Path(folder)) as house:
-        pids = {**house.pids, "up": house.up.process.pid}
+    with tempfile.TemporaryDirectory() as folder, running_installation(Path(folder)) as installation:
+        pids = {**installation.pids, "up": installation.up.process.pid}
         del pids["receiver"]
         print(f"{machine()}; load {load()}")
         _tell("without a subscription", pids, seconds)
-        with house.subscribed(house.receiver.url("idle")):
+        with installation.subscribed(installation.receiver.url("idle")):
             _tell("with one webhook", pids, seconds)
         print(f"load {load()}")
 

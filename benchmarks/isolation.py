@@ -108,22 +108,26 @@ async def run(quiet_house: Installation, loud_house: Installation) -> None:
         print(f"ratio of the p99, median of {ROUNDS} rounds: {statistics.median(ratios):.2f}")
 
 
-async def _good(house: Installation, url: str) -> Sequence[Subscription]:
-    return [await _subscribe(house, f"{url}/good/{n}") for n in range(GOOD)]
+async def _good(installation: Installation, url: str) -> Sequence[Subscription]:
+    return [await _subscribe(installation, f"{url}/good/{n}") for n in range(GOOD)]
 
 
 async def _phase(
-    house: Installation, receivers: Receivers, good: Sequence[Subscription], bad: Sequence[Subscription], seconds: float
+    installation: Installation,
+    receivers: Receivers,
+    good: Sequence[Subscription],
+    bad: Sequence[Subscription],
+    seconds: float,
 ) -> Sequence[float]:
     receivers.latencies.clear()
     receivers.sent.clear()
-    await asyncio.gather(_publish(house, receivers, good, seconds), _publish(house, None, bad, seconds))
+    await asyncio.gather(_publish(installation, receivers, good, seconds), _publish(installation, None, bad, seconds))
     await eventually(lambda: len(receivers.latencies) == len(receivers.sent), timeout_s=60)
     return sorted(receivers.latencies)
 
 
 async def _publish(
-    house: Installation, receivers: Receivers | None, subscriptions: Sequence[Subscription], seconds: float
+    installation: Installation, receivers: Receivers | None, subscriptions: Sequence[Subscription], seconds: float
 ) -> None:
     """An even stream to ``subscriptions`` in turn, as a router would copy it."""
     if not subscriptions:
@@ -135,17 +139,17 @@ async def _publish(
         if due > began + seconds:
             return
         await asyncio.sleep(max(due - time.monotonic(), 0))
-        event = house.event(next(_NUMBERS))
+        event = installation.event(next(_NUMBERS))
         if receivers is not None:
             receivers.sent[event.id] = time.time()
-        await house.hand_to(next(turns), event)
+        await installation.hand_to(next(turns), event)
 
 
 _NUMBERS = itertools.count()
 
 
-async def _subscribe(house: Installation, url: str) -> Subscription:
-    return await house.subscribe(await house.add_sink(url))
+async def _subscribe(installation: Installation, url: str) -> Subscription:
+    return await installation.subscribe(await installation.add_sink(url))
 
 
 def bench_settings(kafka: str, *, prefix: str = "bench.") -> Settings:

@@ -24,15 +24,15 @@ async def main(count: int = 1_000_000) -> None:
     receivers = Receivers()
     with tempfile.TemporaryDirectory() as folder, running_broker(Path(folder)) as broker:
         settings = bench_settings(broker.bootstrap)
-        async with Installation(settings) as house, receivers.serving() as url:
-            subscription = await house.subscribe(await house.add_sink(f"{url}/hang/1"))
-            value, headers = house.encoded(house.event(1))
+        async with Installation(settings) as installation, receivers.serving() as url:
+            subscription = await installation.subscribe(await installation.add_sink(f"{url}/hang/1"))
+            value, headers = installation.encoded(installation.event(1))
             now = now_ms()
             routed = routed_headers(
                 headers, accepted_at_ms=now, deadline_ms=now + 14_400_000, subscription_sid=subscription.sid
             )
             async with AckedProducer(settings) as producer:
-                topic = house.topic_of(subscription)
+                topic = installation.topic_of(subscription)
                 for _ in range(0, count, _AT_ONCE):
                     await asyncio.gather(
                         *[await producer.enqueue(topic, value, headers=routed) for _ in range(min(count, _AT_ONCE))]

@@ -23,7 +23,7 @@ import orjson
 
 from benchmarks.measure import load, machine
 from benchmarks.path.cases import CASES, Ran
-from benchmarks.path.house import House, memory_mib, running_house
+from benchmarks.path.installation import RunningInstallation, memory_mib, running_installation
 from benchmarks.path.stages import lines
 
 _EVENTS: Final = 20_000
@@ -44,21 +44,29 @@ def main() -> None:
     given = parser.parse_args()
     names = given.case or (_QUICK_CASES if given.quick else tuple(CASES))
     events = given.events or (_QUICK_EVENTS if given.quick else _EVENTS)
-    with tempfile.TemporaryDirectory() as folder, running_house(Path(folder)) as house:
-        idle = memory_mib(house.pids)
-        rows = [row for _ in range(given.rounds) for name in names for row in _told(house, name, events, given.form)]
+    with tempfile.TemporaryDirectory() as folder, running_installation(Path(folder)) as installation:
+        idle = memory_mib(installation.pids)
+        rows = [
+            row for _ in range(given.rounds) for name in names for row in _told(installation, name, events, given.form)
+        ]
     if given.form == "json":
-        about = {"machine": machine(), "load": load(), "events": events, "started_s": house.started_s, "idle_mib": idle}
+        about = {
+            "machine": machine(),
+            "load": load(),
+            "events": events,
+            "started_s": installation.started_s,
+            "idle_mib": idle,
+        }
         print(orjson.dumps({**about, "runs": [dataclasses.asdict(row) for row in rows]}).decode())
     else:
         print(f"{machine()}; load {load()}; {events:,} events")
-        print(f"ready after {house.started_s:.1f} s; memory then, MiB: {_figures(idle)}")
+        print(f"ready after {installation.started_s:.1f} s; memory then, MiB: {_figures(idle)}")
     if given.quick and (problem := beyond(rows)):
         sys.exit(problem)
 
 
-def _told(house: House, name: str, events: int, form: str) -> Sequence[Ran]:
-    rows = CASES[name](house, events)
+def _told(installation: RunningInstallation, name: str, events: int, form: str) -> Sequence[Ran]:
+    rows = CASES[name](installation, events)
     if form == "table":
         for row in rows:
             print(_line(row), *(() if row.stages is None else lines(row.stages)), sep="\n", flush=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from benchmarks.path.house import EVENT_BYTES, House, cpu_s, memory_mib
+from benchmarks.path.installation import EVENT_BYTES, RunningInstallation, cpu_s, memory_mib
 from benchmarks.path.stages import Told, journeys, tell
 
 _WARM: Final = 1000  # events before each run: connections, caches, the sink's pace
@@ -45,75 +45,80 @@ class Ran:
         return sum(us for name, us in self.us.items() if name not in {"kafka", "receiver"})
 
 
-Case = Callable[[House, int], Sequence[Ran]]
+Case = Callable[[RunningInstallation, int], Sequence[Ran]]
 
 
-def single(house: House, events: int) -> Sequence[Ran]:
-    return [_bare(house, "single", events), run_path(house, "single", events)]
+def single(installation: RunningInstallation, events: int) -> Sequence[Ran]:
+    return [_bare(installation, "single", events), run_path(installation, "single", events)]
 
 
-def batched(house: House, events: int) -> Sequence[Ran]:
-    return [run_path(house, "batched", events, config={"batch_events": True, "batch_linger_ms": 50})]
+def batched(installation: RunningInstallation, events: int) -> Sequence[Ran]:
+    return [run_path(installation, "batched", events, config={"batch_events": True, "batch_linger_ms": 50})]
 
 
-def fan_out(house: House, events: int) -> Sequence[Ran]:
-    return [run_path(house, "fan-out", events // 10, sinks=10)]
+def fan_out(installation: RunningInstallation, events: int) -> Sequence[Ran]:
+    return [run_path(installation, "fan-out", events // 10, sinks=10)]
 
 
-def slow(house: House, events: int) -> Sequence[Ran]:
+def slow(installation: RunningInstallation, events: int) -> Sequence[Ran]:
     rows = []
     for delay_ms, count in ((5, events // 2), (50, events // 4), (100, events // 4)):
         name = f"{delay_ms} ms"
-        rows += [_bare(house, name, count, delay_ms=delay_ms), run_path(house, name, count, delay_ms=delay_ms)]
+        rows += [
+            _bare(installation, name, count, delay_ms=delay_ms),
+            run_path(installation, name, count, delay_ms=delay_ms),
+        ]
     return rows
 
 
-def failing(house: House, events: int) -> Sequence[Ran]:
-    return [run_path(house, f"{percent} % fail", events, failing=percent) for percent in (0, 1, 5)]
+def failing(installation: RunningInstallation, events: int) -> Sequence[Ran]:
+    return [run_path(installation, f"{percent} % fail", events, failing=percent) for percent in (0, 1, 5)]
 
 
-def latency(house: House, events: int) -> Sequence[Ran]:
+def latency(installation: RunningInstallation, events: int) -> Sequence[Ran]:
     rows = []
     for rate in (500, 1000):
         count = min(rate * 15, events)
         name = f"at {rate}/s"
-        rows += [_bare(house, name, count, rate=rate), at_rate(house, name, count, rate=rate)]
+        rows += [_bare(installation, name, count, rate=rate), at_rate(installation, name, count, rate=rate)]
     return rows
 
 
-def at_rate(house: House, case: str, events: int, *, rate: float) -> Ran:
+def at_rate(installation: RunningInstallation, case: str, events: int, *, rate: float) -> Ran:
     """``events`` to one webhook at ``rate`` a second, and where their time went."""
     name = "steady"
-    house.receiver.reset(name, _WARM)
-    with house.subscribed(house.receiver.url(name)) as [(_, subscription)]:
-        _warm(house, [name], events, rate=rate)  # at its pace: what Kafka compiles at full speed is not all of it
-        ran = _run(house, case, "path", [name], events, house.pids, rate, None)
-        return replace(ran, stages=tell(journeys(house, name, subscription)))
+    installation.receiver.reset(name, _WARM)
+    with installation.subscribed(installation.receiver.url(name)) as [(_, subscription)]:
+        _warm(
+            installation, [name], events, rate=rate
+        )  # at its pace: what Kafka compiles at full speed is not all of it
+        ran = _run(installation, case, "path", [name], events, installation.pids, rate, None)
+        return replace(ran, stages=tell(journeys(installation, name, subscription)))
 
 
-def recovery(house: House, events: int) -> Sequence[Ran]:
+def recovery(installation: RunningInstallation, events: int) -> Sequence[Ran]:
     """``kill -9`` of the worker in a steady stream; the longest gap is how long it was not delivered for."""
 
     def kill() -> None:
         time.sleep(4)
-        os.kill(house.pids["worker-webhook"], signal.SIGKILL)
+        os.kill(installation.pids["worker-webhook"], signal.SIGKILL)
 
-    return [run_path(house, "recovery", min(_STEADY * 20, events), rate=_STEADY, meanwhile=kill)]
+    return [run_path(installation, "recovery", min(_STEADY * 20, events), rate=_STEADY, meanwhile=kill)]
 
 
-def backlog(house: House, events: int) -> Sequence[Ran]:
+def backlog(installation: RunningInstallation, events: int) -> Sequence[Ran]:
     """Events that had piled up before their sink was let go on; latency says nothing here."""
     name = "backlog"
-    house.receiver.reset(name, events)
-    with house.subscribed(house.receiver.url(name)) as [(sink, subscription)]:
-        house.pause(sink, paused=True)
-        house.load(events).go().wait()
-        house.wait_routed(subscription, events)
-        before = cpu_s(house.pids)
+    installation.receiver.reset(name, events)
+    with installation.subscribed(installation.receiver.url(name)) as [(sink, subscription)]:
+        installation.pause(sink, paused=True)
+        installation.load(events).go().wait()
+        installation.wait_routed(subscription, events)
+        before = cpu_s(installation.pids)
         began = time.time()
-        house.pause(sink, paused=False)
-        told = [house.receiver.all_arrived(name)]
-        return [_ran(house, name, "path", house.pids, before, began, told)]
+        installation.pause(sink, paused=False)
+        told = [installation.receiver.all_arrived(name)]
+        return [_ran(installation, name, "path", installation.pids, before, began, told)]
 
 
 CASES: Final[Mapping[str, Case]] = {
@@ -129,7 +134,7 @@ CASES: Final[Mapping[str, Case]] = {
 
 
 def run_path(
-    house: House,
+    installation: RunningInstallation,
     case: str,
     events: int,
     *,
@@ -144,33 +149,40 @@ def run_path(
     """``events`` to ``sinks`` webhooks, at ``rate`` a second or, where that is 0, as quickly as it goes."""
     names = [f"sink{number}" for number in range(sinks)]
     for name in names:
-        house.receiver.reset(name, _WARM)
-    urls = [house.receiver.url(name, delay_ms=delay_ms, failing=failing) for name in names]
-    with house.subscribed(*urls, **(config or {})):
-        _warm(house, names, events, rate=rate, event_bytes=event_bytes)
-        return _run(house, case, "path", names, events, house.pids, rate, meanwhile, event_bytes)
+        installation.receiver.reset(name, _WARM)
+    urls = [installation.receiver.url(name, delay_ms=delay_ms, failing=failing) for name in names]
+    with installation.subscribed(*urls, **(config or {})):
+        _warm(installation, names, events, rate=rate, event_bytes=event_bytes)
+        return _run(installation, case, "path", names, events, installation.pids, rate, meanwhile, event_bytes)
 
 
-def _warm(house: House, names: Sequence[str], events: int, *, rate: float = 0, event_bytes: int = EVENT_BYTES) -> None:
-    house.load(_WARM, rate=rate, event_bytes=event_bytes).go().wait()
+def _warm(
+    installation: RunningInstallation,
+    names: Sequence[str],
+    events: int,
+    *,
+    rate: float = 0,
+    event_bytes: int = EVENT_BYTES,
+) -> None:
+    installation.load(_WARM, rate=rate, event_bytes=event_bytes).go().wait()
     for name in names:
-        house.receiver.all_arrived(name)
-        house.receiver.reset(name, events)
+        installation.receiver.all_arrived(name)
+        installation.receiver.reset(name, events)
 
 
-def _bare(house: House, case: str, events: int, *, delay_ms: int = 0, rate: float = 0) -> Ran:
+def _bare(installation: RunningInstallation, case: str, events: int, *, delay_ms: int = 0, rate: float = 0) -> Ran:
     """The same through the bare loop."""
-    house.receiver.reset("bare", _WARM)
-    with house.bare_loop(house.receiver.url("bare", delay_ms=delay_ms)) as pid:
-        house.load(_WARM, bare=True).go().wait()
-        house.receiver.all_arrived("bare")
-        house.receiver.reset("bare", events)
-        pids = {"bare": pid, "kafka": house.pids["kafka"], "receiver": house.receiver.pid}
-        return _run(house, case, "bare", ["bare"], events, pids, rate, None)
+    installation.receiver.reset("bare", _WARM)
+    with installation.bare_loop(installation.receiver.url("bare", delay_ms=delay_ms)) as pid:
+        installation.load(_WARM, bare=True).go().wait()
+        installation.receiver.all_arrived("bare")
+        installation.receiver.reset("bare", events)
+        pids = {"bare": pid, "kafka": installation.pids["kafka"], "receiver": installation.receiver.pid}
+        return _run(installation, case, "bare", ["bare"], events, pids, rate, None)
 
 
 def _run(
-    house: House,
+    installation: RunningInstallation,
     case: str,
     who: str,
     names: Sequence[str],
@@ -180,18 +192,18 @@ def _run(
     meanwhile: Callable[[], None] | None,
     event_bytes: int = EVENT_BYTES,
 ) -> Ran:
-    loader = house.load(events, rate=rate, bare=who == "bare", event_bytes=event_bytes)
+    loader = installation.load(events, rate=rate, bare=who == "bare", event_bytes=event_bytes)
     before, began = cpu_s(pids), time.time()
     loader.go()
     if meanwhile is not None:
         meanwhile()
-    told = [house.receiver.all_arrived(name) for name in names]
+    told = [installation.receiver.all_arrived(name) for name in names]
     loader.wait()
-    return _ran(house, case, who, pids, before, began, told)
+    return _ran(installation, case, who, pids, before, began, told)
 
 
 def _ran(
-    house: House,
+    installation: RunningInstallation,
     case: str,
     who: str,
     pids: Mapping[str, int],
@@ -200,7 +212,7 @@ def _ran(
     told: Sequence[Mapping[str, float]],
 ) -> Ran:
     """A process that was started again meanwhile is left out of the CPU: what its first life used is not known."""
-    kept = {name: pid for name, pid in pids.items() if who == "bare" or house.pids.get(name) == pid}
+    kept = {name: pid for name, pid in pids.items() if who == "bare" or installation.pids.get(name) == pid}
     after = cpu_s(kept)
     deliveries = sum(each["expected"] for each in told)
     nine_tenths = [each["nine_tenths_at"] - began for each in told]

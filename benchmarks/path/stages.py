@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from confluent_kafka import Consumer, Message, TopicPartition
 
-from benchmarks.path.house import EVENTS, House
+from benchmarks.path.installation import EVENTS, RunningInstallation
 from benchmarks.path.receiver import event_id
 from eventstreams.attempts import decode
 from eventstreams.headers import ID
@@ -80,13 +80,14 @@ class Told:
     spells: Sequence[Spell]
 
 
-def journeys(house: House, name: str, subscription: str) -> Sequence[Journey]:
+def journeys(installation: RunningInstallation, name: str, subscription: str) -> Sequence[Journey]:
     """Of the events that came to ``name`` through ``subscription``, in the order in which they were published."""
     times = {
-        event_id(number, sent).decode(): (sent, came) for number, (sent, came) in enumerate(house.receiver.times(name))
+        event_id(number, sent).decode(): (sent, came)
+        for number, (sent, came) in enumerate(installation.receiver.times(name))
     }
     since_ms = min(sent for sent, _ in times.values()) // 1_000_000 - 1
-    read = _Reader(house.kafka, since_ms, times)
+    read = _Reader(installation.kafka, since_ms, times)
     accepted = read.all_of(EVENTS, _stamped)
     copied = read.all_of(f"es.sub.webhook.{subscription}", _stamped)
     begun = read.all_of(_ATTEMPTS, _attempted)

@@ -16,7 +16,7 @@ from typing import Final
 import orjson
 
 from benchmarks.measure import load, machine
-from benchmarks.path.house import running_house
+from benchmarks.path.installation import running_installation
 from benchmarks.scale.chart import drawn
 from benchmarks.scale.fit import Model, fit, off
 from benchmarks.scale.points import Point, on_the_path
@@ -53,8 +53,8 @@ def kept_points() -> Sequence[Point]:
 def _measured() -> tuple[Sequence[Point], Sequence[dict[str, float]]]:
     points, standing = [], []
     print(f"{machine()}; load {load()}", flush=True)
-    with tempfile.TemporaryDirectory() as folder, running_house(Path(folder)) as house:
-        for point in on_the_path(house):
+    with tempfile.TemporaryDirectory() as folder, running_installation(Path(folder)) as installation:
+        for point in on_the_path(installation):
             told = "  ".join(f"{role} {us:7.1f}" for role, us in point.us.items())
             print(f"{point.curve:<9} {point.x:9,.0f}  {told} µs  {point.rate:8,.0f}/s", flush=True)
             points.append(point)

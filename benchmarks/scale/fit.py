@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from statistics import linear_regression, mean
 from typing import Final
 
-from benchmarks.path.house import EVENT_BYTES
+from benchmarks.path.installation import EVENT_BYTES
 from benchmarks.scale.points import Point
 
 KIB: Final = 1024

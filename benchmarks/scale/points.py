@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from benchmarks.path.cases import Ran, run_path
-from benchmarks.path.house import House
+from benchmarks.path.installation import RunningInstallation
 
 RATES: Final = (100, 250, 500, 1_000, 2_000)
 SIZES: Final = {500: 10_000, 2_000: 8_000, 8_000: 4_000, 32_000: 2_000, 128_000: 1_000}  # bytes, and of how many events
@@ -32,7 +32,7 @@ class Point:
     rate: float
 
 
-def on_the_path(house: House) -> Iterator[Point]:
+def on_the_path(installation: RunningInstallation) -> Iterator[Point]:
     """The curves that need the whole system."""
 
     def point(curve: str, x: float, ran: Ran) -> Point:
@@ -44,20 +44,20 @@ def on_the_path(house: House) -> Iterator[Point]:
             yield point(name, value, run(value))
 
     def of_rate(rate: float) -> Ran:
-        return run_path(house, "rate", round(rate * _RATE_S), rate=rate)
+        return run_path(installation, "rate", round(rate * _RATE_S), rate=rate)
 
     def of_size(size: float) -> Ran:
-        return run_path(house, "bytes", SIZES[int(size)], event_bytes=int(size))
+        return run_path(installation, "bytes", SIZES[int(size)], event_bytes=int(size))
 
     def of_batch(batch: float) -> Ran:
         config = {"batch_events": True, "batch_max_events": int(batch), "batch_linger_ms": 50} if batch > 1 else {}
-        return run_path(house, "batch", 2 * _EVENTS, config=config)
+        return run_path(installation, "batch", 2 * _EVENTS, config=config)
 
     def of_copies(copies: float) -> Ran:
-        return run_path(house, "copies", round(2 * _EVENTS / copies), sinks=int(copies))
+        return run_path(installation, "copies", round(2 * _EVENTS / copies), sinks=int(copies))
 
     def of_delay(delay_ms: float) -> Ran:
-        return run_path(house, "delay", _EVENTS, delay_ms=int(delay_ms))
+        return run_path(installation, "delay", _EVENTS, delay_ms=int(delay_ms))
 
     yield from curve("bytes", iter(SIZES), of_size)
     yield from curve("batch", iter(BATCHES), of_batch)

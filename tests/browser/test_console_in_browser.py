@@ -57,7 +57,7 @@ ODD: Final = "\u202egnp.exe\u2066 e\u0301\u0302\u0303\u0304\u0305\u0306 \U0001f6
 
 
 @dataclass
-class House:
+class RunningInstallation:
     """A whole installation with a receiver."""
 
     up: Up
@@ -169,40 +169,40 @@ class House:
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningInstallation]:
     folder, env = tmp_path_factory.mktemp("up") / "data", {"EVENTSTREAMS_OPERATOR_TOKEN": OPERATOR_TOKEN}
     with running_receiver() as receiver, running_up(folder, env=env) as up:
-        yield House(up, receiver)
+        yield RunningInstallation(up, receiver)
 
 
 @pytest.fixture
-def house(shared: House) -> Iterator[House]:
+def installation(shared: RunningInstallation) -> Iterator[RunningInstallation]:
     yield shared
     shared.clear()
 
 
-def sign_in(page: Page, house: House, sid: str = "", token: str = TOKEN) -> None:
-    """As the account of the house, or as ``sid`` with ``token``."""
-    page.goto(f"{house.url}/console/sign-in")
-    page.get_by_label("Account SID or API key SID").fill(sid or house.account_sid)
+def sign_in(page: Page, installation: RunningInstallation, sid: str = "", token: str = TOKEN) -> None:
+    """As the account of the installation, or as ``sid`` with ``token``."""
+    page.goto(f"{installation.url}/console/sign-in")
+    page.get_by_label("Account SID or API key SID").fill(sid or installation.account_sid)
     page.get_by_label("Auth token or secret").fill(token)
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("button", name="Sign out")).to_be_visible()
 
 
 @pytest.fixture
-def inside(page: Page, house: House) -> Page:
+def inside(page: Page, installation: RunningInstallation) -> Page:
     """A page of somebody who has signed in."""
-    sign_in(page, house)
+    sign_in(page, installation)
     return page
 
 
 def test_a_new_subscriber_has_the_first_event_within_two_minutes_by_console_alone(
-    page: Page, house: House, screenshots: Screenshots
+    page: Page, installation: RunningInstallation, screenshots: Screenshots
 ) -> None:
     begun = time.monotonic()
-    page.goto(f"{house.url}/console/")
-    page.get_by_label("Account SID or API key SID").fill(house.account_sid)
+    page.goto(f"{installation.url}/console/")
+    page.get_by_label("Account SID or API key SID").fill(installation.account_sid)
     screenshots.take(page, "console-sign-in")
     page.get_by_label("Auth token or secret").fill(TOKEN)
     page.get_by_role("button", name="Sign in").click()
@@ -210,7 +210,7 @@ def test_a_new_subscriber_has_the_first_event_within_two_minutes_by_console_alon
     page.get_by_role("link", name="Create your first sink").click()
     page.get_by_role("link", name="webhook").click()
     page.get_by_label("Description").fill("our orders")
-    page.get_by_label(re.compile("^Destination")).fill(f"{house.receiver.url}/200")
+    page.get_by_label(re.compile("^Destination")).fill(f"{installation.receiver.url}/200")
     screenshots.take(page, "console-new-sink")
     page.get_by_role("button", name="Create").click()
     expect(page.get_by_role("heading", name="our orders")).to_be_visible()
@@ -234,32 +234,32 @@ def test_a_new_subscriber_has_the_first_event_within_two_minutes_by_console_alon
 
     assert time.monotonic() - begun < FIRST_EVENT_S
     shown = json.loads(page.get_by_label("The event as JSON").inner_text())
-    assert shown["id"] in [each["id"] for each in house.receiver.events]
+    assert shown["id"] in [each["id"] for each in installation.receiver.events]
     screenshots.take(page, "console-event")
 
 
-def test_the_same_by_the_command_line_alone(house: House, tmp_path: Path) -> None:
+def test_the_same_by_the_command_line_alone(installation: RunningInstallation, tmp_path: Path) -> None:
     begun = time.monotonic()
-    run = house.command
+    run = installation.command
     event_file = tmp_path / "event.json"
     event_file.write_text(json.dumps({**_EXAMPLE, "id": "EZ-by-the-command-line"}))
-    destination = f"{house.receiver.url}/200"
+    destination = f"{installation.receiver.url}/200"
 
     sink = json.loads(run("sinks", "create", "mine", "--destination", destination, "-o", "json"))["sid"]
     made = json.loads(run("subscriptions", "create", "messages", "--sink", sink, SENT, "-o", "json"))
-    run("publish", str(event_file), "--account", house.account_sid)
-    with house.receiver.arrived:
-        arrived = house.receiver.arrived.wait_for(
-            lambda: any(each["id"] == "EZ-by-the-command-line" for each in house.receiver.events), timeout=WAIT_S
+    run("publish", str(event_file), "--account", installation.account_sid)
+    with installation.receiver.arrived:
+        arrived = installation.receiver.arrived.wait_for(
+            lambda: any(each["id"] == "EZ-by-the-command-line" for each in installation.receiver.events), timeout=WAIT_S
         )
     assert arrived
     assert time.monotonic() - begun < FIRST_EVENT_S
-    house.until("EZ-by-the-command-line", "delivered", made["sid"])
+    installation.until("EZ-by-the-command-line", "delivered", made["sid"])
     assert "delivered" in run("events", "where", "EZ-by-the-command-line")
 
 
-def test_a_sink_is_tried_and_shows_its_answer_and_is_paused(inside: Page, house: House) -> None:
-    house.subscribe("/400/tried", name="one that refuses")
+def test_a_sink_is_tried_and_shows_its_answer_and_is_paused(inside: Page, installation: RunningInstallation) -> None:
+    installation.subscribe("/400/tried", name="one that refuses")
     inside.get_by_role("link", name="Sinks", exact=True).click()
     inside.get_by_role("link", name="one that refuses").click()
     answer, health = inside.locator("#answer"), inside.get_by_role("region", name="Health")
@@ -267,7 +267,7 @@ def test_a_sink_is_tried_and_shows_its_answer_and_is_paused(inside: Page, house:
     inside.get_by_role("button", name="Send a test event").click()
     expect(answer.get_by_text(re.compile("Refused[^.]+HTTP 400"))).to_be_visible()
     expect(answer.get_by_text("<script>alert('answer')</script> no such order")).to_be_visible()
-    house.receiver.answers["/400/tried"] = 200
+    installation.receiver.answers["/400/tried"] = 200
     inside.get_by_role("button", name="Send a test event").click()
     expect(answer.get_by_text(re.compile("Delivered[^.]+HTTP 200"))).to_be_visible()
 
@@ -280,10 +280,10 @@ def test_a_sink_is_tried_and_shows_its_answer_and_is_paused(inside: Page, house:
 
 
 def test_a_version_is_chosen_by_what_differs_and_a_filter_is_tried_while_it_is_typed(
-    inside: Page, house: House, watch: Watch
+    inside: Page, installation: RunningInstallation, watch: Watch
 ) -> None:
-    house.subscribe("/200/filtered", name="one that has all")
-    house.publish()
+    installation.subscribe("/200/filtered", name="one that has all")
+    installation.publish()
     inside.get_by_role("link", name="Subscriptions").click()
     inside.get_by_role("link", name="New subscription").click()
     inside.get_by_label("Description").fill("failures alone")
@@ -307,8 +307,10 @@ def test_a_version_is_chosen_by_what_differs_and_a_filter_is_tried_while_it_is_t
     expect(inside.get_by_text("data.messageStatus == 'SENT'")).to_be_visible()
 
 
-def test_a_type_is_found_in_the_catalogue_with_what_its_versions_differ_in(inside: Page, house: House) -> None:
-    house.subscribe("/200/looked-up")
+def test_a_type_is_found_in_the_catalogue_with_what_its_versions_differ_in(
+    inside: Page, installation: RunningInstallation
+) -> None:
+    installation.subscribe("/200/looked-up")
     inside.get_by_role("link", name="Catalogue").click()
     inside.get_by_label("Search").fill("message sent carrier")
     inside.get_by_role("link", name=SENT).click()
@@ -324,15 +326,15 @@ def test_a_type_is_found_in_the_catalogue_with_what_its_versions_differ_in(insid
 
 
 def test_events_arrive_in_the_list_while_somebody_looks_and_are_found_again(
-    inside: Page, house: House, screenshots: Screenshots
+    inside: Page, installation: RunningInstallation, screenshots: Screenshots
 ) -> None:
-    house.subscribe("/200/listed", name="all that is listed")
-    house.subscribe("/400/listed", name="one that refuses what is listed")
-    house.publish(3)
+    installation.subscribe("/200/listed", name="all that is listed")
+    installation.subscribe("/400/listed", name="one that refuses what is listed")
+    installation.publish(3)
     inside.get_by_role("link", name="Events", exact=True).click()
     expect(inside.get_by_text(re.compile("events a second|Nothing has come"))).to_be_visible()
 
-    [new] = house.publish()
+    [new] = installation.publish()
 
     row = inside.get_by_role("row").filter(has=inside.get_by_role("link", name=new))
     expect(row.get_by_text("1 delivered")).to_be_visible()
@@ -341,23 +343,25 @@ def test_events_arrive_in_the_list_while_somebody_looks_and_are_found_again(
     inside.get_by_role("textbox", name="Event ID").fill(new)
     inside.get_by_role("button", name="Find").click()
     expect(inside.get_by_role("heading", name=f"Event {new}")).to_be_visible()
-    inside.goto(f"{house.url}/console/events?type=com.twilio.voice.insights.call-event.gateway&after=2026-01-01T00:00")
+    inside.goto(
+        f"{installation.url}/console/events?type=com.twilio.voice.insights.call-event.gateway&after=2026-01-01T00:00"
+    )
     expect(inside.get_by_text("No event matches.")).to_be_visible()
-    inside.goto(f"{house.url}/console/events?type={SENT}&after=2020-01-01T00:00&PageSize=1")
+    inside.goto(f"{installation.url}/console/events?type={SENT}&after=2020-01-01T00:00&PageSize=1")
     inside.get_by_role("link", name="Next").click()
     expect(inside.get_by_role("link", name="Previous")).to_be_visible()
 
 
 def test_dead_letters_are_found_by_their_reason_previewed_and_redriven(
-    inside: Page, house: House, screenshots: Screenshots
+    inside: Page, installation: RunningInstallation, screenshots: Screenshots
 ) -> None:
-    subscription = house.subscribe("/400/redriven", name="a receiver that refuses")
-    ids = house.publish(3)
+    subscription = installation.subscribe("/400/redriven", name="a receiver that refuses")
+    ids = installation.publish(3)
     for each in ids:
-        house.until(each, "dead", subscription)
-    listed = house.ask(f"/v1/DeadLetters?SubscriptionSid={subscription}")
+        installation.until(each, "dead", subscription)
+    listed = installation.ask(f"/v1/DeadLetters?SubscriptionSid={subscription}")
     assert [each["reason"] for each in listed["dead_letters"]] == ["refused"] * 3, listed
-    inside.goto(f"{house.url}/console/dead-letters")
+    inside.goto(f"{installation.url}/console/dead-letters")
     inside.get_by_role("link", name=re.compile("refused")).first.click()
     expect(inside.get_by_role("link", name=ids[0])).to_be_visible()
     inside.get_by_label("Subscription").select_option("a receiver that refuses")
@@ -365,7 +369,7 @@ def test_dead_letters_are_found_by_their_reason_previewed_and_redriven(
     inside.get_by_role("button", name="Preview a redrive of these").click()
     expect(inside.get_by_text("3 of 3 would be redriven")).to_be_visible()
     screenshots.take(inside, "console-dead-letters")
-    house.receiver.answers["/400/redriven"] = 200
+    installation.receiver.answers["/400/redriven"] = 200
 
     inside.get_by_role("button", name="Redrive", exact=True).click()
 
@@ -375,36 +379,40 @@ def test_dead_letters_are_found_by_their_reason_previewed_and_redriven(
     expect(inside.get_by_role("link", name=subscription)).to_be_visible()
     screenshots.take(inside, "console-redrive")
     for each in ids:
-        house.until(each, "delivered", subscription)
-    inside.goto(f"{house.url}/console/events/{ids[0]}")
+        installation.until(each, "delivered", subscription)
+    inside.goto(f"{installation.url}/console/events/{ids[0]}")
     expect(inside.get_by_text("put on its way again")).to_be_visible()
 
 
-def test_one_dead_letter_is_redriven_from_the_page_of_its_event(inside: Page, house: House) -> None:
-    subscription = house.subscribe("/400/single", name="one that refuses one")
-    [event_id] = house.publish()
-    house.until(event_id, "dead", subscription)
-    house.receiver.answers["/400/single"] = 200
-    inside.goto(f"{house.url}/console/events/{event_id}")
+def test_one_dead_letter_is_redriven_from_the_page_of_its_event(
+    inside: Page, installation: RunningInstallation
+) -> None:
+    subscription = installation.subscribe("/400/single", name="one that refuses one")
+    [event_id] = installation.publish()
+    installation.until(event_id, "dead", subscription)
+    installation.receiver.answers["/400/single"] = 200
+    inside.goto(f"{installation.url}/console/events/{event_id}")
     delivery = inside.get_by_role("article", name="one that refuses one")
     expect(delivery.get_by_text("dead letter", exact=True)).to_be_visible()
 
     delivery.get_by_role("button", name="Redrive").click()
 
     expect(inside.get_by_text("1 redriven")).to_be_visible()
-    house.until(event_id, "delivered", subscription)
-    inside.goto(f"{house.url}/console/events/{event_id}")
+    installation.until(event_id, "delivered", subscription)
+    inside.goto(f"{installation.url}/console/events/{event_id}")
     expect(
         inside.get_by_role("article", name="one that refuses one").get_by_text("delivered", exact=True)
     ).to_be_visible()
 
 
-def test_an_event_that_fails_says_why_and_when_it_is_tried_next(inside: Page, house: House) -> None:
-    subscription = house.subscribe("/503", name="one that is broken")
-    [event_id] = house.publish()
-    house.until(event_id, "retrying", subscription)
+def test_an_event_that_fails_says_why_and_when_it_is_tried_next(
+    inside: Page, installation: RunningInstallation
+) -> None:
+    subscription = installation.subscribe("/503", name="one that is broken")
+    [event_id] = installation.publish()
+    installation.until(event_id, "retrying", subscription)
 
-    inside.goto(f"{house.url}/console/events/{event_id}")
+    inside.goto(f"{installation.url}/console/events/{event_id}")
 
     delivery = inside.get_by_role("article", name="one that is broken")
     expect(delivery.get_by_text("waiting for its next attempt")).to_be_visible()
@@ -414,13 +422,13 @@ def test_an_event_that_fails_says_why_and_when_it_is_tried_next(inside: Page, ho
 
 
 def test_the_overview_follows_a_thousand_events_a_second_without_freezing(
-    inside: Page, house: House, screenshots: Screenshots
+    inside: Page, installation: RunningInstallation, screenshots: Screenshots
 ) -> None:
-    house.subscribe("/200/flow", name="all that flows", batch_events=True)
-    house.subscribe("/400/flow", name="one that refuses all", batch_events=True)
+    installation.subscribe("/200/flow", name="all that flows", batch_events=True)
+    installation.subscribe("/400/flow", name="one that refuses all", batch_events=True)
     inside.get_by_role("link", name="Overview").click()
 
-    with flowing(house, 200):  # 1,000 a second, as fast as they are taken
+    with flowing(installation, 200):  # 1,000 a second, as fast as they are taken
         figures = inside.locator("#figures [data-accepted]")
         expect(figures).to_have_attribute("data-accepted", re.compile(r"^([5-9]\d|\d{3,})\."))
         expect(figures).to_have_attribute("data-delivered", re.compile(r"^[1-9]"))
@@ -435,14 +443,18 @@ def test_the_overview_follows_a_thousand_events_a_second_without_freezing(
     expect(inside.get_by_role("cell", name="all that flows")).to_be_visible()
 
 
-def test_the_overview_says_so_where_there_is_more_than_it_counts(inside: Page, house: House) -> None:
-    subscription = house.subscribe("/200/sampled", name="one that gets too much to count")
-    sink = house.ask(f"/v1/Subscriptions/{subscription}")["sink_sid"]
+def test_the_overview_says_so_where_there_is_more_than_it_counts(
+    inside: Page, installation: RunningInstallation
+) -> None:
+    subscription = installation.subscribe("/200/sampled", name="one that gets too much to count")
+    sink = installation.ask(f"/v1/Subscriptions/{subscription}")["sink_sid"]
     inside.get_by_role("link", name="Overview").click()
     expect(inside.get_by_text("Delivered a second", exact=True)).to_be_visible()
     expect(inside.get_by_text("Sampled")).not_to_be_visible()
 
-    house.log_attempts(subscription, sink, MOST_COUNTED + 2_000, from_ms=now_ms() + 10_000)  # the log has time to read
+    installation.log_attempts(
+        subscription, sink, MOST_COUNTED + 2_000, from_ms=now_ms() + 10_000
+    )  # the log has time to read
 
     expect(inside.get_by_text(re.compile(r"Sampled: .* these rates are of the last \d\.\d seconds"))).to_be_visible()
     expect(inside.locator("#figures [data-delivered]")).to_have_attribute("data-delivered", re.compile(r"^\d{4,}\."))
@@ -460,13 +472,13 @@ _TWICE: Final = re.compile(r"^([2-9]|\d\d+)$")
 
 
 @contextmanager
-def flowing(house: House, count: int = 1) -> Iterator[None]:
+def flowing(installation: RunningInstallation, count: int = 1) -> Iterator[None]:
     """``count`` events every fifth of a second meanwhile, so that each look at what flows finds something new."""
     ended = threading.Event()
 
     def publish() -> None:
         while not ended.wait(0.2):
-            house.publish(count)
+            installation.publish(count)
 
     thread = threading.Thread(target=publish)
     thread.start()
@@ -477,9 +489,11 @@ def flowing(house: House, count: int = 1) -> Iterator[None]:
         thread.join()
 
 
-def test_what_is_exchanged_takes_away_neither_the_keyboards_place_nor_a_click(inside: Page, house: House) -> None:
-    house.subscribe("/200/exchanged", name="one that flows")
-    with flowing(house):
+def test_what_is_exchanged_takes_away_neither_the_keyboards_place_nor_a_click(
+    inside: Page, installation: RunningInstallation
+) -> None:
+    installation.subscribe("/200/exchanged", name="one that flows")
+    with flowing(installation):
         inside.get_by_role("link", name="Overview").click()
         inside.get_by_text("As a table").click()
         row = inside.get_by_role("cell", name="one that flows").get_by_role("link")
@@ -498,21 +512,23 @@ def test_what_is_exchanged_takes_away_neither_the_keyboards_place_nor_a_click(in
 
 
 def test_the_overview_says_what_waits_once_it_knows_and_has_its_table_open_on_a_phone(
-    phone: Page, house: House
+    phone: Page, installation: RunningInstallation
 ) -> None:
-    house.subscribe("/200/phone", name="on a phone")
-    sign_in(phone, house)
+    installation.subscribe("/200/phone", name="on a phone")
+    sign_in(phone, installation)
 
     expect(phone.get_by_role("cell", name="on a phone")).to_be_visible()
     waiting = phone.locator("#figures div").filter(has_text="Waiting for their first attempt")
     expect(waiting.get_by_role("definition")).to_have_text("0")
 
 
-def test_dead_letters_are_chosen_by_time_and_say_what_their_reason_means(inside: Page, house: House) -> None:
-    subscription = house.subscribe("/400/chosen", name="one that refuses")
-    [event_id] = house.publish()
-    house.until(event_id, "dead", subscription)
-    inside.goto(f"{house.url}/console/dead-letters")
+def test_dead_letters_are_chosen_by_time_and_say_what_their_reason_means(
+    inside: Page, installation: RunningInstallation
+) -> None:
+    subscription = installation.subscribe("/400/chosen", name="one that refuses")
+    [event_id] = installation.publish()
+    installation.until(event_id, "dead", subscription)
+    inside.goto(f"{installation.url}/console/dead-letters")
     expect(inside.get_by_role("option", name="refused: the sink refused it")).to_be_attached()
 
     inside.get_by_label("Died since (UTC)").fill("2020-01-01T00:00:00")
@@ -523,7 +539,7 @@ def test_dead_letters_are_chosen_by_time_and_say_what_their_reason_means(inside:
     inside.get_by_label("Died since (UTC)").fill("2100-01-01T00:00:00")
     inside.get_by_role("button", name="Show").click()
     expect(inside.get_by_text("No dead letter matches.")).to_be_visible()
-    inside.goto(f"{house.url}/console/dead-letters")
+    inside.goto(f"{installation.url}/console/dead-letters")
     inside.get_by_role("link", name=event_id).click()
     expect(inside.get_by_text("the sink refused it, and always would")).to_be_visible()
 
@@ -538,17 +554,17 @@ PAGES: Final = (
 )
 
 
-def one_of_each(house: House) -> Mapping[str, str]:
+def one_of_each(installation: RunningInstallation) -> Mapping[str, str]:
     """One thing of each kind, for the paths of ``PAGES``."""
-    subscription = house.subscribe("/400/everywhere", name="one of each")
-    [event] = house.publish()
-    house.until(event, "dead", subscription)
-    sink = house.ask(f"/v1/Subscriptions/{subscription}")["sink_sid"]
-    [letter] = house.ask(f"/v1/DeadLetters?SubscriptionSid={subscription}")["dead_letters"]
+    subscription = installation.subscribe("/400/everywhere", name="one of each")
+    [event] = installation.publish()
+    installation.until(event, "dead", subscription)
+    sink = installation.ask(f"/v1/Subscriptions/{subscription}")["sink_sid"]
+    [letter] = installation.ask(f"/v1/DeadLetters?SubscriptionSid={subscription}")["dead_letters"]
     request = urllib.request.Request(
-        f"{house.url}/v1/Redrives",
+        f"{installation.url}/v1/Redrives",
         data=f"DeadLetterId={letter['id']}".encode(),
-        headers={"Authorization": house.authorization},
+        headers={"Authorization": installation.authorization},
     )
     with urllib.request.urlopen(request, timeout=60) as answer:
         redrive = json.load(answer)["sid"]
@@ -556,15 +572,15 @@ def one_of_each(house: House) -> Mapping[str, str]:
 
 
 def test_every_page_is_usable_by_everybody_in_light_and_dark_and_on_a_phone(
-    phone: Page, house: House, accessibility: Accessibility, screenshots: Screenshots
+    phone: Page, installation: RunningInstallation, accessibility: Accessibility, screenshots: Screenshots
 ) -> None:
-    names = one_of_each(house)
-    phone.goto(f"{house.url}/console/sign-in")
+    names = one_of_each(installation)
+    phone.goto(f"{installation.url}/console/sign-in")
     accessibility.check(phone)
-    sign_in(phone, house)
+    sign_in(phone, installation)
 
     for path in PAGES:
-        phone.goto(f"{house.url}/console/{path.format(**names)}")
+        phone.goto(f"{installation.url}/console/{path.format(**names)}")
         expect(phone.get_by_role("heading", level=1)).to_be_visible()
         accessibility.check(phone)
         assert fits_in_width(phone), path
@@ -573,9 +589,9 @@ def test_every_page_is_usable_by_everybody_in_light_and_dark_and_on_a_phone(
 
 
 def test_the_operator_makes_an_account_whose_owner_makes_a_key(
-    phone: Page, house: House, accessibility: Accessibility
+    phone: Page, installation: RunningInstallation, accessibility: Accessibility
 ) -> None:
-    sign_in(phone, house, "operator", OPERATOR_TOKEN)
+    sign_in(phone, installation, "operator", OPERATOR_TOKEN)
     expect(phone.get_by_role("heading", name="Accounts", exact=True)).to_be_visible()
     accessibility.check(phone)
     phone.get_by_label("Name").fill("Acme")
@@ -586,7 +602,7 @@ def test_the_operator_makes_an_account_whose_owner_makes_a_key(
     assert fits_in_width(phone)
     phone.get_by_role("button", name="Sign out").click()
 
-    sign_in(phone, house, sid, token)
+    sign_in(phone, installation, sid, token)
     phone.get_by_role("link", name="Account", exact=True).click()
     phone.get_by_label("Name of a new key").fill("products")
     phone.get_by_label("Scope").select_option("publish")
@@ -599,11 +615,11 @@ def test_the_operator_makes_an_account_whose_owner_makes_a_key(
     assert fits_in_width(phone)
 
 
-def test_an_event_is_found_with_the_keyboard_alone(page: Page, house: House) -> None:
-    subscription = house.subscribe("/200")
-    [event_id] = house.publish()
-    house.until(event_id, "delivered", subscription)
-    page.goto(f"{house.url}/console/sign-in")
+def test_an_event_is_found_with_the_keyboard_alone(page: Page, installation: RunningInstallation) -> None:
+    subscription = installation.subscribe("/200")
+    [event_id] = installation.publish()
+    installation.until(event_id, "delivered", subscription)
+    page.goto(f"{installation.url}/console/sign-in")
 
     def go_to(name: str) -> None:
         """Tab until the focus is there."""
@@ -615,7 +631,7 @@ def test_an_event_is_found_with_the_keyboard_alone(page: Page, house: House) -> 
         raise AssertionError(f"{name} is not reached")
 
     go_to("Account SID")
-    page.keyboard.type(house.account_sid)
+    page.keyboard.type(installation.account_sid)
     page.keyboard.press("Tab")
     page.keyboard.type(TOKEN)
     page.keyboard.press("Enter")
@@ -632,17 +648,21 @@ def test_an_event_is_found_with_the_keyboard_alone(page: Page, house: House) -> 
     expect(page.get_by_role("heading", name=event_id)).to_be_visible()
 
 
-def test_a_hostile_event_is_only_text_on_every_page_and_in_a_terminal(inside: Page, house: House, watch: Watch) -> None:
+def test_a_hostile_event_is_only_text_on_every_page_and_in_a_terminal(
+    inside: Page, installation: RunningInstallation, watch: Watch
+) -> None:
     hostile = f"EZ{SCRIPT}{ODD}"
-    subscription = house.subscribe("/400/hostile", name=f"{SCRIPT}{ODD}")
+    subscription = installation.subscribe("/400/hostile", name=f"{SCRIPT}{ODD}")
     data = {"from": f"{SCRIPT}{ODD}\0\x1b[31m\a", "to": "x" * 1_000_000, "messageSid": f"{SCRIPT}"}
-    [event_id] = house.publish(id=hostile, source=f"/{SCRIPT.replace(' ', '')}", subject=f"{SCRIPT}{ODD}", data=data)
+    [event_id] = installation.publish(
+        id=hostile, source=f"/{SCRIPT.replace(' ', '')}", subject=f"{SCRIPT}{ODD}", data=data
+    )
     quoted = urllib.parse.quote(event_id, safe="")
-    house.until(event_id, "dead", subscription)
-    [letter] = house.ask(f"/v1/DeadLetters?SubscriptionSid={subscription}")["dead_letters"]
-    sink = house.ask(f"/v1/Subscriptions/{subscription}")["sink_sid"]
+    installation.until(event_id, "dead", subscription)
+    [letter] = installation.ask(f"/v1/DeadLetters?SubscriptionSid={subscription}")["dead_letters"]
+    sink = installation.ask(f"/v1/Subscriptions/{subscription}")["sink_sid"]
 
-    inside.goto(f"{house.url}/console/events")
+    inside.goto(f"{installation.url}/console/events")
     inside.get_by_role("link", name="<script>").first.click()
     expect(inside.get_by_role("heading", level=1)).to_contain_text("<script>alert('taken')</script>")
     expect(inside.get_by_role("heading", level=1)).to_contain_text(r"\u202egnp.exe")
@@ -653,7 +673,7 @@ def test_a_hostile_event_is_only_text_on_every_page_and_in_a_terminal(inside: Pa
         *(f"events/{quoted}/json?subscription={subscription}", f"sinks/{sink}", f"subscriptions/{subscription}"),
         *(f"events/{quoted}", f"subscriptions/new?sink={sink}"),
     ):
-        inside.goto(f"{house.url}/console/{path}")
+        inside.goto(f"{installation.url}/console/{path}")
         inside.wait_for_load_state()
         expect(inside.get_by_role("heading", level=1)).to_be_visible()
         assert inside.locator("main script, main img").count() == 0
@@ -665,6 +685,6 @@ def test_a_hostile_event_is_only_text_on_every_page_and_in_a_terminal(inside: Pa
         *(("events", "where", event_id), ("tail", "--event", event_id, "--count", "1"), ("dead-letters", "list")),
         ("dead-letters", "show", letter["id"]),
     ):
-        said = house.command(*arguments)
+        said = installation.command(*arguments)
         assert "<script>" in said, arguments
         assert HARMFUL.search(said) is None, arguments

@@ -27,7 +27,7 @@ async def shared(module_settings: Settings) -> AsyncIterator[Api]:
 async def api(shared: Api) -> Api:
     """The shared API, with an account that no other test has."""
     fresh = await with_new_account(shared)
-    fresh.client = client_of(fresh.url, fresh.house.account_sid, TOKEN)
+    fresh.client = client_of(fresh.url, fresh.installation.account_sid, TOKEN)
     return fresh
 
 
@@ -41,7 +41,7 @@ async def test_a_subaccount_is_made_and_acts_for_itself(api: Api) -> None:
 
     assert made.sid.startswith("AC")
     assert (made.friendly_name, made.status, made.type) == ("Sub", "active", "Full")
-    assert made.owner_account_sid == api.house.account_sid
+    assert made.owner_account_sid == api.installation.account_sid
     assert made.date_created.tzinfo is not None
     assert made.uri == f"/2010-04-01/Accounts/{made.sid}.json"
     assert len(made.auth_token) == 32
@@ -83,7 +83,7 @@ async def test_accounts_are_listed_over_pages_and_filtered(api: Api) -> None:
     following = await call(page.next_page)
     back = await call(following.previous_page)
 
-    assert [each.sid for each in listed] == [api.house.account_sid, *(each.sid for each in made)]
+    assert [each.sid for each in listed] == [api.installation.account_sid, *(each.sid for each in made)]
     assert [each.sid for each in named] == [made[3].sid]
     assert suspended == []
     assert [each.sid for each in following] == [each.sid for each in made[3:]]
@@ -116,7 +116,7 @@ async def test_what_cannot_be_is_refused_with_a_reason(api: Api) -> None:
 
     deeper = await refusal(lambda: sub.api.v2010.accounts.create(friendly_name="Subsub"))
     own = await refusal(lambda: sub.api.v2010.accounts(made.sid).update(status="closed"))
-    up = await refusal(lambda: sub.api.v2010.accounts(api.house.account_sid).fetch())
+    up = await refusal(lambda: sub.api.v2010.accounts(api.installation.account_sid).fetch())
     named = await refusal(lambda: api.client.api.v2010.accounts.create(friendly_name="x" * 65))
     status = await refusal(lambda: api.client.api.v2010.accounts(made.sid).update(status="gone"))
 
@@ -146,23 +146,23 @@ async def test_of_many_closed_subaccounts_the_first_are_forgotten(api: Api, monk
         await call(lambda sid=each.sid: api.client.api.v2010.accounts(sid).update(status="closed"))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
 
     refused = await refusal(lambda: api.client.api.v2010.accounts.create(friendly_name="Sub"))
-    accounts = api.house.feed.snapshot.accounts
+    accounts = api.installation.feed.snapshot.accounts
     for each in made:
-        await api.house.put(replace(accounts[each.sid], updated_ms=1 if each is made[1] else 2))
+        await api.installation.put(replace(accounts[each.sid], updated_ms=1 if each is made[1] else 2))
     again = await call(lambda: api.client.api.v2010.accounts.create(friendly_name="Sub"))
 
     assert refused.status == 400
     assert refused.msg.endswith("try again in an hour")
-    await api.house.feed.catch_up()
+    await api.installation.feed.catch_up()
     assert made[1].sid not in accounts
     assert {made[0].sid, again.sid} <= set(accounts)
 
 
 async def test_keys_are_made_used_listed_and_revoked(api: Api) -> None:
-    account = api.client.api.v2010.accounts(api.house.account_sid)
+    account = api.client.api.v2010.accounts(api.installation.account_sid)
 
     made = await call(lambda: account.new_keys.create(friendly_name="Key"))
-    with_key = client_of(api.url, made.sid, made.secret, account_sid=api.house.account_sid)
+    with_key = client_of(api.url, made.sid, made.secret, account_sid=api.installation.account_sid)
     sinks = await call(with_key.events.v1.sinks.list)
     fetched = await call(lambda: account.keys(made.sid).fetch())
     renamed = await call(lambda: account.keys(made.sid).update(friendly_name="Other"))
@@ -231,7 +231,11 @@ async def test_another_process_knows_of_all_this_within_moments(api: Api) -> Non
     made = await call(lambda: api.client.api.v2010.accounts.create(friendly_name="Sub"))
     key = await call(api.client.api.v2010.accounts(made.sid).new_keys.create)
 
-    await eventually(lambda: key.sid in api.house.feed.snapshot.keys, what=lambda: "the key in another process")
+    await eventually(lambda: key.sid in api.installation.feed.snapshot.keys, what=lambda: "the key in another process")
     await call(lambda: api.client.api.v2010.accounts(made.sid).keys(key.sid).delete())
-    await eventually(lambda: key.sid not in api.house.feed.snapshot.keys, what=lambda: "the key gone there as well")
-    assert [each.sid for each in api.house.feed.snapshot.subaccounts_of(api.house.account_sid)] == [made.sid]
+    await eventually(
+        lambda: key.sid not in api.installation.feed.snapshot.keys, what=lambda: "the key gone there as well"
+    )
+    assert [each.sid for each in api.installation.feed.snapshot.subaccounts_of(api.installation.account_sid)] == [
+        made.sid
+    ]

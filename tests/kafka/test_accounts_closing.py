@@ -27,20 +27,20 @@ HOOK = json.dumps({"destination": "https://hooks.example.com/a"})
 
 async def test_while_an_account_is_suspended_its_events_wait_and_nobody_elses(settings: Settings) -> None:
     async with Receiver() as receiver, operated(settings) as api:
-        house, operator = api.house, operator_of(api)
-        suspended_sid = house.account_sid
-        subscription = await house.subscribe(await house.add_sink(receiver.url))
-        worker = await house.start(worker_for(load_plugin("webhook")))
-        await house.hand_to(subscription, house.event(1))
+        installation, operator = api.installation, operator_of(api)
+        suspended_sid = installation.account_sid
+        subscription = await installation.subscribe(await installation.add_sink(receiver.url))
+        worker = await installation.start(worker_for(load_plugin("webhook")))
+        await installation.hand_to(subscription, installation.event(1))
         await receiver.wait_for(lambda: "EZ1" in receiver.accepted)
-        waiting = house.event(2)
+        waiting = installation.event(2)
 
         await operator.made(f"{ACCOUNTS}/{suspended_sid}", Status="suspended")
         await eventually(lambda: paused(worker) == 1, what=lambda: "the sink's gate, paused")
-        await house.hand_to(subscription, waiting)
-        await house.new_account()
-        other = await house.subscribe(await house.add_sink(receiver.url))
-        await house.hand_to(other, house.event(3))
+        await installation.hand_to(subscription, waiting)
+        await installation.new_account()
+        other = await installation.subscribe(await installation.add_sink(receiver.url))
+        await installation.hand_to(other, installation.event(3))
         await receiver.wait_for(lambda: "EZ3" in receiver.accepted)
         while_suspended = set(receiver.accepted)
         await operator.made(f"{ACCOUNTS}/{suspended_sid}", Status="active")
@@ -62,20 +62,20 @@ def paused(worker: Process) -> float:
 
 async def test_closing_an_account_leaves_dead_letters_and_nothing_else(settings: Settings) -> None:
     async with Receiver(lambda _: 500) as receiver, operated(settings) as api:
-        house, operator = api.house, operator_of(api)
-        sink = await house.add_sink(receiver.url)
-        subscription = await house.subscribe(sink)
-        idle = await house.add_sink(receiver.url)
-        key = await operator.made(f"{ACCOUNTS}/{house.account_sid}/Keys")
-        await house.start(worker_for(load_plugin("webhook")))
+        installation, operator = api.installation, operator_of(api)
+        sink = await installation.add_sink(receiver.url)
+        subscription = await installation.subscribe(sink)
+        idle = await installation.add_sink(receiver.url)
+        key = await operator.made(f"{ACCOUNTS}/{installation.account_sid}/Keys")
+        await installation.start(worker_for(load_plugin("webhook")))
         for number in range(3):
-            await house.hand_to(subscription, house.event(number))
+            await installation.hand_to(subscription, installation.event(number))
         await receiver.wait_for(lambda: len(receiver.received) > 0)
 
-        closed = await operator.made(f"{ACCOUNTS}/{house.account_sid}", Status="closed")
+        closed = await operator.made(f"{ACCOUNTS}/{installation.account_sid}", Status="closed")
 
-        dead = await house.dead_of(subscription.sid, 3)
-        snapshot = house.feed.snapshot
+        dead = await installation.dead_of(subscription.sid, 3)
+        snapshot = installation.feed.snapshot
         await eventually(
             lambda: (
                 not {sink.sid, idle.sid, subscription.sid, key["sid"]}
@@ -84,24 +84,26 @@ async def test_closing_an_account_leaves_dead_letters_and_nothing_else(settings:
             timeout_s=60,
             what=lambda: f"{snapshot.sinks} {snapshot.subscriptions} {snapshot.keys}",
         )
-        again = await operator.ask("POST", f"{ACCOUNTS}/{house.account_sid}", Status="active")
+        again = await operator.ask("POST", f"{ACCOUNTS}/{installation.account_sid}", Status="active")
 
     assert closed["status"] == "closed"
     assert {header(each, "ce_id") for each in dead} == {"EZ0", "EZ1", "EZ2"}
     assert {header(each, "es_reason") for each in dead} == {"subscription_deleted"}
-    assert snapshot.accounts[house.account_sid].status is AccountStatus.CLOSED
+    assert snapshot.accounts[installation.account_sid].status is AccountStatus.CLOSED
     assert (again[0], again[1]["code"]) == (409, 20409)
 
 
 async def test_an_account_that_was_closed_when_the_api_ended_is_taken_apart_by_the_next_one(settings: Settings) -> None:
-    async with Installation(settings) as house:
-        early = await house.add_sink("https://hooks.example.com/a")
-        await house.put(replace(house.feed.snapshot.accounts[house.account_sid], status=AccountStatus.CLOSED))
+    async with Installation(settings) as installation:
+        early = await installation.add_sink("https://hooks.example.com/a")
+        await installation.put(
+            replace(installation.feed.snapshot.accounts[installation.account_sid], status=AccountStatus.CLOSED)
+        )
 
         async with serving(settings):
-            await eventually(lambda: early.sid not in house.feed.snapshot.sinks, what=lambda: "the sink gone")
-            late = await house.add_sink("https://hooks.example.com/b")  # by a request that was under way
-            await eventually(lambda: late.sid not in house.feed.snapshot.sinks, what=lambda: "the late one gone")
+            await eventually(lambda: early.sid not in installation.feed.snapshot.sinks, what=lambda: "the sink gone")
+            late = await installation.add_sink("https://hooks.example.com/b")  # by a request that was under way
+            await eventually(lambda: late.sid not in installation.feed.snapshot.sinks, what=lambda: "the late one gone")
 
 
 async def test_subaccounts_are_closed_with_their_owner(settings: Settings) -> None:
@@ -115,24 +117,24 @@ async def test_subaccounts_are_closed_with_their_owner(settings: Settings) -> No
         await operator.made(f"{ACCOUNTS}/{owner['sid']}", Status="closed")
 
         _, fetched = await operator.ask("GET", f"{ACCOUNTS}/{sub['sid']}")
-        await eventually(lambda: sink["sid"] not in api.house.feed.snapshot.sinks, what=lambda: "the sink gone")
+        await eventually(lambda: sink["sid"] not in api.installation.feed.snapshot.sinks, what=lambda: "the sink gone")
         assert fetched["status"] == "closed"
         assert (await as_sub.ask("GET", "/v1/Sinks"))[0] == 401
 
 
 async def test_redrives_of_a_closed_account_end_and_nothing_is_left_of_them(settings: Settings) -> None:
     async with operated(settings) as api:
-        house, operator = api.house, operator_of(api)
-        subscription = await house.subscribe(await house.add_sink("https://hooks.example.com/"))
-        await house.admin.ensure(house.topics.worker_specs("webhook"))
-        await add_dead_letters(house, subscription, range(20))
-        asker = Asker(api.url, house.account_sid, TOKEN)
+        installation, operator = api.installation, operator_of(api)
+        subscription = await installation.subscribe(await installation.add_sink("https://hooks.example.com/"))
+        await installation.admin.ensure(installation.topics.worker_specs("webhook"))
+        await add_dead_letters(installation, subscription, range(20))
+        asker = Asker(api.url, installation.account_sid, TOKEN)
         done = await asker.made("/v1/Redrives", EventId="EZ1", Rate="5000")
         slow = await asker.made("/v1/Redrives", Reason="refused", Rate="1")  # takes 20 s
-        await house.new_account()
-        theirs = await house.subscribe(await house.add_sink("https://hooks.example.com/"))
-        await add_dead_letters(house, theirs, [1])
-        kept = await Asker(api.url, house.account_sid, TOKEN).made("/v1/Redrives", EventId="EZ1", Rate="5000")
+        await installation.new_account()
+        theirs = await installation.subscribe(await installation.add_sink("https://hooks.example.com/"))
+        await add_dead_letters(installation, theirs, [1])
+        kept = await Asker(api.url, installation.account_sid, TOKEN).made("/v1/Redrives", EventId="EZ1", Rate="5000")
 
         await operator.made(f"{ACCOUNTS}/{subscription.account_sid}", Status="closed")
 
@@ -141,7 +143,7 @@ async def test_redrives_of_a_closed_account_end_and_nothing_is_left_of_them(sett
         def told(records: Sequence[Record]) -> None:
             newest.update({each.key or b"": each.value for each in records})
 
-        async with PartitionFollower(settings, house.topics.jobs, on_records=told, on_crash=raised):
+        async with PartitionFollower(settings, installation.topics.jobs, on_records=told, on_crash=raised):
             await eventually(
                 lambda: {key.decode().partition("/")[2] for key, value in newest.items() if value} == {kept["sid"]},
                 what=lambda: str(newest),

@@ -74,15 +74,15 @@ async def test_nobody_else_gets_in(shared: Api, user: str, password: str) -> Non
 
 
 async def test_an_account_is_no_operator_and_the_operator_no_account(shared: Api, operator: Asker) -> None:
-    as_account = await Asker(shared.url, shared.house.account_sid, TOKEN).ask("GET", ACCOUNTS)
+    as_account = await Asker(shared.url, shared.installation.account_sid, TOKEN).ask("GET", ACCOUNTS)
     as_operator = await operator.ask("GET", "/v1/Sinks")
 
     assert (as_account[0], as_operator[0]) == (401, 401)
 
 
 async def test_without_a_token_in_the_settings_it_is_off_and_says_how_to_turn_it_on(settings: Settings) -> None:
-    async with Installation(settings) as house, serving(settings) as url:
-        status, told = await operator_of(Api(house, url)).ask("POST", ACCOUNTS, FriendlyName="Acme")
+    async with Installation(settings) as installation, serving(settings) as url:
+        status, told = await operator_of(Api(installation, url)).ask("POST", ACCOUNTS, FriendlyName="Acme")
 
     assert (status, told["code"]) == (403, 20403)
     assert "EVENTSTREAMS_OPERATOR_TOKEN" in told["message"]

@@ -84,23 +84,23 @@ async def test_the_token_of_the_settings_is_changed_in_the_settings(settings: Se
 
 async def test_deliveries_are_signed_with_the_earlier_token_until_the_new_one_is_promoted(settings: Settings) -> None:
     async with Receiver() as receiver, operated(settings) as api:
-        house, operator = api.house, operator_of(api)
+        installation, operator = api.installation, operator_of(api)
         made = await operator.made(ACCOUNTS, FriendlyName="Acme")
         path = f"{ACCOUNTS}/{made['sid']}"
-        house.account_sid = made["sid"]
-        await house.feed.catch_up()
-        subscription = await house.subscribe(await house.add_sink(receiver.url))
-        await house.start(worker_for(load_plugin("webhook")))
+        installation.account_sid = made["sid"]
+        await installation.feed.catch_up()
+        subscription = await installation.subscribe(await installation.add_sink(receiver.url))
+        await installation.start(worker_for(load_plugin("webhook")))
 
         rotated = await operator.made(f"{path}/RotateToken", GraceSeconds="3600")
-        await house.hand_to(subscription, house.event(1))
+        await installation.hand_to(subscription, installation.event(1))
         await receiver.wait_for(lambda: "EZ1" in receiver.accepted)
         tokens = (made["auth_token"], rotated["auth_token"])
         during = signers(receiver.received[-1], tokens)
         await operator.made(f"{path}/PromoteToken")
         number = 2  # the worker learns of it a moment later
         while signers(receiver.received[-1], tokens) == during:
-            await house.hand_to(subscription, house.event(number))
+            await installation.hand_to(subscription, installation.event(number))
             await receiver.wait_for(partial(receiver.accepted.__contains__, f"EZ{number}"))
             number += 1
 
@@ -120,23 +120,25 @@ async def test_secrets_are_encrypted_anew_beside_a_running_system_and_then_the_o
     both = settings.model_copy(update={"secret_key": SecretStr(f"{new},{old}")})
     only_new = settings.model_copy(update={"secret_key": SecretStr(new)})
     async with AsyncExitStack() as stack:
-        house = await stack.enter_async_context(Installation(settings))
+        installation = await stack.enter_async_context(Installation(settings))
         for _ in range(10):
-            sink = await house.add_sink("https://hooks.example.com/a")
-            await house.put(replace(sink, test_id=house.vault.lock("the test's id", Purpose.SINK_TEST, sink.sid)))
+            sink = await installation.add_sink("https://hooks.example.com/a")
+            await installation.put(
+                replace(sink, test_id=installation.vault.lock("the test's id", Purpose.SINK_TEST, sink.sid))
+            )
         async with serving(with_operator(both)) as url:
-            api = Api(house, url)
+            api = Api(installation, url)
             busy = asyncio.create_task(write_until_cancelled(api))
             first = await command(api, upkeep_cli.rotate_secrets)
             second = await command(api, upkeep_cli.rotate_secrets)
             busy.cancel()
             written = (await asyncio.gather(busy, return_exceptions=True))[0]
-            await house.feed.catch_up()
-        sinks = house.feed.snapshot.sinks.values()
+            await installation.feed.catch_up()
+        sinks = installation.feed.snapshot.sinks.values()
         secrets = [(sink.configuration, Purpose.SINK_CONFIGURATION, sink.sid) for sink in sinks]
         secrets += [(sink.test_id, Purpose.SINK_TEST, sink.sid) for sink in sinks if sink.test_id is not None]
         async with serving(only_new) as url:
-            listed = await Asker(url, house.account_sid, TOKEN).all("/v1/Sinks", "sinks")
+            listed = await Asker(url, installation.account_sid, TOKEN).all("/v1/Sinks", "sinks")
 
     assert isinstance(written, asyncio.CancelledError)
     assert "all secrets are under the first key now" in first.output
@@ -149,7 +151,7 @@ async def test_secrets_are_encrypted_anew_beside_a_running_system_and_then_the_o
 
 async def write_until_cancelled(api: Api) -> None:
     """Somebody who makes sinks and changes them meanwhile."""
-    asker = Asker(api.url, api.house.account_sid, TOKEN)
+    asker = Asker(api.url, api.installation.account_sid, TOKEN)
     while True:
         sink = await asker.made("/v1/Sinks", Description="busy", SinkType="webhook", SinkConfiguration=HOOK)
         await asker.made(f"/v1/Sinks/{sink['sid']}/Delivery", Paused="true")

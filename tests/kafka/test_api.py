@@ -23,8 +23,8 @@ pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="module")]
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shared(module_settings: Settings) -> AsyncIterator[Api]:
-    async with Installation(module_settings) as house, serving(module_settings) as url:
-        yield Api(house, url)
+    async with Installation(module_settings) as installation, serving(module_settings) as url:
+        yield Api(installation, url)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -55,7 +55,7 @@ async def test_a_subscription_is_created_fetched_listed_and_deleted(api: Api) ->
     created = await api.subscription(sink.sid, SENT, DELIVERED)
 
     assert created.sid.startswith("DF")
-    assert (created.account_sid, created.sink_sid) == (api.house.account_sid, sink.sid)
+    assert (created.account_sid, created.sink_sid) == (api.installation.account_sid, sink.sid)
     assert created.links == {"subscribed_events": f"{api.url}/v1/Subscriptions/{created.sid}/SubscribedEvents"}
     fetched = await call(lambda: api.client.events.v1.subscriptions(created.sid).fetch())
     assert fetched.description == "a subscription"
@@ -72,16 +72,16 @@ async def test_a_subscription_pins_the_newest_version_unless_it_names_one(api: A
 
     created = await api.subscription(sink.sid, types=[{"type": SENT}, {"type": DELIVERED, "schema_version": 3}])
 
-    await api.house.feed.catch_up()
-    types = api.house.feed.snapshot.subscriptions[created.sid].types
-    newest = api.house.catalog.schemas["Messaging.MessageStatus"].latest.version
+    await api.installation.feed.catch_up()
+    types = api.installation.feed.snapshot.subscriptions[created.sid].types
+    newest = api.installation.catalog.schemas["Messaging.MessageStatus"].latest.version
     assert {each.type: each.schema_version for each in types} == {SENT: newest, DELIVERED: 3}
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the client is behind aiohttp
 async def test_the_asynchronous_client_works_as_well(api: Api) -> None:
     async with AsyncTwilioHttpClient() as transport:
-        client = Client(api.house.account_sid, TOKEN, http_client=transport)
+        client = Client(api.installation.account_sid, TOKEN, http_client=transport)
         client.events.base_url = api.url
 
         sink = await client.events.v1.sinks.create_async(
@@ -238,7 +238,7 @@ async def test_an_account_has_a_hundred_sinks_at_most_however_they_are_created(a
 
 
 async def test_nobody_gets_in_without_the_token(api: Api) -> None:
-    stranger = api.client_of(api.house.account_sid, "wrong")
+    stranger = api.client_of(api.installation.account_sid, "wrong")
     nobody = api.client_of("AC" + "0" * 32, TOKEN)
 
     for client in (stranger, nobody):
@@ -316,11 +316,11 @@ async def test_pages_of_other_origins_may_ask(api: Api) -> None:
 
 
 async def test_what_was_created_is_there_after_a_restart(settings: Settings) -> None:
-    async with Installation(settings) as house:
+    async with Installation(settings) as installation:
         async with serving(settings) as url:
-            sink = await Api(house, url).sink(description="kept")
+            sink = await Api(installation, url).sink(description="kept")
         async with serving(settings) as url:
-            again = Api(house, url)
+            again = Api(installation, url)
             fetched = await call(lambda: again.client.events.v1.sinks(sink.sid).fetch())
 
     assert fetched.description == "kept"
@@ -329,11 +329,11 @@ async def test_what_was_created_is_there_after_a_restart(settings: Settings) -> 
 async def test_the_first_account_is_made_from_the_settings_and_its_token_can_change(settings: Settings) -> None:
     sid = new_sid(SidKind.ACCOUNT)
 
-    async with Installation(settings) as house:
+    async with Installation(settings) as installation:
         for token in ("first-token", "second-token"):
             named = Settings.load(**{**settings.model_dump(), "account_sid": sid, "auth_token": token})
             async with serving(named) as url:
-                client = Api(house, url).client_of(sid, token)
+                client = Api(installation, url).client_of(sid, token)
                 assert await call(lambda client=client: client.events.v1.sinks.list()) == []  # type: ignore[misc]  # mypy cannot infer a lambda with a default
 
 
@@ -349,11 +349,11 @@ async def test_readiness_asks_the_other_roles(settings: Settings) -> None:
 
 
 async def test_an_event_accepted_after_the_answer_reaches_the_new_subscription(api: Api) -> None:
-    await api.house.start(route)
+    await api.installation.start(route)
     sink = await api.sink()
 
     subscription = await api.subscription(sink.sid, SENT)
-    await api.house.publish([api.house.event(1)])
+    await api.installation.publish([api.installation.event(1)])
 
-    [copy] = await api.house.copies_of(subscription.sid, 1)
+    [copy] = await api.installation.copies_of(subscription.sid, 1)
     assert dict(copy.headers)["ce_id"] == b"EZ1"

@@ -22,10 +22,10 @@ pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="module")]
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shared(module_settings: Settings) -> AsyncIterator[Api]:
-    async with Installation(module_settings) as house, serving(module_settings) as url:
-        await house.start(route)
-        await house.start(worker_for(load_plugin("webhook")))
-        yield Api(house, url)
+    async with Installation(module_settings) as installation, serving(module_settings) as url:
+        await installation.start(route)
+        await installation.start(worker_for(load_plugin("webhook")))
+        yield Api(installation, url)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -58,7 +58,7 @@ async def test_a_subscription_is_paused_and_shortened(api: Api) -> None:
     subscription = await api.subscription(sink.sid, SENT)
     path = f"/v1/Subscriptions/{subscription.sid}/Delivery"
     default = {
-        "account_sid": api.house.account_sid,
+        "account_sid": api.installation.account_sid,
         "subscription_sid": subscription.sid,
         "paused": False,
         "ttl": 14_400.0,
@@ -135,8 +135,8 @@ async def test_events_of_a_paused_subscription_arrive_when_it_is_resumed(api: Ap
         path = f"/v1/Subscriptions/{subscription.sid}/Delivery"
         await post_form(api, path, Paused="true")
         await until_the_worker_knows(api)
-        await api.house.publish([api.house.event(number) for number in range(20)])
-        await api.house.copies_of(subscription.sid, 20)
+        await api.installation.publish([api.installation.event(number) for number in range(20)])
+        await api.installation.copies_of(subscription.sid, 20)
         assert receiver.received == []
 
         await post_form(api, path, Paused="false")
@@ -150,10 +150,10 @@ async def test_a_shorter_ttl_counts_for_events_accepted_after_it(api: Api) -> No
         subscription = await api.subscription(sink.sid, SENT)
         await post_form(api, f"/v1/Subscriptions/{subscription.sid}/Delivery", Ttl="2s")
 
-        await api.house.publish([api.house.event(1)])
+        await api.installation.publish([api.installation.event(1)])
 
-        [copy] = await api.house.copies_of(subscription.sid, 1)
-        dead = await api.house.dead_of(subscription.sid, 1)
+        [copy] = await api.installation.copies_of(subscription.sid, 1)
+        dead = await api.installation.dead_of(subscription.sid, 1)
     assert int(header(copy, "es_deadline")) - int(header(copy, "es_accepted_at")) == 2_000
     assert header(dead[0], "es_reason") == "expired"
 
@@ -181,12 +181,12 @@ async def test_an_event_whose_attempts_are_used_up_is_a_dead_letter(api: Api) ->
         subscription = await api.subscription(sink.sid, SENT)
         await post_form(api, f"/v1/Subscriptions/{subscription.sid}/Delivery", MaxAttempts="2")
 
-        await api.house.publish([api.house.event(1)])
+        await api.installation.publish([api.installation.event(1)])
 
-        [dead] = await api.house.dead_of(subscription.sid, 1)
+        [dead] = await api.installation.dead_of(subscription.sid, 1)
         await post_form(api, f"/v1/Subscriptions/{subscription.sid}/Delivery", MaxAttempts="1")
-        await api.house.publish([api.house.event(2)])
-        _, second = await api.house.dead_of(subscription.sid, 2)
+        await api.installation.publish([api.installation.event(2)])
+        _, second = await api.installation.dead_of(subscription.sid, 2)
     assert (header(dead, "es_reason"), header(dead, "es_attempts"), header(dead, "es_code")) == (
         "attempts_used_up",
         "2",
@@ -200,11 +200,11 @@ async def test_an_event_whose_attempts_are_used_up_is_a_dead_letter(api: Api) ->
 async def retry_waits_ms(api: Api, subscription_sid: str, count: int) -> list[int]:
     """From the first attempt at each event of a subscription to its second, once ``count`` wait for it."""
     found: dict[str, int] = {}
-    topics = list(api.house.topics.retries("webhook"))
+    topics = list(api.installation.topics.retries("webhook"))
     async with asyncio.timeout(60):
         while len(found) < count:
-            ranges = [each for each in await api.house.admin.ranges(topics) if each.records]
-            async with RangeReader(api.house.settings, ranges) as reader:
+            ranges = [each for each in await api.installation.admin.ranges(topics) if each.records]
+            async with RangeReader(api.installation.settings, ranges) as reader:
                 while not reader.ended:
                     for each in await reader.read(1000):
                         if header(each, "es_subscription") == subscription_sid and header(each, "es_attempt") == "2":
@@ -219,7 +219,7 @@ async def test_a_subscriptions_own_waits_hold_for_its_events(api: Api) -> None:
         subscription = await api.subscription(sink.sid, SENT)
         await post_form(api, f"/v1/Subscriptions/{subscription.sid}/Delivery", RetryDelays="4h")
 
-        await api.house.publish([api.house.event(number) for number in range(5)])
+        await api.installation.publish([api.installation.event(number) for number in range(5)])
 
         waits_ms = await retry_waits_ms(api, subscription.sid, 5)
     assert max(waits_ms) > 1_000  # the installation's longest is a second; four hours at random are hardly ever less
@@ -230,18 +230,18 @@ async def test_raising_the_partitions_loses_and_doubles_nothing(api: Api) -> Non
         sink = await api.sink(sink_configuration={"destination": receiver.url})
         subscription = await api.subscription(sink.sid, SENT)
         path, numbers = f"/v1/Subscriptions/{subscription.sid}/Delivery", 0
-        await api.house.publish([api.house.event(number) for number in range(100)])
+        await api.installation.publish([api.installation.event(number) for number in range(100)])
 
         assert (await post_form(api, path, Partitions="4"))[1]["partitions"] == 4
 
-        topic = api.house.topics.subscription("webhook", subscription.sid)
-        assert (await api.house.admin.topics())[topic] == 4
+        topic = api.installation.topics.subscription("webhook", subscription.sid)
+        assert (await api.installation.admin.topics())[topic] == 4
         numbers, spread = 100, 0
         while spread < 4:  # until the router knows of them
-            await api.house.publish([api.house.event(number) for number in range(numbers, numbers + 100)])
+            await api.installation.publish([api.installation.event(number) for number in range(numbers, numbers + 100)])
             numbers += 100
             await receiver.wait_for(lambda: len(receiver.accepted) >= numbers, timeout_s=60)  # noqa: B023
-            spread = sum(each.records > 0 for each in await api.house.admin.ranges([topic]))
+            spread = sum(each.records > 0 for each in await api.installation.admin.ranges([topic]))
     assert receiver.accepted == Counter({f"EZ{number}": 1 for number in range(numbers)})
 
 

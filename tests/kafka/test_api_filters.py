@@ -36,10 +36,10 @@ SENT_TYPE = json.dumps({"type": SENT})
 async def shared(module_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
     log = SecretStr(str(tmp_path_factory.mktemp("log") / "log.sqlite"))
     settings = module_settings.model_copy(update={"delivery_log": log})
-    async with Installation(settings) as house, serving(settings) as url:
-        await house.start(route)
-        await house.start(worker_for(load_plugin("webhook")))
-        yield Api(house, url)
+    async with Installation(settings) as installation, serving(settings) as url:
+        await installation.start(route)
+        await installation.start(worker_for(load_plugin("webhook")))
+        yield Api(installation, url)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -49,7 +49,7 @@ async def api(shared: Api) -> Api:
 
 def message(api: Api, number: int, **data: object) -> Event:
     """An event with an id of its own and ``data`` among its data."""
-    event = api.house.event(number)
+    event = api.installation.event(number)
     return replace(event, id=new_sid(SidKind.EVENT), data={**event.data, **data})
 
 
@@ -86,7 +86,7 @@ async def test_only_events_that_the_filter_takes_are_delivered(api: Api) -> None
         sid = await subscribe(api, receiver.url, "data.messageStatus == 'FAILED' && data.errorCode == 30004")
         await subscribe(api, other.url, None)
 
-        await api.house.publish([failed, sent])
+        await api.installation.publish([failed, sent])
 
         await other.wait_for(lambda: len(other.accepted) == 2)
         await receiver.wait_for(lambda: len(receiver.accepted) == 1)
@@ -100,15 +100,15 @@ async def test_a_filter_is_changed_and_taken_away_and_counts_from_its_answer_on(
         sid = await subscribe(api, receiver.url, "data.to == 'nobody'")
         path = f"/v1/Subscriptions/{sid}/Delivery"
         first, second, third = (message(api, number) for number in (1, 2, 3))
-        await api.house.publish([first])
+        await api.installation.publish([first])
         assert [each["state"] for each in (await deliveries(api, first)).values()] == ["filtered"]
 
         assert (await post_form(api, path, Filter=f"id == '{second.id}'"))[0] == 200
-        await api.house.publish([second, replace(second, id=new_sid(SidKind.EVENT))])
+        await api.installation.publish([second, replace(second, id=new_sid(SidKind.EVENT))])
         await receiver.wait_for(lambda: len(receiver.accepted) == 1)
         answer = await post_form(api, path, Filter="")
         assert (answer[0], answer[1]["filter"]) == (200, None)
-        await api.house.publish([third])
+        await api.installation.publish([third])
 
         await receiver.wait_for(lambda: len(receiver.accepted) == 2)
         assert set(receiver.accepted) == {second.id, third.id}
@@ -120,7 +120,7 @@ async def test_where_an_event_is_says_that_a_filter_keeps_it_back_and_why(api: A
     absent = await subscribe(api, "http://127.0.0.1:9/", "data.errorCode == 30004")
     true = await subscribe(api, "http://127.0.0.1:9/", "data.messageStatus == 'SENT'")
 
-    await api.house.publish([event])
+    await api.installation.publish([event])
 
     found = await deliveries(api, event)
     assert (found[false]["state"], found[false]["reason"]) == ("filtered", "excluded")
@@ -200,7 +200,7 @@ async def test_a_replay_copies_what_the_filter_takes_and_counts_the_rest(api: Ap
     async with Receiver() as receiver:
         sid = await subscribe(api, receiver.url, "data.messageStatus == 'FAILED'")
         events = [message(api, 1, messageStatus="FAILED"), message(api, 2), message(api, 3)]
-        await api.house.publish(events)
+        await api.installation.publish(events)
         await receiver.wait_for(lambda: len(receiver.accepted) == 1)
 
         wanted = {"SubscriptionSid": sid, "After": "2020-01-01T00:00:00Z"}
@@ -208,7 +208,7 @@ async def test_a_replay_copies_what_the_filter_takes_and_counts_the_rest(api: Ap
         made = await post_form(api, "/v1/Replays", **wanted)
 
         assert (status, preview["replayed"], preview["skipped"]) == (200, 1, {"filtered": 2})
-        plain = PlainApi(api.url, api.house.account_sid)
+        plain = PlainApi(api.url, api.installation.account_sid)
         done = await plain.until(f"/v1/Replays/{made[1]['sid']}", lambda job: job["status"] == "completed")
         await receiver.wait_for(lambda: receiver.accepted.total() == 2)
         assert (done["replayed"], done["skipped"]) == (1, {"filtered": 2})
@@ -217,10 +217,10 @@ async def test_a_replay_copies_what_the_filter_takes_and_counts_the_rest(api: Ap
 
 async def test_a_preview_asks_a_filter_of_the_latest_events_of_the_account(shared: Api) -> None:
     other = await with_new_account(shared)
-    await other.house.publish([message(other, 5)])
+    await other.installation.publish([message(other, 5)])
     api = await with_new_account(shared)
     mine = [message(api, 1, messageStatus="FAILED", errorCode=30004), message(api, 2, errorCode=1), message(api, 3)]
-    await api.house.publish([*mine, api.house.event(4, type_=DELIVERED)])
+    await api.installation.publish([*mine, api.installation.event(4, type_=DELIVERED)])
     wanted = {"Filter": "data.errorCode == 30004", "Types": SENT_TYPE}
 
     status, answer = await post_form(api, "/v1/FilterPreviews", **wanted)
@@ -236,7 +236,7 @@ async def test_a_preview_asks_a_filter_of_the_latest_events_of_the_account(share
 
 
 async def test_a_preview_asks_a_filter_of_a_sample(api: Api) -> None:
-    data = {**api.house.event(1).data, "messageStatus": "FAILED"}
+    data = {**api.installation.event(1).data, "messageStatus": "FAILED"}
     sample = json.dumps({"type": SENT, "subject": "a", "time": "2026-03-29T04:00:00Z", "data": data})
     text = "data.messageStatus == 'FAILED' && subject == 'a' && time == timestamp('2026-03-29T04:00:00Z')"
     sid = await subscribe(api, "http://127.0.0.1:9/", None)
@@ -285,7 +285,7 @@ async def test_a_preview_that_takes_long_holds_up_nobody(api: Api, monkeypatch: 
         time.sleep(0.03)  # of the process: whoever else it answers is answered in between
         return judge(*given)
 
-    await api.house.publish(message(api, number) for number in range(60))
+    await api.installation.publish(message(api, number) for number in range(60))
     monkeypatch.setattr(filter_previews, "_judge", slowly)
     asking = asyncio.create_task(post_form(api, "/v1/FilterPreviews", Filter="type != ''", Types=SENT_TYPE))
     answered = 0

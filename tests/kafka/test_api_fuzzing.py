@@ -66,13 +66,13 @@ class World:
 async def world(module_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
     log = SecretStr(str(tmp_path_factory.mktemp("log") / "log.sqlite"))
     settings = with_operator(module_settings).model_copy(update={"delivery_log": log, "api_rate_limit": 0.0})
-    async with Installation(settings) as house, serving(settings) as url:
-        api = Api(house, url)
+    async with Installation(settings) as installation, serving(settings) as url:
+        api = Api(installation, url)
         sink = await api.sink()
         subscription = await api.subscription(sink.sid, SENT)
         _, key = await post_form(api, "/v1/Keys", FriendlyName="of the fuzzer")
-        own = house.account_sid
-        await house.new_account()
+        own = installation.account_sid
+        await installation.new_account()
         names = {
             "/v1/Sinks": {"sid": sink.sid},
             "/v1/Subscriptions": {"sid": subscription.sid, "type": SENT},
@@ -80,7 +80,7 @@ async def world(module_settings: Settings, tmp_path_factory: pytest.TempPathFact
             "/v1/Schemas": SCHEMA,
             "/schemas": SCHEMA,
             "/2010-04-01/": {"account_sid": own},
-            "/operator/": {"account_sid": house.account_sid},
+            "/operator/": {"account_sid": installation.account_sid},
         }
         yield World(url, (key["sid"], key["secret"]), names)
 

@@ -29,8 +29,8 @@ FAILED = "com.twilio.messaging.message.failed"
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shared(module_settings: Settings) -> AsyncIterator[Api]:
-    async with Installation(module_settings) as house, serving(module_settings) as url:
-        yield Api(house, url)
+    async with Installation(module_settings) as installation, serving(module_settings) as url:
+        yield Api(installation, url)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -42,7 +42,7 @@ class Driver:
     """Twilio's client, whose methods are called in one of its two ways."""
 
     def __init__(self, transport: Recording | AsyncRecording, api: Api) -> None:
-        client = Client(api.house.account_sid, TOKEN, http_client=transport)
+        client = Client(api.installation.account_sid, TOKEN, http_client=transport)
         client.events.base_url = api.url
         self.v1 = client.events.v1
         self.sent = transport.sent
@@ -98,7 +98,7 @@ async def test_the_official_client_drives_every_operation(api: Api, way: str) ->
 
         added = await do(context.subscribed_events, "create", type=FAILED, schema_version=3)
         assert (added.type, added.schema_version, added.subscription_sid) == (FAILED, 3, subscription.sid)
-        assert added.account_sid == api.house.account_sid
+        assert added.account_sid == api.installation.account_sid
         assert (await do(context.subscribed_events(FAILED), "update", schema_version=4)).schema_version == 4
         assert (await do(context.subscribed_events(FAILED), "update")).schema_version == 4
         assert (await do(context.subscribed_events(FAILED), "fetch")).schema_version == 4
@@ -125,7 +125,7 @@ async def test_event_types_come_in_pages_by_name_and_can_be_filtered_by_schema(a
     of_schema = await call(lambda: api.client.events.v1.event_types.list(schema_id=SCHEMA, page_size=2))
     of_none = await call(lambda: api.client.events.v1.event_types.list(schema_id="No.Such"))
 
-    wanted = [each for each in api.house.catalog.types.values() if not each.internal]
+    wanted = [each for each in api.installation.catalog.types.values() if not each.internal]
     assert [each.type for each in types] == [each.name for each in wanted]
     assert [each.type for each in of_schema] == [each.name for each in wanted if each.schema_id == SCHEMA]
     assert of_none == []
@@ -161,7 +161,7 @@ async def test_the_type_of_test_events_is_no_type_to_subscribe_to(api: Api) -> N
 
 
 async def test_a_schema_and_its_versions_have_the_references_fields(api: Api) -> None:
-    latest = api.house.catalog.schemas[SCHEMA].latest
+    latest = api.installation.catalog.schemas[SCHEMA].latest
 
     _, schema = await raw(api, "GET", f"/v1/Schemas/{SCHEMA}")
     _, version = await raw(api, "GET", f"/v1/Schemas/{SCHEMA}/Versions/2")
@@ -248,7 +248,7 @@ async def test_the_last_type_can_be_removed_and_another_added(api: Api) -> None:
 
 
 async def test_subscribed_events_come_in_pages(api: Api) -> None:
-    names = [each.name for each in api.house.catalog.types.values() if each.schema_id == "TaskRouter.WDSEvent"]
+    names = [each.name for each in api.installation.catalog.types.values() if each.schema_id == "TaskRouter.WDSEvent"]
     subscription = await api.subscription((await api.sink()).sid, *reversed(names))
 
     first = await call(lambda: subscription.subscribed_events.page(page_size=4))
@@ -283,8 +283,8 @@ async def test_where_a_sink_is_for_one_subscription_a_second_is_refused_until_th
     settings: Settings,
 ) -> None:
     told = settings.model_copy(update={"one_subscription_per_sink": True})
-    async with Installation(told) as house, serving(told) as url:
-        api = Api(house, url)
+    async with Installation(told) as installation, serving(told) as url:
+        api = Api(installation, url)
         sink = await api.sink()
         first = await api.subscription(sink.sid, SENT)
 

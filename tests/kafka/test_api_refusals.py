@@ -32,8 +32,8 @@ NO_SINK, NO_SUBSCRIPTION = "DG" + "0" * 32, "DF" + "0" * 32
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shared(module_settings: Settings) -> AsyncIterator[Api]:
-    async with Installation(module_settings) as house, serving(module_settings) as url:
-        yield Api(house, url)
+    async with Installation(module_settings) as installation, serving(module_settings) as url:
+        yield Api(installation, url)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -69,17 +69,17 @@ async def test_what_is_not_there_is_told_in_the_references_form(api: Api, path: 
 
 async def test_who_deletes_faster_than_topics_go_waits(api: Api) -> None:
     sink = await api.sink()
-    there = await api.house.subscribe(await api.house.add_sink("https://hooks.example.com/a"), SENT)
+    there = await api.installation.subscribe(await api.installation.add_sink("https://hooks.example.com/a"), SENT)
     deleting = [
         replace(there, sid=new_sid(SidKind.SUBSCRIPTION), state=SubscriptionState.DELETING, updated_ms=now_ms())
         for _ in range(199)
     ]
-    await asyncio.gather(*(api.house.put(each) for each in deleting))
+    await asyncio.gather(*(api.installation.put(each) for each in deleting))
 
     error = await refusal(lambda: api.client.events.v1.subscriptions.create("d", sink.sid, [{"type": SENT}]))
 
     assert (error.status, error.code) == (503, 20503)
-    await asyncio.gather(*(api.house.remove(each.sid) for each in deleting))
+    await asyncio.gather(*(api.installation.remove(each.sid) for each in deleting))
     assert (await api.subscription(sink.sid, SENT)).sid
 
 

@@ -22,10 +22,10 @@ pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="module")]
 async def shared(module_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
     log = SecretStr(str(tmp_path_factory.mktemp("log") / "log.sqlite"))
     settings = module_settings.model_copy(update={"delivery_log": log})
-    async with Installation(settings) as house, serving(settings) as url:
-        await house.start(route)
-        await house.start(worker_for(load_plugin("webhook")))
-        yield Api(house, url)
+    async with Installation(settings) as installation, serving(settings) as url:
+        await installation.start(route)
+        await installation.start(worker_for(load_plugin("webhook")))
+        yield Api(installation, url)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -36,12 +36,12 @@ async def api(shared: Api) -> Api:
 async def test_a_sink_that_takes_events_says_so_and_when_it_last_did(api: Api) -> None:
     async with Receiver() as receiver:
         sink = await api.sink(sink_configuration={"destination": receiver.url})
-        path, plain = f"/v1/Sinks/{sink.sid}/Health", PlainApi(api.url, api.house.account_sid)
+        path, plain = f"/v1/Sinks/{sink.sid}/Health", PlainApi(api.url, api.installation.account_sid)
         status, silent = await raw(api, "GET", path)
         assert (status, silent["state"], silent["waiting"], silent["subscriptions"]) == (200, "silent", 0, [])
         await api.subscription(sink.sid, SENT)
 
-        await api.house.publish([api.house.event(1)])
+        await api.installation.publish([api.installation.event(1)])
 
         health = await plain.until(path, lambda found: found["state"] == "working" and found["waiting"] == 0)
     assert health["last_delivered_at"] is not None
@@ -52,9 +52,9 @@ async def test_a_sink_that_takes_events_says_so_and_when_it_last_did(api: Api) -
 async def test_a_sink_that_fails_says_since_when_and_why_and_what_waits_for_it(api: Api) -> None:
     async with Receiver(lambda _: 503) as receiver:
         sink = await api.sink(sink_configuration={"destination": receiver.url})
-        path, plain = f"/v1/Sinks/{sink.sid}/Health", PlainApi(api.url, api.house.account_sid)
+        path, plain = f"/v1/Sinks/{sink.sid}/Health", PlainApi(api.url, api.installation.account_sid)
         subscription = await api.subscription(sink.sid, SENT)
-        await api.house.publish([api.house.event(number) for number in range(60)])
+        await api.installation.publish([api.installation.event(number) for number in range(60)])
 
         health = await plain.until(path, lambda found: found["state"] == "broken" and found["waiting"] > 0)
 

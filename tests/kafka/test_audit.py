@@ -156,16 +156,16 @@ async def test_the_trail_comes_in_pages_newest_first_and_by_time(account: Asker)
 
 async def test_a_write_whose_end_nobody_saw_is_there_with_an_outcome_that_is_not_known(shared: Api) -> None:
     sid = new_sid(SidKind.AUDIT_EVENT)
-    await put(shared, event(sid, shared.house.account_sid))
+    await put(shared, event(sid, shared.installation.account_sid))
 
-    told = await Asker(shared.url, shared.house.account_sid, TOKEN).all(TRAIL, "audit_events")
+    told = await Asker(shared.url, shared.installation.account_sid, TOKEN).all(TRAIL, "audit_events")
 
     assert [(each["outcome"], each["status"]) for each in told if each["sid"] == sid] == [("unknown", None)]
 
 
 async def test_what_this_release_cannot_read_is_passed_over(shared: Api, account: Asker) -> None:
     sid = await sink_of(account)
-    answer = await shared.house.producer.send(shared.house.topics.audit, b"{}")
+    answer = await shared.installation.producer.send(shared.installation.topics.audit, b"{}")
     assert isinstance(answer, Acked)
 
     assert (await account.all(TRAIL, "audit_events"))[0]["resource_sid"] == sid
@@ -173,9 +173,9 @@ async def test_what_this_release_cannot_read_is_passed_over(shared: Api, account
 
 async def test_what_cannot_be_put_on_the_trail_is_not_done(settings: Settings) -> None:
     async with operated(settings) as api:
-        account = Asker(api.url, api.house.account_sid, TOKEN)
+        account = Asker(api.url, api.installation.account_sid, TOKEN)
         admin = AdminClient({"bootstrap.servers": settings.kafka})
-        for future in admin.delete_topics([api.house.topics.audit]).values():
+        for future in admin.delete_topics([api.installation.topics.audit]).values():
             future.result()
 
         status, told = await account.ask(
@@ -189,9 +189,9 @@ async def test_what_cannot_be_put_on_the_trail_is_not_done(settings: Settings) -
 
 async def test_two_records_tell_of_a_write_the_first_before_it_is_made(settings: Settings) -> None:
     async with operated(settings) as api:
-        sid = await sink_of(Asker(api.url, api.house.account_sid, TOKEN))
+        sid = await sink_of(Asker(api.url, api.installation.account_sid, TOKEN))
 
-        before, after = (decode(each.value) for each in await read_topic(settings, api.house.topics.audit, 2))
+        before, after = (decode(each.value) for each in await read_topic(settings, api.installation.topics.audit, 2))
 
     assert before is not None
     assert after is not None
@@ -200,18 +200,18 @@ async def test_two_records_tell_of_a_write_the_first_before_it_is_made(settings:
 
 
 async def test_the_trail_is_kept_as_long_as_the_settings_say(settings: Settings) -> None:
-    house = Installation(settings)
+    installation = Installation(settings)
 
-    [spec] = [each for each in house.topics.base_specs() if each.name == house.topics.audit]
+    [spec] = [each for each in installation.topics.base_specs() if each.name == installation.topics.audit]
 
     assert spec.config["retention.ms"] == str(365 * 24 * 3600 * 1000)
 
 
 async def test_a_proxy_that_is_not_trusted_is_where_requests_come_from(settings: Settings) -> None:
     async with operated(settings) as api:
-        await sink_of(Asker(api.url, api.house.account_sid, TOKEN, headers={"X-Forwarded-For": "203.0.113.9"}))
+        await sink_of(Asker(api.url, api.installation.account_sid, TOKEN, headers={"X-Forwarded-For": "203.0.113.9"}))
 
-        [told] = await Asker(api.url, api.house.account_sid, TOKEN).all(TRAIL, "audit_events")
+        [told] = await Asker(api.url, api.installation.account_sid, TOKEN).all(TRAIL, "audit_events")
 
     assert told["source_ip_address"] == "127.0.0.1"
 
@@ -231,8 +231,8 @@ async def test_an_account_that_asks_too_often_is_told_when_to_come_back_and_nobo
     settings: Settings,
 ) -> None:
     slow = settings.model_copy(update={"api_rate_limit": 0.01})
-    async with Installation(slow) as house, serving(with_operator(slow)) as url:
-        first = Asker(url, house.account_sid, TOKEN)
+    async with Installation(slow) as installation, serving(with_operator(slow)) as url:
+        first = Asker(url, installation.account_sid, TOKEN)
         answers = [await first.ask("GET", "/v1/Sinks") for _ in range(3)]
         trail = [await first.ask("POST", "/v1/Sinks")]
         made = await Asker(url, "operator", OPERATOR_TOKEN).made(ACCOUNTS, FriendlyName="Other")
@@ -268,5 +268,5 @@ def event(sid: str, account_sid: str) -> AuditEvent:
 
 
 async def put(api: Api, audited: AuditEvent) -> None:
-    answer = await api.house.producer.send(api.house.topics.audit, encode(audited))
+    answer = await api.installation.producer.send(api.installation.topics.audit, encode(audited))
     assert isinstance(answer, Acked)

@@ -36,13 +36,13 @@ def bomb(encoding: str, *, form: bool) -> bytes:
 
 
 @pytest.fixture
-async def house(settings: Settings) -> AsyncIterator[Installation]:
-    async with Installation(settings) as house:
-        yield house
+async def installation(settings: Settings) -> AsyncIterator[Installation]:
+    async with Installation(settings) as installation:
+        yield installation
 
 
-async def post(url: str, house: Installation, body: bytes, **headers: str) -> tuple[int, str]:
-    credentials = {"Authorization": aiohttp.encode_basic_auth(house.account_sid, TOKEN)}
+async def post(url: str, installation: Installation, body: bytes, **headers: str) -> tuple[int, str]:
+    credentials = {"Authorization": aiohttp.encode_basic_auth(installation.account_sid, TOKEN)}
     async with (
         aiohttp.ClientSession() as session,
         session.post(url, data=BytesIO(body), headers={**headers, **credentials}) as answer,
@@ -50,37 +50,41 @@ async def post(url: str, house: Installation, body: bytes, **headers: str) -> tu
         return answer.status, await answer.text()
 
 
-async def refused_in_little_memory(role: RoleProcess, url: str, house: Installation, content_type: str) -> None:
+async def refused_in_little_memory(role: RoleProcess, url: str, installation: Installation, content_type: str) -> None:
     headers = {"Content-Type": content_type}
-    await post(url, house, b"{}", **headers)  # what is made at the first request is there
+    await post(url, installation, b"{}", **headers)  # what is made at the first request is there
     before = role.peak_mib()
     for encoding in WRAPPED:
         body = bomb(encoding, form="form" in content_type)
         try:
-            status, text = await post(url, house, body, **headers, **{"Content-Encoding": encoding})
+            status, text = await post(url, installation, body, **headers, **{"Content-Encoding": encoding})
         except aiohttp.ClientError:
             continue  # it did not wait for the end of the body
         assert (status, "The body is larger than" in text) == (413, True), text
     twice = zlib.compress(bomb("deflate", form=False))
-    status, text = await post(url, house, twice, **headers, **{"Content-Encoding": "deflate, deflate"})
+    status, text = await post(url, installation, twice, **headers, **{"Content-Encoding": "deflate, deflate"})
     assert (status, "Content-Encoding must be gzip or deflate" in text) == (415, True), text
 
     assert role.peak_mib() - before < MOST_MIB
 
 
-async def test_a_large_body_in_a_small_one_is_refused_by_the_gateway(house: Installation, tmp_path: Path) -> None:
+async def test_a_large_body_in_a_small_one_is_refused_by_the_gateway(
+    installation: Installation, tmp_path: Path
+) -> None:
     [port] = free_ports(1)
-    async with running_role(house.settings, "gateway", folder=tmp_path, GATEWAY_LISTEN=f"127.0.0.1:{port}") as role:
+    async with running_role(
+        installation.settings, "gateway", folder=tmp_path, GATEWAY_LISTEN=f"127.0.0.1:{port}"
+    ) as role:
         await refused_in_little_memory(
-            role, f"http://127.0.0.1:{port}/v1/Events", house, "application/cloudevents+json"
+            role, f"http://127.0.0.1:{port}/v1/Events", installation, "application/cloudevents+json"
         )
 
 
-async def test_a_large_body_in_a_small_one_is_refused_by_the_api(house: Installation, tmp_path: Path) -> None:
+async def test_a_large_body_in_a_small_one_is_refused_by_the_api(installation: Installation, tmp_path: Path) -> None:
     [port] = free_ports(1)
-    async with running_role(house.settings, "api", folder=tmp_path, API_LISTEN=f"127.0.0.1:{port}") as role:
+    async with running_role(installation.settings, "api", folder=tmp_path, API_LISTEN=f"127.0.0.1:{port}") as role:
         await refused_in_little_memory(
-            role, f"http://127.0.0.1:{port}/v1/Sinks", house, "application/x-www-form-urlencoded"
+            role, f"http://127.0.0.1:{port}/v1/Sinks", installation, "application/x-www-form-urlencoded"
         )
 
 
@@ -105,28 +109,28 @@ BOMBS: Final = {
 
 
 async def test_values_that_claim_to_be_large_become_dead_letters_in_little_memory(
-    house: Installation, tmp_path: Path
+    installation: Installation, tmp_path: Path
 ) -> None:
     async with (
         Receiver() as receiver,
-        running_role(house.settings, "router", folder=tmp_path) as router,
-        running_role(house.settings, "worker", "webhook", folder=tmp_path) as worker,
+        running_role(installation.settings, "router", folder=tmp_path) as router,
+        running_role(installation.settings, "worker", "webhook", folder=tmp_path) as worker,
     ):
-        plain = await house.subscribe(await house.add_sink(receiver.url))
-        choosy = await house.subscribe(await house.add_sink(receiver.url))
-        await house.put(replace(choosy, filter="data.to != 'nobody'"))  # so that the router reads values, too
-        await house.publish([house.event(1)])
+        plain = await installation.subscribe(await installation.add_sink(receiver.url))
+        choosy = await installation.subscribe(await installation.add_sink(receiver.url))
+        await installation.put(replace(choosy, filter="data.to != 'nobody'"))  # so that the router reads values, too
+        await installation.publish([installation.event(1)])
         await receiver.wait_for(lambda: "EZ1" in receiver.accepted, timeout_s=60)
         before = (router.peak_mib(), worker.peak_mib())
 
-        _, headers = house.encoded(house.event(2))
+        _, headers = installation.encoded(installation.event(2))
         for value in BOMBS.values():
-            await house.put_raw(house.topics.events, value, headers)
-        await house.publish([house.event(3)])
+            await installation.put_raw(installation.topics.events, value, headers)
+        await installation.publish([installation.event(3)])
         await receiver.wait_for(lambda: "EZ3" in receiver.accepted, timeout_s=60)
         dead = await read_topic_until(
-            house.settings,
-            house.topics.dead("webhook"),
+            installation.settings,
+            installation.topics.dead("webhook"),
             lambda records: (
                 len([each for each in records if header(each, "es_subscription") == plain.sid]) >= len(BOMBS)
             ),

@@ -46,10 +46,10 @@ def operators_own(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shared(module_settings: Settings, operators_own: Path) -> AsyncIterator[Api]:
     settings = module_settings.model_copy(update={"catalog_dirs": (operators_own,)})
-    async with Installation(settings) as house, serving(settings) as url:
-        await house.start(route)
-        await house.start(worker_for(load_plugin("webhook")))
-        yield Api(house, url)
+    async with Installation(settings) as installation, serving(settings) as url:
+        await installation.start(route)
+        await installation.start(worker_for(load_plugin("webhook")))
+        yield Api(installation, url)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -75,19 +75,19 @@ async def validate(api: Api, event: Mapping[str, object]) -> None:
 
 
 async def test_every_event_type_is_delivered_and_fits_its_document(api: Api) -> None:
-    catalog = api.house.catalog
+    catalog = api.installation.catalog
     events = []
     for number, each in enumerate(catalog.types.values()):
         example = read_example(catalog.schemas[each.schema_id])
         if example is not None:
-            account = api.house.account_sid
+            account = api.installation.account_sid
             events.append(Event(type=each.name, source=f"/{number}", account_sid=account, data=example))
     assert len(events) >= 186
     async with Receiver() as receiver:
-        sink = await api.house.add_sink(receiver.url)
-        await api.house.subscribe(sink, *(event.type for event in events))
+        sink = await api.installation.add_sink(receiver.url)
+        await api.installation.subscribe(sink, *(event.type for event in events))
 
-        async with EventPublisher(api.house.settings, catalog) as publisher:
+        async with EventPublisher(api.installation.settings, catalog) as publisher:
             outcomes = await publisher.publish_many(events)
 
         assert [each for each in outcomes if not isinstance(each, Accepted)] == []
@@ -103,13 +103,13 @@ async def test_every_event_type_is_delivered_and_fits_its_document(api: Api) -> 
 
 
 async def test_an_operators_own_event_type_goes_all_the_way_in_the_version_that_was_asked_for(api: Api) -> None:
-    account, client = api.house.account_sid, api.client.events.v1
+    account, client = api.installation.account_sid, api.client.events.v1
     async with Receiver() as receiver:
         sink = await api.sink(sink_configuration={"destination": receiver.url})
         types = [{"type": DELIVERED, "schema_version": 1}]
         await call(lambda: client.subscriptions.create(description="d", sink_sid=sink.sid, types=types))
 
-        async with EventPublisher(api.house.settings, api.house.catalog) as publisher:
+        async with EventPublisher(api.installation.settings, api.installation.catalog) as publisher:
             data = {"parcelId": "1", "weightKg": 2.5, "depot": "north"}
             await publisher.publish(Event(type=DELIVERED, source="/parcels/1", account_sid=account, data=data))
 

@@ -37,14 +37,14 @@ class World:
 async def world(module_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
     log = SecretStr(str(tmp_path_factory.mktemp("log") / "log.sqlite"))
     settings = module_settings.model_copy(update={"delivery_log": log})
-    async with Installation(settings) as house, serving(settings) as url:
-        await house.admin.ensure(house.topics.worker_specs("webhook"))
-        api = Api(house, url)
+    async with Installation(settings) as installation, serving(settings) as url:
+        await installation.admin.ensure(installation.topics.worker_specs("webhook"))
+        api = Api(installation, url)
         sink = await api.sink(sink_configuration=SIGNED)
         subscription = await api.subscription(sink.sid, SENT)
-        await house.feed.catch_up()
-        await add_dead_letters(house, house.feed.snapshot.subscriptions[subscription.sid], range(3))
-        yield World(url, house.account_sid, sink.sid, subscription.sid)
+        await installation.feed.catch_up()
+        await add_dead_letters(installation, installation.feed.snapshot.subscriptions[subscription.sid], range(3))
+        yield World(url, installation.account_sid, sink.sid, subscription.sid)
 
 
 @pytest_asyncio.fixture(loop_scope="module")

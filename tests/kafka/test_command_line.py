@@ -42,22 +42,22 @@ HARMFUL: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u200b]")
 class System:
     """Router, worker for webhooks, API with a log, and a receiver whose answer is the end of the path."""
 
-    house: Installation
+    installation: Installation
     receiver: Receiver
     url: str
 
     @property
     def api(self) -> PlainApi:
-        return PlainApi(self.url, self.house.account_sid)
+        return PlainApi(self.url, self.installation.account_sid)
 
     @property
     def env(self) -> dict[str, str]:
         return {
             "EVENTSTREAMS_PUBLIC_URL": self.url,
-            "EVENTSTREAMS_ACCOUNT_SID": self.house.account_sid,
+            "EVENTSTREAMS_ACCOUNT_SID": self.installation.account_sid,
             "EVENTSTREAMS_AUTH_TOKEN": TOKEN,
-            "EVENTSTREAMS_KAFKA": self.house.settings.kafka,
-            "EVENTSTREAMS_TOPIC_PREFIX": self.house.settings.topic_prefix,
+            "EVENTSTREAMS_KAFKA": self.installation.settings.kafka,
+            "EVENTSTREAMS_TOPIC_PREFIX": self.installation.settings.topic_prefix,
         }
 
     async def command(self, *arguments: str, code: int = 0, given: str | None = None) -> Result:
@@ -76,8 +76,8 @@ class System:
 
     async def published(self, number: int) -> str:
         """The id of an event, once its attempt is in the log."""
-        event = self.house.event(number)
-        await self.house.publish([event])
+        event = self.installation.event(number)
+        await self.installation.publish([event])
         await self.api.until("/v1/Attempts", lambda answer: bool(answer["attempts"]), EventId=event.id)
         return event.id
 
@@ -92,18 +92,18 @@ async def shared(module_settings: Settings, tmp_path_factory: pytest.TempPathFac
     file = tmp_path_factory.mktemp("log") / "delivery-log.db"
     settings = module_settings.model_copy(update={"delivery_log": SecretStr(str(file))})
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.__stderr__))  # stdout is the commands'
-    async with Installation(settings) as house, Receiver(answer) as receiver:
-        await house.start(route)
-        await house.start(worker_for(load_plugin("webhook")))
+    async with Installation(settings) as installation, Receiver(answer) as receiver:
+        await installation.start(route)
+        await installation.start(worker_for(load_plugin("webhook")))
         async with serving_counted(settings) as (url, _):
-            yield System(house, receiver, url)
+            yield System(installation, receiver, url)
     structlog.reset_defaults()
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def system(shared: System) -> System:
     """The shared system, with an account that no other test has."""
-    await shared.house.new_account()
+    await shared.installation.new_account()
     await shared.api.until("/v1/Sinks", lambda _: True)
     return shared
 
@@ -321,9 +321,9 @@ async def test_its_commands_run_as_they_stand(system: System, tmp_path: Path, mo
     refused = (await system.told("subscriptions", "create", "x", SENT, "--sink", refusing))["sid"]
     event_id = await system.published(7003)
     await system.api.until("/v1/Attempts", lambda answer: bool(answer["attempts"]), SubscriptionSid=refused)
-    places = {"DG…": sink, "DF…": subscription, "EZ…": event_id, "$SID": system.house.account_sid}
+    places = {"DG…": sink, "DF…": subscription, "EZ…": event_id, "$SID": system.installation.account_sid}
     places |= {f"https://events{each}.example.com": system.url for each in ("", ".staging")}
-    places |= {"--account AC…": f"--account {system.house.account_sid}", " --key SK…": ""}
+    places |= {"--account AC…": f"--account {system.installation.account_sid}", " --key SK…": ""}
     # The page's own subscription would use the sink, which is deleted at its end.
     places |= {'create "messages" --sink DG…': f'create "messages" --sink {refusing}'}
 

@@ -63,9 +63,9 @@ async def test_a_router_whose_commit_is_never_answered_ends_and_its_successor_co
 ) -> None:
     async with (
         gated(tmp_path, lambda port: Silent(port, passes=passes)) as (gate, through, beside),
-        Installation(beside.model_copy(update={"exactly_once": True})) as house,
+        Installation(beside.model_copy(update={"exactly_once": True})) as installation,
     ):
-        routed = Routed(house)
+        routed = Routed(installation)
         await routed.subscribe()
         router = Process(through.model_copy(update={"exactly_once": True, "instance": NAME}), get_logger("test"))
         routing = asyncio.ensure_future(route(router))
@@ -87,11 +87,11 @@ async def test_a_router_whose_commit_is_never_answered_ends_and_its_successor_co
 async def test_a_router_whose_commit_is_answered_late_goes_on_and_copies_each_event_once(tmp_path: Path) -> None:
     async with (
         gated(tmp_path, Silent) as (gate, through, beside),
-        Installation(beside.model_copy(update={"exactly_once": True})) as house,
+        Installation(beside.model_copy(update={"exactly_once": True})) as installation,
     ):
-        routed = Routed(house)
+        routed = Routed(installation)
         await routed.subscribe()
-        router = await house.start(route, through.model_copy(update={"exactly_once": True, "instance": NAME}))
+        router = await installation.start(route, through.model_copy(update={"exactly_once": True, "instance": NAME}))
         await routed.publish(0)
         await routed.copied(0)
         gate.is_shut = True

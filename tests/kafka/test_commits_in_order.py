@@ -60,10 +60,10 @@ class LateRefusal(Gate):
 
 
 async def test_a_commit_that_is_sent_again_does_not_take_back_a_later_one(tmp_path: Path) -> None:
-    async with gated(tmp_path, LateRefusal) as (gate, through, beside), Installation(beside) as house:
+    async with gated(tmp_path, LateRefusal) as (gate, through, beside), Installation(beside) as installation:
         at, owner, crashes = f"{beside.topic_prefix}one", Owner(), list[BaseException]()
         owner.settles_at_the_end = False
-        await house.admin.ensure([TopicSpec(at, 1, {})])
+        await installation.admin.ensure([TopicSpec(at, 1, {})])
         async with GroupConsumer(through, group="late", owner=owner, on_crash=crashes.append) as member:
             member.subscribe([at])
             await eventually(lambda: bool(owner.assigned), timeout_s=60)

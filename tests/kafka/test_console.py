@@ -39,9 +39,9 @@ async def shared(module_settings: Settings, tmp_path_factory: pytest.TempPathFac
     log = SecretStr(str(tmp_path_factory.mktemp("log") / "log.sqlite"))
     changes = {"delivery_log": log, "operator_token": SecretStr(OPERATOR_TOKEN)}
     settings = module_settings.model_copy(update=changes)
-    async with Installation(settings) as house, serving(settings) as url:
-        await house.start(worker_for(load_plugin("webhook")))
-        yield Api(house, url)
+    async with Installation(settings) as installation, serving(settings) as url:
+        await installation.start(worker_for(load_plugin("webhook")))
+        yield Api(installation, url)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -51,7 +51,7 @@ async def api(shared: Api) -> Api:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def browser(api: Api) -> AsyncIterator[Browser]:
-    async with signed_in(api.url, api.house.account_sid, TOKEN) as browser:
+    async with signed_in(api.url, api.installation.account_sid, TOKEN) as browser:
         yield browser
 
 
@@ -59,7 +59,7 @@ async def test_a_sink_is_made_and_tested_from_signing_in_to_the_answer_of_its_te
     async with Receiver() as receiver, Browser(api.url) as browser:
         asked = await browser.get("/console/sinks")
         assert (asked.url, "Sign in" in asked.words) == (f"{SIGN_IN}?next=/console/sinks", True)
-        await browser.sign_in(api.house.account_sid, TOKEN)
+        await browser.sign_in(api.installation.account_sid, TOKEN)
         empty = await browser.get("/console/sinks")
         assert (empty.url, "Create your first sink" in empty.words) == ("/console/sinks", True)
 
@@ -115,7 +115,7 @@ async def test_what_is_done_here_is_on_the_audit_trail_as_if_a_client_had_done_i
     sid = made.url.partition("?")[0].rpartition("/")[2]
     (event,) = [each for each in trail["audit_events"] if each["resource_sid"] == sid]
     assert (event["actor_sid"], event["outcome"], event["source_ip_address"]) == (
-        api.house.account_sid,
+        api.installation.account_sid,
         "done",
         "127.0.0.1",
     )
@@ -244,7 +244,7 @@ async def test_a_subscription_is_made_filtered_changed_and_deleted(browser: Brow
 
 
 async def test_a_filter_is_tried_on_the_events_of_late(browser: Browser, api: Api) -> None:
-    await api.house.publish([api.house.event(1)])
+    await api.installation.publish([api.installation.event(1)])
     await api.sink()
     fields = {"type": SENT, "filter": "data.messageSid == 'none'"}
 
@@ -303,7 +303,7 @@ async def test_the_session_is_a_cookie_that_scripts_and_other_sites_do_not_get(b
 
     assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(cookie.split("; "))
     assert TOKEN not in "".join(browser.cookies().values())
-    assert api.house.account_sid not in "".join(browser.cookies().values())
+    assert api.installation.account_sid not in "".join(browser.cookies().values())
 
 
 async def test_behind_https_the_cookie_goes_by_https_alone(api: Api) -> None:
@@ -477,7 +477,7 @@ async def test_whoever_tries_tokens_out_is_slowed_down_as_at_the_api(api: Api) -
 )
 async def test_signing_in_leads_nowhere_but_into_the_console(api: Api, where: str) -> None:
     async with Browser(api.url) as browser:
-        fields = {"sid": api.house.account_sid, "token": TOKEN, "next": where}
+        fields = {"sid": api.installation.account_sid, "token": TOKEN, "next": where}
         went = await browser.send(SIGN_IN, fields, allow_redirects=False)
 
     assert (went.status, went.headers["Location"]) == (303, "/console/")
@@ -487,7 +487,7 @@ async def test_a_session_holds_at_every_replica_whichever_of_them_writes(
     browser: Browser, api: Api, tmp_path: Path
 ) -> None:
     log = SecretStr(str(tmp_path / "log.sqlite"))
-    async with serving(api.house.settings.model_copy(update={"delivery_log": log})) as second:
+    async with serving(api.installation.settings.model_copy(update={"delivery_log": log})) as second:
         there, browser.url = browser.url, second
 
         made = await browser.send(
@@ -509,7 +509,7 @@ async def test_what_is_another_accounts_is_not_there(browser: Browser, api: Api)
     subscription = await api.subscription(sink.sid, SENT)
     other = await with_new_account(api)
 
-    async with signed_in(other.url, other.house.account_sid, TOKEN) as stranger:
+    async with signed_in(other.url, other.installation.account_sid, TOKEN) as stranger:
         csrf = (await stranger.get("/console/sinks")).csrf
         asked = {
             (each.method, each.path.replace("{sid}", sid).replace("{type}", SENT))
@@ -566,7 +566,7 @@ async def test_the_operator_makes_accounts_and_keys_and_rotates_tokens(api: Api)
 
 async def test_an_account_looks_after_its_own_keys_and_subaccounts(api: Api) -> None:
     path = "/console/account"
-    async with signed_in(api.url, api.house.account_sid, TOKEN) as browser:
+    async with signed_in(api.url, api.installation.account_sid, TOKEN) as browser:
         named = await browser.send(path, {"FriendlyName": "Acme"})
         key = await browser.send(f"{path}/keys", {"FriendlyName": "ci", "Scope": "read"}, page=path)
         key_sid, secret = re.findall(r'data-copy="(SK[0-9a-f]{32})"', key.text)[0], _once_shown(key)
@@ -590,7 +590,7 @@ async def test_an_account_looks_after_its_own_keys_and_subaccounts(api: Api) -> 
 
 async def test_an_account_rotates_its_own_token(api: Api) -> None:
     path = "/console/account"
-    async with signed_in(api.url, api.house.account_sid, TOKEN) as browser:
+    async with signed_in(api.url, api.installation.account_sid, TOKEN) as browser:
         sub, first = await _subaccount(api, browser)
     async with signed_in(api.url, sub, first) as browser:
         wrong = await browser.send(f"{path}/token", {"GraceSeconds": "a day"}, page=path)
@@ -613,7 +613,7 @@ async def test_an_account_rotates_its_own_token(api: Api) -> None:
 async def _subaccount(api: Api, browser: Browser) -> tuple[str, str]:
     """SID and token of one that was just made."""
     made = await browser.send("/console/account/subaccounts", {"FriendlyName": "A part"}, page="/console/account")
-    [sid] = {each for each in re.findall(r"AC[0-9a-f]{32}", made.text) if each != api.house.account_sid}
+    [sid] = {each for each in re.findall(r"AC[0-9a-f]{32}", made.text) if each != api.installation.account_sid}
     return sid, _once_shown(made)
 
 

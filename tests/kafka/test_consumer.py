@@ -83,10 +83,10 @@ class Group:
 async def running(settings: Settings) -> AsyncIterator[Group]:
     crashes: list[BaseException] = []
     group = Group(settings)
-    async with Installation(settings) as house:
-        await house.admin.ensure([TopicSpec(topic, 1, {}) for topic in group.topics])
+    async with Installation(settings) as installation:
+        await installation.admin.ensure([TopicSpec(topic, 1, {}) for topic in group.topics])
         for number in range(COUNT):
-            await house.put_raw(group.at.topic, b"%d" % number, ())
+            await installation.put_raw(group.at.topic, b"%d" % number, ())
         async with GroupConsumer(settings, group=group.name, owner=group.owner, on_crash=crashes.append) as member:
             group.member = member
             await group.take()
@@ -122,11 +122,11 @@ async def test_what_was_settled_in_a_drain_stays_committed(settings: Settings) -
 
 
 async def test_every_record_comes_once_and_in_order_however_often_its_partition_goes_on(settings: Settings) -> None:
-    async with running(settings) as group, Installation(settings) as house:
+    async with running(settings) as group, Installation(settings) as installation:
         stays = Partition(group.topics[1], 0)
         group.owner.received.clear()
         for number in range(COUNT):
-            await house.put_raw(stays.topic, b"%d" % number, ())
+            await installation.put_raw(stays.topic, b"%d" % number, ())
             if number % 10 == 0:
                 group.member.pause(stays)
                 group.member.resume(stays)
@@ -143,12 +143,12 @@ async def test_nothing_is_committed_of_what_goes_that_is_committed_already(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     """All others wait for that commit, and where the topic is gone as well it fails late."""
-    async with running(settings) as group, Installation(settings) as house:
+    async with running(settings) as group, Installation(settings) as installation:
         group.owner.settles_at_the_end = False
         group.owner.settled[group.at] = Commit(50, "a note")
         while await committed_offsets(settings, group.name, [group.at]) != {group.at: 50}:
             await asyncio.sleep(COMMIT_INTERVAL_S)
-        await house.admin.delete([group.at.topic])
+        await installation.admin.delete([group.at.topic])
 
         await group.give_away()
 
@@ -157,9 +157,9 @@ async def test_nothing_is_committed_of_what_goes_that_is_committed_already(
 
 async def test_a_topic_that_is_gone_holds_up_no_other(settings: Settings) -> None:
     """Its last attempts end, and nothing of them can be committed until the client looks which topics there are."""
-    async with running(settings) as group, Installation(settings) as house:
+    async with running(settings) as group, Installation(settings) as installation:
         group.owner.settles_at_the_end = False
-        await house.admin.delete([group.at.topic])
+        await installation.admin.delete([group.at.topic])
         group.owner.settled[group.at] = Commit(50)
         await eventually(lambda: group.at not in group.owner.assigned, timeout_s=60)
 
@@ -168,14 +168,14 @@ async def test_a_topic_that_is_gone_holds_up_no_other(settings: Settings) -> Non
 
 async def test_a_topic_that_is_gone_when_its_partition_goes_holds_up_no_other(settings: Settings) -> None:
     """What the drain wanted to commit of it never can be, and that is no sign that Kafka takes no commits."""
-    async with running(settings) as group, Installation(settings) as house:
+    async with running(settings) as group, Installation(settings) as installation:
         stays = Partition(group.topics[1], 0)
         await eventually(lambda: stays in group.owner.assigned)
         group.owner.settled |= {stays: Commit(0), group.at: Commit(50)}
         while (await committed_offsets(settings, group.name, [group.at])).get(group.at) != 50:
             await asyncio.sleep(COMMIT_INTERVAL_S)
         group.owner.drain_steps = 4  # long enough for the timer to ask for a commit, which comes to nothing
-        await house.admin.delete([group.at.topic])
+        await installation.admin.delete([group.at.topic])
 
         await group.give_away()
         await asyncio.sleep(CONFIRM_S + 1)

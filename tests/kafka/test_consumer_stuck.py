@@ -50,9 +50,9 @@ class Owner:
 async def run(settings: Settings, owner: Owner, thaw: Callable[[], None]) -> None:
     topic = f"{settings.topic_prefix}one"
     crashes: list[BaseException] = []
-    async with Installation(settings) as house:
-        await house.admin.ensure([TopicSpec(topic, 8, {})])
-        await house.put_raw(topic, b"it", ())
+    async with Installation(settings) as installation:
+        await installation.admin.ensure([TopicSpec(topic, 8, {})])
+        await installation.put_raw(topic, b"it", ())
         group = f"{settings.topic_prefix}group"
         async with GroupConsumer(settings, group=group, owner=owner, on_crash=crashes.append, rejoin_s=15.0) as member:
             member.subscribe([topic])

@@ -80,10 +80,10 @@ class Exported:
 
 async def exported(settings: Settings, file: Path, receiver: Receiver) -> Exported:
     """What was made through an API, which runs on while it is exported."""
-    async with Installation(settings) as house, serving(settings) as url:
-        api = Api(house, url)
+    async with Installation(settings) as installation, serving(settings) as url:
+        api = Api(installation, url)
         sink = await api.sink(sink_configuration={"destination": f"{receiver.url}/hook", "method": "POST"})
-        wanted = await api.subscription(sink.sid, house.event().type)
+        wanted = await api.subscription(sink.sid, installation.event().type)
         gone = await api.sink(description="deleted before the export")
         await call(gone.delete)
         done = await control(settings, "export", str(file))
@@ -96,7 +96,7 @@ async def exported(settings: Settings, file: Path, receiver: Receiver) -> Export
     assert again.returncode == refused.returncode == 1
     assert b"is there already" in again.stderr
     assert b"a process of the API runs, and only one process may write" in refused.stderr
-    return Exported(file, house.account_sid, sink.sid, wanted.sid)
+    return Exported(file, installation.account_sid, sink.sid, wanted.sid)
 
 
 @pytest.mark.proof
@@ -132,26 +132,26 @@ async def test_what_was_exported_delivers_on_a_new_broker(settings: Settings, tm
 
 async def delivers(settings: Settings, was: Exported, receiver: Receiver) -> None:
     """With the new key alone, the account of the file proves itself, and its subscription gets an event."""
-    async with Installation(settings) as house, serving(settings) as url:
-        house.account_sid = was.account_sid
-        listed = await call(Api(house, url).client.events.v1.sinks.list)
+    async with Installation(settings) as installation, serving(settings) as url:
+        installation.account_sid = was.account_sid
+        listed = await call(Api(installation, url).client.events.v1.sinks.list)
         assert [each.sid for each in listed] == [was.sink_sid]
-        await house.start(route)
-        await house.start(worker_for(load_plugin("webhook")))
-        await house.publish([house.event(7)])
+        await installation.start(route)
+        await installation.start(worker_for(load_plugin("webhook")))
+        await installation.publish([installation.event(7)])
         await receiver.wait_for(lambda: "EZ7" in receiver.accepted)
 
 
 async def test_into_an_existing_installation_goes_what_is_missing_and_older(settings: Settings, tmp_path: Path) -> None:
     file, later = tmp_path / "control.jsonl", tmp_path / "later.jsonl"
-    async with Installation(settings) as house:
-        sink = await house.add_sink("https://hooks.example.com/a")
-        lost = await house.subscribe(sink)
+    async with Installation(settings) as installation:
+        sink = await installation.add_sink("https://hooks.example.com/a")
+        lost = await installation.subscribe(sink)
         taken = await control(settings, "export", str(file))
         assert taken.returncode == 0, taken.stderr
-        await house.remove(lost.sid)
-        await house.admin.delete([house.topic_of(lost)])
-        added = await house.add_sink("https://hooks.example.com/b")
+        await installation.remove(lost.sid)
+        await installation.admin.delete([installation.topic_of(lost)])
+        added = await installation.add_sink("https://hooks.example.com/b")
 
         done = await control(settings, "import", str(file), "--into-existing")
         taken = await control(settings, "export", "-")
@@ -160,8 +160,8 @@ async def test_into_an_existing_installation_goes_what_is_missing_and_older(sett
         assert b"added: 1 subscription; replaced: nothing; as new there: 2 of 3" in done.stdout
         assert taken.returncode == 0, taken.stderr
         held = read(taken.stdout, name=str(later), seals=Vault(settings))
-        assert {each.sid for each in held.resources} == {house.account_sid, sink.sid, added.sid, lost.sid}
-        assert house.topic_of(lost) in await house.admin.topics()
+        assert {each.sid for each in held.resources} == {installation.account_sid, sink.sid, added.sid, lost.sid}
+        assert installation.topic_of(lost) in await installation.admin.topics()
         async with ControlFeed(settings, on_crash=_raise) as feed:
             assert feed.snapshot.subscriptions[lost.sid].types[0].since_ms is not None
 

@@ -39,7 +39,7 @@ SECRET = "do-not-tell-0123456789"
 class System:
     """A whole installation: router, worker for webhooks, API with a log, and a receiver."""
 
-    house: Installation
+    installation: Installation
     receiver: Receiver
     url: str
     metrics: Metrics
@@ -48,19 +48,19 @@ class System:
 
     @property
     def api(self) -> PlainApi:
-        return PlainApi(self.url, self.house.account_sid)
+        return PlainApi(self.url, self.installation.account_sid)
 
     async def publish(self, count: int = 1, *, type_: str = SENT) -> list[Event]:
         """Events that no other test has."""
-        events = [self.house.event(self.numbers + n, type_=type_) for n in range(count)]
+        events = [self.installation.event(self.numbers + n, type_=type_) for n in range(count)]
         self.numbers += count
-        await self.house.publish(events)
+        await self.installation.publish(events)
         return events
 
     async def subscribe(self, status: int = 200, **options: Any) -> Subscription:
         """A subscription whose receiver always answers ``status``."""
-        sink = await self.house.add_sink(f"{self.receiver.url}/{status}?token={SECRET}")
-        return await self.house.subscribe(sink, **options)
+        sink = await self.installation.add_sink(f"{self.receiver.url}/{status}?token={SECRET}")
+        return await self.installation.subscribe(sink, **options)
 
     async def delivery(self, event: Event, subscription: Subscription, state: str) -> dict[str, Any]:
         """What the log says of ``event`` for ``subscription``, once its state is ``state``."""
@@ -86,17 +86,17 @@ def answer(received: Received) -> int | web.Response:
 async def shared(module_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
     file = tmp_path_factory.mktemp("log") / "delivery-log.db"
     settings = module_settings.model_copy(update={"delivery_log": SecretStr(str(file))})
-    async with Installation(settings) as house, Receiver(answer) as receiver:
-        await house.start(route)
-        await house.start(worker_for(load_plugin("webhook")))
+    async with Installation(settings) as installation, Receiver(answer) as receiver:
+        await installation.start(route)
+        await installation.start(worker_for(load_plugin("webhook")))
         async with serving_counted(settings) as (url, metrics):
-            yield System(house, receiver, url, metrics, file)
+            yield System(installation, receiver, url, metrics, file)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def system(shared: System) -> System:
     """The shared system, with an account that no other test has."""
-    await shared.house.new_account()
+    await shared.installation.new_account()
     await shared.api.until("/v1/Sinks", lambda _: True)
     return shared
 
@@ -113,10 +113,10 @@ async def test_a_delivered_event(system: System) -> None:
     assert status == 200
     assert found["id"] == event.id
     assert found["type"] == SENT
-    assert found["account_sid"] == system.house.account_sid
+    assert found["account_sid"] == system.installation.account_sid
     assert found["time"] == rfc3339_ms(event.time)
     assert found["accepted_at"] <= delivery["last_at"]
-    assert found["topic"] == system.house.topics.events
+    assert found["topic"] == system.installation.topics.events
     assert found["offset"] >= 0
     assert found["url"] == f"{system.url}/v1/Events/{event.id}"
     assert found["lag"]["records"] >= 0
@@ -208,7 +208,7 @@ async def test_an_event_that_is_to_be_tried_again_says_when_and_why(system: Syst
 
     delivery = await system.delivery(event, subscription, "retrying")
     assert earliest < delivery["next_try_at"] < delivery["deadline"]
-    assert delivery["topic"].startswith(f"{system.house.settings.topic_prefix}retry.webhook.")
+    assert delivery["topic"].startswith(f"{system.installation.settings.topic_prefix}retry.webhook.")
     assert (delivery["reason"], delivery["code"], delivery["status"]) == ("throttled", 91302, 429)
     assert (delivery["detail"], delivery["answer"]) == ("HTTP 429", "no such order")
 
@@ -220,16 +220,16 @@ async def test_a_refused_event_says_why_and_where_its_dead_letter_is(system: Sys
 
     delivery = await system.delivery(event, subscription, "dead")
     assert (delivery["reason"], delivery["code"], delivery["status"]) == ("refused", 91305, 404)
-    assert (delivery["topic"], delivery["partition"]) == (system.house.topics.dead("webhook"), 0)
-    letters = await system.house.dead(delivery["offset"] + 1)
+    assert (delivery["topic"], delivery["partition"]) == (system.installation.topics.dead("webhook"), 0)
+    letters = await system.installation.dead(delivery["offset"] + 1)
     assert dict(letters[-1].headers)["ce_id"] == event.id.encode()
 
 
 async def test_an_event_that_expired_says_how_often_it_was_tried(system: System) -> None:
     subscription = await system.subscribe(503, ttl_ms=10_000)
-    earlier = system.house.event(system.numbers)
+    earlier = system.installation.event(system.numbers)
     system.numbers += 1
-    await system.house.hand_to(subscription, earlier)
+    await system.installation.hand_to(subscription, earlier)
     await system.delivery(earlier, subscription, "retrying")  # the worker has the topic
 
     [event] = await system.publish()
@@ -244,20 +244,22 @@ async def test_an_event_that_expired_says_how_often_it_was_tried(system: System)
 
 
 async def test_an_event_whose_sink_was_not_tried_yet_waits_on_its_subscriptions_topic(system: System) -> None:
-    sink = await system.house.add_sink("x", sink_type="nobody")
-    subscription = await system.house.subscribe(sink)
+    sink = await system.installation.add_sink("x", sink_type="nobody")
+    subscription = await system.installation.subscribe(sink)
 
     [event] = await system.publish()
 
     delivery = await system.delivery(event, subscription, "waiting")
-    assert delivery["topic"] == system.house.topic_of(subscription)
+    assert delivery["topic"] == system.installation.topic_of(subscription)
     assert (delivery["attempts"], delivery["reason"], delivery["paused"]) == (0, None, False)
     assert delivery["deadline"] is not None
 
 
 async def test_each_matching_subscription_has_its_own_line(system: System) -> None:
     good, bad = await system.subscribe(), await system.subscribe(404)
-    other = await system.house.subscribe(await system.house.add_sink(f"{system.receiver.url}/200"), DELIVERED)
+    other = await system.installation.subscribe(
+        await system.installation.add_sink(f"{system.receiver.url}/200"), DELIVERED
+    )
 
     [event] = await system.publish()
 
@@ -278,11 +280,11 @@ async def test_an_event_that_nobody_wants_has_no_deliveries(system: System) -> N
 
 async def test_what_a_deleted_subscription_held_is_dead_because_of_that(system: System) -> None:
     subscription = await system.subscribe()
-    event = system.house.event(system.numbers)
+    event = system.installation.event(system.numbers)
     system.numbers += 1
-    await system.house.put(replace(subscription, state=SubscriptionState.DELETING))
+    await system.installation.put(replace(subscription, state=SubscriptionState.DELETING))
 
-    await system.house.hand_to(subscription, event)
+    await system.installation.hand_to(subscription, event)
 
     delivery = await system.delivery(event, subscription, "dead")
     assert delivery["reason"] == "subscription_deleted"
@@ -313,7 +315,7 @@ async def test_an_account_sees_nothing_of_another(system: System) -> None:
     [event] = await system.publish()
     await system.delivery(event, subscription, "dead")
 
-    await system.house.new_account()
+    await system.installation.new_account()
     await system.api.until("/v1/Sinks", lambda _: True)
 
     async def listed(**query: str) -> Any:
@@ -439,9 +441,9 @@ async def test_a_log_that_is_deleted_is_rebuilt_and_gives_the_same_answers(syste
 
 
 async def test_an_event_of_a_paused_sink_says_so(system: System) -> None:
-    sink = await system.house.add_sink("x", sink_type="nobody")
-    subscription = await system.house.subscribe(sink)
-    await system.house.put(replace(sink, paused=True))
+    sink = await system.installation.add_sink("x", sink_type="nobody")
+    subscription = await system.installation.subscribe(sink)
+    await system.installation.put(replace(sink, paused=True))
 
     [event] = await system.publish()
 
@@ -452,18 +454,20 @@ async def test_a_redriven_event_waits_again_and_is_then_said_to_be_delivered(sys
     subscription = await system.subscribe(404)
     [event] = await system.publish()
     await system.delivery(event, subscription, "dead")
-    await system.house.put(replace(subscription, paused=True))
+    await system.installation.put(replace(subscription, paused=True))
     # The worker reads in order: once it knows of another subscription, it knows of the pause.
-    other = await system.house.subscribe(await system.house.add_sink(f"{system.receiver.url}/200"), DELIVERED)
+    other = await system.installation.subscribe(
+        await system.installation.add_sink(f"{system.receiver.url}/200"), DELIVERED
+    )
     [witness] = await system.publish(type_=DELIVERED)
     await system.delivery(witness, other, "delivered")
 
     await system.api.post("/v1/Redrives", SubscriptionSid=subscription.sid)
 
     waiting = await system.delivery(event, subscription, "waiting")
-    assert waiting["topic"] == system.house.topic_of(subscription)
-    sink = await system.house.add_sink(f"{system.receiver.url}/200?token={SECRET}")
-    await system.house.put(replace(subscription, sink_sid=sink.sid))
+    assert waiting["topic"] == system.installation.topic_of(subscription)
+    sink = await system.installation.add_sink(f"{system.receiver.url}/200?token={SECRET}")
+    await system.installation.put(replace(subscription, sink_sid=sink.sid))
     await system.delivery(event, subscription, "delivered")
     listed = (await system.api.get("/v1/Attempts", EventId=event.id))[1]["attempts"]
     assert [each["outcome"] for each in listed] == ["delivered", "redriven", "rejected"]

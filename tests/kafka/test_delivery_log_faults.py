@@ -22,9 +22,9 @@ pytestmark = pytest.mark.kafka
 
 async def test_a_log_that_is_damaged_while_it_is_used_is_rebuilt(settings: Settings, tmp_path: Path) -> None:
     settings = settings.model_copy(update={"delivery_log": SecretStr(str(tmp_path / "log.db"))})
-    async with Installation(settings) as house, serving_counted(settings) as (url, metrics):
-        await house.publish([house.event(number) for number in range(200)])
-        api = PlainApi(url, house.account_sid)
+    async with Installation(settings) as installation, serving_counted(settings) as (url, metrics):
+        await installation.publish([installation.event(number) for number in range(200)])
+        api = PlainApi(url, installation.account_sid)
         for number in (0, 199):
             await api.until(f"/v1/Events/EZ{number}", lambda _: True)
 
@@ -33,7 +33,7 @@ async def test_a_log_that_is_damaged_while_it_is_used_is_rebuilt(settings: Setti
                 size = file.stat().st_size
                 opened.seek(2048)
                 opened.write(b"\xa5" * max(size - 2048, 0))
-        await house.publish([house.event(200)])
+        await installation.publish([installation.event(200)])
 
         for number in (0, 199, 200):
             await api.until(f"/v1/Events/EZ{number}", lambda _: True)
@@ -44,15 +44,15 @@ async def test_a_log_that_is_damaged_while_it_is_used_is_rebuilt(settings: Setti
 
 async def test_records_that_make_no_sense_are_skipped_and_counted(settings: Settings, tmp_path: Path) -> None:
     settings = settings.model_copy(update={"delivery_log": SecretStr(str(tmp_path / "log.db"))})
-    async with Installation(settings) as house, serving_counted(settings) as (url, metrics):
-        good = make_entry(at_ms=now_ms(), account_sid=house.account_sid)
-        attempts, events = house.topics.attempts, house.topics.events
-        await house.put_raw(attempts, b"\xff", ())
-        await house.put_raw(attempts, encode([good._replace(kind="teleported"), good]), ())
+    async with Installation(settings) as installation, serving_counted(settings) as (url, metrics):
+        good = make_entry(at_ms=now_ms(), account_sid=installation.account_sid)
+        attempts, events = installation.topics.attempts, installation.topics.events
+        await installation.put_raw(attempts, b"\xff", ())
+        await installation.put_raw(attempts, encode([good._replace(kind="teleported"), good]), ())
         for headers in ((), [("ce_id", b"\xff")], [("ce_id", b"x" * 2000), ("ce_type", b"t"), ("ce_time", b"t")]):
-            await house.put_raw(events, b"", [*headers, ("ce_accountsid", house.account_sid.encode())])
+            await installation.put_raw(events, b"", [*headers, ("ce_accountsid", installation.account_sid.encode())])
 
-        listed = await PlainApi(url, house.account_sid).until(
+        listed = await PlainApi(url, installation.account_sid).until(
             "/v1/Attempts", lambda answer: answer["attempts"] and answer["lag"] == {"records": 0, "seconds": 0.0}
         )
 
@@ -62,13 +62,13 @@ async def test_records_that_make_no_sense_are_skipped_and_counted(settings: Sett
 
 async def test_an_api_that_starts_again_goes_on_where_the_log_was(settings: Settings, tmp_path: Path) -> None:
     settings = settings.model_copy(update={"delivery_log": SecretStr(str(tmp_path / "log.db"))})
-    async with Installation(settings) as house, Receiver() as receiver:
-        subscription = await house.subscribe(await house.add_sink(f"{receiver.url}"))
-        await house.start(worker_for(load_plugin("webhook")))
+    async with Installation(settings) as installation, Receiver() as receiver:
+        subscription = await installation.subscribe(await installation.add_sink(f"{receiver.url}"))
+        await installation.start(worker_for(load_plugin("webhook")))
         for number in range(3):
-            await house.hand_to(subscription, house.event(number))
+            await installation.hand_to(subscription, installation.event(number))
             async with serving_counted(settings) as (url, _):
-                api = PlainApi(url, house.account_sid)
+                api = PlainApi(url, installation.account_sid)
                 listed = await api.until(
                     "/v1/Attempts",
                     lambda answer, number=number: len(answer["attempts"]) > number,  # type: ignore[misc]  # mypy cannot infer a lambda with a default
@@ -78,21 +78,21 @@ async def test_an_api_that_starts_again_goes_on_where_the_log_was(settings: Sett
 
 async def test_an_event_that_no_router_has_come_to_is_on_its_way(settings: Settings, tmp_path: Path) -> None:
     settings = settings.model_copy(update={"delivery_log": SecretStr(str(tmp_path / "log.db"))})
-    async with Installation(settings) as house, serving_counted(settings) as (url, _):
-        await house.subscribe(await house.add_sink("http://127.0.0.1:9/"))
-        await house.publish([house.event(1)])
+    async with Installation(settings) as installation, serving_counted(settings) as (url, _):
+        await installation.subscribe(await installation.add_sink("http://127.0.0.1:9/"))
+        await installation.publish([installation.event(1)])
 
-        found = await PlainApi(url, house.account_sid).until("/v1/Events/EZ1", lambda _: True)
+        found = await PlainApi(url, installation.account_sid).until("/v1/Events/EZ1", lambda _: True)
 
         [delivery] = found["deliveries"]
-        assert (delivery["state"], delivery["topic"]) == ("routing", house.topics.events)
+        assert (delivery["state"], delivery["topic"]) == ("routing", installation.topics.events)
         assert (delivery["partition"], delivery["offset"]) == (found["partition"], found["offset"])
 
 
 async def test_a_log_that_is_switched_off_says_so(settings: Settings) -> None:
-    async with Installation(settings) as house, serving_counted(settings) as (url, _):
+    async with Installation(settings) as installation, serving_counted(settings) as (url, _):
         for path in ("/v1/Attempts", "/v1/Events/EZ1"):
-            status, error = await PlainApi(url, house.account_sid).get(path)
+            status, error = await PlainApi(url, installation.account_sid).get(path)
 
             assert status == 503
             assert error["message"].startswith("The delivery log is switched off: EVENTSTREAMS_DELIVERY_LOG")
@@ -103,8 +103,8 @@ async def test_a_log_that_cannot_be_written_leaves_the_rest_of_the_api_as_it_is(
 ) -> None:
     (tmp_path / "log.db").mkdir()
     settings = settings.model_copy(update={"delivery_log": SecretStr(str(tmp_path / "log.db"))})
-    async with Installation(settings) as house, serving_counted(settings) as (url, _):
-        api = PlainApi(url, house.account_sid)
+    async with Installation(settings) as installation, serving_counted(settings) as (url, _):
+        api = PlainApi(url, installation.account_sid)
 
         assert (await api.get("/v1/Sinks"))[0] == 200
         status, error = await api.get("/v1/Attempts")
@@ -112,19 +112,19 @@ async def test_a_log_that_cannot_be_written_leaves_the_rest_of_the_api_as_it_is(
 
 
 async def test_deliveries_go_on_while_kafka_does_not_take_attempts(settings: Settings) -> None:
-    async with Installation(settings) as house, Receiver() as receiver:
-        subscription = await house.subscribe(await house.add_sink(f"{receiver.url}"))
-        worker = await house.start(worker_for(load_plugin("webhook")))
-        await house.admin.delete([house.topics.attempts])
-        while house.topics.attempts in await house.admin.topics():  # brokers take records a moment longer
+    async with Installation(settings) as installation, Receiver() as receiver:
+        subscription = await installation.subscribe(await installation.add_sink(f"{receiver.url}"))
+        worker = await installation.start(worker_for(load_plugin("webhook")))
+        await installation.admin.delete([installation.topics.attempts])
+        while installation.topics.attempts in await installation.admin.topics():  # brokers take records a moment longer
             await asyncio.sleep(0.05)
 
         for number in range(200):
-            await house.hand_to(subscription, house.event(number))
+            await installation.hand_to(subscription, installation.event(number))
 
         await receiver.wait_for(lambda: len(receiver.accepted) == 200)
-        group = house.topics.group("worker.webhook")
-        while not await house.admin.has_settled(group, house.topic_of(subscription)):
+        group = installation.topics.group("worker.webhook")
+        while not await installation.admin.has_settled(group, installation.topic_of(subscription)):
             await asyncio.sleep(0.1)
         labels = {"sink_type": "webhook"}
         await eventually(

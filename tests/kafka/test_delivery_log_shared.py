@@ -49,26 +49,30 @@ def current(answer: Any) -> bool:
 async def test_apis_share_one_log_and_the_next_goes_on_with_it(
     shared_settings: Settings, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    async with Installation(shared_settings) as house, Receiver(fine) as receiver, AsyncExitStack() as second_one:
-        await house.start(route)
-        await house.start(worker_for(load_plugin("webhook")))
-        await house.subscribe(await house.add_sink(f"{receiver.url}/200"))
+    async with (
+        Installation(shared_settings) as installation,
+        Receiver(fine) as receiver,
+        AsyncExitStack() as second_one,
+    ):
+        await installation.start(route)
+        await installation.start(worker_for(load_plugin("webhook")))
+        await installation.subscribe(await installation.add_sink(f"{receiver.url}/200"))
         async with serving_counted(shared_settings) as (first_url, first_metrics):
-            first = PlainApi(first_url, house.account_sid)
-            await house.publish([house.event(1)])
+            first = PlainApi(first_url, installation.account_sid)
+            await installation.publish([installation.event(1)])
             await first.until("/v1/Attempts", lambda answer: len(answer["attempts"]) == 1)
             held = first_metrics.registry.get_sample_value("eventstreams_delivery_log_size_bytes")
             assert held is not None
             assert held > 0
             second_url, _ = await second_one.enter_async_context(serving_counted(shared_settings))
-            second = PlainApi(second_url, house.account_sid)
+            second = PlainApi(second_url, installation.account_sid)
             for api in (first, second):
                 listed = await api.until("/v1/Attempts", current)
                 assert [each["event_id"] for each in listed["attempts"]] == ["EZ1"]
                 found = await api.until("/v1/Events/EZ1", lambda _: True)
                 assert [each["state"] for each in found["deliveries"]] == ["delivered"]
 
-        await house.publish([house.event(2)])
+        await installation.publish([installation.event(2)])
 
         await second.until("/v1/Attempts", lambda answer: len(answer["attempts"]) == 2)
         await second.until("/v1/Attempts", current)
@@ -79,17 +83,17 @@ async def test_apis_share_one_log_and_the_next_goes_on_with_it(
 async def test_deliveries_go_on_without_the_database_and_are_in_the_log_afterwards(
     shared_settings: Settings, server: RunningPostgresql
 ) -> None:
-    async with Installation(shared_settings) as house, Receiver(fine) as receiver:
-        await house.start(route)
-        await house.start(worker_for(load_plugin("webhook")))
-        await house.subscribe(await house.add_sink(f"{receiver.url}/200"))
+    async with Installation(shared_settings) as installation, Receiver(fine) as receiver:
+        await installation.start(route)
+        await installation.start(worker_for(load_plugin("webhook")))
+        await installation.subscribe(await installation.add_sink(f"{receiver.url}/200"))
         async with serving_counted(shared_settings) as (url, _):
-            api = PlainApi(url, house.account_sid)
-            await house.publish([house.event(1)])
+            api = PlainApi(url, installation.account_sid)
+            await installation.publish([installation.event(1)])
             await api.until("/v1/Attempts", lambda answer: len(answer["attempts"]) == 1)
 
             server.kill()
-            await house.publish([house.event(2)])
+            await installation.publish([installation.event(2)])
             await receiver.wait_for(lambda: len(receiver.accepted) == 2)
             status, error = await api.get("/v1/Attempts")
             assert (status, error["message"]) == (503, "The delivery log cannot be read just now: try again")
@@ -104,12 +108,12 @@ async def test_deliveries_go_on_without_the_database_and_are_in_the_log_afterwar
 async def test_an_api_starts_without_the_database_and_builds_the_log_when_it_comes(
     shared_settings: Settings, server: RunningPostgresql
 ) -> None:
-    async with Installation(shared_settings) as house:
-        await house.publish([house.event(1)])
+    async with Installation(shared_settings) as installation:
+        await installation.publish([installation.event(1)])
         server.stop()
         try:
             async with serving_counted(shared_settings) as (url, _):
-                api = PlainApi(url, house.account_sid)
+                api = PlainApi(url, installation.account_sid)
                 assert (await api.get("/v1/Events/EZ1"))[0] == 503
 
                 server.start()

@@ -43,7 +43,7 @@ async def test_its_commands_run_as_they_stand(settings: Settings) -> None:
 
 async def test_its_python_runs_as_it_stands(settings: Settings) -> None:
     async with operated(settings) as api:
-        given = {"account_sid": api.house.account_sid, "auth_token": TOKEN, "api": api.url}
+        given = {"account_sid": api.installation.account_sid, "auth_token": TOKEN, "api": api.url}
         program = "\n".join(f"{name} = {value!r}" for name, value in given.items()) + "\n" + blocks("python")
 
         done, out = await run([sys.executable, "-c", program], {})

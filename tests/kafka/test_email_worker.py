@@ -45,9 +45,9 @@ async def shared(kafka: str, mailbox: Mailbox) -> AsyncIterator[Api]:
                 "smtp_tls_authorities": mailbox.authorities,
             }
         )
-        async with Installation(mailing) as house, serving(mailing) as url:
-            await house.start(worker_for(load_plugin("email")))
-            yield Api(house, url)
+        async with Installation(mailing) as installation, serving(mailing) as url:
+            await installation.start(worker_for(load_plugin("email")))
+            yield Api(installation, url)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -78,10 +78,10 @@ async def test_an_address_gets_a_question_and_once_it_agreed_a_digest(api: Api, 
     [test_id] = re.findall(r"^    ([0-9a-f-]{36})\s*$", body.get_content(), re.MULTILINE)
     await call(lambda: sink.sink_validate.create(test_id=test_id))
     subscription = await api.subscription(sink.sid, SENT)
-    stored = api.house.feed.snapshot.subscriptions
+    stored = api.installation.feed.snapshot.subscriptions
     await eventually(lambda: subscription.sid in stored)
     for number in range(7):
-        await api.house.hand_to(stored[subscription.sid], api.house.event(number))
+        await api.installation.hand_to(stored[subscription.sid], api.installation.event(number))
 
     def digested() -> list[object]:
         return [each["id"] for mail in mailbox.to(address)[1:] for each in events_in(mail)]
@@ -128,7 +128,7 @@ async def test_the_commands_of_docs_sinks_email_md_run_as_they_stand(
 ) -> None:
     [shown] = [each.text for each in blocks_of(ROOT / "docs/sinks/email.md") if "$API" in each.text]
     make, ask, confirm = commands(shown)
-    about = {"ACCOUNT_SID": api.house.account_sid, "AUTH_TOKEN": TOKEN, "API": api.url}
+    about = {"ACCOUNT_SID": api.installation.account_sid, "AUTH_TOKEN": TOKEN, "API": api.url}
 
     with Shell(os.environ | about, cwd=str(tmp_path)) as shell:
 
@@ -145,8 +145,8 @@ async def test_the_commands_of_docs_sinks_email_md_run_as_they_stand(
 
 
 async def test_without_a_mail_server_there_is_no_email_sink(settings: Settings) -> None:
-    async with Installation(settings) as house, serving(settings) as url:
-        api = Api(house, url)
+    async with Installation(settings) as installation, serving(settings) as url:
+        api = Api(installation, url)
         refused = await refusal(
             lambda: api.client.events.v1.sinks.create("d", sink_configuration=configuration(TO), sink_type="email")
         )

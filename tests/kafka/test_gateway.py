@@ -33,8 +33,8 @@ async def test_an_event_is_accepted_with_its_id_once_kafka_has_it(gateway: Gatew
     status, answer = await gateway.post(cloudevent(1))
 
     assert (status, answer) == (202, {"ids": ["EZ1"]})
-    [record] = await read_topic(gateway.house.settings, gateway.house.topics.events, 1)
-    assert header(record, "ce_accountsid") == gateway.house.account_sid
+    [record] = await read_topic(gateway.installation.settings, gateway.installation.topics.events, 1)
+    assert header(record, "ce_accountsid") == gateway.installation.account_sid
     assert header(record, "ce_dataschema").endswith("/Messaging.MessageStatus/8")
 
 
@@ -51,7 +51,7 @@ async def test_attributes_may_stand_in_headers(gateway: Gateway) -> None:
     status, answer = await gateway.post(cloudevent(7)["data"], {**headers, "Content-Type": "application/json"})
 
     assert (status, answer) == (202, {"ids": ["EZ7"]})
-    [record] = await read_topic(gateway.house.settings, gateway.house.topics.events, 1)
+    [record] = await read_topic(gateway.installation.settings, gateway.installation.topics.events, 1)
     assert header(record, "ce_source") == "/a b"
 
 
@@ -60,7 +60,7 @@ async def test_a_publishers_own_trace_is_kept_where_we_make_none(gateway: Gatewa
 
     await gateway.post(cloudevent(1), {**STRUCTURED, **trace})
 
-    [record] = await read_topic(gateway.house.settings, gateway.house.topics.events, 1)
+    [record] = await read_topic(gateway.installation.settings, gateway.installation.topics.events, 1)
     assert {name: header(record, name) for name in trace} == trace
 
 

@@ -141,10 +141,10 @@ class Alone:
 async def alone(settings: Settings, tmp_path: Path) -> AsyncIterator[Alone]:
     [port] = free_ports(1)
     async with (
-        Installation(settings) as house,
+        Installation(settings) as installation,
         running_role(settings, "gateway", folder=tmp_path, GATEWAY_LISTEN=f"127.0.0.1:{port}") as role,
     ):
-        yield Alone(f"http://127.0.0.1:{port}/v1/Events", role, house.account_sid)
+        yield Alone(f"http://127.0.0.1:{port}/v1/Events", role, installation.account_sid)
 
 
 async def _chunks(chunk: bytes, count: int) -> AsyncIterator[bytes]:

@@ -46,9 +46,9 @@ async def known(gateway: Gateway, witness: str) -> None:
     It reads in order. So the account ``witness``, which it knew from the start, is suspended or active again; to ask
     with a token that is right costs nobody the right to ask.
     """
-    account = gateway.house.feed.snapshot.accounts[witness]
+    account = gateway.installation.feed.snapshot.accounts[witness]
     active = account.status is not AccountStatus.ACTIVE
-    await gateway.house.put(replace(account, status=AccountStatus.ACTIVE if active else AccountStatus.SUSPENDED))
+    await gateway.installation.put(replace(account, status=AccountStatus.ACTIVE if active else AccountStatus.SUSPENDED))
     async with asyncio.timeout(60):
         while await publish(gateway, witness, TOKEN) != (202 if active else 401):
             await asyncio.sleep(0.01)
@@ -56,11 +56,11 @@ async def known(gateway: Gateway, witness: str) -> None:
 
 async def test_scopes_full_and_publish_may_publish_and_read_may_not(settings: Settings) -> None:
     async with running(settings) as gateway:
-        witness = gateway.house.account_sid
-        await gateway.house.new_account()
-        keys = {scope: api_key(gateway.house.account_sid, scope) for scope in KeyScope}
+        witness = gateway.installation.account_sid
+        await gateway.installation.new_account()
+        keys = {scope: api_key(gateway.installation.account_sid, scope) for scope in KeyScope}
         for key in keys.values():
-            await gateway.house.put(key)
+            await gateway.installation.put(key)
         await known(gateway, witness)
 
         found = {scope: await publish(gateway, key.sid, SECRET) for scope, key in keys.items()}
@@ -72,11 +72,11 @@ async def test_a_revoked_key_a_suspended_account_and_a_promoted_token_count_with
     settings: Settings,
 ) -> None:
     async with running(settings) as gateway:
-        house, witness = gateway.house, gateway.house.account_sid
-        await house.new_account()
-        key = api_key(house.account_sid, KeyScope.PUBLISH)
-        account = house.feed.snapshot.accounts[house.account_sid]
-        second = house.vault.lock("second", Purpose.AUTH_TOKEN, account.sid)
+        installation, witness = gateway.installation, gateway.installation.account_sid
+        await installation.new_account()
+        key = api_key(installation.account_sid, KeyScope.PUBLISH)
+        account = installation.feed.snapshot.accounts[installation.account_sid]
+        second = installation.vault.lock("second", Purpose.AUTH_TOKEN, account.sid)
 
         async def statuses() -> tuple[int, int, int]:
             """With the key, the first token and the second, once the gateway knows what was written."""
@@ -87,17 +87,17 @@ async def test_a_revoked_key_a_suspended_account_and_a_promoted_token_count_with
                 await publish(gateway, account.sid, "second"),
             )
 
-        await house.put(key)
+        await installation.put(key)
         with_key = await statuses()
-        await house.remove(key.sid)
+        await installation.remove(key.sid)
         revoked = await statuses()
-        await house.put(replace(account, secondary_token=second))
+        await installation.put(replace(account, secondary_token=second))
         rotating = await statuses()
-        await house.put(replace(account, auth_token=second))
+        await installation.put(replace(account, auth_token=second))
         promoted = await statuses()
-        await house.put(replace(account, status=AccountStatus.SUSPENDED))
+        await installation.put(replace(account, status=AccountStatus.SUSPENDED))
         suspended = await statuses()
-        await house.put(account)
+        await installation.put(account)
         active = await statuses()
 
     assert with_key == (202, 202, 401)

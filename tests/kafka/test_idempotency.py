@@ -27,8 +27,8 @@ pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300), pytest.mark.asyncio(l
 class Caller:
     """Sends requests with keys to any of some APIs."""
 
-    def __init__(self, house: Installation, session: aiohttp.ClientSession) -> None:
-        self.house = house
+    def __init__(self, installation: Installation, session: aiohttp.ClientSession) -> None:
+        self.installation = installation
         self._session = session
 
     async def post(
@@ -36,7 +36,7 @@ class Caller:
     ) -> tuple[int, Any, bool]:
         """Status, body and whether it was an answer of before."""
         headers = {
-            "Authorization": aiohttp.encode_basic_auth(self.house.account_sid, TOKEN),
+            "Authorization": aiohttp.encode_basic_auth(self.installation.account_sid, TOKEN),
             "Idempotency-Key": key,
         }
         async with self._session.post(f"{api.url}{path}", data=form or SINK, headers=headers) as answer:
@@ -44,27 +44,27 @@ class Caller:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def house(module_settings: Settings) -> AsyncIterator[Installation]:
-    async with Installation(module_settings) as house:
-        yield house
+async def installation(module_settings: Settings) -> AsyncIterator[Installation]:
+    async with Installation(module_settings) as installation:
+        yield installation
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared(house: Installation) -> AsyncIterator[BareApi]:
-    async with serving_bare(house.settings, house.account_sid) as api:
+async def shared(installation: Installation) -> AsyncIterator[BareApi]:
+    async with serving_bare(installation.settings, installation.account_sid) as api:
         yield api
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def api(house: Installation, shared: BareApi) -> BareApi:
-    return await of_new_account(shared, house)
+async def api(installation: Installation, shared: BareApi) -> BareApi:
+    return await of_new_account(shared, installation)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def caller(house: Installation, api: BareApi) -> AsyncIterator[Caller]:
+async def caller(installation: Installation, api: BareApi) -> AsyncIterator[Caller]:
     """Of the account of ``api``."""
     async with aiohttp.ClientSession() as session:
-        yield Caller(house, session)
+        yield Caller(installation, session)
 
 
 def a_key() -> str:
@@ -108,12 +108,12 @@ async def test_requests_with_one_key_at_once_are_done_once(caller: Caller, api: 
     assert sum(replayed for _, _, replayed in answers) == 7
 
 
-async def test_a_key_is_its_accounts_own(caller: Caller, api: BareApi, house: Installation) -> None:
+async def test_a_key_is_its_accounts_own(caller: Caller, api: BareApi, installation: Installation) -> None:
     key = a_key()
     first = await caller.post(api, key)
-    await house.new_account()
+    await installation.new_account()
     async with asyncio.timeout(PATIENCE_S):
-        while (await api.as_account(house.account_sid).ask("GET", "/v1/Sinks"))[0] == HTTPStatus.UNAUTHORIZED:
+        while (await api.as_account(installation.account_sid).ask("GET", "/v1/Sinks"))[0] == HTTPStatus.UNAUTHORIZED:
             await asyncio.sleep(0.02)
 
     status, body, replayed = await caller.post(api, key)
@@ -122,11 +122,11 @@ async def test_a_key_is_its_accounts_own(caller: Caller, api: BareApi, house: In
     assert body["sid"] != first[1]["sid"]
 
 
-async def test_a_refusal_is_not_remembered(caller: Caller, api: BareApi, house: Installation) -> None:
+async def test_a_refusal_is_not_remembered(caller: Caller, api: BareApi, installation: Installation) -> None:
     key = a_key()
-    there = [sink_of(house) for _ in range(100)]
+    there = [sink_of(installation) for _ in range(100)]
     for sink in there:
-        await house.put(sink)
+        await installation.put(sink)
 
     assert (await caller.post(api, key))[0] == HTTPStatus.BAD_REQUEST
     status, _ = await delete(api, caller, there[0].sid)
@@ -136,19 +136,19 @@ async def test_a_refusal_is_not_remembered(caller: Caller, api: BareApi, house: 
 
 
 async def delete(api: BareApi, caller: Caller, sid: str) -> tuple[int, bytes]:
-    headers = {"Authorization": aiohttp.encode_basic_auth(caller.house.account_sid, TOKEN)}
+    headers = {"Authorization": aiohttp.encode_basic_auth(caller.installation.account_sid, TOKEN)}
     async with aiohttp.ClientSession() as session, session.delete(f"{api.url}/v1/Sinks/{sid}", headers=headers) as it:
         return it.status, await it.read()
 
 
-def sink_of(house: Installation) -> SinkRecord:
+def sink_of(installation: Installation) -> SinkRecord:
     sid = new_sid(SidKind.SINK)
     return SinkRecord(
         sid=sid,
-        account_sid=house.account_sid,
+        account_sid=installation.account_sid,
         description="of the test",
         sink_type="webhook",
-        configuration=house.vault.lock("{}", Purpose.SINK_CONFIGURATION, sid),
+        configuration=installation.vault.lock("{}", Purpose.SINK_CONFIGURATION, sid),
         status=SinkStatus.ACTIVE,
         created_ms=1,
         updated_ms=1,
@@ -186,16 +186,16 @@ async def test_what_cannot_be_remembered_is_not_done(caller: Caller, api: BareAp
 
 async def test_an_answer_is_remembered_by_replicas_and_after_a_restart(settings: Settings) -> None:
     key = a_key()
-    async with Installation(settings) as house, aiohttp.ClientSession() as session:
-        caller = Caller(house, session)
+    async with Installation(settings) as installation, aiohttp.ClientSession() as session:
+        caller = Caller(installation, session)
         async with (
-            serving_bare(settings, house.account_sid) as first,
-            serving_bare(settings, house.account_sid) as second,
+            serving_bare(settings, installation.account_sid) as first,
+            serving_bare(settings, installation.account_sid) as second,
         ):
             answer = await caller.post(first, key)
             assert (await caller.post(second, key))[:2] == answer[:2]
 
-        async with serving_bare(settings, house.account_sid) as third:
+        async with serving_bare(settings, installation.account_sid) as third:
             assert (await caller.post(third, key))[:2] == answer[:2]
             assert await sinks(third) == [answer[1]["sid"]]
 
@@ -203,11 +203,11 @@ async def test_an_answer_is_remembered_by_replicas_and_after_a_restart(settings:
 async def test_a_secret_in_an_answer_is_encrypted_on_its_topic(settings: Settings) -> None:
     signed = {**SINK, "SinkConfiguration": SINK["SinkConfiguration"][:-1] + ',"standard_webhooks":{}}'}
     async with (
-        Installation(settings) as house,
-        serving_bare(settings, house.account_sid) as api,
+        Installation(settings) as installation,
+        serving_bare(settings, installation.account_sid) as api,
         aiohttp.ClientSession() as session,
     ):
-        caller = Caller(house, session)
+        caller = Caller(installation, session)
         status, sink, _ = await caller.post(api, a_key(), form=signed)
         assert status == HTTPStatus.CREATED, sink
         key, path, form = a_key(), f"/v1/Sinks/{sink['sid']}/SigningSecret", {"GraceSeconds": "0"}
@@ -217,7 +217,7 @@ async def test_a_secret_in_an_answer_is_encrypted_on_its_topic(settings: Setting
         assert status == HTTPStatus.OK, rotated
         secret = max((str(value) for value in rotated.values()), key=lambda text: text.startswith("whsec_"))
         assert secret.startswith("whsec_")
-        records = await read_topic(house.settings, house.topics.answers, 2)
+        records = await read_topic(installation.settings, installation.topics.answers, 2)
         assert all(secret.encode() not in each.value and key.encode() not in (each.key or b"") for each in records)
         assert (await caller.post(api, key, path, form))[1] == rotated
 

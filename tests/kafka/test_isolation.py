@@ -156,7 +156,7 @@ class World:
 
     def state(self) -> object:
         """All that the victim has."""
-        snapshot = self.api.house.feed.snapshot
+        snapshot = self.api.installation.feed.snapshot
         mine = {self.victim_sid, self.names["subaccount"]}
         return [
             {sid: each for sid, each in snapshot.accounts.items() if sid in mine},
@@ -172,23 +172,23 @@ async def world(module_settings: Settings, tmp_path_factory: pytest.TempPathFact
     log = str(tmp_path_factory.mktemp("log") / "log.db")
     given = {**module_settings.model_dump(), "delivery_log": log, "api_rate_limit": 0}
     settings = with_operator(Settings.load(**given))
-    async with Installation(settings) as house:
-        await house.admin.ensure(house.topics.worker_specs("webhook"))
+    async with Installation(settings) as installation:
+        await installation.admin.ensure(installation.topics.worker_specs("webhook"))
         async with serving(settings) as url:
-            api, victim = Api(house, url), Asker(url, house.account_sid, TOKEN)
-            victim_sid = house.account_sid
+            api, victim = Api(installation, url), Asker(url, installation.account_sid, TOKEN)
+            victim_sid = installation.account_sid
             names = await furnish(api, victim)
-            await house.new_account()
+            await installation.new_account()
             await victim.made("/v1/Keys")  # once this is answered, the API knows of the stranger
-            key = await Asker(url, house.account_sid, TOKEN).made("/v1/Keys")
+            key = await Asker(url, installation.account_sid, TOKEN).made("/v1/Keys")
             stranger = Asker(url, key["sid"], key["secret"])  # its token changes while it tries things out
-            await house.feed.catch_up()  # else the first test sees the victim's last things come
-            yield World(api, victim_sid, names, stranger, house.account_sid)
+            await installation.feed.catch_up()  # else the first test sees the victim's last things come
+            yield World(api, victim_sid, names, stranger, installation.account_sid)
 
 
 async def furnish(api: Api, victim: Asker) -> dict[str, str]:
     """One thing of each kind."""
-    house = api.house
+    installation = api.installation
     sink = await victim.made("/v1/Sinks", Description="secret plan", SinkType="webhook", SinkConfiguration=HOOK)
     made = await victim.made(
         "/v1/Subscriptions",
@@ -196,17 +196,17 @@ async def furnish(api: Api, victim: Asker) -> dict[str, str]:
         SinkSid=sink["sid"],
         Types='{"type": "com.twilio.messaging.message.sent"}',
     )
-    await house.feed.catch_up()
-    subscription = house.feed.snapshot.subscriptions[made["sid"]]
-    await add_dead_letters(house, subscription, [1])
-    await house.publish([house.event(77)])
+    await installation.feed.catch_up()
+    subscription = installation.feed.snapshot.subscriptions[made["sid"]]
+    await add_dead_letters(installation, subscription, [1])
+    await installation.publish([installation.event(77)])
     letters = await victim.all("/v1/DeadLetters", "dead_letters")
     key = await victim.made("/v1/Keys", FriendlyName="secret plan")
     subaccount = await victim.made("/2010-04-01/Accounts.json", FriendlyName="secret plan")
     redrive = await victim.made("/v1/Redrives", SubscriptionSid=made["sid"])
     replay = await victim.made("/v1/Replays", SubscriptionSid=made["sid"], After="2026-03-29T04:00:00Z")
     return {
-        "account": house.account_sid,
+        "account": installation.account_sid,
         "sink": sink["sid"],
         "subscription": made["sid"],
         "letter": letters[0]["id"],
@@ -237,7 +237,7 @@ async def test_what_is_anothers_is_to_a_stranger_as_what_is_not_there(world: Wor
     told = await ask(world, method, path, case, world.names)
     of_nothing = await ask(world, method, path, case, nothing_of(world.names))
 
-    await world.api.house.feed.catch_up()
+    await world.api.installation.feed.catch_up()
     assert world.state() == before
     for secret in ("secret plan", world.victim_sid, *world.names.values()):
         assert secret not in spoken(told, world.names if case.names or case.fields else {})

@@ -43,7 +43,7 @@ def _raise(error: BaseException) -> None:
 class Works:
     """An installation with dead letters, a subscription, and the jobs."""
 
-    house: Installation
+    installation: Installation
     subscription: Subscription
     feed: JobFeed
     writer: JobWriter
@@ -59,8 +59,8 @@ class Works:
         return Order(
             sid=new_sid(SidKind.JOB),
             kind=JobKind.REDRIVE,
-            selection=Selection(account_sid=self.house.account_sid, subscription_sid=self.subscription.sid),
-            ranges=tuple(await self.house.admin.ranges([self.house.topics.dead("webhook")])),
+            selection=Selection(account_sid=self.installation.account_sid, subscription_sid=self.subscription.sid),
+            ranges=tuple(await self.installation.admin.ranges([self.installation.topics.dead("webhook")])),
             rate=rate,
             created_ms=now_ms(),
         )
@@ -82,11 +82,11 @@ class Works:
         retake_s: float = 60.0,
     ) -> JobRunner:
         parts = RunnerParts(
-            settings=self.house.settings,
+            settings=self.installation.settings,
             feed=self.feed,
-            control=self.house.feed,
-            admin=self.house.admin,
-            codec=self.house.codec,
+            control=self.installation.feed,
+            admin=self.installation.admin,
+            codec=self.installation.codec,
             metrics=Metrics(),
             clock=now_ms,
             sleep=sleep,
@@ -99,30 +99,30 @@ class Works:
 class AtOnce:
     """Writes at once, and reads it back."""
 
-    house: Installation
+    installation: Installation
     feed: JobFeed
     term: int | None = 1
 
     async def write(self, term: int | None, records: Sequence[Outgoing]) -> Mapping[str, int]:
         for record in records:
-            answer = await self.house.producer.send(record.topic, record.value, key=record.key)
+            answer = await self.installation.producer.send(record.topic, record.value, key=record.key)
             assert isinstance(answer, Acked), answer
             await self.feed.know(answer.offset + 1)
         return {}
 
 
-def job_writer(house: Installation, feed: JobFeed) -> JobWriter:
-    return JobWriter(Writing(AtOnce(house, feed)), house.topics)
+def job_writer(installation: Installation, feed: JobFeed) -> JobWriter:
+    return JobWriter(Writing(AtOnce(installation, feed)), installation.topics)
 
 
 @asynccontextmanager
 async def working(settings: Settings) -> AsyncIterator[Works]:
     async with AsyncExitStack() as stack:
-        house = await stack.enter_async_context(Installation(settings))
-        await house.admin.ensure(house.topics.worker_specs("webhook"))
+        installation = await stack.enter_async_context(Installation(settings))
+        await installation.admin.ensure(installation.topics.worker_specs("webhook"))
         feed = await stack.enter_async_context(JobFeed(settings, on_crash=_raise))
-        subscription = await house.subscribe(await house.add_sink("https://hooks.example.com/"))
-        yield Works(house, subscription, feed, job_writer(house, feed))
+        subscription = await installation.subscribe(await installation.add_sink("https://hooks.example.com/"))
+        yield Works(installation, subscription, feed, job_writer(installation, feed))
 
 
 @pytest.fixture
@@ -136,7 +136,9 @@ def numbered(count: int) -> list[str]:
 
 
 async def test_a_job_stopped_between_two_writes_goes_on_from_its_checkpoint(works: Works) -> None:
-    await add_dead_letters(works.house, works.subscription, range(1000))  # more than it has time for before the last
+    await add_dead_letters(
+        works.installation, works.subscription, range(1000)
+    )  # more than it has time for before the last
     sid, hurried = await works.submit(rate=80), HeldClock()
 
     for stop in (1, 2, 3):
@@ -146,7 +148,7 @@ async def test_a_job_stopped_between_two_writes_goes_on_from_its_checkpoint(work
     async with works.runner(sleep=hurried.sleep, monotonic=hurried.monotonic):
         job = await works.until(sid, lambda job: job.finished)
 
-    assert ids(await copies(works.house, works.subscription)) == numbered(1000)
+    assert ids(await copies(works.installation, works.subscription)) == numbered(1000)
     assert job.progress is not None
     assert (job.status, job.progress.copied, job.progress.left) == (JobStatus.COMPLETED, 1000, ())
 
@@ -154,7 +156,7 @@ async def test_a_job_stopped_between_two_writes_goes_on_from_its_checkpoint(work
 async def test_jobs_that_take_turns_copy_each_event_once(works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"_SIDE_BY_SIDE": 1, "_TURN_S": 0.0, "_LOOK_S": 0.0}.items():
         monkeypatch.setattr(runner, name, value)
-    await add_dead_letters(works.house, works.subscription, range(100))
+    await add_dead_letters(works.installation, works.subscription, range(100))
     mine, theirs, clock = await works.order(rate=10), await works.order(), Hurrying()
     theirs = replace(theirs, selection=Selection(account_sid=new_sid(SidKind.ACCOUNT)))
     for order in (mine, theirs):
@@ -166,33 +168,35 @@ async def test_jobs_that_take_turns_copy_each_event_once(works: Works, monkeypat
         job = await works.until(mine.sid, lambda job: job.finished)
 
     assert not left.finished  # it did not keep the other one waiting
-    assert ids(await copies(works.house, works.subscription)) == numbered(100)
+    assert ids(await copies(works.installation, works.subscription)) == numbered(100)
     assert job.progress is not None
     assert (job.status, job.progress.copied, job.progress.left) == (JobStatus.COMPLETED, 100, ())
 
 
 async def test_what_was_produced_and_not_committed_before_a_death_counts_as_never_written(works: Works) -> None:
-    await add_dead_letters(works.house, works.subscription, range(30))
+    await add_dead_letters(works.installation, works.subscription, range(30))
     order = await works.order()
     await works.writer.submit(order)
-    topics = works.house.topics
+    topics = works.installation.topics
     dying = Producer(
-        {"bootstrap.servers": works.house.settings.kafka, "transactional.id": topics.group(f"job.{order.sid}")}
+        {"bootstrap.servers": works.installation.settings.kafka, "transactional.id": topics.group(f"job.{order.sid}")}
     )
     dying.init_transactions(60)
     dying.begin_transaction()
     lies = Progress(status=JobStatus.COMPLETED, left=(), updated_ms=1, started_ms=1, copied=30)
     for number in range(30):
-        dying.produce(works.house.topic_of(works.subscription), b"%d" % number, headers=[("ce_id", b"EZ%d" % number)])
+        dying.produce(
+            works.installation.topic_of(works.subscription), b"%d" % number, headers=[("ce_id", b"EZ%d" % number)]
+        )
     dying.produce(topics.jobs, encode(lies), key_of(JobPart.PROGRESS, order.sid))
     dying.flush(60)  # all is on the broker, but for the end of the transaction
-    async with asyncio.timeout(30), JobFeed(works.house.settings, on_crash=_raise) as later:
+    async with asyncio.timeout(30), JobFeed(works.installation.settings, on_crash=_raise) as later:
         assert later.jobs == works.feed.jobs  # a process starts although nobody has ended it yet
 
     async with works.runner():
         job = await works.until(order.sid, lambda job: job.finished)
 
-    found = await copies(works.house, works.subscription)
+    found = await copies(works.installation, works.subscription)
     assert ids(found) == numbered(30)
     assert all(len(each.value) > 2 for each in found)
     assert job.progress is not None
@@ -201,7 +205,7 @@ async def test_what_was_produced_and_not_committed_before_a_death_counts_as_neve
 
 
 async def test_of_two_runners_one_does_the_job_and_the_other_stops_quietly(works: Works) -> None:
-    await add_dead_letters(works.house, works.subscription, range(300))
+    await add_dead_letters(works.installation, works.subscription, range(300))
     sid = await works.submit(rate=200)
 
     async with works.runner():
@@ -209,12 +213,12 @@ async def test_of_two_runners_one_does_the_job_and_the_other_stops_quietly(works
         async with works.runner():
             await works.until(sid, lambda job: job.finished)
 
-    assert ids(await copies(works.house, works.subscription)) == numbered(300)
+    assert ids(await copies(works.installation, works.subscription)) == numbered(300)
     assert works.copied(sid) == 300
 
 
 async def test_a_job_that_another_process_took_and_left_is_taken_back(works: Works) -> None:
-    await add_dead_letters(works.house, works.subscription, range(1000))  # 25 s of it
+    await add_dead_letters(works.installation, works.subscription, range(1000))  # 25 s of it
     sid, clock = await works.submit(rate=40), Hurrying()
 
     async with works.runner(retake_s=0.5, sleep=clock.sleep, monotonic=clock.monotonic):
@@ -226,19 +230,19 @@ async def test_a_job_that_another_process_took_and_left_is_taken_back(works: Wor
         clock.hurries = True
         await works.until(sid, lambda job: job.finished)
 
-    assert ids(await copies(works.house, works.subscription)) == numbered(1000)
+    assert ids(await copies(works.installation, works.subscription)) == numbered(1000)
     assert works.copied(sid) == 1000
 
 
 async def test_runners_that_begin_at_once_do_each_event_once(works: Works) -> None:
-    await add_dead_letters(works.house, works.subscription, range(200))
+    await add_dead_letters(works.installation, works.subscription, range(200))
 
     async with works.runner(), works.runner():
         jobs = [await works.submit(), await works.submit(rate=500)]
         for sid in jobs:
             await works.until(sid, lambda job: job.finished)
 
-    found = ids(await copies(works.house, works.subscription))
+    found = ids(await copies(works.installation, works.subscription))
     assert sorted(found) == sorted(numbered(200) * 2)
     assert [works.copied(sid) for sid in jobs] == [200, 200]
 
@@ -275,7 +279,7 @@ class HeldClock:
 
 
 async def test_a_job_keeps_its_rate(works: Works) -> None:
-    await add_dead_letters(works.house, works.subscription, range(100))
+    await add_dead_letters(works.installation, works.subscription, range(100))
     clock = HeldClock()
 
     async with works.runner(sleep=clock.sleep, monotonic=clock.monotonic):
@@ -289,8 +293,8 @@ async def test_a_job_keeps_its_rate(works: Works) -> None:
 
 
 async def test_a_job_waits_and_says_so_while_a_topic_cannot_be_written_and_then_goes_on(works: Works) -> None:
-    await add_dead_letters(works.house, works.subscription, range(10))
-    await works.house.admin.delete([works.house.topic_of(works.subscription)])
+    await add_dead_letters(works.installation, works.subscription, range(10))
+    await works.installation.admin.delete([works.installation.topic_of(works.subscription)])
     sid = await works.submit()
     woken = asyncio.Event()
 
@@ -304,11 +308,11 @@ async def test_a_job_waits_and_says_so_while_a_topic_cannot_be_written_and_then_
         await works.until(sid, lambda job: job.finished)
 
     assert works.job(sid).status is JobStatus.COMPLETED
-    assert ids(await copies(works.house, works.subscription)) == numbered(10)
+    assert ids(await copies(works.installation, works.subscription)) == numbered(10)
 
 
 async def test_a_cancelled_job_ends_although_nobody_had_taken_it_up(works: Works) -> None:
-    await add_dead_letters(works.house, works.subscription, range(10))
+    await add_dead_letters(works.installation, works.subscription, range(10))
     sid = await works.submit()
 
     await works.writer.cancel(sid)
@@ -317,7 +321,7 @@ async def test_a_cancelled_job_ends_although_nobody_had_taken_it_up(works: Works
         job = await works.until(sid, lambda job: job.finished)
 
     assert job.status is JobStatus.CANCELLED
-    assert await copies(works.house, works.subscription) == []
+    assert await copies(works.installation, works.subscription) == []
 
 
 async def test_a_forgotten_job_is_gone_for_those_who_come_later(works: Works) -> None:
@@ -327,7 +331,7 @@ async def test_a_forgotten_job_is_gone_for_those_who_come_later(works: Works) ->
 
     await works.writer.forget(sid)
 
-    async with JobFeed(works.house.settings, on_crash=_raise) as later:
+    async with JobFeed(works.installation.settings, on_crash=_raise) as later:
         assert works.feed.jobs == later.jobs == {}
 
 
@@ -344,21 +348,21 @@ asyncio.run(run_for_ever(Settings.load()))
 async def run_for_ever(settings: Settings) -> None:
     """A process that does nothing but run jobs, for a test to kill."""
     async with AsyncExitStack() as stack:
-        house = await stack.enter_async_context(Installation(settings))
+        installation = await stack.enter_async_context(Installation(settings))
         feed = await stack.enter_async_context(JobFeed(settings, on_crash=_raise))
         works = Works(
-            house,
-            next(iter(house.feed.snapshot.subscriptions.values())),
+            installation,
+            next(iter(installation.feed.snapshot.subscriptions.values())),
             feed,
-            job_writer(house, feed),
+            job_writer(installation, feed),
         )
         await stack.enter_async_context(works.runner())
         await asyncio.Event().wait()
 
 
 async def test_a_job_survives_processes_that_are_killed(works: Works) -> None:
-    await add_dead_letters(works.house, works.subscription, range(2500))
-    settings = works.house.settings
+    await add_dead_letters(works.installation, works.subscription, range(2500))
+    settings = works.installation.settings
     assert settings.secret_key is not None
     env = {
         **os.environ,
@@ -380,14 +384,14 @@ async def test_a_job_survives_processes_that_are_killed(works: Works) -> None:
     async with works.runner(sleep=hurried.sleep, monotonic=hurried.monotonic):
         await works.until(sid, lambda job: job.finished)
 
-    assert ids(await copies(works.house, works.subscription)) == numbered(2500)
+    assert ids(await copies(works.installation, works.subscription)) == numbered(2500)
     assert works.copied(sid) == 2500
 
 
 async def test_a_job_outlives_a_broker_that_dies_in_the_middle(tmp_path: Path) -> None:
     with running_broker(tmp_path) as broker, installation_settings(broker.bootstrap) as settings:
         async with working(settings) as works, works.runner():
-            await add_dead_letters(works.house, works.subscription, range(400))
+            await add_dead_letters(works.installation, works.subscription, range(400))
             sid = await works.submit(rate=150)
             await works.until(sid, lambda job: works.copied(sid) >= 50)
 
@@ -397,4 +401,4 @@ async def test_a_job_outlives_a_broker_that_dies_in_the_middle(tmp_path: Path) -
             await works.until(sid, lambda job: job.finished)
             assert works.job(sid).status is JobStatus.COMPLETED
             assert works.copied(sid) == 400
-            assert ids(await copies(works.house, works.subscription)) == numbered(400)
+            assert ids(await copies(works.installation, works.subscription)) == numbered(400)

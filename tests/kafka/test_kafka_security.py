@@ -122,13 +122,13 @@ async def delivers(broker: SecureBroker, how: Mapping[str, object]) -> None:
     """Router and worker take an event to its receiver."""
     with installation_settings(broker.plain) as plain:
         settings = Settings.load(**{**plain.model_dump(exclude_defaults=True), **how})
-        async with Installation(settings) as house, Receiver() as receiver:
-            await house.subscribe(await house.add_sink(receiver.url))
-            await house.start(route)
-            await house.start(worker_for(load_plugin("webhook")))
-            event = house.event(1)
+        async with Installation(settings) as installation, Receiver() as receiver:
+            await installation.subscribe(await installation.add_sink(receiver.url))
+            await installation.start(route)
+            await installation.start(worker_for(load_plugin("webhook")))
+            event = installation.event(1)
 
-            await house.publish([event])
+            await installation.publish([event])
 
             await receiver.wait_for(lambda: event.id in receiver.accepted)
 
@@ -238,9 +238,9 @@ async def refused(
     """A role that may not read what ``name`` gives, and what it is said to lack; at the end it is allowed."""
     with installation_settings(broker.plain) as plain:
         settings = Settings.load(**{**plain.model_dump(exclude_defaults=True), **password(broker, "PLAIN")})
-        async with Installation(settings) as house:
-            subscription = await house.subscribe(await house.add_sink(url))
-            kind, called = name(house, subscription)
+        async with Installation(settings) as installation:
+            subscription = await installation.subscribe(await installation.add_sink(url))
+            kind, called = name(installation, subscription)
             rule = deny(broker, kind, called)
             process = Process(settings, get_logger("test"))
             running = asyncio.ensure_future(main(process))
@@ -255,7 +255,7 @@ async def refused(
                     what=lambda: process.health.not_ready() or "ready",
                 )
                 undeny(broker, rule)
-                yield house, subscription, words
+                yield installation, subscription, words
                 await eventually(lambda: process.health.not_ready() is None, timeout_s=60)
             finally:
                 process.stopping.set()
@@ -266,8 +266,8 @@ async def refused(
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(lambda house, _: ("group", house.topics.group("worker.webhook")), id="group"),
-        pytest.param(lambda house, subscription: ("topic", house.topic_of(subscription)), id="topic"),
+        pytest.param(lambda installation, _: ("group", installation.topics.group("worker.webhook")), id="group"),
+        pytest.param(lambda installation, subscription: ("topic", installation.topic_of(subscription)), id="topic"),
     ],
 )
 async def test_what_a_worker_may_not_read_is_said_once_and_read_once_it_may(
@@ -275,8 +275,11 @@ async def test_what_a_worker_may_not_read_is_said_once_and_read_once_it_may(
 ) -> None:
     caplog.set_level(logging.INFO)
     worker = worker_for(load_plugin("webhook"))
-    async with Receiver() as receiver, refused(broker, worker, name, receiver.url) as (house, subscription, words):
-        await house.hand_to(subscription, house.event(1))
+    async with (
+        Receiver() as receiver,
+        refused(broker, worker, name, receiver.url) as (installation, subscription, words),
+    ):
+        await installation.hand_to(subscription, installation.event(1))
 
         await receiver.wait_for(lambda: "EZ1" in receiver.accepted, timeout_s=90)
 
@@ -288,11 +291,11 @@ async def test_a_group_that_a_router_may_not_join_is_said_once_and_joined_once_i
     broker: SecureBroker, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    name = lambda house, _: ("group", house.topics.group("router"))  # noqa: E731 - as those above
-    async with refused(broker, route, name, NOWHERE) as (house, subscription, words):
-        await house.publish([house.event(1)])
+    name = lambda installation, _: ("group", installation.topics.group("router"))  # noqa: E731 - as those above
+    async with refused(broker, route, name, NOWHERE) as (installation, subscription, words):
+        await installation.publish([installation.event(1)])
 
-        await read_topic(house.settings, house.topic_of(subscription), 1, timeout_s=90)
+        await read_topic(installation.settings, installation.topic_of(subscription), 1, timeout_s=90)
 
     said = [each.getMessage() for each in caplog.records if each.levelno >= logging.ERROR]
     assert [each for each in said if "kafka.refused" in each] == [f"kafka.refused: {words}"]

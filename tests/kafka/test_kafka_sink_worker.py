@@ -17,12 +17,12 @@ async def test_events_arrive_on_the_customer_s_topic_as_cloudevents(settings: Se
     customers = CustomersKafka(settings.kafka, 0, 0, CertificateAuthority.new())
     topic = customers.create_topic()
     config = {"bootstrap_servers": settings.kafka, "topic": topic, "tls": False}
-    async with Installation(settings) as house:
-        subscription = await house.subscribe(await house.add_sink(None, config=config, sink_type="kafka"))
+    async with Installation(settings) as installation:
+        subscription = await installation.subscribe(await installation.add_sink(None, config=config, sink_type="kafka"))
         for number in range(20):
-            await house.hand_to(subscription, house.event(number))
+            await installation.hand_to(subscription, installation.event(number))
 
-        await house.start(worker_for(load_plugin("kafka")))
+        await installation.start(worker_for(load_plugin("kafka")))
         await eventually(
             lambda: len(customers.records(topic)) >= 20,
             every_s=0.3,
@@ -30,5 +30,5 @@ async def test_events_arrive_on_the_customer_s_topic_as_cloudevents(settings: Se
         )
 
     headers = [headers_of(record) for record in customers.records(topic)]
-    assert sorted(each["ce_id"] for each in headers) == sorted(house.event(number).id for number in range(20))
+    assert sorted(each["ce_id"] for each in headers) == sorted(installation.event(number).id for number in range(20))
     assert {each["content-type"] for each in headers} == {"application/json"}

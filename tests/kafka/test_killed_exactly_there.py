@@ -33,9 +33,9 @@ SETTLE_S = 180.0  # of which most is for a process to start on a busy machine
 
 
 @pytest.fixture
-async def house(settings: Settings) -> AsyncIterator[Installation]:
-    async with Installation(settings.model_copy(update={"events_partitions": PARTITIONS})) as house:
-        yield house
+async def installation(settings: Settings) -> AsyncIterator[Installation]:
+    async with Installation(settings.model_copy(update={"events_partitions": PARTITIONS})) as installation:
+        yield installation
 
 
 def of_wave(wave: int, partition: int) -> list[str]:
@@ -47,22 +47,22 @@ def of_wave(wave: int, partition: int) -> list[str]:
 class Routed:
     """An installation with one subscription, whose copies are counted."""
 
-    def __init__(self, house: Installation) -> None:
-        self.house = house
+    def __init__(self, installation: Installation) -> None:
+        self.installation = installation
         self._subscription: Subscription
 
     @property
     def topic(self) -> str:
-        return self.house.topic_of(self._subscription)
+        return self.installation.topic_of(self._subscription)
 
     async def subscribe(self) -> None:
-        self._subscription = await self.house.subscribe(await self.house.add_sink(NOWHERE))
+        self._subscription = await self.installation.subscribe(await self.installation.add_sink(NOWHERE))
 
     async def publish(self, wave: int) -> None:
         for partition in range(PARTITIONS):
             for event_id in of_wave(wave, partition):
-                value, headers = self.house.encoded(self.house.event(int(event_id[2:])))
-                await self.house.put_raw(self.house.topics.events, value, headers, partition=partition)
+                value, headers = self.installation.encoded(self.installation.event(int(event_id[2:])))
+                await self.installation.put_raw(self.installation.topics.events, value, headers, partition=partition)
 
     async def copied(self, wave: int) -> Counter[str]:
         """How often each event was copied, once ``wave`` is, which is the last of each partition."""
@@ -71,15 +71,17 @@ class Routed:
         def are_there(found: Sequence[Record]) -> bool:
             return wanted <= {header(each, "ce_id") for each in found}
 
-        found = await read_topic_until(self.house.settings, self.topic, are_there, timeout_s=SETTLE_S)
+        found = await read_topic_until(self.installation.settings, self.topic, are_there, timeout_s=SETTLE_S)
         return Counter(header(each, "ce_id") for each in found)
 
     async def committed(self) -> Mapping[int, int]:
-        return await self.house.admin.committed(self.house.topics.group("router"), self.house.topics.events)
+        return await self.installation.admin.committed(
+            self.installation.topics.group("router"), self.installation.topics.events
+        )
 
     async def counted_by_the_successor(self, waves: int) -> Counter[str]:
         """How often each event of ``waves``, and of one more, was copied in the end."""
-        await self.house.start(route, self.house.settings.model_copy(update={"instance": NAME}))
+        await self.installation.start(route, self.installation.settings.model_copy(update={"instance": NAME}))
         await self.publish(waves)
         found = await self.copied(waves)
         missing = {each for wave in range(waves + 1) for at in range(PARTITIONS) for each in of_wave(wave, at)} - {
@@ -90,8 +92,8 @@ class Routed:
 
 
 @pytest.fixture
-async def routed(house: Installation) -> Routed:
-    routed = Routed(house)
+async def routed(installation: Installation) -> Routed:
+    routed = Routed(installation)
     await routed.subscribe()
     return routed
 
@@ -100,8 +102,8 @@ async def routed(house: Installation) -> Routed:
 async def once(settings: Settings) -> AsyncIterator[Routed]:
     async with Installation(
         settings.model_copy(update={"events_partitions": PARTITIONS, "exactly_once": True})
-    ) as house:
-        routed = Routed(house)
+    ) as installation:
+        routed = Routed(installation)
         await routed.subscribe()
         yield routed
 
@@ -112,7 +114,7 @@ async def until_dead(process: Doomed) -> None:
 
 @pytest.mark.parametrize("point", [Point.OFFSETS_SENT, Point.TRANSACTION_COMMITTED])
 async def test_a_router_that_is_killed_around_its_commit_copies_each_event_once(once: Routed, point: Point) -> None:
-    with doomed(once.house.settings, point, "router") as router:
+    with doomed(once.installation.settings, point, "router") as router:
         await once.publish(0)
         await once.copied(0)
         await once.publish(1)
@@ -125,7 +127,7 @@ async def test_a_router_that_is_killed_around_its_commit_copies_each_event_once(
 
 async def test_a_router_that_is_killed_between_two_runs_of_a_transaction_copies_each_event_once(once: Routed) -> None:
     await once.publish(0)
-    with doomed(once.house.settings, Point.ONE_RUN_COPIED, "router") as router:
+    with doomed(once.installation.settings, Point.ONE_RUN_COPIED, "router") as router:
         await until_dead(router)
 
     copies = await once.counted_by_the_successor(1)
@@ -135,7 +137,7 @@ async def test_a_router_that_is_killed_between_two_runs_of_a_transaction_copies_
 
 async def test_a_router_that_is_killed_between_two_runs_of_a_message_repeats_the_first_alone(routed: Routed) -> None:
     await routed.publish(0)
-    with doomed(routed.house.settings, Point.ONE_RUN_COPIED, "router") as router:
+    with doomed(routed.installation.settings, Point.ONE_RUN_COPIED, "router") as router:
         await until_dead(router)
     assert await routed.committed() == {}
 
@@ -148,7 +150,7 @@ async def test_a_router_that_is_killed_between_two_runs_of_a_message_repeats_the
 
 async def test_of_a_message_that_is_partly_committed_the_rest_is_copied_again(routed: Routed) -> None:
     await routed.publish(0)
-    with doomed(routed.house.settings, Point.ONE_RUN_COMMITTED, "router") as router:
+    with doomed(routed.installation.settings, Point.ONE_RUN_COMMITTED, "router") as router:
         await until_dead(router)
     committed = await routed.committed()
     assert [*committed.values()] == [WAVE]
@@ -162,7 +164,7 @@ async def test_of_a_message_that_is_partly_committed_the_rest_is_copied_again(ro
 
 
 async def test_a_router_that_is_killed_before_the_commit_of_its_drain_repeats_what_came_last(routed: Routed) -> None:
-    with doomed(routed.house.settings, Point.DRAIN, "router") as router:
+    with doomed(routed.installation.settings, Point.DRAIN, "router") as router:
         await routed.publish(0)
         await routed.copied(0)
         await eventually(lambda: router.said("committing") == 1, timeout_s=SETTLE_S)
@@ -182,7 +184,7 @@ async def test_a_router_that_is_killed_before_the_commit_of_its_drain_repeats_wh
 
 
 async def test_a_router_that_is_killed_in_its_drain_copies_each_event_once(once: Routed) -> None:
-    with doomed(once.house.settings, Point.DRAIN, "router") as router:
+    with doomed(once.installation.settings, Point.DRAIN, "router") as router:
         await once.publish(0)
         await once.copied(0)
         await eventually(lambda: router.said("acknowledged") >= PARTITIONS, timeout_s=SETTLE_S)
@@ -199,39 +201,39 @@ async def test_a_worker_that_is_killed_after_an_earlier_commit_took_a_laters_pla
 ) -> None:
     async with (
         gated(tmp_path, LateRefusal) as (gate, through, beside),
-        Installation(beside) as house,
+        Installation(beside) as installation,
         Receiver() as receiver,
     ):
-        subscription = await house.subscribe(await house.add_sink(receiver.url))
-        at = Partition(house.topic_of(subscription), 0)
+        subscription = await installation.subscribe(await installation.add_sink(receiver.url))
+        at = Partition(installation.topic_of(subscription), 0)
         with doomed(through, Point.TAKEN_BACK, "worker", "webhook") as worker:
             for number in range(10):
-                await house.hand_to(subscription, house.event(number))
+                await installation.hand_to(subscription, installation.event(number))
             await eventually(lambda: len(gate.answers) > 0, timeout_s=SETTLE_S)
             await receiver.wait_for(lambda: len(receiver.accepted) == 10)
             for number in range(10, 15):
-                await house.hand_to(subscription, house.event(number))
+                await installation.hand_to(subscription, installation.event(number))
             await until_dead(worker)
-        back = await committed_offsets(beside, house.topics.group("worker.webhook"), [at])
+        back = await committed_offsets(beside, installation.topics.group("worker.webhook"), [at])
         assert back[at] < 15  # it was taken back, and nobody put it right
 
-        await house.start(worker_for(load_plugin("webhook")), beside.model_copy(update={"instance": NAME}))
-        await house.hand_to(subscription, house.event(15))
+        await installation.start(worker_for(load_plugin("webhook")), beside.model_copy(update={"instance": NAME}))
+        await installation.hand_to(subscription, installation.event(15))
 
         everything = {f"EZ{number}" for number in range(16)}
         await receiver.wait_for(lambda: receiver.accepted.keys() == everything, timeout_s=SETTLE_S)
         assert [receiver.accepted[f"EZ{number}"] for number in range(back[at])] == [1] * back[at]
-        await until_committed(house, at, 16)
+        await until_committed(installation, at, 16)
 
 
-async def until_committed(house: Installation, at: Partition, offset: int) -> None:
-    group = house.topics.group("worker.webhook")
+async def until_committed(installation: Installation, at: Partition, offset: int) -> None:
+    group = installation.topics.group("worker.webhook")
     async with asyncio.timeout(SETTLE_S):
-        while await committed_offsets(house.settings, group, [at]) != {at: offset}:
+        while await committed_offsets(installation.settings, group, [at]) != {at: offset}:
             await asyncio.sleep(0.1)
 
 
-async def test_a_worker_that_is_killed_after_it_was_fenced_loses_nothing(house: Installation) -> None:
+async def test_a_worker_that_is_killed_after_it_was_fenced_loses_nothing(installation: Installation) -> None:
     hanging = asyncio.Event()
 
     async def answer(received: Received) -> int:
@@ -241,35 +243,37 @@ async def test_a_worker_that_is_killed_after_it_was_fenced_loses_nothing(house: 
         return 200
 
     async with Receiver(answer) as receiver:
-        subscription = await house.subscribe(await house.add_sink(receiver.url))
-        at = Partition(house.topic_of(subscription), 0)
-        with doomed(house.settings, Point.FENCED, "worker", "webhook") as worker:
+        subscription = await installation.subscribe(await installation.add_sink(receiver.url))
+        at = Partition(installation.topic_of(subscription), 0)
+        with doomed(installation.settings, Point.FENCED, "worker", "webhook") as worker:
             for number in range(10):
-                await house.hand_to(subscription, house.event(number))
+                await installation.hand_to(subscription, installation.event(number))
             await receiver.wait_for(lambda: len(receiver.accepted) == 10, timeout_s=SETTLE_S)
-            await until_committed(house, at, 10)
-            await house.hand_to(subscription, house.event(10))  # hangs
+            await until_committed(installation, at, 10)
+            await installation.hand_to(subscription, installation.event(10))  # hangs
             await hanging.wait()
             for number in range(11, 20):  # settled ahead of it
-                await house.hand_to(subscription, house.event(number))
+                await installation.hand_to(subscription, installation.event(number))
             await receiver.wait_for(lambda: len(receiver.accepted) == 19, timeout_s=SETTLE_S)
-            await asyncio.to_thread(take_its_name, house, at.topic)
+            await asyncio.to_thread(take_its_name, installation, at.topic)
             await until_dead(worker)
         receiver.answer = lambda _: 200
 
-        await house.start(worker_for(load_plugin("webhook")), house.settings.model_copy(update={"instance": NAME}))
-        await house.hand_to(subscription, house.event(20))
+        await installation.start(
+            worker_for(load_plugin("webhook")), installation.settings.model_copy(update={"instance": NAME})
+        )
+        await installation.hand_to(subscription, installation.event(20))
 
         everything = {f"EZ{number}" for number in range(21)}
         await receiver.wait_for(lambda: receiver.accepted.keys() == everything, timeout_s=SETTLE_S)
         assert [receiver.accepted[f"EZ{number}"] for number in range(10)] == [1] * 10
-        await until_committed(house, at, 21)
+        await until_committed(installation, at, 21)
 
 
-def take_its_name(house: Installation, topic: str) -> None:
+def take_its_name(installation: Installation, topic: str) -> None:
     """As another member of the workers' group; and go, of which Kafka is not told."""
-    group, shares = house.topics.group("worker.webhook"), list[object]()
-    named = house.settings.model_copy(update={"instance": NAME})
+    group, shares = installation.topics.group("worker.webhook"), list[object]()
+    named = installation.settings.model_copy(update={"instance": NAME})
     config = {
         "group.id": group,
         "group.instance.id": name_in(group, named),

@@ -32,25 +32,32 @@ async def throttled(settings: Settings, moto: str, monkeypatch: pytest.MonkeyPat
     Returns how long it took, and what was put, in words.
     """
     chance = random.Random(8)
-    async with stream_behind_gate(moto, f"events-{uuid.uuid4().hex[:8]}") as stream, Installation(settings) as house:
+    async with (
+        stream_behind_gate(moto, f"events-{uuid.uuid4().hex[:8]}") as stream,
+        Installation(settings) as installation,
+    ):
         for name, value in environ(stream).items():
             monkeypatch.setenv(name, value)
         stream.life = timedelta(seconds=1)
         stream.throttles = lambda _: chance.random() < 0.1
         config = {"arn": stream.arn, "role_arn": ROLE, "external_id": stream.external_id}
-        subscription = await house.subscribe(await house.add_sink(None, config=config, sink_type="kinesis"))
+        subscription = await installation.subscribe(
+            await installation.add_sink(None, config=config, sink_type="kinesis")
+        )
 
         async def hand(first: int, end: int) -> None:
             for begin in range(first, end, 100):
                 numbers = range(begin, min(begin + 100, end))
-                await asyncio.gather(*(house.hand_to(subscription, house.event(each)) for each in numbers))
+                await asyncio.gather(
+                    *(installation.hand_to(subscription, installation.event(each)) for each in numbers)
+                )
 
         def taken() -> Counter[str]:
             return Counter(each for ids, refused in stream.puts for each in ids if each not in refused)
 
         await hand(0, events // 2)
         began = time.monotonic()
-        await house.start(worker_for(load_plugin("kinesis")))
+        await installation.start(worker_for(load_plugin("kinesis")))
         await hand(events // 2, events)
         most = events * 9 // 10
         await eventually(lambda: len(taken()) >= most, timeout_s=PATIENCE_S, what=lambda: f"{len(taken())} taken")
@@ -102,16 +109,23 @@ async def test_a_stream_with_too_few_shards_gets_what_it_takes(
 ) -> None:
     """Held to a shard's thousand a second, with more than that waiting: few entries are put in vain."""
     events = 6_000
-    async with stream_behind_gate(moto, f"events-{uuid.uuid4().hex[:8]}") as stream, Installation(settings) as house:
+    async with (
+        stream_behind_gate(moto, f"events-{uuid.uuid4().hex[:8]}") as stream,
+        Installation(settings) as installation,
+    ):
         for name, value in environ(stream).items():
             monkeypatch.setenv(name, value)
         stream.throttles = Shard()
         config = {"arn": stream.arn, "role_arn": ROLE, "external_id": stream.external_id}
-        subscription = await house.subscribe(await house.add_sink(None, config=config, sink_type="kinesis"))
+        subscription = await installation.subscribe(
+            await installation.add_sink(None, config=config, sink_type="kinesis")
+        )
         for begin in range(0, events, 100):
-            await asyncio.gather(*(house.hand_to(subscription, house.event(begin + each)) for each in range(100)))
+            await asyncio.gather(
+                *(installation.hand_to(subscription, installation.event(begin + each)) for each in range(100))
+            )
         began = time.monotonic()
-        await house.start(worker_for(load_plugin("kinesis")))
+        await installation.start(worker_for(load_plugin("kinesis")))
 
         def taken() -> int:
             return sum(len(ids) - len(refused) for ids, refused in stream.puts)

@@ -28,8 +28,8 @@ SINK = {
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shared(module_settings: Settings) -> AsyncIterator[Api]:
-    async with Installation(module_settings) as house, serving(module_settings) as url:
-        yield Api(house, url)
+    async with Installation(module_settings) as installation, serving(module_settings) as url:
+        yield Api(installation, url)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -56,7 +56,7 @@ async def answer(session: aiohttp.ClientSession, method: str, path: str, **form:
 def subscription_of(api: Api, sink_sid: str) -> Subscription:
     return Subscription(
         sid=new_sid(SidKind.SUBSCRIPTION),
-        account_sid=api.house.account_sid,
+        account_sid=api.installation.account_sid,
         sink_sid=sink_sid,
         sink_type="webhook",
         description="there already",
@@ -67,16 +67,16 @@ def subscription_of(api: Api, sink_sid: str) -> Subscription:
 
 
 async def test_writes_at_once_share_transactions(api: Api, session: aiohttp.ClientSession) -> None:
-    house = api.house
-    before = house.feed.position
+    installation = api.installation
+    before = installation.feed.position
 
     made = await asyncio.gather(*(answer(session, "POST", "/v1/Sinks", **SINK) for _ in range(60)))
 
     assert {status for status, _ in made} == {201}
     wanted = {str(sink["sid"]).encode() for _, sink in made}
     records = await read_topic_until(
-        house.settings,
-        house.topics.control,
+        installation.settings,
+        installation.topics.control,
         lambda found: wanted <= {(each.key or b"")[-34:] for each in found} and found[-1].key == BEHIND_KEY,
     )
     transactions = sum(each.key == BEHIND_KEY and each.offset > before for each in records)
@@ -86,20 +86,20 @@ async def test_writes_at_once_share_transactions(api: Api, session: aiohttp.Clie
 async def test_of_what_is_created_at_once_no_more_is_there_than_an_account_may_have(
     api: Api, session: aiohttp.ClientSession
 ) -> None:
-    house = api.house
-    sink = await house.add_sink("https://hooks.example.com/a")
+    installation = api.installation
+    sink = await installation.add_sink("https://hooks.example.com/a")
     there = [subscription_of(api, sink.sid) for _ in range(94)]
-    await asyncio.gather(*(house.put(each) for each in there))
-    before = set(await house.admin.topics())
+    await asyncio.gather(*(installation.put(each) for each in there))
+    before = set(await installation.admin.topics())
     form = {"Description": "d", "SinkSid": sink.sid, "Types": json.dumps({"type": SENT})}
 
     answers = await asyncio.gather(*(answer(session, "POST", "/v1/Subscriptions", **form) for _ in range(20)))
 
     assert Counter(status for status, _ in answers) == {201: 6, 400: 14}
-    assert len(list(house.feed.snapshot.subscriptions_of(house.account_sid))) == 100
-    made = {house.topics.subscription("webhook", str(told["sid"])) for status, told in answers if status == 201}
+    assert len(list(installation.feed.snapshot.subscriptions_of(installation.account_sid))) == 100
+    made = {installation.topics.subscription("webhook", str(told["sid"])) for status, told in answers if status == 201}
     async with asyncio.timeout(PATIENCE_S):  # a broker goes on to name for a moment what is deleted
-        while {each for each in await house.admin.topics() if ".sub.webhook." in each} - before != made:
+        while {each for each in await installation.admin.topics() if ".sub.webhook." in each} - before != made:
             await asyncio.sleep(0.05)
 
 
@@ -113,9 +113,9 @@ async def test_of_two_who_delete_the_same_one_finds_nothing(api: Api, session: a
 
 async def test_changes_of_one_resource_at_once_are_all_made(api: Api, session: aiohttp.ClientSession) -> None:
     """Each is made on what the one before it left, although that is not written yet: none undoes another."""
-    house = api.house
-    sink = await house.add_sink("https://hooks.example.com/a")
-    subscription = await house.subscribe(sink)
+    installation = api.installation
+    sink = await installation.add_sink("https://hooks.example.com/a")
+    subscription = await installation.subscribe(sink)
     path = f"/v1/Subscriptions/{subscription.sid}"
 
     answers = await asyncio.gather(
@@ -127,9 +127,9 @@ async def test_changes_of_one_resource_at_once_are_all_made(api: Api, session: a
     )
 
     assert [status for status, _ in answers] == [200, 200, 200, 201, 200]
-    there = house.feed.snapshot.subscriptions
+    there = installation.feed.snapshot.subscriptions
     await eventually(lambda: there[subscription.sid].updated_ms > subscription.updated_ms)
-    await house.feed.catch_up()
+    await installation.feed.catch_up()
     found = there[subscription.sid]
     assert (found.description, found.paused, found.max_attempts, found.ttl_ms) == ("another", True, 3, 600_000)
     assert {each.type for each in found.types} == {SENT, DELIVERED}
@@ -152,16 +152,16 @@ async def test_a_sink_that_is_deleted_is_not_subscribed_to_in_the_same_moment(
 
 
 async def test_a_subscription_is_made_with_its_partitions(api: Api, session: aiohttp.ClientSession) -> None:
-    house = api.house
-    sink = await house.add_sink("https://hooks.example.com/a")
+    installation = api.installation
+    sink = await installation.add_sink("https://hooks.example.com/a")
     form = {"Description": "d", "SinkSid": sink.sid, "Types": json.dumps({"type": SENT})}
 
     status, made = await answer(session, "POST", "/v1/Subscriptions", **form, Partitions="4")
     refused = [await answer(session, "POST", "/v1/Subscriptions", **form, Partitions=each) for each in ("0", "17", "x")]
 
     assert status == 201
-    topic = house.topics.subscription("webhook", str(made["sid"]))
-    assert (await house.admin.topics())[topic] == 4
+    topic = installation.topics.subscription("webhook", str(made["sid"]))
+    assert (await installation.admin.topics())[topic] == 4
     _, delivery = await answer(session, "GET", f"/v1/Subscriptions/{made['sid']}/Delivery")
     assert delivery["partitions"] == 4
     assert {(status, told["message"]) for status, told in refused} == {

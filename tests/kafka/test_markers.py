@@ -25,12 +25,12 @@ async def test_what_was_delivered_waits_nowhere_although_a_marker_follows_it(
     settings: Settings, tmp_path: Path
 ) -> None:
     given = settings.model_copy(update={"delivery_log": SecretStr(str(tmp_path / "log.sqlite"))})
-    async with Installation(given) as house, serving(given) as url, Receiver() as receiver:
-        await house.start(worker_for(load_plugin("webhook")))
-        api = await with_new_account(Api(house, url))
+    async with Installation(given) as installation, serving(given) as url, Receiver() as receiver:
+        await installation.start(worker_for(load_plugin("webhook")))
+        api = await with_new_account(Api(installation, url))
         sink = await api.sink(sink_configuration={"destination": receiver.url})
         subscription = await api.subscription(sink.sid, SENT)
-        value, headers = house.encoded(house.event(1))
+        value, headers = installation.encoded(installation.event(1))
         now = now_ms()
         routed = routed_headers(
             headers,
@@ -38,13 +38,13 @@ async def test_what_was_delivered_waits_nowhere_although_a_marker_follows_it(
             deadline_ms=now + 3_600_000,
             subscription_sid=subscription.sid,
         )
-        topic = house.topics.subscription("webhook", subscription.sid)
+        topic = installation.topics.subscription("webhook", subscription.sid)
         async with TransactionalProducer(given, f"{given.topic_prefix}test") as producer:
             assert await producer.open() == Written()
             assert await producer.write([Outgoing(topic, value, headers=routed)]) == Written()
 
         await receiver.wait_for(lambda: "EZ1" in receiver.accepted, timeout_s=60)
-        plain = PlainApi(api.url, house.account_sid)
+        plain = PlainApi(api.url, installation.account_sid)
         await plain.until(f"/v1/Sinks/{sink.sid}/Health", lambda found: found["waiting"] == 0)
         backlog = KafkaBacklog(given, "webhook", [subscription.sid], is_alone=True)
         async with asyncio.timeout(60):

@@ -23,8 +23,8 @@ _FETCH_S, _DRIVE_S = 240.0, 120.0
 
 @pytest.fixture
 async def api(settings: Settings) -> AsyncIterator[Api]:
-    async with Installation(settings) as house, serving(settings) as url:
-        yield Api(house, url)
+    async with Installation(settings) as installation, serving(settings) as url:
+        yield Api(installation, url)
 
 
 async def run_node(*arguments: str, folder: Path, timeout_s: float) -> bytes:
@@ -53,10 +53,10 @@ async def test_twilios_client_for_node_drives_every_operation(api: Api, tmp_path
         shutil.copy(_PROJECT / name, tmp_path)
     await run_node(*INSTALL, folder=tmp_path, timeout_s=_FETCH_S)
 
-    said = await run_node("drive.js", api.url, api.house.account_sid, TOKEN, folder=tmp_path, timeout_s=_DRIVE_S)
+    said = await run_node("drive.js", api.url, api.installation.account_sid, TOKEN, folder=tmp_path, timeout_s=_DRIVE_S)
 
     found: dict[str, Any] = orjson.loads(said)
-    catalog = api.house.catalog
+    catalog = api.installation.catalog
     names = [each.name for each in catalog.types.values() if not each.internal]
     latest = catalog.schemas["Messaging.MessageStatus"].latest.version
     assert found["types"] == names

@@ -33,31 +33,36 @@ TOPICS = "/operator/v1/Topics"
 QUICK = {"orphan_grace": timedelta(seconds=2)}
 
 
-async def topics_of_subscriptions(house: Installation) -> set[str]:
+async def topics_of_subscriptions(installation: Installation) -> set[str]:
     return {
         name
-        for name in await house.admin.topics()
-        if (told := house.topics.read(name)) is not None and told.kind is TopicKind.SUBSCRIPTION
+        for name in await installation.admin.topics()
+        if (told := installation.topics.read(name)) is not None and told.kind is TopicKind.SUBSCRIPTION
     }
 
 
-def those_there_should_be(house: Installation) -> set[str]:
-    return {house.topics.subscription(each.sink_type, each.sid) for each in house.feed.snapshot.subscriptions.values()}
+def those_there_should_be(installation: Installation) -> set[str]:
+    return {
+        installation.topics.subscription(each.sink_type, each.sid)
+        for each in installation.feed.snapshot.subscriptions.values()
+    }
 
 
-async def orphan(house: Installation) -> str:
+async def orphan(installation: Installation) -> str:
     """A topic as a creation leaves it whose process ended before the record."""
-    spec = house.topics.subscription_spec("webhook", new_sid(SidKind.SUBSCRIPTION))
-    await house.admin.ensure([spec])
+    spec = installation.topics.subscription_spec("webhook", new_sid(SidKind.SUBSCRIPTION))
+    await installation.admin.ensure([spec])
     async with asyncio.timeout(60):
-        while spec.name not in await house.admin.topics():  # the controller has made it before brokers tell of it
+        while (
+            spec.name not in await installation.admin.topics()
+        ):  # the controller has made it before brokers tell of it
             await asyncio.sleep(0.05)
     return spec.name
 
 
-async def until_only_those(house: Installation, wanted: set[str]) -> None:
+async def until_only_those(installation: Installation, wanted: set[str]) -> None:
     async with asyncio.timeout(120):
-        while (there := await topics_of_subscriptions(house)) != wanted:
+        while (there := await topics_of_subscriptions(installation)) != wanted:
             assert wanted <= there, f"{wanted - there} had an owner"
             await asyncio.sleep(0.2)
 
@@ -82,7 +87,7 @@ async def test_what_killed_processes_leave_is_removed_and_no_topic_in_use_is(
     settings: Settings, tmp_path: Path
 ) -> None:
     async with running_replicas(settings, tmp_path, 1) as replicas:
-        house, [process] = replicas.house, replicas.processes
+        installation, [process] = replicas.installation, replicas.processes
         status, sink = await replicas.ask(process, "POST", "/v1/Sinks", SINK)
         assert status == HTTPStatus.CREATED
         answered: set[str] = set()
@@ -98,55 +103,57 @@ async def test_what_killed_processes_leave_is_removed_and_no_topic_in_use_is(
             process.start()
             await process.until_ready()
         await process.end(signal.SIGTERM)
-        left = await orphan(house)  # one for sure
+        left = await orphan(installation)  # one for sure
         foreign = TopicSpec(f"{settings.topic_prefix}sub.webhook.orders", 1, {})
-        await house.admin.ensure([foreign])
+        await installation.admin.ensure([foreign])
 
         async with serving(settings.model_copy(update=QUICK)):
-            await house.feed.catch_up()
-            assert answered <= set(house.feed.snapshot.subscriptions)
+            await installation.feed.catch_up()
+            assert answered <= set(installation.feed.snapshot.subscriptions)
             async with asyncio.timeout(120):
-                while left in (there := await topics_of_subscriptions(house)) or there != those_there_should_be(house):
+                while left in (there := await topics_of_subscriptions(installation)) or there != those_there_should_be(
+                    installation
+                ):
                     await asyncio.sleep(0.2)
-            assert {house.topics.subscription("webhook", sid) for sid in answered} <= there
-        assert foreign.name in await house.admin.topics()
+            assert {installation.topics.subscription("webhook", sid) for sid in answered} <= there
+        assert foreign.name in await installation.admin.topics()
 
 
 async def test_an_orphan_that_holds_an_event_stays_until_that_is_gone(settings: Settings) -> None:
-    async with Installation(settings) as house:
-        kept, gone = await orphan(house), await orphan(house)
-        value, headers = house.encoded(house.event())
-        await house.put_raw(kept, value, headers)
+    async with Installation(settings) as installation:
+        kept, gone = await orphan(installation), await orphan(installation)
+        value, headers = installation.encoded(installation.event())
+        await installation.put_raw(kept, value, headers)
 
         async with serving(settings.model_copy(update=QUICK)):
-            await until_only_those(house, {kept})
+            await until_only_those(installation, {kept})
             await forget_records(settings, kept)
-            await until_only_those(house, set())
-        assert gone not in await house.admin.topics()
+            await until_only_those(installation, set())
+        assert gone not in await installation.admin.topics()
 
 
 async def test_the_operator_sees_whose_each_topic_is_and_removes_what_is_nobodys(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = with_operator(settings).model_copy(update=QUICK | {"remove_orphans": False})
-    async with Installation(settings) as house, serving(settings) as url:
+    async with Installation(settings) as installation, serving(settings) as url:
         monkeypatch.setenv("EVENTSTREAMS_OPERATOR_TOKEN", OPERATOR_TOKEN)
         operator = Asker(url, "operator", OPERATOR_TOKEN)
-        subscription = await house.subscribe(await house.add_sink("http://127.0.0.1:9/"))
-        left, used = await orphan(house), house.topic_of(subscription)
+        subscription = await installation.subscribe(await installation.add_sink("http://127.0.0.1:9/"))
+        left, used = await orphan(installation), installation.topic_of(subscription)
 
         listed = await operator.all(TOPICS, "topics", Kind="subscription", PageSize="1")
         shared = await operator.all(TOPICS, "topics", Kind="shared")
         orphaned = await cli(url, "list", "-o", "json")
 
-        assert {each["name"]: each["account_sid"] for each in listed} == {used: house.account_sid, left: None}
+        assert {each["name"]: each["account_sid"] for each in listed} == {used: installation.account_sid, left: None}
         assert {each["orphaned"] for each in shared} == {False}
         assert json.loads(orphaned.stdout) == [
             {
                 "name": left,
                 "kind": "subscription",
                 "sink_type": "webhook",
-                "subscription_sid": house.topics.subscription_of(left),
+                "subscription_sid": installation.topics.subscription_of(left),
                 "account_sid": None,
                 "partitions": 1,
                 "orphaned": True,
@@ -160,7 +167,7 @@ async def test_the_operator_sees_whose_each_topic_is_and_removes_what_is_nobodys
             while (removed := await cli(url, *remove(left), "--yes")).exit_code:
                 assert "try again in two minutes" in str(removed.exception)
                 await asyncio.sleep(0.2)
-        assert await topics_of_subscriptions(house) == {used}
+        assert await topics_of_subscriptions(installation) == {used}
 
 
 def remove(topic: str) -> Sequence[str]:
@@ -173,10 +180,10 @@ def remove(topic: str) -> Sequence[str]:
 
 async def test_an_installation_has_no_more_partitions_than_its_settings_allow(settings: Settings) -> None:
     settings = settings.model_copy(update={"most_partitions": 2})
-    async with Installation(settings) as house, serving(settings) as url:
-        sink = await house.add_sink("http://127.0.0.1:9/")
-        first = await house.subscribe(sink)
-        asker = Asker(url, house.account_sid, "token-of-the-test")
+    async with Installation(settings) as installation, serving(settings) as url:
+        sink = await installation.add_sink("http://127.0.0.1:9/")
+        first = await installation.subscribe(sink)
+        asker = Asker(url, installation.account_sid, "token-of-the-test")
         form = {"Description": "x", "SinkSid": sink.sid, "Types": orjson.dumps({"type": SENT}).decode()}
 
         raised = await asker.ask("POST", f"/v1/Subscriptions/{first.sid}/Delivery", Partitions="3")
@@ -186,7 +193,7 @@ async def test_an_installation_has_no_more_partitions_than_its_settings_allow(se
         assert (raised[0], made[0], refused[0]) == (400, 201, 400)
         assert refused[1]["code"] == 91101
         assert "2 partitions of at most 2: ask the operator" in refused[1]["message"]
-        assert len(await topics_of_subscriptions(house)) == 2
+        assert len(await topics_of_subscriptions(installation)) == 2
 
 
 async def forget_records(settings: Settings, topic: str) -> None:

@@ -93,24 +93,26 @@ MOODS: Final = ("swallows", "hangs", "raises", "ends", "leaks", "later", "well")
 
 
 @pytest.fixture
-async def house(settings: Settings) -> AsyncIterator[Installation]:
-    async with Installation(settings) as house:
-        yield house
+async def installation(settings: Settings) -> AsyncIterator[Installation]:
+    async with Installation(settings) as installation:
+        yield installation
 
 
 @pytest.fixture
-async def worker(house: Installation, tmp_path: Path) -> AsyncIterator[RoleProcess]:
+async def worker(installation: Installation, tmp_path: Path) -> AsyncIterator[RoleProcess]:
     site = tmp_path / "site"
     site.mkdir()
     install(site, "acme-moody", modules={"moody.py": MOODY}, entries={"moody": "moody:PLUGIN"})
-    async with running_role(house.settings, "worker", "moody", folder=tmp_path, site=site, DRAIN_TIMEOUT="5s") as found:
+    async with running_role(
+        installation.settings, "worker", "moody", folder=tmp_path, site=site, DRAIN_TIMEOUT="5s"
+    ) as found:
         yield found
 
 
-async def subscribed(house: Installation, folder: Path, *moods: str) -> Mapping[str, Subscription]:
+async def subscribed(installation: Installation, folder: Path, *moods: str) -> Mapping[str, Subscription]:
     return {
-        mood: await house.subscribe(
-            await house.add_sink(str(folder / mood), config={"mood": mood}, sink_type="moody"),
+        mood: await installation.subscribe(
+            await installation.add_sink(str(folder / mood), config={"mood": mood}, sink_type="moody"),
         )
         for mood in moods
     }
@@ -123,19 +125,19 @@ def delivered(folder: Path, mood: str) -> list[str]:
 
 @pytest.mark.proof  # it waits for deadlines
 async def test_nobody_waits_for_it_nothing_is_lost_and_nothing_is_kept(
-    house: Installation, worker: RoleProcess, tmp_path: Path
+    installation: Installation, worker: RoleProcess, tmp_path: Path
 ) -> None:
-    found = await subscribed(house, tmp_path, "always", *MOODS)
-    await house.hand_to(found["well"], house.event(1000))
+    found = await subscribed(installation, tmp_path, "always", *MOODS)
+    await installation.hand_to(found["well"], installation.event(1000))
     await eventually(lambda: delivered(tmp_path, "well") == ["EZ1000"], timeout_s=60)
     before = worker.mib()
 
     deadline_ms = now_ms() + 15_000
     for number in range(EVENTS):
-        await house.hand_to(found["always"], house.event(number), deadline_ms=deadline_ms)
+        await installation.hand_to(found["always"], installation.event(number), deadline_ms=deadline_ms)
     for mood in MOODS:
         for number in range(EVENTS):
-            await house.hand_to(found[mood], house.event(number))
+            await installation.hand_to(found[mood], installation.event(number))
     await eventually(
         lambda: len(delivered(tmp_path, "well")) == EVENTS + 1 and len(delivered(tmp_path, "later")) == EVENTS,
         timeout_s=90,
@@ -147,7 +149,7 @@ async def test_nobody_waits_for_it_nothing_is_lost_and_nothing_is_kept(
         timeout_s=120,
         what=lambda: str({mood: delivered(tmp_path, mood) for mood in MOODS}) + worker.said()[-3000:],
     )
-    dead = await house.dead(EVENTS, sink_type="moody")
+    dead = await installation.dead(EVENTS, sink_type="moody")
     after = worker.mib()
 
     assert while_it_hung < deadline_ms  # the one that always hangs was still being tried

@@ -61,8 +61,8 @@ class Stubborn(LogWriter):
 
 async def test_a_damaged_log_that_cannot_be_thrown_away_is_tried_again(settings: Settings) -> None:
     writer = Stubborn()
-    async with Installation(settings) as house:
-        await house.publish([house.event()])
+    async with Installation(settings) as installation:
+        await installation.publish([installation.event()])
         with Projector(settings, writer, metrics=Metrics(), clock=now_ms):
             await eventually(lambda: len(writer.events) == 1)
     assert writer.tries == 2

@@ -20,13 +20,13 @@ SUBSCRIPTIONS = 6
 
 
 @pytest.fixture
-async def house(settings: Settings) -> AsyncIterator[Installation]:
-    async with Installation(settings) as house:
-        yield house
+async def installation(settings: Settings) -> AsyncIterator[Installation]:
+    async with Installation(settings) as installation:
+        yield installation
 
 
-async def start(house: Installation) -> Process:
-    return await house.start(worker_for(load_plugin("webhook")))
+async def start(installation: Installation) -> Process:
+    return await installation.start(worker_for(load_plugin("webhook")))
 
 
 def owned(worker: Process) -> float:
@@ -35,30 +35,32 @@ def owned(worker: Process) -> float:
     return worker.metrics.registry.get_sample_value("eventstreams_assigned_partitions", labels) or 0.0
 
 
-async def publish(house: Installation, subscriptions: list[Subscription], stopping: asyncio.Event) -> set[str]:
+async def publish(installation: Installation, subscriptions: list[Subscription], stopping: asyncio.Event) -> set[str]:
     """A steady stream for all of them until it is stopped; the ids."""
     count = 0
     while not stopping.is_set():
-        events = [house.event(count + number) for number in range(len(subscriptions))]
-        await asyncio.gather(*map(house.hand_to, subscriptions, events))
+        events = [installation.event(count + number) for number in range(len(subscriptions))]
+        await asyncio.gather(*map(installation.hand_to, subscriptions, events))
         count += len(events)
         await asyncio.sleep(0.05)
     return {f"EZ{number}" for number in range(count)}
 
 
 async def test_a_worker_that_joins_and_one_that_leaves_in_mid_stream_lose_and_double_nothing(
-    house: Installation,
+    installation: Installation,
 ) -> None:
     async with Receiver() as receiver:
-        subscriptions = [await house.subscribe(await house.add_sink(receiver.url)) for _ in range(SUBSCRIPTIONS)]
-        first = await start(house)
+        subscriptions = [
+            await installation.subscribe(await installation.add_sink(receiver.url)) for _ in range(SUBSCRIPTIONS)
+        ]
+        first = await start(installation)
         stopping = asyncio.Event()
-        publishing = asyncio.create_task(publish(house, subscriptions, stopping))
+        publishing = asyncio.create_task(publish(installation, subscriptions, stopping))
         await receiver.wait_for(lambda: len(receiver.accepted) > 50)
 
-        second = await start(house)
+        second = await start(installation)
         await eventually(lambda: owned(first) == owned(second) == SUBSCRIPTIONS / 2, timeout_s=60)
-        await house.stop(first)
+        await installation.stop(first)
         await asyncio.sleep(0.2)  # some come after that as well
         stopping.set()
 
@@ -69,7 +71,7 @@ async def test_a_worker_that_joins_and_one_that_leaves_in_mid_stream_lose_and_do
 
 
 async def test_a_partition_that_moves_while_a_delivery_hangs_is_delivered_by_its_new_owner(
-    house: Installation,
+    installation: Installation,
 ) -> None:
     async def answer(received: Received) -> int:
         if received.ids[0] == "EZ0" and len(receiver.received) == 1:
@@ -77,13 +79,13 @@ async def test_a_partition_that_moves_while_a_delivery_hangs_is_delivered_by_its
         return 200
 
     async with Receiver(answer) as receiver:
-        subscription = await house.subscribe(await house.add_sink(receiver.url))
-        first = await start(house)
-        await house.hand_to(subscription, house.event(0))
+        subscription = await installation.subscribe(await installation.add_sink(receiver.url))
+        first = await start(installation)
+        await installation.hand_to(subscription, installation.event(0))
         await eventually(lambda: len(receiver.received) == 1)
         for number in range(1, 20):
-            await house.hand_to(subscription, house.event(number))
+            await installation.hand_to(subscription, installation.event(number))
 
-        await asyncio.gather(house.stop(first), start(house))
+        await asyncio.gather(installation.stop(first), start(installation))
 
         await receiver.wait_for(lambda: len(receiver.accepted) == 20, timeout_s=60)

@@ -57,13 +57,13 @@ async def test_no_secret_is_in_any_answer_log_record_or_topic(
     operator = Listening(api.url, "operator", OPERATOR_TOKEN, heard, secrets)
     async with Receiver(lambda _: 500) as receiver:
         await live(api, operator, receiver.url.replace("http://", f"http://user:{PASSWORD}@"), heard, secrets)
-        await api.house.start(worker_for(load_plugin("webhook")))
+        await api.installation.start(worker_for(load_plugin("webhook")))
         await receiver.wait_for(lambda: bool(receiver.received))
-    topics = [api.house.topics.audit, api.house.topics.control]
+    topics = [api.installation.topics.audit, api.installation.topics.control]
     records = [await read_topic_until(settings, topic, lambda records: len(records) > 5) for topic in topics]
 
     logs = "".join(capfd.readouterr()) + caplog.text + repr([vars(each) for each in caplog.records])
-    snapshot = api.house.feed.snapshot
+    snapshot = api.installation.feed.snapshot
     state = repr([snapshot.accounts, snapshot.keys, snapshot.sinks, settings, operator_of(api)])
     written = repr(records)
     assert len(secrets) > 8
@@ -89,9 +89,9 @@ async def live(api: Api, operator: Listening, destination: str, heard: list[str]
         SinkType="webhook",
         SinkConfiguration=f'{{"destination": "{destination}", "standard_webhooks": {{"scheme": "v1"}}}}',
     )
-    await api.house.feed.catch_up()
-    subscription = await api.house.subscribe(api.house.feed.snapshot.sinks[sink["sid"]])
-    await api.house.hand_to(subscription, api.house.event(1))
+    await api.installation.feed.catch_up()
+    subscription = await api.installation.subscribe(api.installation.feed.snapshot.sinks[sink["sid"]])
+    await api.installation.hand_to(subscription, api.installation.event(1))
     for asker, paths in (
         (account, read_paths(made["sid"], key["sid"], sink["sid"], sub["sid"])),
         (operator, [ACCOUNTS, path, f"{path}/Keys", "/operator/v1/AuditEvents"]),
@@ -124,7 +124,7 @@ def read_paths(account_sid: str, key_sid: str, sink_sid: str, sub_sid: str) -> S
 
 
 async def test_an_error_of_the_official_client_holds_no_secret(api: Api) -> None:
-    client = api.client_of(api.house.account_sid, "a-wrong-token")
+    client = api.client_of(api.installation.account_sid, "a-wrong-token")
 
     refused = await refusal(lambda: client.events.v1.sinks("DG" + "0" * 32).fetch())
 

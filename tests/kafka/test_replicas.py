@@ -189,7 +189,7 @@ async def test_no_account_gets_more_than_100_sinks_however_the_primary_changes(
 
 @dataclass
 class Pair:
-    house: Installation
+    installation: Installation
     primary: BareApi
     other: BareApi
 
@@ -197,13 +197,13 @@ class Pair:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def pair(module_settings: Settings) -> AsyncIterator[Pair]:
     async with AsyncExitStack() as stack:
-        house = await stack.enter_async_context(Installation(module_settings))
-        await house.admin.ensure(house.topics.worker_specs("webhook"))
-        first = await stack.enter_async_context(serving_bare(module_settings, house.account_sid))
-        second = await stack.enter_async_context(serving_bare(module_settings, house.account_sid))
+        installation = await stack.enter_async_context(Installation(module_settings))
+        await installation.admin.ensure(installation.topics.worker_specs("webhook"))
+        first = await stack.enter_async_context(serving_bare(module_settings, installation.account_sid))
+        second = await stack.enter_async_context(serving_bare(module_settings, installation.account_sid))
         assert is_primary(first.metrics)
         assert not is_primary(second.metrics)
-        yield Pair(house, first, second)
+        yield Pair(installation, first, second)
 
 
 def is_primary(metrics: Metrics) -> bool:
@@ -236,7 +236,7 @@ async def test_however_a_path_is_spelled_it_is_forwarded(pair: Pair, target: str
     """Over a bare connection: clients' libraries do not send such paths."""
     url = URL(pair.other.url)
     body = urlencode(SINK).encode()
-    credentials = aiohttp.encode_basic_auth(pair.house.account_sid, TOKEN)
+    credentials = aiohttp.encode_basic_auth(pair.installation.account_sid, TOKEN)
     head = (
         f"POST {target} HTTP/1.1\r\nHost: api\r\nConnection: close\r\nAuthorization: {credentials}\r\n"
         f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -256,7 +256,7 @@ async def test_a_jobs_order_and_end_can_be_given_to_any_replica(pair: Pair) -> N
 
 
 async def test_what_only_looks_forwarded_is_refused(pair: Pair) -> None:
-    lock = pair.house.vault.lock
+    lock = pair.installation.vault.lock
     async with aiohttp.ClientSession() as session:
         for token in ("x", "é", lock("{}", Purpose.FORWARDED, ""), lock("not json", Purpose.FORWARDED, "")):
             async with session.post(f"{pair.other.url}/v1/Sinks", headers={HEADER: token}, data=SINK) as answer:
@@ -281,9 +281,9 @@ async def test_who_took_over_a_primarys_address_is_sent_nothing(settings: Settin
     await site.start()
     try:
         host, port = runner.addresses[0][:2]
-        async with Installation(settings) as house, serving_bare(settings, house.account_sid) as api:
+        async with Installation(settings) as installation, serving_bare(settings, installation.account_sid) as api:
             told = orjson.dumps({"replica": "0" * 16, "url": f"http://{host}:{port}"})
-            await house.producer.send(house.topics.control, told, key=PRIMARY_KEY)
+            await installation.producer.send(installation.topics.control, told, key=PRIMARY_KEY)
             # It believes that another is primary now, and stands for the seat again.
             sink = await api.post("/v1/Sinks", SINK)
 
@@ -295,11 +295,13 @@ async def test_who_took_over_a_primarys_address_is_sent_nothing(settings: Settin
 
 
 async def test_behind_each_write_stands_a_record_that_says_nothing(pair: Pair) -> None:
-    before = pair.house.feed.position
+    before = pair.installation.feed.position
     await pair.other.post("/v1/Sinks", SINK)
 
     records = await read_topic_until(
-        pair.house.settings, pair.house.topics.control, lambda found: found[-1].offset > before + 1 if found else False
+        pair.installation.settings,
+        pair.installation.topics.control,
+        lambda found: found[-1].offset > before + 1 if found else False,
     )
 
     assert records[-1].key == BEHIND_KEY

@@ -37,19 +37,19 @@ def owned(process: Process) -> float:
     return process.metrics.registry.get_sample_value("eventstreams_assigned_partitions", labels) or 0.0
 
 
-async def start_all(house: Installation, main: RoleMain) -> dict[str, Process]:
-    return {name: await house.start(main, named(house.settings, name)) for name in MEMBERS}
+async def start_all(installation: Installation, main: RoleMain) -> dict[str, Process]:
+    return {name: await installation.start(main, named(installation.settings, name)) for name in MEMBERS}
 
 
 async def restart_each(
-    house: Installation, main: RoleMain, running: dict[str, Process], kind: str
+    installation: Installation, main: RoleMain, running: dict[str, Process], kind: str
 ) -> Mapping[str, float]:
     """Restart one after the other; of each, how many rebalances it saw while others restarted."""
     seen = dict.fromkeys(MEMBERS, 0.0)
     for name in MEMBERS:
         others = {other: rebalances(running[other], kind) for other in MEMBERS if other != name}
-        await house.stop(running[name])
-        running[name] = await house.start(main, named(house.settings, name))
+        await installation.stop(running[name])
+        running[name] = await installation.start(main, named(installation.settings, name))
         await eventually(lambda name=name: rebalances(running[name], kind) >= 1, timeout_s=60)  # type: ignore[misc]
         for other, before in others.items():
             seen[other] += rebalances(running[other], kind) - before
@@ -58,9 +58,11 @@ async def restart_each(
 
 async def test_workers_with_names_of_their_own_restart_without_a_rebalance(settings: Settings) -> None:
     main = worker_for(load_plugin("webhook"))
-    async with Installation(settings) as house, Receiver() as receiver:
-        subscriptions = [await house.subscribe(await house.add_sink(receiver.url)) for _ in range(SUBSCRIPTIONS)]
-        running = await start_all(house, main)
+    async with Installation(settings) as installation, Receiver() as receiver:
+        subscriptions = [
+            await installation.subscribe(await installation.add_sink(receiver.url)) for _ in range(SUBSCRIPTIONS)
+        ]
+        running = await start_all(installation, main)
         await eventually(lambda: all(owned(each) == 2 for each in running.values()), timeout_s=90)
         numbers = iter(range(100_000))
         stopping = asyncio.Event()
@@ -68,13 +70,15 @@ async def test_workers_with_names_of_their_own_restart_without_a_rebalance(setti
         async def publish() -> int:
             count = 0
             while not stopping.is_set():
-                await asyncio.gather(*(house.hand_to(each, house.event(next(numbers))) for each in subscriptions))
+                await asyncio.gather(
+                    *(installation.hand_to(each, installation.event(next(numbers))) for each in subscriptions)
+                )
                 count += SUBSCRIPTIONS
                 await asyncio.sleep(0.05)
             return count
 
         publishing = asyncio.create_task(publish())
-        seen = await restart_each(house, main, running, "subscription")
+        seen = await restart_each(installation, main, running, "subscription")
         stopping.set()
         count = await publishing
         await receiver.wait_for(lambda: len(receiver.accepted) == count, timeout_s=90)
@@ -84,17 +88,17 @@ async def test_workers_with_names_of_their_own_restart_without_a_rebalance(setti
 
 
 async def test_routers_with_names_of_their_own_restart_without_a_rebalance(settings: Settings) -> None:
-    async with Installation(settings) as house:
-        subscription = await house.subscribe(await house.add_sink("http://127.0.0.1:9/"))
-        running = await start_all(house, route)
-        await house.publish(house.event(number) for number in range(100))
+    async with Installation(settings) as installation:
+        subscription = await installation.subscribe(await installation.add_sink("http://127.0.0.1:9/"))
+        running = await start_all(installation, route)
+        await installation.publish(installation.event(number) for number in range(100))
 
-        seen = await restart_each(house, route, running, "events")
-        await house.publish(house.event(number) for number in range(100, 200))
+        seen = await restart_each(installation, route, running, "events")
+        await installation.publish(installation.event(number) for number in range(100, 200))
         ids: set[str] = set()
         async with PartitionFollower(
             settings,
-            house.topic_of(subscription),
+            installation.topic_of(subscription),
             on_records=lambda records: ids.update(header(each, "ce_id") for each in records),
             on_crash=_raise,
         ):

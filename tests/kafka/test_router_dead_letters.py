@@ -19,15 +19,15 @@ PATH = "/operator/v1/RouterDeadLetters"
 
 async def test_the_operator_sees_what_the_router_could_not_read_and_nobody_else_does(settings: Settings) -> None:
     async with operated(settings) as api:
-        house, operator = api.house, operator_of(api)
-        topic, sid = house.topics.router_dead, house.account_sid
+        installation, operator = api.installation, operator_of(api)
+        topic, sid = installation.topics.router_dead, installation.account_sid
         for number, reason in enumerate([DeadReason.MISSING_HEADER, DeadReason.BAD_HEADER, DeadReason.MISSING_HEADER]):
             event = [(names.ACCOUNT, sid.encode()), (names.ID, b"EZ%d" % number), ("x", b"\xff")]
             dead = dead_headers(
                 event, None, origin="es.events/3/7", reason=reason, code=reason.code, detail="no source"
             )
-            await house.put_raw(topic, b"secret", dead)
-        await house.put_raw(topic, b"", [(f"h{number}", b"v" * 10_000) for number in range(100)])
+            await installation.put_raw(topic, b"secret", dead)
+        await installation.put_raw(topic, b"", [(f"h{number}", b"v" * 10_000) for number in range(100)])
 
         listed = await operator.all(PATH, "router_dead_letters", PageSize="3")
         chosen = await operator.all(PATH, "router_dead_letters", Reason="missing_header", PageSize="1")

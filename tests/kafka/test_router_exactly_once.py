@@ -47,9 +47,9 @@ def once(settings: Settings, **more: object) -> Settings:
 
 
 @pytest.fixture
-async def house(settings: Settings) -> AsyncIterator[Installation]:
-    async with Installation(once(settings)) as house:
-        yield house
+async def installation(settings: Settings) -> AsyncIterator[Installation]:
+    async with Installation(once(settings)) as installation:
+        yield installation
 
 
 # -- the client ----------------------------------------------------------------------------------------------
@@ -78,9 +78,9 @@ def member(settings: Settings, topic: str) -> Iterator[tuple[Consumer, Seat]]:
 
 
 async def two_topics(settings: Settings) -> tuple[str, str]:
-    async with Installation(settings) as house:
+    async with Installation(settings) as installation:
         topics = f"{settings.topic_prefix}from", f"{settings.topic_prefix}to"
-        await house.admin.ensure([TopicSpec(topic, 1, {}) for topic in topics])
+        await installation.admin.ensure([TopicSpec(topic, 1, {}) for topic in topics])
     return topics
 
 
@@ -159,32 +159,34 @@ async def test_offsets_are_not_told_while_a_transaction_may_still_change_them(
 # -- the router ----------------------------------------------------------------------------------------------
 
 
-async def ids_on(house: Installation, topic: str, last: str) -> list[str]:
+async def ids_on(installation: Installation, topic: str, last: str) -> list[str]:
     """The events with a copy on ``topic``, in order, up to ``last``."""
     found = await read_topic_until(
-        house.settings, topic, lambda records: last in [header(each, "ce_id") for each in records], timeout_s=90
+        installation.settings, topic, lambda records: last in [header(each, "ce_id") for each in records], timeout_s=90
     )
     return [header(each, "ce_id") for each in found]
 
 
-async def test_offsets_are_committed_with_the_copies_and_by_nobody_else(house: Installation) -> None:
-    subscription = await house.subscribe(await house.add_sink(NOWHERE))
-    router = await house.start(route)
-    await house.publish([house.event(number) for number in range(50)])
-    await house.publish([house.event(number, type_=DELIVERED) for number in range(50, 60)])  # which nobody wants
+async def test_offsets_are_committed_with_the_copies_and_by_nobody_else(installation: Installation) -> None:
+    subscription = await installation.subscribe(await installation.add_sink(NOWHERE))
+    router = await installation.start(route)
+    await installation.publish([installation.event(number) for number in range(50)])
+    await installation.publish(
+        [installation.event(number, type_=DELIVERED) for number in range(50, 60)]
+    )  # which nobody wants
     await eventually(lambda: settled(router) == 60, timeout_s=90)
 
-    committed = await house.admin.committed(house.topics.group("router"), house.topics.events)
+    committed = await installation.admin.committed(installation.topics.group("router"), installation.topics.events)
 
     assert sum(committed.values()) == 60
     assert router.metrics.registry.get_sample_value("eventstreams_routed_copies_total") == 50
-    ids = await ids_on(house, house.topic_of(subscription), "EZ49")
+    ids = await ids_on(installation, installation.topic_of(subscription), "EZ49")
     assert sorted(ids) == sorted(f"EZ{number}" for number in range(50))
 
 
-async def test_a_share_that_moves_under_load_is_copied_once(house: Installation) -> None:
-    subscription = await house.subscribe(await house.add_sink(NOWHERE))
-    first = await house.start(route)
+async def test_a_share_that_moves_under_load_is_copied_once(installation: Installation) -> None:
+    subscription = await installation.subscribe(await installation.add_sink(NOWHERE))
+    first = await installation.start(route)
 
     moved = asyncio.Event()
 
@@ -192,20 +194,20 @@ async def test_a_share_that_moves_under_load_is_copied_once(house: Installation)
         for number in itertools.count():
             if moved.is_set():
                 return number
-            await house.publish([house.event(number)])
+            await installation.publish([installation.event(number)])
         raise AssertionError
 
     publishing = asyncio.create_task(publish())
     await eventually(lambda: settled(first) > 50, timeout_s=90)
-    second = await house.start(route)
+    second = await installation.start(route)
     await eventually(lambda: settled(second) > 10, timeout_s=90)
-    await house.stop(first)
+    await installation.stop(first)
     moved.set()
     count = await publishing
     await eventually(lambda: settled(first) + settled(second) >= count, timeout_s=90)
 
-    await house.publish([house.event(count)])  # whose copy is the last, as all others are there
-    ids = await ids_on(house, house.topic_of(subscription), f"EZ{count}")
+    await installation.publish([installation.event(count)])  # whose copy is the last, as all others are there
+    ids = await ids_on(installation, installation.topic_of(subscription), f"EZ{count}")
     assert sorted(ids) == sorted(f"EZ{number}" for number in range(count + 1))
 
 
@@ -231,14 +233,14 @@ async def test_a_seek_in_the_middle_copies_nothing_twice(settings: Settings) -> 
     lane = TransactionalLane(
         settings, planner, dead_topic="none", restore=lambda _: set(), avoided_topics=avoided_topics
     )
-    async with Installation(settings) as house, lane:
+    async with Installation(settings) as installation, lane:
         app = make_app(settings, on_crash=crashes.append, routes=NoRoutes(), lane=lane)
         pump = RunPump(lane=lane, metrics=Metrics(), on_crash=crashes.append)
         add_agent(app, source, pump)
         async with running(app) as consumer:
             for number in range(40):
                 values = [b"%d" % (number * 25 + each) for each in range(25)]
-                sent = [await house.producer.enqueue(source, value, partition=0) for value in values]
+                sent = [await installation.producer.enqueue(source, value, partition=0) for value in values]
                 await asyncio.gather(*sent)
                 before = pump.settled
                 if number % 2:
@@ -254,59 +256,65 @@ async def test_a_seek_in_the_middle_copies_nothing_twice(settings: Settings) -> 
     assert found == [b"%d" % number for number in range(1000)]
 
 
-async def test_a_topic_that_is_gone_spoils_its_transaction_and_costs_nobody_a_copy(house: Installation) -> None:
-    sink = await house.add_sink(NOWHERE)
-    subscription, other = await house.subscribe(sink), await house.subscribe(sink)
-    router = await house.start(route)
-    await house.publish([house.event(0)])
-    await ids_on(house, house.topic_of(other), "EZ0")
+async def test_a_topic_that_is_gone_spoils_its_transaction_and_costs_nobody_a_copy(installation: Installation) -> None:
+    sink = await installation.add_sink(NOWHERE)
+    subscription, other = await installation.subscribe(sink), await installation.subscribe(sink)
+    router = await installation.start(route)
+    await installation.publish([installation.event(0)])
+    await ids_on(installation, installation.topic_of(other), "EZ0")
 
-    await house.remove(subscription.sid)
-    await house.publish([house.event(1)])
+    await installation.remove(subscription.sid)
+    await installation.publish([installation.event(1)])
     await eventually(lambda: settled(router) == 2, timeout_s=90)
-    await house.admin.delete([house.topic_of(subscription)])
-    await house.put(subscription)  # for a moment there is a route to a topic that is not there, as after a mishap
-    await house.publish([house.event(number) for number in range(2, 20)])
+    await installation.admin.delete([installation.topic_of(subscription)])
+    await installation.put(
+        subscription
+    )  # for a moment there is a route to a topic that is not there, as after a mishap
+    await installation.publish([installation.event(number) for number in range(2, 20)])
     await eventually(lambda: settled(router) == 20, timeout_s=90)
 
-    ids = await ids_on(house, house.topic_of(other), "EZ19")
+    ids = await ids_on(installation, installation.topic_of(other), "EZ19")
     assert sorted(ids) == sorted(f"EZ{number}" for number in range(20))
-    again = await ids_on(house, house.topic_of(subscription), "EZ19")
+    again = await ids_on(installation, installation.topic_of(subscription), "EZ19")
     assert sorted(again) == sorted(f"EZ{number}" for number in range(2, 20))
 
 
-async def test_a_copy_that_no_broker_takes_is_a_dead_letter_and_the_others_are_there_once(house: Installation) -> None:
-    subscription = await house.subscribe(await house.add_sink(NOWHERE))
-    await house.start(route)
-    value, headers = house.encoded(house.event(1))
-    await house.publish([house.event(0)])
-    await house.put_raw(house.topics.events, value + b"\0" * 3_000_000, [*headers, ("other", b"\0" * 10_000)])
-    await house.publish([house.event(2)])
+async def test_a_copy_that_no_broker_takes_is_a_dead_letter_and_the_others_are_there_once(
+    installation: Installation,
+) -> None:
+    subscription = await installation.subscribe(await installation.add_sink(NOWHERE))
+    await installation.start(route)
+    value, headers = installation.encoded(installation.event(1))
+    await installation.publish([installation.event(0)])
+    await installation.put_raw(
+        installation.topics.events, value + b"\0" * 3_000_000, [*headers, ("other", b"\0" * 10_000)]
+    )
+    await installation.publish([installation.event(2)])
 
-    [dead] = await read_topic(house.settings, house.topics.router_dead, 1, timeout_s=90)
+    [dead] = await read_topic(installation.settings, installation.topics.router_dead, 1, timeout_s=90)
 
     assert (header(dead, "ce_id"), header(dead, "es_reason")) == ("EZ1", "too_large")
-    await house.publish([house.event(3)])
-    ids = await ids_on(house, house.topic_of(subscription), "EZ3")
+    await installation.publish([installation.event(3)])
+    ids = await ids_on(installation, installation.topic_of(subscription), "EZ3")
     assert sorted(ids) == ["EZ0", "EZ2", "EZ3"]
-    assert len(await read_topic(house.settings, house.topics.router_dead, 1)) == 1
+    assert len(await read_topic(installation.settings, installation.topics.router_dead, 1)) == 1
 
 
 async def test_what_was_delivered_waits_nowhere_although_a_marker_follows_it(
     settings: Settings, tmp_path: Path
 ) -> None:
     given = once(settings, delivery_log=SecretStr(str(tmp_path / "log.sqlite")))
-    async with Installation(given) as house, serving(given) as url, Receiver() as receiver:
-        await house.start(route)
-        await house.start(worker_for(load_plugin("webhook")))
-        api = await with_new_account(Api(house, url))
+    async with Installation(given) as installation, serving(given) as url, Receiver() as receiver:
+        await installation.start(route)
+        await installation.start(worker_for(load_plugin("webhook")))
+        api = await with_new_account(Api(installation, url))
         sink = await api.sink(sink_configuration={"destination": receiver.url})
         subscription = await api.subscription(sink.sid, SENT)
 
-        await house.publish([house.event(1)])
+        await installation.publish([installation.event(1)])
 
         await receiver.wait_for(lambda: "EZ1" in receiver.accepted, timeout_s=60)
-        plain = PlainApi(api.url, house.account_sid)
+        plain = PlainApi(api.url, installation.account_sid)
         await plain.until(f"/v1/Sinks/{sink.sid}/Health", lambda found: found["waiting"] == 0)
         backlog = KafkaBacklog(given, "webhook", [subscription.sid], is_alone=True)
         async with asyncio.timeout(60):
@@ -326,23 +334,23 @@ async def test_a_broker_that_starts_anew_costs_no_copy_and_makes_none_twice(
     broker: RunningBroker, *, hard: bool
 ) -> None:
     with installation_settings(broker.bootstrap) as settings:
-        async with Installation(once(settings)) as house:
-            subscription = await house.subscribe(await house.add_sink(NOWHERE))
-            router = await house.start(route)
-            publishing = asyncio.create_task(_publish_slowly(house, 300))
+        async with Installation(once(settings)) as installation:
+            subscription = await installation.subscribe(await installation.add_sink(NOWHERE))
+            router = await installation.start(route)
+            publishing = asyncio.create_task(_publish_slowly(installation, 300))
             await eventually(lambda: settled(router) > 20, timeout_s=90)
             await asyncio.to_thread(broker.kill if hard else broker.stop)
             await asyncio.to_thread(broker.start)
             await publishing
             await eventually(lambda: settled(router) >= 300, timeout_s=120)
-            await house.publish([house.event(1000)])
+            await installation.publish([installation.event(1000)])
 
-            ids = await ids_on(house, house.topic_of(subscription), "EZ1000")
+            ids = await ids_on(installation, installation.topic_of(subscription), "EZ1000")
     assert set(ids) >= {f"EZ{number}" for number in range(300)}
     assert len(ids) == len(set(ids))
 
 
-async def _publish_slowly(house: Installation, count: int) -> None:
+async def _publish_slowly(installation: Installation, count: int) -> None:
     for number in range(count):
-        await house.publish([house.event(number)])
+        await installation.publish([installation.event(number)])
         await asyncio.sleep(0.005)

@@ -18,18 +18,18 @@ pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
 
 
 @pytest.fixture
-async def house(settings: Settings) -> AsyncIterator[Installation]:
-    async with Installation(settings) as house:
-        yield house
+async def installation(settings: Settings) -> AsyncIterator[Installation]:
+    async with Installation(settings) as installation:
+        yield installation
 
 
-async def subscribe_many(house: Installation, count: int) -> list[Subscription]:
+async def subscribe_many(installation: Installation, count: int) -> list[Subscription]:
     """As many subscriptions to ``SENT``, whose topics are there; made at one go, for one by one they take a minute."""
-    sink = await house.add_sink("http://127.0.0.1:9/")
+    sink = await installation.add_sink("http://127.0.0.1:9/")
     made = [
         Subscription(
             sid=new_sid(SidKind.SUBSCRIPTION),
-            account_sid=house.account_sid,
+            account_sid=installation.account_sid,
             sink_sid=sink.sid,
             sink_type=sink.sink_type,
             description="",
@@ -39,9 +39,11 @@ async def subscribe_many(house: Installation, count: int) -> list[Subscription]:
         )
         for _ in range(count)
     ]
-    await house.admin.ensure([house.topics.subscription_spec(each.sink_type, each.sid) for each in made])
+    await installation.admin.ensure([installation.topics.subscription_spec(each.sink_type, each.sid) for each in made])
     writes = [
-        await house.producer.enqueue(house.topics.control, encode(each), key=key_of(each.sid), partition=0)
+        await installation.producer.enqueue(
+            installation.topics.control, encode(each), key=key_of(each.sid), partition=0
+        )
         for each in made
     ]
     await asyncio.gather(*writes)
@@ -52,14 +54,14 @@ async def subscribe_many(house: Installation, count: int) -> list[Subscription]:
     ("count", "events"),
     [pytest.param(1_000, 3, id="a thousand subscriptions"), pytest.param(25, 4_100, id="more than the buffer holds")],
 )
-async def test_every_subscription_gets_every_event(house: Installation, count: int, events: int) -> None:
-    subscriptions = await subscribe_many(house, count)
-    await house.publish([house.event(number) for number in range(events)])
+async def test_every_subscription_gets_every_event(installation: Installation, count: int, events: int) -> None:
+    subscriptions = await subscribe_many(installation, count)
+    await installation.publish([installation.event(number) for number in range(events)])
 
-    router = await house.start(route)
+    router = await installation.start(route)
     await eventually(lambda: settled(router) == events, timeout_s=200)
 
-    ranges = await house.admin.ranges([house.topic_of(each) for each in subscriptions])
+    ranges = await installation.admin.ranges([installation.topic_of(each) for each in subscriptions])
     assert [each.end for each in ranges] == [events] * count
 
 

@@ -57,10 +57,10 @@ async def reading(settings: Settings, topic: str) -> AsyncIterator[tuple[RunCons
             taken.ack()  # or its end waits for them
 
 
-async def publish(house: Installation, topic: str, count: int, *, partition: int = 0) -> None:
+async def publish(installation: Installation, topic: str, count: int, *, partition: int = 0) -> None:
     for number in range(count):
-        value, headers = house.encoded(house.event(number))
-        await house.put_raw(topic, value, headers, partition=partition)
+        value, headers = installation.encoded(installation.event(number))
+        await installation.put_raw(topic, value, headers, partition=partition)
 
 
 async def seek(consumer: RunConsumer) -> None:
@@ -97,16 +97,16 @@ async def test_what_was_read_and_not_finished_is_read_again(
     settings: Settings, finished: int, meanwhile: Callable[[RunConsumer], Awaitable[None]]
 ) -> None:
     """Also where nothing was ever committed, as in a new installation."""
-    async with Installation(settings) as house:
-        topic = house.topics.events + ".seek"
-        await house.admin.ensure([TopicSpec(topic, 1, {})])
-        await publish(house, topic, finished)
+    async with Installation(settings) as installation:
+        topic = installation.topics.events + ".seek"
+        await installation.admin.ensure([TopicSpec(topic, 1, {})])
+        await publish(installation, topic, finished)
         async with reading(settings, topic) as (consumer, held):
             await eventually(lambda: len(held.offsets()) == finished, timeout_s=60)
             for taken in held.taken:
                 taken.ack()
             await consumer.commit()
-            await publish(house, topic, 3)
+            await publish(installation, topic, 3)
             await eventually(lambda: len(held.offsets()) == finished + 3, timeout_s=60)
 
             consumer.stop_flow()
@@ -124,12 +124,12 @@ async def test_what_is_finished_while_offsets_are_committed_is_committed_before_
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else whoever gets them repeats it, without any fault."""
-    async with Installation(settings) as house:
-        topic, group = house.topics.events + ".seek", house.topics.group("router")
-        await house.admin.ensure([TopicSpec(topic, 1, {})])
+    async with Installation(settings) as installation:
+        topic, group = installation.topics.events + ".seek", installation.topics.group("router")
+        await installation.admin.ensure([TopicSpec(topic, 1, {})])
         async with reading(settings, topic) as (consumer, held):
             for count in (1, 2):  # two runs
-                await publish(house, topic, 1)
+                await publish(installation, topic, 1)
                 await eventually(lambda count=count: len(held.offsets()) == count, timeout_s=60)  # type: ignore[misc]
             commit, is_under_way, go_on = consumer._commit, asyncio.Event(), asyncio.Event()
 
@@ -148,15 +148,15 @@ async def test_what_is_finished_while_offsets_are_committed_is_committed_before_
             go_on.set()
             await draining
 
-            assert await house.admin.committed(group, topic) == {0: 2}
+            assert await installation.admin.committed(group, topic) == {0: 2}
 
 
 async def test_of_what_came_together_each_partition_is_committed_as_far_as_it_is_finished(settings: Settings) -> None:
-    async with Installation(settings) as house:
-        topic, group = house.topics.events + ".seek", house.topics.group("router")
-        await house.admin.ensure([TopicSpec(topic, 3, {})])
+    async with Installation(settings) as installation:
+        topic, group = installation.topics.events + ".seek", installation.topics.group("router")
+        await installation.admin.ensure([TopicSpec(topic, 3, {})])
         for partition, count in enumerate((1, 2, 3)):
-            await publish(house, topic, count, partition=partition)
+            await publish(installation, topic, count, partition=partition)
         async with reading(settings, topic) as (consumer, held):
             await eventually(lambda: len(held.offsets()) == 6, timeout_s=60)
             assert consumer.app.monitor.messages_received_total == 1
@@ -165,9 +165,9 @@ async def test_of_what_came_together_each_partition_is_committed_as_far_as_it_is
             runs[2].ack()
             await consumer.commit()
 
-            assert await house.admin.committed(group, topic) == {2: 3}
+            assert await installation.admin.committed(group, topic) == {2: 3}
             assert consumer.in_flight() == 3
             runs[0].ack()
             await consumer.commit()
-            assert await house.admin.committed(group, topic) == {0: 1, 2: 3}
-        assert await house.admin.committed(group, topic) == {0: 1, 1: 2, 2: 3}
+            assert await installation.admin.committed(group, topic) == {0: 1, 2: 3}
+        assert await installation.admin.committed(group, topic) == {0: 1, 1: 2, 2: 3}

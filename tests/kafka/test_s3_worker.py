@@ -47,12 +47,17 @@ def in_view(bucket: Bucket) -> tuple[Counter[str], Tally]:
 
 async def killed_in_mid_file(settings: Settings, moto: str, *, kills: int) -> None:
     """Kill the worker so often: by turns while a batch waits to become an object, and while an object is on its way."""
-    async with bucket_behind_gate(moto, f"archive-{uuid.uuid4().hex[:8]}") as bucket, Installation(settings) as house:
-        sink = await house.add_sink(None, config=config(bucket), sink_type="s3")
-        subscription = await house.subscribe(sink, SENT, DELIVERED)
+    async with (
+        bucket_behind_gate(moto, f"archive-{uuid.uuid4().hex[:8]}") as bucket,
+        Installation(settings) as installation,
+    ):
+        sink = await installation.add_sink(None, config=config(bucket), sink_type="s3")
+        subscription = await installation.subscribe(sink, SENT, DELIVERED)
 
         async def hand(number: int) -> None:
-            await house.hand_to(subscription, house.event(number, type_=SENT if number % 3 else DELIVERED))
+            await installation.hand_to(
+                subscription, installation.event(number, type_=SENT if number % 3 else DELIVERED)
+            )
 
         handed = 0
         with s3_worker(settings, bucket) as worker:
@@ -103,20 +108,23 @@ async def test_twenty_kills_in_mid_file_lose_no_event_and_the_view_has_each_once
 async def test_an_archive_is_listed_exported_and_replayed_to_one_subscription(
     settings: Settings, moto: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    async with bucket_behind_gate(moto, f"archive-{uuid.uuid4().hex[:8]}") as bucket, Installation(settings) as house:
+    async with (
+        bucket_behind_gate(moto, f"archive-{uuid.uuid4().hex[:8]}") as bucket,
+        Installation(settings) as installation,
+    ):
         for name, value in {**environ(bucket), **variables(settings)}.items():
             monkeypatch.setenv(name, value)
-        sink = await house.add_sink(None, config=config(bucket, format="jsonl"), sink_type="s3")
-        newest = house.catalog.newest_schema(SENT)
+        sink = await installation.add_sink(None, config=config(bucket, format="jsonl"), sink_type="s3")
+        newest = installation.catalog.newest_schema(SENT)
         assert newest is not None
-        archiving = await house.subscribe(sink, SENT, DELIVERED, schema_version=newest.version)
-        again = await house.subscribe(await house.add_sink("https://example.com"), SENT)
+        archiving = await installation.subscribe(sink, SENT, DELIVERED, schema_version=newest.version)
+        again = await installation.subscribe(await installation.add_sink("https://example.com"), SENT)
         for number in range(10):
-            await house.hand_to(archiving, house.event(number, type_=SENT if number % 2 else DELIVERED))
-        await house.hand_to(archiving, house.event(1))  # delivered twice, as around a fault
-        process = await house.start(worker_for(load_plugin("s3")))
+            await installation.hand_to(archiving, installation.event(number, type_=SENT if number % 2 else DELIVERED))
+        await installation.hand_to(archiving, installation.event(1))  # delivered twice, as around a fault
+        process = await installation.start(worker_for(load_plugin("s3")))
         await eventually(lambda: len(events_in(bucket.objects())) == 11, timeout_s=_PATIENCE_S, every_s=_LOOK_S)
-        await house.stop(process)
+        await installation.stop(process)
         for name, value in {"AWS_ACCESS_KEY_ID": OWN_KEY.id, "AWS_ENDPOINT_URL": bucket.moto}.items():
             monkeypatch.setenv(name, value)
         place = f"s3://{bucket.name}/audit"
@@ -129,14 +137,14 @@ async def test_an_archive_is_listed_exported_and_replayed_to_one_subscription(
         exported = [orjson.loads(line) for line in (tmp_path / "events.jsonl").read_bytes().splitlines()]
         assert (told["events"], told["repeated"]) == (10, 1)
         assert sorted(each["id"] for each in exported) == [f"EZ{number}" for number in range(10)]
-        assert all(each["specversion"] == "1.0" and each["accountsid"] == house.account_sid for each in exported)
+        assert all(each["specversion"] == "1.0" and each["accountsid"] == installation.account_sid for each in exported)
 
         done = await run("replay", place, "--subscription", again.sid, "--rate", "1000", "--yes", "-o", "json")
         assert done == {"events": 5, "repeated": 1, "skipped": {"not_subscribed": 5}}
-        copies = await house.copies_of(again.sid, 5)
+        copies = await installation.copies_of(again.sid, 5)
         assert sorted(header(copy, "ce_id") for copy in copies) == [f"EZ{number}" for number in range(1, 10, 2)]
         by_id = {header(copy, "ce_id"): copy for copy in copies}
-        assert by_id["EZ3"].value == house.encoded(house.event(3))[0]
+        assert by_id["EZ3"].value == installation.encoded(installation.event(3))[0]
         assert int(header(by_id["EZ3"], "es_deadline")) > int(header(by_id["EZ3"], "es_accepted_at"))
 
         page = {"s3://acme-audit/events": place, "sent.jsonl": str(tmp_path / "sent.jsonl"), "DF…": again.sid}

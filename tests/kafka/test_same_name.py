@@ -34,15 +34,15 @@ BATCHES = 6  # more than may be on their way to the loop
 
 
 @asynccontextmanager
-async def put_out(house: Installation, main: RoleMain) -> AsyncIterator[Process]:
+async def put_out(installation: Installation, main: RoleMain) -> AsyncIterator[Process]:
     """A process of the same name as another, once that has ended as it should."""
-    named = house.settings.model_copy(update={"instance": "pod-0"})
+    named = installation.settings.model_copy(update={"instance": "pod-0"})
     first = Process(named, get_logger("test"))
     running = asyncio.ensure_future(main(first))
     try:
         await asyncio.sleep(0)  # to where it says what it waits for
         await eventually(lambda: first.health.not_ready() is None)
-        second = await house.start(main, named)
+        second = await installation.start(main, named)
         await eventually(running.done, timeout_s=END_S, what=lambda: "the first goes on")
     finally:
         first.stopping.set()
@@ -56,25 +56,25 @@ async def put_out(house: Installation, main: RoleMain) -> AsyncIterator[Process]
 
 
 async def test_of_two_routers_with_one_name_the_first_ends_and_says_why(settings: Settings) -> None:
-    async with Installation(settings) as house, put_out(house, route) as second:
-        await house.publish([house.event(number) for number in range(20)])
+    async with Installation(settings) as installation, put_out(installation, route) as second:
+        await installation.publish([installation.event(number) for number in range(20)])
 
         await eventually(lambda: settled(second) == 20)
 
 
 async def test_of_two_workers_with_one_name_the_first_ends_and_says_why(settings: Settings) -> None:
-    async with Receiver() as receiver, Installation(settings) as house:
-        subscription = await house.subscribe(await house.add_sink(receiver.url))
-        async with put_out(house, worker_for(load_plugin("webhook"))):
-            await house.hand_to(subscription, house.event(1))
+    async with Receiver() as receiver, Installation(settings) as installation:
+        subscription = await installation.subscribe(await installation.add_sink(receiver.url))
+        async with put_out(installation, worker_for(load_plugin("webhook"))):
+            await installation.hand_to(subscription, installation.event(1))
 
             await receiver.wait_for(lambda: receiver.accepted.keys() >= {"EZ1"}, timeout_s=END_S)
 
 
 async def test_a_member_that_is_put_out_once_takes_its_name_back(settings: Settings) -> None:
     """As after a silence of Kafka: the other that joined was a request of its own, whose answer it never got."""
-    async with Installation(settings) as house:
-        topic, handled = await filled(house), list[int]()
+    async with Installation(settings) as installation:
+        topic, handled = await filled(installation), list[int]()
         plan = topic.plan(name="pod-0")
         async with running_lanes(plan, on_handled=lambda record: handled.append(record.offset)):
             await eventually(lambda: len(handled) == 100)
@@ -89,8 +89,8 @@ async def test_a_member_that_is_put_out_once_takes_its_name_back(settings: Setti
 
 async def test_a_pause_that_was_asked_of_a_share_which_is_gone_is_none_of_the_next(settings: Settings) -> None:
     """A lane is full with what was fetched before its partition went and came back: the next lane knows of no pause."""
-    async with Installation(settings) as house:
-        topic, handled = await filled(house), list[int]()
+    async with Installation(settings) as installation:
+        topic, handled = await filled(installation), list[int]()
         async with running_lanes(
             topic.plan(name="pod-0"), on_handled=lambda record: handled.append(record.offset)
         ) as lanes:
@@ -109,8 +109,8 @@ async def test_a_pause_that_was_asked_of_a_share_which_is_gone_is_none_of_the_ne
 
 
 async def test_a_member_that_is_put_out_as_it_is_told_of_other_topics_reads_them(settings: Settings) -> None:
-    async with Installation(settings) as house:
-        topic, handled = await filled(house), list[int]()
+    async with Installation(settings) as installation:
+        topic, handled = await filled(installation), list[int]()
         async with running_lanes(
             topic.plan(name="pod-0"), on_handled=lambda record: handled.append(record.offset)
         ) as lanes:
@@ -128,8 +128,8 @@ async def test_a_member_that_is_put_out_as_it_is_told_of_other_topics_reads_them
 
 async def test_who_is_put_out_for_good_begins_nothing_any_more(settings: Settings) -> None:
     """It could commit nothing of it: whoever has its name would do it again."""
-    async with Installation(settings) as house:
-        topic, handled, crashes = await filled(house), list[int](), list[BaseException]()
+    async with Installation(settings) as installation:
+        topic, handled, crashes = await filled(installation), list[int](), list[BaseException]()
         plan = topic.plan(left=[99], name="pod-0")
         async with running_lanes(
             plan, on_handled=lambda record: handled.append(record.offset), on_crash=crashes.append

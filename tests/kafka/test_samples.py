@@ -24,9 +24,9 @@ pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="module")]
 async def shared(module_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
     log = SecretStr(str(tmp_path_factory.mktemp("log") / "log.db"))
     settings = module_settings.model_copy(update={"delivery_log": log})
-    async with Installation(settings) as house, serving(settings) as url:
-        await house.start(worker_for(load_plugin("webhook")))
-        yield Api(house, url)
+    async with Installation(settings) as installation, serving(settings) as url:
+        await installation.start(worker_for(load_plugin("webhook")))
+        yield Api(installation, url)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -121,7 +121,7 @@ async def test_a_sample_is_sent_from_a_terminal(api: Api) -> None:
             *("--url", api.url),
             env={
                 **os.environ,
-                "EVENTSTREAMS_ACCOUNT_SID": api.house.account_sid,
+                "EVENTSTREAMS_ACCOUNT_SID": api.installation.account_sid,
                 "EVENTSTREAMS_AUTH_TOKEN": TOKEN,
             },
             stdout=asyncio.subprocess.PIPE,

@@ -125,17 +125,17 @@ def repeat(request: Received) -> web.Response:
 
 
 @pytest.fixture
-async def house(settings: Settings) -> AsyncIterator[Installation]:
+async def installation(settings: Settings) -> AsyncIterator[Installation]:
     settings = with_operator(settings).model_copy(update={"events_partitions": 1})
-    async with Installation(settings) as house:
-        yield house
+    async with Installation(settings) as installation:
+        yield installation
 
 
 async def test_no_secret_is_anywhere_but_where_it_was_given(
-    house: Installation, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, tmp_path: Any
+    installation: Installation, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, tmp_path: Any
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    key = house.settings.secret_key
+    key = installation.settings.secret_key
     assert key is not None
     hunt = Hunt({TOKEN, OPERATOR_TOKEN, key.get_secret_value(), HEADER, PASSWORD, CLIENT, SIGNING})
     certificate, pem = (each.read_text() for each in self_signed("hooks.example.com", tmp_path))
@@ -144,25 +144,26 @@ async def test_no_secret_is_anywhere_but_where_it_was_given(
     with open_socket("127.0.0.1:0", setting="t") as api, open_socket("127.0.0.1:0", setting="t") as gateway:
         urls = [f"http://{address_of(each)}" for each in (api, gateway)]
         listen = {"api_listen": f"fd://{api.detach()}", "gateway_listen": f"fd://{gateway.detach()}"}
-    settings = house.settings.model_copy(update=listen)
+    settings = installation.settings.model_copy(update=listen)
     async with Receiver(repeat) as receiver:
-        roles = [await house.start(serve_api, settings)]
-        asker = hunt.asker(urls[0], house.account_sid, TOKEN)
+        roles = [await installation.start(serve_api, settings)]
+        asker = hunt.asker(urls[0], installation.account_sid, TOKEN)
         sid = await sinks(asker, receiver, certificate, pem)
         roles += [
-            await house.start(each, settings) for each in (serve_gateway, route, worker_for(load_plugin("webhook")))
+            await installation.start(each, settings)
+            for each in (serve_gateway, route, worker_for(load_plugin("webhook")))
         ]
         await credentials(hunt, asker, urls[0])
-        await wrong(hunt, urls, house.account_sid)
-        await publish(urls[1], house.account_sid)
+        await wrong(hunt, urls, installation.account_sid)
+        await publish(urls[1], installation.account_sid)
         await receiver.wait_for(lambda: {each for got in receiver.received for each in got.ids} >= {"EZ1", "EZ2"})
         await read(asker, sid)
-        problems = list(exceptions(settings, house))
+        problems = list(exceptions(settings, installation))
         alive = "\n".join(representations())
 
     logs = "".join(capfd.readouterr()) + caplog.text + "".join(f"{vars(each)}" for each in caplog.records)
     metrics = "".join(generate_latest(each.metrics.registry).decode() for each in roles)
-    topics = {name: bytes_of(house.settings, name) for name in topics_of(house.settings)}
+    topics = {name: bytes_of(installation.settings, name) for name in topics_of(installation.settings)}
     assert len(hunt.secrets) > 20
     assert any(BODY.encode() in found for found in topics.values())  # the search finds what is there
     assert "delivery.attempted" in logs
@@ -276,7 +277,7 @@ async def eventually_listed(asker: Listening, path: str, key: str) -> None:
             await asyncio.sleep(0.1)
 
 
-def exceptions(settings: Settings, house: Installation) -> Iterator[str]:
+def exceptions(settings: Settings, installation: Installation) -> Iterator[str]:
     """What Python says of errors that secrets are near to, and of all that caused them."""
     secret = marked("wrong")
     for name in SECRETS:
@@ -298,7 +299,7 @@ def exceptions(settings: Settings, house: Installation) -> Iterator[str]:
         if sink_type in SINKS:
             yield repr(plugin.config.model_validate(SINKS[sink_type])).replace(marked("external-id"), "")
     try:
-        house.vault.unlock(marked("wrong"), Purpose.AUTH_TOKEN, "x")
+        installation.vault.unlock(marked("wrong"), Purpose.AUTH_TOKEN, "x")
     except Exception as error:  # noqa: BLE001 - likewise
         yield from said(error)
     yield repr(settings) + str(settings) + repr(settings.model_dump()) + f"{vars(settings)}"

@@ -13,13 +13,15 @@ pytestmark = pytest.mark.kafka
 
 
 async def test_a_message_is_a_call_about_its_recipient(settings: Settings) -> None:
-    async with running_source() as source, Installation(settings) as house:
+    async with running_source() as source, Installation(settings) as installation:
         config = {"write_key": source.write_key, "endpoint": source.endpoint}
-        subscription = await house.subscribe(await house.add_sink(None, config=config, sink_type="segment"))
-        await house.hand_to(subscription, house.event(7))
+        subscription = await installation.subscribe(
+            await installation.add_sink(None, config=config, sink_type="segment")
+        )
+        await installation.hand_to(subscription, installation.event(7))
 
-        await house.start(worker_for(load_plugin("segment")))
+        await installation.start(worker_for(load_plugin("segment")))
         await eventually(lambda: bool(source.calls), what=lambda: f"{len(source.receiver.received)} requests")
 
     [call] = source.calls
-    assert (call["messageId"], call["userId"]) == ("EZ7", house.event(7).data["to"])
+    assert (call["messageId"], call["userId"]) == ("EZ7", installation.event(7).data["to"])

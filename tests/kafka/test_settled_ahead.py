@@ -33,9 +33,9 @@ NAME = "only"  # whoever has it gets the place of the one that was killed at onc
 class Topic:
     """One with a partition, and a group that reads it."""
 
-    def __init__(self, house: Installation) -> None:
-        self._house = house
-        self._settings = house.settings
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+        self._settings = installation.settings
         self.at = Partition(f"{self._settings.topic_prefix}hanging", 0)
         self.group = f"{self._settings.topic_prefix}group"
 
@@ -43,10 +43,12 @@ class Topic:
         return Plan(self._settings.kafka, self.at.topic, self.group, name, list(left), commit_s)
 
     async def make(self) -> None:
-        await self._house.admin.ensure([TopicSpec(self.at.topic, 1, {"message.timestamp.type": "LogAppendTime"})])
+        await self._installation.admin.ensure(
+            [TopicSpec(self.at.topic, 1, {"message.timestamp.type": "LogAppendTime"})]
+        )
 
     async def fill(self, count: int) -> None:
-        answers = [await self._house.producer.enqueue(self.at.topic, b"%d" % each) for each in range(count)]
+        answers = [await self._installation.producer.enqueue(self.at.topic, b"%d" % each) for each in range(count)]
         await asyncio.gather(*answers)
 
     @contextmanager
@@ -79,9 +81,9 @@ class Topic:
         return sorted(handled)
 
 
-async def filled(house: Installation) -> Topic:
+async def filled(installation: Installation) -> Topic:
     """A topic of a hundred records."""
-    topic = Topic(house)
+    topic = Topic(installation)
     await topic.make()
     await topic.fill(100)
     return topic
@@ -90,8 +92,8 @@ async def filled(house: Installation) -> Topic:
 async def test_a_worker_that_is_killed_repeats_what_it_had_not_settled_and_nothing_behind_it(
     settings: Settings,
 ) -> None:
-    async with Installation(settings) as house:
-        topic = Topic(house)
+    async with Installation(settings) as installation:
+        topic = Topic(installation)
         await topic.make()
         await topic.fill(COUNT)
         with lanes_process(topic.plan(left=LEFT, name=NAME)) as worker:
@@ -107,8 +109,8 @@ async def test_a_worker_that_is_killed_repeats_what_it_had_not_settled_and_nothi
 
 
 async def test_a_worker_that_is_killed_before_it_commits_repeats_all(settings: Settings) -> None:
-    async with Installation(settings) as house:
-        topic = Topic(house)
+    async with Installation(settings) as installation:
+        topic = Topic(installation)
         await topic.make()
         await topic.fill(COUNT)
         with lanes_process(topic.plan(left=[0], commit_s=3600.0, name=NAME)) as worker:
@@ -123,8 +125,8 @@ async def test_a_worker_that_is_killed_before_it_commits_repeats_all(settings: S
 
 
 async def test_a_worker_that_ends_in_order_leaves_its_place_with_what_is_settled(settings: Settings) -> None:
-    async with Installation(settings) as house:
-        topic = await filled(house)
+    async with Installation(settings) as installation:
+        topic = await filled(installation)
         handled: list[Record] = []
         plan = topic.plan(left=[7], commit_s=3600.0)
         async with running_lanes(plan, on_handled=handled.append):
@@ -136,8 +138,8 @@ async def test_a_worker_that_ends_in_order_leaves_its_place_with_what_is_settled
 
 @pytest.mark.parametrize("again", ["made again", "made again, and committed by one that did not know", "set by a tool"])
 async def test_of_a_topic_that_is_another_or_was_set_back_all_is_delivered(settings: Settings, again: str) -> None:
-    async with Installation(settings) as house:
-        topic = await filled(house)
+    async with Installation(settings) as installation:
+        topic = await filled(installation)
         handled: list[Record] = []
         async with running_lanes(topic.plan(left=[0]), on_handled=handled.append):
             await eventually(lambda: len(handled) == 100)
@@ -149,7 +151,7 @@ async def test_of_a_topic_that_is_another_or_was_set_back_all_is_delivered(setti
             with topic.client() as client:
                 client.commit(offsets=[TopicPartition(*topic.at, left.offset)], asynchronous=False)
         else:
-            await house.admin.delete([topic.at.topic])
+            await installation.admin.delete([topic.at.topic])
             await topic.make()
             await topic.fill(100)
             if again != "made again":
@@ -178,8 +180,8 @@ async def test_where_kafka_takes_no_notes_offsets_are_committed_without_them(tmp
 
 
 async def commit_without_notes(settings: Settings) -> None:
-    async with Installation(settings) as house:
-        topic = await filled(house)
+    async with Installation(settings) as installation:
+        topic = await filled(installation)
         handled: list[Record] = []
         async with running_lanes(topic.plan(left=[50]), on_handled=handled.append):
             await eventually(lambda: len(handled) == 100)

@@ -28,14 +28,17 @@ FORM = "application/x-www-form-urlencoded"
 class Api:
     """The API of an installation, running; requests are its account's."""
 
-    house: Installation
+    installation: Installation
     url: str
 
     async def request(
         self, method: str, path: str, fields: Mapping[str, str] | None = None
     ) -> tuple[int, dict[str, object], Mapping[str, str]]:
         """Status, body and headers of the answer."""
-        headers = {"Authorization": aiohttp.encode_basic_auth(self.house.account_sid, TOKEN), "Content-Type": FORM}
+        headers = {
+            "Authorization": aiohttp.encode_basic_auth(self.installation.account_sid, TOKEN),
+            "Content-Type": FORM,
+        }
         data = None if fields is None else urlencode(fields)
         async with (
             aiohttp.ClientSession() as session,
@@ -63,14 +66,14 @@ class Api:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shared(module_settings: Settings) -> AsyncIterator[Api]:
-    async with Installation(module_settings) as house, serving(module_settings) as url:
-        yield Api(house, url)
+    async with Installation(module_settings) as installation, serving(module_settings) as url:
+        yield Api(installation, url)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def api(shared: Api) -> Api:
     """The shared API, with an account that no other test has."""
-    await with_new_account(PlainlyServed(shared.house, shared.url))
+    await with_new_account(PlainlyServed(shared.installation, shared.url))
     return shared
 
 
@@ -103,7 +106,7 @@ async def test_a_secret_is_made_and_shown_to_the_owner_alone(api: Api) -> None:
     assert configuration["standard_webhooks"] == {"scheme": "v1", "secret": "********"}
     assert (await api.request("GET", path))[1] == shown
 
-    await api.house.new_account()
+    await api.installation.new_account()
     assert (await api.request("GET", path))[0] in {401, 404}
 
 
@@ -123,15 +126,15 @@ async def test_deliveries_are_signed_with_both_secrets_in_the_grace_time_and_the
     async with Receiver() as receiver:
         sink = await api.create(receiver.url, standard_webhooks={"scheme": "v1"})
         old = await api.secret(sink)
-        await api.house.feed.catch_up()
-        subscription = await api.house.subscribe(api.house.feed.snapshot.sinks[str(sink["sid"])])
-        worker = await api.house.start(worker_for(load_plugin("webhook")))
+        await api.installation.feed.catch_up()
+        subscription = await api.installation.subscribe(api.installation.feed.snapshot.sinks[str(sink["sid"])])
+        worker = await api.installation.start(worker_for(load_plugin("webhook")))
         number = 0
 
         async def deliver() -> Received:
             nonlocal number
             number += 1
-            await api.house.hand_to(subscription, api.house.event(number))
+            await api.installation.hand_to(subscription, api.installation.event(number))
             await receiver.wait_for(lambda: any(each.ids == [f"EZ{number}"] for each in receiver.received))
             return receiver.received[-1]
 
@@ -148,7 +151,7 @@ async def test_deliveries_are_signed_with_both_secrets_in_the_grace_time_and_the
             received = await deliver()
         assert not accepts(old, received)
         assert not accepts(new, received)
-        await api.house.stop(worker)
+        await api.installation.stop(worker)
 
 
 async def test_an_ed25519_key_shows_its_public_half_only(api: Api) -> None:

@@ -23,10 +23,10 @@ KEY = {"X-Key": "key-of-the-customer"}
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shared(module_settings: Settings) -> AsyncIterator[Api]:
-    async with Installation(module_settings) as house, serving(module_settings) as url:
-        await house.start(route)
-        await house.start(worker_for(load_plugin("webhook")))
-        yield Api(house, url)
+    async with Installation(module_settings) as installation, serving(module_settings) as url:
+        await installation.start(route)
+        await installation.start(worker_for(load_plugin("webhook")))
+        yield Api(installation, url)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -43,7 +43,7 @@ async def test_what_is_accepted_after_the_change_goes_where_it_says(api: Api) ->
     async with Receiver() as old, Receiver() as new:
         sink = await api.sink(sink_configuration={"destination": old.url})
         await api.subscription(sink.sid, SENT)
-        await api.house.publish([api.house.event(1)])
+        await api.installation.publish([api.installation.event(1)])
         await old.wait_for(lambda: "EZ1" in old.accepted)
 
         status, told = await configure(api, sink, destination=new.url, headers=KEY)
@@ -51,7 +51,7 @@ async def test_what_is_accepted_after_the_change_goes_where_it_says(api: Api) ->
         assert (status, told["sink_configuration"]["destination"]) == (200, new.url)
         number = 2
         while not new.accepted:  # until the worker has read of it, which the answer does not wait for
-            await api.house.publish([api.house.event(number)])
+            await api.installation.publish([api.installation.event(number)])
             await eventually(lambda: bool(new.accepted[f"EZ{number}"] or old.accepted[f"EZ{number}"]))  # noqa: B023
             number += 1
     assert new.received[-1].headers["X-Key"] == KEY["X-Key"]
@@ -62,7 +62,7 @@ async def test_what_waits_for_a_broken_destination_goes_to_the_mended_one_at_onc
     async with Receiver(lambda _: 503) as broken, Receiver() as mended:
         sink = await api.sink(sink_configuration={"destination": broken.url})
         await api.subscription(sink.sid, SENT)
-        await api.house.publish([api.house.event(number) for number in range(30)])
+        await api.installation.publish([api.installation.event(number) for number in range(30)])
         await broken.wait_for(lambda: len(broken.received) >= 10)
 
         await configure(api, sink, destination=mended.url)
@@ -82,7 +82,7 @@ async def test_secrets_that_are_not_given_stay_as_they_were(api: Api) -> None:
 
         status, after = await configure(api, sink, **{**before["sink_configuration"], "batch_events": True})
 
-        await api.house.publish([api.house.event(1)])
+        await api.installation.publish([api.installation.event(1)])
         await receiver.wait_for(lambda: bool(receiver.accepted))
         assert (await raw(api, "GET", f"{path}/SigningSecret"))[1]["secret"] == secret["secret"]
     assert status == 200
@@ -173,9 +173,9 @@ async def test_another_accounts_sink_cannot_be_seen_or_changed(shared: Api, api:
 async def test_where_sinks_are_validated_a_changed_one_must_prove_itself_anew(kafka: str) -> None:
     with installation_settings(kafka) as settings:
         strict = settings.model_copy(update={"sink_validation": "strict"})
-        async with Installation(strict) as house, serving(strict) as url, Receiver() as receiver:
-            await house.start(worker_for(load_plugin("webhook")))
-            api = Api(house, url)
+        async with Installation(strict) as installation, serving(strict) as url, Receiver() as receiver:
+            await installation.start(worker_for(load_plugin("webhook")))
+            api = Api(installation, url)
             sink = await api.sink(sink_configuration={"destination": receiver.url})
             await post_form(api, f"/v1/Sinks/{sink.sid}/Test")
             await receiver.wait_for(lambda: bool(receiver.received))

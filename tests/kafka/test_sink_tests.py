@@ -33,9 +33,9 @@ TEST_EVENT = "com.twilio.eventstreams.test-event"
 async def shared(module_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Api]:
     log: Path = tmp_path_factory.mktemp("log") / "log.db"
     settings = module_settings.model_copy(update={"delivery_log": SecretStr(str(log))})
-    async with Installation(settings) as house, serving(settings) as url:
-        await house.start(worker_for(load_plugin("webhook")))
-        yield Api(house, url)
+    async with Installation(settings) as installation, serving(settings) as url:
+        await installation.start(worker_for(load_plugin("webhook")))
+        yield Api(installation, url)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -48,9 +48,9 @@ async def shared_strict(kafka: str) -> AsyncIterator[Api]:
     """An installation whose operator has sinks validated."""
     with installation_settings(kafka) as settings:
         strict = settings.model_copy(update={"sink_validation": "strict"})
-        async with Installation(strict) as house, serving(strict) as url:
-            await house.start(worker_for(load_plugin("webhook")))
-            yield Api(house, url)
+        async with Installation(strict) as installation, serving(strict) as url:
+            await installation.start(worker_for(load_plugin("webhook")))
+            yield Api(installation, url)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -87,7 +87,7 @@ async def test_a_sink_that_nobody_has_subscribed_gets_a_signed_test_event(api: A
     [event] = request.events
     data = event["data"]
     assert isinstance(data, dict)
-    assert (event["type"], event["source"], event["id"]) == (TEST_EVENT, "Sink", api.house.account_sid)
+    assert (event["type"], event["source"], event["id"]) == (TEST_EVENT, "Sink", api.installation.account_sid)
     assert event["dataschema"] == "https://events-schemas.twilio.com/EventStreams.TestSink/1.json"
     assert list(data) == ["test_id"]
     assert RequestValidator(TOKEN).validate(request.url, request.body.decode(), request.headers["X-Twilio-Signature"])
@@ -95,7 +95,7 @@ async def test_a_sink_that_nobody_has_subscribed_gets_a_signed_test_event(api: A
     assert (attempt["outcome"], attempt["subscription_sid"], attempt["account_sid"]) == (
         "delivered",
         None,
-        api.house.account_sid,
+        api.installation.account_sid,
     )
     assert (await call(lambda: sink.sink_validate.create(test_id=data["test_id"]))).result == "valid"
 
@@ -112,7 +112,7 @@ async def test_a_test_event_that_fails_is_tried_again_and_each_attempt_is_in_the
         (1, "retry_later", 500),
     ]
     assert len({request.body for request in receiver.received}) == 1
-    assert {each["origin"].rpartition("/")[0] for each in attempts} == {f"{api.house.topics.test('webhook')}/0"}
+    assert {each["origin"].rpartition("/")[0] for each in attempts} == {f"{api.installation.topics.test('webhook')}/0"}
 
 
 async def test_a_test_event_that_is_refused_is_a_dead_letter_which_keeps_its_id_to_itself(api: Api) -> None:
@@ -163,9 +163,9 @@ async def test_a_test_event_of_a_sink_that_is_gone_is_a_dead_letter(api: Api) ->
 async def test_a_test_event_past_its_deadline_is_never_attempted(settings: Settings, tmp_path: Path) -> None:
     log = SecretStr(str(tmp_path / "log.db"))
     hasty = settings.model_copy(update={"ttl": timedelta(milliseconds=1), "delivery_log": log})
-    async with Installation(settings) as house, serving(hasty) as url, Receiver() as receiver:
-        await house.start(worker_for(load_plugin("webhook")))
-        api = Api(house, url)
+    async with Installation(settings) as installation, serving(hasty) as url, Receiver() as receiver:
+        await installation.start(worker_for(load_plugin("webhook")))
+        api = Api(installation, url)
         sink = await api.sink(sink_configuration={"destination": receiver.url})
         await call(sink.sink_test.create)
 
@@ -211,8 +211,8 @@ async def test_an_id_that_was_asked_for_is_not_readable_on_the_control_topic(str
         sink = await sink_under_test(strict, receiver.url)
         await receiver.wait_for(lambda: bool(receiver.received))
 
-    await eventually(lambda: strict.house.feed.snapshot.sinks[sink.sid].test_id is not None)
-    stored = strict.house.feed.snapshot.sinks[sink.sid].test_id
+    await eventually(lambda: strict.installation.feed.snapshot.sinks[sink.sid].test_id is not None)
+    stored = strict.installation.feed.snapshot.sinks[sink.sid].test_id
     assert stored is not None
     assert stored not in receiver.received[0].body.decode()
 
@@ -237,7 +237,10 @@ async def test_a_probe_says_whether_the_sink_takes_events_and_delivers_none(api:
 async def test_sinks_validate_ends_with_one_where_the_sink_takes_nothing_and_says_why(api: Api) -> None:
     async with Receiver() as receiver:
         sink = await api.sink(sink_configuration={"destination": receiver.url})
-        environ = os.environ | {"EVENTSTREAMS_ACCOUNT_SID": api.house.account_sid, "EVENTSTREAMS_AUTH_TOKEN": TOKEN}
+        environ = os.environ | {
+            "EVENTSTREAMS_ACCOUNT_SID": api.installation.account_sid,
+            "EVENTSTREAMS_AUTH_TOKEN": TOKEN,
+        }
         command = [sys.executable, "-m", "eventstreams", "sinks", "validate", str(sink.sid), "--url", api.url]
 
         said: list[tuple[int | None, str]] = []

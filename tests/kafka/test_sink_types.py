@@ -13,8 +13,8 @@ pytestmark = pytest.mark.kafka
 
 async def test_a_type_without_workers_is_refused_and_the_others_are_named(settings: Settings) -> None:
     offering = settings.model_copy(update={"sink_types": ("webhook", "sqs")})
-    async with Installation(offering) as house, serving(offering) as url:
-        api = Api(house, url)
+    async with Installation(offering) as installation, serving(offering) as url:
+        api = Api(installation, url)
         segment = {"description": "x", "sink_type": "segment", "sink_configuration": {"write_key": "k"}}
 
         made = await api.sink()
@@ -26,13 +26,13 @@ async def test_a_type_without_workers_is_refused_and_the_others_are_named(settin
 
 
 async def test_a_sink_of_a_type_that_has_no_workers_any_more_is_not_subscribed(settings: Settings) -> None:
-    async with Installation(settings) as house:
+    async with Installation(settings) as installation:
         async with serving(settings) as url:
-            sink = await Api(house, url).sink(sink_type="segment", sink_configuration={"write_key": "k"})
+            sink = await Api(installation, url).sink(sink_type="segment", sink_configuration={"write_key": "k"})
 
         async with serving(settings.model_copy(update={"sink_types": ("webhook",)})) as url:
             wanted = {"description": "x", "sink_sid": sink.sid, "types": [{"type": SENT}]}
-            error = await refusal(lambda: Api(house, url).client.events.v1.subscriptions.create(**wanted))
+            error = await refusal(lambda: Api(installation, url).client.events.v1.subscriptions.create(**wanted))
 
     assert (error.status, error.code) == (400, 91101)
     assert error.msg.endswith("is of type segment, and nothing delivers to that type here")

@@ -86,12 +86,12 @@ PATHS = [
 class World:
     """A running API and a running gateway, and an account's credentials as a header line."""
 
-    house: Installation
+    installation: Installation
     urls: dict[str, str]
 
     @property
     def authorization(self) -> bytes:
-        pair = base64.b64encode(f"{self.house.account_sid}:{TOKEN}".encode())
+        pair = base64.b64encode(f"{self.installation.account_sid}:{TOKEN}".encode())
         return b"Authorization: Basic " + pair + b"\r\n"
 
     async def ask(self, role: str, raw: bytes) -> list[int]:
@@ -112,8 +112,8 @@ class World:
         return [int(each.split(b" ", 2)[1]) for each in parts]
 
     async def has_keys(self) -> bool:
-        await self.house.feed.catch_up()
-        return bool(self.house.feed.snapshot.keys)
+        await self.installation.feed.catch_up()
+        return bool(self.installation.feed.snapshot.keys)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -122,10 +122,10 @@ async def world(module_settings: Settings) -> AsyncIterator[World]:
         urls = {"api": f"http://{address_of(api)}", "gateway": f"http://{address_of(gateway)}"}
         listen = {"api_listen": f"fd://{api.detach()}", "gateway_listen": f"fd://{gateway.detach()}"}
     settings = module_settings.model_copy(update=listen)
-    async with Installation(settings) as house:
+    async with Installation(settings) as installation:
         for role in (serve_api, serve_gateway):
-            await house.start(role)
-        yield World(house, urls)
+            await installation.start(role)
+        yield World(installation, urls)
 
 
 @pytest.mark.parametrize("role", ["api", "gateway"])
@@ -166,5 +166,5 @@ async def test_what_would_be_smuggled_is_a_request_that_is_done_where_it_stands_
 
     assert await world.ask("api", SMUGGLED + plain) == [201, 201]
     assert await world.has_keys()
-    for each in list(world.house.feed.snapshot.keys):
-        await world.house.remove(each)
+    for each in list(world.installation.feed.snapshot.keys):
+        await world.installation.remove(each)

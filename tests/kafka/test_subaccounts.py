@@ -26,31 +26,33 @@ pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="module")]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def house(module_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Installation]:
+async def installation(
+    module_settings: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Installation]:
     log: Path = tmp_path_factory.mktemp("log") / "log.db"
     settings = module_settings.model_copy(update={"delivery_log": SecretStr(str(log))})
-    async with Installation(settings) as house:
-        await house.start(route)
-        await house.start(worker_for(load_plugin("webhook")))
-        yield house
+    async with Installation(settings) as installation:
+        await installation.start(route)
+        await installation.start(worker_for(load_plugin("webhook")))
+        yield installation
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def parent(house: Installation) -> AsyncIterator[BareApi]:
-    async with serving_bare(house.settings, house.account_sid) as api:
+async def parent(installation: Installation) -> AsyncIterator[BareApi]:
+    async with serving_bare(installation.settings, installation.account_sid) as api:
         yield api
 
 
-async def subaccount(house: Installation) -> str:
+async def subaccount(installation: Installation) -> str:
     sid, now = new_sid(SidKind.ACCOUNT), now_ms()
-    await house.put(
+    await installation.put(
         Account(
             sid=sid,
             friendly_name="a part",
-            auth_token=house.vault.lock(TOKEN, Purpose.AUTH_TOKEN, sid),
+            auth_token=installation.vault.lock(TOKEN, Purpose.AUTH_TOKEN, sid),
             created_ms=now,
             updated_ms=now,
-            owner_account_sid=house.account_sid,
+            owner_account_sid=installation.account_sid,
         )
     )
     return sid
@@ -72,8 +74,8 @@ async def wide_subscription(parent: BareApi, url: str) -> dict[str, Any]:
     )
 
 
-async def publish_of(house: Installation, account_sid: str, number: int) -> None:
-    await house.publish([replace(house.event(number), account_sid=account_sid)])
+async def publish_of(installation: Installation, account_sid: str, number: int) -> None:
+    await installation.publish([replace(installation.event(number), account_sid=account_sid)])
 
 
 async def rows(api: BareApi, path: str, key: str, count: int) -> list[dict[str, Any]]:
@@ -85,32 +87,32 @@ async def rows(api: BareApi, path: str, key: str, count: int) -> list[dict[str, 
 
 
 async def test_an_owner_gets_the_events_of_its_subaccounts_and_sees_their_attempts_alone(
-    house: Installation, parent: BareApi
+    installation: Installation, parent: BareApi
 ) -> None:
-    part, stranger = await subaccount(house), new_sid(SidKind.ACCOUNT)
+    part, stranger = await subaccount(installation), new_sid(SidKind.ACCOUNT)
     async with Receiver() as receiver:
         subscription = await wide_subscription(parent, receiver.url)
-        await publish_of(house, stranger, 1)
-        await publish_of(house, part, 2)
-        await publish_of(house, house.account_sid, 3)
+        await publish_of(installation, stranger, 1)
+        await publish_of(installation, part, 2)
+        await publish_of(installation, installation.account_sid, 3)
 
         await receiver.wait_for(lambda: len(receiver.accepted) == 2)
     attempts = await rows(parent, f"/v1/Attempts?SubscriptionSid={subscription['sid']}", "attempts", 2)
     assert {(each["event_id"], each["account_sid"]) for each in attempts} == {
-        ("EZ2", house.account_sid),
-        ("EZ3", house.account_sid),
+        ("EZ2", installation.account_sid),
+        ("EZ3", installation.account_sid),
     }
     assert (await parent.as_account(part).get("/v1/Attempts"))["attempts"] == []
 
 
 async def test_an_owner_finds_a_subaccounts_event_before_its_first_attempt_if_it_asked_for_it(
-    house: Installation, parent: BareApi
+    installation: Installation, parent: BareApi
 ) -> None:
-    part = await subaccount(house)
+    part = await subaccount(installation)
     subscription = await wide_subscription(parent, "https://hooks.example.com/")
     await parent.post(f"/v1/Sinks/{subscription['sink_sid']}/Delivery", {"Paused": "true"}, expect=200)
-    await publish_of(house, part, 31)
-    await house.publish([replace(house.event(32, type_=DELIVERED), account_sid=part)])
+    await publish_of(installation, part, 31)
+    await installation.publish([replace(installation.event(32, type_=DELIVERED), account_sid=part)])
     of_part = parent.as_account(part)
 
     async with asyncio.timeout(60):
@@ -130,34 +132,34 @@ async def test_an_owner_finds_a_subaccounts_event_before_its_first_attempt_if_it
 
 
 async def test_a_dead_letter_of_a_subaccounts_event_is_its_owners_and_can_be_redriven_by_it_alone(
-    house: Installation, parent: BareApi
+    installation: Installation, parent: BareApi
 ) -> None:
-    part = await subaccount(house)
+    part = await subaccount(installation)
     async with Receiver(lambda _: 404) as receiver:
         subscription = await wide_subscription(parent, receiver.url)
         sid = subscription["sid"]
-        await publish_of(house, part, 7)
+        await publish_of(installation, part, 7)
 
         [letter] = await rows(parent, f"/v1/DeadLetters?SubscriptionSid={sid}", "dead_letters", 1)
-        assert (letter["event_id"], letter["account_sid"]) == ("EZ7", house.account_sid)
+        assert (letter["event_id"], letter["account_sid"]) == ("EZ7", installation.account_sid)
         assert (await parent.as_account(part).get("/v1/DeadLetters"))["dead_letters"] == []
         receiver.answer = lambda _: 200
         job = await parent.post("/v1/Redrives", {"DeadLetterId": letter["id"]})
         await receiver.wait_for(lambda: receiver.accepted["EZ7"] == 1)
         assert (await parent.until(job["url"], "completed"))["status"] == "completed"
-    first, again = await house.copies_of(sid, 2)
-    assert header(first, "es_subscriber") == header(again, "es_subscriber") == house.account_sid
+    first, again = await installation.copies_of(sid, 2)
+    assert header(first, "es_subscriber") == header(again, "es_subscriber") == installation.account_sid
     assert header(again, "ce_accountsid") == part
     attempts = await rows(parent, f"/v1/Attempts?SubscriptionSid={sid}", "attempts", 3)
-    assert {each["account_sid"] for each in attempts} == {house.account_sid}
+    assert {each["account_sid"] for each in attempts} == {installation.account_sid}
 
 
 async def test_a_replay_and_a_preview_find_the_events_of_subaccounts_for_a_subscription_that_is_for_them(
-    house: Installation, parent: BareApi
+    installation: Installation, parent: BareApi
 ) -> None:
-    part, stranger = await subaccount(house), new_sid(SidKind.ACCOUNT)
-    for number, account_sid in ((11, house.account_sid), (12, part), (13, stranger)):
-        await publish_of(house, account_sid, number)
+    part, stranger = await subaccount(installation), new_sid(SidKind.ACCOUNT)
+    for number, account_sid in ((11, installation.account_sid), (12, part), (13, stranger)):
+        await publish_of(installation, account_sid, number)
     async with Receiver() as receiver:
         wide = await wide_subscription(parent, receiver.url)
         sid = wide["sid"]

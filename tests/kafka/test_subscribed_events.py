@@ -22,10 +22,10 @@ pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="module")]
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shared(module_settings: Settings) -> AsyncIterator[Api]:
-    async with Installation(module_settings) as house, serving(module_settings) as url:
-        await house.start(route)
-        await house.start(worker_for(load_plugin("webhook")))
-        yield Api(house, url)
+    async with Installation(module_settings) as installation, serving(module_settings) as url:
+        await installation.start(route)
+        await installation.start(worker_for(load_plugin("webhook")))
+        yield Api(installation, url)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -44,7 +44,7 @@ async def pause(api: Api, subscription: Any, *, paused: bool) -> None:
 
 
 async def until_copied(api: Api, subscription: Any, count: int) -> None:
-    await api.house.copies_of(subscription.sid, count)
+    await api.installation.copies_of(subscription.sid, count)
 
 
 def schemas_of(receiver: Receiver) -> dict[str, str]:
@@ -61,7 +61,7 @@ async def test_types_come_and_go_while_another_flows_and_none_of_its_events_is_l
         async def flow() -> None:
             nonlocal numbers
             while not done.is_set():
-                await api.house.publish([api.house.event(numbers + each) for each in range(20)])
+                await api.installation.publish([api.installation.event(numbers + each) for each in range(20)])
                 numbers += 20
 
         flowing = asyncio.create_task(flow())
@@ -83,12 +83,12 @@ async def test_a_type_counts_from_the_moment_that_its_addition_is_answered_and_n
     async with Receiver() as receiver:
         subscription = await subscribed(api, receiver, SENT)
 
-        await api.house.publish([api.house.event(number, type_=DELIVERED) for number in range(50)])
+        await api.installation.publish([api.installation.event(number, type_=DELIVERED) for number in range(50)])
         await call(lambda: subscription.subscribed_events.create(type=DELIVERED))
-        await api.house.publish([api.house.event(number, type_=DELIVERED) for number in range(50, 100)])
+        await api.installation.publish([api.installation.event(number, type_=DELIVERED) for number in range(50, 100)])
 
         await receiver.wait_for(lambda: len(receiver.accepted) >= 50)
-        await api.house.publish([api.house.event(999)])
+        await api.installation.publish([api.installation.event(999)])
         await receiver.wait_for(lambda: "EZ999" in receiver.accepted)
     assert receiver.accepted == Counter([*(f"EZ{number}" for number in range(50, 100)), "EZ999"])
 
@@ -97,24 +97,27 @@ async def test_from_the_moment_that_a_removal_is_answered_no_event_of_the_type_i
     async with Receiver() as receiver:
         subscription = await subscribed(api, receiver, SENT, DELIVERED)
 
-        await api.house.publish([api.house.event(1, type_=DELIVERED)])
+        await api.installation.publish([api.installation.event(1, type_=DELIVERED)])
         await receiver.wait_for(lambda: bool(receiver.accepted))
         await call(subscription.subscribed_events(DELIVERED).delete)
-        await api.house.publish([api.house.event(2, type_=DELIVERED), api.house.event(3)])
+        await api.installation.publish([api.installation.event(2, type_=DELIVERED), api.installation.event(3)])
 
         await receiver.wait_for(lambda: "EZ3" in receiver.accepted)
-        assert [header(copy, "ce_id") for copy in await api.house.copies_of(subscription.sid, 2)] == ["EZ1", "EZ3"]
+        assert [header(copy, "ce_id") for copy in await api.installation.copies_of(subscription.sid, 2)] == [
+            "EZ1",
+            "EZ3",
+        ]
     assert receiver.accepted == Counter(["EZ1", "EZ3"])
 
 
 async def test_an_event_that_waits_is_delivered_in_the_version_that_is_asked_for_when_it_is(api: Api) -> None:
     async with Receiver() as receiver:
         subscription = await subscribed(api, receiver, SENT, version=7)
-        await api.house.publish([api.house.event(1)])
+        await api.installation.publish([api.installation.event(1)])
         await receiver.wait_for(lambda: "EZ1" in receiver.accepted)
         await pause(api, subscription, paused=True)
         await until_the_worker_knows(api)
-        await api.house.publish([api.house.event(2)])
+        await api.installation.publish([api.installation.event(2)])
         await until_copied(api, subscription, 2)
 
         await call(lambda: subscription.subscribed_events(SENT).update(schema_version=3))
@@ -127,7 +130,7 @@ async def test_an_event_that_waits_is_delivered_in_the_version_that_is_asked_for
 async def test_an_event_between_two_attempts_changes_its_version_as_well(api: Api) -> None:
     async with Receiver(lambda _: 503) as receiver:
         subscription = await subscribed(api, receiver, SENT, version=7)
-        await api.house.publish([api.house.event(1)])
+        await api.installation.publish([api.installation.event(1)])
         await receiver.wait_for(lambda: len(receiver.received) >= 2)
 
         await call(lambda: subscription.subscribed_events(SENT).update(schema_version=3))
@@ -145,11 +148,11 @@ async def test_an_event_that_waits_for_a_type_that_was_removed_is_a_dead_letter_
 ) -> None:
     async with Receiver(lambda _: 503) as receiver:
         subscription = await subscribed(api, receiver, SENT, DELIVERED)
-        await api.house.publish([api.house.event(1, type_=DELIVERED)])
+        await api.installation.publish([api.installation.event(1, type_=DELIVERED)])
         await receiver.wait_for(lambda: bool(receiver.received))
         await pause(api, subscription, paused=True)
         await until_the_worker_knows(api)
-        await api.house.publish([api.house.event(2, type_=DELIVERED), api.house.event(3)])
+        await api.installation.publish([api.installation.event(2, type_=DELIVERED), api.installation.event(3)])
         await until_copied(api, subscription, 3)
 
         await call(subscription.subscribed_events(DELIVERED).delete)
@@ -157,7 +160,7 @@ async def test_an_event_that_waits_for_a_type_that_was_removed_is_a_dead_letter_
         await pause(api, subscription, paused=False)
 
         await receiver.wait_for(lambda: "EZ3" in receiver.accepted, timeout_s=60)
-        dead = await api.house.dead_of(subscription.sid, 2)
+        dead = await api.installation.dead_of(subscription.sid, 2)
     assert {header(letter, "ce_id"): header(letter, "es_reason") for letter in dead} == {
         "EZ1": "type_removed",
         "EZ2": "type_removed",
@@ -169,15 +172,15 @@ async def test_a_discontinued_type_is_delivered_to_nobody_and_the_others_of_its_
     gone = "com.twilio.iot.supersim.connection.data-session.started"
     async with Receiver() as receiver:
         sink = await api.sink(sink_configuration={"destination": receiver.url})
-        await api.house.feed.catch_up()
-        record: SinkRecord = api.house.feed.snapshot.sinks[sink.sid]
-        subscription = await api.house.subscribe(record, gone, SENT)
-        value, headers = api.house.encoded(api.house.event(1))
+        await api.installation.feed.catch_up()
+        record: SinkRecord = api.installation.feed.snapshot.sinks[sink.sid]
+        subscription = await api.installation.subscribe(record, gone, SENT)
+        value, headers = api.installation.encoded(api.installation.event(1))
         dated = [(name, gone.encode() if name == "ce_type" else text) for name, text in headers]
 
-        await api.house.put_raw(api.house.topics.events, value, dated)
-        await api.house.publish([api.house.event(2)])
+        await api.installation.put_raw(api.installation.topics.events, value, dated)
+        await api.installation.publish([api.installation.event(2)])
 
         await receiver.wait_for(lambda: bool(receiver.accepted))
-        [copy] = await api.house.copies_of(subscription.sid, 1)
+        [copy] = await api.installation.copies_of(subscription.sid, 1)
     assert header(copy, "ce_id") == "EZ2"

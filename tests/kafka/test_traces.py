@@ -75,19 +75,19 @@ async def test_one_event_is_one_trace_over_a_retry_a_dead_letter_and_a_redrive(s
         Receiver(lambda _: next(statuses, 200)) as receiver,
         running(settings.model_copy(update={"traces": collector.url, "traces_ratio": 1.0})) as gateway,
     ):
-        house = gateway.house
-        subscription = await house.subscribe(await house.add_sink(receiver.url))
-        router = await house.start(route)
-        worker = await house.start(worker_for(load_plugin("webhook")))
+        installation = gateway.installation
+        subscription = await installation.subscribe(await installation.add_sink(receiver.url))
+        router = await installation.start(route)
+        worker = await installation.start(worker_for(load_plugin("webhook")))
 
         status, _ = await gateway.post(cloudevent(7, traceparent=CLIENT, tracestate="vendor=1"), STRUCTURED)
         assert status == 202
-        await house.dead_of(subscription.sid, 1)
-        async with serving_bare(house.settings, house.account_sid) as api:
+        await installation.dead_of(subscription.sid, 1)
+        async with serving_bare(installation.settings, installation.account_sid) as api:
             await redrive(api, {"SubscriptionSid": subscription.sid})
         await receiver.wait_for(lambda: bool(receiver.accepted))
-        await house.stop(worker)
-        await house.stop(router)
+        await installation.stop(worker)
+        await installation.stop(router)
 
         def whole() -> bool:
             return len(collector.of("ab" * 16)) == 5
@@ -111,18 +111,18 @@ async def test_events_of_one_request_to_a_sink_are_traces_of_their_own_and_link_
         Receiver() as receiver,
         running(settings.model_copy(update={"traces": collector.url, "traces_ratio": 1.0})) as gateway,
     ):
-        house = gateway.house
-        sink = await house.add_sink(receiver.url, config={"batch_events": True})
-        subscription = await house.subscribe(sink)
+        installation = gateway.installation
+        sink = await installation.add_sink(receiver.url, config={"batch_events": True})
+        subscription = await installation.subscribe(sink)
         same = cloudevent(1)["source"]
         status, _ = await gateway.post([cloudevent(number, source=same) for number in range(3)], BATCH)
         assert status == 202
-        router = await house.start(route)
-        await house.copies_of(subscription.sid, 3)  # all are there before a worker fetches any
-        await house.stop(router)
-        worker = await house.start(worker_for(load_plugin("webhook")))
+        router = await installation.start(route)
+        await installation.copies_of(subscription.sid, 3)  # all are there before a worker fetches any
+        await installation.stop(router)
+        worker = await installation.start(worker_for(load_plugin("webhook")))
         await receiver.wait_for(lambda: len(receiver.accepted) == 3)
-        await house.stop(worker)
+        await installation.stop(worker)
 
         def delivered() -> list[Span]:
             return [span for span in collector.spans if span.name == "worker.deliver"]

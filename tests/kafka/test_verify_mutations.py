@@ -198,24 +198,24 @@ class Mutations:
         self._patch.setattr(DestinationGuard, "check", checked)
 
 
-async def _serving(house: Installation, main: RoleMain, setting: str) -> tuple[Process, str]:
+async def _serving(installation: Installation, main: RoleMain, setting: str) -> tuple[Process, str]:
     """A role, and its URL."""
     with open_socket("127.0.0.1:0", setting="test") as listening:
         url = f"http://{address_of(listening)}"
         handed_over = listening.detach()
-    listens = house.settings.model_copy(update={setting: f"fd://{handed_over}"})
-    return await house.start(main, listens), url
+    listens = installation.settings.model_copy(update={setting: f"fd://{handed_over}"})
+    return await installation.start(main, listens), url
 
 
 async def _report(settings: Settings) -> Report:
     """Of the one run."""
     with pytest.MonkeyPatch.context() as patch:
         Mutations(patch)
-        async with Installation(settings) as house:
-            await house.start(route)
-            await house.start(worker_for(load_plugin("webhook")))
-            _, api = await _serving(house, serve_api, "api_listen")
-            _, gateway = await _serving(house, serve_gateway, "gateway_listen")
+        async with Installation(settings) as installation:
+            await installation.start(route)
+            await installation.start(worker_for(load_plugin("webhook")))
+            _, api = await _serving(installation, serve_api, "api_listen")
+            _, gateway = await _serving(installation, serve_gateway, "gateway_listen")
             options = Options(
                 events=600,
                 rate=600,
@@ -275,12 +275,12 @@ def test_what_was_lost_is_told_by_id_and_the_installation_is_asked_where_it_is(r
 
 
 async def test_lag_that_stays_is_seen(settings: Settings) -> None:
-    async with Installation(settings) as house:
-        subscription = await house.subscribe(await house.add_sink("http://127.0.0.1:1/"))
+    async with Installation(settings) as installation:
+        subscription = await installation.subscribe(await installation.add_sink("http://127.0.0.1:1/"))
         backlog = KafkaBacklog(settings, "webhook", [subscription.sid], is_alone=True)
         assert await backlog.look() == {}
 
-        await house.hand_to(subscription, house.event(1))
-        await house.publish([house.event(2)])
+        await installation.hand_to(subscription, installation.event(1))
+        await installation.publish([installation.event(2)])
 
-        assert await backlog.look() == {house.topic_of(subscription): 1, house.topics.events: 1}
+        assert await backlog.look() == {installation.topic_of(subscription): 1, installation.topics.events: 1}

@@ -18,18 +18,20 @@ async def test_a_bad_event_dies_alone_and_those_of_its_batch_are_delivered(setti
     def answer(received: Received) -> int | web.Response:
         return web.Response(status=422, text="what is EZ3?") if "EZ3" in received.ids else 200
 
-    async with Installation(settings) as house, Receiver(answer) as receiver:
+    async with Installation(settings) as installation, Receiver(answer) as receiver:
         batches = {"batch_events": True, "batch_linger_ms": 1000}
-        subscription = await house.subscribe(await house.add_sink(receiver.url, config=batches))
-        await house.start(worker_for(load_plugin("webhook")))
-        await house.hand_to(subscription, house.event(0))  # the first goes alone, and opens the sink
+        subscription = await installation.subscribe(await installation.add_sink(receiver.url, config=batches))
+        await installation.start(worker_for(load_plugin("webhook")))
+        await installation.hand_to(subscription, installation.event(0))  # the first goes alone, and opens the sink
         await receiver.wait_for(lambda: bool(receiver.accepted))
 
         # At once: one by one they may take longer than a batch waits for more.
-        await asyncio.gather(*(house.hand_to(subscription, house.event(number)) for number in range(1, 6)))
+        await asyncio.gather(
+            *(installation.hand_to(subscription, installation.event(number)) for number in range(1, 6))
+        )
 
         await receiver.wait_for(lambda: len(receiver.accepted) == 5)
-        (dead,) = await house.dead(1)
+        (dead,) = await installation.dead(1)
 
     assert sorted(receiver.accepted) == ["EZ0", "EZ1", "EZ2", "EZ4", "EZ5"]
     assert any(len(each.ids) > 1 and "EZ3" in each.ids for each in receiver.received)

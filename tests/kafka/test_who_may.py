@@ -39,17 +39,17 @@ class World:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def world(module_settings: Settings) -> AsyncIterator[World]:
     settings = with_operator(module_settings).model_copy(update={"api_rate_limit": 0.0})
-    async with Installation(settings) as house:
-        own = house.account_sid
+    async with Installation(settings) as installation:
+        own = installation.account_sid
         accounts = {
-            "suspended": await account(house, status=AccountStatus.SUSPENDED),
-            "closed": await account(house, status=AccountStatus.CLOSED),
-            "another": await account(house, token="token-of-another"),
+            "suspended": await account(installation, status=AccountStatus.SUSPENDED),
+            "closed": await account(installation, status=AccountStatus.CLOSED),
+            "another": await account(installation, token="token-of-another"),
         }
-        of_suspended_owner = await account(house, owner=accounts["suspended"])
-        keys = {f"{scope}": await api_key(house, own, scope) for scope in KeyScope}
-        revoked = await api_key(house, own, KeyScope.FULL)
-        await house.remove(revoked)
+        of_suspended_owner = await account(installation, owner=accounts["suspended"])
+        keys = {f"{scope}": await api_key(installation, own, scope) for scope in KeyScope}
+        revoked = await api_key(installation, own, KeyScope.FULL)
+        await installation.remove(revoked)
         async with serving(settings) as url:
             yield World(
                 url,
@@ -74,23 +74,23 @@ async def world(module_settings: Settings) -> AsyncIterator[World]:
 
 
 async def account(
-    house: Installation,
+    installation: Installation,
     *,
     owner: str | None = None,
     token: str = TOKEN,
     status: AccountStatus = AccountStatus.ACTIVE,
 ) -> str:
     sid, now = new_sid(SidKind.ACCOUNT), now_ms()
-    locked = house.vault.lock(token, Purpose.AUTH_TOKEN, sid)
+    locked = installation.vault.lock(token, Purpose.AUTH_TOKEN, sid)
     made = Account(sid=sid, friendly_name="a", auth_token=locked, created_ms=now, updated_ms=now)
-    await house.put(replace(made, status=status, owner_account_sid=owner))
+    await installation.put(replace(made, status=status, owner_account_sid=owner))
     return sid
 
 
-async def api_key(house: Installation, account_sid: str, scope: KeyScope) -> str:
+async def api_key(installation: Installation, account_sid: str, scope: KeyScope) -> str:
     sid, now = new_sid(SidKind.API_KEY), now_ms()
     digest = hashlib.sha256(b"secret-of-a-key").hexdigest()
-    await house.put(
+    await installation.put(
         ApiKey(
             sid=sid,
             account_sid=account_sid,

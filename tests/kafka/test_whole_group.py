@@ -100,8 +100,8 @@ async def test_what_was_moving_when_all_were_killed_is_somebodys_again(settings:
     topic, group = f"{settings.topic_prefix}moving", f"{settings.topic_prefix}group"
     all_of_it = {Partition(topic, number) for number in range(PARTITIONS)}
     crashes: list[BaseException] = []
-    async with Installation(settings) as house:
-        await house.admin.ensure([TopicSpec(topic, PARTITIONS, {})])
+    async with Installation(settings) as installation:
+        await installation.admin.ensure([TopicSpec(topic, PARTITIONS, {})])
         await kill_two_in_the_middle_of_a_move(settings, topic, group)
         a, b = Owner(), Owner()
 

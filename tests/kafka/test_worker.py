@@ -28,13 +28,13 @@ pytestmark = pytest.mark.kafka
 
 
 @pytest.fixture
-async def house(settings: Settings) -> AsyncIterator[Installation]:
-    async with Installation(settings) as house:
-        yield house
+async def installation(settings: Settings) -> AsyncIterator[Installation]:
+    async with Installation(settings) as installation:
+        yield installation
 
 
-async def start(house: Installation) -> Process:
-    return await house.start(worker_for(load_plugin("webhook")))
+async def start(installation: Installation) -> Process:
+    return await installation.start(worker_for(load_plugin("webhook")))
 
 
 def first_then(*statuses: int) -> Callable[[Received], int]:
@@ -49,24 +49,24 @@ def first_then(*statuses: int) -> Callable[[Received], int]:
     return answer
 
 
-async def attempts_began(house: Installation, count: int) -> Sequence[int]:
+async def attempts_began(installation: Installation, count: int) -> Sequence[int]:
     """When each of the first ``count`` attempts began, in ms."""
 
     def began(records: Sequence[Record]) -> Sequence[int]:
         entries = (entry for record in records for entry in decode(record.value or b""))
         return [entry.at_ms for entry in entries if entry is not None and entry.duration_ms is not None]
 
-    topic = house.topics.attempts
-    found = await read_topic_until(house.settings, topic, lambda records: len(began(records)) >= count)
+    topic = installation.topics.attempts
+    found = await read_topic_until(installation.settings, topic, lambda records: len(began(records)) >= count)
     return began(found)[:count]
 
 
-async def test_an_event_arrives_as_a_signed_array_of_cloudevents(house: Installation) -> None:
+async def test_an_event_arrives_as_a_signed_array_of_cloudevents(installation: Installation) -> None:
     async with Receiver() as receiver:
-        subscription = await house.subscribe(await house.add_sink(receiver.url))
-        await start(house)
+        subscription = await installation.subscribe(await installation.add_sink(receiver.url))
+        await start(installation)
 
-        await house.hand_to(subscription, house.event(7))
+        await installation.hand_to(subscription, installation.event(7))
 
         await receiver.wait_for(lambda: bool(receiver.received))
     [request] = receiver.received
@@ -74,17 +74,17 @@ async def test_an_event_arrives_as_a_signed_array_of_cloudevents(house: Installa
     [event] = request.events
     assert (event["id"], event["specversion"], event["datacontenttype"]) == ("EZ7", "1.0", "application/json")
     assert str(event["dataschema"]).endswith("/Messaging.MessageStatus/1")
-    assert event["data"] == house.event(7).data
+    assert event["data"] == installation.event(7).data
     signature = request.headers["X-Twilio-Signature"]
     assert RequestValidator(TOKEN).validate(request.url, request.body.decode(), signature)
 
 
-async def test_a_failing_event_is_tried_again_with_the_same_body(house: Installation) -> None:
+async def test_a_failing_event_is_tried_again_with_the_same_body(installation: Installation) -> None:
     async with Receiver(first_then(500, 503)) as receiver:
-        subscription = await house.subscribe(await house.add_sink(receiver.url))
-        worker = await start(house)
+        subscription = await installation.subscribe(await installation.add_sink(receiver.url))
+        worker = await start(installation)
 
-        await house.hand_to(subscription, house.event(1))
+        await installation.hand_to(subscription, installation.event(1))
 
         await receiver.wait_for(lambda: bool(receiver.accepted))
     assert len(receiver.received) == 3
@@ -92,76 +92,78 @@ async def test_a_failing_event_is_tried_again_with_the_same_body(house: Installa
     assert retried(worker, "server_error") == 2
 
 
-async def test_an_event_waiting_for_its_retry_does_not_hold_up_the_next(house: Installation) -> None:
+async def test_an_event_waiting_for_its_retry_does_not_hold_up_the_next(installation: Installation) -> None:
     async with Receiver(first_then(500)) as receiver:
-        subscription = await house.subscribe(await house.add_sink(receiver.url))
+        subscription = await installation.subscribe(await installation.add_sink(receiver.url))
         receiver.answer = lambda received: 500 if received.ids == ["EZ1"] else 200
-        await start(house)
+        await start(installation)
 
         for number in range(1, 30):
-            await house.hand_to(subscription, house.event(number))
+            await installation.hand_to(subscription, installation.event(number))
 
         await receiver.wait_for(lambda: len(receiver.accepted) == 28)
 
 
-async def test_a_refused_event_is_a_dead_letter_with_its_reason_and_bytes(house: Installation) -> None:
+async def test_a_refused_event_is_a_dead_letter_with_its_reason_and_bytes(installation: Installation) -> None:
     async with Receiver(lambda received: 400 if received.ids == ["EZ1"] else 200) as receiver:
-        subscription = await house.subscribe(await house.add_sink(receiver.url))
-        await start(house)
+        subscription = await installation.subscribe(await installation.add_sink(receiver.url))
+        await start(installation)
 
-        await house.hand_to(subscription, house.event(1))
-        await house.hand_to(subscription, house.event(2))
+        await installation.hand_to(subscription, installation.event(1))
+        await installation.hand_to(subscription, installation.event(2))
 
-        [dead] = await house.dead(1)
+        [dead] = await installation.dead(1)
         await receiver.wait_for(lambda: bool(receiver.accepted))
     assert header(dead, "es_reason") == "refused"
     assert header(dead, "es_code") == "91305"
     assert header(dead, "es_detail") == "HTTP 400"
-    assert header(dead, "es_origin") == f"{house.topic_of(subscription)}/0/0"
+    assert header(dead, "es_origin") == f"{installation.topic_of(subscription)}/0/0"
     assert header(dead, "es_attempts") == "1"
-    assert dead.value == house.encoded(house.event(1))[0]
+    assert dead.value == installation.encoded(installation.event(1))[0]
     assert list(receiver.accepted) == ["EZ2"]
 
 
-async def test_no_attempt_begins_after_the_deadline_and_the_event_is_a_dead_letter(house: Installation) -> None:
+async def test_no_attempt_begins_after_the_deadline_and_the_event_is_a_dead_letter(installation: Installation) -> None:
     async with Receiver() as receiver:
-        subscription = await house.subscribe(await house.add_sink(receiver.url))
-        await start(house)
+        subscription = await installation.subscribe(await installation.add_sink(receiver.url))
+        await start(installation)
 
-        await house.hand_to(subscription, house.event(1), accepted_ms=now_ms() - 20_000, deadline_ms=now_ms() - 1)
+        await installation.hand_to(
+            subscription, installation.event(1), accepted_ms=now_ms() - 20_000, deadline_ms=now_ms() - 1
+        )
 
-        [dead] = await house.dead(1)
+        [dead] = await installation.dead(1)
     assert header(dead, "es_reason") == "expired"
     assert header(dead, "es_detail") == "no attempt"
     assert receiver.received == []
 
 
-async def test_an_event_that_fails_until_its_deadline_expires_with_the_last_reason(house: Installation) -> None:
+async def test_an_event_that_fails_until_its_deadline_expires_with_the_last_reason(installation: Installation) -> None:
     async with Receiver(lambda _: 500) as receiver:
-        subscription = await house.subscribe(await house.add_sink(receiver.url))
-        await start(house)
+        subscription = await installation.subscribe(await installation.add_sink(receiver.url))
+        await start(installation)
         deadline_ms = now_ms() + 4000
 
-        await house.hand_to(subscription, house.event(1), deadline_ms=deadline_ms)
+        await installation.hand_to(subscription, installation.event(1), deadline_ms=deadline_ms)
 
-        [dead] = await house.dead(1)
+        [dead] = await installation.dead(1)
     assert header(dead, "es_reason") == "expired"
     assert "server_error: HTTP 500" in header(dead, "es_detail")
     assert len(receiver.received) == int(header(dead, "es_attempts")) > 1
-    began = await attempts_began(house, len(receiver.received))  # a request may be on its way for a while
+    began = await attempts_began(installation, len(receiver.received))  # a request may be on its way for a while
     assert all(at_ms < deadline_ms for at_ms in began)
 
 
-async def test_a_date_in_retry_after_is_obeyed(house: Installation) -> None:
+async def test_a_date_in_retry_after_is_obeyed(installation: Installation) -> None:
     def answer(received: Received) -> int | web.Response:
         return 200 if len(receiver.received) > 1 else web.Response(status=429, headers={"Retry-After": "3"})
 
     async with Receiver() as receiver:
         receiver.answer = answer
-        subscription = await house.subscribe(await house.add_sink(receiver.url))
-        await start(house)
+        subscription = await installation.subscribe(await installation.add_sink(receiver.url))
+        await start(installation)
 
-        await house.hand_to(subscription, house.event(1))
+        await installation.hand_to(subscription, installation.event(1))
 
         await receiver.wait_for(lambda: bool(receiver.accepted))
     first, second = receiver.received
@@ -181,39 +183,39 @@ async def test_a_date_in_retry_after_is_obeyed(house: Installation) -> None:
     ],
 )
 async def test_a_record_that_cannot_be_delivered_is_a_dead_letter_and_the_next_event_goes_through(
-    house: Installation, value: bytes | None, change: dict[str, bytes | None], reason: str
+    installation: Installation, value: bytes | None, change: dict[str, bytes | None], reason: str
 ) -> None:
     async with Receiver() as receiver:
-        subscription = await house.subscribe(await house.add_sink(receiver.url))
-        await start(house)
-        good, headers = house.encoded(house.event(1))
+        subscription = await installation.subscribe(await installation.add_sink(receiver.url))
+        await start(installation)
+        good, headers = installation.encoded(installation.event(1))
         routed = {**dict(headers), "es_accepted_at": b"%d" % now_ms(), "es_deadline": b"%d" % (now_ms() + 60_000)}
         changed = {**routed, SUBSCRIPTION: subscription.sid.encode(), **change}
         bad = [(name, text) for name, text in changed.items() if text is not None]
 
-        await house.put_raw(house.topic_of(subscription), good if value is None else value, bad)
-        await house.hand_to(subscription, house.event(2))
+        await installation.put_raw(installation.topic_of(subscription), good if value is None else value, bad)
+        await installation.hand_to(subscription, installation.event(2))
 
-        [dead] = await house.dead(1)
+        [dead] = await installation.dead(1)
         await receiver.wait_for(lambda: bool(receiver.accepted))
     assert header(dead, "es_reason") == reason
-    assert header(dead, "es_origin") == f"{house.topic_of(subscription)}/0/0"
+    assert header(dead, "es_origin") == f"{installation.topic_of(subscription)}/0/0"
     assert dead.value == (good if value is None else value)
     assert list(receiver.accepted) == ["EZ2"]
 
 
-async def test_a_webhook_that_answers_ten_megabytes_is_believed_by_its_status(house: Installation) -> None:
+async def test_a_webhook_that_answers_ten_megabytes_is_believed_by_its_status(installation: Installation) -> None:
     def answer(received: Received) -> web.Response:
         return web.Response(status=400 if received.ids == ["EZ1"] else 200, body=b"no! " * 2_621_440)
 
     async with Receiver(answer) as receiver:
-        subscription = await house.subscribe(await house.add_sink(receiver.url))
-        await start(house)
+        subscription = await installation.subscribe(await installation.add_sink(receiver.url))
+        await start(installation)
 
-        await house.hand_to(subscription, house.event(1))
-        await house.hand_to(subscription, house.event(2))
+        await installation.hand_to(subscription, installation.event(1))
+        await installation.hand_to(subscription, installation.event(2))
 
-        [dead] = await house.dead(1)
+        [dead] = await installation.dead(1)
         await receiver.wait_for(lambda: bool(receiver.accepted))
     assert header(dead, "es_detail") == "HTTP 400"
     assert header(dead, "es_answer").startswith("no! no!")
@@ -222,72 +224,72 @@ async def test_a_webhook_that_answers_ten_megabytes_is_believed_by_its_status(ho
 
 
 async def test_a_webhook_that_nobody_listens_on_leaves_its_events_waiting_and_others_served(
-    house: Installation,
+    installation: Installation,
 ) -> None:
     async with Receiver() as receiver:
-        nowhere = await house.subscribe(await house.add_sink("http://127.0.0.1:9/"))
-        somewhere = await house.subscribe(await house.add_sink(receiver.url))
-        worker = await start(house)
+        nowhere = await installation.subscribe(await installation.add_sink("http://127.0.0.1:9/"))
+        somewhere = await installation.subscribe(await installation.add_sink(receiver.url))
+        worker = await start(installation)
 
-        await house.hand_to(nowhere, house.event(1), deadline_ms=now_ms() + 3000)
-        await house.hand_to(somewhere, house.event(2))
+        await installation.hand_to(nowhere, installation.event(1), deadline_ms=now_ms() + 3000)
+        await installation.hand_to(somewhere, installation.event(2))
 
         await receiver.wait_for(lambda: bool(receiver.accepted))
-        [dead] = await house.dead(1)
+        [dead] = await installation.dead(1)
     assert header(dead, "es_reason") == "expired"
     assert header(dead, "es_code") == "91307"
     assert retried(worker, "connect_failed") > 0
 
 
-async def test_a_destination_inside_the_network_is_never_connected_to(house: Installation) -> None:
+async def test_a_destination_inside_the_network_is_never_connected_to(installation: Installation) -> None:
     async with Receiver() as receiver:
-        house.settings = house.settings.model_copy(update={"allowed_destinations": ()})
-        subscription = await house.subscribe(await house.add_sink(receiver.url))
-        await start(house)
+        installation.settings = installation.settings.model_copy(update={"allowed_destinations": ()})
+        subscription = await installation.subscribe(await installation.add_sink(receiver.url))
+        await start(installation)
 
-        await house.hand_to(subscription, house.event(1), deadline_ms=now_ms() + 2000)
+        await installation.hand_to(subscription, installation.event(1), deadline_ms=now_ms() + 2000)
 
-        [dead] = await house.dead(1)
+        [dead] = await installation.dead(1)
     assert header(dead, "es_reason") == "expired"
     assert "destination_forbidden" in header(dead, "es_detail")
     assert receiver.received == []
 
 
-async def test_what_a_deleted_subscription_holds_becomes_dead_letters(house: Installation) -> None:
+async def test_what_a_deleted_subscription_holds_becomes_dead_letters(installation: Installation) -> None:
     async with Receiver() as receiver:
-        subscription = await house.subscribe(await house.add_sink(receiver.url))
+        subscription = await installation.subscribe(await installation.add_sink(receiver.url))
         for number in range(20):
-            await house.hand_to(subscription, house.event(number))
-        await house.put(replace(subscription, state=SubscriptionState.DELETING))
+            await installation.hand_to(subscription, installation.event(number))
+        await installation.put(replace(subscription, state=SubscriptionState.DELETING))
 
-        await start(house)
+        await start(installation)
 
-        dead = await house.dead(20)
+        dead = await installation.dead(20)
     assert {header(each, "es_reason") for each in dead} == {"subscription_deleted"}
     assert [header(each, "ce_id") for each in dead] == [f"EZ{number}" for number in range(20)]
     assert receiver.received == []
 
 
-async def test_a_subscription_made_while_the_worker_runs_is_served_within_seconds(house: Installation) -> None:
+async def test_a_subscription_made_while_the_worker_runs_is_served_within_seconds(installation: Installation) -> None:
     async with Receiver() as receiver:
-        sink = await house.add_sink(receiver.url)
-        await start(house)
+        sink = await installation.add_sink(receiver.url)
+        await start(installation)
 
         for number in range(3):
-            await house.hand_to(await house.subscribe(sink), house.event(number))
+            await installation.hand_to(await installation.subscribe(sink), installation.event(number))
             began = now_ms()
             await receiver.wait_for(lambda number=number: f"EZ{number}" in receiver.accepted)  # type: ignore[misc]  # mypy cannot infer a lambda with a default
             assert now_ms() - began < 20_000
 
 
-async def test_events_are_batched_where_the_sink_wants_it(house: Installation) -> None:
+async def test_events_are_batched_where_the_sink_wants_it(installation: Installation) -> None:
     async with Receiver() as receiver:
-        sink = await house.add_sink(receiver.url, config={"batch_events": True})
-        subscription = await house.subscribe(sink)
+        sink = await installation.add_sink(receiver.url, config={"batch_events": True})
+        subscription = await installation.subscribe(sink)
         for number in range(100):
-            await house.hand_to(subscription, house.event(number))
+            await installation.hand_to(subscription, installation.event(number))
 
-        await start(house)
+        await start(installation)
 
         await receiver.wait_for(lambda: len(receiver.accepted) == 100)
     assert max(len(request.events) for request in receiver.received) > 10
@@ -348,21 +350,21 @@ def raising() -> Sequence[DeliveryOutcome]:
     ],
 )
 async def test_a_broken_plugin_never_loses_or_dead_letters_events(
-    house: Installation, misbehave: Callable[[], Sequence[DeliveryOutcome]], reason: str
+    installation: Installation, misbehave: Callable[[], Sequence[DeliveryOutcome]], reason: str
 ) -> None:
     sink = BrokenSink(misbehave)
-    subscription = await house.subscribe(await house.add_sink("x", sink_type="broken"))
-    worker = await house.start(worker_for(broken_plugin(sink)))
+    subscription = await installation.subscribe(await installation.add_sink("x", sink_type="broken"))
+    worker = await installation.start(worker_for(broken_plugin(sink)))
 
     for number in range(10):
-        await house.hand_to(subscription, house.event(number))
+        await installation.hand_to(subscription, installation.event(number))
 
     await eventually(lambda: len(sink.delivered) == 10, what=lambda: str(sink.delivered))
     assert set(sink.delivered) == {f"EZ{number}" for number in range(10)}
     assert retried(worker, reason, sink_type="broken") == 5
 
 
-async def test_a_sink_that_cannot_be_opened_keeps_its_events(house: Installation) -> None:
+async def test_a_sink_that_cannot_be_opened_keeps_its_events(installation: Installation) -> None:
     sink = BrokenSink(raising)
     tries = 0
 
@@ -374,10 +376,10 @@ async def test_a_sink_that_cannot_be_opened_keeps_its_events(house: Installation
         return sink
 
     plugin = replace(broken_plugin(sink), open=open_at_last)
-    subscription = await house.subscribe(await house.add_sink("x", sink_type="broken"))
-    await house.start(worker_for(plugin))
+    subscription = await installation.subscribe(await installation.add_sink("x", sink_type="broken"))
+    await installation.start(worker_for(plugin))
 
-    await house.hand_to(subscription, house.event(2))
+    await installation.hand_to(subscription, installation.event(2))
 
     await eventually(lambda: sink.delivered == ["EZ2"])
 
@@ -387,31 +389,31 @@ def retried(process: Process, reason: str, *, sink_type: str = "webhook") -> flo
     return process.metrics.registry.get_sample_value("eventstreams_retries_scheduled_total", labels) or 0.0
 
 
-async def test_retry_topics_of_fewer_partitions_than_the_settings_name_are_grown(house: Installation) -> None:
-    before = house.settings.model_copy(update={"retry_partitions": 1})
+async def test_retry_topics_of_fewer_partitions_than_the_settings_name_are_grown(installation: Installation) -> None:
+    before = installation.settings.model_copy(update={"retry_partitions": 1})
     specs = Topics(before).worker_specs("webhook")
-    await house.admin.ensure(specs)
+    await installation.admin.ensure(specs)
 
-    await start(house)
+    await start(installation)
 
-    there = await house.admin.topics()
+    there = await installation.admin.topics()
     assert {spec.name: there[spec.name] for spec in specs} == {
-        spec.name: spec.partitions for spec in house.topics.worker_specs("webhook")
+        spec.name: spec.partitions for spec in installation.topics.worker_specs("webhook")
     }
 
 
-async def test_a_delivery_is_straight_unless_it_was_tried_before_or_put_there_again(house: Installation) -> None:
+async def test_a_delivery_is_straight_unless_it_was_tried_before_or_put_there_again(installation: Installation) -> None:
     def delivered(path: str) -> float | None:
         labels = {"sink_type": "webhook", "path": path}
         return worker.metrics.registry.get_sample_value("eventstreams_delivery_seconds_count", labels)
 
     async with Receiver(first_then(200, 500)) as receiver:
-        subscription = await house.subscribe(await house.add_sink(receiver.url))
-        worker = await start(house)
-        await house.hand_to(subscription, house.event(1))
+        subscription = await installation.subscribe(await installation.add_sink(receiver.url))
+        worker = await start(installation)
+        await installation.hand_to(subscription, installation.event(1))
         await eventually(lambda: delivered("straight") == 1)
 
-        value, headers = house.encoded(house.event(2))
+        value, headers = installation.encoded(installation.event(2))
         again = again_headers(
             headers,
             accepted_at_ms=now_ms() - 90_000_000,
@@ -420,23 +422,23 @@ async def test_a_delivery_is_straight_unless_it_was_tried_before_or_put_there_ag
             subscriber_sid=None,
             job_sid="JR1",
         )
-        await house.put_raw(house.topic_of(subscription), value, again)
+        await installation.put_raw(installation.topic_of(subscription), value, again)
         await eventually(lambda: delivered("detour") == 1)
 
-        await house.hand_to(subscription, house.event(1))  # fails, for it was delivered once
+        await installation.hand_to(subscription, installation.event(1))  # fails, for it was delivered once
         await eventually(lambda: delivered("detour") == 2)
     assert delivered("straight") == 1
 
 
-async def test_what_a_paused_subscription_held_up_is_delivered_on_a_detour(house: Installation) -> None:
+async def test_what_a_paused_subscription_held_up_is_delivered_on_a_detour(installation: Installation) -> None:
     async with Receiver() as receiver:
-        subscription = await house.subscribe(await house.add_sink(receiver.url))
-        await house.put(replace(subscription, paused=True))
-        worker = await start(house)
+        subscription = await installation.subscribe(await installation.add_sink(receiver.url))
+        await installation.put(replace(subscription, paused=True))
+        worker = await start(installation)
         told = worker.metrics.registry.get_sample_value
         await eventually(lambda: told("eventstreams_assigned_partitions", {"kind": "subscription"}) == 1)
-        await house.hand_to(subscription, house.event(1))
-        await house.put(subscription)
+        await installation.hand_to(subscription, installation.event(1))
+        await installation.put(subscription)
 
         await receiver.wait_for(lambda: bool(receiver.accepted))
     labels = {"sink_type": "webhook", "path": "straight"}

@@ -26,9 +26,9 @@ MOST_MIB: Final = 270
 
 
 @pytest.fixture
-async def house(settings: Settings) -> AsyncIterator[Installation]:
-    async with Installation(settings) as house:
-        yield house
+async def installation(settings: Settings) -> AsyncIterator[Installation]:
+    async with Installation(settings) as installation:
+        yield installation
 
 
 @asynccontextmanager
@@ -45,12 +45,12 @@ async def silent_receiver() -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
 
 
-async def fill(house: Installation, subscription: Subscription, events: Sequence[tuple[bytes, Headers]]) -> None:
+async def fill(installation: Installation, subscription: Subscription, events: Sequence[tuple[bytes, Headers]]) -> None:
     now = now_ms()
-    topic = house.topic_of(subscription)
+    topic = installation.topic_of(subscription)
     for first in range(0, EVENTS, len(events)):
         copies = [
-            await house.producer.enqueue(
+            await installation.producer.enqueue(
                 topic,
                 value,
                 headers=routed_headers(
@@ -73,20 +73,20 @@ async def level(worker: RoleProcess) -> float:
 
 
 async def test_what_a_worker_holds_of_a_backlog_of_all_its_sinks_is_bounded(
-    house: Installation, tmp_path: Path
+    installation: Installation, tmp_path: Path
 ) -> None:
     async with silent_receiver() as address:
-        sinks = [await house.add_sink(f"{address}{number}") for number in range(SUBSCRIPTIONS)]
-        subscriptions = [await house.subscribe(sink) for sink in sinks]
-        encoded = [house.encoded(house.event(number)) for number in range(3000)]
+        sinks = [await installation.add_sink(f"{address}{number}") for number in range(SUBSCRIPTIONS)]
+        subscriptions = [await installation.subscribe(sink) for sink in sinks]
+        encoded = [installation.encoded(installation.event(number)) for number in range(3000)]
         noise = [
             (value, [*headers, ("traceparent", random.randbytes(27).hex().encode())]) for value, headers in encoded
         ]
 
         for subscription in subscriptions:
-            await fill(house, subscription, noise)
+            await fill(installation, subscription, noise)
 
-        async with running_role(house.settings, "worker", "webhook", folder=tmp_path) as worker:
+        async with running_role(installation.settings, "worker", "webhook", folder=tmp_path) as worker:
             await level(worker)
 
             assert worker.peak_mib() < MOST_MIB

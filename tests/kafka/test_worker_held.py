@@ -34,14 +34,16 @@ async def until_still(receiver: Receiver) -> int:
 async def test_it_stops_while_no_offset_is_confirmed_and_then_goes_on(tmp_path: Path) -> None:
     with running_broker(tmp_path) as broker, installation_settings(broker.bootstrap) as made:
         settings = made.model_copy(update={"session_timeout": LONG})
-        async with Receiver() as receiver, Installation(settings) as house:
-            sink = replace(await house.add_sink(receiver.url), rate_limit=float(A_SECOND))
-            await house.put(sink)
-            subscription = await house.subscribe(sink)
+        async with Receiver() as receiver, Installation(settings) as installation:
+            sink = replace(await installation.add_sink(receiver.url), rate_limit=float(A_SECOND))
+            await installation.put(sink)
+            subscription = await installation.subscribe(sink)
             deadline_ms = now_ms() + 14_400_000
-            events = [house.event(number) for number in range(1_200)]  # 15 s of deliveries
-            await asyncio.gather(*(house.hand_to(subscription, each, deadline_ms=deadline_ms) for each in events))
-            await house.start(worker_for(load_plugin("webhook")))
+            events = [installation.event(number) for number in range(1_200)]  # 15 s of deliveries
+            await asyncio.gather(
+                *(installation.hand_to(subscription, each, deadline_ms=deadline_ms) for each in events)
+            )
+            await installation.start(worker_for(load_plugin("webhook")))
             await eventually(lambda: len(receiver.received) > A_SECOND, timeout_s=60)
             try:
                 broker.freeze()

@@ -58,9 +58,9 @@ def test_a_worker_does_not_know_its_sink_type_where_it_is_not_installed(tmp_path
 
 
 @pytest.fixture
-async def house(settings: Settings) -> AsyncIterator[Installation]:
-    async with Installation(settings) as house:
-        yield house
+async def installation(settings: Settings) -> AsyncIterator[Installation]:
+    async with Installation(settings) as installation:
+        yield installation
 
 
 @contextmanager
@@ -112,19 +112,19 @@ def until_ready(url: str, worker: "subprocess.Popen[bytes]", log: Path) -> None:
 
 @pytest.mark.kafka
 async def test_events_become_jobs_and_one_that_is_too_big_a_dead_letter(
-    house: Installation, installed: Environment, tmp_path: Path
+    installation: Installation, installed: Environment, tmp_path: Path
 ) -> None:
     async with FakeBeanstalkd().listening() as beanstalkd:
-        subscription = await house.subscribe(
-            await house.add_sink(None, config=beanstalkd.config, sink_type="beanstalk")
+        subscription = await installation.subscribe(
+            await installation.add_sink(None, config=beanstalkd.config, sink_type="beanstalk")
         )
-        big = house.event(1)
+        big = installation.event(1)
         big.data["to"] = "+" * 70_000  # type: ignore[index]  # a mapping for publishers, a dictionary here
-        for event in (house.event(0), big, house.event(2)):
-            await house.hand_to(subscription, event)
+        for event in (installation.event(0), big, installation.event(2)):
+            await installation.hand_to(subscription, event)
 
-        with running_worker(installed, house.settings, tmp_path):
-            [dead] = await house.dead(1, sink_type="beanstalk")
+        with running_worker(installed, installation.settings, tmp_path):
+            [dead] = await installation.dead(1, sink_type="beanstalk")
             await eventually(lambda: len(beanstalkd.jobs) == 2, what=lambda: str(beanstalkd.jobs))
         jobs = await beanstalkd.arrived()
 
@@ -135,16 +135,16 @@ async def test_events_become_jobs_and_one_that_is_too_big_a_dead_letter(
 
 @pytest.mark.kafka
 async def test_events_wait_while_beanstalkd_drains_and_become_jobs_afterwards(
-    house: Installation, installed: Environment, tmp_path: Path
+    installation: Installation, installed: Environment, tmp_path: Path
 ) -> None:
     async with FakeBeanstalkd().listening() as beanstalkd:
-        subscription = await house.subscribe(
-            await house.add_sink(None, config=beanstalkd.config, sink_type="beanstalk")
+        subscription = await installation.subscribe(
+            await installation.add_sink(None, config=beanstalkd.config, sink_type="beanstalk")
         )
         await beanstalkd.go_down()
-        await house.hand_to(subscription, house.event(7))
+        await installation.hand_to(subscription, installation.event(7))
 
-        with running_worker(installed, house.settings, tmp_path):
+        with running_worker(installed, installation.settings, tmp_path):
             await eventually(lambda: beanstalkd.refusals > 0)
             await beanstalkd.heal()
             await eventually(lambda: bool(beanstalkd.jobs))

@@ -30,10 +30,10 @@ WEBHOOK = {"destination": "https://hooks.example.com/a", "method": "POST", "batc
 class Api:
     """A running API, and Twilio's client for it."""
 
-    def __init__(self, house: Installation, url: str) -> None:
-        self.house = house
+    def __init__(self, installation: Installation, url: str) -> None:
+        self.installation = installation
         self.url = url
-        self.client = self.client_of(house.account_sid, TOKEN)
+        self.client = self.client_of(installation.account_sid, TOKEN)
 
     def client_of(self, account_sid: str, token: str) -> Client:
         client = Client(account_sid, token, http_client=Checking())
@@ -92,13 +92,13 @@ async def serving(settings: Settings, metrics: Metrics | None = None) -> AsyncIt
 async def with_new_account(api: Api) -> Api:
     """The same API for another account, once it knows of it."""
     known = authorization(api)
-    await api.house.new_account()
+    await api.installation.new_account()
     # Whatever is written through the API now is answered once the API has read all that was written before.
     async with aiohttp.ClientSession(api.url, headers=known) as session:
         sid = await _made_key(session)
         async with session.delete(f"/v1/Keys/{sid}") as deleted:
             assert deleted.status == 204
-    return Api(api.house, api.url)
+    return Api(api.installation, api.url)
 
 
 async def until_the_worker_knows(api: Api) -> None:
@@ -137,7 +137,7 @@ async def raw(
 
 
 def authorization(api: Api) -> dict[str, str]:
-    return {"Authorization": aiohttp.encode_basic_auth(api.house.account_sid, TOKEN)}
+    return {"Authorization": aiohttp.encode_basic_auth(api.installation.account_sid, TOKEN)}
 
 
 async def post_form(api: Api, path: str, **fields: str) -> tuple[int, Any]:

@@ -64,7 +64,7 @@ async def serving_bare(settings: Settings, account_sid: str) -> AsyncIterator[Ba
         yield BareApi(url, account_sid, metrics, session)
 
 
-async def of_new_account(shared: BareApi, house: Installation) -> BareApi:
-    """``shared``, an API of ``house``, as an account that no other test has; ``house`` acts for that from now on."""
-    await with_new_account(Api(house, shared.url))
-    return shared.as_account(house.account_sid)
+async def of_new_account(shared: BareApi, installation: Installation) -> BareApi:
+    """``shared``, an API of ``installation``, as an account of its own; ``installation`` acts for that now."""
+    await with_new_account(Api(installation, shared.url))
+    return shared.as_account(installation.account_sid)

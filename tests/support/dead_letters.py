@@ -18,7 +18,7 @@ _LAST = "EZ-the-last"
 
 
 async def add_dead_letters(
-    house: Installation,
+    installation: Installation,
     subscription: Subscription,
     numbers: Sequence[int],
     *,
@@ -27,30 +27,32 @@ async def add_dead_letters(
     without: str = "",
 ) -> list[int]:
     """Make dead letters of events, as a worker does; return when the broker took each."""
-    topic, times = house.topics.dead("webhook"), []
+    topic, times = installation.topics.dead("webhook"), []
     for number in numbers:
-        value, headers = house.encoded(event(house, number, type_))
+        value, headers = installation.encoded(event(installation, number, type_))
         routed = routed_headers(headers, accepted_at_ms=5000, deadline_ms=9000, subscription_sid=subscription.sid)
         progress = DeliveryProgress(
             5000, 9000, subscription.sid, attempt=4, first_attempt_at_ms=6000, last_attempt_at_ms=8000, last_status=410
         )
         dead = dead_headers(routed, progress, origin="t/0/1", reason=reason, code=reason.code, detail="gone for good")
         kept = [each for each in dead if each[0] != without]
-        answer = await house.producer.send(topic, value, key=b"k%d" % number, headers=kept)
+        answer = await installation.producer.send(topic, value, key=b"k%d" % number, headers=kept)
         assert isinstance(answer, Acked)
         times.append(answer.timestamp_ms)
     return times
 
 
-def event(house: Installation, number: int, type_: str = SENT) -> Event:
-    return replace(house.event(number, type_=type_), time=datetime(2026, 3, 29, tzinfo=UTC))
+def event(installation: Installation, number: int, type_: str = SENT) -> Event:
+    return replace(installation.event(number, type_=type_), time=datetime(2026, 3, 29, tzinfo=UTC))
 
 
-async def copies(house: Installation, subscription: Subscription) -> list[Record]:
+async def copies(installation: Installation, subscription: Subscription) -> list[Record]:
     """All that is on the topic of ``subscription`` now, as a worker would read it."""
-    await house.hand_to(subscription, replace(house.event(0), id=_LAST))
+    await installation.hand_to(subscription, replace(installation.event(0), id=_LAST))
     found = await read_topic_until(
-        house.settings, house.topic_of(subscription), lambda records: bool(records) and ids(records)[-1] == _LAST
+        installation.settings,
+        installation.topic_of(subscription),
+        lambda records: bool(records) and ids(records)[-1] == _LAST,
     )
     return found[:-1]
 

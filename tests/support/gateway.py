@@ -33,7 +33,7 @@ def cloudevent(number: int, **changes: object) -> dict[str, object]:
 class Gateway:
     """A running gateway and somebody who posts to it."""
 
-    house: Installation
+    installation: Installation
     session: aiohttp.ClientSession
     url: str
     headers: Mapping[str, str] = field(default_factory=CIMultiDict)
@@ -43,14 +43,14 @@ class Gateway:
         self, body: object, headers: Mapping[str, str] = STRUCTURED, *, token: str = TOKEN
     ) -> tuple[int, Any]:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        credentials = {"Authorization": aiohttp.encode_basic_auth(self.house.account_sid, token)}
+        credentials = {"Authorization": aiohttp.encode_basic_auth(self.installation.account_sid, token)}
         async with self.session.post(self.url, data=BytesIO(data), headers={**headers, **credentials}) as answer:
             self.headers = answer.headers.copy()
             return answer.status, await answer.json()
 
     async def raw(self, head: bytes, body: bytes = b"") -> tuple[int, str]:
         """Status and all of the answer to a POST with the header lines ``head``, sent as they are."""
-        credentials = aiohttp.encode_basic_auth(self.house.account_sid, TOKEN).encode()
+        credentials = aiohttp.encode_basic_auth(self.installation.account_sid, TOKEN).encode()
         url = URL(self.url)
         reader, writer = await asyncio.open_connection(url.host, url.port)
         try:
@@ -63,7 +63,7 @@ class Gateway:
 
     async def accepted(self, count: int) -> list[str]:
         """Ids on the events topic, which has one partition here."""
-        records = await read_topic(self.house.settings, self.house.topics.events, count)
+        records = await read_topic(self.installation.settings, self.installation.topics.events, count)
         return [header(record, "ce_id") for record in records]
 
 
@@ -73,6 +73,6 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
         url = f"http://{address_of(listening)}/v1/Events"
         handed_over = listening.detach()
     served = settings.model_copy(update={"gateway_listen": f"fd://{handed_over}"})
-    async with Installation(served) as house, aiohttp.ClientSession() as session:
-        await house.start(serve)
-        yield Gateway(house, session, url)
+    async with Installation(served) as installation, aiohttp.ClientSession() as session:
+        await installation.start(serve)
+        yield Gateway(installation, session, url)

@@ -36,8 +36,8 @@ def with_operator(settings: Settings) -> Settings:
 async def operated(settings: Settings) -> AsyncIterator[Api]:
     """An API whose operator's API is on, and an account."""
     settings = with_operator(settings)
-    async with Installation(settings) as house, serving(settings) as url:
-        yield Api(house, url)
+    async with Installation(settings) as installation, serving(settings) as url:
+        yield Api(installation, url)
 
 
 class Asker:

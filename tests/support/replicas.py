@@ -79,12 +79,14 @@ class ApiProcess:
 class Replicas:
     """The processes, and who of them is primary as the control topic tells."""
 
-    def __init__(self, house: Installation, processes: Sequence[ApiProcess], session: aiohttp.ClientSession) -> None:
-        self.house = house
+    def __init__(
+        self, installation: Installation, processes: Sequence[ApiProcess], session: aiohttp.ClientSession
+    ) -> None:
+        self.installation = installation
         self.processes = processes
         self.primaries: list[str] = []
         self._session = session
-        house.feed.listen_to_primary(lambda value: self.primaries.append(orjson.loads(value)["url"]))
+        installation.feed.listen_to_primary(lambda value: self.primaries.append(orjson.loads(value)["url"]))
 
     @property
     def primary(self) -> ApiProcess:
@@ -107,7 +109,7 @@ class Replicas:
         *,
         headers: Mapping[str, str] | None = None,
     ) -> tuple[int, Any]:
-        sent = {"Authorization": aiohttp.encode_basic_auth(self.house.account_sid, TOKEN), **(headers or {})}
+        sent = {"Authorization": aiohttp.encode_basic_auth(self.installation.account_sid, TOKEN), **(headers or {})}
         async with self._session.request(method, f"{at.url}{path}", data=form, headers=sent) as answer:
             body = await answer.read()
             return answer.status, orjson.loads(body) if body else None
@@ -122,15 +124,15 @@ class Replicas:
 async def running_replicas(settings: Settings, folder: Path, count: int) -> AsyncIterator[Replicas]:
     """So many API processes, ready."""
     async with AsyncExitStack() as stack:
-        house = await stack.enter_async_context(Installation(settings))
+        installation = await stack.enter_async_context(Installation(settings))
         timeout = aiohttp.ClientTimeout(total=60)
         session = await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout))
         processes = [ApiProcess(settings, folder, port) for port in free_ports(count)]
-        replicas = Replicas(house, processes, session)
+        replicas = Replicas(installation, processes, session)
         for process in processes:
             process.start()
             stack.push_async_callback(process.end, signal.SIGKILL)
         for process in processes:
             await process.until_ready()
-        await house.feed.catch_up()
+        await installation.feed.catch_up()
         yield replicas

@@ -85,7 +85,7 @@ ENDS: Final[Mapping[str, str]] = {
 
 
 @dataclass
-class House:
+class RunningInstallation:
     """A whole installation, and what the placeholders of the pages stand for in it."""
 
     up: Up
@@ -159,7 +159,7 @@ class House:
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningInstallation]:
     folder, scratch = tmp_path_factory.mktemp("up") / "data", tmp_path_factory.mktemp("scratch")
     for block in blocks_of(ROOT / "docs" / "adding-an-event-type.md"):
         if block.file is not None and block.file.startswith("catalog/"):
@@ -196,22 +196,22 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
             "PATH": f"{programs}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
             **{name: "".join(shlex.split(value)) for name, value in told},
         }
-        yield House(up, receiver, env, scratch)
+        yield RunningInstallation(up, receiver, env, scratch)
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_the_commands_of_a_page_run_as_they_stand(house: House, page: str) -> None:
+def test_the_commands_of_a_page_run_as_they_stand(installation: RunningInstallation, page: str) -> None:
     assert shutil.which("curl"), "the pages' commands use curl: install it"
-    places = house.furnish()
+    places = installation.furnish()
     env = {
-        **house.env,
+        **installation.env,
         "ALERTS_SINK_SID": places["DG…"],
-        "ADMIN": house.up.about["admin"][ADMIN.get(page, "api")],
+        "ADMIN": installation.up.about["admin"][ADMIN.get(page, "api")],
     }
     answer: Any = None
     said = ""
 
-    with Shell(env, cwd=str(house.scratch)) as shell:
+    with Shell(env, cwd=str(installation.scratch)) as shell:
         shell.run(FUNCTIONS)
         for block in blocks_of(ROOT / page):
             if not any(row.takes(block) for row in ROWS):
@@ -247,51 +247,53 @@ def json_in(said: str, known: Any) -> Any:
         return known
 
 
-def test_what_the_page_about_errors_shows_is_what_a_refusal_looks_like(house: House) -> None:
+def test_what_the_page_about_errors_shows_is_what_a_refusal_looks_like(installation: RunningInstallation) -> None:
     [shown] = [each for each in blocks_of(ROOT / "docs" / "errors.md") if each.language == "json"]
 
-    with Shell(house.env, cwd=str(house.scratch)) as shell:
+    with Shell(installation.env, cwd=str(installation.scratch)) as shell:
         said = shell.run('curl -s -u "$SID:$TOKEN" $API/v1/Sinks/DG1')
 
     same_shape(shown, json.loads(said))
 
 
-def test_what_the_page_about_accounts_shows_is_on_the_trail(house: House) -> None:
-    house.furnish()
+def test_what_the_page_about_accounts_shows_is_on_the_trail(installation: RunningInstallation) -> None:
+    installation.furnish()
     shown = [each for each in blocks_of(ROOT / "docs" / "accounts.md") if each.language == "json"]
 
-    listed = house.ask("/v1/AuditEvents?PageSize=1")["audit_events"]
+    listed = installation.ask("/v1/AuditEvents?PageSize=1")["audit_events"]
 
     same_shape(shown[0], listed[0])
     assert re.fullmatch(r"created subscription '.+' \(DF\w+\)", listed[0]["summary"])
 
 
-def test_what_the_page_about_webhooks_shows_of_the_secret_is_what_the_api_says(house: House) -> None:
+def test_what_the_page_about_webhooks_shows_of_the_secret_is_what_the_api_says(
+    installation: RunningInstallation,
+) -> None:
     page = blocks_of(ROOT / "docs" / "sinks" / "webhook.md")
     [shown] = [each for each in page if each.language == "json" and "whsec_" in each.text]
 
-    rotated = house.ask(f"/v1/Sinks/{house.furnish()['DG…']}/SigningSecret", {"GraceSeconds": "3600"})
+    rotated = installation.ask(f"/v1/Sinks/{installation.furnish()['DG…']}/SigningSecret", {"GraceSeconds": "3600"})
 
     assert rotated["previous"]
     same_shape(shown, rotated)
 
 
-def test_a_delivery_has_the_form_that_the_page_about_webhooks_shows(house: House) -> None:
+def test_a_delivery_has_the_form_that_the_page_about_webhooks_shows(installation: RunningInstallation) -> None:
     [shown] = [each for each in blocks_of(ROOT / "docs" / "sinks" / "webhook.md") if each.language == "http"]
     head, _, body = shown.text.partition("\n\n")
-    configuration = {"destination": f"{house.receiver.url}/200/shown", "batch_events": True}
+    configuration = {"destination": f"{installation.receiver.url}/200/shown", "batch_events": True}
     fields = {"Description": "x", "SinkType": "webhook", "SinkConfiguration": json.dumps(configuration)}
     types = json.dumps({"type": SENT, "schema_version": 1})
-    sink = house.ask("/v1/Sinks", fields)["sid"]
-    subscription = house.ask("/v1/Subscriptions", {"Description": "x", "SinkSid": sink, "Types": types})["sid"]
+    sink = installation.ask("/v1/Sinks", fields)["sid"]
+    subscription = installation.ask("/v1/Subscriptions", {"Description": "x", "SinkSid": sink, "Types": types})["sid"]
 
-    event = house.publish()
-    house.until(f"/v1/Attempts?SubscriptionSid={subscription}&Outcome=delivered", "attempts")
+    event = installation.publish()
+    installation.until(f"/v1/Attempts?SubscriptionSid={subscription}&Outcome=delivered", "attempts")
 
-    [(path, headers)] = [each for each in house.receiver.heads if each[0].startswith("/200/shown")]
+    [(path, headers)] = [each for each in installation.receiver.heads if each[0].startswith("/200/shown")]
     names = {line.partition(":")[0].title() for line in head.splitlines()[1:]}
     assert names <= {each.title() for each in headers}
     assert "?bodySHA256=" in head.splitlines()[0]
     assert re.search(r"\?bodySHA256=[0-9a-f]{64}$", path)
-    [delivered] = [each for each in house.receiver.events if each["id"] == event][-1:]
+    [delivered] = [each for each in installation.receiver.events if each["id"] == event][-1:]
     assert set(json.loads(without_ellipses(body))[0]) == set(delivered)

@@ -25,7 +25,7 @@ IN_FLIGHT = 2 * 16 * 4_000
 class Scene:
     """An installation with two subscriptions that take every event."""
 
-    house: Installation
+    installation: Installation
     routers: Routers
     flood: Flood
     tally: Tally
@@ -52,14 +52,14 @@ class Scene:
 @asynccontextmanager
 async def running_scene(settings: Settings) -> AsyncIterator[Scene]:
     """A scene without routers yet."""
-    async with Installation(settings) as house:
-        sink = await house.add_sink("http://127.0.0.1:9/")
-        topics = [house.topic_of(await house.subscribe(sink)) for _ in range(2)]
-        value, headers = house.encoded(house.event())
-        flood = Flood(settings, house.topics.events, value, headers)
+    async with Installation(settings) as installation:
+        sink = await installation.add_sink("http://127.0.0.1:9/")
+        topics = [installation.topic_of(await installation.subscribe(sink)) for _ in range(2)]
+        value, headers = installation.encoded(installation.event())
+        flood = Flood(settings, installation.topics.events, value, headers)
         with running_routers(settings) as routers, Tally(settings, topics) as tally:
             try:
-                yield Scene(house, routers, flood, tally)
+                yield Scene(installation, routers, flood, tally)
             finally:
                 flood.give_up()
 
@@ -118,7 +118,7 @@ async def test_one_router_grows_to_four_and_shrinks_to_one_under_load(scene: Sce
 
 @pytest.mark.parametrize("static", [False, True], ids=["another member", "the same static member"])
 async def test_the_share_of_a_killed_router_is_taken_over(scene: Scene, *, static: bool) -> None:
-    partitions = range(scene.house.settings.events_partitions)
+    partitions = range(scene.installation.settings.events_partitions)
     scene.routers.start("first", static=static)
     scene.flood.publish(*partitions)
     await scene.all_copied()

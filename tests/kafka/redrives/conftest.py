@@ -12,21 +12,21 @@ from tests.support.installation import DELIVERED, SENT, Installation
 
 
 @pytest.fixture
-async def house(settings: Settings) -> AsyncIterator[Installation]:
-    async with Installation(settings) as house:
-        await house.admin.ensure(house.topics.worker_specs("webhook"))
-        yield house
+async def installation(settings: Settings) -> AsyncIterator[Installation]:
+    async with Installation(settings) as installation:
+        await installation.admin.ensure(installation.topics.worker_specs("webhook"))
+        yield installation
 
 
 @pytest.fixture
-async def api(house: Installation) -> AsyncIterator[BareApi]:
-    async with serving_bare(house.settings, house.account_sid) as api:
+async def api(installation: Installation) -> AsyncIterator[BareApi]:
+    async with serving_bare(installation.settings, installation.account_sid) as api:
         yield api
 
 
 @pytest.fixture
-async def subscription(house: Installation) -> Subscription:
-    return await house.subscribe(await house.add_sink("https://hooks.example.com/"), SENT, DELIVERED)
+async def subscription(installation: Installation) -> Subscription:
+    return await installation.subscribe(await installation.add_sink("https://hooks.example.com/"), SENT, DELIVERED)
 
 
 # -- one for all tests of a module, each with an account of its own ---------------------------------------------
@@ -34,9 +34,9 @@ async def subscription(house: Installation) -> Subscription:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shared_house(module_settings: Settings) -> AsyncIterator[Installation]:
-    async with Installation(module_settings) as house:
-        await house.admin.ensure(house.topics.worker_specs("webhook"))
-        yield house
+    async with Installation(module_settings) as installation:
+        await installation.admin.ensure(installation.topics.worker_specs("webhook"))
+        yield installation
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -18,10 +18,10 @@ pytestmark = pytest.mark.kafka
 
 
 async def test_dead_letters_are_listed_newest_first_in_pages_and_one_is_shown_whole(
-    house: Installation, api: BareApi, subscription: Subscription
+    installation: Installation, api: BareApi, subscription: Subscription
 ) -> None:
-    await add_dead_letters(house, subscription, range(300))
-    await add_dead_letters(house, subscription, [300, 301], reason=DeadReason.EXPIRED)
+    await add_dead_letters(installation, subscription, range(300))
+    await add_dead_letters(installation, subscription, [300, 301], reason=DeadReason.EXPIRED)
 
     found, url, pages = [], f"/v1/DeadLetters?SubscriptionSid={subscription.sid}&PageSize=100", 0
     while url:
@@ -36,16 +36,16 @@ async def test_dead_letters_are_listed_newest_first_in_pages_and_one_is_shown_wh
     assert [each["event_id"] for each in expired["dead_letters"]] == ["EZ301", "EZ300"]
     assert expired["meta"]["key"] == "dead_letters"
     assert "data" not in expired["dead_letters"][0]
-    assert one["data"] == house.event(301).data
+    assert one["data"] == installation.event(301).data
     assert (one["id"], one["reason"], one["code"], one["attempts"]) == ("webhook.0.301", "expired", 91300, 3)
     assert (one["detail"], one["status"], one["date_last_attempt"]) == ("gone for good", 410, "1970-01-01T00:00:08Z")
 
 
 async def test_a_dead_letter_that_cannot_be_decoded_is_shown_with_what_is_wrong(
-    house: Installation, api: BareApi, subscription: Subscription
+    installation: Installation, api: BareApi, subscription: Subscription
 ) -> None:
-    dead = [(names.ACCOUNT, house.account_sid.encode()), (names.REASON, b"undecodable"), (names.CODE, b"many")]
-    await house.put_raw(house.topics.dead("webhook"), b"\xff", dead)
+    dead = [(names.ACCOUNT, installation.account_sid.encode()), (names.REASON, b"undecodable"), (names.CODE, b"many")]
+    await installation.put_raw(installation.topics.dead("webhook"), b"\xff", dead)
 
     [listed] = (await api.get("/v1/DeadLetters"))["dead_letters"]
     one = await api.get(listed["url"])
@@ -73,10 +73,10 @@ async def run_cli(api: BareApi, *arguments: str, answer: str = "") -> tuple[int,
 
 
 async def test_dead_letters_are_listed_and_redriven_from_a_terminal(
-    house: Installation, api: BareApi, subscription: Subscription
+    installation: Installation, api: BareApi, subscription: Subscription
 ) -> None:
-    await add_dead_letters(house, subscription, range(3))
-    await add_dead_letters(house, subscription, [3], reason=DeadReason.EXPIRED)
+    await add_dead_letters(installation, subscription, range(3))
+    await add_dead_letters(installation, subscription, [3], reason=DeadReason.EXPIRED)
 
     listed = await run_cli(
         api, "dead-letters", "list", "--subscription", subscription.sid, "--reason", "refused", "--limit", "2"
@@ -99,4 +99,4 @@ async def test_dead_letters_are_listed_and_redriven_from_a_terminal(
     assert "eventstreams: the API refuses: Choose what to redrive" in refused[1]
     assert json.loads(for_scripts[1]).items() >= {"status": "completed", "redriven": 1}.items()
     assert json.loads(nothing_for_scripts[1]).items() >= {"selected": 0, "redriven": 0}.items()
-    assert ids(await copies(house, subscription)) == ["EZ0", "EZ2", "EZ1"]
+    assert ids(await copies(installation, subscription)) == ["EZ0", "EZ2", "EZ1"]

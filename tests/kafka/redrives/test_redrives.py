@@ -23,15 +23,15 @@ pytestmark = pytest.mark.kafka
 
 
 async def test_a_redriven_event_is_the_same_with_a_fresh_window(
-    house: Installation, api: BareApi, subscription: Subscription
+    installation: Installation, api: BareApi, subscription: Subscription
 ) -> None:
-    await add_dead_letters(house, subscription, [7])
+    await add_dead_letters(installation, subscription, [7])
     began_ms = now_ms()
 
     job = await redrive(api, {"SubscriptionSid": subscription.sid})
 
-    [copy] = await copies(house, subscription)
-    value, event_headers = house.encoded(event(house, 7))
+    [copy] = await copies(installation, subscription)
+    value, event_headers = installation.encoded(event(installation, 7))
     own = {name: text for name, text in copy.headers if not name.startswith("es_")}
     state = {name: text for name, text in copy.headers if name.startswith("es_")}
     deadline = int(state.pop("es_deadline"))
@@ -66,14 +66,16 @@ async def test_a_redriven_event_is_the_same_with_a_fresh_window(
 async def test_dead_letters_are_redriven_by_what_they_have_in_common(
     shared: BareApi, shared_house: Installation, chosen: Mapping[str, str], expected: list[int]
 ) -> None:
-    house, api = shared_house, await of_new_account(shared, shared_house)
-    subscription = await house.subscribe(await house.add_sink("https://hooks.example.com/"), SENT, DELIVERED)
-    [before] = await house.admin.ranges([house.topics.dead("webhook")])
+    installation, api = shared_house, await of_new_account(shared, shared_house)
+    subscription = await installation.subscribe(
+        await installation.add_sink("https://hooks.example.com/"), SENT, DELIVERED
+    )
+    [before] = await installation.admin.ranges([installation.topics.dead("webhook")])
     times = []
     for number in range(7):
         reason = DeadReason.REFUSED if number < 4 else DeadReason.EXPIRED
         type_ = SENT if number < 5 else DELIVERED
-        times += await add_dead_letters(house, subscription, [number], reason=reason, type_=type_)
+        times += await add_dead_letters(installation, subscription, [number], reason=reason, type_=type_)
         await clock_past(times[-1])
     form = {
         name: after(times[int(text[1:])])
@@ -86,52 +88,52 @@ async def test_dead_letters_are_redriven_by_what_they_have_in_common(
 
     await redrive(api, form)
 
-    assert ids(await copies(house, subscription)) == [f"EZ{number}" for number in expected]
+    assert ids(await copies(installation, subscription)) == [f"EZ{number}" for number in expected]
 
 
 async def test_several_values_of_a_parameter_select_more(
-    house: Installation, api: BareApi, subscription: Subscription
+    installation: Installation, api: BareApi, subscription: Subscription
 ) -> None:
-    await add_dead_letters(house, subscription, range(5))
+    await add_dead_letters(installation, subscription, range(5))
 
     job = await api.post("/v1/Redrives", [("EventId", "EZ1"), ("EventId", "EZ4"), ("Rate", "5000")])
     await api.until(job["url"], "completed")
 
-    assert ids(await copies(house, subscription)) == ["EZ1", "EZ4"]
+    assert ids(await copies(installation, subscription)) == ["EZ1", "EZ4"]
 
 
 async def test_events_of_a_deleted_subscription_are_skipped_and_told(
-    house: Installation, api: BareApi, subscription: Subscription
+    installation: Installation, api: BareApi, subscription: Subscription
 ) -> None:
-    other = await house.subscribe(await house.add_sink("https://hooks.example.com/"))
-    await add_dead_letters(house, subscription, [1, 2])
-    await add_dead_letters(house, other, [3, 4, 5])
-    await add_dead_letters(house, other, [6], without=names.SUBSCRIPTION)
-    await house.put(replace(other, state=SubscriptionState.DELETING))
+    other = await installation.subscribe(await installation.add_sink("https://hooks.example.com/"))
+    await add_dead_letters(installation, subscription, [1, 2])
+    await add_dead_letters(installation, other, [3, 4, 5])
+    await add_dead_letters(installation, other, [6], without=names.SUBSCRIPTION)
+    await installation.put(replace(other, state=SubscriptionState.DELETING))
 
     job = await redrive(api, {"Reason": "refused"})
 
     assert (job["selected"], job["redriven"]) == (6, 2)
     assert job["skipped"] == {"subscription_deleted": 3, "unreadable": 1}
-    assert ids(await copies(house, subscription)) == ["EZ1", "EZ2"]
+    assert ids(await copies(installation, subscription)) == ["EZ1", "EZ2"]
 
 
 async def test_what_dies_again_is_not_taken_up_by_the_same_job(
-    house: Installation, api: BareApi, subscription: Subscription
+    installation: Installation, api: BareApi, subscription: Subscription
 ) -> None:
-    await add_dead_letters(house, subscription, range(4))
+    await add_dead_letters(installation, subscription, range(4))
 
     job = await api.post("/v1/Redrives", {"Reason": "refused", "Rate": "4"})
-    await add_dead_letters(house, subscription, [10, 11])
+    await add_dead_letters(installation, subscription, [10, 11])
     await api.until(job["url"], "completed")
 
-    assert ids(await copies(house, subscription)) == ["EZ0", "EZ1", "EZ2", "EZ3"]
+    assert ids(await copies(installation, subscription)) == ["EZ0", "EZ1", "EZ2", "EZ3"]
 
 
 async def test_a_cancelled_job_stops_and_keeps_what_it_did(
-    house: Installation, api: BareApi, subscription: Subscription
+    installation: Installation, api: BareApi, subscription: Subscription
 ) -> None:
-    await add_dead_letters(house, subscription, range(60))
+    await add_dead_letters(installation, subscription, range(60))
     job = await api.post("/v1/Redrives", {"Reason": "refused", "Rate": "1"})
 
     answer = await api.post(job["url"], {"Status": "cancelling"}, expect=200)
@@ -141,19 +143,19 @@ async def test_a_cancelled_job_stops_and_keeps_what_it_did(
     assert again[0] in (200, 409)
     done = await api.until(job["url"], "cancelled")
     assert done["redriven"] < 60
-    assert len(await copies(house, subscription)) == done["redriven"]
+    assert len(await copies(installation, subscription)) == done["redriven"]
     status, refused = await api.ask("POST", job["url"], {"Status": "cancelling"})
     assert (status, refused["code"]) == (409, 20409)
 
 
 async def test_nobody_sees_or_moves_what_is_another_accounts(
-    house: Installation, api: BareApi, subscription: Subscription
+    installation: Installation, api: BareApi, subscription: Subscription
 ) -> None:
-    await add_dead_letters(house, subscription, range(3))
+    await add_dead_letters(installation, subscription, range(3))
     mine = await api.post("/v1/Redrives", {"SubscriptionSid": subscription.sid, **FAST})
     await api.until(mine["url"], "completed")
-    await house.new_account()
-    stranger = api.as_account(house.account_sid)
+    await installation.new_account()
+    stranger = api.as_account(installation.account_sid)
     async with asyncio.timeout(PATIENCE_S):
         while (await stranger.ask("GET", "/v1/Sinks"))[0] == 401:
             await asyncio.sleep(0.02)
@@ -169,22 +171,22 @@ async def test_nobody_sees_or_moves_what_is_another_accounts(
     assert (await stranger.ask("POST", "/v1/Redrives", {"SubscriptionSid": subscription.sid}))[0] == 404
     since = {"SubscriptionSid": subscription.sid, "After": "2026-01-01T00:00:00Z"}
     assert (await stranger.ask("POST", "/v1/Replays", since))[0] == 404
-    assert len(await copies(house, subscription)) == 3
+    assert len(await copies(installation, subscription)) == 3
 
 
 async def test_a_deleted_subscriptions_topic_goes_although_a_redrive_was_the_last_to_write_to_it(
-    house: Installation, api: BareApi, subscription: Subscription
+    installation: Installation, api: BareApi, subscription: Subscription
 ) -> None:
     async with Receiver() as receiver:
-        fresh = await house.subscribe(await house.add_sink(receiver.url))
-        await add_dead_letters(house, fresh, [1, 2])
-        await house.start(worker_for(load_plugin("webhook")))
+        fresh = await installation.subscribe(await installation.add_sink(receiver.url))
+        await add_dead_letters(installation, fresh, [1, 2])
+        await installation.start(worker_for(load_plugin("webhook")))
         await redrive(api, {"SubscriptionSid": fresh.sid})
         await receiver.wait_for(lambda: len(receiver.accepted) == 2)
 
         assert (await api.ask("GET", f"/v1/Subscriptions/{fresh.sid}"))[0] == 200
-        await house.put(replace(fresh, state=SubscriptionState.DELETING, updated_ms=now_ms()))
+        await installation.put(replace(fresh, state=SubscriptionState.DELETING, updated_ms=now_ms()))
 
         async with asyncio.timeout(60):
-            while house.topic_of(fresh) in await house.admin.topics():
+            while installation.topic_of(fresh) in await installation.admin.topics():
                 await asyncio.sleep(0.1)

@@ -14,18 +14,18 @@ pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="module")]
 
 
 @pytest.fixture
-def house(shared_house: Installation) -> Installation:
+def installation(shared_house: Installation) -> Installation:
     return shared_house
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def api(house: Installation, shared: BareApi) -> BareApi:
-    return await of_new_account(shared, house)
+async def api(installation: Installation, shared: BareApi) -> BareApi:
+    return await of_new_account(shared, installation)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def subscription(house: Installation, api: BareApi) -> Subscription:  # of the account of ``api``
-    return await house.subscribe(await house.add_sink("https://hooks.example.com/"), SENT, DELIVERED)
+async def subscription(installation: Installation, api: BareApi) -> Subscription:  # of the account of ``api``
+    return await installation.subscribe(await installation.add_sink("https://hooks.example.com/"), SENT, DELIVERED)
 
 
 @pytest.mark.parametrize(
@@ -79,9 +79,9 @@ async def test_a_job_for_a_subscription_that_is_not_there_is_refused(api: BareAp
 
 
 async def test_the_same_job_is_not_made_twice_and_an_account_has_ten_at_once(
-    house: Installation, api: BareApi, subscription: Subscription
+    installation: Installation, api: BareApi, subscription: Subscription
 ) -> None:
-    await add_dead_letters(house, subscription, range(100))
+    await add_dead_letters(installation, subscription, range(100))
     first = await api.post("/v1/Redrives", {"Reason": "refused", "Rate": "1"})
 
     status, same = await api.ask("POST", "/v1/Redrives", {"Reason": "refused", "Rate": "5"})

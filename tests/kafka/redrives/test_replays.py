@@ -15,32 +15,32 @@ pytestmark = pytest.mark.kafka
 
 
 async def test_events_of_a_span_of_time_are_replayed_from_all_partitions(
-    house: Installation, api: BareApi, subscription: Subscription
+    installation: Installation, api: BareApi, subscription: Subscription
 ) -> None:
     times: list[int] = []
     for number in range(30):
         type_ = SENT if number % 3 else DELIVERED
-        value, headers = house.encoded(event(house, number, type_))
-        answer = await house.producer.send(
-            house.topics.events, value, key=b"k%d" % number, headers=headers, partition=number % 3
+        value, headers = installation.encoded(event(installation, number, type_))
+        answer = await installation.producer.send(
+            installation.topics.events, value, key=b"k%d" % number, headers=headers, partition=number % 3
         )
         assert isinstance(answer, Acked)
         times.append(answer.timestamp_ms)
         await clock_past(answer.timestamp_ms)
     form = {"SubscriptionSid": subscription.sid, "After": after(times[10]), "Before": after(times[20])}
-    await house.put_raw(house.topics.events, b"?", [(names.ACCOUNT, house.account_sid.encode())])
+    await installation.put_raw(installation.topics.events, b"?", [(names.ACCOUNT, installation.account_sid.encode())])
 
     job = await redrive(api, form, path="/v1/Replays")
     some = await redrive(api, {**form, "Filter": f"type == '{DELIVERED}'"}, path="/v1/Replays")
 
-    found = await copies(house, subscription)
+    found = await copies(installation, subscription)
     everything, delivered = found[:10], found[10:]
     assert sorted(ids(everything)) == [f"EZ{number}" for number in range(10, 20)]
     assert sorted(ids(delivered)) == ["EZ12", "EZ15", "EZ18"]
     assert (job["selected"], job["replayed"], some["replayed"]) == (10, 10, 3)
     for copy in everything:
         number = int(header(copy, names.ID)[2:])
-        value, event_headers = house.encoded(event(house, number, header(copy, names.TYPE)))
+        value, event_headers = installation.encoded(event(installation, number, header(copy, names.TYPE)))
         assert (copy.value, copy.key) == (value, b"k%d" % number)
         assert [each for each in copy.headers if each[0] in dict(event_headers)] == event_headers
         assert int(header(copy, names.ACCEPTED_AT)) == times[number]

@@ -85,7 +85,7 @@ class Load:
         self._process.stdout.close()
 
 
-class House:
+class RunningInstallation:
     """The system, running."""
 
     def __init__(self, up: Up, receiver: Receiver, started_s: float) -> None:
@@ -158,12 +158,12 @@ class House:
 
 
 @contextmanager
-def running_house(folder: Path) -> Iterator[House]:
+def running_installation(folder: Path) -> Iterator[RunningInstallation]:
     receiver = subprocess.Popen([sys.executable, "-m", "benchmarks.path.receiver"], stdout=subprocess.PIPE, text=True)
     try:
         began = time.monotonic()
         with running_up(folder / "data", env={"EVENTSTREAMS_LOG_LEVEL": "warning"}) as up:
-            yield House(up, Receiver(receiver), time.monotonic() - began)
+            yield RunningInstallation(up, Receiver(receiver), time.monotonic() - began)
     finally:
         receiver.kill()
         receiver.wait()
