@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from control_api.redrive.partition_page import Shelf
+from control_api.redrive.partition_page import PartitionPage
 from eventstreams.kafka.admin import KafkaAdmin
 from eventstreams.kafka.producer import Acked, AckedProducer
 from eventstreams.kafka.ranges import Range
@@ -38,7 +38,7 @@ async def test_records_that_take_long_to_judge_hold_up_nobody(settings: Settings
         seen.append(turns)
 
     task = asyncio.create_task(others())
-    await Shelf[None](Range(topic, 0, 0, RECORDS), None).fill(settings, judge, size=10, budget=1000)
+    await PartitionPage[None](Range(topic, 0, 0, RECORDS), None).fill(settings, judge, size=10, budget=1000)
 
     task.cancel()
     assert len(seen) == RECORDS
