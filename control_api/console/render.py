@@ -1,5 +1,6 @@
 """Templates, with what all of them have: everything escaped, no name undefined, times in words."""
 
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -28,6 +29,13 @@ SAID: Final[Mapping[str, str]] = {
 }
 """What a page says at its top after something was done: by key, since addresses are anybody's to write."""
 
+# HTML has no way to write these: https://html.spec.whatwg.org/multipage/parsing.html#preprocessing-the-input-stream
+_NO_TEXT: Final = re.compile(
+    "[\\x00-\\x08\\x0b\\x0e-\\x1f\\x7f-\\x9f\\ud800-\\udfff\\ufdd0-\\ufdef"
+    + "".join(f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0, 0x110000, 0x10000))
+    + "]"
+)
+
 
 class Renderer:
     """Renders templates for the console's pages."""
@@ -55,8 +63,11 @@ class Renderer:
         }
 
     def render(self, template: str, **context: object) -> str:
-        """The text of ``templates/<template>``; whatever ``context`` holds is text in it, never markup."""
-        return self._environment.get_template(template).render(**context)
+        """The text of ``templates/<template>``; whatever ``context`` holds is text in it, never markup.
+
+        What cannot be a character of HTML, whoever wrote it, is U+FFFD.
+        """
+        return _NO_TEXT.sub("\ufffd", self._environment.get_template(template).render(**context))
 
     def _ago(self, text: str) -> str:
         at = _read(text)
