@@ -1,8 +1,11 @@
 """The AMQP plugin's pure parts: configuration, and what a broker's answers mean."""
 
 import pytest
+from aiormq.exceptions import AMQPConnectionError
 from pydantic import ValidationError
+from yarl import URL
 
+from eventstreams.local.ports import free_ports
 from eventstreams.sinks import HIDDEN, DeadReason, DeliveryOutcome, Rejected, RetryLater, RetryReason
 from eventstreams.testing.certificates import CertificateAuthority
 from sink_workers.gates.pace import Signal, signal_of
@@ -10,6 +13,7 @@ from sink_workers.plugins.amqp import PLUGIN
 from sink_workers.plugins.amqp.config import AmqpConfig
 from sink_workers.plugins.amqp.judge import Refusal, judge
 from sink_workers.plugins.amqp.request import different_ids
+from sink_workers.plugins.amqp.sink import SelfClosingConnection
 from tests.support.webhooks import event
 
 GIVEN = {"host": "rabbit.example.com", "username": "us", "password": "the-secret", "exchange": "events"}
@@ -102,3 +106,12 @@ def test_messages_with_one_id_are_never_on_their_way_together() -> None:
     """RabbitMQ sends one back and then acknowledges it; the client knows what came back by its id alone."""
     assert different_ids([event(1), event(2), event(1), event(3), event(1), event(2)]) == [[0, 1, 3], [2, 5], [4]]
     assert different_ids([event(1), event(2)]) == [[0, 1]]
+
+
+async def test_a_connection_that_does_not_come_about_is_not_left_to_the_garbage_collector() -> None:
+    connection = SelfClosingConnection(URL(f"amqp://u:p@127.0.0.1:{free_ports(1)[0]}/"))
+
+    with pytest.raises(AMQPConnectionError):
+        await connection.connect()
+
+    assert connection.is_closed

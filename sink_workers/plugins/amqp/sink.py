@@ -7,8 +7,9 @@ from ssl import SSLContext
 from typing import Final
 
 import aio_pika
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, TimeoutType
 from aiormq import exceptions as amqp
+from typing_extensions import override
 
 from eventstreams.sinks import (
     NONSENSE,
@@ -33,6 +34,18 @@ TIMEOUT_S: Final = 10.0
 _END_S: Final = 2.0  # to say good-bye
 _BY_CODE: Final = {311: Refusal.CONTENT_TOO_LARGE, 403: Refusal.ACCESS_REFUSED, 530: Refusal.NOT_ALLOWED}
 _FAILURES: Final = (amqp.AMQPError, amqp.ChannelInvalidStateError, OSError, RuntimeError, *NONSENSE)
+
+
+class SelfClosingConnection(aio_pika.Connection):
+    """Closes itself where it does not come about: the library leaves that to the garbage collector, on any thread."""
+
+    @override
+    async def connect(self, timeout: TimeoutType = None) -> None:
+        try:
+            await super().connect(timeout)
+        except BaseException:
+            await self.close()
+            raise
 
 
 class AmqpSink:
@@ -137,6 +150,7 @@ class AmqpSink:
             ssl_context=self._tls,
             timeout=self._timeout_s,
             client_properties={"connection_name": self._name},
+            connection_class=SelfClosingConnection,
         )
         assume_capabilities(connection)
         return connection
