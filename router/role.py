@@ -51,7 +51,11 @@ async def route(process: Process) -> None:
         matcher.load(feed.snapshot)
         feed.listen(matcher.apply)
         codec = Codec(catalog, schema_base_url=settings.schema_base_url)
-        filtering = Filtering(codec, tell=lambda verdict: process.metrics.filtered.labels(verdict.value).inc())
+        filtering = Filtering(
+            codec,
+            tell=lambda verdict: process.metrics.filtered.labels(verdict.value).inc(),
+            most_partitions=settings.most_partitions,
+        )
         planner_of = Planner if process.tracing is None else partial(TracedPlanner, tracing=process.tracing)
         planner = planner_of(matcher, filtering=filtering, event_types=catalog.types, dead_topic=topics.router_dead)
         avoided_topics = AvoidedTopics(

@@ -8,6 +8,9 @@ from aiohttp import web
 
 from control_api.http.codes import Code, refused
 from control_api.http.forms import Form
+from control_api.plane import PLANE
+from control_api.topics.budget import check_filter_budget
+from eventstreams.control.filter_room import room_of
 from eventstreams.control.records import SubscribedType, Subscription
 from eventstreams.filters import FilterChecker, FilterError
 from eventstreams.http import RefusedError
@@ -43,7 +46,12 @@ def check_filter(request: web.Request, text: str | None, types: Iterable[Subscri
 
 
 def with_filter(request: web.Request, subscription: Subscription, text: str) -> Subscription:
-    """``subscription`` with the filter ``text``, or none where that is empty; raises as ``check_filter``."""
+    """``subscription`` with the filter ``text``, or none where that is empty.
+
+    Raises as ``check_filter`` and ``check_filter_budget``.
+    """
     if (text or None) == subscription.filter:
         return subscription
+    more = room_of(text) - room_of(subscription.filter)
+    check_filter_budget(request.app[PLANE], subscription.account_sid, more=more)
     return replace(subscription, filter=check_filter(request, text, subscription.types), filter_since_ms=None)

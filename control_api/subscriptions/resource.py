@@ -15,8 +15,9 @@ from control_api.redrive.service import REDRIVES
 from control_api.subscriptions.filters import check_filter, filter_in, with_filter
 from control_api.subscriptions.subscribed_types import parse_types
 from control_api.subscriptions.topics import partitions_in
-from control_api.topics.budget import check_budget
+from control_api.topics.budget import check_budget, check_filter_budget
 from eventstreams.client import reference as models
+from eventstreams.control.filter_room import room_of
 from eventstreams.control.records import SinkRecord, SinkStatus, Subscription, SubscriptionState
 from eventstreams.http import ACCOUNT, CASE_COUNTS, ErrorCode, RefusedError, not_found, unavailable
 from eventstreams.sids import SidKind, has_capitals, is_sid, new_sid
@@ -37,6 +38,7 @@ async def create(request: web.Request) -> web.Response:
     async with plane.maker.made(spec, account_sid=account.sid), plane.writing:
         _sink(plane, account.sid, wanted.sink_sid)
         _check_room(plane, account.sid)
+        check_filter_budget(plane, account.sid, more=room_of(wanted.filter))
         now_ms = plane.clock()
         subscription = replace(wanted, created_ms=now_ms, updated_ms=now_ms)
         await plane.writer.put(subscription)
@@ -54,6 +56,8 @@ def _wanted(request: web.Request, form: Form) -> Subscription:
     wanted = 1 if not partitions else partitions_in(partitions, most)
     _check_room(plane, account.sid, coming=plane.maker.under_way(account.sid))
     check_budget(plane, account.sid, more=wanted)
+    text = check_filter(request, filter_in(form), types)
+    check_filter_budget(plane, account.sid, more=room_of(text))
     now_ms = plane.clock()
     return Subscription(
         sid=new_sid(SidKind.SUBSCRIPTION),
@@ -65,7 +69,7 @@ def _wanted(request: web.Request, form: Form) -> Subscription:
         receive_events_from_subaccounts=from_subaccounts or False,
         created_ms=now_ms,
         updated_ms=now_ms,
-        filter=check_filter(request, filter_in(form), types),
+        filter=text,
         partitions=wanted,
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from eventstreams.control.filter_room import room_of
 from eventstreams.control.records import (
     Account,
     AccountStatus,
@@ -50,6 +51,9 @@ class Snapshot:
         self._partitions_of: Counter[str] = Counter()
         self.partitions = 0
         """Of all subscriptions' topics together."""
+        self._filter_room_of: Counter[str] = Counter()
+        self.filter_room = 0
+        """Of all subscriptions' filters together: see ``filter_room``."""
 
     def subaccounts_of(self, account_sid: str) -> Iterable[Account]:
         """The account's subaccounts, oldest first."""
@@ -69,6 +73,11 @@ class Snapshot:
         """Partitions of the topics of an account's subscriptions and of its subaccounts'."""
         accounts = (customer, *self._subaccounts_of.get(customer, {}))
         return sum(self._partitions_of[each] for each in accounts)
+
+    def filter_room_of(self, customer: str) -> int:
+        """Room that the filters of an account's subscriptions and of its subaccounts' take."""
+        accounts = (customer, *self._subaccounts_of.get(customer, {}))
+        return sum(self._filter_room_of[each] for each in accounts)
 
     def keys_of(self, account_sid: str) -> Iterable[ApiKey]:
         """The account's API keys, oldest first."""
@@ -127,6 +136,7 @@ class Snapshot:
                 _put_of(self._subscriptions_of, owner, sid, subscription)
                 before = _put(self.subscriptions, sid, subscription)
                 self._count(owner, _partitions(subscription) - _partitions(before))
+                self._count_filter(owner, _filter_room(subscription) - _filter_room(before))
                 return before
             case None:
                 return None
@@ -136,6 +146,12 @@ class Snapshot:
         self._partitions_of[account_sid] += more
         if not self._partitions_of[account_sid]:
             del self._partitions_of[account_sid]
+
+    def _count_filter(self, account_sid: str, more: int) -> None:
+        self.filter_room += more
+        self._filter_room_of[account_sid] += more
+        if not self._filter_room_of[account_sid]:
+            del self._filter_room_of[account_sid]
 
     def _find(self, sid: str) -> Resource | None:
         indexes = (self.accounts, self.keys, self.sinks, self.subscriptions)
@@ -149,6 +165,10 @@ def status_under(account: Account, owner: Account | None) -> AccountStatus:
 
 def _partitions(subscription: Subscription | None) -> int:
     return 0 if subscription is None else subscription.partitions
+
+
+def _filter_room(subscription: Subscription | None) -> int:
+    return 0 if subscription is None else room_of(subscription.filter)
 
 
 def _put(index: dict[str, _T], sid: str, value: _T | None) -> _T | None:

@@ -6,14 +6,13 @@ from typing import Final
 
 from eventstreams import headers as names
 from eventstreams.codec import Codec, CodecProblem
+from eventstreams.control.filter_room import room_of
 from eventstreams.filters.filter import Answer, Data, Filter, Verdict
 from eventstreams.filters.language import FilterError
 from eventstreams.telemetry.logging import get_logger
 
-# Of the texts that are kept compiled, each of which takes some 160 bytes for each of its characters, and as much as 50
-# of them beside: 160 MiB. What is more is compiled again when it is its turn, in up to 4 ms.
+# Of the texts that are kept compiled: 160 MiB. What is more is compiled again when it is its turn, in up to 4 ms.
 _MOST_CHARACTERS: Final = 1_000_000
-_BESIDE: Final = 50
 
 _log = get_logger(__name__)
 
@@ -41,7 +40,7 @@ class CompiledFilters:
     """Every filter that was asked lately, compiled. For one thread."""
 
     def __init__(self, *, most_characters: int = _MOST_CHARACTERS) -> None:
-        """``most_characters``: bounds what is kept, whatever subscribers write: by length, which memory follows."""
+        """``most_characters``: bounds what is kept, whatever subscribers write, as ``room_of`` counts it."""
         self._most_characters = most_characters
         self._compiled: OrderedDict[str, Filter | str] = OrderedDict()  # the one that was asked last at the end
         self._characters = 0
@@ -62,10 +61,10 @@ class CompiledFilters:
             self._compiled.move_to_end(text)
             return found
         found = self._compiled[text] = _compile(text)
-        self._characters += len(text) + _BESIDE
+        self._characters += room_of(text)
         while self._characters > self._most_characters and len(self._compiled) > 1:
             oldest, _ = self._compiled.popitem(last=False)
-            self._characters -= len(oldest) + _BESIDE
+            self._characters -= room_of(oldest)
         return found
 
 

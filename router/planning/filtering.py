@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from eventstreams.codec import Codec
+from eventstreams.control.filter_room import room_for
 from eventstreams.filters import CompiledFilters, FilterInput, Verdict
 from router.planning.matcher import Route
 
@@ -10,11 +11,14 @@ from router.planning.matcher import Route
 class Filtering:
     """Asks the filters of routes. For the lane's thread alone."""
 
-    def __init__(self, codec: Codec, *, tell: Callable[[Verdict], None]) -> None:
-        """``tell`` hears each filter's verdict."""
+    def __init__(self, codec: Codec, *, tell: Callable[[Verdict], None], most_partitions: int = 5000) -> None:
+        """``tell`` hears each filter's verdict; ``most_partitions``: as the setting, by which the API bounds filters.
+
+        There is room for a quarter more than the API lets subscribers write: its bound does not know the last moment's.
+        """
         self._codec = codec
         self._tell = tell
-        self._filters = CompiledFilters()
+        self._filters = CompiledFilters(most_characters=room_for(most_partitions) * 5 // 4)
 
     def passing(self, routes: Sequence[Route], headers: Mapping[str, bytes], value: bytes | None) -> list[Route]:
         """Those of ``routes`` that have no filter, or whose filter does not keep the event back. Never raises."""

@@ -196,6 +196,30 @@ async def test_an_installation_has_no_more_partitions_than_its_settings_allow(se
         assert len(await topics_of_subscriptions(installation)) == 2
 
 
+async def test_an_installation_has_no_longer_filters_than_its_routers_keep_compiled(settings: Settings) -> None:
+    settings = settings.model_copy(update={"most_partitions": 2})  # 400 characters
+    async with Installation(settings) as installation, serving(settings) as url:
+        sink = await installation.add_sink("http://127.0.0.1:9/")
+        subscription = await installation.subscribe(sink)
+        asker = Asker(url, installation.account_sid, "token-of-the-test")
+        form = {"Description": "x", "SinkSid": sink.sid, "Types": orjson.dumps({"type": SENT}).decode()}
+        long, short = f"id == '{'x' * 400}'", f"id == '{'x' * 300}'"
+        path = f"/v1/Subscriptions/{subscription.sid}"
+
+        answers = [
+            await asker.ask("POST", f"{path}/Delivery", Filter=long),
+            await asker.ask("POST", path, Filter=long),
+            await asker.ask("POST", "/v1/Subscriptions", **form, Filter=long),
+        ]
+        taken = await asker.ask("POST", f"{path}/Delivery", Filter=short)
+        shorter = await asker.ask("POST", f"{path}/Delivery", Filter="id == 'x'")
+
+        assert [(status, told["code"]) for status, told in answers] == [(400, 91101)] * 3
+        assert "filters have 0 characters of at most 400, 50 beside each" in answers[0][1]["message"]
+        assert (taken[0], shorter[0]) == (200, 200)
+        assert len(await topics_of_subscriptions(installation)) == 1
+
+
 async def forget_records(settings: Settings, topic: str) -> None:
     """As retention does."""
     client = AdminClient({"bootstrap.servers": settings.kafka})

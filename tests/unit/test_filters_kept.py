@@ -5,6 +5,7 @@ import pytest
 from eventstreams import headers as names
 from eventstreams.catalog import Catalog
 from eventstreams.codec import Codec
+from eventstreams.control.filter_room import room_for, room_of
 from eventstreams.filters import MAX_LENGTH, CompiledFilters, FilterInput, Verdict
 
 
@@ -42,3 +43,13 @@ def test_a_filter_that_is_larger_than_all_the_room_is_asked_all_the_same(reading
 
     assert filters.ask("id == '7'", reading, 1).verdict is Verdict.TAKEN
     assert len(filters) == 1
+
+
+def test_all_that_the_api_lets_subscribers_write_stays_compiled(reading: FilterInput) -> None:
+    filters = CompiledFilters(most_characters=room_for(50) * 5 // 4)
+    texts = [long_filter(number) for number in range(room_for(50) // room_of(long_filter(0)))]
+
+    for text in (*texts, *texts):
+        filters.ask(text, reading, 1)
+
+    assert len(filters) == len(texts)

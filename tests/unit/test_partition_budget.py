@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import cast
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from control_api.plane import ControlPlane
 from control_api.subscriptions.topics import TopicMaker
-from control_api.topics.budget import check_budget
+from control_api.topics.budget import check_budget, check_filter_budget
 from eventstreams.control.records import Account, Resource, Subscription, encode, key_of
 from eventstreams.control.snapshot import Snapshot
 from eventstreams.errors import TopicError
@@ -114,6 +115,46 @@ def test_partitions_are_counted_as_subscriptions_come_grow_and_go(
     for members in (accounts[:2], accounts[2:]):
         counted = sum(each.partitions for each in there if each.account_sid in members)
         assert snapshot.partitions_of(members[0]) == counted
+
+
+def with_filter(text: str, *, account_sid: str) -> Subscription:
+    return replace(subscription(new_sid(SidKind.SUBSCRIPTION), account_sid, partitions=1), filter=text)
+
+
+def test_an_account_with_its_subaccounts_leaves_room_for_the_filters_of_others() -> None:
+    mine, sub, yours = (new_sid(SidKind.ACCOUNT) for _ in range(3))
+    plane = plane_of(account(mine), account(sub, mine), account(yours), whole=20)  # 4,000 characters
+    apply(plane.feed.snapshot, account(sub, mine))
+    for owner in (mine, sub):
+        apply(plane.feed.snapshot, with_filter("x" * 950, account_sid=owner))
+
+    with pytest.raises(RefusedError, match=r"have 2000 characters, .* can count on 1000 of this .* 4000"):
+        check_filter_budget(plane, sub, more=1)
+    check_filter_budget(plane, yours, more=1000)
+    check_filter_budget(plane, sub, more=0)  # what takes no more than before
+    with pytest.raises(RefusedError, match="filters have 2000 characters of at most 4000, 50 beside"):
+        check_filter_budget(plane, yours, more=2001)
+
+
+def test_the_only_account_may_use_all_room_for_filters() -> None:
+    plane = plane_of(account("mine"), whole=20)
+
+    check_filter_budget(plane, "mine", more=4000)
+
+
+def test_the_room_of_a_filter_is_counted_as_it_comes_changes_and_goes() -> None:
+    snapshot, owner = Snapshot(), new_sid(SidKind.ACCOUNT)
+    first = with_filter("x" * 100, account_sid=owner)
+
+    apply(snapshot, first)
+    assert (snapshot.filter_room, snapshot.filter_room_of(owner)) == (150, 150)
+    apply(snapshot, replace(first, filter="x"))
+    assert (snapshot.filter_room, snapshot.filter_room_of(owner)) == (51, 51)
+    apply(snapshot, replace(first, filter=None))
+    assert (snapshot.filter_room, snapshot.filter_room_of(owner)) == (0, 0)
+    apply(snapshot, first)
+    snapshot.apply(Record("es.control", 0, 0, key_of(first.sid), b"", (), 1))
+    assert (snapshot.filter_room, snapshot.filter_room_of(owner)) == (0, 0)
 
 
 def apply(snapshot: Snapshot, resource: Resource) -> None:
