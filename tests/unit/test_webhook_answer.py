@@ -93,3 +93,10 @@ def test_of_an_answer_that_repeats_a_long_secret_only_its_start_is_looked_throug
     secret = "long-" + "s" * 995
 
     assert excerpt((secret * 16).encode(), [secret]) == MASK * 5  # the fifth is cut off, and masked as well
+
+
+def test_a_secret_whose_character_is_cut_in_two_does_not_show_its_beginning() -> None:
+    secret = "é" * 20
+    body = b"x" + (secret * 200).encode()  # of two bytes each, so the look at the start ends within one
+
+    assert "é" not in excerpt(body[: 4096 + 9], [secret])

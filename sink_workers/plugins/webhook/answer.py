@@ -6,6 +6,7 @@ destination that means to show its own credentials to its owner can always do so
 """
 
 import json
+from codecs import getincrementaldecoder
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Final
@@ -16,6 +17,7 @@ _MAX_BYTES: Final = 1024  # the contract's bound of an outcome's answer
 # Of an answer that are looked at: with secrets of some KiB that it repeats, or almost does, each KiB can take a
 # millisecond, in which no sink of the worker gets anything.
 _LOOKED_AT: Final = 4 * _MAX_BYTES
+_DECODER: Final = getincrementaldecoder("utf-8")
 _SHORTEST: Final = 4  # what is shorter stands in any text, and to mask it would tell where
 
 
@@ -38,7 +40,8 @@ def excerpt(body: bytes, secrets: Sequence[str]) -> str:
     """The start of ``body`` as text of at most 1 KiB, ``secrets`` masked."""
     if not body:  # as of many failures; to spell the secrets takes longer than to judge the answer
         return ""
-    text = Masker(secrets)(body[:_LOOKED_AT].decode(errors="replace"))
+    # A character that is cut in two is left out: in its place there would be one that no secret goes on with.
+    text = Masker(secrets)(_DECODER("replace").decode(body[:_LOOKED_AT], final=len(body) <= _LOOKED_AT))
     shown = "".join(character if character.isprintable() else " " for character in text).strip()
     return shown.encode()[:_MAX_BYTES].decode(errors="ignore")
 
