@@ -1,6 +1,7 @@
 """TLS as a client: which certificates are taken, the same whichever Python runs it."""
 
 import ssl
+from functools import cache
 from pathlib import Path
 from typing import Final, Literal
 
@@ -28,4 +29,9 @@ def client_tls(authorities: str | Path | None = None) -> ssl.SSLContext:
 
 def tls_to(url: str) -> ssl.SSLContext | Literal[True]:
     """For aiohttp's connector of a session that asks ``url`` alone, with the system's authorities."""
-    return client_tls() if url.lower().startswith("https:") else True
+    return _of_the_system() if url.lower().startswith("https:") else True
+
+
+@cache
+def _of_the_system() -> ssl.SSLContext:
+    return client_tls()

@@ -144,7 +144,8 @@ class Console:
             own = site in _OWN
         else:  # an old browser, or none; those that are not told so by https leave it out, too
             # Not ``request.host``: where there is none, that asks the resolver, and all others wait for it.
-            own = origin is None or _host_of(origin) in {request.headers.get(hdrs.HOST, ""), self.public_host}
+            ours = {request.headers.get(hdrs.HOST), self.public_host} - {None, ""}
+            own = origin is None or _host_of(origin) in ours
         if not own:
             message = "A page of another site sent this: nothing was changed"
             raise RefusedError(message, status=HTTPStatus.FORBIDDEN)
