@@ -1,7 +1,6 @@
-"""What all subscriptions may have together: past the partitions that Kafka carries, and the filters that a router keeps
-compiled, all would suffer.
-"""
+"""What all subscriptions may have together, so that nobody suffers: as Kafka carries partitions and routers filters."""
 
+from dataclasses import dataclass
 from typing import Final
 
 from control_api.http.codes import Code, refused
@@ -11,10 +10,25 @@ from eventstreams.control.records import AccountStatus
 from eventstreams.control.snapshot import Snapshot
 
 _SHARES: Final = 4  # an account and its subaccounts can count on one of so many, however much the others ask for
-_ASK: Final = "ask the operator, or delete subscriptions that nobody needs"
 
-_COUNTED: Final = "50 beside each filter's own counted"
-_ASK_FILTERS: Final = "write shorter filters, take away those that nobody needs, or ask the operator"
+
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """What is bounded, in words: whose it is, how it is counted, and what helps."""
+
+    whose: str
+    counted: str
+    instead: str
+
+
+_PARTITIONS: Final = _Bound(
+    "subscriptions", "partitions", "ask the operator, or delete subscriptions that nobody needs"
+)
+_FILTERS: Final = _Bound(
+    "filters",
+    "characters (50 beside each filter's own)",
+    "write shorter filters, take away those that nobody needs, or ask the operator",
+)
 
 
 def check_budget(plane: ControlPlane, account_sid: str, *, more: int) -> None:
@@ -25,46 +39,36 @@ def check_budget(plane: ControlPlane, account_sid: str, *, more: int) -> None:
     Who is not the only customer gets more than a quarter of the whole only while half of it stays free: so nobody can
     use up what others come to need, and what nobody needs does not lie idle either.
     """
-    snapshot, whole = plane.feed.snapshot, plane.most_partitions
-    coming = plane.maker.partitions
-    there = snapshot.partitions + sum(coming.values())
-    if there + more > whole:
-        raise refused(
-            Code.SUBSCRIPTION_NOT_CREATED,
-            f"This installation's subscriptions have {there} partitions of at most {whole}: {_ASK}",
-        )
-    who, share = snapshot.customer_of(account_sid), -(-whole // _SHARES)
+    snapshot, coming = plane.feed.snapshot, plane.maker.partitions
+    who = snapshot.customer_of(account_sid)
     mine = snapshot.partitions_of(who) + sum(count for sid, count in coming.items() if snapshot.customer_of(sid) == who)
-    if mine + more > share and there + more > whole // 2 and _has_others(snapshot, who):
-        raise refused(
-            Code.SUBSCRIPTION_NOT_CREATED,
-            f"The subscriptions of this account, its owner and subaccounts have {mine} partitions, and can count on "
-            f"{share} of this installation's {whole}: more are given only while half of all are free, and {there} "
-            f"are in use: {_ASK}",
-        )
+    there = snapshot.partitions + sum(coming.values())
+    _check(_PARTITIONS, snapshot, who, more=more, mine=mine, there=there, whole=plane.most_partitions)
 
 
 def check_filter_budget(plane: ControlPlane, account_sid: str, *, more: int) -> None:
-    """As ``check_budget``, where filters are to take ``more`` room than they do; those of the last moment's writes do
-    not count here, either.
-    """
+    """As ``check_budget``, where filters are to take ``more`` room (``room_of``) than they do."""
     if more <= 0:
         return
     snapshot, whole = plane.feed.snapshot, room_for(plane.most_partitions)
-    there = snapshot.filter_room
+    who = snapshot.customer_of(account_sid)
+    mine, there = snapshot.filter_room_of(who), snapshot.filter_room
+    _check(_FILTERS, snapshot, who, more=more, mine=mine, there=there, whole=whole)
+
+
+def _check(bound: _Bound, snapshot: Snapshot, who: str, *, more: int, mine: int, there: int, whole: int) -> None:
     if there + more > whole:
         raise refused(
             Code.SUBSCRIPTION_NOT_CREATED,
-            f"This installation's filters have {there} characters of at most {whole}, {_COUNTED}: {_ASK_FILTERS}",
+            f"This installation's {bound.whose} have {there} {bound.counted} of at most {whole}: {bound.instead}",
         )
-    who, share = snapshot.customer_of(account_sid), -(-whole // _SHARES)
-    mine = snapshot.filter_room_of(who)
+    share = -(-whole // _SHARES)
     if mine + more > share and there + more > whole // 2 and _has_others(snapshot, who):
         raise refused(
             Code.SUBSCRIPTION_NOT_CREATED,
-            f"The filters of this account, its owner and subaccounts have {mine} characters, {_COUNTED}, and can count "
+            f"The {bound.whose} of this account, its owner and subaccounts have {mine} {bound.counted}, and can count "
             f"on {share} of this installation's {whole}: more are given only while half of all are free, and {there} "
-            f"are in use: {_ASK_FILTERS}",
+            f"are in use: {bound.instead}",
         )
 
 

@@ -215,7 +215,10 @@ async def test_an_installation_has_no_longer_filters_than_its_routers_keep_compi
         shorter = await asker.ask("POST", f"{path}/Delivery", Filter="id == 'x'")
 
         assert [(status, told["code"]) for status, told in answers] == [(400, 91101)] * 3
-        assert "filters have 0 characters of at most 400, 50 beside each" in answers[0][1]["message"]
+        assert (
+            "filters have 0 characters (50 beside each filter's own) of at most 400: write shorter filters"
+            in answers[0][1]["message"]
+        )
         assert (taken[0], shorter[0]) == (200, 200)
         assert len(await topics_of_subscriptions(installation)) == 1
 

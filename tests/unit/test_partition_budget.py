@@ -128,11 +128,11 @@ def test_an_account_with_its_subaccounts_leaves_room_for_the_filters_of_others()
     for owner in (mine, sub):
         apply(plane.feed.snapshot, with_filter("x" * 950, account_sid=owner))
 
-    with pytest.raises(RefusedError, match=r"have 2000 characters, .* can count on 1000 of this .* 4000"):
+    with pytest.raises(RefusedError, match=r"have 2000 characters .*, and can count on 1000 of this .* 4000"):
         check_filter_budget(plane, sub, more=1)
     check_filter_budget(plane, yours, more=1000)
     check_filter_budget(plane, sub, more=0)  # what takes no more than before
-    with pytest.raises(RefusedError, match="filters have 2000 characters of at most 4000, 50 beside"):
+    with pytest.raises(RefusedError, match=r"filters have 2000 characters .* of at most 4000"):
         check_filter_budget(plane, yours, more=2001)
 
 
