@@ -1,6 +1,6 @@
 """What the routes work with: the snapshot to read, the writer, and the rules that need more than one resource."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -40,7 +40,7 @@ class ControlPlane:
         must_validate: A sink is active once the id in a test event has come back; some sink types always want that.
         one_subscription_per_sink: A second one is refused.
         most_partitions: Of all subscriptions' topics together.
-        sink_types: Those of which sinks can be made, as they have workers; empty: every one that is installed.
+        sink_types: Those of which sinks can be made, as they have workers; None: every one that is installed.
         mail: The operator's mail server; None: there is none, and no sink can be made that sends mail.
         account_of_settings: The account whose token is a setting, to be changed there alone; None: there is none.
     """
@@ -60,13 +60,18 @@ class ControlPlane:
     must_validate: bool = False
     one_subscription_per_sink: bool = False
     most_partitions: int = 5000
-    sink_types: Sequence[str] = ()
+    sink_types: Sequence[str] | None = None
     mail: MailServer | None = None
     account_of_settings: str | None = None
 
     def offers(self, sink_type: str) -> bool:
         """Whether sinks of that type, if it is installed, can be made; those that send mail want a server, too."""
-        return not self.sink_types or sink_type in self.sink_types
+        return self.sink_types is None or sink_type in self.sink_types
+
+    @property
+    def delivered_types(self) -> Collection[str]:
+        """Those that have workers, as far as is known here: the settings' and all that are installed."""
+        return {*self.plugins, *(self.sink_types or ())}
 
     @property
     def usable(self) -> Sequence[AnySinkPlugin]:

@@ -44,9 +44,11 @@ from eventstreams.process.listen import address_of, open_socket
 from eventstreams.settings import PREFIX, Settings
 from eventstreams.sinks import DestinationGuard
 from eventstreams.sinks.registry import load_plugins
+from eventstreams.telemetry.logging import get_logger
 from eventstreams.times import now_ms
 from eventstreams.topics import Topics
 
+_log: Final = get_logger(__name__)
 _READY: Final = "the control topic"
 _DRAIN_S: Final = 5.0
 _ACK_S: Final = 10.0  # sooner than clients give up, so that they get an answer
@@ -90,7 +92,7 @@ async def serve(process: Process) -> None:
             account_of_settings=settings.account_sid,
         )
         check_first_account(settings)
-        check_sink_types(settings.sink_types, plugins)
+        tell_what_lacks(settings.sink_types or (), plugins)
         janitor, redrives = Janitor(plane), open_redrive_service(process, plane, jobs, stack)
         closer = Closer(plane, jobs, redrives.writer)
         reconciler = Reconciler(plane, settings, process.metrics)
@@ -168,13 +170,22 @@ def check_first_account(settings: Settings) -> None:
         raise SettingsError(f"{PREFIX}ACCOUNT_SID and {PREFIX}AUTH_TOKEN go together: set both, or none")
 
 
-def check_sink_types(sink_types: Sequence[str], plugins: Iterable[str]) -> None:
-    """Raises ``SettingsError`` where the settings name a type of sink that no plugin is installed for."""
-    known = sorted(plugins)
-    if unknown := [name for name in sink_types if name not in known]:
-        raise SettingsError(
-            f"{PREFIX}SINK_TYPES: no sink plugin {unknown[0]!r} is installed; there are: {', '.join(known)}"
-        )
+def tell_what_lacks(sink_types: Sequence[str], plugins: Iterable[str]) -> None:
+    """Log which of ``sink_types``, whose workers run, have no plugin here.
+
+    It is no reason not to start: a worker's image may have a plugin that ours has not, and everybody else's sinks can
+    be looked at and changed meanwhile.
+    """
+    installed = sorted(plugins)
+    for sink_type in sink_types:
+        if sink_type not in installed:
+            _log.warning(
+                "plugin.not_installed",
+                sink_type=sink_type,
+                named_by=f"{PREFIX}SINK_TYPES",
+                installed=installed,
+                follows="such sinks cannot be created or changed; those that there are get their events",
+            )
 
 
 def first_account(plane: ControlPlane, settings: Settings) -> Sequence[Outgoing]:

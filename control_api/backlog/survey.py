@@ -44,7 +44,7 @@ async def surveying(process: Process, plane: ControlPlane) -> AsyncIterator[None
         admin=plane.admin,
         topics=plane.topics,
         feed=plane.feed,
-        sink_types=list(plane.plugins),
+        sink_types=list(plane.delivered_types),
         clock=plane.clock,
     )
 

@@ -167,8 +167,7 @@ def _description(form: Form, done: str) -> str:
 def _plugin(sink_type: str, plane: ControlPlane) -> AnySinkPlugin:
     plugin = plane.plugins.get(sink_type)
     if plugin is None or not plane.offers(sink_type):
-        usable = sorted(each.sink_type for each in plane.usable)
-        raise refused(Code.SINK_NOT_CREATED, f"Sink not created: SinkType must be one of {', '.join(usable)}")
+        raise refused(Code.SINK_NOT_CREATED, f"Sink not created: {_why_not(sink_type, plane)}")
     if plugin.needs_mail and plane.mail is None:
         raise refused(
             Code.SINK_NOT_CREATED,
@@ -176,6 +175,20 @@ def _plugin(sink_type: str, plane: ControlPlane) -> AnySinkPlugin:
             "mail server (EVENTSTREAMS_SMTP_URL)",
         )
     return plugin
+
+
+def _why_not(sink_type: str, plane: ControlPlane) -> str:
+    """Why no sink of ``sink_type`` can be made, and of which types one can."""
+    usable = ", ".join(sorted(each.sink_type for each in plane.usable))
+    choice = f"SinkType must be one of {usable}" if usable else "sinks of no type can be created here"
+    if sink_type in plane.plugins:
+        return f"this installation runs no workers of {sink_type} sinks; {choice}"
+    if sink_type in plane.delivered_types:
+        return (
+            f"this installation runs workers of {sink_type} sinks, but their plugin is not installed beside the API, "
+            f"which is for whoever runs it to mend; {choice}"
+        )
+    return choice
 
 
 def _config(text: str, plugin: AnySinkPlugin) -> str:

@@ -1,7 +1,7 @@
 """Whose each topic of this installation is; those that belong to nobody, and for how long. Pure.
 
 A subscription's topic is its subscription's. A sink type's topics are everybody's who has a sink or a subscription of
-that type, or its plugin. What is neither, nor shared by all, is none of our business.
+that type, or its plugin, or workers of it. What is neither, nor shared by all, is none of our business.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -28,15 +28,15 @@ class OwnTopic:
 
 
 def survey(
-    existing: Mapping[str, int], topics: Topics, snapshot: Resources, plugins: Collection[str]
+    existing: Mapping[str, int], topics: Topics, snapshot: Resources, delivered_types: Collection[str]
 ) -> Sequence[OwnTopic]:
     """Every topic of ours among ``existing`` (each with its number of partitions), by name.
 
-    ``snapshot`` must hold all that was written before ``existing`` was asked for: else what was made a moment ago
-    seems to be nobody's.
+    ``delivered_types`` have workers, whether or not anybody has such a sink. ``snapshot`` must hold all that was
+    written before ``existing`` was asked for: else what was made a moment ago seems to be nobody's.
     """
     subscriptions = snapshot.subscriptions.values()
-    types = {*plugins, *(each.sink_type for each in snapshot.sinks.values())}
+    types = {*delivered_types, *(each.sink_type for each in snapshot.sinks.values())}
     types.update(each.sink_type for each in subscriptions)
     owners = {topics.subscription(each.sink_type, each.sid): each.account_sid for each in subscriptions}
     found = []

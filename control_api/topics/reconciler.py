@@ -151,7 +151,7 @@ class Reconciler:
         return existing
 
     def _survey(self, existing: Mapping[str, int]) -> Sequence[OwnTopic]:
-        return survey(existing, self._plane.topics, self._plane.snapshot, self._plane.plugins.keys())
+        return survey(existing, self._plane.topics, self._plane.snapshot, self._plane.delivered_types)
 
     def _tell(self, found: Sequence[OwnTopic]) -> None:
         there = Counter(each.told.kind for each in found)

@@ -98,7 +98,24 @@ def examine_plugins(settings: Settings) -> tuple[Sequence[str], Sequence[Finding
             found.append(warning("plugins", fact, f"pip install '{source}' where such a worker runs"))
         else:
             usable.append(sink_type)
+    found += examine_sink_types(settings.sink_types, list(plugins))
     return usable, [ok("plugins", f"workers of {', '.join(usable)} sinks can run here"), *found]
+
+
+def examine_sink_types(sink_types: Sequence[str] | None, installed: Sequence[str]) -> Sequence[Finding]:
+    """What the API offers, as the settings say (None: all that is installed), and cannot make sinks of."""
+    if sink_types == ():
+        fact = f"{PREFIX}SINK_TYPES is none: no sink can be created"
+        return [warning("sink types", fact, "name the types that have workers, once there are some")]
+    lacking_here = [each for each in sink_types or () if each not in installed]
+    return [
+        warning(
+            "sink types",
+            f"{PREFIX}SINK_TYPES names {each}, whose plugin is not installed here: an API here refuses such sinks",
+            f"install it beside the API, too, or correct the name; there are: {', '.join(sorted(installed))}",
+        )
+        for each in lacking_here
+    ]
 
 
 async def examine_kafka(settings: Settings, sink_types: Sequence[str]) -> Sequence[Finding]:

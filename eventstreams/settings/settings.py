@@ -15,6 +15,7 @@ from eventstreams.durations import parse_duration
 from eventstreams.errors import SettingsError
 from eventstreams.settings.kafka import KafkaSettings
 from eventstreams.settings.mail import MailSettings
+from eventstreams.settings.offered import offered_types
 from eventstreams.sids import SidKind, is_sid
 
 PREFIX: Final = "EVENTSTREAMS_"
@@ -288,10 +289,10 @@ class Settings(MailSettings, KafkaSettings):
         "always_valid",
         description="`strict`: a sink is active, and can be subscribed to, once the id of a test event was sent back.",
     )
-    sink_types: Annotated[tuple[str, ...], NoDecode, CommaSeparated] = Field(
-        (),
+    sink_types: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(offered_types)] = Field(
+        None,
         description="Types of sinks that can be created, such as `webhook,kinesis`: those that have a worker, since "
-        "events for others would wait for nobody. Default: all that are installed.",
+        "events for others would wait for nobody; `none`: no sinks. Default: all that are installed.",
     )
     one_subscription_per_sink: bool = Field(
         False, description="Refuse a second subscription that delivers to the same sink."

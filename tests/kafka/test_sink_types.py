@@ -2,10 +2,8 @@
 
 import pytest
 
-from control_api.role import check_sink_types
-from eventstreams.errors import SettingsError
 from eventstreams.settings import Settings
-from tests.support.api import Api, refusal, serving
+from tests.support.api import WEBHOOK, Api, refusal, serving
 from tests.support.installation import SENT, Installation
 
 pytestmark = pytest.mark.kafka
@@ -22,7 +20,22 @@ async def test_a_type_without_workers_is_refused_and_the_others_are_named(settin
 
     assert made.status == "active"
     assert (error.status, error.code) == (400, 91000)
-    assert error.msg.endswith("SinkType must be one of sqs, webhook")
+    assert error.msg.endswith(
+        "Sink not created: this installation runs no workers of segment sinks; SinkType must be one of sqs, webhook"
+    )
+
+
+async def test_where_no_workers_run_no_sink_is_made(settings: Settings) -> None:
+    offering = settings.model_copy(update={"sink_types": ()})
+    async with Installation(offering) as installation, serving(offering) as url:
+        error = await refusal(
+            lambda: Api(installation, url).client.events.v1.sinks.create("x", WEBHOOK, sink_type="webhook")
+        )
+
+    assert (error.status, error.code) == (400, 91000)
+    assert error.msg.endswith(
+        "this installation runs no workers of webhook sinks; sinks of no type can be created here"
+    )
 
 
 async def test_a_sink_of_a_type_that_has_no_workers_any_more_is_not_subscribed(settings: Settings) -> None:
@@ -38,6 +51,17 @@ async def test_a_sink_of_a_type_that_has_no_workers_any_more_is_not_subscribed(s
     assert error.msg.endswith("is of type segment, and nothing delivers to that type here")
 
 
-def test_a_type_that_is_not_installed_ends_the_api_with_a_sentence() -> None:
-    with pytest.raises(SettingsError, match="EVENTSTREAMS_SINK_TYPES: no sink plugin 'pigeon' is installed; there are"):
-        check_sink_types(["webhook", "pigeon"], ["webhook", "kinesis"])
+async def test_a_type_whose_plugin_workers_alone_have_is_refused_and_all_else_goes_on(settings: Settings) -> None:
+    offering = settings.model_copy(update={"sink_types": ("webhook", "pigeon")})
+    async with Installation(offering) as installation, serving(offering) as url:
+        api = Api(installation, url)
+
+        error = await refusal(lambda: api.client.events.v1.sinks.create("x", {"loft": "north"}, sink_type="pigeon"))
+        made = await api.sink()
+
+    assert (error.status, error.code) == (400, 91000)
+    assert error.msg.endswith(
+        "Sink not created: this installation runs workers of pigeon sinks, but their plugin is not installed beside "
+        "the API, which is for whoever runs it to mend; SinkType must be one of webhook"
+    )
+    assert made.status == "active"

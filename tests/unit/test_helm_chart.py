@@ -101,6 +101,29 @@ def test_sinks_can_be_made_of_the_types_that_have_workers() -> None:
 
     assert told() == "kinesis,segment,webhook"
     assert told(**{"settings.SINK_TYPES": "webhook,pigeon"}) is None  # then the ConfigMap has it
+    assert told(**{"workers.kinesis.replicas": 0}) == "segment,webhook"
+    assert (
+        told(**{"workers.webhook.replicas": 0}) == "kinesis,segment,webhook"
+    )  # as KEDA, which has no use for it, says
+    assert told(**{"workers.webhook": None}) == "kinesis,segment"
+
+
+def test_an_installation_without_workers_offers_no_sink_type() -> None:
+    manifests = render(LEAST, **{"workers.webhook": None})
+    deployments = of_kind(manifests, "Deployment")
+    api = deployments["rel-eventstreams-api"]["spec"]["template"]["spec"]["containers"][0]
+
+    assert not any("worker" in name for name in deployments)
+    assert {"name": "EVENTSTREAMS_SINK_TYPES", "value": "none"} in api["env"]
+
+
+def test_no_pods_are_none_where_none_are_asked_for() -> None:
+    given = {"router.replicas": 0, "workers.webhook.replicas": 0}
+    deployments = of_kind(render(LEAST, **given), "Deployment")
+    replicas = {name.removeprefix("rel-eventstreams-"): each["spec"]["replicas"] for name, each in deployments.items()}
+
+    assert replicas == {"api": 2, "gateway": 2, "router": 0, "worker-webhook": 0}
+    assert of_kind(render(EVERYTHING), "Deployment")["es-worker-segment"]["spec"]["replicas"] == 1
 
 
 def test_who_needs_no_secret_gets_none() -> None:

@@ -182,7 +182,7 @@ class World:
             admin=self,
             feed=SimpleNamespace(catch_up=self.catch_up),
             snapshot=self.snapshot,
-            plugins={"webhook": None},
+            delivered_types={"webhook"},
             topics=self.names,
             writing=self.writing,
         )

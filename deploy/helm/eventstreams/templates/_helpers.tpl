@@ -274,6 +274,23 @@ operator-token: {{ .operatorToken | quote }}
 {{- end }}
 {{- end -}}
 
+{{/* How many pods a role has that no autoscaler owns: one where nothing is said, and none where none is asked for. */}}
+{{- define "eventstreams.replicas" -}}
+{{- ternary 1 (int .replicas) (kindIs "invalid" .replicas) -}}
+{{- end -}}
+
+{{/* The sink types that have workers: `none` where there are none, as the setting has it. */}}
+{{- define "eventstreams.sinkTypes" -}}
+{{- $types := list -}}
+{{- range $type, $given := .Values.workers -}}
+{{- $values := $given | default dict -}}
+{{- if or (ne (dig "autoscaling" "kind" "none" $values) "none") (ne (include "eventstreams.replicas" $values) "0") -}}
+{{- $types = append $types $type -}}
+{{- end -}}
+{{- end -}}
+{{- $types | sortAlpha | join "," | default "none" -}}
+{{- end -}}
+
 {{- define "eventstreams.apiEnv" -}}
 {{- $secret := include "eventstreams.secret" . -}}
 - name: EVENTSTREAMS_ACCOUNT_SID
@@ -287,7 +304,7 @@ operator-token: {{ .operatorToken | quote }}
 {{- if not (hasKey .Values.settings "SINK_TYPES") }}
 # What has no worker here cannot be subscribed to: its events would wait for nobody.
 - name: EVENTSTREAMS_SINK_TYPES
-  value: {{ keys .Values.workers | sortAlpha | join "," | quote }}
+  value: {{ include "eventstreams.sinkTypes" . | quote }}
 {{- end }}
 - name: POD_IP
   valueFrom: {fieldRef: {fieldPath: status.podIP}}
@@ -323,7 +340,7 @@ A role: its Deployment and its disruption budget. Takes
 {{- /* minAvailable in place of the default's maxUnavailable: Kubernetes takes one of the two. */ -}}
 {{- $budget := .values.podDisruptionBudget | default $root.Values.defaults.podDisruptionBudget -}}
 {{- if hasKey $budget "minAvailable" }}{{ $budget = omit $budget "maxUnavailable" }}{{ end -}}
-{{- $replicas := ternary (int ($values.replicas | default 1)) (int (dig "autoscaling" "max" 1 $values)) (eq $kind "none") -}}
+{{- $replicas := ternary (int (include "eventstreams.replicas" $values)) (int (dig "autoscaling" "max" 1 $values)) (eq $kind "none") -}}
 apiVersion: apps/v1
 kind: Deployment
 metadata:
@@ -333,7 +350,7 @@ metadata:
     app.kubernetes.io/component: {{ .role }}
 spec:
   {{- if eq $kind "none" }}
-  replicas: {{ $values.replicas | default 1 }}
+  replicas: {{ include "eventstreams.replicas" $values }}
   {{- end }}
   revisionHistoryLimit: 5
   strategy:
