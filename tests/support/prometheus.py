@@ -20,6 +20,7 @@ from tools.prometheus import find_programs
 
 DEPLOY: Final = Path(__file__).resolve().parents[2] / "deploy"
 RULES: Final = DEPLOY / "helm/eventstreams/files/rules"
+INSTALLATION: Final = "test"
 _READY_S: Final = 60.0
 _STOP_S: Final = 60.0
 _OURS: Final = re.compile(r"eventstreams[_:][a-z0-9_:]*(?:\{[^}]*\})?")
@@ -55,7 +56,8 @@ def running_prometheus(folder: Path, targets: Mapping[str, str]) -> Iterator[Pro
     """One that scrapes ``targets``, by role, and evaluates our rules, each second."""
     folder.mkdir()
     jobs = [
-        {"targets": [address.removeprefix("http://")], "labels": {"role": role}} for role, address in targets.items()
+        {"targets": [address.removeprefix("http://")], "labels": {"role": role, "installation": INSTALLATION}}
+        for role, address in targets.items()
     ]
     config = {
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},

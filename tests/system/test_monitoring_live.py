@@ -20,7 +20,7 @@ from twilio.rest import Client
 from eventstreams.testing.receiver import Received, Receiver
 from sink_workers.notices.notice import ERROR_LOGGED
 from tests.support.api import call
-from tests.support.prometheus import Prometheus, dashboard_queries, rules, running_prometheus, selectors
+from tests.support.prometheus import INSTALLATION, Prometheus, dashboard_queries, rules, running_prometheus, selectors
 from tests.support.up import TOKEN, Up, clean_environ, running_up
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
@@ -115,7 +115,12 @@ async def load(up: Up, stack: AsyncExitStack) -> str:
 
 
 def queries(subscription_sid: str) -> dict[str, str]:
-    variables = {"__rate_interval": "30s", "sink_type": "webhook", "subscription": subscription_sid}
+    variables = {
+        "__rate_interval": "30s",
+        "installation": INSTALLATION,
+        "sink_type": "webhook",
+        "subscription": subscription_sid,
+    }
     return {
         f"{dashboard}: {title}: {expr}": expr
         for dashboard, title, expr in dashboard_queries(**variables)

@@ -428,6 +428,17 @@ def test_rules_and_dashboards_are_all_those_of_its_files() -> None:
         assert json.loads(shown["data"][file.name]) == json.loads(file.read_text())
 
 
+def test_every_series_has_the_name_of_its_release_as_alerts_and_dashboards_call_it() -> None:
+    def named(**values: object) -> str:
+        [monitor] = of_kind(render(EVERYTHING, **values), "PodMonitor").values()
+        [endpoint] = monitor["spec"]["podMetricsEndpoints"]
+        [name] = [each["replacement"] for each in endpoint["relabelings"] if each["targetLabel"] == "installation"]
+        return str(name)
+
+    assert named() == "events/es"
+    assert named(**{"metrics.podMonitor.installation": "eu"}) == "eu"
+
+
 def test_alerts_link_to_runbooks_where_they_are_served() -> None:
     def links(**values: object) -> set[str]:
         [rules] = of_kind(render(EVERYTHING, **values), "PrometheusRule").values()

@@ -92,8 +92,29 @@ def test_dashboards_and_rules_ask_for_metrics_and_labels_that_there_are() -> Non
             name, _, labels = selector.partition("{")
             assert name in there or name in recorded, f"{where}: {name}"
             used = set(re.findall(r"(\w+)(?:=|!=|=~|!~)\"", labels))
-            allowed = there.get(name, {"sink_type"}) | {"instance", "job", "role"}
+            allowed = there.get(name, {"sink_type"}) | {"installation", "instance", "job", "role"}
             assert used <= allowed, f"{where}: {selector}"
+
+
+def test_a_dashboard_is_of_the_installation_that_is_chosen() -> None:
+    for dashboard, title, expr in dashboard_queries():
+        named = re.findall(r"(?:eventstreams|process)[_:][a-z0-9_:]+|ALERTS", expr)
+        chosen = re.findall(r'installation=~?"\$installation\|?"', expr)
+        assert len(chosen) == len(named), f"{dashboard}: {title}"
+    for shown in ALL:
+        page = orjson.loads(text_of(shown))
+        first = next(each for each in page["templating"]["list"] if each["type"] == "query")
+        assert first["query"]["query"] == "label_values(eventstreams_ready, installation)"
+        assert not first["multi"]
+
+
+def test_no_rule_makes_one_of_several_installations() -> None:
+    for rule in rules():
+        for kept in re.findall(r"\b(?:sum|max|min|count)\b(?! by \(installation)", rule["expr"]):
+            # Whether anything at all is there is asked where absent() is.
+            assert "absent(" in rule["expr"], f"{rule}: {kept}"
+        if "alert" in rule and "kubelet" not in rule["expr"]:
+            assert rule["annotations"]["summary"].startswith("{{ with $labels.installation }}{{ . }}: {{ end }}")
 
 
 def test_every_metric_is_on_a_dashboard_or_in_a_rule_or_is_left_out_for_a_reason() -> None:

@@ -7,6 +7,12 @@ from typing import Final, Literal
 Json = dict[str, object]
 Kind = Literal["timeseries", "stat", "bargauge", "table", "text"]
 
+OF_INSTALLATION: Final = 'installation="$installation"'
+"""One Prometheus may watch several. Where series have no such label, the variable has no value: that matches, too."""
+ALERTS_OF_IT: Final = (
+    'ALERTS{alertname=~"EventStreams.*", alertstate="firing", severity="page", installation=~"$installation|"}'
+)
+"""Those that page, with those of which nobody can say whose they are, such as a full disk."""
 _SOURCE: Final[Json] = {"type": "prometheus", "uid": "${datasource}"}
 _WIDTH: Final = 24
 _HEIGHTS: Final[Mapping[Kind, int]] = {"timeseries": 8, "stat": 4, "bargauge": 8, "table": 8, "text": 8}
@@ -121,7 +127,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """What is chosen above the panels, from the values of a label."""
+    """What is chosen above the panels, from the values of a label: ``of``, of the series of ``metric``."""
 
     name: str
     label: str
@@ -185,7 +191,7 @@ class Dashboard:
                 }
             ],
             "annotations": {"list": [_ALERTS]},
-            "templating": {"list": [_DATASOURCE, *(each.json() for each in self.variables)]},
+            "templating": {"list": [_DATASOURCE, _INSTALLATION.json(), *(each.json() for each in self.variables)]},
             "panels": list(self._placed()),
         }
 
@@ -210,6 +216,7 @@ class Dashboard:
             y += height
 
 
+_INSTALLATION: Final = Variable("installation", "Installation", "eventstreams_ready", "installation")
 _DATASOURCE: Final[Json] = {
     "type": "datasource",
     "name": "datasource",
@@ -222,7 +229,7 @@ _ALERTS: Final[Json] = {
     "datasource": _SOURCE,
     "enable": True,
     "iconColor": "red",
-    "expr": 'ALERTS{alertname=~"EventStreams.*", alertstate="firing", severity="page"}',
+    "expr": ALERTS_OF_IT,
     "titleFormat": "{{alertname}}",
     "step": "60s",
 }

@@ -2,16 +2,14 @@
 
 from typing import Final
 
-from tools.dashboards.model import Dashboard, Panel, Query, Row, Variable
-from tools.dashboards.pages.queries import OF_TYPE, quantile, rate, share, told, total
+from tools.dashboards.model import ALERTS_OF_IT, Dashboard, Panel, Query, Row, Variable
+from tools.dashboards.pages.queries import OF_TYPE, of, quantile, rate, share, told, total
 
-SINK_TYPES: Final = Variable("sink_type", "Sink type", "eventstreams_due_events", "sink_type", many=True)
-_SUBSCRIPTIONS: Final = Variable(
-    "subscription", "Subscription", "eventstreams_subscription_backlog_events", "subscription_sid"
-)
+SINK_TYPES: Final = Variable("sink_type", "Sink type", of("due_events"), "sink_type", many=True)
+_SUBSCRIPTIONS: Final = Variable("subscription", "Subscription", of("subscription_backlog_events"), "subscription_sid")
 _STRAIGHT: Final = 'path="straight"'
+_SLOW: Final = "eventstreams:slow_deliveries:"
 _IN_TIME: Final = 'le="10.0"'
-_PAGES: Final = 'ALERTS{alertname=~"EventStreams.*", alertstate="firing", severity="page"}'
 _OF_IT: Final = 'subscription_sid="$subscription"'
 
 OVERVIEW: Final = Dashboard(
@@ -25,7 +23,7 @@ OVERVIEW: Final = Dashboard(
                 Panel(
                     title="Alerts that page",
                     normal="None. Each names a page of docs/runbooks with the commands to run.",
-                    queries=[Query(f"count({_PAGES}) or vector(0)")],
+                    queries=[Query(f"count({ALERTS_OF_IT}) or vector(0)")],
                     kind="stat",
                     width=4,
                     bounds=(1, 1),
@@ -72,7 +70,7 @@ OVERVIEW: Final = Dashboard(
                 Panel(
                     title="Dead letters in an hour",
                     normal="As many as yesterday; most are refused by sinks. Kept for 14 days, and can be redriven.",
-                    queries=[Query("sum(increase(eventstreams_dead_letters_total[1h]))")],
+                    queries=[Query(f"sum(increase({of('dead_letters_total')}[1h]))")],
                     kind="stat",
                     width=4,
                 ),
@@ -147,12 +145,12 @@ OVERVIEW: Final = Dashboard(
                 Panel(
                     title="Processes that are not ready",
                     normal="None, but for seconds while something starts or stops.",
-                    queries=[Query("count(eventstreams_ready == 0) or vector(0)", "not ready")],
+                    queries=[Query(f"count({of('ready')} == 0) or vector(0)", "not ready")],
                 ),
                 Panel(
                     title="Longest without an answer from Kafka",
                     normal="Up to 15 seconds: so often each process asks.",
-                    queries=[Query("max(eventstreams_control_age_seconds)", "oldest control snapshot")],
+                    queries=[Query(told("control_age_seconds"), "oldest control snapshot")],
                     unit="s",
                 ),
             ],
@@ -222,8 +220,8 @@ SINK_TYPE: Final = Dashboard(
                     title="Late deliveries, as a share of the straight ones",
                     normal="Below 0.1 %: the objective. Above 1.44 % for an hour somebody is paged.",
                     queries=[
-                        Query(f"eventstreams:slow_deliveries:ratio_rate5m{{{OF_TYPE}}}", "{{sink_type}}, 5 min"),
-                        Query(f"eventstreams:slow_deliveries:ratio_rate1h{{{OF_TYPE}}}", "{{sink_type}}, 1 h"),
+                        Query(of("ratio_rate5m", OF_TYPE, prefix=_SLOW), "{{sink_type}}, 5 min"),
+                        Query(of("ratio_rate1h", OF_TYPE, prefix=_SLOW), "{{sink_type}}, 1 h"),
                     ],
                     unit="percentunit",
                 ),
@@ -277,8 +275,8 @@ SINK_TYPE: Final = Dashboard(
                     normal="Below one: a worker is one thread. Add workers before it gets there.",
                     queries=[
                         Query(
-                            f"max by (instance) (rate(process_cpu_seconds_total[$__rate_interval])"
-                            f" and on (instance) eventstreams_attempt_limit{{{OF_TYPE}}})",
+                            f"max by (instance) (rate({of('process_cpu_seconds_total', prefix='')}[$__rate_interval])"
+                            f" and on (instance) {of('attempt_limit', OF_TYPE)})",
                             "{{instance}}",
                         )
                     ],

@@ -3,8 +3,9 @@
 from typing import Final
 
 from tools.dashboards.model import Dashboard, Panel, Query, Row
-from tools.dashboards.pages.queries import quantile, rate, share, told, total
+from tools.dashboards.pages.queries import of, quantile, rate, share, told, total
 
+_ROUTERS: Final = 'kind="events"'
 _MATCHED: Final = 'outcome="matched"'
 
 ROUTER: Final = Dashboard(
@@ -57,14 +58,12 @@ ROUTER: Final = Dashboard(
                 Panel(
                     title="Rebalances of routers, in 15 minutes",
                     normal="None, but when routers start or stop; each holds routing up for a second or two.",
-                    queries=[
-                        Query('sum(increase(eventstreams_rebalances_total{kind="events"}[15m]))', "told their share")
-                    ],
+                    queries=[Query(f"sum(increase({of('rebalances_total', _ROUTERS)}[15m]))", "told their share")],
                 ),
                 Panel(
                     title="Topics that take no copies",
                     normal="None. A partition without a leader, or too few replicas in step; copies go around it.",
-                    queries=[Query("max by (instance) (eventstreams_avoided_topics)", "{{instance}}")],
+                    queries=[Query(told("avoided_topics", by="instance"), "{{instance}}")],
                 ),
             ],
         ),
@@ -109,7 +108,7 @@ KAFKA: Final = Dashboard(
                 Panel(
                     title="Rebalances, in 15 minutes",
                     normal="None, but when processes start or stop, or subscriptions come and go.",
-                    queries=[Query("sum by (kind) (increase(eventstreams_rebalances_total[15m]))", "{{kind}}")],
+                    queries=[Query(f"sum by (kind) (increase({of('rebalances_total')}[15m]))", "{{kind}}")],
                 ),
                 Panel(
                     title="Autoscalers' view: due events",
@@ -134,7 +133,7 @@ KAFKA: Final = Dashboard(
                 Panel(
                     title="Topics of nobody that were removed, in a day",
                     normal="None.",
-                    queries=[Query("sum(increase(eventstreams_orphaned_topics_removed_total[1d]))", "removed")],
+                    queries=[Query(f"sum(increase({of('orphaned_topics_removed_total')}[1d]))", "removed")],
                 ),
             ],
         ),
@@ -144,7 +143,7 @@ KAFKA: Final = Dashboard(
                 Panel(
                     title="Since when each process has its whole control topic",
                     normal="Up to 15 seconds: so often each asks. All at once: Kafka is away. One: its network.",
-                    queries=[Query("eventstreams_control_age_seconds", "{{instance}}")],
+                    queries=[Query(of("control_age_seconds"), "{{instance}}")],
                     unit="s",
                 ),
                 Panel(
@@ -232,7 +231,7 @@ HTTP: Final = Dashboard(
                 Panel(
                     title="The delivery log's lag",
                     normal="Seconds. It touches no delivery: people see attempts so much later.",
-                    queries=[Query("max(eventstreams_delivery_log_lag_seconds)", "lag")],
+                    queries=[Query(told("delivery_log_lag_seconds"), "lag")],
                     unit="s",
                 ),
                 Panel(
@@ -245,7 +244,7 @@ HTTP: Final = Dashboard(
                 Panel(
                     title="Size of the delivery log",
                     normal="It grows to EVENTSTREAMS_DELIVERY_LOG_MAX_MIB, then the oldest entries go.",
-                    queries=[Query("max by (instance) (eventstreams_delivery_log_size_bytes > 0)", "{{instance}}")],
+                    queries=[Query(f"max by (instance) ({of('delivery_log_size_bytes')} > 0)", "{{instance}}")],
                     unit="bytes",
                     width=12,
                 ),

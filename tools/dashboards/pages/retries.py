@@ -4,7 +4,7 @@ from typing import Final
 
 from tools.dashboards.model import Dashboard, Panel, Query, Row
 from tools.dashboards.pages.delivery import SINK_TYPES
-from tools.dashboards.pages.queries import OF_TYPE, rate, told
+from tools.dashboards.pages.queries import OF_TYPE, of, rate, told
 
 RETRIES: Final = Dashboard(
     "retries",
@@ -59,11 +59,7 @@ RETRIES: Final = Dashboard(
                 Panel(
                     title="In 24 hours, by reason",
                     normal="As many as the day before. They are kept for 14 days.",
-                    queries=[
-                        Query(
-                            f"sum by (sink_type, reason) (increase(eventstreams_dead_letters_total{{{OF_TYPE}}}[24h]))"
-                        )
-                    ],
+                    queries=[Query(f"sum by (sink_type, reason) (increase({of('dead_letters_total', OF_TYPE)}[24h]))")],
                     kind="table",
                 ),
             ],
