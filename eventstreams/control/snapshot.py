@@ -51,6 +51,8 @@ class Snapshot:
         self._partitions_of: Counter[str] = Counter()
         self.partitions = 0
         """Of all subscriptions' topics together."""
+        self.customers = 0
+        """How many accounts are nobody's subaccounts, and not closed."""
         self._filter_room_of: Counter[str] = Counter()
         self.filter_room = 0
         """Of all subscriptions' filters together: see ``filter_room``."""
@@ -122,7 +124,9 @@ class Snapshot:
                 account = after if isinstance(after, Account) else None
                 if parent is not None:  # an account never changes hands
                     _put_of(self._subaccounts_of, parent, sid, account)
-                return _put(self.accounts, sid, account)
+                previous = _put(self.accounts, sid, account)
+                self.customers += _is_customer(account) - _is_customer(previous)
+                return previous
             case ApiKey(account_sid=owner):
                 key = after if isinstance(after, ApiKey) else None
                 _put_of(self._keys_of, owner, sid, key)
@@ -161,6 +165,10 @@ class Snapshot:
 def status_under(account: Account, owner: Account | None) -> AccountStatus:
     """The status of ``account``, or of ``owner`` where that is the worse."""
     return account.status if owner is None else max(account.status, owner.status, key=_SEVERITY.__getitem__)
+
+
+def _is_customer(account: Account | None) -> bool:
+    return account is not None and account.owner_account_sid is None and account.status is not AccountStatus.CLOSED
 
 
 def _partitions(subscription: Subscription | None) -> int:

@@ -1,10 +1,11 @@
 """How much the gateway takes on at a time. Who comes when it is full is refused at once, never kept waiting.
 
-An owner and its subaccounts have half of it at most: whoever sends too much, or slowly, leaves room for the others.
+An owner and its subaccounts have half of it at most, where there are others: whoever sends too much, or slowly, leaves
+room for them.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Final
@@ -16,15 +17,28 @@ from eventstreams.http import RefusedError
 _RETRY_AFTER_S: Final = "1"  # requests take some ten milliseconds: room comes back soon, or not for long
 
 
-_SHARE: Final = 2  # one owner's is the whole, divided by this
+_SHARE: Final = 2  # one owner's of several is the whole, divided by this
 
 
 class Admission:
     """Counts requests under way and the bytes of their bodies, of all and of each owner."""
 
-    def __init__(self, *, max_requests: int, max_bytes: int) -> None:
+    def __init__(
+        self,
+        *,
+        max_requests: int,
+        max_bytes: int,
+        is_alone: Callable[[], bool] = lambda: False,
+        what: str = "events",
+    ) -> None:
+        """``is_alone`` tells whether there is one owner in all, for whom it is the whole then; ``what`` is under way.
+
+        Once there is a second one, the first has what it had until that ends, and gets no more before it is below half.
+        """
         self._max_requests = max_requests
         self._max_bytes = max_bytes
+        self._is_alone = is_alone
+        self._what = what
         self.requests: Counter[str] = Counter()
         self.bytes: Counter[str] = Counter()
 
@@ -36,10 +50,11 @@ class Admission:
             RefusedError: 429, there is no room; says when to come back.
         """
         if self.requests.total() >= self._max_requests or self.bytes.total() + size > self._max_bytes:
-            raise too_many("Too many events are under way: send them again later, or slower")
+            raise too_many(f"Too many {self._what} are under way: send them again later, or slower")
         own_requests, own_bytes = self.requests[owner_sid], self.bytes[owner_sid]
-        if own_requests >= self._max_requests // _SHARE or own_bytes + size > self._max_bytes // _SHARE:
-            raise too_many("The account has too many events under way: send them again later, or slower")
+        share = 1 if self._is_alone() else _SHARE
+        if own_requests >= self._max_requests // share or own_bytes + size > self._max_bytes // share:
+            raise too_many(f"The account has too many {self._what} under way: send them again later, or slower")
         self.requests[owner_sid] += 1
         self.bytes[owner_sid] += size
         try:

@@ -47,7 +47,7 @@ async def serve(process: Process) -> None:
         intake = Intake(
             publisher,
             CloudEventParser(catalog),
-            Admission(max_requests=_MAX_REQUESTS, max_bytes=_MAX_BYTES),
+            Admission(max_requests=_MAX_REQUESTS, max_bytes=_MAX_BYTES, is_alone=lambda: feed.snapshot.customers == 1),
             metrics=process.metrics,
             customer_of=feed.snapshot.customer_of,
             on_crash=process.crash,

@@ -123,6 +123,26 @@ def test_of_an_account_and_its_owner_the_worse_status_counts(
     assert snapshot.status_of(account(status=owners)) is owners
 
 
+def test_customers_are_the_accounts_that_are_nobodys_and_not_closed() -> None:
+    snapshot, other = Snapshot(), "AC" + "4" * 32
+    changes = [
+        (account(), 1),
+        (account(SUB, owner_account_sid=OWNER), 1),
+        (account(friendly_name="b"), 1),
+        (account(other), 2),
+        (account(other, status=AccountStatus.SUSPENDED), 2),
+        (account(other, status=AccountStatus.CLOSED), 1),
+    ]
+
+    for change, customers in changes:
+        apply(snapshot, change)
+        assert snapshot.customers == customers, change
+    remove(snapshot, other)
+    assert snapshot.customers == 1
+    remove(snapshot, OWNER)
+    assert snapshot.customers == 0
+
+
 def test_the_first_token_signs_until_the_second_one_takes_its_place() -> None:
     rotating = account(secondary_token="second", promote_at_ms=100)
     by_hand = account(secondary_token="second")

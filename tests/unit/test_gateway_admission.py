@@ -1,4 +1,4 @@
-"""What the gateway takes on at a time: a bound for all, and half of it for each owner."""
+"""What the gateway takes on at a time: a bound for all, and half of it for each of several owners."""
 
 from contextlib import ExitStack
 
@@ -31,6 +31,24 @@ def test_an_owner_that_sends_too_much_leaves_half_of_the_room_to_the_others(size
 
     assert refused.value.status == 429
     assert refused.value.headers["Retry-After"] == "1"
+
+
+@pytest.mark.parametrize("size", [1, 250], ids=["requests", "bytes"])
+def test_who_is_alone_has_all_of_it_until_there_is_another(size: int) -> None:
+    alone = True
+    taken = Admission(max_requests=4, max_bytes=1000, is_alone=lambda: alone)
+    with ExitStack() as under_way:
+        for _ in range(4):
+            under_way.enter_context(taken.admit(ONE, size))
+        with pytest.raises(RefusedError, match="Too many events are under way"), taken.admit(ONE, size):
+            pass
+
+    alone = False
+    with ExitStack() as under_way:
+        for _ in range(2):
+            under_way.enter_context(taken.admit(ONE, size))
+        with pytest.raises(RefusedError, match="The account has too many"), taken.admit(ONE, size):
+            pass
 
 
 def test_together_all_owners_have_no_more_than_there_is() -> None:
