@@ -256,6 +256,12 @@ class Settings(MailSettings, KafkaSettings):
         pattern=r"^https?://",
         description="URL at which the API's other replicas reach this one; default: its address as Kafka sees it.",
     )
+    api_url: str | None = Field(
+        None,
+        pattern=r"^https?://",
+        description="URL of the API, such as `http://api:8080`, to which the gateway hands `GET /v1/Events` on, so "
+        "that one address can serve both. Default: it answers that with 405.",
+    )
     gateway_listen: str = Field("0.0.0.0:8081", description="Address and port of the HTTP gateway.")
     gateway_url: str | None = Field(
         None,

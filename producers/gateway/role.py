@@ -18,6 +18,7 @@ from producers.cloudevents import CloudEventParser
 from producers.gateway.admission import Admission
 from producers.gateway.app import make_app
 from producers.gateway.intake import Intake
+from producers.gateway.listing import Listing
 from producers.publisher import EventPublisher
 
 _READY: Final = "the control topic"
@@ -54,7 +55,11 @@ async def serve(process: Process) -> None:
             tracing=process.tracing,
         )
         failures = FailedAttempts(ClientAddress(settings.trusted_proxies))
-        app = make_app(intake, Authenticator(feed.snapshot, vault), process.health, failures=failures)
+        listing = None
+        if settings.api_url is not None:
+            listing = Listing(settings.api_url, customer_of=feed.snapshot.customer_of)
+            await stack.enter_async_context(listing)
+        app = make_app(intake, Authenticator(feed.snapshot, vault), process.health, failures=failures, listing=listing)
         app.middlewares.insert(0, metered("gateway", process.metrics))
         drain_s = settings.drain_timeout.total_seconds() * _DRAIN_SHARE
         await stack.enter_async_context(serve_app(app, listening, drain_s=drain_s))

@@ -1,34 +1,19 @@
 """Who may publish through the gateway: accounts, and keys with the scope for it, as of now."""
 
 import asyncio
-import hashlib
 import json
 from dataclasses import replace
 
 import aiohttp
 import pytest
 
-from eventstreams.control.records import AccountStatus, ApiKey, KeyScope
+from eventstreams.control.records import AccountStatus, KeyScope
 from eventstreams.control.vault import Purpose
 from eventstreams.settings import Settings
-from eventstreams.sids import SidKind, new_sid
-from tests.support.gateway import STRUCTURED, Gateway, cloudevent, running
+from tests.support.gateway import SECRET, STRUCTURED, Gateway, api_key, cloudevent, running
 from tests.support.installation import TOKEN
 
 pytestmark = pytest.mark.kafka
-SECRET = "secret-of-the-key"
-
-
-def api_key(account_sid: str, scope: KeyScope) -> ApiKey:
-    return ApiKey(
-        sid=new_sid(SidKind.API_KEY),
-        account_sid=account_sid,
-        friendly_name="",
-        scope=scope,
-        secret_hash=hashlib.sha256(SECRET.encode()).hexdigest(),
-        created_ms=1,
-        updated_ms=1,
-    )
 
 
 async def publish(gateway: Gateway, name: str, secret: str) -> int:

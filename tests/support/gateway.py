@@ -1,6 +1,7 @@
 """A gateway on the real broker, and somebody who posts to it."""
 
 import asyncio
+import hashlib
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -12,14 +13,17 @@ import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
+from eventstreams.control.records import ApiKey, KeyScope
 from eventstreams.process.listen import address_of, open_socket
 from eventstreams.settings import Settings
+from eventstreams.sids import SidKind, new_sid
 from producers.gateway.role import serve
 from tests.support.events import SENT, message_event
 from tests.support.installation import TOKEN, Installation, header
 from tests.support.topic import read_topic
 
 STRUCTURED = {"Content-Type": "application/cloudevents+json"}
+SECRET = "secret-of-the-key"
 BATCH = {"Content-Type": "application/cloudevents-batch+json"}
 
 
@@ -27,6 +31,19 @@ def cloudevent(number: int, **changes: object) -> dict[str, object]:
     event = message_event("AC" + "1" * 32, number)
     made = {"specversion": "1.0", "id": f"EZ{number}", "type": SENT, "source": event.source, "data": event.data}
     return {name: value for name, value in {**made, **changes}.items() if value is not None}
+
+
+def api_key(account_sid: str, scope: KeyScope) -> ApiKey:
+    """One of the account, whose secret is ``SECRET``."""
+    return ApiKey(
+        sid=new_sid(SidKind.API_KEY),
+        account_sid=account_sid,
+        friendly_name="",
+        scope=scope,
+        secret_hash=hashlib.sha256(SECRET.encode()).hexdigest(),
+        created_ms=1,
+        updated_ms=1,
+    )
 
 
 @dataclass

@@ -228,7 +228,17 @@ def test_the_api_reaches_what_the_chart_tells_it_to_ask(to: str) -> None:
         )
 
     assert reaches("api")
+    assert reaches("gateway") == (to == "api")  # what lists events
     assert not reaches("router")
+
+
+def test_the_gateway_knows_where_events_are_listed() -> None:
+    manifests = render(LEAST)
+    gateway = of_kind(manifests, "Deployment")["rel-eventstreams-gateway"]["spec"]["template"]["spec"]["containers"][0]
+    [api] = [each["value"] for each in gateway["env"] if each["name"] == "EVENTSTREAMS_API_URL"]
+
+    [port] = of_kind(manifests, "Service")["rel-eventstreams-api"]["spec"]["ports"]
+    assert api == f"http://rel-eventstreams-api:{port['port']}"
 
 
 def test_without_a_gateway_no_rule_lets_the_api_to_one() -> None:
@@ -257,7 +267,7 @@ def backends(rule: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     return [(each["path"], each["pathType"], each["backend"]["service"]["name"]) for each in rule["http"]["paths"]]
 
 
-def test_publishing_goes_to_the_gateway_and_all_else_to_the_api() -> None:
+def test_what_is_published_or_lists_events_goes_to_the_gateway_and_all_else_to_the_api() -> None:
     [rule] = of_kind(render(EVERYTHING), "Ingress")["es"]["spec"]["rules"]
 
     assert backends(rule) == [("/v1/Events", "Exact", "es-gateway"), ("/", "Prefix", "es-api")]

@@ -96,6 +96,7 @@ API_ADVERTISED_URL: nothing, each pod tells its own address
 PUBLIC_URL: api.publicUrl
 {{- if .Values.gateway.enabled }}
 GATEWAY_URL: nothing, the API knows the gateway's service
+API_URL: nothing, the gateway knows the API's service
 {{- end }}
 API_LISTEN: nothing, the services know its port
 GATEWAY_LISTEN: nothing, the services know its port
@@ -325,6 +326,12 @@ operator-token: {{ .operatorToken | quote }}
   valueFrom: {secretKeyRef: {name: {{ .postgresqlSecret }}, key: {{ .dsnKey }}}}
 {{- end }}
 {{- end }}
+{{- end -}}
+
+{{- define "eventstreams.gatewayEnv" -}}
+# What lists events has the path of what publishes them, and comes here where an Ingress has one host for both.
+- name: EVENTSTREAMS_API_URL
+  value: http://{{ include "eventstreams.name" . }}-api:{{ .Values.api.service.port }}
 {{- end -}}
 
 {{/*

@@ -1,0 +1,72 @@
+"""``GET /v1/Events`` at the gateway: handed on to the API, so that one address can serve both.
+
+What is published and what lists events have one path, and an Ingress tells no methods apart.
+"""
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final, Self
+
+import aiohttp
+from aiohttp import hdrs, web
+from yarl import URL
+
+from eventstreams.http import ACCOUNT, unavailable
+from producers.gateway.admission import Admission
+
+PATH: Final = "/v1/Events"
+_ANSWER_S: Final = 30.0  # clients and load balancers give up then
+_MOST: Final = 64  # asked at a time: whoever lists events keeps nobody from publishing them
+_PASSED: Final = (hdrs.AUTHORIZATION, hdrs.HOST, hdrs.ACCEPT)
+# Of one connection, and what our own server says itself.
+_NOT_PASSED: Final = frozenset(
+    name.lower()
+    for name in (
+        hdrs.CONNECTION, hdrs.KEEP_ALIVE, hdrs.TRANSFER_ENCODING, hdrs.CONTENT_LENGTH, hdrs.CONTENT_ENCODING,
+        hdrs.DATE, hdrs.SERVER,
+    )
+)  # fmt: skip
+
+
+class Listing:
+    """Use as ``async with``."""
+
+    def __init__(self, api_url: str, *, customer_of: Callable[[str], str]) -> None:
+        """``customer_of`` tells of an account's SID that of its owner, or the same where it has none."""
+        self._url = URL(f"{api_url.rstrip('/')}{PATH}")
+        self._customer_of = customer_of
+        self._admission = Admission(max_requests=_MOST, max_bytes=0, what="requests for lists of events")
+        self._session = aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=_ANSWER_S),
+            connector=aiohttp.TCPConnector(limit=_MOST),
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._session.close()
+
+    async def get(self, request: web.Request) -> web.Response:
+        """The API's answer to whoever ``request`` is from, who is known here; links in it lead back here.
+
+        Raises:
+            RefusedError: 503, the API does not answer. 429, too many ask at a time.
+        """
+        url = self._url.update_query(request.query) if request.query_string else self._url
+        headers = {name: request.headers[name] for name in _PASSED if name in request.headers}
+        with self._admission.admit(self._customer_of(request[ACCOUNT].sid), 0):
+            try:
+                async with self._session.get(url, headers=headers, allow_redirects=False) as answer:
+                    told = web.Response(status=answer.status, body=await answer.read())
+                    passed = [
+                        (name, value) for name, value in answer.headers.items() if name.lower() not in _NOT_PASSED
+                    ]
+            except (aiohttp.ClientError, TimeoutError) as error:
+                raise unavailable("The API, which lists events, does not answer: ask again later") from error
+        told.headers.popall(hdrs.CONTENT_TYPE, None)
+        told.headers.extend(passed)
+        return told
