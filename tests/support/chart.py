@@ -56,7 +56,7 @@ def of_kind(manifests: Sequence[Manifest], kind: str) -> dict[str, Manifest]:
 
 def pods(manifests: Sequence[Manifest]) -> Iterator[tuple[str, Manifest]]:
     for each in manifests:
-        if each["kind"] in ("Deployment", "Job"):
+        if each["kind"] in ("Deployment", "Job", "StatefulSet"):
             yield each["metadata"]["name"], each["spec"]["template"]["spec"]
         elif each["kind"] == "Pod":
             yield each["metadata"]["name"], each["spec"]

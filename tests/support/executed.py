@@ -203,6 +203,12 @@ EXECUTED: Final[Sequence[Executed]] = (
     Executed(
         "docs/rolling-restarts.md",
         "yaml",
+        _VALUES,
+        "statefulSet",
+    ),
+    Executed(
+        "docs/rolling-restarts.md",
+        "yaml",
         f"{_DEPLOYING}_environment_that_docs_rolling_restarts_md_shows_is_one_of_a_container_and_of_a_role",
         "fieldPath",
     ),

@@ -20,7 +20,7 @@ from tests.unit.test_deploy_files import BASE, COMPOSE, SCHEMA
 
 KUBERNETES: Final = "1.33"
 OTHERS: Final = {"PodMonitor", "PrometheusRule"}
-# docs/deploying-with-helm.md, docs/tracing.md
+# docs/deploying-with-helm.md, docs/rolling-restarts.md, docs/tracing.md
 VALUES: Final = [each for each in blocks() if each.noted(CHECKED_AS) == "values of the chart"]
 
 

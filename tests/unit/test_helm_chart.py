@@ -148,6 +148,30 @@ def test_an_existing_secret_wins_and_none_is_made_beside_it() -> None:
     assert of_kind(both, "Secret") == {}
 
 
+def test_a_role_whose_pods_keep_their_names_is_a_stateful_set_and_has_them_as_members() -> None:
+    manifests = render(CHART / "ci" / "inline.yaml")
+    named = of_kind(manifests, "StatefulSet")
+
+    assert {name: each["spec"]["replicas"] for name, each in named.items()} == {
+        "rel-eventstreams-router": 2,
+        "rel-eventstreams-worker-webhook": 3,
+    }
+    assert of_kind(manifests, "Deployment").keys() == {"rel-eventstreams-api"}
+    for each in named.values():
+        env = {one["name"]: one for one in each["spec"]["template"]["spec"]["containers"][0]["env"]}
+        assert env["EVENTSTREAMS_INSTANCE"]["valueFrom"] == {"fieldRef": {"fieldPath": "metadata.name"}}
+        assert env["EVENTSTREAMS_SESSION_TIMEOUT"]["value"] == "45s"
+        assert each["spec"]["podManagementPolicy"] == "Parallel"
+
+
+def test_the_session_of_a_pod_that_keeps_its_name_is_as_long_as_a_setting_says() -> None:
+    manifests = render(CHART / "ci" / "inline.yaml", **{"settings.SESSION_TIMEOUT": "30s"})
+    router = of_kind(manifests, "StatefulSet")["rel-eventstreams-router"]["spec"]["template"]["spec"]["containers"][0]
+
+    assert "EVENTSTREAMS_SESSION_TIMEOUT" not in {each["name"] for each in router["env"]}
+    assert of_kind(manifests, "ConfigMap")["rel-eventstreams"]["data"]["EVENTSTREAMS_SESSION_TIMEOUT"] == "30s"
+
+
 def test_inline_secrets_reach_the_roles_as_they_are() -> None:
     secrets = of_kind(render(CHART / "ci" / "inline.yaml"), "Secret")
 
@@ -474,6 +498,16 @@ def test_alerts_link_to_runbooks_where_they_are_served() -> None:
         ({**LEAST_VALUES, "settings": {"SECRET_KEY": "k"}}, "give secrets.existingSecret or secrets.secretKey"),
         ({**LEAST_VALUES, "settings": {"API_LISTEN": "0.0.0.0:1"}}, "give nothing, the services know its port"),
         ({"secrets.accountSid": "AC1"}, "accountSid"),
+        ({**LEAST_VALUES, "settings": {"INSTANCE": "one"}}, "give router.statefulSet, or that of workers"),
+        (
+            {**LEAST_VALUES, "router": {"statefulSet": True, "autoscaling": {"kind": "hpa"}}},
+            "router: statefulSet and autoscaling do not go together",
+        ),
+        (
+            {**LEAST_VALUES, "fullnameOverride": "e" * 40, "workers.webhook.statefulSet": True},
+            "give a shorter fullnameOverride",
+        ),
+        ({**LEAST_VALUES, "api.statefulSet": True}, "statefulSet"),
         (
             {"kafka.bootstrapServers": "k:9092", "secrets.existingSecret": "s", "router.autoscaling.kind": "keda"},
             "keda.prometheusAddress must be given",
@@ -486,7 +520,7 @@ def test_values_that_are_wrong_are_said(values: Mapping[str, object], words: str
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_every_variable_that_the_chart_makes_is_refused_under_settings(file: Path) -> None:
-    optional = {"KAFKA_WAIT", "SINK_TYPES"}  # the chart's own defaults, which a setting replaces
+    optional = {"KAFKA_WAIT", "SESSION_TIMEOUT", "SINK_TYPES"}  # the chart's own defaults, which a setting replaces
     api = yaml.safe_load(file.read_text()).get("api", {})
     given_to_roles = {each["name"].removeprefix(PREFIX) for each in api.get("env", ())}  # by these values themselves
     given = {

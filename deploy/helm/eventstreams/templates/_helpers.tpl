@@ -100,6 +100,7 @@ API_URL: nothing, the gateway knows the API's service
 {{- end }}
 API_LISTEN: nothing, the services know its port
 GATEWAY_LISTEN: nothing, the services know its port
+INSTANCE: router.statefulSet, or that of workers
 ADMIN_LISTEN: nothing, the probes know its port
 {{- if .Values.api.deliveryLog.postgresqlSecret }}
 DELIVERY_LOG: api.deliveryLog.postgresqlSecret
@@ -328,6 +329,16 @@ operator-token: {{ .operatorToken | quote }}
 {{- end }}
 {{- end -}}
 
+{{- define "eventstreams.namedEnv" -}}
+# With a name that it keeps a process has its partitions again once it is back, and nobody else takes them meanwhile.
+- name: EVENTSTREAMS_INSTANCE
+  valueFrom: {fieldRef: {fieldPath: metadata.name}}
+{{- if not (hasKey .Values.settings "SESSION_TIMEOUT") }}
+- name: EVENTSTREAMS_SESSION_TIMEOUT
+  value: 45s
+{{- end }}
+{{- end -}}
+
 {{- define "eventstreams.gatewayEnv" -}}
 # What lists events has the path of what publishes them, and comes here where an Ingress has one host for both.
 - name: EVENTSTREAMS_API_URL
@@ -335,7 +346,7 @@ operator-token: {{ .operatorToken | quote }}
 {{- end -}}
 
 {{/*
-A role: its Deployment and its disruption budget. Takes
+A role: its Deployment, or StatefulSet, and its disruption budget. Takes
   root, role (name and label), args, values (of the role), secrets (whether it has our own), env (more, as text),
   ports (more, as text), stateLimit.
 */}}
@@ -348,8 +359,16 @@ A role: its Deployment and its disruption budget. Takes
 {{- $budget := .values.podDisruptionBudget | default $root.Values.defaults.podDisruptionBudget -}}
 {{- if hasKey $budget "minAvailable" }}{{ $budget = omit $budget "maxUnavailable" }}{{ end -}}
 {{- $replicas := ternary (int (include "eventstreams.replicas" $values)) (int (dig "autoscaling" "max" 1 $values)) (eq $kind "none") -}}
+{{- $keepsNames := $values.statefulSet | default false -}}
+{{- if and $keepsNames (ne $kind "none") }}
+{{- fail (printf "%s: statefulSet and autoscaling do not go together: what a pod leaves behind that is scaled down would wait for it" .role) }}
+{{- end -}}
+{{- /* A label of its pods is this and a hash. */ -}}
+{{- if and $keepsNames (gt (len $name) 52) }}
+{{- fail (printf "%s: a StatefulSet's name has at most 52 characters, and %s has %d: give a shorter fullnameOverride" .role $name (len $name)) }}
+{{- end -}}
 apiVersion: apps/v1
-kind: Deployment
+kind: {{ ternary "StatefulSet" "Deployment" $keepsNames }}
 metadata:
   name: {{ $name }}
   labels:
@@ -360,8 +379,13 @@ spec:
   replicas: {{ include "eventstreams.replicas" $values }}
   {{- end }}
   revisionHistoryLimit: 5
+  {{- if $keepsNames }}
+  serviceName: {{ $name }} # there is none: nobody asks for a pod by its name
+  podManagementPolicy: Parallel
+  {{- else }}
   strategy:
     rollingUpdate: {maxSurge: 1, maxUnavailable: 0}
+  {{- end }}
   selector:
     matchLabels:
       {{- include "eventstreams.selector" . | nindent 6 }}
@@ -414,7 +438,8 @@ spec:
             {{- include "eventstreams.containerSecurity" $root | nindent 12 }}
           envFrom:
             - configMapRef: {name: {{ include "eventstreams.name" $root }}}
-          {{- $env := printf "%s\n%s" (include "eventstreams.env" .) (.env | default "") | trim }}
+          {{- $named := ternary (include "eventstreams.namedEnv" $root) "" $keepsNames }}
+          {{- $env := printf "%s\n%s\n%s" (include "eventstreams.env" . | trim) (.env | default "") $named | trim }}
           {{- if or $env $values.env }}
           env:
             {{- with $env }}
