@@ -68,3 +68,15 @@ def test_the_whole_nemesis_loses_no_event(tmp_path: Path, brokers: str, seed: in
     found, said = verify(tmp_path / "site", events=20_000, given=arguments)
 
     assert_holds(found, said)
+
+
+@pytest.mark.proof
+def test_brokers_out_of_each_others_reach_lose_no_event(tmp_path: Path) -> None:
+    """As docs/proof.md says: by this seed each of three is cut off from the others once, and still answers clients."""
+    receivers = "healthy:3,failing"
+
+    arguments = ("--brokers", "3", "--faults", "cut", "--pause", "2s", "--seed", "2987", "--receivers", receivers)
+    found, said = verify(tmp_path / "site", *arguments, "--rate", "40", events=6_000)
+
+    assert_holds(found, said)
+    assert {each["target"] for each in found["faults"]} >= {"brokers~kafka-1", "brokers~kafka-2", "brokers~kafka-3"}

@@ -26,7 +26,10 @@ def site(folder: Path, brokers: int) -> Site:
     numbers = range(1, brokers + 1)
     broker = LocalBroker(folder, port=1, controller_port=2, java=folder, jars=folder)
     found.brokers = [SiteBroker(f"kafka-{number}", broker, {}) for number in numbers]
-    names = [f"{copy.name}~kafka-{number}" for copy in found.copies for number in numbers]
+    callers = [copy.name for copy in found.copies]
+    if brokers > 1:
+        callers += ["brokers", "controllers"]
+    names = [f"{caller}~kafka-{number}" for caller in callers for number in numbers]
     for name in [*names, "api~api-1", "client~api-1", "client~gateway-1", "worker~receiver"]:
         found.links[name] = Link(name)
     return found
@@ -60,13 +63,25 @@ def test_every_process_can_be_killed_ended_frozen_starved_and_its_clock_stepped(
     for name in ("kill", "terminate", "freeze", "starve", "clock"):
         assert targets(made, name) >= {*roles, "kafka-1"}
     assert targets(made, "no-names") == roles
-    assert "all" in targets(made, "kill")
+    for name in ("kill", "terminate"):
+        assert "all" in targets(made, name)
     assert targets(made, "storm") == {"router", "worker-webhook"}
 
 
 def test_every_way_between_two_can_be_cut_slow_narrow_refused_and_reset(made: Sequence[Offer]) -> None:
     for name in ("cut", "slow", "narrow", "refuse", "reset"):
         assert targets(made, name) >= {"worker-webhook-1~kafka", "api~api-1", "client~gateway-1", "worker~receiver"}
+
+
+def test_of_three_brokers_each_can_be_out_of_the_others_reach_while_nothing_else_befalls_them(tmp_path: Path) -> None:
+    made = offers(site(tmp_path, 3), hosts=None)
+
+    for name in ("cut", "slow", "narrow", "refuse", "reset"):
+        assert targets(made, name) >= {"brokers~kafka-1", "brokers~kafka-2", "brokers~kafka-3"}
+        assert "controllers~kafka-1" not in targets(made, name)  # the two are one way
+    claims = {(each.kind.name, each.kind.target): each.kind.claims for each in made}
+    assert claims["cut", "brokers~kafka-1"] & claims["kill", "kafka-2"]
+    assert not claims["cut", "brokers~kafka-1"] & claims["cut", "router-1~kafka"]
 
 
 def test_the_control_topic_can_be_slow_on_either(made: Sequence[Offer]) -> None:

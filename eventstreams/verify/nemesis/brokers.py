@@ -1,4 +1,4 @@
-"""One or three brokers as one cluster, with a listener of its own for each client that a nemesis can come between."""
+"""One or three brokers as one cluster, with a listener for each client, and the other brokers, to come between."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,14 +9,16 @@ from eventstreams.local.broker import LocalBroker, new_cluster
 from eventstreams.local.kafka import make_broker
 from eventstreams.local.ports import LOOPBACK, free_ports
 
+BROKERS: Final = "brokers"  # who calls a broker for copies of what it leads
+CONTROLLERS: Final = "controllers"  # who calls its controller: the other controllers, and all brokers
 _MOST_COPIES: Final = 3
 _LISTENERS: Final = """
 node.id={node}
 controller.quorum.voters={voters}
 listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}{inner}
-advertised.listeners=PLAINTEXT://{host}:{port}{outer}
+advertised.listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_outer}{outer}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT{plain}
-inter.broker.listener.name=PLAINTEXT
+inter.broker.listener.name={between}
 num.network.threads=1
 default.replication.factor={copies}
 min.insync.replicas={enough}
@@ -31,7 +33,7 @@ replica.lag.time.max.ms=5000
 
 @dataclass(frozen=True, slots=True)
 class SiteBroker:
-    """A broker, and where it really listens for each client: what it advertises to them is a proxy's port."""
+    """A broker, and where it really listens for each caller: what it advertises to them is a proxy's port."""
 
     name: str
     broker: LocalBroker
@@ -46,7 +48,8 @@ def plan_brokers(
     Args:
         folder: For the data of all.
         count: 1, or 3 for a cluster that can lose one.
-        outer: For each broker, the port that it says it has, for each client.
+        outer: For each broker, the port that it says it has, for each client, and for ``BROKERS`` and ``CONTROLLERS``
+            where something is to come between those as well.
         cache: Where Kafka's jars are kept.
 
     Raises:
@@ -54,11 +57,13 @@ def plan_brokers(
     """
     ports = free_ports(2 * count)
     pairs = list(zip(ports[::2], ports[1::2], strict=True))
-    voters = ",".join(f"{node}@{LOOPBACK}:{controller}" for node, (_, controller) in enumerate(pairs, start=1))
+    controllers = [known.get(CONTROLLERS, port) for known, (_, port) in zip(outer, pairs, strict=True)]
+    voters = ",".join(f"{node}@{LOOPBACK}:{port}" for node, port in enumerate(controllers, start=1))
     copies = min(count, _MOST_COPIES)
     cluster = new_cluster()
     found = []
-    for node, ((port, controller_port), advertised) in enumerate(zip(pairs, outer, strict=True), start=1):
+    for node, ((port, controller_port), known) in enumerate(zip(pairs, outer, strict=True), start=1):
+        advertised = {caller: port for caller, port in known.items() if caller != CONTROLLERS}
         inner = dict(zip(advertised, free_ports(len(advertised)), strict=True))
         properties = _LISTENERS.format(
             node=node,
@@ -66,9 +71,11 @@ def plan_brokers(
             host=LOOPBACK,
             port=port,
             controller_port=controller_port,
+            controller_outer=controllers[node - 1],
             inner=_listeners(inner),
             outer=_listeners(advertised),
-            plain="".join(f",{_listener(client)}:PLAINTEXT" for client in advertised),
+            plain="".join(f",{_listener(caller)}:PLAINTEXT" for caller in advertised),
+            between=_listener(BROKERS) if BROKERS in advertised else "PLAINTEXT",
             copies=copies,
             enough=max(copies - 1, 1),
         )
@@ -81,13 +88,13 @@ def plan_brokers(
             properties=properties,
             cluster=cluster,
         )
-        found.append(SiteBroker(name, broker, inner))
+        found.append(SiteBroker(name, broker, {**inner, CONTROLLERS: controller_port}))
     return found
 
 
 def _listeners(ports: Mapping[str, int]) -> str:
-    return "".join(f",{_listener(client)}://{LOOPBACK}:{port}" for client, port in ports.items())
+    return "".join(f",{_listener(caller)}://{LOOPBACK}:{port}" for caller, port in ports.items())
 
 
-def _listener(client: str) -> str:
-    return client.replace("-", "_").upper()
+def _listener(caller: str) -> str:
+    return caller.replace("-", "_").upper()

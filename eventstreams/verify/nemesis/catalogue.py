@@ -5,6 +5,7 @@ from functools import partial
 from signal import SIGKILL, SIGTERM
 from typing import Final, ParamSpec
 
+from eventstreams.verify.nemesis.brokers import BROKERS, CONTROLLERS
 from eventstreams.verify.nemesis.control import SlowControl
 from eventstreams.verify.nemesis.copies import Gone, Storm
 from eventstreams.verify.nemesis.disk import IS_POSSIBLE, DiskFull
@@ -56,6 +57,7 @@ def _processes(site: Site) -> Iterator[Offer]:
     everything = [*roles, *(each.name for each in site.brokers)]
     claims = {_process(name) for name in everything}
     yield offer("kill", "all", _each(Ended, site, everything, SIGKILL), claims=claims, lasts_s=_MOMENT_S)
+    yield offer("terminate", "all", _each(Ended, site, everything, SIGTERM), claims=claims, lasts_s=_MOMENT_S)
     for role in _STORMY:
         copies = [copy.name for copy in site.copies if copy.role == role]
         claims = {_process(name) for name in copies}
@@ -81,29 +83,38 @@ def _brokers(site: Site) -> Iterator[Offer]:
 
 
 def _network(site: Site) -> Iterator[Offer]:
+    brokers = {_process(each.name) for each in site.brokers}
     for target, links in _ways(site).items():
         claims = {f"link {link.name}" for link in links}
+        if target.startswith(f"{BROKERS}~"):
+            claims |= brokers  # as all that befalls the cluster: one at a time
         yield offer("cut", target, _each(Cut, links), claims=claims, lasts_s=_PAST_SESSIONS_S)
         yield offer("slow", target, partial(_slow, links), claims=claims, lasts_s=_SHORT_S)
         yield offer("narrow", target, partial(_narrow, links), claims=claims, lasts_s=_SHORT_S)
         yield offer("refuse", target, _each(Refused, links), claims=claims, lasts_s=_SHORT_S)
         yield offer("reset", target, _each(Resets, links), claims=claims, lasts_s=_SHORT_S)
-    to_kafka = [link for each in site.brokers for link in site.links_to(each.name)]
+    to_kafka = [site.links[f"{copy.name}~{each.name}"] for each in site.brokers for copy in site.copies]
     if len(site.brokers) > 1:
         for link in to_kafka:  # the client still reaches the others
             claims = {f"link {link.name}"}
             yield offer("cut", link.name, _each(Cut, [link]), claims=claims, lasts_s=_PAST_SESSIONS_S)
-    claims = {f"link {link.name}" for link in to_kafka}
+    claims = {f"link {link.name}" for each in site.brokers for link in site.links_to(each.name)}
     yield offer("slow-control", "es.control", partial(_slow_control, site), claims=claims, lasts_s=_SHORT_S)
 
 
 def _ways(site: Site) -> dict[str, Sequence[Link]]:
-    """From each copy to Kafka, be it one broker or several; and all others."""
+    """From each copy to Kafka, be it one broker or several; from the other brokers to each; and all others."""
     to_kafka = {
         f"{copy.name}~kafka": [site.links[f"{copy.name}~{each.name}"] for each in site.brokers] for copy in site.copies
     }
-    known = {link.name for links in to_kafka.values() for link in links}
-    return {**to_kafka, **{name: [link] for name, link in site.links.items() if name not in known}}
+    between = {
+        f"{BROKERS}~{each.name}": [site.links[f"{caller}~{each.name}"] for caller in (BROKERS, CONTROLLERS)]
+        for each in site.brokers
+        if len(site.brokers) > 1
+    }
+    known = {link.name for links in (*to_kafka.values(), *between.values()) for link in links}
+    others = {name: [link] for name, link in site.links.items() if name not in known}
+    return {**to_kafka, **between, **others}
 
 
 def _hosts(site: Site, hosts: Hosts) -> Iterator[Offer]:

@@ -21,7 +21,7 @@ from eventstreams.local.state import State
 from eventstreams.local.supervisor import Death, Program, Supervisor
 from eventstreams.process.listen import address_of, open_socket
 from eventstreams.settings import PREFIX, Settings
-from eventstreams.verify.nemesis.brokers import SiteBroker, plan_brokers
+from eventstreams.verify.nemesis.brokers import BROKERS, CONTROLLERS, SiteBroker, plan_brokers
 from eventstreams.verify.nemesis.proxy import Link, proxy
 
 CLIENT: Final = "client"  # whoever publishes and subscribes from outside
@@ -145,18 +145,21 @@ class Site:
 
     async def build(self) -> None:
         """Start it all: brokers first."""
-        clients = [copy.name for copy in self.copies]
+        callers = [copy.name for copy in self.copies]
+        if self.layout.brokers > 1:
+            callers += [BROKERS, CONTROLLERS]
         fronts = [
-            {client: open_socket(f"{LOOPBACK}:0", setting="a link") for client in clients}
+            {caller: open_socket(f"{LOOPBACK}:0", setting="a link") for caller in callers}
             for _ in range(self.layout.brokers)
         ]
-        outer = [{client: _port(listening) for client, listening in each.items()} for each in fronts]
+        outer = [{caller: _port(listening) for caller, listening in each.items()} for each in fronts]
         self.brokers = await asyncio.to_thread(
             plan_brokers, self.folder, self.layout.brokers, outer, cache=Settings.load().cache_dir
         )
         for broker, front in zip(self.brokers, fronts, strict=True):
-            for client, listening in front.items():
-                await self._link(client, broker.name, broker.inner[client], listening)
+            for caller, listening in front.items():
+                await self._link(caller, broker.name, broker.inner[caller], listening)
+        for broker in self.brokers:  # each looks for the others as soon as it starts
             log = self.folder / "logs" / f"{broker.name}.log"
             environ = dict(self.layout.preload(broker.name))
             program = Program(broker.name, broker.broker.command, log=log, environ=environ, stop_s=_BROKER_STOP_S)
