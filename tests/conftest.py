@@ -20,6 +20,7 @@ from tests.support.kafka_cluster import CustomersKafka, running_customers_kafka
 from tests.support.kinesis import running_moto
 from tests.support.postgresql import running_postgresql
 from tests.support.qpid import Qpid, running_qpid
+from tests.support.ready_cli import ready_cli
 from tests.support.schema_registry import running_schema_registry
 
 _UNIT: Final = Path(__file__).parent / "unit"
@@ -123,6 +124,13 @@ def qpid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Qpid]:
     """An AMQP broker: tests make queues of their own in it."""
     with running_qpid(tmp_path_factory.mktemp("qpid")) as broker:
         yield broker
+
+
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder for ``PATH`` with an ``eventstreams`` that begins at once: for modules that call it more than thrice."""
+    with ready_cli(tmp_path_factory.mktemp("programs")) as folder:
+        yield folder
 
 
 @contextmanager

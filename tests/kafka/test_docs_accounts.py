@@ -26,7 +26,7 @@ def blocks(language: str) -> str:
     return "\n".join(re.findall(rf"^ *```{language}\n(.*?)^ *```", PAGE, re.DOTALL | re.MULTILINE))
 
 
-async def test_its_commands_run_as_they_stand(settings: Settings) -> None:
+async def test_its_commands_run_as_they_stand(settings: Settings, programs: Path) -> None:
     async with operated(settings) as api:
         operator = operator_of(api)
         first, other = [await operator.made("/operator/v1/Accounts", FriendlyName=name) for name in ("a", "b")]
@@ -34,7 +34,7 @@ async def test_its_commands_run_as_they_stand(settings: Settings) -> None:
         given = {"SID": first["sid"], "OTHER": other["sid"], "KEY": key["sid"], "SECRET": key["secret"], "api": api.url}
         script = f'set -eu\ncurl() {{ command curl -fsS "$@"; echo; }}\n{blocks("sh")}'
 
-        done, out = await run(["bash", "-c", script], {**given, **of_operator(api.url)})
+        done, out = await run(["bash", "-c", script], {**given, **of_operator(api.url)}, programs)
 
     assert done == 0, out
     assert "all secrets are under the first key now" in out
@@ -73,10 +73,10 @@ def of_operator(url: str) -> dict[str, str]:
     return {"EVENTSTREAMS_PUBLIC_URL": url, "EVENTSTREAMS_OPERATOR_TOKEN": OPERATOR_TOKEN}
 
 
-async def run(command: list[str], env: dict[str, str]) -> tuple[int | None, str]:
-    """Exit code, and all that was said."""
+async def run(command: list[str], env: dict[str, str], *programs: Path) -> tuple[int | None, str]:
+    """Exit code, and all that was said, where ``programs`` and ours are found."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("EVENTSTREAMS_")}
-    path = f"{Path(sys.executable).parent}{os.pathsep}{clean.get('PATH', '')}"
+    path = os.pathsep.join([*map(str, programs), str(Path(sys.executable).parent), clean.get("PATH", "")])
     process = await asyncio.create_subprocess_exec(
         *command,
         cwd=ROOT,

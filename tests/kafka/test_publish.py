@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
@@ -25,6 +26,11 @@ from tests.support.topic import read_topic
 pytestmark = pytest.mark.kafka
 
 ACCOUNT = "AC" + "1" * 32
+
+
+@pytest.fixture
+def program(programs: Path) -> Path:
+    return programs / "eventstreams"
 
 
 @pytest.fixture
@@ -82,10 +88,10 @@ async def test_a_broker_that_does_not_answer_is_told_and_a_retry_is_safe(setting
 # -- the command line ------------------------------------------------------------------------------------------
 
 
-async def command(settings: Settings, *arguments: str, lines: bytes = b"") -> tuple[int, str, str]:
+async def command(program: Path, settings: Settings, *arguments: str, lines: bytes = b"") -> tuple[int, str, str]:
     """Exit code, output and complaints of ``eventstreams …``."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "eventstreams", *arguments),
+        *(program, *arguments),
         env=os.environ | {"EVENTSTREAMS_KAFKA": settings.kafka, "EVENTSTREAMS_TOPIC_PREFIX": settings.topic_prefix},
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
@@ -111,11 +117,11 @@ def line(event: Event, **changes: object) -> bytes:
     return json.dumps({**made, **changes}).encode() + b"\n"
 
 
-async def test_lines_are_published_and_a_wrong_one_is_told_with_its_number(ready: Settings) -> None:
+async def test_lines_are_published_and_a_wrong_one_is_told_with_its_number(program: Path, ready: Settings) -> None:
     first, last = message_event(ACCOUNT, 1), message_event(ACCOUNT, 2)
     lines = line(first) + b"nonsense\n" + line(first, type="com.twilio.messaging.message.snet") + line(last)
 
-    code, out, complaints = await command(ready, "publish", "-", "--account", ACCOUNT, lines=lines)
+    code, out, complaints = await command(program, ready, "publish", "-", "--account", ACCOUNT, lines=lines)
 
     assert code == 1
     assert out == ""
@@ -128,11 +134,11 @@ async def test_lines_are_published_and_a_wrong_one_is_told_with_its_number(ready
     assert [header(record, "ce_id") for record in records] == [first.id, last.id]
 
 
-async def test_json_output_has_a_line_for_each_event(ready: Settings) -> None:
+async def test_json_output_has_a_line_for_each_event(program: Path, ready: Settings) -> None:
     event = message_event(ACCOUNT, 1)
 
     code, out, _ = await command(
-        ready, "publish", "-", "-o", "json", "--account", ACCOUNT, lines=line(event) + line(event, data={})
+        program, ready, "publish", "-", "-o", "json", "--account", ACCOUNT, lines=line(event) + line(event, data={})
     )
 
     assert code == 1
@@ -144,9 +150,9 @@ async def test_json_output_has_a_line_for_each_event(ready: Settings) -> None:
     }
 
 
-async def test_simulated_events_are_accepted(ready: Settings) -> None:
+async def test_simulated_events_are_accepted(program: Path, ready: Settings) -> None:
     code, _, complaints = await command(
-        ready, "simulate", "--account", ACCOUNT, "--rate", "1000", "--count", "300", "--seed", "1"
+        program, ready, "simulate", "--account", ACCOUNT, "--rate", "1000", "--count", "300", "--seed", "1"
     )
 
     assert code == 0
@@ -154,10 +160,12 @@ async def test_simulated_events_are_accepted(ready: Settings) -> None:
     assert len(await read_topic(ready, Topics(ready).events, 300)) == 300
 
 
-async def test_the_summary_of_a_simulation_is_one_object_for_programs(ready: Settings) -> None:
+async def test_the_summary_of_a_simulation_is_one_object_for_programs(program: Path, ready: Settings) -> None:
     wanted = ("--rate", "max", "--count", "2000", "--seed", "1", "--products", "verify,studio", "-o", "json")
 
-    code, out, _ = await command(ready, "simulate", "--account", ACCOUNT, "--start", "2026-01-01T00:00:00Z", *wanted)
+    code, out, _ = await command(
+        program, ready, "simulate", "--account", ACCOUNT, "--start", "2026-01-01T00:00:00Z", *wanted
+    )
 
     assert code == 0
     summary = json.loads(out)
@@ -194,10 +202,10 @@ async def test_ctrl_c_ends_a_simulation_and_what_it_counts_is_what_kafka_has(rea
     assert f"{summary['accepted']} events accepted, 0 failed" in complaints.decode()
 
 
-async def test_the_same_seed_makes_the_same_events(ready: Settings) -> None:
+async def test_the_same_seed_makes_the_same_events(program: Path, ready: Settings) -> None:
     wanted = ("simulate", "--account", ACCOUNT, "--count", "50", "--seed", "7", "--start", "2026-01-01T00:00:00Z")
 
-    first, second = [await command(ready, *wanted, "--rate", rate, "--print") for rate in ("1000", "max")]
+    first, second = [await command(program, ready, *wanted, "--rate", rate, "--print") for rate in ("1000", "max")]
 
     assert first[0] == 0
     assert first == second

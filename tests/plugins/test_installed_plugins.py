@@ -3,13 +3,16 @@
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from eventstreams.sinks.registry import installed_sink_types
 from tests.support.distribution import eventstreams, install
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 GOOD = """
 from pydantic import BaseModel
@@ -38,6 +41,12 @@ def site(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture
+def start(programs: Path, site: Path, tmp_path: Path) -> Run:
+    """``eventstreams`` in a process of its own, with what is in ``site``."""
+    return partial(eventstreams, path=site, cwd=tmp_path, program=[programs / "eventstreams"])
+
+
 BROKEN: Mapping[str, tuple[str, str]] = {
     "raises": (f"{GOOD}\nraise ValueError('no\\nluck')", "cannot be loaded: ValueError: no luck"),
     "leaves": ("raise SystemExit('I would rather not')", "cannot be loaded: SystemExit: I would rather not"),
@@ -55,11 +64,11 @@ BROKEN: Mapping[str, tuple[str, str]] = {
 
 @pytest.mark.parametrize(("text", "words"), BROKEN.values(), ids=BROKEN)
 def test_a_broken_plugin_stops_the_start_with_its_name_and_distribution(
-    site: Path, tmp_path: Path, text: str, words: str
+    site: Path, start: Run, text: str, words: str
 ) -> None:
     install(site, "acme-shelf", modules={"shelf.py": text}, entries={"shelf": "shelf:PLUGIN"})
 
-    ended = eventstreams("worker", "shelf", path=site, cwd=tmp_path)
+    ended = start("worker", "shelf")
 
     assert ended.returncode != 0
     [line] = ended.stderr.splitlines()
@@ -67,10 +76,10 @@ def test_a_broken_plugin_stops_the_start_with_its_name_and_distribution(
     assert words in line
 
 
-def test_a_broken_plugin_stops_the_start_of_every_worker(site: Path, tmp_path: Path) -> None:
+def test_a_broken_plugin_stops_the_start_of_every_worker(site: Path, start: Run) -> None:
     install(site, "acme-shelf", modules={"shelf.py": "1 / 0"}, entries={"shelf": "shelf:PLUGIN"})
 
-    ended = eventstreams("worker", "webhook", path=site, cwd=tmp_path)
+    ended = start("worker", "webhook")
 
     assert ended.returncode != 0
     assert ended.stderr == (
@@ -78,21 +87,21 @@ def test_a_broken_plugin_stops_the_start_of_every_worker(site: Path, tmp_path: P
     )
 
 
-def test_a_broken_plugin_stops_the_start_of_the_api(site: Path, tmp_path: Path) -> None:
+def test_a_broken_plugin_stops_the_start_of_the_api(site: Path, start: Run) -> None:
     install(site, "acme-shelf", modules={"shelf.py": "1 / 0"}, entries={"shelf": "shelf:PLUGIN"})
 
-    ended = eventstreams("api", path=site, cwd=tmp_path)
+    ended = start("api")
 
     assert ended.returncode != 0
     assert "eventstreams: sink plugin 'shelf' of acme-shelf 1.0 cannot be loaded" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
-def test_a_sink_type_of_two_distributions_stops_the_start_and_both_are_named(site: Path, tmp_path: Path) -> None:
+def test_a_sink_type_of_two_distributions_stops_the_start_and_both_are_named(site: Path, start: Run) -> None:
     install(site, "acme-shelf", modules={"shelf.py": GOOD}, entries={"shelf": "shelf:PLUGIN"})
     install(site, "other-shelf", modules={"other.py": GOOD}, entries={"shelf": "other:PLUGIN"})
 
-    ended = eventstreams("worker", "shelf", path=site, cwd=tmp_path)
+    ended = start("worker", "shelf")
 
     assert ended.returncode != 0
     [line] = ended.stderr.splitlines()
@@ -101,11 +110,11 @@ def test_a_sink_type_of_two_distributions_stops_the_start_and_both_are_named(sit
     assert "other-shelf 1.0" in line
 
 
-def test_a_plugin_may_not_take_the_place_of_a_built_in_one(site: Path, tmp_path: Path) -> None:
+def test_a_plugin_may_not_take_the_place_of_a_built_in_one(site: Path, start: Run) -> None:
     text = f"{GOOD}\nPLUGIN = plugin(sink_type='webhook')"
     install(site, "acme-webhook", modules={"shelf.py": text}, entries={"webhook": "shelf:PLUGIN"})
 
-    ended = eventstreams("worker", "webhook", path=site, cwd=tmp_path)
+    ended = start("worker", "webhook")
 
     assert ended.returncode != 0
     [line] = ended.stderr.splitlines()
@@ -113,22 +122,22 @@ def test_a_plugin_may_not_take_the_place_of_a_built_in_one(site: Path, tmp_path:
     assert "eventstreams 0." in line
 
 
-def test_a_sink_type_that_nobody_offers_is_answered_with_those_there_are(site: Path, tmp_path: Path) -> None:
+def test_a_sink_type_that_nobody_offers_is_answered_with_those_there_are(site: Path, start: Run) -> None:
     install(site, "acme-shelf", modules={"shelf.py": GOOD}, entries={"shelf": "shelf:PLUGIN"})
 
-    ended = eventstreams("worker", "shelff", path=site, cwd=tmp_path)
+    ended = start("worker", "shelff")
 
     assert ended.returncode != 0
     [line] = ended.stderr.splitlines()
     assert line == f"eventstreams: no sink plugin 'shelff' is installed; there are: {among('shelf')}"
 
 
-def test_a_worker_without_a_library_that_its_plugin_requires_says_what_to_install(site: Path, tmp_path: Path) -> None:
+def test_a_worker_without_a_library_that_its_plugin_requires_says_what_to_install(site: Path, start: Run) -> None:
     text = f"{GOOD}\nPLUGIN = plugin(requires={{'no_such_library': 'acme-shelf[library]'}})"
     install(site, "acme-shelf", modules={"shelf.py": text}, entries={"shelf": "shelf:PLUGIN"})
 
-    ended = eventstreams("worker", "shelf", path=site, cwd=tmp_path)
-    other = eventstreams("worker", "webhook", path=site, cwd=tmp_path)
+    ended = start("worker", "shelf")
+    other = start("worker", "webhook")
 
     assert ended.returncode != 0
     words = "sinks of type shelf need no_such_library: pip install 'acme-shelf[library]'"
@@ -157,10 +166,10 @@ def test_a_type_is_known_without_the_library_of_its_extra(
     assert ended.stdout == f"{{'{module}': 'eventstreams[{sink_type}]'}}\n", ended.stderr
 
 
-def test_a_good_plugin_gets_as_far_as_the_broker(site: Path, tmp_path: Path) -> None:
+def test_a_good_plugin_gets_as_far_as_the_broker(site: Path, start: Run) -> None:
     install(site, "acme-shelf", modules={"shelf.py": GOOD}, entries={"shelf": "shelf:PLUGIN"})
 
-    ended = eventstreams("worker", "shelf", path=site, cwd=tmp_path)
+    ended = start("worker", "shelf")
 
     assert "no Kafka broker answered" in ended.stderr
     assert "Traceback" not in ended.stderr

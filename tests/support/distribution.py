@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from eventstreams.control.vault import new_key
@@ -24,11 +24,13 @@ def install(
     (info / "entry_points.txt").write_text("\n".join(lines))
 
 
-def eventstreams(*arguments: str, path: Path, cwd: Path) -> "subprocess.CompletedProcess[str]":
+def eventstreams(
+    *arguments: str, path: Path, cwd: Path, program: Sequence[str | Path] = (sys.executable, "-m", "eventstreams")
+) -> "subprocess.CompletedProcess[str]":
     """Run the command line with the distributions in ``path`` installed as well, until it ends: no broker is there."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("EVENTSTREAMS_")}
     return subprocess.run(
-        [sys.executable, "-m", "eventstreams", *arguments],
+        [*program, *arguments],
         env=clean
         | {
             "PYTHONPATH": str(path),

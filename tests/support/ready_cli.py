@@ -1,6 +1,8 @@
-"""``eventstreams`` for scripts that call it often: a process that has imported everything forks for each command.
+"""``eventstreams`` for tests that call it often: a process that has imported everything forks for each command.
 
-To start an interpreter and import the commands takes a second of CPU; a fork takes some milliseconds.
+To start an interpreter and import the commands takes a second of CPU; a fork takes some milliseconds. Whoever asks may
+have a ``PYTHONPATH`` with more that is installed; what Python itself reads when it starts, such as a
+``sitecustomize``, is that of the process which forks.
 """
 
 import json
@@ -86,6 +88,8 @@ def _run(asked: socket.socket) -> None:
         os.chdir(cwd)
         os.environ.clear()
         os.environ.update(environ)
+        more = [each for each in environ.get("PYTHONPATH", "").split(os.pathsep) if each and each not in sys.path]
+        sys.path[1:1] = more
         threading.Thread(target=_end_with, args=(asked,), daemon=True).start()
         sys.argv = ["eventstreams", *arguments]
         main()

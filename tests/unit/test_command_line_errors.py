@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -25,22 +26,28 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 ROLES = (("api",), ("router",), ("worker", "webhook"), ("gateway",))
 
 
-def run(arguments: Sequence[str], **settings: str) -> "subprocess.CompletedProcess[str]":
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("EVENTSTREAMS_")}
-    return subprocess.run(
-        [sys.executable, "-m", "eventstreams", *arguments],
-        env=clean | {f"EVENTSTREAMS_{name}": value for name, value in (SETTINGS | settings).items()},
-        input="",
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+@pytest.fixture
+def run(programs: Path) -> "Run":
+    """``eventstreams`` in a process of its own, until it ends."""
+
+    def run_it(arguments: Sequence[str], **settings: str) -> "subprocess.CompletedProcess[str]":
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("EVENTSTREAMS_")}
+        return subprocess.run(
+            [programs / "eventstreams", *arguments],
+            env=clean | {f"EVENTSTREAMS_{name}": value for name, value in (SETTINGS | settings).items()},
+            input="",
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return run_it
 
 
 @pytest.fixture
 def run_here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> "Run":
-    """As ``run``, for what ends before it begins anything: a process of its own takes a second or two."""
+    """As ``run``, for what ends before it begins anything."""
 
     def run_it(arguments: Sequence[str], **settings: str) -> "subprocess.CompletedProcess[str]":
         for name in [name for name in os.environ if name.startswith("EVENTSTREAMS_")]:
@@ -72,7 +79,7 @@ def one_sentence(done: "subprocess.CompletedProcess[str]") -> str:
     ],
     ids=" ".join,
 )
-def test_a_broker_that_is_not_there(arguments: Sequence[str]) -> None:
+def test_a_broker_that_is_not_there(run: Run, arguments: Sequence[str]) -> None:
     done = run(arguments)
 
     assert done.returncode == 4
@@ -82,7 +89,7 @@ def test_a_broker_that_is_not_there(arguments: Sequence[str]) -> None:
 
 
 @pytest.mark.parametrize("arguments", ROLES, ids=" ".join)
-def test_a_port_in_use(arguments: Sequence[str]) -> None:
+def test_a_port_in_use(run: Run, arguments: Sequence[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
 
@@ -93,7 +100,7 @@ def test_a_port_in_use(arguments: Sequence[str]) -> None:
 
 
 @pytest.mark.parametrize(("role", "setting"), [("api", "API_LISTEN"), ("gateway", "GATEWAY_LISTEN")])
-def test_a_port_in_use_for_what_the_role_serves(role: str, setting: str) -> None:
+def test_a_port_in_use_for_what_the_role_serves(run: Run, role: str, setting: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = run([role], **{setting: f"127.0.0.1:{taken.getsockname()[1]}"})
 
