@@ -18,6 +18,7 @@ VENV = ROOT / ".venv"
 STAMP = VENV / "setup.stamp"
 MADE_FROM = ("requirements.lock", "requirements-java.lock", "pyproject.toml", "tools/setup.py")
 OLDEST_JAVA = 17
+NOT_INSTALLED = "the dependencies could not be installed: look at what pip says above, most likely the network"
 # Half of all there is in site-packages, and of these a process imports little or nothing.
 BARELY_IMPORTED = ("cfnlint", "moto", "mypy", "mypyc", "networkx", "sympy", "twilio")
 
@@ -29,7 +30,7 @@ def main() -> None:
     if not works(VENV / "bin" / "python"):
         make_environment()
     say("installing the locked dependencies into .venv")
-    pip("-r", "requirements.lock", "--require-hashes")
+    install_locked()
     if not java_is_new_enough():
         say(f"there is no Java {OLDEST_JAVA} or newer here: installing one into .venv")
         pip("-r", "requirements-java.lock", "--require-hashes")
@@ -52,9 +53,34 @@ def make_environment() -> None:
     builder.create(VENV, with_pip=True, symlinks=True)
 
 
-def pip(*arguments: str) -> None:
+def install_locked() -> None:
+    """All of ``requirements.lock``, by two processes of pip: one unpacks a file after the other on one core.
+
+    The lock names everything, with its hash, so that neither of them has dependencies to look for.
+    """
+    shares = [VENV / f"locked-{number}.txt" for number in range(2)]
+    for share, text in zip(shares, halves((ROOT / "requirements.lock").read_text("utf-8")), strict=True):
+        share.write_text(text, "utf-8")
+    commands = [pip_command("--no-deps", "-r", share, "--require-hashes") for share in shares]
+    processes = [subprocess.Popen(command, cwd=ROOT) for command in commands]
+    ended = [process.wait() for process in processes]
+    if any(ended):
+        fail(NOT_INSTALLED)
+
+
+def halves(lock: str) -> tuple[str, str]:
+    """Its requirements, with their hashes, in two files of equally many."""
+    each = re.split(r"^(?=[a-zA-Z0-9])", lock, flags=re.MULTILINE)[1:]  # the first is what stands above them
+    return "".join(each[::2]), "".join(each[1::2])
+
+
+def pip(*arguments: str | Path) -> None:
+    run(pip_command(*arguments), NOT_INSTALLED)
+
+
+def pip_command(*arguments: str | Path) -> list[str | Path]:
     quiet = [] if sys.stderr.isatty() else ["--quiet", "--progress-bar", "off"]
-    command: list[str | Path] = [
+    return [
         VENV / "bin" / "python",
         "-m",
         "pip",
@@ -64,7 +90,6 @@ def pip(*arguments: str) -> None:
         *quiet,
         *arguments,
     ]
-    run(command, "the dependencies could not be installed: look at what pip says above, most likely the network")
 
 
 def compile_modules() -> None:

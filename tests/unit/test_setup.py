@@ -1,11 +1,11 @@
-"""``make setup``: when ``.venv`` is made anew."""
+"""``make setup``: when ``.venv`` is made anew, and what two processes of pip install."""
 
 import sys
 from pathlib import Path
 
 import pytest
 
-from tools.setup import works
+from tools.setup import ROOT, halves, works
 
 
 def environment(folder: Path, says: str) -> Path:
@@ -27,3 +27,17 @@ def test_an_environment_of_another_python_or_a_broken_one_is_made_anew(says: str
 
 def test_where_there_is_none_one_is_made(tmp_path: Path) -> None:
     assert not works(tmp_path / "python")
+
+
+def test_two_processes_of_pip_install_each_requirement_of_the_lock_once_with_all_its_hashes() -> None:
+    lock = (ROOT / "requirements.lock").read_text("utf-8")
+    lines = [line for line in lock.splitlines() if not line.startswith("#")]
+
+    first, second = halves(lock)
+
+    assert sorted([*first.splitlines(), *second.splitlines()]) == sorted(lines)
+    for half in (first, second):
+        assert len(half.splitlines()) > 1000
+        assert half.rstrip()[-64:].isalnum()  # it ends with a hash, not in the middle of one requirement
+        for before, line in zip(half.splitlines(), half.splitlines()[1:], strict=False):
+            assert before.endswith("\\") == line.startswith("    ")
