@@ -1,4 +1,8 @@
-"""``eventstreams publish``, ``eventstreams simulate`` and ``eventstreams gateway``."""
+"""``eventstreams publish``, ``eventstreams simulate`` and ``eventstreams gateway``.
+
+Each imports what it needs when it is called: a gateway draws no tables and simulates nothing, and who publishes a file
+serves no HTTP. That is half of what a start takes.
+"""
 
 import asyncio
 import difflib
@@ -7,7 +11,7 @@ import secrets
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import click
 from click.decorators import FC
@@ -15,13 +19,12 @@ from typing_extensions import override
 
 from eventstreams.cli.terminal import examples
 from eventstreams.durations import parse_duration
-from eventstreams.process import run_role
 from eventstreams.settings import PREFIX, Settings
 from eventstreams.sids import SidKind, is_sid
 from eventstreams.times import parse_rfc3339
-from producers.commands import Simulation, publish_file, simulate_events
-from producers.gateway.role import serve
-from producers.simulator import Scenario, SimulatedProduct, default_products, known_products
+
+if TYPE_CHECKING:
+    from producers.simulator import SimulatedProduct
 
 _MAX_RATE: Final = 100_000  # more than one process can make; who wants all that it can says so
 _FULL_SPEED: Final = ("max", "0")
@@ -59,7 +62,9 @@ def _account(text: str) -> str:
     return text
 
 
-def _products(text: str) -> tuple[SimulatedProduct, ...]:
+def _products(text: str) -> "tuple[SimulatedProduct, ...]":
+    from producers.simulator import default_products, known_products  # noqa: PLC0415 - what this command alone needs
+
     known = known_products()
     found: dict[str, SimulatedProduct] = {}
     for name in (part.strip() for part in text.split(",")):
@@ -137,6 +142,8 @@ def publish(file: BinaryIO, account: str | None, output: str) -> None:
     A line that is wrong is told with its number, the JSON path and the reason, and does not stop the others.
     Exit code 1 if any event was not accepted.
     """
+    from producers.commands import publish_file  # noqa: PLC0415 - what this command alone needs
+
     sys.exit(asyncio.run(publish_file(Settings.load(), file.fileno(), account_sid=account, as_json=output == "json")))
 
 
@@ -175,7 +182,7 @@ def simulate(
     rate: float | str,
     duration: timedelta | None,
     count: int | None,
-    products: tuple[SimulatedProduct, ...],
+    products: "tuple[SimulatedProduct, ...]",
     seed: int | None,
     start: datetime | None,
     concurrency: int,
@@ -187,6 +194,9 @@ def simulate(
     What happens follows from seed, accounts, products and concurrency alone; --start shifts it in time, and --rate is
     only how fast it is published. Simulated time goes from event to event, faster than life at most rates.
     """
+    from producers.commands import Simulation, simulate_events  # noqa: PLC0415 - what this command alone needs
+    from producers.simulator import Scenario  # noqa: PLC0415
+
     if duration is not None and count is not None:
         raise click.UsageError("--duration and --count exclude each other: choose one")
     if printing and output == "json":
@@ -210,4 +220,7 @@ def simulate(
 @click.command()
 def gateway() -> None:
     """Run the HTTP gateway: takes events by POST /v1/Events. Scale by adding copies behind a load balancer."""
+    from eventstreams.process import run_role  # noqa: PLC0415 - what this command alone needs
+    from producers.gateway.role import serve  # noqa: PLC0415
+
     sys.exit(run_role("gateway", serve, Settings.load()))

@@ -91,7 +91,8 @@ async def test_a_broker_that_does_not_answer_is_told_and_a_retry_is_safe(setting
 async def command(program: Path, settings: Settings, *arguments: str, lines: bytes = b"") -> tuple[int, str, str]:
     """Exit code, output and complaints of ``eventstreams …``."""
     process = await asyncio.create_subprocess_exec(
-        *(program, *arguments),
+        program,
+        *arguments,
         env=os.environ | {"EVENTSTREAMS_KAFKA": settings.kafka, "EVENTSTREAMS_TOPIC_PREFIX": settings.topic_prefix},
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,

@@ -33,7 +33,7 @@ def test_whatever_is_logged_obeys_no_terminal_and_forges_no_line(form: str) -> N
 
 def test_a_role_starts_without_what_draws_tables_and_commands_have_it() -> None:
     code = (
-        "import sys, sink_workers.cli, control_api.cli, router.cli\n"
+        "import sys, sink_workers.cli, control_api.cli, router.cli, producers.cli, producers.gateway.role\n"
         "print('rich' in sys.modules)\n"
         "from rich.console import Console; import rich\n"
         "print(rich.__name__, Console.__name__)"
