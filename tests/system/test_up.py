@@ -53,13 +53,12 @@ def test_it_says_what_listens_where_then_ready(up: Up) -> None:
     assert re.search(r"^Operator     operator:\S{16,}$", up.text, re.MULTILINE)
 
 
-def test_a_shell_that_reads_its_settings_has_commands_ask_it(up: Up) -> None:
+def test_a_shell_that_reads_its_settings_has_commands_ask_it(up: Up, programs: Path) -> None:
     [reads] = re.findall(r"^Settings     (.+)$", up.text, re.MULTILINE)
-    commands = f"{sys.executable} -m eventstreams sinks list -o json && {sys.executable} -m eventstreams doctor -o json"
+    commands = "eventstreams sinks list -o json && eventstreams doctor -o json"
+    env = clean_environ() | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
 
-    done = subprocess.run(
-        ["sh", "-c", f"{reads} && {commands}"], env=clean_environ(), capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(["sh", "-c", f"{reads} && {commands}"], env=env, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stdout + done.stderr
     first, *findings = done.stdout.splitlines()
@@ -178,11 +177,11 @@ def test_with_another_kafka_a_worker_that_lacks_a_library_is_said_and_the_others
         assert_stops_whole(up, signal.SIGINT)
 
 
-def smoke(up: Up, *arguments: str, **env: str) -> "subprocess.CompletedProcess[str]":
+def smoke(program: Path, up: Up, *arguments: str, **env: str) -> "subprocess.CompletedProcess[str]":
     given = {"EVENTSTREAMS_ACCOUNT_SID": up.about["account_sid"], "EVENTSTREAMS_AUTH_TOKEN": auth_token(up)}
     where = ("--api", up.about["api"], "--gateway", up.about["gateway"], "--listen", "127.0.0.1:0")
     return subprocess.run(
-        [sys.executable, "-m", "eventstreams", "smoke", *where, *arguments],
+        [program, "smoke", *where, *arguments],
         env=clean_environ() | given | env,
         capture_output=True,
         text=True,
@@ -197,10 +196,10 @@ def auth_token(up: Up) -> str:
     return found[1]
 
 
-def test_a_smoke_test_delivers_and_leaves_nothing_behind(up: Up) -> None:
+def test_a_smoke_test_delivers_and_leaves_nothing_behind(up: Up, programs: Path) -> None:
     before = {each.sid for each in up.client().events.v1.sinks.list()}
 
-    done = smoke(up, "--events", "3", "-o", "json")
+    done = smoke(programs / "eventstreams", up, "--events", "3", "-o", "json")
 
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
@@ -224,9 +223,9 @@ def test_a_smoke_test_delivers_and_leaves_nothing_behind(up: Up) -> None:
     ids=["nobody receives", "a wrong token", "no gateway"],
 )
 def test_a_smoke_test_says_where_it_stopped(
-    up: Up, arguments: tuple[str, ...], env: dict[str, str], words: str
+    up: Up, programs: Path, arguments: tuple[str, ...], env: dict[str, str], words: str
 ) -> None:
-    done = smoke(up, *arguments, **env)
+    done = smoke(programs / "eventstreams", up, *arguments, **env)
 
     assert done.returncode == 1
     [sentence] = [line for line in done.stderr.splitlines() if line.startswith("eventstreams: ")]
