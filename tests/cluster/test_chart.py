@@ -103,17 +103,21 @@ def test_an_upgrade_and_a_rollback_under_load_lose_no_event(installed: Cluster) 
 
 
 def test_an_installation_that_is_removed_leaves_nothing_but_the_log_of_its_test(cluster: Cluster) -> None:
+    """Its routers and workers keep their names, as of a StatefulSet; those of the other installation do not."""
     one = {"replicas": 1}
+    named = {"replicas": 1, "statefulSet": True}
     values = {
         **VALUES,
         "kafka": {"bootstrapServers": "kafka:9092", "replicationFactor": 1, "topicPrefix": "brief."},
         "api": one,
-        "router": one,
-        "workers": {"webhook": one},
+        "router": named,
+        "workers": {"webhook": named},
         "gateway": {"enabled": False},
     }
     cluster.helm_succeeds("install", "brief", str(CHART), "--wait", "--timeout=10m", values=values)
     cluster.helm_succeeds("test", "brief", "--timeout=5m")
+    pods = {each["metadata"]["name"] for each in cluster.get("pods", selector=of("brief"))}
+    assert pods >= {"brief-eventstreams-router-0", "brief-eventstreams-worker-webhook-0"}
 
     cluster.type(f"{typed(PAGE, 'uninstall events')} --wait --timeout=5m", release="brief")
 
