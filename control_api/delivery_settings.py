@@ -142,13 +142,13 @@ def _show_sink(plane: ControlPlane, request: web.Request, sink: SinkRecord) -> M
 
 
 def _show_subscription(plane: ControlPlane, request: web.Request, subscription: Subscription) -> Mapping[str, object]:
-    ttl = plane.ttl if subscription.ttl_ms is None else timedelta(milliseconds=subscription.ttl_ms)
+    ttl_ms = subscription.lives_ms(plane.ttl // timedelta(milliseconds=1))
     delays = subscription.retry_delays or request.app[REDRIVES].settings.retry_delays
     return {
         "account_sid": subscription.account_sid,
         "subscription_sid": subscription.sid,
         "paused": subscription.paused,
-        "ttl": ttl.total_seconds(),
+        "ttl": ttl_ms / 1000,
         "filter": subscription.filter,
         "retry_delays": [delay.total_seconds() for delay in delays],
         "max_attempts": subscription.max_attempts,

@@ -9,6 +9,7 @@ import aiohttp
 from aiohttp import web
 
 from eventstreams.process import Health
+from eventstreams.trust import tls_to
 
 _ASK_S: Final = 2.0
 
@@ -35,7 +36,7 @@ async def _first_problem(urls: Sequence[str]) -> str | None:
 
 async def _problem(session: aiohttp.ClientSession, url: str) -> str | None:
     try:
-        async with session.get(url) as answer:
+        async with session.get(url, ssl=tls_to(url)) as answer:
             if answer.status == HTTPStatus.OK:
                 return None
             return f"{url}: {(await answer.text())[:200].strip()}"

@@ -18,6 +18,7 @@ from control_api.plane import PLANE
 from eventstreams.http import RefusedError
 from eventstreams.settings import PREFIX as SETTINGS
 from eventstreams.times import from_ms, rfc3339_ms
+from eventstreams.trust import tls_to
 
 PATH: Final = f"{PREFIX}send"
 GATEWAY: Final = web.AppKey("gateway", str)
@@ -101,7 +102,13 @@ async def _publish(page: PageRequest, event: str) -> str:
     try:
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_ANSWER_S)) as client,
-            client.post(f"{url.rstrip('/')}{_EVENTS}", data=event.encode(), headers=headers) as answer,
+            client.post(
+                f"{url.rstrip('/')}{_EVENTS}",
+                data=event.encode(),
+                headers=headers,
+                ssl=tls_to(url),
+                allow_redirects=False,  # another server is not given the password
+            ) as answer,
         ):
             body = await answer.content.read(_MOST_ANSWER)
     except (aiohttp.ClientError, TimeoutError):

@@ -179,7 +179,7 @@ def before_entry(
         gone: Everything in the subscription's topic is settled, and what was settled would be in the log by now.
         kept_back: What the subscription's filter answers if it keeps the event back; None: it does not.
         topics: Names.
-        ttl_ms: For subscriptions that ask for no other.
+        ttl_ms: For subscriptions that ask for no other; the most that any gets.
     """
     topic = topics.subscription(subscription.sink_type, subscription.sid)
     if not routed:
@@ -195,7 +195,7 @@ def before_entry(
         sink_sid=subscription.sink_sid,
         state=state,
         place=place,
-        deadline_ms=None if state is DeliveryState.FILTERED else event.accepted_ms + (subscription.ttl_ms or ttl_ms),
+        deadline_ms=None if state is DeliveryState.FILTERED else event.accepted_ms + subscription.lives_ms(ttl_ms),
         kept_back=kept_back if state is DeliveryState.FILTERED else None,
     )
 

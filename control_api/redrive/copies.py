@@ -83,7 +83,7 @@ class Copier:
         headers = again_headers(
             record.headers,
             accepted_at_ms=accepted_ms,
-            deadline_ms=now_ms + (subscription.ttl_ms or self._default_ttl_ms),
+            deadline_ms=now_ms + subscription.lives_ms(self._default_ttl_ms),
             subscription_sid=subscription.sid,
             subscriber_sid=None if dict(record.headers).get(ACCOUNT) == owner.encode() else owner,
             job_sid=self._job_sid,

@@ -16,6 +16,7 @@ from control_api.replicas.forwarded import CHALLENGE, PROVE_PATH, is_proof
 from control_api.replicas.terms import Primary
 from eventstreams.control.vault import Purpose, Vault
 from eventstreams.telemetry.logging import get_logger
+from eventstreams.trust import tls_to
 
 _ANSWER_S: Final = 60.0  # the longest that a client waits; a preview takes ten seconds
 _CONNECT_S: Final = 2.0
@@ -34,14 +35,14 @@ class _ClosedError(aiohttp.ClientConnectionError):
 
 
 class Link:
-    """One connection, for one request at a time. ``session`` fails where it would have to connect a second time."""
+    """One connection to ``url``, for one request at a time. ``session`` fails where it would have to connect again."""
 
-    def __init__(self) -> None:
+    def __init__(self, url: str) -> None:
         self._connected = False
         only_one = aiohttp.TraceConfig()
         only_one.on_connection_create_start.append(self._connect)
         self.session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=1),
+            connector=aiohttp.TCPConnector(limit=1, ssl=tls_to(url)),
             timeout=aiohttp.ClientTimeout(total=_ANSWER_S, sock_connect=_CONNECT_S),
             cookie_jar=aiohttp.DummyCookieJar(),
             trace_configs=[only_one],
@@ -121,7 +122,7 @@ class Links:
             await link.session.close()
 
     async def _open(self, primary: Primary) -> Link | None:
-        link, proven = Link(), False
+        link, proven = Link(primary.url), False
         try:
             proven = await self._prove(primary, link.session)
         finally:

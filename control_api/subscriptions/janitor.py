@@ -4,6 +4,8 @@ Works from the snapshot alone, so it goes on after a restart where it was.
 """
 
 import asyncio
+import time
+from collections.abc import Callable
 from typing import Final
 
 from control_api.plane import ControlPlane
@@ -14,7 +16,7 @@ from eventstreams.telemetry.logging import get_logger
 
 # Routers match against routes no older than the runs that they read, so nothing is copied to a deleted
 # subscription that was not in flight when it was deleted; this is many times longer than that lasts.
-_GRACE_MS: Final = 5_000
+_GRACE_S: Final = 5.0
 _LOOK_S: Final = 2.0
 
 _log = get_logger(__name__)
@@ -23,32 +25,39 @@ _log = get_logger(__name__)
 class Janitor:
     """``await run()`` works for ever; one of the replicas does."""
 
-    def __init__(self, plane: ControlPlane) -> None:
+    def __init__(self, plane: ControlPlane, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """``clock``: steady, in s. The time of day can be set, and those of two replicas differ."""
         self._plane = plane
+        self._clock = clock
         self._changed = asyncio.Event()
-        self._deleting = {sid for sid, each in plane.feed.snapshot.subscriptions.items() if _is_deleting(each)}
+        there = plane.feed.snapshot.subscriptions.items()
+        self._deleting = {sid: clock() for sid, each in there if _is_deleting(each)}  # since when we know of it
         plane.feed.listen(self._on_change)
 
     async def run(self) -> None:
         """Look after every subscription that is being deleted, now and later."""
         while True:
             self._changed.clear()
-            there = self._plane.feed.snapshot.subscriptions
-            waiting = [each for sid in self._deleting if (each := there.get(sid)) is not None]
-            for subscription in waiting:
-                try:
-                    await self._finish(subscription)
-                except EventStreamsError as error:
-                    _log.warning("subscription.not_removed", sid=subscription.sid, error=str(error), follows="again")
-            if waiting:
+            if await self.look():
                 await asyncio.sleep(_LOOK_S)
             else:
                 await self._changed.wait()
 
+    async def look(self) -> bool:
+        """Finish what can be; whether there was anything to be looked after."""
+        there, now_s = self._plane.feed.snapshot.subscriptions, self._clock()
+        known = [(each, since_s) for sid, since_s in self._deleting.items() if (each := there.get(sid)) is not None]
+        for subscription, since_s in known:
+            if now_s < since_s + _GRACE_S:
+                continue
+            try:
+                await self._finish(subscription)
+            except EventStreamsError as error:
+                _log.warning("subscription.not_removed", sid=subscription.sid, error=str(error), follows="again")
+        return bool(known)
+
     async def _finish(self, subscription: Subscription) -> None:
         plane = self._plane
-        if plane.clock() < subscription.updated_ms + _GRACE_MS:
-            return
         topic = plane.topics.subscription(subscription.sink_type, subscription.sid)
         group = plane.topics.group(f"worker.{subscription.sink_type}")
         if not await plane.admin.has_settled(group, topic):
@@ -60,10 +69,10 @@ class Janitor:
 
     def _on_change(self, change: Change) -> None:
         if isinstance(change.after, Subscription) and _is_deleting(change.after):
-            self._deleting.add(change.after.sid)
+            self._deleting.setdefault(change.after.sid, self._clock())
             self._changed.set()
         elif isinstance(change.before, Subscription):
-            self._deleting.discard(change.before.sid)
+            self._deleting.pop(change.before.sid, None)
 
 
 def _is_deleting(subscription: Subscription) -> bool:

@@ -59,7 +59,7 @@ async def fetch(request: web.Request) -> web.Response:
     plane, settings = request.app[PLANE], request.app[REDRIVES].settings
     subscription = subscriptions.find(request)
     now_ms = plane.clock()
-    ttl_ms = subscription.ttl_ms or int(plane.ttl.total_seconds() * 1000)
+    ttl_ms = subscription.lives_ms(int(plane.ttl.total_seconds() * 1000))
     delays = subscription.retry_delays or settings.retry_delays
     planned = schedule(delays, ttl_ms=ttl_ms, max_attempts=subscription.max_attempts)
     return json_answer(

@@ -202,6 +202,13 @@ class Subscription:
         own = self.retry_delays_ms
         return None if own is None else [timedelta(milliseconds=each) for each in own]
 
+    def lives_ms(self, most_ms: int) -> int:
+        """How long its events are tried, in ms; ``most_ms``: the setting, which may be shorter now than what it asked.
+
+        Topics are made to keep what waits for the setting and a day: what is tried for longer Kafka would drop.
+        """
+        return most_ms if self.ttl_ms is None else min(self.ttl_ms, most_ms)
+
     def dated(self, at_ms: int) -> Self:
         """This subscription with the times since when something counts filled in where they are open."""
         types = tuple(replace(each, since_ms=at_ms) if each.since_ms is None else each for each in self.types)

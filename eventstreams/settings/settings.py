@@ -150,7 +150,7 @@ class Settings(MailSettings, KafkaSettings):
         ge=1,
         le=1_000_000,
         description="Most partitions of all subscriptions' topics together, over all accounts: set it to what your "
-        "Kafka carries. docs/partition-budget.md.",
+        "Kafka carries. docs/partition-budget.md. Router and API must have the same: filters have room by it.",
     )
     orphan_grace: Annotated[Duration, AfterValidator(_orphan_grace)] = Field(
         timedelta(minutes=15),

@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from eventstreams.client import ApiError, AsyncEventStreams, Connection
 from eventstreams.errors import EventStreamsError
 from eventstreams.smoke.receiver import SmokeReceiver
+from eventstreams.trust import tls_to
 
 EVENT_TYPE: Final = "com.twilio.messaging.message.sent"
 _ASK_S: Final = 5.0
@@ -95,7 +96,7 @@ async def _until_it_answers(name: str, url: str, deadline: float, say: Say) -> N
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_ASK_S)) as session:
         while True:
             try:
-                async with session.get(url) as answer:  # any answer of a program of ours will do
+                async with session.get(url, ssl=tls_to(url)) as answer:  # any answer of a program of ours will do
                     if answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:
                         return
                     last = f"it answered {answer.status}"
@@ -158,7 +159,7 @@ async def _publish(installation: Installation, count: int) -> Sequence[str]:
     body = orjson.dumps([_event(installation.account_sid) for _ in range(count)])
     async with (
         aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=_CLEAN_S)) as session,
-        session.post(f"{installation.gateway}/v1/Events", data=body) as answer,
+        session.post(f"{installation.gateway}/v1/Events", data=body, ssl=tls_to(installation.gateway)) as answer,
     ):
         told = await answer.read()
         if answer.status != HTTPStatus.ACCEPTED:

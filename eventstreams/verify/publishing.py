@@ -12,6 +12,7 @@ import aiohttp
 import orjson
 
 from eventstreams.errors import EventStreamsError
+from eventstreams.trust import tls_to
 from eventstreams.verify.ledger import Ledger, State
 from eventstreams.verify.plan import Batch, Kind, Plan, digest, make_event, spoil
 
@@ -132,7 +133,7 @@ class Publisher:
             "Content-Type": _BATCH,
         }
         try:
-            async with session.post(self._url, data=body, headers=headers) as answer:
+            async with session.post(self._url, data=body, headers=headers, ssl=tls_to(self._url)) as answer:
                 status, told = answer.status, await answer.read()
         except (aiohttp.ClientError, TimeoutError):
             return list(numbers)

@@ -12,6 +12,7 @@ from aiohttp import hdrs, web
 from yarl import URL
 
 from eventstreams.http import ACCOUNT, unavailable
+from eventstreams.trust import tls_to
 from producers.gateway.admission import Admission
 
 PATH: Final = "/v1/Events"
@@ -38,7 +39,7 @@ class Listing:
         self._admission = Admission(max_requests=_MOST, max_bytes=0, what="requests for lists of events")
         self._session = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=_ANSWER_S),
-            connector=aiohttp.TCPConnector(limit=_MOST),
+            connector=aiohttp.TCPConnector(limit=_MOST, ssl=tls_to(api_url)),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
 

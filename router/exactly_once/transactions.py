@@ -1,8 +1,9 @@
 """One transactional producer for all copies of a router: copies and how far it has read are committed as one.
 
-The transactional id is the router's name, if it has one, so that who comes with the same name ends at once what its
-predecessor left open. What keeps two routers from routing the same events is not the id but the place in the group:
-offsets that a member sends after its partitions went to somebody else are refused, and the copies with them.
+The transactional id is the router's name, if it has one, and a number that begins at 0: so who comes with the same name
+ends at once what its predecessor left open, if that had not come to a higher number (see ``leave``). What keeps two
+routers from routing the same events is not the id but the place in the group: offsets that a member sends after its
+partitions went to somebody else are refused, and the copies with them.
 """
 
 import struct

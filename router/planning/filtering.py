@@ -14,7 +14,8 @@ class Filtering:
     def __init__(self, codec: Codec, *, tell: Callable[[Verdict], None], most_partitions: int = 5000) -> None:
         """``tell`` hears each filter's verdict; ``most_partitions``: as the setting, by which the API bounds filters.
 
-        There is room for a quarter more than the API lets subscribers write: its bound does not know the last moment's.
+        There is room for a quarter more than the API lets subscribers write: what a filter was before it was changed
+        is kept until it is the one that nobody has asked for longest.
         """
         self._codec = codec
         self._tell = tell

@@ -48,7 +48,7 @@ class Matcher:
         """A matcher without routes.
 
         Args:
-            default_ttl_ms: For subscriptions that ask for no other.
+            default_ttl_ms: For subscriptions that ask for no other; the most that any gets.
             topic_of: Name of a subscription's topic, by sink type and subscription SID.
             discontinued: Event types that nobody gets any more, subscribed or not.
         """
@@ -111,7 +111,7 @@ class Matcher:
         if not isinstance(resource, Subscription) or resource.state is not SubscriptionState.ACTIVE:
             return {}
         account, topic = resource.account_sid, self._topic_of(resource.sink_type, resource.sid)
-        ttl_ms = resource.ttl_ms or self._default_ttl_ms
+        ttl_ms = resource.lives_ms(self._default_ttl_ms)
         family_of = account if resource.receive_events_from_subaccounts else None
         return {
             (account.encode(), each.type.encode()): Route(

@@ -134,7 +134,7 @@ async def replay(
                 subscription,
                 feed.snapshot.accounts_for(subscription),
                 codec,
-                ttl_ms=subscription.ttl_ms or round(settings.ttl.total_seconds() * _MS),
+                ttl_ms=subscription.lives_ms(round(settings.ttl.total_seconds() * _MS)),
             )
             copies: list[Copy] = []
             for each in chunk:

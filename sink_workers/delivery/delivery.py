@@ -136,12 +136,14 @@ class Delivery:
     async def _send_back(
         self, deliveries: Sequence[PendingDelivery], gate: Gate, lane: LaneHandle, *, paused: bool
     ) -> None:
-        again_ms = self._clock() + gate.look_again_ms(paused=paused)
+        now_ms = self._clock()
         later: list[tuple[Record, DeliveryProgress]] = []
         for delivery in deliveries:
-            at_ms = min(again_ms, delivery.progress.deadline_ms)
-            origin = delivery.progress.origin or delivery.record.origin
-            later.append((delivery.record, delivery.progress._replace(not_before_ms=at_ms, origin=origin)))
+            progress = delivery.progress
+            held_ms = max(now_ms - (progress.last_attempt_at_ms or progress.accepted_at_ms), 0)
+            at_ms = min(now_ms + gate.look_again_ms(paused=paused, held_ms=held_ms), progress.deadline_ms)
+            origin = progress.origin or delivery.record.origin
+            later.append((delivery.record, progress._replace(not_before_ms=at_ms, origin=origin)))
         await self._reader.wait_on_all(later, lane)
 
     async def _through(

@@ -27,6 +27,13 @@ _RETRY_SHARE: Final = 4  # retries may be under way beside the limit, a quarter 
 _TROUBLE_MS: Final = 5 * 60_000  # what has piled up behind a sink's trouble is delivered by then, or is trouble itself
 _LOOK_AGAIN_MS: Final = 1_000  # when a retry that found the gate full is looked at again
 _LOOK_AGAIN_PAUSED_MS: Final = 10_000  # the same, while the sink is paused: how late it may learn that it is not
+# Each look is another write, kept for the ttl and a day: a hundred thousand retries of one paused sink, looked at every
+# ten seconds for four hours, would be 10,000 writes a second, and all other sinks' retries would wait behind them. So
+# what is held for more than a minute is looked at more seldom: after a quarter of that time, up to the longest.
+_HELD_MS: Final = 60_000
+_HELD_SHARE: Final = 4
+_LONGEST_AGAIN_MS: Final = 150_000  # a slot of the wheel with the default delays, as the next one is: one write
+_LONGEST_AGAIN_FULL_MS: Final = 30_000  # of a gate that is only full, or at its rate: soon there is a place
 
 
 class GateState(StrEnum):
@@ -189,11 +196,20 @@ class Gate:
         beside = 0 if self._pace.is_broken() else max(1, limit // _RETRY_SHARE)
         return self._try(events, beside=beside, debt=float(events))
 
-    def look_again_ms(self, *, paused: bool) -> int:
-        """How long a retry that may not enter should wait until it is looked at again. ``paused``: its subscription."""
+    def look_again_ms(self, *, paused: bool, held_ms: int = 0) -> int:
+        """How long a retry that may not enter should wait until it is looked at again.
+
+        Args:
+            paused: Whether its subscription is.
+            held_ms: How long ago its last attempt is.
+        """
+        seldom_ms = max(held_ms - _HELD_MS, 0) // _HELD_SHARE
         if paused or self._paused:
-            return _LOOK_AGAIN_PAUSED_MS
-        return max(self._pace.opens_ms() - self._clock(), _LOOK_AGAIN_MS)
+            return max(_LOOK_AGAIN_PAUSED_MS, min(seldom_ms, _LONGEST_AGAIN_MS))
+        closed_ms = self._pace.opens_ms() - self._clock()
+        is_closed = closed_ms > 0 or self._pace.is_broken()
+        longest_ms = _LONGEST_AGAIN_MS if is_closed else _LONGEST_AGAIN_FULL_MS
+        return max(closed_ms, _LOOK_AGAIN_MS, min(seldom_ms, longest_ms))
 
     def leave(self, outcomes: Sequence[DeliveryOutcome], *, began_ms: int, wait_ms: int = 0) -> None:
         """The attempt that began at ``began_ms`` is over; ``wait_ms``: how long the sink asks to be left alone."""

@@ -54,11 +54,12 @@ async def test_what_others_are_making_counts() -> None:
     check_budget(plane, "AC1", more=20)  # nothing is under way any more
 
 
-def plane_of(*accounts: Account, whole: int) -> ControlPlane:
+def plane_of(*accounts: Account, whole: int, staged: Mapping[str, object] | None = None) -> ControlPlane:
     snapshot, maker = Snapshot(), TopicMaker(cast(KafkaAdmin, SimpleNamespace(ensure_each=None, delete=None)))
     snapshot.accounts = {each.sid: each for each in accounts}
     feed = SimpleNamespace(snapshot=snapshot)
-    return cast(ControlPlane, SimpleNamespace(feed=feed, maker=maker, most_partitions=whole))
+    writing = SimpleNamespace(staged=lambda: staged or {})
+    return cast(ControlPlane, SimpleNamespace(feed=feed, maker=maker, writing=writing, most_partitions=whole))
 
 
 def account(sid: str, owner_sid: str | None = None) -> Account:
@@ -134,6 +135,28 @@ def test_an_account_with_its_subaccounts_leaves_room_for_the_filters_of_others()
     check_filter_budget(plane, sub, more=0)  # what takes no more than before
     with pytest.raises(RefusedError, match=r"filters have 2000 characters .* of at most 4000"):
         check_filter_budget(plane, yours, more=2001)
+
+
+def test_filters_that_are_written_together_with_the_next_one_count() -> None:
+    """Hundreds of requests at once share a transaction: each was checked against what was there before all of them."""
+    mine, yours = new_sid(SidKind.ACCOUNT), new_sid(SidKind.ACCOUNT)
+    old, shorter, gone, made = (with_filter("x" * 950, account_sid=mine) for _ in range(4))
+    staged: dict[str, object] = {
+        made.sid: made,
+        shorter.sid: replace(shorter, filter="x" * 150),
+        gone.sid: None,
+        new_sid(SidKind.SINK): None,
+        "JR1": object(),  # an order of a job
+    }
+    plane = plane_of(account(mine), account(yours), whole=20, staged=staged)  # 4,000 characters
+    for each in (old, shorter, gone):
+        apply(plane.feed.snapshot, each)
+
+    with pytest.raises(RefusedError, match=r"filters have 2200 characters .* of at most 4000"):
+        check_filter_budget(plane, yours, more=1801)
+    with pytest.raises(RefusedError, match=r"have 2200 characters .*, and can count on 1000 of this .* 4000"):
+        check_filter_budget(plane, mine, more=1)
+    check_filter_budget(plane, yours, more=1000)
 
 
 def test_the_only_account_may_use_all_room_for_filters() -> None:

@@ -163,16 +163,19 @@ def test_a_redriven_copy_has_the_events_own_headers_a_fresh_window_and_its_jobs_
     ]
 
 
-def test_a_subscriptions_own_ttl_makes_the_window() -> None:
+@pytest.mark.parametrize(("ttl_ms", "deadline"), [(7, b"107"), (100_000, b"1100")], ids=["shorter", "longer"])
+def test_a_subscriptions_own_ttl_makes_the_window_and_none_longer_than_the_setting(
+    ttl_ms: int, deadline: bytes
+) -> None:
     made = copier(
         JobKind.REPLAY,
         Selection(account_sid=ACCOUNT, subscription_sid=SUBSCRIPTION, types=(SENT,)),
-        subscription(ttl_ms=7),
+        subscription(ttl_ms=ttl_ms),
     ).copy(event_record(), now_ms=100)
 
     assert isinstance(made, Copy)
     headers = dict(made.record.headers)
-    assert (headers[names.ACCEPTED_AT], headers[names.DEADLINE]) == (b"70000", b"107")
+    assert (headers[names.ACCEPTED_AT], headers[names.DEADLINE]) == (b"70000", deadline)
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,13 @@ def test_a_subscription_may_ask_for_a_shorter_life_of_its_events(matcher: Matche
     assert [route.ttl_ms for route in matcher.match(ACCOUNT.encode(), SENT.encode(), 100)] == [60_000]
 
 
+def test_a_subscription_that_asked_for_longer_than_the_setting_is_now_gets_no_more_than_that(matcher: Matcher) -> None:
+    """Its topic keeps its events for the setting and a day: Kafka would drop them before their deadline."""
+    matcher.apply(Change(None, subscription(1, SENT, ttl_ms=3 * 86_400_000)))
+
+    assert [route.ttl_ms for route in matcher.match(ACCOUNT.encode(), SENT.encode(), 100)] == [14_400_000]
+
+
 def test_a_snapshot_is_loaded_whole(matcher: Matcher) -> None:
     snapshot = Snapshot()
     active, going = subscription(1, SENT), subscription(2, SENT, state=SubscriptionState.DELETING)

@@ -1,18 +1,32 @@
 """Which certificates are taken: the same on every Python that is supported."""
 
 import asyncio
+import re
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
+from eventstreams import trust
 from eventstreams.client.connection import Connection
 from eventstreams.sinks import Delivered, RetryLater, RetryReason
 from eventstreams.testing.certificates import CertificateAuthority
 from eventstreams.trust import tls_to
 from tests.support.webhooks import deliver, raw_server
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCAL = {"eventstreams/local/up.py", "eventstreams/verify/rollout/fleet.py", "eventstreams/verify/nemesis/site.py"}
+"""They ask processes of this machine, by http."""
+
+
+@pytest.fixture(autouse=True)
+def read_anew() -> Iterator[None]:
+    """The system's authorities are read once in a process: neither others' tests nor these are to see each other's."""
+    trust._of_the_system.cache_clear()
+    yield
+    trust._of_the_system.cache_clear()
 
 
 @asynccontextmanager
@@ -59,6 +73,16 @@ async def test_the_apis_clients_trust_what_the_system_trusts(tmp_path: Path, mon
         Connection(url.removesuffix("/hook"), "user", "token", attempts=1) as api,
     ):
         assert await api.get("/v1/Sinks") == {}
+
+
+def test_whoever_asks_by_https_trusts_the_same_on_every_python() -> None:
+    """Aiohttp's own sessions trust what the interpreter does, which Python 3.13 has changed."""
+    rooms = ("eventstreams", "producers", "router", "sink_workers", "control_api")
+    files = [file for room in rooms for file in sorted((ROOT / room).rglob("*.py"))]
+    asking = {str(file.relative_to(ROOT)) for file in files if re.search(r"ClientSession\(", file.read_text("utf-8"))}
+
+    assert asking > LOCAL
+    assert [file for file in sorted(asking - LOCAL) if "tls_to(" not in (ROOT / file).read_text("utf-8")] == []
 
 
 def test_without_tls_no_authorities_are_read() -> None:
