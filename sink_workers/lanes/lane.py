@@ -32,6 +32,7 @@ _EXPIRING_SLOTS: Final = 16
 _EXPIRING_BATCH: Final = 64  # with 16 slots that settle in 10 ms: 100,000 expired events a second
 _LONG_LINGER_S: Final = 1.0  # from which on deadlines are looked at, which takes reading them
 _SPARE_MS: Final = 30_000  # before the first deadline of a batch it is taken: time for two attempts
+_TICK_S: Final = 0.001  # the clock tells no less, so that the same moment may seem to be so much sooner
 _LOOK_S: Final = 0.5  # how soon a buffer that may not move is looked through for the deadlines of what came
 
 _log = get_logger(__name__)
@@ -362,9 +363,17 @@ class Lane:
         return first_ms or 0
 
     def _wake_in(self, wait_ms: int) -> None:
+        at_s = self._loop.time() + wait_ms / 1000
         if self._timer is not None:
+            # A retry lane comes here with every record, of which mostly only the first one's time counts.
+            if self._timer.when() <= at_s + _TICK_S:
+                return  # who is woken then asks again
             self._timer.cancel()
-        self._timer = self._loop.call_later(wait_ms / 1000, self._wake)
+        self._timer = self._loop.call_at(at_s, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._wake()
 
     def _resume_when_low(self) -> None:
         if self._paused and self._is_low():

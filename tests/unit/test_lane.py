@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
@@ -161,6 +162,36 @@ async def test_a_full_batch_goes_at_once_and_a_partial_one_after_its_linger() ->
     harness.now += 50
     await asyncio.wait_for(_until(lambda: len(harness.handler.batches) == 2), 30)
     assert harness.handler.batches[1] == [3]
+
+
+async def test_records_behind_one_that_waits_set_no_timer_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    harness = Harness(singles(64))
+    harness.handler.ready = lambda _: harness.now + 600_000
+    loop, timers = asyncio.get_running_loop(), list[float]()
+    call_at = loop.call_at
+
+    def counted(when: float, *arguments: Any, **more: Any) -> asyncio.TimerHandle:
+        timers.append(when)
+        return call_at(when, *arguments, **more)
+
+    monkeypatch.setattr(loop, "call_at", counted)
+    for offset in range(100):
+        harness.lane.offer(records(offset, 1))
+    harness.lane.abandon()
+
+    assert len(timers) < 5  # one; the clock may have been set forward
+
+
+async def test_a_head_that_is_due_sooner_than_the_timer_is_taken_in_time() -> None:
+    harness = Harness(singles(64))
+    harness.handler.ready = lambda _: harness.now + 600_000
+    harness.lane.offer(records(0, 1))
+
+    harness.handler.ready = lambda _: harness.now + 1  # as of a topic that was made again, or a clock that was set
+    harness.lane.offer(records(1, 1))
+    harness.now += 1
+    harness.handler.ready = lambda _: harness.now
+    await eventually(lambda: harness.handler.batches == [[0], [1]])
 
 
 async def test_a_batch_that_lingers_is_taken_before_a_deadline_in_it_passes() -> None:
