@@ -5,7 +5,7 @@ delete its rows would cost as much as writing them did, and indexes stay small e
 A place is one integer, as in ``places``.
 
 What a row costs is the trees that it is put into, and the pages of theirs that a transaction writes. So rows stand in
-the order of an account's lists, which then need no index. ``part`` says which sixteenth of the segment a row is in, and
+the order of an account's lists, which then need no index. ``part`` says which eighth of the segment a row is in, and
 comes first where events are found by their ids: those are random, and each would be written to a page of its own.
 What of an entry no search asks for is one list as JSON, ``more``: columns would cost as much as three trees.
 """
@@ -14,7 +14,7 @@ from typing import Final
 
 APPLICATION_ID: Final = 0x45534C47  # "ESLG"
 VERSION: Final = 3
-PARTS: Final = 16
+PARTS: Final = 8
 """Of a segment: so many places are looked at for an id, and so many times fewer pages are written for many."""
 
 BASE: Final = """
