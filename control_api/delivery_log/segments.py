@@ -4,7 +4,7 @@ Rows go to the newest segment; the others only wait to be dropped, whole. They f
 rows' times, so that a worker's wrong clock, or a week that is read in an hour, cannot make too many or too large ones.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Self
@@ -23,10 +23,10 @@ class Segment:
     last_ms: int = 0
     bytes: int = 0
 
-    def cover(self, times: Iterable[int]) -> None:
+    def cover(self, times: Sequence[int]) -> None:
         """Know that there are rows of ``times`` in it."""
-        for each in times:
-            self.first_ms, self.last_ms = min(self.first_ms, each), max(self.last_ms, each)
+        if times:
+            self.first_ms, self.last_ms = min(self.first_ms, *times), max(self.last_ms, *times)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,10 @@ class Bounds:
         newest = segments[-1]
         is_old = newest.last_ms > 0 and now_ms - newest.begun_ms >= self.retention_ms // _SEGMENTS
         return is_old or newest.bytes >= self.max_bytes // _SEGMENTS
+
+    def part(self, segment: Segment, parts: int) -> int:
+        """Which of so many equal parts of ``segment`` the next rows go to, from 0 on, by its size."""
+        return min(segment.bytes * parts * _SEGMENTS // max(self.max_bytes, 1), parts - 1)
 
     def spare(self, segments: Sequence[Segment], now_ms: int) -> Segment | None:
         """The one to drop, being too old or too much; never the newest. None where all may stay."""

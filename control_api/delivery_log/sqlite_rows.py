@@ -1,16 +1,30 @@
-"""Rows of one segment: texts that repeat become numbers. Pure."""
+"""Rows of one segment: texts that repeat become numbers, and what no search asks for becomes one list. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from control_api.delivery_log.places import place
+import orjson
+
+from control_api.delivery_log.places import place, unplace
 from control_api.delivery_log.store import AcceptedEvent, LoggedEntry
+from eventstreams.attempts import Entry
 
 _NONE: Final[Mapping[str, int]] = MappingProxyType({})
+_SHORT: Final = 8  # values of what was delivered; all else has those of a failure as well
+_NOTHING: Final = (None,) * 6
 
-EventRow = tuple[int, int, str, int, int, str]
-EntryRow = tuple[int, *tuple[int | str | None, ...]]
+EventRow = tuple[int, int, int, str, int, int, str]
+EntryRow = tuple[int, int, int, int, int, int, str, int, int, int | None, int | None, bytes]
+StoredEntry = tuple[int, int, int, int, str, int, int, int | None, int | None, bytes]
+
+
+class _Names(dict[str, int]):
+    """The number of each name. One that is new gets the next: looked up a dozen times for an event."""
+
+    def __missing__(self, text: str) -> int:
+        number = self[text] = len(self) + 1
+        return number
 
 
 class SegmentRows:
@@ -18,7 +32,7 @@ class SegmentRows:
 
     def __init__(self, names: Mapping[str, int] = _NONE) -> None:
         """``names``: those that are in the segment, with numbers from 1 on."""
-        self._names = dict(names)
+        self._names = _Names(names)
         self._told = len(self._names)
 
     def new_names(self) -> Sequence[tuple[int, str]]:
@@ -27,45 +41,86 @@ class SegmentRows:
         self._told = len(self._names)
         return fresh
 
-    def event(self, event: AcceptedEvent) -> EventRow:
+    def event(self, event: AcceptedEvent, part: int) -> EventRow:
         """In the order of the table's columns."""
-        account, type_ = self._name(event.account_sid), self._name(event.type)
-        return event.accepted_ms, place(event.partition, event.offset), event.id, account, type_, event.time
+        at_ms, partition, offset, id_, account, type_, time = event
+        return part, at_ms, place(partition, offset), id_, self._names[account], self._names[type_], time
 
-    def entry(self, logged: LoggedEntry) -> EntryRow:
+    def entry(self, logged: LoggedEntry, part: int) -> EntryRow:
         """In the order of the table's columns."""
-        entry = logged.entry
-        origin_topic, _, origin = entry.origin.partition("/")
-        rest_topic, _, rest = (entry.rests_at or "").partition("/")
+        entry, names = logged.entry, self._names
         return (
+            part,
             entry.at_ms,
             place(logged.partition, logged.offset, logged.position),
-            self._name(entry.kind),
+            names[entry.account_sid],
+            names[entry.kind],
             int(logged.failed),
             entry.event_id,
-            self._name(entry.event_type),
-            self._name(entry.account_sid),
-            self._name(entry.subscription_sid),
-            self._optional(entry.sink_sid),
-            self._name(entry.sink_type),
+            names[entry.event_type],
+            names[entry.subscription_sid],
+            None if entry.sink_sid is None else names[entry.sink_sid],
+            None if entry.reason is None else names[entry.reason],
+            self._more(entry),
+        )
+
+    def _more(self, entry: Entry) -> bytes:
+        names = self._names
+        topic, _, origin = entry.origin.partition("/")
+        more: list[int | str | None] = [
+            names[entry.sink_type],
             entry.attempt,
             entry.duration_ms,
             entry.accepted_ms,
             entry.deadline_ms,
-            self._name(origin_topic),
+            names[topic],
             origin,
-            self._optional(rest_topic or None),
-            rest if rest_topic else None,
-            entry.next_at_ms,
-            self._optional(entry.reason),
-            entry.code,
             entry.status,
-            entry.detail,
-            entry.answer,
-        )
+        ]
+        last = entry.next_at_ms, entry.code, entry.detail, entry.answer
+        if entry.rests_at or last != (None, None, None, None):
+            rest_topic, _, rest = (entry.rests_at or "").partition("/")
+            more += (names[rest_topic] if rest_topic else None, rest, *last)
+        return orjson.dumps(more)
 
-    def _name(self, text: str) -> int:
-        return self._names.setdefault(text, len(self._names) + 1)
 
-    def _optional(self, text: str | None) -> int | None:
-        return None if text is None else self._name(text)
+def read_entry(row: StoredEntry, text: Callable[[int], str]) -> LoggedEntry:
+    """What a row was made of: its columns in the order of ``ENTRY_ROWS``; ``text`` tells a name by its number.
+
+    Raises:
+        ValueError, TypeError: it is none of ours.
+    """
+    at_ms, where, account, kind, event, type_, subscription, sink, reason, more = row
+    values = orjson.loads(more)
+    if len(values) == _SHORT:
+        values += _NOTHING
+    sink_type, attempt, duration, accepted, deadline, topic, origin, status, rest_topic, rest, *last = values
+    next_at_ms, code, detail, answer = last
+    entry = Entry(
+        kind=text(kind),
+        at_ms=at_ms,
+        event_id=event,
+        event_type=text(type_),
+        account_sid=text(account),
+        subscription_sid=text(subscription),
+        sink_sid=None if sink is None else text(sink),
+        sink_type=text(sink_type),
+        attempt=attempt,
+        duration_ms=duration,
+        accepted_ms=accepted,
+        deadline_ms=deadline,
+        origin=_place(text(topic), origin),
+        rests_at=None if rest_topic is None else _place(text(rest_topic), rest),
+        next_at_ms=next_at_ms,
+        reason=None if reason is None else text(reason),
+        code=code,
+        status=status,
+        detail=detail,
+        answer=answer,
+    )
+    return LoggedEntry(*unplace(where), entry)
+
+
+def _place(topic: str, rest: str) -> str:
+    """``topic/partition/offset``, or the topic alone where no more is known."""
+    return f"{topic}/{rest}" if rest else topic

@@ -3,12 +3,19 @@ delete its rows would cost as much as writing them did, and indexes stay small e
 
 ``$`` stands for the number of a segment. Texts that repeat (SIDs, types, reasons, topics) are numbers of ``name_$``.
 A place is one integer, as in ``places``.
+
+What a row costs is the trees that it is put into, and the pages of theirs that a transaction writes. So rows stand in
+the order of an account's lists, which then need no index. ``part`` says which eighth of the segment a row is in, and
+comes first where events are found by their ids: those are random, and each would be written to a page of its own.
+What of an entry no search asks for is one list as JSON, ``more``: columns would cost as much as three trees.
 """
 
 from typing import Final
 
 APPLICATION_ID: Final = 0x45534C47  # "ESLG"
-VERSION: Final = 2
+VERSION: Final = 3
+PARTS: Final = 8
+"""Of a segment: so many places are looked at for an id, and so many times fewer pages are written for many."""
 
 BASE: Final = """
 create table about (identity text not null);
@@ -24,20 +31,16 @@ create table segment (
 SEGMENT: Final = """
 create table name_$ (id integer primary key, text text not null unique);
 create table event_$ (
-    at integer not null, place integer not null, id text not null, account integer not null, type integer not null,
-    time text not null, primary key (at, place)
+    part integer not null, at integer not null, place integer not null, id text not null, account integer not null,
+    type integer not null, time text not null, primary key (account, at, place)
 ) without rowid;
-create index event_id_$ on event_$ (id);
-create index event_account_$ on event_$ (account, at, place, type);
+create index event_id_$ on event_$ (part, id);
 create table entry_$ (
-    at integer not null, place integer not null, kind integer not null, failed integer not null, event text not null,
-    type integer not null, account integer not null, subscription integer not null, sink integer,
-    sink_type integer not null, attempt integer not null, duration integer, accepted integer, deadline integer,
-    origin_topic integer not null, origin text not null, rest_topic integer, rest text, next integer, reason integer,
-    code integer, status integer, detail text, answer text, primary key (at, place)
+    part integer not null, at integer not null, place integer not null, account integer not null, kind integer not null,
+    failed integer not null, event text not null, type integer not null, subscription integer not null, sink integer,
+    reason integer, more blob not null, primary key (account, at, place)
 ) without rowid;
-create index entry_event_$ on entry_$ (event);
-create index entry_account_$ on entry_$ (account, at, place);
+create index entry_event_$ on entry_$ (part, event);
 create index entry_subscription_$ on entry_$ (subscription, at, place);
 create index entry_sink_$ on entry_$ (sink, at, place);
 create index entry_failed_$ on entry_$ (account, at, place) where failed = 1;
@@ -48,10 +51,8 @@ create index entry_failed_subscription_$ on entry_$ (subscription, at, place) wh
 DROP_SEGMENT: Final = "drop table name_$; drop table event_$; drop table entry_$; delete from segment where id = $;"
 
 ADD_NAME: Final = "insert into name_$ values (?, ?)"
-ADD_EVENT: Final = "insert or ignore into event_$ values (?, ?, ?, ?, ?, ?)"
-ADD_ENTRY: Final = (
-    "insert or ignore into entry_$ values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
+ADD_EVENT: Final = "insert or ignore into event_$ values (?, ?, ?, ?, ?, ?, ?)"
+ADD_ENTRY: Final = "insert or ignore into entry_$ values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 ADD_POSITION: Final = "insert or replace into position values (?, ?, ?)"
 ADD_SEGMENT: Final = "insert into segment values (?, ?, ?, ?, 0)"
 GROW_SEGMENT: Final = "update segment set first_ms = ?, last_ms = ?, bytes = ? where id = ?"
@@ -60,24 +61,30 @@ SEGMENTS: Final = "select id, first_ms, last_ms from segment order by last_ms de
 NAMES: Final = "select id, text from name_$ order by id"
 NAME: Final = "select text from name_$ where id = ?"
 NAME_ID: Final = "select id from name_$ where text = ?"
+IN_ANY_PART: Final = f"part in ({', '.join(map(str, range(PARTS)))})"
+EVENT_ROWS: Final = "select at, place, id, account, type, time from event_$ indexed by sqlite_autoindex_event_$_1"
 EVENT: Final = (
-    "select at, place, id, account, type, time from event_$ indexed by event_id_$ where id = ? and at >= ? "
+    "select at, place, id, account, type, time from event_$ indexed by event_id_$ "  # noqa: S608 - ours
+    f"where {IN_ANY_PART} and id = ? and at >= ? "
     "and account in (select id from name_$ where text in (select value from json_each(?))) "
     "order by at desc, place desc limit 1"
 )
-EVENT_ROWS: Final = "select at, place, id, account, type, time from event_$ indexed by event_account_$"
+ENTRY_ROWS: Final = (
+    "select at, place, account, kind, event, type, subscription, sink, reason, more from entry_$ indexed by {}"
+)
+BY_ACCOUNT: Final = "sqlite_autoindex_entry_$_1"  # the table itself, which SQLite would leave for a smaller index
 TALLY: Final = (
-    "select subscription, sink, type, kind, count(*), min(at) from (select subscription, sink, type, kind, at "
-    "from entry_$ indexed by entry_account_$ where account = ? and at >= ? and at < ? "
+    "select subscription, sink, type, kind, count(*), min(at) from (select subscription, sink, type, kind, at "  # noqa: S608
+    f"from entry_$ indexed by {BY_ACCOUNT} where account = ? and at >= ? and at < ? "
     "order by at desc, place desc limit ?) group by subscription, sink, type, kind"
 )
 TALLY_EVENTS: Final = (
-    "select type, count(*), min(at) from (select type, at from event_$ indexed by event_account_$ "
+    "select type, count(*), min(at) from (select type, at from event_$ indexed by sqlite_autoindex_event_$_1 "
     "where account = ? and at >= ? and at < ? order by at desc, place desc limit ?) group by type"
 )
 LAST_KINDS: Final = (  # of the columns beside max() SQLite takes those of the same row
-    "select event, subscription, kind, max(at) from entry_$ indexed by entry_event_$ "
-    "where account = ? and at >= ? and event in ({}) group by event, subscription"
+    "select event, subscription, kind, max(at) from entry_$ indexed by entry_event_$ "  # noqa: S608
+    f"where account = ? and at >= ? and {IN_ANY_PART} and event in ({{}}) group by event, subscription"
 )
 
 

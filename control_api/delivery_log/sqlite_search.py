@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from control_api.delivery_log import sqlite_schema as schema
 from control_api.delivery_log.places import unplace
 from control_api.delivery_log.search import Term, event_terms, order, terms
+from control_api.delivery_log.sqlite_rows import read_entry
 from control_api.delivery_log.store import (
     AcceptedEvent,
     EntryQuery,
@@ -17,7 +18,6 @@ from control_api.delivery_log.store import (
     StoreDamagedError,
     Tally,
 )
-from eventstreams.attempts import Entry
 
 Values = list[int | str]
 
@@ -33,12 +33,13 @@ class SegmentSearch:
 
     def entries(self, query: EntryQuery, limit: int) -> Sequence[LoggedEntry]:
         """The first ``limit`` in the order of ``query``."""
-        where = self._where(terms(query, oldest_ms=self._oldest_ms))
+        wanted = terms(query, oldest_ms=self._oldest_ms)
+        where = self._where(wanted if query.event_id is None else [*wanted, Term(schema.IN_ANY_PART)])
         if where is None:
             return ()
         conditions, values = where
         rows = self._rows(
-            f"select * from entry_$ indexed by {_index(query)} where {conditions} order by {order(query)} limit ?",  # noqa: S608 - ours
+            f"{schema.ENTRY_ROWS.format(_index(query))} where {conditions} order by {order(query)} limit ?",
             *values,
             limit,
         )
@@ -129,35 +130,10 @@ class SegmentSearch:
         return AcceptedEvent(at_ms, partition, offset, id_, self._text(account), self._text(type_), time)
 
     def _logged(self, row: sqlite3.Row) -> LoggedEntry:
-        def text(column: str) -> str:
-            return self._text(row[column])
-
-        def optional(column: str) -> str | None:
-            return None if row[column] is None else text(column)
-
-        entry = Entry(
-            kind=text("kind"),
-            at_ms=row["at"],
-            event_id=row["event"],
-            event_type=text("type"),
-            account_sid=text("account"),
-            subscription_sid=text("subscription"),
-            sink_sid=optional("sink"),
-            sink_type=text("sink_type"),
-            attempt=row["attempt"],
-            duration_ms=row["duration"],
-            accepted_ms=row["accepted"],
-            deadline_ms=row["deadline"],
-            origin=_place(text("origin_topic"), row["origin"]),
-            rests_at=None if row["rest"] is None else _place(text("rest_topic"), row["rest"]),
-            next_at_ms=row["next"],
-            reason=optional("reason"),
-            code=row["code"],
-            status=row["status"],
-            detail=row["detail"],
-            answer=row["answer"],
-        )
-        return LoggedEntry(*unplace(row["place"]), entry)
+        try:
+            return read_entry(tuple(row), self._text)
+        except (ValueError, TypeError) as error:
+            raise StoreDamagedError(f"an entry of segment {self._segment} makes no sense: {error}") from None
 
 
 def _index(query: EntryQuery) -> str:
@@ -167,9 +143,4 @@ def _index(query: EntryQuery) -> str:
         return "entry_failed_subscription_$" if query.failed else "entry_subscription_$"
     if query.failed:
         return "entry_failed_$" if query.sink_sid is None else "entry_failed_sink_$"
-    return "entry_account_$" if query.sink_sid is None else "entry_sink_$"
-
-
-def _place(topic: str, rest: str) -> str:
-    """``topic/partition/offset``, or the topic alone where no more is known."""
-    return f"{topic}/{rest}" if rest else topic
+    return schema.BY_ACCOUNT if query.sink_sid is None else "entry_sink_$"

@@ -200,12 +200,13 @@ class SqliteWriter:
     def _insert(self, events: Sequence[AcceptedEvent], entries: Sequence[LoggedEntry], now_ms: int) -> None:
         segment, before = self._segments[-1], self._used_bytes()
         oldest_ms = now_ms - self._bounds.retention_ms
-        event_rows = [self._rows.event(event) for event in events if event.accepted_ms >= oldest_ms]
-        entry_rows = [self._rows.entry(each) for each in entries if each.entry.at_ms >= oldest_ms]
+        part = self._bounds.part(segment, schema.PARTS)
+        event_rows = [self._rows.event(event, part) for event in events if event.accepted_ms >= oldest_ms]
+        entry_rows = [self._rows.entry(each, part) for each in entries if each.entry.at_ms >= oldest_ms]
         self._database.executemany(schema.sql(schema.ADD_NAME, segment.id), self._rows.new_names())
         self._database.executemany(schema.sql(schema.ADD_EVENT, segment.id), event_rows)
         self._database.executemany(schema.sql(schema.ADD_ENTRY, segment.id), entry_rows)
-        segment.cover([*(row[0] for row in event_rows), *(row[0] for row in entry_rows)])
+        segment.cover([*(row[1] for row in event_rows), *(row[1] for row in entry_rows)])
         segment.bytes += self._used_bytes() - before
         self._database.execute(schema.GROW_SEGMENT, (segment.first_ms, segment.last_ms, segment.bytes, segment.id))
 

@@ -1,5 +1,7 @@
 """Records of the attempts topic: read as they were written, whatever release wrote them."""
 
+from collections.abc import Sequence
+
 import orjson
 import pytest
 from hypothesis import given
@@ -94,3 +96,24 @@ def test_no_rows_whatsoever_make_reading_raise(row: object) -> None:
     value = orjson.dumps({"v": 1, "fields": ["kind", "at_ms"], "entries": [row]})
 
     assert decode(value) == [None]
+
+
+@given(st.lists(entries, min_size=1, max_size=4), st.integers(0, len(Entry._fields) - 1), _JSON)
+def test_a_value_that_makes_no_sense_costs_its_own_entry_alone(written: list[Entry], at: int, value: object) -> None:
+    odd: list[object] = list(written[0])
+    odd[at] = orjson.loads(orjson.dumps(value))  # as it is read: what is no number in JSON is null
+
+    def read(rows: Sequence[object]) -> Sequence[Entry | None]:
+        return decode(
+            orjson.dumps(
+                {
+                    "v": 1,
+                    "fields": list(Entry._fields),
+                    "entries": [list(row) if isinstance(row, tuple) else row for row in rows],
+                }
+            )
+        )
+
+    assert read([odd, *written]) == [*read([odd]), *written]
+    assert read([odd]) in ([None], [Entry._make(odd)])
+    assert read([odd[:-1], *written, 7, [*odd, 1]]) == [None, *written, None, None]

@@ -1,6 +1,7 @@
 """The SQLite store's file: replaced when it is not ours, noticed when it is bad, one process's alone."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,13 @@ def test_a_file_that_is_none_of_ours_is_replaced(new: NewStore, content: bytes, 
 
 @pytest.mark.parametrize(
     "change",
-    ["pragma user_version = 99", "pragma application_id = 7", "drop table about", "delete from about"],
+    [
+        "pragma user_version = 2",
+        "pragma user_version = 99",
+        "pragma application_id = 7",
+        "drop table about",
+        "delete from about",
+    ],
 )
 def test_a_file_of_another_release_is_replaced(new: NewStore, change: str, file: Path) -> None:
     store = new()
@@ -84,6 +91,16 @@ def test_a_damaged_file_is_noticed_thrown_away_and_begun_anew(new: NewStore, fil
     assert again.writer.open(HERE) == {}
     again.write(logged(make_entry(), 0))
     assert again.ids() == ["EZ1"]
+
+
+@pytest.mark.parametrize("more", [b"\xa5", b"7", b"[1, 2]", b'{"a": 1}'])
+def test_an_entry_that_is_damaged_is_noticed(store: Store, file: Path, more: bytes) -> None:
+    store.write(logged(make_entry(), 0))
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("update entry_1 set more = ?", (more,))
+
+    with pytest.raises(StoreDamagedError, match="an entry of segment 1 makes no sense"):
+        store.found()
 
 
 def test_a_file_that_is_removed_meanwhile_is_noticed(store: Store, file: Path) -> None:

@@ -210,7 +210,7 @@ def test_the_size_is_bounded_and_the_oldest_goes_first(new: NewStore) -> None:
     written = 0
     while written < 20_000:
         batch = [
-            logged(make_entry("retry_later", event_id=f"EZ{n}", at_ms=NOW_MS + n, answer="a" * 900), n)
+            logged(make_entry("retry_later", event_id=f"EZ{n}", at_ms=NOW_MS + n, answer="a" * 850), n)
             for n in range(written, written + 200)
         ]
         store.write(*batch)
