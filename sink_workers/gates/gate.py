@@ -33,7 +33,9 @@ _LOOK_AGAIN_PAUSED_MS: Final = 10_000  # the same, while the sink is paused: how
 _HELD_MS: Final = 60_000
 _HELD_SHARE: Final = 4
 _LONGEST_AGAIN_MS: Final = 150_000  # a slot of the wheel with the default delays, as the next one is: one write
-_LONGEST_AGAIN_FULL_MS: Final = 30_000  # of a gate that is only full, or at its rate: soon there is a place
+# Of a gate that is only full, or at its rate: soon there is a place. Up to half of it by chance less, so that retries
+# which came together do not for ever: a few would get in each time, and none in the half a minute between.
+_LONGEST_AGAIN_FULL_MS: Final = 30_000
 
 
 class GateState(StrEnum):
@@ -208,8 +210,10 @@ class Gate:
             return max(_LOOK_AGAIN_PAUSED_MS, min(seldom_ms, _LONGEST_AGAIN_MS))
         closed_ms = self._pace.opens_ms() - self._clock()
         is_closed = closed_ms > 0 or self._pace.is_broken()
-        longest_ms = _LONGEST_AGAIN_MS if is_closed else _LONGEST_AGAIN_FULL_MS
-        return max(closed_ms, _LOOK_AGAIN_MS, min(seldom_ms, longest_ms))
+        if is_closed:
+            return max(closed_ms, _LOOK_AGAIN_MS, min(seldom_ms, _LONGEST_AGAIN_MS))
+        seldom_ms = min(seldom_ms, _LONGEST_AGAIN_FULL_MS)
+        return max(seldom_ms - int(seldom_ms * self._jitter() / 2), _LOOK_AGAIN_MS)
 
     def leave(self, outcomes: Sequence[DeliveryOutcome], *, began_ms: int, wait_ms: int = 0) -> None:
         """The attempt that began at ``began_ms`` is over; ``wait_ms``: how long the sink asks to be left alone."""

@@ -1,5 +1,7 @@
 """What becomes of retries whose sink takes none: each look at one is another write to Kafka."""
 
+import heapq
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -137,7 +139,7 @@ async def test_a_sink_that_is_left_alone_is_not_asked_for_all_its_retries_whenev
 async def test_a_retry_of_a_sink_that_is_only_busy_is_looked_at_within_half_a_minute(
     held_ms: int, again_ms: int
 ) -> None:
-    gate = Gate(lambda: 1_000)
+    gate = Gate(lambda: 1_000, jitter=lambda: 0.0)
     gate.set_ceiling(1)
     while gate.try_enter_for_retry(1):
         pass
@@ -161,3 +163,19 @@ async def test_a_retry_of_a_sink_at_a_very_low_rate_is_not_written_anew_each_sec
         await delivery.handle([topics.record], lane, waits=False)
 
     assert topics.writes < 150  # of 900, one in each second
+
+
+async def test_retries_that_came_together_use_the_rate_of_their_sink_though_they_are_looked_at_seldom() -> None:
+    now_ms, held_ms = 1_000, 600_000
+    gate = Gate(lambda: now_ms, jitter=random.Random(1).random)
+    gate.configure(sink_record(rate_limit=1.0))
+    looks_ms = [now_ms] * 200
+
+    while looks_ms:
+        now_ms = max(now_ms, heapq.heappop(looks_ms))
+        if gate.try_enter_for_retry(1):
+            gate.leave([Delivered()], began_ms=now_ms)
+        else:
+            heapq.heappush(looks_ms, now_ms + gate.look_again_ms(paused=False, held_ms=held_ms + now_ms))
+
+    assert now_ms < 400_000  # 200 would be the least; all at the same time each half a minute would take 3,000
