@@ -258,7 +258,7 @@ class Settings(MailSettings, KafkaSettings):
     )
     api_url: str | None = Field(
         None,
-        pattern=r"^https?://",
+        pattern=r"^https?://[^@]+$",  # whoever asks has credentials of his own
         description="URL of the API, such as `http://api:8080`, to which the gateway hands `GET /v1/Events` on, so "
         "that one address can serve both. Default: it answers that with 405.",
     )

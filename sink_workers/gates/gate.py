@@ -33,7 +33,7 @@ _LOOK_AGAIN_PAUSED_MS: Final = 10_000  # the same, while the sink is paused: how
 _HELD_MS: Final = 60_000
 _HELD_SHARE: Final = 4
 _LONGEST_AGAIN_MS: Final = 150_000  # a slot of the wheel with the default delays, as the next one is: one write
-# Of a gate that is only full, or at its rate: soon there is a place. Up to half of it by chance less, so that retries
+# Of a gate that is only full, at its rate, or asked to wait a moment: soon there is a place. Up to half of it by chance less, so that retries
 # which came together do not for ever: a few would get in each time, and none in the half a minute between.
 _LONGEST_AGAIN_FULL_MS: Final = 30_000
 
@@ -208,12 +208,11 @@ class Gate:
         seldom_ms = max(held_ms - _HELD_MS, 0) // _HELD_SHARE
         if paused or self._paused:
             return max(_LOOK_AGAIN_PAUSED_MS, min(seldom_ms, _LONGEST_AGAIN_MS))
-        closed_ms = self._pace.opens_ms() - self._clock()
-        is_closed = closed_ms > 0 or self._pace.is_broken()
-        if is_closed:
-            return max(closed_ms, _LOOK_AGAIN_MS, min(seldom_ms, _LONGEST_AGAIN_MS))
+        least_ms = max(self._pace.opens_ms() - self._clock(), _LOOK_AGAIN_MS)
+        if self._pace.is_broken():
+            return max(least_ms, min(seldom_ms, _LONGEST_AGAIN_MS))
         seldom_ms = min(seldom_ms, _LONGEST_AGAIN_FULL_MS)
-        return max(seldom_ms - int(seldom_ms * self._jitter() / 2), _LOOK_AGAIN_MS)
+        return max(least_ms, seldom_ms - int(seldom_ms * self._jitter() / 2))
 
     def leave(self, outcomes: Sequence[DeliveryOutcome], *, began_ms: int, wait_ms: int = 0) -> None:
         """The attempt that began at ``began_ms`` is over; ``wait_ms``: how long the sink asks to be left alone."""

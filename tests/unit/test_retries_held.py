@@ -149,6 +149,15 @@ async def test_a_retry_of_a_sink_that_is_only_busy_is_looked_at_within_half_a_mi
     assert gate.try_enter_for_retry(1)
 
 
+async def test_a_sink_that_asks_for_moments_of_rest_is_tried_again_soon_after_each() -> None:
+    gate = Gate(lambda: 1_000, jitter=lambda: 0.0)
+    assert gate.try_enter(1)
+    gate.leave([RetryLater(RetryReason.THROTTLED)], began_ms=1_000, wait_ms=5_000)
+
+    assert gate.look_again_ms(paused=False, held_ms=0) == 5_000
+    assert gate.look_again_ms(paused=False, held_ms=_FOUR_HOURS_MS) == 30_000
+
+
 async def test_a_retry_of_a_sink_at_a_very_low_rate_is_not_written_anew_each_second() -> None:
     ours, topics = subscription(), Topics()
     gates = Gates(cast(ControlFeed, Feed([])), clock=lambda: topics.now_ms)
