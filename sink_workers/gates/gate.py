@@ -33,8 +33,8 @@ _LOOK_AGAIN_PAUSED_MS: Final = 10_000  # the same, while the sink is paused: how
 _HELD_MS: Final = 60_000
 _HELD_SHARE: Final = 4
 _LONGEST_AGAIN_MS: Final = 150_000  # a slot of the wheel with the default delays, as the next one is: one write
-# Of a gate that is only full, at its rate, or asked to wait a moment: soon there is a place. Up to half of it by chance less, so that retries
-# which came together do not for ever: a few would get in each time, and none in the half a minute between.
+# Of a gate that is only full, at its rate, or asked to wait a moment: soon there is a place. Up to half of it by chance
+# less, so that retries which came together do not for ever: a few would get in each time, and none in between.
 _LONGEST_AGAIN_FULL_MS: Final = 30_000
 
 
