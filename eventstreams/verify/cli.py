@@ -16,7 +16,7 @@ from eventstreams.verify.behaviours import BEHAVIOURS
 _NEEDS: Final = ("psutil", "pygal", "standardwebhooks", "trustme", "twilio")
 _MOST: Final = 10_000_000
 _CALLS: Final = 10.0  # a second
-_SOAK_S: Final = 600.0  # in less, what is made once looks like growth
+_SOAK_S: Final = 1200.0  # half of it is looked at: in the first ten minutes, what is made once looks like growth
 
 
 class _Receivers(click.ParamType):
@@ -154,7 +154,7 @@ def verify(
         calls = _CALLS if given["rolling"] else 0.0
     if soak and events / rate < _SOAK_S:
         raise click.UsageError(
-            f"--soak wants ten minutes of events at least, and these are {events / rate:.0f} s: "
+            f"--soak wants twenty minutes of events at least, and these are {events / rate:.0f} s: "
             f"--events {_SOAK_S * rate:.0f}, or a lower --rate"
         )
     waits = {"settle_s": _seconds("--settle", settle), "pause_s": _seconds("--pause", pause)}

@@ -287,7 +287,7 @@ EXECUTED: Final[Sequence[Executed]] = (
     ),
     Executed("docs/verify.md", "", f"{_VERIFY}.py::test_it_runs_as_docs_verify_md_says_and_prints_what_the_page_shows"),
     Executed("docs/verify.md", "sh", f"{_VERIFY}_full.py::test_it_holds_as_it_comes", "--rate 1500"),
-    Executed("docs/verify.md", "sh", f"{_VERIFY}_soak.py::test_ten_minutes_of_the_hour_hold", "--soak"),
+    Executed("docs/verify.md", "sh", f"{_VERIFY}_soak.py::test_twenty_minutes_of_the_hour_hold", "--soak"),
     Executed(
         "docs/commands.md",
         "sh",

@@ -152,7 +152,7 @@ def test_files_of_partitions_are_counted_by_kind_of_topic(tmp_path: Path) -> Non
     ("arguments", "said"),
     [
         (["--soak"], "--soak needs --up"),
-        (["--up", "--soak", "--events", "5000", "--rate", "500"], "these are 10 s: --events 300000"),
+        (["--up", "--soak", "--events", "5000", "--rate", "500"], "these are 10 s: --events 600000"),
     ],
 )
 def test_a_soak_that_could_say_nothing_is_refused(arguments: list[str], said: str) -> None:
