@@ -156,6 +156,6 @@ def test_alerts_fire_when_they_should_and_only_then() -> None:
 
 def promtool(arguments: list[str]) -> None:
     done = subprocess.run(
-        [find_programs().promtool, *arguments], capture_output=True, text=True, timeout=100, check=False
+        [find_programs().promtool, *arguments], capture_output=True, text=True, timeout=230, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr

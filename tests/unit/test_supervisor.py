@@ -110,7 +110,7 @@ async def test_the_last_started_is_ended_first(tmp_path: Path) -> None:
     )
     async with Watched().supervisor as supervisor:
         for name in "abc":
-            made = Program(name, [sys.executable, "-c", tell, name], log=tmp_path / f"{name}.log")
+            made = Program(name, [sys.executable, "-c", tell, name], log=tmp_path / f"{name}.log", stop_s=200.0)
             await supervisor.start(made)
         await eventually(lambda: all((tmp_path / f"ready{name}").exists() for name in "abc"))
 

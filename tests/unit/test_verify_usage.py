@@ -102,13 +102,17 @@ def test_where_none_lived_long_enough_that_is_told(seen: list[Growth]) -> None:
 
 
 def test_it_sees_the_roles_that_were_started_and_nothing_else(tmp_path: Path) -> None:
-    role = [sys.executable, "-c", "import sys; sys.stdin.read()", "-m", "eventstreams", "worker", "webhook"]
-    other = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+    code = "import sys; print(flush=True); sys.stdin.read()"
+    role = [sys.executable, "-c", code, "-m", "eventstreams", "worker", "webhook"]
+    other = [sys.executable, "-c", code]
     watch = Watch(tmp_path, began=0.0)
     with (
-        subprocess.Popen(role, stdin=subprocess.PIPE) as worker,
-        subprocess.Popen(other, stdin=subprocess.PIPE) as beside,
+        subprocess.Popen(role, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as worker,
+        subprocess.Popen(other, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as beside,
     ):
+        for each in (worker, beside):
+            assert each.stdout is not None
+            each.stdout.readline()  # before it says so it may have hardly any memory yet
         watch.take()
         watch.take()
         for each in (worker, beside):
