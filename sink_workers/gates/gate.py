@@ -29,7 +29,7 @@ _LOOK_AGAIN_MS: Final = 1_000  # when a retry that found the gate full is looked
 _LOOK_AGAIN_PAUSED_MS: Final = 10_000  # the same, while the sink is paused: how late it may learn that it is not
 # Each look is another write, kept for the ttl and a day: a hundred thousand retries of one paused sink, looked at every
 # ten seconds for four hours, would be 10,000 writes a second, and all other sinks' retries would wait behind them. So
-# what is held for more than a minute is looked at more seldom: after a quarter of that time, up to the longest.
+# what had its last attempt more than a minute ago is looked at more seldom: after a quarter of the time beyond that.
 _HELD_MS: Final = 60_000
 _HELD_SHARE: Final = 4
 _LONGEST_AGAIN_MS: Final = 150_000  # a slot of the wheel with the default delays, as the next one is: one write
