@@ -44,7 +44,8 @@ class _Receivers(click.ParamType):
         "eventstreams verify --up",
         "eventstreams verify --up --events 100000 --rate 1500 --report proof.html",
         "eventstreams verify --up --rolling --receivers healthy:4 --events 6000 --rate 150",
-        "eventstreams verify --up --soak --faults all --pause 3m --events 360000 --rate 100 --report soak.html",
+        "eventstreams verify --up --soak --faults all --pause 3m --events 360000 --rate 100 "
+        "--receivers healthy:3,failing,slow,throttled,resetting,refusing,hanging --report soak.html",
         "eventstreams verify --api https://events.example.com --gateway https://publish.example.com --kafka kafka:9092",
     )
 )
