@@ -5,8 +5,9 @@ hold, and each is fetched from memory twice more: to look at it, and to free it.
 """
 
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final, Protocol
 
 from aiokafka.errors import CorruptRecordException
@@ -14,8 +15,13 @@ from aiokafka.record.default_records import DefaultRecordBatch, _DefaultRecordBa
 from aiokafka.record.util import decode_varint
 
 from eventstreams.headers import UNREADABLE
+from router.crc import crc32c
 
 _OVERHEAD: Final = struct.Struct(">qi")  # before each batch: its first offset, and how many bytes follow
+
+_CRC: Final = struct.Struct(">I")
+_CRC_AT: Final = _DefaultRecordBatchPy.CRC_OFFSET
+_CHECKED_FROM: Final = _DefaultRecordBatchPy.ATTRIBUTES_OFFSET  # to its end
 
 
 class SourceRecord(Protocol):
@@ -51,7 +57,6 @@ class Batch:
     is_transactional: bool
     timestamp: int
     timestamp_type: int
-    validate_crc: Callable[[], bool]
     key: None = None
     headers: tuple[()] = ()
     checksum: None = None
@@ -66,7 +71,11 @@ class Batch:
         self.is_transactional = about.is_transactional
         self.timestamp = about.max_timestamp
         self.timestamp_type = about.timestamp_type
-        self.validate_crc = about.validate_crc
+
+    def validate_crc(self) -> bool:
+        """Whether its bytes are those that its producer sent."""
+        (said,) = _CRC.unpack_from(self._raw, _CRC_AT)
+        return crc32c(self._raw[_CHECKED_FROM:]) == int(said)
 
     def __len__(self) -> int:
         """How many offsets it takes."""
@@ -94,13 +103,10 @@ class Batch:
 
     def records(self) -> Iterator[SourceRecord]:
         """Its records. One that has a header whose name is not UTF-8 has ``UNREADABLE`` as its only one."""
-        following = self.base_offset
         try:
-            for record in DefaultRecordBatch(self._raw):
-                following = record.offset + 1
-                yield record
+            yield from DefaultRecordBatch(self._raw)
         except (UnicodeDecodeError, CorruptRecordException):  # aiokafka's ways to say so: compiled, and in plain Python
-            yield from (record for record in _read_leniently(self._raw) if record.offset >= following)
+            yield from islice(_read_leniently(self._raw), _readable(self._raw), None)
 
 
 class Batches:
@@ -124,6 +130,17 @@ class Batches:
     def _end(self) -> int:
         _, length = _OVERHEAD.unpack_from(self._raw, self._at)
         return self._at + _OVERHEAD.size + int(length)
+
+
+def _readable(raw: memoryview | bytes) -> int:
+    """How many records of a batch aiokafka reads before it comes to one that it cannot read."""
+    count = 0
+    try:
+        for _ in DefaultRecordBatch(raw):
+            count += 1
+    except (UnicodeDecodeError, CorruptRecordException):
+        return count
+    return count
 
 
 def _read_leniently(raw: memoryview | bytes) -> Iterator[SourceRecord]:

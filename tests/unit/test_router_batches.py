@@ -1,10 +1,12 @@
 """Record batches as they were fetched: read one by one, as often as it takes, whatever is in their headers."""
 
+import google_crc32c
 import pytest
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from typing_extensions import override
 
 from eventstreams.headers import UNREADABLE
+from router import crc
 from router.batches import Batch, Batches
 
 
@@ -76,3 +78,26 @@ def test_the_crc_is_checked() -> None:
     raw[-1] ^= 1
 
     assert not Batch(bytes(raw)).validate_crc()
+
+
+@pytest.mark.parametrize("is_compiled", [True, False], ids=["by the processor", "without a wheel"])
+@pytest.mark.parametrize("size", [0, 9, (1 << 16) - 1, 1 << 16, (1 << 16) + 1, 200_000])
+def test_the_crc_of_many_parts_is_that_of_the_whole(
+    monkeypatch: pytest.MonkeyPatch, size: int, *, is_compiled: bool
+) -> None:
+    monkeypatch.setattr(crc, "_IS_COMPILED", is_compiled)
+    raw = (b"123456789" * (size // 9 + 1))[:size]
+
+    assert crc.crc32c(raw) == crc.crc32c(memoryview(raw)) == google_crc32c.value(raw)
+    assert crc.crc32c(b"123456789") == 0xE3069283  # what the CRC's catalogue says of it
+
+
+def test_a_bit_that_fell_over_in_any_part_of_a_large_batch_is_seen() -> None:
+    raw = bytearray(batch(count=400))
+    assert len(raw) > 3 << 16
+
+    for at in (21, 70_000, 140_000, len(raw) - 1):
+        raw[at] ^= 4
+        assert not Batch(bytes(raw)).validate_crc()
+        raw[at] ^= 4
+    assert Batch(bytes(raw)).validate_crc()
