@@ -20,7 +20,7 @@ from typing import Final, Self
 from confluent_kafka import KafkaException
 
 from eventstreams.settings import Settings
-from router.batches import SourceRecord
+from router.batches import Batch, SourceRecord
 from router.copying.avoided_topics import AvoidedTopics
 from router.copying.copies import Copies, Lost, Restore
 from router.copying.probe_copies import ProbeCopies
@@ -196,35 +196,63 @@ class Lane:
     def _produce_run(self, job: Job) -> Settled:
         events = copies = dead = unmatched = 0
         # Every lookup counts in this loop: a copy costs five microseconds in all.
-        run, plan, produces, report = job.run, self._planner.plan, self._copies.produces, self._copies.report
-        dead_topic, special = self._dead_topic, self._special
+        run, ways_of, produces, report = job.run, self._planner.ways, self._copies.produces, self._copies.report
+        special = self._special
         for batch in run.batches:
             for record in batch.records():
                 events += 1
-                planned = plan(run, record)
                 # Of a record nothing is kept but where it is: what is made of it is freed while the processor has it
                 # at hand. If it has to be made again, it is read again.
                 told = partial(report, run, batch, record.offset)
-                for copy in planned:
-                    topic, headers, partition, _ = copy
+                ways = ways_of(record)
+                if not ways:
+                    planned = self._planner.plan_closely(run, record)
+                    if not planned:
+                        unmatched += 1
+                    elif planned[0].topic == self._dead_topic:
+                        dead += 1
+                    else:
+                        copies += len(planned)
+                    for copy in planned:
+                        self._produce(copy, record, job, batch)
+                    continue
+                copies += len(ways)
+                found, key, value = record.headers, record.key, record.value
+                for topic, partition, marks in ways:
+                    headers = [*found, *marks]
                     if special and topic in special:
-                        self._make_around(copy, record, job)
+                        self._make_around(Copy(topic, headers, partition), record, job)
                         continue
                     try:
-                        produces[topic](topic, record.value, record.key, partition, headers=headers, on_delivery=told)
-                    except BufferError:
-                        self._copies.settle()  # which may find that its topic is to be avoided
-                        self._make_around(copy, record, job)
-                    except KafkaException as error:  # the client knows already that the topic is gone
-                        lost = Lost(error.args[0], topic, partition, run, batch, record.offset)
-                        self._copies.refuse(lost, copy, record)
-                if not planned:
-                    unmatched += 1
-                elif planned[0].topic == dead_topic:
-                    dead += 1
-                else:
-                    copies += len(planned)
+                        # By their places, 0.4 µs less than by name: callback, its other name, timestamp, headers.
+                        produces[topic](topic, value, key, partition, told, None, 0, headers)
+                    except (BufferError, KafkaException) as error:
+                        self._not_taken(error, Copy(topic, headers, partition), record, job, batch)
         return Settled(copies, matched=events - dead - unmatched, dead=dead, unmatched=unmatched)
+
+    def _produce(self, copy: Copy, record: SourceRecord, job: Job, batch: Batch) -> None:
+        topic = copy.topic
+        if self._special and topic in self._special:
+            self._make_around(copy, record, job)
+            return
+        told = partial(self._copies.report, job.run, batch, record.offset)
+        try:
+            self._copies.produces[topic](
+                topic, record.value, record.key, copy.partition, headers=copy.headers, on_delivery=told
+            )
+        except (BufferError, KafkaException) as error:
+            self._not_taken(error, copy, record, job, batch)
+
+    def _not_taken(
+        self, error: BufferError | KafkaException, copy: Copy, record: SourceRecord, job: Job, batch: Batch
+    ) -> None:
+        """Deal with a copy that the client did not take."""
+        if isinstance(error, KafkaException):  # it knows already that the topic is gone
+            lost = Lost(error.args[0], copy.topic, copy.partition, job.run, batch, record.offset)
+            self._copies.refuse(lost, copy, record)
+        else:  # its buffer is full
+            self._copies.settle()  # which may find that its topic is to be avoided
+            self._make_around(copy, record, job)
 
     def _make_around(self, copy: Copy, record: SourceRecord, job: Job) -> None:
         """Make ``copy`` on its way around its topic if that is avoided; now and then it goes to see if it still is."""

@@ -1,7 +1,7 @@
 """A planner that tells traces of each event that it plans; made in place of the other where traces are on."""
 
 import time
-from collections.abc import Container
+from collections.abc import Container, Sequence
 
 from typing_extensions import override
 
@@ -10,7 +10,7 @@ from eventstreams.telemetry.tracing import Tracing, sampled_parent
 from router.batches import SourceRecord
 from router.planning.filtering import Filtering
 from router.planning.matcher import Matcher
-from router.planning.plan import Copy, Planner, Run
+from router.planning.plan import Copy, Planner, Run, Way
 
 
 class TracedPlanner(Planner):
@@ -29,9 +29,14 @@ class TracedPlanner(Planner):
         self._tracing = tracing
 
     @override
-    def plan(self, run: Run, record: SourceRecord) -> list[Copy]:
+    def ways(self, record: SourceRecord) -> Sequence[Way]:
+        ways = super().ways(record)
+        return () if sampled_parent(dict(record.headers)) is not None else ways
+
+    @override
+    def plan_closely(self, run: Run, record: SourceRecord) -> list[Copy]:
         began_ns = time.time_ns()
-        copies = super().plan(run, record)
+        copies = super().plan_closely(run, record)
         headers = dict(record.headers)
         if sampled_parent(headers) is not None:
             attributes: dict[str, str | int] = {

@@ -28,7 +28,7 @@ from router.copying.avoided_topics import AvoidedTopics
 from router.exactly_once.lane import TransactionalLane
 from router.exactly_once.transactions import Seat, Transactions
 from router.faust_app.app import RunPump, add_agent, make_app, running
-from router.planning.plan import Copy, Planner, Run
+from router.planning.plan import Planner, Way
 from router.role import route
 from sink_workers.role import worker_for
 from tests.conftest import installation_settings
@@ -217,8 +217,8 @@ class ToOne:
     def __init__(self, topic: str) -> None:
         self._topic = topic
 
-    def plan(self, _: Run, record: SourceRecord) -> list[Copy]:
-        return [Copy(self._topic, list(record.headers), 0)]
+    def ways(self, _: SourceRecord) -> Sequence[Way]:
+        return [(self._topic, 0, [])]
 
     def topics(self) -> set[str]:
         return {self._topic}

@@ -40,7 +40,7 @@ from producers.gateway.role import serve as serve_gateway
 from producers.outcomes import SendOutcome
 from router.batches import SourceRecord
 from router.planning.matcher import Matcher, Route
-from router.planning.plan import Copy, Planner, Run
+from router.planning.plan import Planner, Way
 from router.role import route
 from sink_workers.delivery import delivery
 from sink_workers.delivery.attempt import attempt
@@ -83,7 +83,7 @@ class Mutations:
         return position not in self._once and not self._once.add(position)  # type: ignore[func-returns-value]  # for the one line
 
     def _router(self) -> None:
-        by_key, match, plan = Matcher._by_key, Matcher.match, Planner.plan
+        by_key, match, ways = Matcher._by_key, Matcher.match, Planner.ways
 
         def without_a_type(matcher: Matcher, resource: Resource | None) -> dict[tuple[bytes, bytes], Route]:
             found = by_key(matcher, resource)
@@ -104,15 +104,15 @@ class Mutations:
             ]
             return found + others
 
-        def not_what_was_refused(planner: Planner, run: Run, record: SourceRecord) -> list[Copy]:
-            copies = plan(planner, run, record)
+        def not_what_was_refused(planner: Planner, record: SourceRecord) -> Sequence[Way]:
+            found = ways(planner, record)
             if dict(record.headers)[ID].decode() in self._refused:
-                return [each for each in copies if self._positions[Topics.subscription_of(each.topic)] == REFUSED]
-            return copies
+                return [way for way in found if self._positions[Topics.subscription_of(way[0])] == REFUSED]
+            return found
 
         self._patch.setattr(Matcher, "_by_key", without_a_type)
         self._patch.setattr(Matcher, "match", of_others_too)
-        self._patch.setattr(Planner, "plan", not_what_was_refused)
+        self._patch.setattr(Planner, "ways", not_what_was_refused)
 
     def _gateway(self) -> None:
         """Of a batch that is refused, what is right is published all the same; one subscription gets it."""

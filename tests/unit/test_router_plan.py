@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,6 +18,7 @@ from eventstreams.reasons import DeadReason
 from router.planning.filtering import Filtering
 from router.planning.matcher import Matcher
 from router.planning.plan import Planner, Run
+from router.planning.traced_planner import TracedPlanner
 
 ACCOUNT = "AC" + "1" * 32
 SENT = "com.acme.message.sent"
@@ -49,22 +51,25 @@ def record(**changes: bytes | None) -> FakeRecord:
     return FakeRecord([(name, value) for name, value in merged.items() if value is not None])
 
 
+def subscription(number: int, types: Sequence[str]) -> Subscription:
+    return Subscription(
+        sid=f"DF{number:032x}",
+        account_sid=ACCOUNT,
+        sink_sid="DG",
+        sink_type="webhook",
+        description="",
+        types=tuple(SubscribedType(type=each, schema_version=1, since_ms=0) for each in types),
+        filter="source == '/m/1'" if FILTERED in types else None,
+        created_ms=1,
+        updated_ms=1,
+    )
+
+
 @pytest.fixture(scope="module")
 def planner() -> Planner:
     matcher = Matcher(default_ttl_ms=5000, topic_of=lambda kind, sid: f"es.sub.{kind}.{sid}")
     for number, types in ((1, [SENT]), (2, [SENT]), (3, [FILTERED])):
-        made = Subscription(
-            sid=f"DF{number:032x}",
-            account_sid=ACCOUNT,
-            sink_sid="DG",
-            sink_type="webhook",
-            description="",
-            types=tuple(SubscribedType(type=each, schema_version=1, since_ms=0) for each in types),
-            filter="source == '/m/1'" if FILTERED in types else None,
-            created_ms=1,
-            updated_ms=1,
-        )
-        matcher.apply(Change(None, made))
+        matcher.apply(Change(None, subscription(number, types)))
     filtering = Filtering(Codec(Catalog.load(), schema_base_url="http://s"), tell=lambda _: None)
     return Planner(
         matcher, filtering=filtering, event_types={SENT, FILTERED, "com.acme.other"}, dead_topic="es.dead.router"
@@ -89,6 +94,31 @@ def test_a_filter_is_asked_although_all_headers_are_where_they_were(planner: Pla
     )
 
     assert (len(taken), kept_back) == (1, [])
+
+
+def test_an_ordinary_event_has_its_ways_and_whatever_takes_a_closer_look_has_none(planner: Planner) -> None:
+    ordinary, filtered = record(), record(ce_type=FILTERED.encode())
+    odd = [record(es_deadline=b"1"), record(ce_id=None), record(ce_type=b"com.acme.other")]
+
+    assert [topic for topic, _, _ in planner.ways(ordinary)] == [f"es.sub.webhook.DF{each:032x}" for each in (1, 2)]
+    assert [*map(planner.ways, (filtered, *odd))] == [(), (), (), []]
+
+
+def test_a_traced_event_is_told_with_its_copies_and_others_are_not() -> None:
+    told = list[Any]()
+    matcher = Matcher(default_ttl_ms=5000, topic_of=lambda kind, sid: f"es.sub.{kind}.{sid}")
+    matcher.apply(Change(None, subscription(1, [SENT])))
+    tracing = SimpleNamespace(routed=lambda _, attributes, began_ns: told.append((attributes, began_ns > 0)))
+    traced = TracedPlanner(
+        matcher, filtering=cast(Any, None), event_types={SENT}, dead_topic="dead", tracing=cast(Any, tracing)
+    )
+    in_a_trace = record(traceparent=b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+
+    assert len(traced.plan(RUN, record())) == len(traced.plan(RUN, in_a_trace)) == 1
+    assert traced.ways(record())
+    assert not traced.ways(in_a_trace)
+    attributes = {"cloudevents.event_id": "EZ1", "cloudevents.event_type": SENT, "eventstreams.copies": 1}
+    assert told == [(attributes, True)]
 
 
 def test_an_event_that_nobody_wants_has_no_copy(planner: Planner) -> None:
@@ -140,7 +170,7 @@ def test_headers_by_their_places_are_planned_as_by_their_names(
     for number, headers in enumerate([*events, *events]):
         record = FakeRecord(headers, timestamp=1000 + number // 2)
 
-        assert planner.plan(RUN, record) == planner._plan_by_name(RUN, record)
+        assert planner.plan(RUN, record) == planner.plan_closely(RUN, record)
 
 
 def test_headers_of_any_order_and_twice_count_with_their_last_value(planner: Planner) -> None:

@@ -1,9 +1,10 @@
 """Many topics are shared among several clients; each topic keeps its own, and a flush is of all of them."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from confluent_kafka import KafkaError, Message, Producer
 
 from eventstreams.settings import Settings
 from router.copying import producers
@@ -113,3 +114,20 @@ def test_a_client_that_has_room_takes_the_next_topic(clients: list[Client]) -> N
 
     assert to["next"] == clients[1].produce
     assert len(clients) == 3
+
+
+@pytest.mark.timeout(60)
+def test_what_a_copy_is_made_of_has_the_places_that_the_lane_gives_it() -> None:
+    """The client documents its arguments by name, and has one more place than it names: ``callback``."""
+    producer, told = Producer({"bootstrap.servers": "127.0.0.1:1"}), list[tuple[Any, Message]]()
+    headers: list[tuple[str, str | bytes | None]] = [("ce_id", b"EZ1"), ("es_subscription", b"DF1")]
+
+    producer.produce("topic", b"value", b"key", 3, lambda *each: told.append(each), None, 0, headers)
+    producer.purge(in_queue=True, blocking=True)
+    producer.flush(10)
+
+    [(error, message)] = told
+    assert error.code() == KafkaError._PURGE_QUEUE
+    assert (message.topic(), message.value(), message.key(), message.partition()) == ("topic", b"value", b"key", 3)
+    with pytest.raises(TypeError, match="headers"):  # which a report does not tell, nor the time
+        producer.produce("topic", b"value", b"key", 3, None, None, 0, cast(Any, "no headers"))

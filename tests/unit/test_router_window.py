@@ -44,7 +44,7 @@ def test_so_many_runs_are_under_way(topics: int, rate: float, events: int, runs:
 async def test_a_lane_tells_how_many_events_it_does_in_a_second() -> None:
     settings = Settings.load(kafka="127.0.0.1:1")
     avoided_topics = AvoidedTopics(settings, tell=lambda _: None, wanted=set)
-    planner = SimpleNamespace(plan=lambda *_: [])  # nobody wants any
+    planner = SimpleNamespace(ways=lambda _: (), plan_closely=lambda *_: [])  # nobody wants any
     run = Run("es.events", 0, [cast(Any, _Batch())], is_last=True)
 
     async with Lane(
