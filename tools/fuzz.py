@@ -147,7 +147,9 @@ async def _answered(data: bytes) -> None:
     waiting = connection.exchange(b"", 60.0)
     size = 1 + data[0] if data else 1
     for start in range(1, len(data), size):
-        connection.data_received(data[start : start + size])
+        chunk = data[start : start + size]
+        connection.get_buffer(-1)[: len(chunk)] = chunk
+        connection.buffer_updated(len(chunk))
     connection.eof_received()
     connection.connection_lost(None)
     if waiting.exception() is None:

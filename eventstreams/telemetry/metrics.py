@@ -10,6 +10,7 @@ from prometheus_client.process_collector import ProcessCollector
 
 from eventstreams import __version__
 from eventstreams.telemetry.backlog_metrics import BacklogMetrics
+from eventstreams.telemetry.tally import TallyHistogram
 from eventstreams.telemetry.topic_metrics import TopicMetrics
 
 _LATENCY_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 14400)
@@ -61,19 +62,19 @@ class Metrics:
             "outcome",
             "reason",
         )
-        self.attempt_seconds: Final = Histogram(
+        self.attempt_seconds: Final = TallyHistogram(
             "eventstreams_delivery_attempt_seconds",
             "How long attempts took.",
             ["sink_type"],
-            buckets=_ATTEMPT_BUCKETS,
+            bounds=_ATTEMPT_BUCKETS,
             registry=self.registry,
         )
-        self.delivery_seconds: Final = Histogram(
+        self.delivery_seconds: Final = TallyHistogram(
             "eventstreams_delivery_seconds",
             "From the broker's acceptance of an event to its delivery. Path: straight (at its first attempt, by a sink "
             "that gave no trouble for five minutes: the time is ours alone) or detour.",
             ["sink_type", "path"],
-            buckets=_LATENCY_BUCKETS,
+            bounds=_LATENCY_BUCKETS,
             registry=self.registry,
         )
         self.retries: Final = self._counter(

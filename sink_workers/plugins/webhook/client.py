@@ -36,20 +36,31 @@ _TICK_S: Final = 0.001  # a loop's clock may be so coarse
 class HttpRequest:
     """One request, ready to send; ``url`` must go on the wire as it is spelled here. Nobody changes it.
 
-    ``headers`` are without Host and Content-Length, which the client adds.
+    ``headers`` are without Host and Content-Length, which the client adds. ``lines``: they all, see ``lines_of``, by
+    whoever sends many that are alike; None: the client makes them.
     """
 
     method: str
     url: str
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+    lines: str | None = field(default=None, repr=False)
+
+
+def lines_of(headers: Mapping[str, str]) -> str:
+    """``headers`` as they go on the wire, each with its line's end."""
+    return "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
 
 
 @dataclass(slots=True)
 class _Place:
-    """An origin, and its connections that wait for a request, the one that was used last at the end."""
+    """An origin, and its connections that wait for a request, the one that was used last at the end.
+
+    ``root``: how URLs there begin, up to and with the slash of their path, where they have one.
+    """
 
     origin: Origin
+    root: str
     idle: list[Connection] = field(default_factory=list)
 
 
@@ -84,6 +95,7 @@ class HttpClient:
         self._loop = asyncio.get_running_loop()
         self._semaphore = Semaphore(at_once + 1)
         self._places: dict[str, _Place] = {}  # by the start of the URL
+        self._last: _Place | None = None  # of the request before
         self._connections: set[Connection] = set()
         self._busy: set[Connection] = set()
         self._timer: asyncio.TimerHandle | None = None  # for the first deadline
@@ -91,8 +103,16 @@ class HttpClient:
 
     async def exchange(self, request: HttpRequest) -> Answer | RetryLater:
         """The answer to ``request``, whatever it is; or why there is none."""
+        deadline_s = self._loop.time() + self._timeout_s
         try:
-            return await self._exchange(request, self._loop.time() + self._timeout_s)
+            place, wire = self._made(request)
+            if not self._semaphore.try_acquire():
+                async with asyncio.timeout_at(deadline_s):
+                    await self._semaphore.acquire()
+            try:
+                return await self._exchange(place, wire, deadline_s)
+            finally:
+                self._semaphore.release()
         except TimeoutError:
             return RetryLater(RetryReason.TIMED_OUT, f"no answer within {self._timeout_s:g} s")
         except ConnectError as error:
@@ -115,40 +135,33 @@ class HttpClient:
             connection.abort()
         await self._dialer.aclose()
 
-    async def _exchange(self, request: HttpRequest, deadline_s: float) -> Answer:
-        place, wire = self._made(request)
-        if not self._semaphore.try_acquire():
-            async with asyncio.timeout_at(deadline_s):
-                await self._semaphore.acquire()
-        try:
+    async def _exchange(self, place: _Place, wire: bytes, deadline_s: float) -> Answer:
+        is_again = False
+        while True:
             connection = self._idle(place) or await self._connected(place, deadline_s)
+            self._busy.add(connection)
+            if (
+                self._timer is None or self._timer.when() > deadline_s
+            ):  # it began before others, and connected meanwhile
+                self._look_at(deadline_s)
             try:
-                return await self._send(place, connection, wire, deadline_s)
+                answer = await connection.exchange(wire, deadline_s)
             except LostError as error:
-                if not (connection.was_used and error.is_silent):
+                if is_again or not (connection.was_used and error.is_silent):
                     raise
-            connection = self._idle(place) or await self._connected(place, deadline_s)
-            return await self._send(place, connection, wire, deadline_s)
-        finally:
-            self._semaphore.release()
-
-    async def _send(self, place: _Place, connection: Connection, wire: bytes, deadline_s: float) -> Answer:
-        self._busy.add(connection)
-        if self._timer is None or self._timer.when() > deadline_s:  # it began before others, and connected meanwhile
-            self._look_at(deadline_s)
-        try:
-            answer = await connection.exchange(wire, deadline_s)
-        except asyncio.CancelledError:
-            connection.abort()  # an answer may come that is nobody's
-            raise
-        finally:
-            self._busy.discard(connection)
-        if connection.is_reusable:
-            connection.idle_since_s = self._loop.time()
-            place.idle.append(connection)
-            if self._sweeper is None:
-                self._sweeper = self._loop.call_later(_KEEPALIVE_S, self._sweep)
-        return answer
+                is_again = True
+                continue
+            except asyncio.CancelledError:
+                connection.abort()  # an answer may come that is nobody's
+                raise
+            finally:
+                self._busy.discard(connection)
+            if connection.is_reusable:
+                connection.idle_since_s = self._loop.time()
+                place.idle.append(connection)
+                if self._sweeper is None:
+                    self._sweeper = self._loop.call_later(_KEEPALIVE_S, self._sweep)
+            return answer
 
     def _idle(self, place: _Place) -> Connection | None:
         """The connection that was used last of those that can be used again."""
@@ -173,14 +186,17 @@ class HttpClient:
         Raises:
             ValueError: a line of its head would end before its end.
         """
-        url = request.url
-        path_at = _path_at(url)
-        start = url[:path_at]
-        place = self._places.get(start)
-        if place is None:
-            place = self._places[start] = _Place(origin_of(url))
-        target = url[path_at:] or "/"
-        lines = "".join([f"{name}: {value}\r\n" for name, value in request.headers.items()])
+        url, place = request.url, self._last
+        if place is not None and url.startswith(place.root):
+            target = url[len(place.root) - 1 :]
+        else:
+            path_at = _path_at(url)
+            start, target = url[:path_at], url[path_at:] or "/"
+            place = self._places.get(start)
+            if place is None:
+                place = self._places[start] = _Place(origin_of(url), f"{start}/")
+            self._last = place
+        lines = lines_of(request.headers) if request.lines is None else request.lines
         head = (
             f"{request.method} {target} HTTP/1.1\r\nHost: {place.origin.shown}\r\n{lines}"
             f"Content-Length: {len(request.body)}\r\n\r\n"

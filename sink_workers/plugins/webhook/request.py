@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from eventstreams.sinks import OutboundEvent, SinkContext
-from sink_workers.plugins.webhook.client import HttpRequest
+from sink_workers.plugins.webhook.client import HttpRequest, lines_of
 from sink_workers.plugins.webhook.config import WebhookConfig
 from sink_workers.plugins.webhook.signature import HEADER, signed_url, signer
 from sink_workers.plugins.webhook.standard_webhooks import SIGNATURE, Signer
@@ -31,6 +31,7 @@ class RequestBuilder:
             pair = base64.b64encode(":".join(config.credentials).encode()).decode()
             self._headers["Authorization"] = f"Basic {pair}"
             self._secrets += [pair, *config.credentials]
+        self._lines = lines_of(self._headers)
 
     def build(self, batch: Sequence[OutboundEvent], now: datetime, *, access_token: str | None = None) -> HttpRequest:
         """A request with ``batch`` as a JSON array of CloudEvents; an array also where it is one event.
@@ -42,7 +43,10 @@ class RequestBuilder:
         """
         body = b"[" + b",".join([event.json() for event in batch]) + b"]"
         url = signed_url(self._url, body)
-        headers = {**self._headers, HEADER: self._sign(url)}
+        signature = self._sign(url)
+        headers = {**self._headers, HEADER: signature}
+        if self._signer is None and access_token is None:
+            return HttpRequest(self._method, url, headers, body, f"{self._lines}{HEADER}: {signature}\r\n")
         if self._signer is not None:
             headers |= self._signer.headers([event.id for event in batch], body, now)
         if access_token is not None:

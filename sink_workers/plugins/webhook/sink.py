@@ -20,7 +20,7 @@ from eventstreams.sinks import (
 from sink_workers.plugins.tls import client_context
 from sink_workers.plugins.webhook import rotation
 from sink_workers.plugins.webhook.answer import excerpt
-from sink_workers.plugins.webhook.client import MAX_IN_FLIGHT, TIMEOUT_S, HttpClient
+from sink_workers.plugins.webhook.client import MAX_IN_FLIGHT, TIMEOUT_S, Answer, HttpClient, HttpRequest
 from sink_workers.plugins.webhook.config import WebhookConfig, public
 from sink_workers.plugins.webhook.judge import OK, judge
 from sink_workers.plugins.webhook.oauth import Token, TokenSource
@@ -40,15 +40,18 @@ class WebhookSink:
 
     async def deliver(self, batch: Sequence[OutboundEvent]) -> Sequence[DeliveryOutcome]:
         """One request; its answer counts for every event of ``batch``."""
-        if self._tokens is None:
-            return [(await self._send(batch, None))[0]] * len(batch)
-        return [await self._with_token(batch, self._tokens)] * len(batch)
+        if self._tokens is not None:
+            return [await self._with_token(batch, self._tokens)] * len(batch)
+        request = self._builder.build(batch, datetime.now(UTC))
+        answer = await self._client.exchange(request)  # from here: each coroutine between costs every event
+        return [self._judged(request, answer, len(batch))] * len(batch)
 
     async def probe(self) -> DeliveryOutcome:
         """An empty array: a receiver that iterates over it does nothing."""
-        if self._tokens is None:
-            return (await self._send((), None))[0]
-        return await self._with_token((), self._tokens)
+        if self._tokens is not None:
+            return await self._with_token((), self._tokens)
+        request = self._builder.build((), datetime.now(UTC))
+        return self._judged(request, await self._client.exchange(request), 0)
 
     async def aclose(self) -> None:
         if self._tokens is not None:
@@ -59,31 +62,33 @@ class WebhookSink:
         token = await tokens.token()
         if isinstance(token, RetryLater):
             return token
-        outcome, status = await self._send(batch, token)
-        if status != HTTPStatus.UNAUTHORIZED:
+        outcome = await self._send(batch, token)
+        if outcome.status != HTTPStatus.UNAUTHORIZED:
             return outcome
         other = await tokens.token(refused=token)
         if isinstance(other, RetryLater):
             return other
-        return outcome if other == token else (await self._send(batch, other))[0]
+        return outcome if other == token else await self._send(batch, other)
 
-    async def _send(self, batch: Sequence[OutboundEvent], token: Token | None) -> tuple[DeliveryOutcome, int | None]:
-        """What became of ``batch``, and the status of the answer; None where there was none."""
-        value = None if token is None else token.value
-        request = self._builder.build(batch, datetime.now(UTC), access_token=value)
-        answer = await self._client.exchange(request)
+    async def _send(self, batch: Sequence[OutboundEvent], token: Token) -> DeliveryOutcome:
+        request = self._builder.build(batch, datetime.now(UTC), access_token=token.value)
+        return self._judged(request, await self._client.exchange(request), len(batch), access_token=token.value)
+
+    def _judged(
+        self, request: HttpRequest, answer: Answer | RetryLater, events: int, *, access_token: str | None = None
+    ) -> DeliveryOutcome:
+        """What ``answer``, or why there is none, says of each of the ``events`` of ``request``."""
         if isinstance(answer, RetryLater):
-            return answer, None
+            return answer
         if answer.status in OK:  # as ``judge`` has it, for which there is more to find out
-            return Delivered(answer.status), answer.status
-        outcome = judge(
+            return Delivered(answer.status)
+        return judge(
             answer.status,
             retry_after=answer.retry_after,
-            answer=excerpt(answer.body, self._builder.secrets(request, access_token=value)),
-            events=len(batch),
+            answer=excerpt(answer.body, self._builder.secrets(request, access_token=access_token)),
+            events=events,
             now=datetime.now(UTC),
         )
-        return outcome, answer.status
 
 
 async def open_sink(
