@@ -71,6 +71,30 @@ class Entry(NamedTuple):
     answer: str | None = None
 
 
+Row = tuple[
+    str,
+    int,
+    str,
+    str,
+    str,
+    str,
+    str | None,
+    str,
+    int,
+    int | None,
+    int | None,
+    int | None,
+    str,
+    str | None,
+    int | None,
+    str | None,
+    int | None,
+    int | None,
+    str | None,
+    str | None,
+]
+"""An entry's values in its order. An ``Entry``, and then a tuple of it to be encoded, takes three times as long."""
+
 _FIELDS: Final = list(Entry._fields)
 _TYPES: Final = tuple(get_args(hint) or hint for hint in get_type_hints(Entry).values())
 _NUMBERS: Final = tuple(index for index, types in enumerate(_TYPES) if types is int or types == (int, type(None)))
@@ -82,8 +106,8 @@ class UnreadableRecordError(ValueError):
     """A record of the attempts topic that this release cannot read."""
 
 
-def encode(entries: Iterable[Entry]) -> bytes:
-    """The value of a record with ``entries``.
+def encode(entries: Iterable[Row]) -> bytes:
+    """The value of a record with ``entries``, each an ``Entry`` or its values.
 
     Raises:
         TypeError: an entry holds what JSON cannot.

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from eventstreams.attempts import Entry, EntryKind
+from eventstreams.attempts import Entry, EntryKind, Row
 from eventstreams.headers import ID, TYPE, DeliveryProgress, clip, subscriber_of
 from eventstreams.kafka.records import Record
 from eventstreams.reasons import DeadReason
@@ -41,14 +41,14 @@ def attempted(
     began_ms: int,
     duration_ms: int,
     rest: Rest | None,
-) -> Entry:
-    """See ``AttemptLog.attempted``. Made for every delivery, so by position: names would cost as much again."""
+) -> Row:
+    """See ``AttemptLog.attempted``. Made for every delivery, so no ``Entry``."""
     reason = code = detail = answer = None
     status = outcome.status
     if not isinstance(outcome, Delivered):
         reason, code = outcome.reason.value, outcome.reason.code
         detail, answer = _clipped(outcome.detail), _clipped(outcome.answer)
-    return Entry(
+    return (
         _kind(outcome),
         began_ms,
         event.id,

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, ExitStack
 from types import TracebackType
 from typing import Final, Protocol, Self
 
-from eventstreams.attempts import Entry, encode
+from eventstreams.attempts import Row, encode
 from eventstreams.control.snapshot import Snapshot
 from eventstreams.headers import DeliveryProgress
 from eventstreams.kafka.best_effort import BestEffortProducer
@@ -74,7 +74,7 @@ class AttemptLog:
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._producer = producer(self._drop) if producer else BestEffortProducer(settings, on_dropped=self._drop)
-        self._pending: list[Entry] = []
+        self._pending: list[Row] = []
         self._timer: asyncio.TimerHandle | None = None
         self._said_at = float("-inf")
         self._stack = ExitStack()
@@ -160,7 +160,7 @@ class AttemptLog:
             )
         )
 
-    def _add(self, entry: Entry) -> None:
+    def _add(self, entry: Row) -> None:
         if len(self._pending) >= _MOST_PENDING:
             self._drop(1)
             return
@@ -193,13 +193,14 @@ class AttemptLog:
             _log.warning("attempts.dropped", count=count, follows="they are missing in the log; deliveries go on")
 
 
-def _batches(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
+def _batches(entries: Sequence[Row]) -> Iterator[Sequence[Row]]:
     """``entries`` in order, cut to records."""
-    batch: list[Entry] = []
+    batch: list[Row] = []
     left = _MOST_BYTES
     for entry in entries:
         batch.append(entry)
-        left -= len(entry.event_id) + len(entry.event_type) + len(entry.detail or "") + len(entry.answer or "")
+        event_id, event_type, detail, answer = entry[2], entry[3], entry[18], entry[19]
+        left -= len(event_id) + len(event_type) + len(detail or "") + len(answer or "")
         if len(batch) == _MOST_ENTRIES or left <= 0:
             yield batch
             batch, left = [], _MOST_BYTES

@@ -114,9 +114,10 @@ class Delivery:
                 [discarded(each.record, each.progress, GONE) for each in deliveries], lane
             )
             return ()
-        deliveries = await self._reader.still_wanted(deliveries, subscription, lane)
-        if not deliveries:
-            return ()
+        if not are_current(deliveries, subscription, self._clock()):
+            deliveries = await self._reader.still_wanted(deliveries, subscription, lane)
+            if not deliveries:
+                return ()
         gate = self._gates.of(subscription.sink_sid)
         batch = first_batch(deliveries, self._pool.capabilities(subscription.sink_sid))
         if not waits:
@@ -175,13 +176,11 @@ class Delivery:
         made = CompletedAttempt(subscription, began_ms, self._clock() - began_ms, straight)
         if self._tracing is not None:
             trace(self._tracing, batch, outcomes, made)
+        if delivered:
+            self._settle_delivered(batch, outcomes, lane, made)
+            return ()
         for delivery, outcome in zip(batch, outcomes, strict=True):
             self._observe(delivery, outcome, made)
-            if delivered:
-                self._record(delivery, outcome, made, None)
-                lane.settled(delivery.record)
-        if delivered:
-            return ()
         return await self._settle_all(gate, opened, batch, outcomes, lane, made, waits=waits)
 
     async def _attempt(self, opened: OpenSink, batch: Sequence[PendingDelivery]) -> Sequence[DeliveryOutcome]:
@@ -200,6 +199,24 @@ class Delivery:
         return max((to_ms(at) - self._clock() for at in asked), default=0)
 
     # -- settling ----------------------------------------------------------------------------------------------
+
+    def _settle_delivered(
+        self,
+        batch: Sequence[PendingDelivery],
+        outcomes: Sequence[DeliveryOutcome],
+        lane: LaneHandle,
+        made: CompletedAttempt,
+    ) -> None:
+        """Settle ``batch``, all of which was delivered; what is the same of all its events is told once."""
+        label, reason = outcome_label(outcomes[0])
+        self._attempts(label, reason).inc(len(batch))
+        self._notices.settled(made.subscription.sink_sid, made.subscription.sid, batch[0].event.type, outcomes[0])
+        for delivery, outcome in zip(batch, outcomes, strict=True):
+            self._observe_age(delivery, made)
+            self._record(delivery, outcome, made, None)
+            lane.settled(delivery.record)
+            if self._is_verbose:  # to build a line that nobody sees costs as much as the JSON
+                self._say(delivery, outcome, made)
 
     async def _settle_all(
         self,
@@ -272,14 +289,19 @@ class Delivery:
         label, reason = outcome_label(outcome)
         self._attempts(label, reason).inc()
         self._notices.settled(made.subscription.sink_sid, made.subscription.sid, delivery.event.type, outcome)
-        if isinstance(outcome, Delivered):
-            age_ms = made.began_ms + made.duration_ms - delivery.progress.accepted_at_ms
-            straight = (
-                made.straight and delivery.progress.attempt == 1 and not (age_ms > _SOON_MS and delivery.is_again)
-            )
-            (self._straight_seconds if straight else self._detour_seconds).observe(age_ms / 1000)
-            if not self._is_verbose:
-                return  # to build a line that nobody sees costs as much as the JSON
+        is_delivered = isinstance(outcome, Delivered)
+        if is_delivered:
+            self._observe_age(delivery, made)
+        if self._is_verbose or not is_delivered:
+            self._say(delivery, outcome, made)
+
+    def _observe_age(self, delivery: PendingDelivery, made: CompletedAttempt) -> None:
+        age_ms = made.began_ms + made.duration_ms - delivery.progress.accepted_at_ms
+        straight = made.straight and delivery.progress.attempt == 1 and not (age_ms > _SOON_MS and delivery.is_again)
+        (self._straight_seconds if straight else self._detour_seconds).observe(age_ms / 1000)
+
+    def _say(self, delivery: PendingDelivery, outcome: DeliveryOutcome, made: CompletedAttempt) -> None:
+        label, reason = outcome_label(outcome)
         log = _log.debug if isinstance(outcome, Delivered) else _log.info
         log(
             "delivery.attempted",

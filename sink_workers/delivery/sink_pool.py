@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from eventstreams import __version__
 from eventstreams.control.feed import ControlFeed
-from eventstreams.control.records import SinkRecord
+from eventstreams.control.records import Account, SinkRecord
 from eventstreams.control.snapshot import Change
 from eventstreams.control.vault import Purpose, Vault
 from eventstreams.reasons import RetryReason
@@ -37,6 +37,7 @@ class OpenSink:
 
     Attributes:
         made_from: Encrypted configuration and account tokens; when they change, another sink takes its place.
+        seen: Its record and account, of which ``made_from`` was found; not where time alone may change the tokens.
         secrets: What must not be logged of it.
         users: Deliveries under way.
     """
@@ -44,6 +45,7 @@ class OpenSink:
     sink: Sink
     capabilities: Capabilities
     made_from: tuple[str, ...]
+    seen: tuple[SinkRecord, Account] | None = None
     secrets: Secrets = no_secrets
     users: int = 0
     replaced: bool = False
@@ -105,8 +107,11 @@ class SinkPool:
         account = None if record is None else self._feed.snapshot.accounts.get(record.account_sid)
         if opened is None or record is None or account is None:
             return None
-        if opened.made_from != (record.configuration, *account.tokens(self._clock())):
-            return None
+        seen = opened.seen
+        if seen is None or seen[0] is not record or seen[1] is not account:
+            if opened.made_from != (record.configuration, *account.tokens(self._clock())):
+                return None
+            opened.seen = None if account.promote_at_ms is not None else (record, account)
         opened.users += 1
         return opened
 
@@ -156,7 +161,7 @@ class SinkPool:
                 raise
             return _unusable(record, error, secrets)
         self._retire(record.sid)
-        opened = OpenSink(sink, capabilities, (record.configuration, *tokens), secrets)
+        opened = OpenSink(sink, capabilities, (record.configuration, *tokens), secrets=secrets)
         if record.sid in self._feed.snapshot.sinks:
             self._open[record.sid] = opened
         else:  # it was deleted meanwhile, and nobody else would close it

@@ -92,6 +92,7 @@ class Handler(Protocol):
 class _Waiting:
     record: Record
     arrived_ms: int
+    size: int
     deadline_ms: int | None = None  # read when it is needed
 
 
@@ -164,16 +165,17 @@ class Lane:
         """Take over ``records``, the next of the partition in order."""
         if self._stopped.done():
             return  # not ours any more: the next owner reads them again
-        arrived_ms = self._clock()
+        arrived_ms, before = self._clock(), self._settled_before
         for record in records:
             self._tracker.take(record)
-            if self._settled_before is not None and self._settled_before.has(record):
+            if before is not None and before.has(record):
                 self._tracker.settle(record)
                 continue
-            self._buffer.append(_Waiting(record, arrived_ms))
-            self._buffered_bytes += _size(record)
+            size = _size(record)
+            self._buffer.append(_Waiting(record, arrived_ms, size))
+            self._buffered_bytes += size
             self._value_bytes += len(record.value)
-        if self._settled_before is not None and self._settled_before.is_over:
+        if before is not None and before.is_over:
             self._settled_before = None
         self._soonest_ms = None
         if not self._paused and self._is_full():
@@ -311,10 +313,9 @@ class Lane:
             self._wake_in(wait_ms)
             return ()
         if limits.max_batch_events == 1:
-            record = self._buffer.popleft().record
-            self._buffered_bytes -= _size(record)
+            record, self._first_ms = self._buffer[0].record, None
+            self._buffered_bytes -= self._buffer.popleft().size
             self._value_bytes -= len(record.value)
-            self._first_ms = None
             return (record,)
         batch: list[Record] = []
         left = limits.max_batch_bytes
@@ -324,8 +325,7 @@ class Lane:
             if batch and (left < 0 or self._handler.ready_at_ms(record) > self._clock()):
                 break
             batch.append(record)
-            self._buffer.popleft()
-            self._buffered_bytes -= _size(record)
+            self._buffered_bytes -= self._buffer.popleft().size
             self._value_bytes -= len(record.value)
         self._first_ms = None
         return batch

@@ -95,7 +95,7 @@ def pool_of(
         created_ms=0,
         updated_ms=0,
         secondary_token=None if secondary is None else vault.lock(secondary, Purpose.AUTH_TOKEN, "AC1"),
-        promote_at_ms=2_000,
+        promote_at_ms=None if secondary is None else 2_000,
     )
     snapshot.sinks["DG1"] = replace(_SINK, configuration=vault.lock("{}", Purpose.SINK_CONFIGURATION, "DG1"))
     feed = cast(ControlFeed, SimpleNamespace(snapshot=snapshot, listen=listen))
@@ -201,6 +201,50 @@ async def test_deliveries_are_signed_with_the_earlier_token_until_its_grace_is_o
             assert not isinstance(opened, RetryLater)
 
     assert opened_with == [("token", "new"), ("new",)]
+
+
+@pytest.mark.parametrize("changed", ["configuration", "token"])
+async def test_what_is_open_is_not_had_once_what_it_was_made_from_is_another(changed: str) -> None:
+    async def remembers(_: Config, __: SinkContext) -> Sink:
+        return cast(Sink, SimpleNamespace(aclose=asyncio.Event().wait))
+
+    pool = pool_of(remembers)
+    first = await pool.take("DG1")
+    assert isinstance(first, OpenSink)
+    assert pool.take_open("DG1") is first
+    assert pool.take_open("DG1") is first
+
+    snapshot = pool._feed.snapshot
+    if changed == "configuration":
+        snapshot.sinks["DG1"] = replace(snapshot.sinks["DG1"], configuration="another")
+    else:
+        snapshot.accounts["AC1"] = replace(snapshot.accounts["AC1"], auth_token="another")
+    assert pool.take_open("DG1") is None
+
+    if changed == "configuration":
+        snapshot.sinks["DG1"] = replace(snapshot.sinks["DG1"], configuration=first.made_from[0])
+    else:
+        snapshot.accounts["AC1"] = replace(snapshot.accounts["AC1"], auth_token=first.made_from[1])
+    assert pool.take_open("DG1") is first
+
+
+async def test_an_open_sink_has_another_token_once_a_promotion_that_was_set_later_is_due() -> None:
+    now = [1_000]
+
+    async def remembers(_: Config, __: SinkContext) -> Sink:
+        return cast(Sink, SimpleNamespace(aclose=asyncio.Event().wait))
+
+    pool = pool_of(remembers, secondary="new", clock=lambda: now[0])
+    accounts = pool._feed.snapshot.accounts
+    accounts["AC1"] = replace(accounts["AC1"], promote_at_ms=None)
+    first = await pool.take("DG1")
+    assert pool.take_open("DG1") is first
+
+    accounts["AC1"] = replace(accounts["AC1"], promote_at_ms=2_000)
+    assert pool.take_open("DG1") is first
+    now[0] = 2_000
+
+    assert pool.take_open("DG1") is None
 
 
 async def test_what_is_open_is_had_without_waiting_as_long_as_it_is_what_is_configured() -> None:

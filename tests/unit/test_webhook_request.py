@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from twilio.request_validator import RequestValidator
 
+from sink_workers.plugins.webhook.client import lines_of
 from sink_workers.plugins.webhook.config import WebhookConfig, public
 from sink_workers.plugins.webhook.request import RequestBuilder
 from sink_workers.plugins.webhook.signature import signed_url, signer
@@ -83,6 +84,21 @@ def test_the_body_is_an_array_also_of_one_event() -> None:
     ]
     assert request.method == "POST"
     assert request.headers["Content-Type"] == "application/json"
+
+
+@pytest.mark.parametrize("headers", [{}, {"X-Team": "one", "content-type": "text/plain"}], ids=["ours", "and theirs"])
+def test_the_lines_that_are_made_once_are_those_of_all_headers(headers: dict[str, str]) -> None:
+    config = WebhookConfig.model_validate({"destination": "https://user:word@h.example/x", "headers": headers})
+
+    request = RequestBuilder(config, context()).build([event(a=1)], NOW)
+
+    assert request.lines == lines_of(request.headers)
+
+
+def test_where_headers_change_with_each_request_no_lines_are_made_ahead() -> None:
+    builder = RequestBuilder(WebhookConfig(destination="https://h.example/x"), context())
+
+    assert builder.build([event(a=1)], NOW, access_token="a-token").lines is None
 
 
 def test_user_and_password_travel_as_basic_authorization_and_not_in_the_url() -> None:

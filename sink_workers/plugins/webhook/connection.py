@@ -140,7 +140,7 @@ class Connection(asyncio.BufferedProtocol):
         self._transport = cast("asyncio.Transport", transport)  # uvloop's are no subclass of it
 
     @override
-    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - part of the protocol
+    def get_buffer(self, sizehint: int) -> memoryview:
         return self._read
 
     @override
