@@ -4,6 +4,7 @@ What is published and what lists events have one path, and an Ingress tells no m
 """
 
 from collections.abc import Callable
+from http import HTTPStatus
 from types import TracebackType
 from typing import Final, Self
 
@@ -11,13 +12,22 @@ import aiohttp
 from aiohttp import hdrs, web
 from yarl import URL
 
-from eventstreams.http import ACCOUNT, unavailable
+from eventstreams.http import ACCOUNT, ErrorCode, RefusedError, unavailable
+from eventstreams.telemetry.logging import get_logger
 from eventstreams.trust import tls_to
 from producers.gateway.admission import Admission
 
 PATH: Final = "/v1/Events"
 _ANSWER_S: Final = 30.0  # clients and load balancers give up then
 _MOST: Final = 64  # asked at a time: whoever lists events keeps nobody from publishing them
+_ANSWER_BYTES: Final = 8 << 20  # of an answer: a page of 1,000 events has at most some 5 MB, one of 50 some 20 KB
+_CHUNK: Final = 64 << 10
+# Names whoever handed a request on: one that has come by here already goes round in a circle. (RFC 9110, 7.6.3)
+_VIA: Final = "1.1 eventstreams-gateway"
+_LOOPS: Final = (
+    "The gateway's EVENTSTREAMS_API_URL leads back to a gateway: set it to the URL of the API itself, such as "
+    "http://api:8080, not to one that a proxy leads here for"
+)
 _PASSED: Final = (hdrs.AUTHORIZATION, hdrs.HOST, hdrs.ACCEPT)
 # Of one connection, and what our own server says itself.
 _NOT_PASSED: Final = frozenset(
@@ -27,6 +37,8 @@ _NOT_PASSED: Final = frozenset(
         hdrs.DATE, hdrs.SERVER,
     )
 )  # fmt: skip
+
+_log = get_logger(__name__)
 
 
 class Listing:
@@ -55,14 +67,19 @@ class Listing:
         """The API's answer to whoever ``request`` is from, who is known here; links in it lead back here.
 
         Raises:
-            RefusedError: 503, the API does not answer. 429, too many ask at a time.
+            RefusedError: 503, the API does not answer. 429, too many ask at a time. 508, what should be the API is a
+                gateway. 502, it is nothing that answers as an API does.
         """
+        via = request.headers.getall(hdrs.VIA, [])
+        if any(_VIA in each for each in via):
+            raise _misled(_LOOPS, HTTPStatus.LOOP_DETECTED)
         url = self._url.update_query(request.query) if request.query_string else self._url
         headers = {name: request.headers[name] for name in _PASSED if name in request.headers}
+        headers[hdrs.VIA] = ", ".join([*via, _VIA])
         with self._admission.admit(self._customer_of(request[ACCOUNT].sid), 0):
             try:
                 async with self._session.get(url, headers=headers, allow_redirects=False) as answer:
-                    told = web.Response(status=answer.status, body=await answer.read())
+                    told = web.Response(status=answer.status, body=await _read(answer))
                     passed = [
                         (name, value) for name, value in answer.headers.items() if name.lower() not in _NOT_PASSED
                     ]
@@ -71,3 +88,27 @@ class Listing:
         told.headers.popall(hdrs.CONTENT_TYPE, None)
         told.headers.extend(passed)
         return told
+
+
+async def _read(answer: aiohttp.ClientResponse) -> bytes:
+    """The body of ``answer``, which is held until whoever asked has it.
+
+    Raises:
+        RefusedError: 502, it is larger than any list of events.
+    """
+    body = bytearray()
+    async for chunk in answer.content.iter_chunked(_CHUNK):
+        body += chunk
+        if len(body) > _ANSWER_BYTES:
+            message = (
+                f"What EVENTSTREAMS_API_URL leads to answers with more than {_ANSWER_BYTES} bytes, as no API does: "
+                "set it to the URL of the API"
+            )
+            raise _misled(message, HTTPStatus.BAD_GATEWAY)
+    return bytes(body)
+
+
+def _misled(message: str, status: int) -> RefusedError:
+    """The answer where a setting of ours is wrong, which is logged for who can mend it."""
+    _log.error("listing.misled", problem=message, follows="GET /v1/Events is not answered; publishing goes on")
+    return RefusedError(message, status=status, code=ErrorCode.INTERNAL)

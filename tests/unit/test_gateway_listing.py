@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from aiohttp.typedefs import Handler
+from structlog.testing import capture_logs
 
 from eventstreams.control.records import Account
 from eventstreams.http import ACCOUNT, answer_errors
@@ -24,7 +25,7 @@ async def as_one(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 @asynccontextmanager
-async def gateway(api: Callable[[web.Request], Awaitable[web.Response]] | None) -> AsyncIterator[str]:
+async def gateway(api: Callable[[web.Request], Awaitable[web.StreamResponse]] | None) -> AsyncIterator[str]:
     """The URL of something that hands requests on to ``api``; None: to nobody."""
     behind = web.Application()
     if api is not None:
@@ -87,3 +88,42 @@ async def test_one_account_asks_for_so_many_at_a_time() -> None:
         assert await status() == 429
         go_on.set()
         assert set(await asyncio.gather(*waiting)) == {200}
+
+
+async def test_an_answer_of_any_size_is_not_taken_in() -> None:
+    sent = 0
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        nonlocal sent
+        told = web.StreamResponse()
+        await told.prepare(request)
+        while sent < 100 << 20:
+            await told.write(bytes(1 << 20))
+            sent += 1 << 20
+        return told
+
+    async with gateway(answer) as url, aiohttp.ClientSession() as session, session.get(url) as told:
+        assert told.status == 502
+        assert "set it to the URL of the API" in (await told.json())["message"]
+        assert sent < 50 << 20
+
+
+@pytest.mark.parametrize("others", [None, "1.0 proxy.example.com"], ids=["alone", "behind a proxy"])
+async def test_a_gateway_that_is_led_back_to_a_gateway_says_what_to_set(others: str | None) -> None:
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response({"events": []})
+
+    async def handed_on(request: web.Request) -> web.Response:
+        async with aiohttp.ClientSession() as session, session.get(inner, headers=request.headers) as told:
+            return web.Response(status=told.status, body=await told.read(), content_type=told.content_type)
+
+    via = {} if others is None else {"Via": others}
+    with capture_logs() as logs:
+        async with gateway(answer) as inner, gateway(handed_on) as url, aiohttp.ClientSession() as session:
+            async with session.get(inner, headers=via) as told:
+                assert told.status == 200
+            async with session.get(url, headers=via) as told:
+                assert (told.status, (await told.json())["code"]) == (508, 20500)
+                assert (await told.json())["message"].endswith("not to one that a proxy leads here for")
+
+    assert [each["event"] for each in logs if each["log_level"] == "error"] == ["listing.misled"]
