@@ -20,6 +20,7 @@ async def read_body(request: web.Request, *, timeout_s: float = _BODY_S) -> byte
         RefusedError: 413 it is larger than the application takes (known before it is read where the client says
             its length), 408 it took longer than ``timeout_s``, 400 it is cut off or wrongly encoded,
             415 it is encoded in another way.
+        ConnectionError: the client has gone; ``answer_errors`` knows what that means.
     """
     if request.headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower() not in _ENCODINGS:
         message = "Content-Encoding must be gzip or deflate, or not be there"

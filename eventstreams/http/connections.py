@@ -8,6 +8,7 @@ import asyncio
 import resource
 import socket
 import time
+from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Final
 
@@ -34,21 +35,30 @@ def most_connections() -> int:
 
 
 class Connections:
-    """The open connections of one server. Where there are too many, the oldest goes that has no request under way."""
+    """The open connections of one server. Where there are too many, that one goes which waits longest for its client.
+
+    That is one on which nothing is asked, or whose client has not sent the whole of its request, or does not take the
+    answer. By time, whatever it waits for: of clients that are slow in one way, one that only comes is not the first.
+    """
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._open: dict[BoundedHandler, None] = {}  # the oldest first
+        self._open: OrderedDict[BoundedHandler, None] = OrderedDict()  # by when each was opened, or asked last
         self._told_s = 0.0
 
     def opened(self, handler: "BoundedHandler") -> None:
-        """Take ``handler`` in, and end another one for it, or itself where all others are at work."""
+        """Take ``handler`` in, and end another one for it, or itself where we are at work for all others."""
         self._open[handler] = None
         if len(self._open) > self._most:
-            idle = next((each for each in self if not each.is_at_work), handler)
-            self.closed(idle)
-            idle.abort()
+            waiting = next((each for each in self._open if each.waits_for_client), handler)
+            self.closed(waiting)
+            waiting.abort()
             self._tell()
+
+    def asked(self, handler: "BoundedHandler") -> None:
+        """A request has begun on ``handler``."""
+        if handler in self._open:  # what was ended may be told more before it knows
+            self._open.move_to_end(handler)
 
     def closed(self, handler: "BoundedHandler") -> None:
         self._open.pop(handler, None)
@@ -62,7 +72,9 @@ class Connections:
     def _tell(self) -> None:
         if time.monotonic() - self._told_s > _TELL_S:
             self._told_s = time.monotonic()
-            _log.warning("connections.too_many", most=self._most, follows="the oldest without a request is closed")
+            _log.warning(
+                "connections.too_many", most=self._most, follows="the one that waits longest for its client is closed"
+            )
 
 
 class BoundedHandler(ConnectionHandler):
@@ -90,6 +102,14 @@ class BoundedHandler(ConnectionHandler):
         """Whether a request has come whole as far as its head, and is not answered."""
         return self._request_in_progress or bool(self._messages)
 
+    @property
+    def waits_for_client(self) -> bool:
+        """Whether it is the client that has to go on: to ask, to send the rest of a body, to take an answer."""
+        if not self.is_at_work or self.writing_paused:
+            return True
+        request = self._current_request
+        return request is not None and not request.content.is_eof()
+
     def abort(self) -> None:
         """End it now, whatever is still to be sent."""
         if self._wire is not None:
@@ -111,7 +131,10 @@ class BoundedHandler(ConnectionHandler):
 
     @override
     def data_received(self, data: bytes) -> None:
+        awaited = self._waiter is not None and not self._waiter.done()
         super().data_received(data)
+        if awaited and (self._waiter is None or self._waiter.done()):
+            self._connections.asked(self)
         if self._waiter is None or self._waiter.done():  # it does not wait for a head, or has one
             self._in_time()
         elif self._late is None:

@@ -122,7 +122,8 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
     """The outermost middleware: no error leaves in another form, and nothing of our inside leaves with it.
 
     An ``EventStreamsError`` that no handler dealt with is an operator's matter (Kafka is away, a key is missing)
-    and passes: 503. Any other exception is a bug of ours: 500. Both are logged.
+    and passes: 503. Any other exception is a bug of ours: 500. Both are logged. Where the client has gone, nobody gets
+    the answer, which is counted as the client's fault.
     """
     try:
         _refuse_long_type(request)
@@ -136,7 +137,9 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
     except EventStreamsError as error:
         _log.error("request.unavailable", method=request.method, path=request.path, error=str(error))
         return error_answer(unavailable("The service cannot do this just now: try again"))
-    except Exception:  # noqa: BLE001 - the seam: whatever it is, the client gets an answer
+    except Exception as error:  # noqa: BLE001 - the seam: whatever it is, the client gets an answer
+        if isinstance(error, ConnectionError) and (request.transport is None or request.transport.is_closing()):
+            return error_answer(RefusedError("The connection ended before the request was answered"))
         _log.exception("request.failed", method=request.method, path=request.path, follows="answered with 500")
         return error_answer(RefusedError("Internal error", status=HTTPStatus.INTERNAL_SERVER_ERROR))
 

@@ -52,7 +52,7 @@ class RoleProcess:
 
 @asynccontextmanager
 async def running_role(
-    settings: Settings, *command: str, folder: Path, site: Path | None = None, **more: str
+    settings: Settings, *command: str, folder: Path, site: Path | None = None, files: int | None = None, **more: str
 ) -> AsyncIterator[RoleProcess]:
     """``eventstreams COMMAND`` on the installation of ``settings``, once it is ready; it is gone at the end.
 
@@ -61,6 +61,7 @@ async def running_role(
         command: Such as ``worker webhook``.
         folder: Gets its log.
         site: A folder of distributions that are installed for it as well.
+        files: That it may have open; None: as many as we may.
         more: Other settings, without their prefix.
     """
     [admin_port] = free_ports(1)
@@ -84,9 +85,10 @@ async def running_role(
     if site is not None:
         environ["PYTHONPATH"] = str(site)
     log = folder / f"{'-'.join(command)}.log"
+    bounded = () if files is None else ("sh", "-c", f'ulimit -n {files}; exec "$@"', "sh")
     with log.open("wb") as out:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "eventstreams", *command), env=environ, stderr=out
+            *(*bounded, sys.executable, "-m", "eventstreams", *command), env=environ, stderr=out
         )
     try:
         await _until_ready(process, f"http://127.0.0.1:{admin_port}/readyz", log)

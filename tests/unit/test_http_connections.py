@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
+from structlog.testing import capture_logs
 
 from eventstreams.http import answer_errors, read_body
 from eventstreams.http.connections import BoundedHandler, Connections, most_connections
@@ -201,3 +202,60 @@ def test_half_of_the_files_that_a_process_may_open_is_left_to_others(
     monkeypatch.setattr(resource, "getrlimit", lambda _: (files, files))
 
     assert most_connections() == most
+
+
+SLOW = {
+    "a body that does not come": (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel", b""),
+    "an answer that is not taken": (GET % b"large", b"HTTP/1.1 200 OK\r\n"),
+}
+
+
+@pytest.mark.parametrize(("asked", "answered"), SLOW.values(), ids=SLOW)
+async def test_where_too_many_clients_are_slow_the_one_that_is_for_longest_goes(asked: bytes, answered: bytes) -> None:
+    async with serving(most=5) as server:
+        reader, busy = await server.connect()
+        busy.write(GET % b"waits")
+        await until(lambda: any(each.is_at_work for each in server.connections))
+        held = [await server.connect(buffer=4096) for _ in range(4)]
+        for each_reader, writer in held:
+            writer.write(asked)
+            if answered:
+                assert await each_reader.readline() == answered
+        await until(lambda: sum(each.is_at_work and each.waits_for_client for each in server.connections) == 4)
+
+        assert await server.is_served()
+
+        server.go_on.set()  # who only waits for us was not ended
+        assert (await reader.readline()).endswith(b" 200 OK\r\n")
+        for _, each in [*held, (reader, busy)]:
+            each.close()
+
+
+async def test_who_has_just_come_is_not_ended_for_those_who_are_slow() -> None:
+    async with serving(most=5) as server:
+        held = [await server.connect() for _ in range(4)]
+        for _, writer in held:
+            writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel")
+        await until(lambda: sum(each.is_at_work for each in server.connections) == 4)
+
+        reader, writer = await server.connect()
+        others = [await server.connect() for _ in range(4)]
+        await until(lambda: len(server.connections) == 5)
+        writer.write(GET % b"")
+
+        assert (await reader.readline()).endswith(b" 200 OK\r\n")
+        for _, each in [*held, *others, (reader, writer)]:
+            each.close()
+
+
+async def test_who_goes_in_the_middle_of_a_body_is_no_failure_of_ours() -> None:
+    async with serving() as server:
+        with capture_logs() as logs:
+            _, writer = await server.connect()
+            writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel")
+            await until(lambda: any(each.is_at_work for each in server.connections))
+            writer.close()
+            await until(lambda: not server.connections or not any(each.is_at_work for each in server.connections))
+            assert await server.is_served()
+
+    assert [each for each in logs if each["log_level"] == "error"] == []
