@@ -6,7 +6,7 @@ from typing import Final
 
 from aiohttp import web
 
-from control_api.delivery_log.answers import show_lag, show_time, using_log, utf8
+from control_api.delivery_log.answers import NO_LOG, show_lag, show_time, using_log, utf8
 from control_api.delivery_log.delivery_status import Counts
 from control_api.delivery_log.events import PATH
 from control_api.delivery_log.pages import mark_in, page_of, time_in
@@ -79,5 +79,6 @@ OPERATIONS: Final = (
             moment("Before", "Accepted sooner than this."),
         ),
         answer=Listed("events", models.Event, also={"lag": Lag}),
+        refusals=NO_LOG,
     ),
 )

@@ -3,14 +3,19 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
+from typing import Final
 
 from aiohttp import web
 
 from control_api.delivery_log.service import LOG, DeliveryLogService
 from control_api.delivery_log.store import Lag, SearchTooLongError, StoreDamagedError, StoreUnavailableError
-from eventstreams.http import RefusedError, unavailable
+from control_api.http.declared import refused_with
+from eventstreams.http import ErrorCode, RefusedError, unavailable
 from eventstreams.settings import PREFIX
 from eventstreams.times import from_ms, rfc3339_ms
+
+NO_LOG: Final = refused_with(ErrorCode.CONFLICT)
+"""How every operation that needs the log is refused where it is switched off."""
 
 
 @contextmanager
@@ -18,13 +23,14 @@ def using_log(request: web.Request) -> Iterator[DeliveryLogService]:
     """The log, meanwhile; what it cannot do becomes an error answer.
 
     Raises:
-        RefusedError: 503: it is switched off, or cannot be read just now; 400: the search takes too long.
+        RefusedError: 409: it is switched off, which no repetition mends; 503: it cannot be read just now; 400: the
+            search takes too long.
     """
     service = request.app.get(LOG)
     if service is None:
         raise RefusedError(
             f"The delivery log is switched off: {PREFIX}DELIVERY_LOG must name a file or a PostgreSQL",
-            status=HTTPStatus.SERVICE_UNAVAILABLE,
+            status=HTTPStatus.CONFLICT,
         )
     try:
         yield service

@@ -5,7 +5,7 @@ from typing import Final
 
 from aiohttp import web
 
-from control_api.delivery_log.answers import show_lag, show_time, using_log, utf8
+from control_api.delivery_log.answers import NO_LOG, show_lag, show_time, using_log, utf8
 from control_api.delivery_log.pages import mark_in, page_of, time_in
 from control_api.delivery_log.store import EntryQuery, LoggedEntry, Mark
 from control_api.http.answers import json_answer
@@ -120,5 +120,6 @@ OPERATIONS: Final = (
             moment("Before", "That began sooner than this."),
         ),
         answer=Listed("attempts", Attempt, also={"lag": Lag}),
+        refusals=NO_LOG,
     ),
 )

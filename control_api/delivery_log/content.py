@@ -6,7 +6,7 @@ from typing import Final
 import orjson
 from aiohttp import web
 
-from control_api.delivery_log.answers import using_log, utf8
+from control_api.delivery_log.answers import NO_LOG, using_log, utf8
 from control_api.delivery_log.events import PATH as EVENTS
 from control_api.http.answers import json_answer
 from control_api.http.declared import One, Operation, sid, text
@@ -88,5 +88,6 @@ OPERATIONS: Final = (
         names=(text("id", "Of an event."),),
         query=(sid("SubscriptionSid", "In the schema version that this subscription pins.", SidKind.SUBSCRIPTION),),
         answer=One(models.CloudEventOf),
+        refusals=NO_LOG,
     ),
 )

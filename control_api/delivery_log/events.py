@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from control_api.delivery_log import attempts
-from control_api.delivery_log.answers import show_lag, show_time, using_log, utf8
+from control_api.delivery_log.answers import NO_LOG, show_lag, show_time, using_log, utf8
 from control_api.delivery_log.delivery_status import DeliveryStatus
 from control_api.delivery_log.service import Found
 from control_api.delivery_log.store import Lag
@@ -120,5 +120,6 @@ OPERATIONS: Final = (
         description="For each subscription that it is for: where, why, and when it is tried next.",
         names=(text("id", "Of an event."),),
         answer=One(EventTimeline),
+        refusals=NO_LOG,
     ),
 )

@@ -6,7 +6,7 @@ from typing import Final
 
 from aiohttp import web
 
-from control_api.delivery_log.answers import show_lag, show_time, using_log
+from control_api.delivery_log.answers import NO_LOG, show_lag, show_time, using_log
 from control_api.delivery_log.store import EventTally, Span, Tally
 from control_api.http.answers import json_answer
 from control_api.http.declared import One, Operation, integer
@@ -108,5 +108,6 @@ OPERATIONS: Final = (
         "rate is a count divided by them.",
         query=(integer("Seconds", "How far to look back.", least=1, most=_MOST_SECONDS, default=_SECONDS),),
         answer=One(models.Flow),
+        refusals=NO_LOG,
     ),
 )

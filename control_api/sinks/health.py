@@ -10,7 +10,7 @@ from typing import Final
 
 from aiohttp import web
 
-from control_api.delivery_log.answers import show_lag, show_time, using_log
+from control_api.delivery_log.answers import NO_LOG, show_lag, show_time, using_log
 from control_api.delivery_log.log import DeliveryLog
 from control_api.delivery_log.store import EntryQuery
 from control_api.http.answers import json_answer
@@ -185,6 +185,6 @@ OPERATIONS: Final = (
         description="Its state, its last error in words, what waits. Needs the delivery log.",
         names=(sinks.SID,),
         answer=One(SinkHealthReport),
-        refusals=sinks.NO_SID,
+        refusals=(*sinks.NO_SID, *NO_LOG),
     ),
 )
