@@ -140,6 +140,8 @@ class _Installation:
             environ["DELIVERY_LOG"] = str(self.folder / "delivery-log.db") if given is None else given
             environ["GATEWAY_URL"] = self.settings.gateway_url or self.url("gateway")
             environ["READY_URLS"] = ",".join(f"{self.url(_admin(each))}/readyz" for each in ROLES if each is not API)
+        if role is GATEWAY:
+            environ["API_URL"] = self.settings.api_url or self.url("api")
         return Program(
             role.name,
             [sys.executable, "-m", "eventstreams", *role.arguments],

@@ -8,9 +8,11 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from eventstreams.testing.broker import RunningBroker, running_broker
@@ -64,6 +66,15 @@ def test_a_shell_that_reads_its_settings_has_commands_ask_it(up: Up, programs: P
     first, *findings = done.stdout.splitlines()
     assert first == "[]"
     assert "replication" in {json.loads(each)["about"] for each in findings}
+
+
+def test_its_gateway_lists_events_as_well(up: Up) -> None:
+    [token] = re.findall(r"^Auth token   (\S+)$", up.text, re.MULTILINE)
+    proof = aiohttp.encode_basic_auth(up.about["account_sid"], token)
+    asked = urllib.request.Request(f"{up.about['gateway']}/v1/Events", headers={"Authorization": proof})
+
+    with urllib.request.urlopen(asked, timeout=90) as answer:
+        assert "events" in json.load(answer)
 
 
 def test_what_it_keeps_is_for_its_owner_alone(up: Up) -> None:
