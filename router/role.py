@@ -63,7 +63,7 @@ async def route(process: Process) -> None:
             tell=process.metrics.avoided.set,
             wanted=matcher.topics,
         )
-        restore = TopicRestorer(settings, admin, matcher)
+        restore = TopicRestorer(settings, admin, matcher, catch_up=feed.catch_up)
         lane_of = TransactionalLane if settings.exactly_once else Lane
         lane = lane_of(settings, planner, dead_topic=topics.router_dead, restore=restore, avoided_topics=avoided_topics)
         await stack.enter_async_context(lane)

@@ -1,6 +1,8 @@
 """Topics that copies go to, made again where somebody removed them by hand."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
 
 from eventstreams.errors import BrokerUnreachableError, TopicError
 from eventstreams.kafka.admin import KafkaAdmin
@@ -10,15 +12,27 @@ from eventstreams.topics import Topics
 from router.planning.matcher import Matcher
 
 _log = get_logger(__name__)
+_CATCH_UP_S: Final = 10.0  # a read of the control topic takes milliseconds
 
 
 class TopicRestorer:
     """Makes what is missing and still wanted. Called on the lane's thread; what is asked of brokers, the loop asks."""
 
-    def __init__(self, settings: Settings, admin: KafkaAdmin, matcher: Matcher) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        admin: KafkaAdmin,
+        matcher: Matcher,
+        *,
+        catch_up: Callable[[], Awaitable[None]],
+        within_s: float = _CATCH_UP_S,
+    ) -> None:
+        """``catch_up`` returns once ``matcher`` knows all on the control topic; ``within_s`` it must."""
         self._topics = Topics(settings)
         self._admin = admin
         self._matcher = matcher
+        self._catch_up = catch_up
+        self._within_s = within_s
         self._loop = asyncio.get_running_loop()
 
     def __call__(self, topics: set[str]) -> set[str] | None:
@@ -28,6 +42,11 @@ class TopicRestorer:
     async def _restore(self, topics: set[str]) -> set[str] | None:
         try:
             missing = topics - (await self._admin.topics()).keys()
+            if missing:
+                # After the listing: what is gone since its subscription was deleted has no route then, and is not made
+                # again for nobody. It would stay, with what is put on it, until all of that is too old.
+                async with asyncio.timeout(self._within_s):
+                    await self._catch_up()
             routes = [route for topic in missing if (route := self._matcher.route_to(topic))]
             specs = [
                 self._topics.subscription_spec(route.sink_type, route.subscription_sid, partitions=route.partitions)
@@ -42,8 +61,9 @@ class TopicRestorer:
                 for spec in self._topics.worker_specs(sink_type)
             ]
             await self._admin.ensure(specs)
-        except BrokerUnreachableError as error:
-            _log.error("topics.not_restored", error=str(error), follows="routing waits and tries again")
+        except (BrokerUnreachableError, TimeoutError) as error:
+            problem = str(error) or "the control topic cannot be read, which says whose topics are missing"
+            _log.error("topics.not_restored", error=problem, follows="routing waits and tries again")
             return None
         except TopicError as error:
             _log.error("topics.not_restored", error=str(error), follows="it is tried again, then they are avoided")
