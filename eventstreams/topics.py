@@ -45,7 +45,8 @@ SMALL_INDEXES: Final[Mapping[str, str]] = {
 _EVENTS_DAYS: Final = 7  # what a replay can reach back to
 MAX_EVENT_BYTES: Final = 1 << 20
 """Largest record on the events topic: Kafka's own default, rounded down."""
-_MAX_COPY_BYTES: Final = 2 * MAX_EVENT_BYTES  # a copy has more headers: it must fit wherever the event did
+MAX_COPY_BYTES: Final = 2 * MAX_EVENT_BYTES
+"""Largest record on the others: a copy has more headers, and must fit wherever the event did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +242,7 @@ class Topics:
             "message.timestamp.type": "LogAppendTime",
             # One replica may be away where there are three; with fewer there is nothing to spare.
             "min.insync.replicas": "2" if replicas >= 3 else "1",  # noqa: PLR2004 - a majority of three
-            "max.message.bytes": str(MAX_EVENT_BYTES if name == self.events else _MAX_COPY_BYTES),
+            "max.message.bytes": str(MAX_EVENT_BYTES if name == self.events else MAX_COPY_BYTES),
         }
         if compacted:
             config |= {"cleanup.policy": "compact", "min.compaction.lag.ms": "60000"}

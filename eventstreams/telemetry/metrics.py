@@ -123,7 +123,7 @@ class Metrics:
         )
         self.settle_failures: Final = self._counter(
             "eventstreams_settle_failures_total",
-            "Failed writes to a retry or dead-letter topic. They are repeated, and their partitions wait meanwhile.",
+            "Failed writes to a retry or dead-letter topic: repeated, while partitions wait, unless it is too large.",
             "sink_type",
         )
         self.failure_notices: Final = self._counter(

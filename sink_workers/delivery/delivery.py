@@ -39,7 +39,7 @@ from sink_workers.delivery.pending import (
     was_last,
 )
 from sink_workers.delivery.record_reader import GONE, RecordReader
-from sink_workers.delivery.settle import Settler, discarded, used_up
+from sink_workers.delivery.settle import DeadLetter, Settler, discarded, used_up
 from sink_workers.delivery.sink_pool import OpenSink, SinkPool
 from sink_workers.delivery.traces import trace
 from sink_workers.gates.gate import Gate, GateState
@@ -269,13 +269,18 @@ class Delivery:
                     next_ms = self._clock() + holder.look_again_ms(paused=False)
                     self._record(delivery, outcome, made, Rest(delivery.record.origin, next_ms))
                     return again(delivery, outcome, made.began_ms)
-                rest = await self._settler.retry(
+                found = await self._settler.retry(
                     delivery.record,
                     delivery.progress,
                     outcome,
                     began_ms=made.began_ms,
                     delays=made.subscription.retry_delays,
                 )
+                if isinstance(found, DeadLetter):
+                    self._record(delivery, outcome, made, None)
+                    await self._reader.write_dead_letters([found], lane)
+                    return None
+                rest = found
             case Rejected():
                 rest = await self._settler.reject(delivery.record, delivery.progress, outcome, began_ms=made.began_ms)
             case _:

@@ -109,11 +109,14 @@ class RecordReader:
                 lane.settled(dead_letter.record)
 
     async def wait_on_all(self, records: Sequence[tuple[Record, DeliveryProgress]], lane: LaneHandle) -> None:
-        """Put ``records`` back onto retry topics, side by side."""
+        """Put ``records`` back onto retry topics, side by side; what these will never take becomes dead letters."""
 
         async def wait_on(record: Record, progress: DeliveryProgress) -> None:
-            await self._settler.wait_on(record, progress)
-            lane.settled(record)
+            found = await self._settler.wait_on(record, progress)
+            if isinstance(found, DeadLetter):
+                await self.write_dead_letters([found], lane)
+            else:
+                lane.settled(record)
 
         await asyncio.gather(*(wait_on(*each) for each in records))
 

@@ -24,12 +24,14 @@ from eventstreams.sinks import Rejected, RetryLater
 from eventstreams.telemetry.logging import get_logger
 from eventstreams.telemetry.metrics import Metrics
 from eventstreams.times import Clock, to_ms
-from eventstreams.topics import Topics
+from eventstreams.topics import MAX_COPY_BYTES, Topics
 from sink_workers.delivery.attempt_entries import Rest
 from sink_workers.delivery.attempt_log import AttemptLog
 from sink_workers.delivery.inbound import Undeliverable
 
 _REPEAT_S: Final = (0.1, 0.5, 2.0, 5.0)  # between writes that Kafka did not take; the last one repeats
+# Of a record that its topic calls too large: it goes alone then, as what shared its request may have been what was.
+_ALONE_TIMES: Final = 2
 
 _log = get_logger(__name__)
 
@@ -109,6 +111,7 @@ class Settler:
         self._attempt_log = attempt_log
         self._metrics = metrics
         self._clock = clock
+        self._alone = asyncio.Lock()
         for reason in DeadReason:  # a counter that begins with its first event has no increase that anybody sees
             metrics.dead_letters.labels(sink_type, reason.value)
         metrics.settle_failures.labels(sink_type)
@@ -122,8 +125,10 @@ class Settler:
         *,
         began_ms: int,
         delays: Sequence[timedelta] | None = None,
-    ) -> Rest:
+    ) -> Rest | DeadLetter:
         """Have ``record`` tried again later, or at its deadline declared dead.
+
+        A dead letter, which is to be written: what its retry topic will never take, see ``wait_on``.
 
         Args:
             record: What was attempted.
@@ -144,17 +149,26 @@ class Settler:
         waiting = failed(progress, outcome, began_ms=began_ms)
         waiting = waiting._replace(not_before_ms=at_ms, origin=progress.origin or record.origin)
         place = await self.wait_on(record, waiting)
+        if isinstance(place, DeadLetter):
+            return place
         self._metrics.retries.labels(self._sink_type, outcome.reason.value).inc()
         half_over = began_ms - progress.accepted_at_ms > progress.deadline_ms - began_ms
         if half_over and REDRIVE not in dict(record.headers):  # what is redriven was accepted before its time began
             self._metrics.late_retries.labels(self._sink_type).inc()
         return Rest(place, at_ms)
 
-    async def wait_on(self, record: Record, progress: DeliveryProgress) -> str:
-        """Put ``record`` into the slot of the wheel that suits ``progress.not_before_ms``; return its new place."""
+    async def wait_on(self, record: Record, progress: DeliveryProgress) -> str | DeadLetter:
+        """Put ``record`` into the slot of the wheel that suits ``progress.not_before_ms``; return its new place.
+
+        A dead letter, which is to be written, where the topic will never take it: ours take more than any event has, so
+        that an operator has lowered ``max.message.bytes``. Waiting for him would stop a partition that other sinks'
+        events are on; and what is a dead letter is not lost, and can be redriven.
+        """
         slot = self._wheel.slot(progress.not_before_ms - self._clock())
         copy = _Copy(record.key, record.value, retry_headers(record.headers, progress))
-        return await self._write(self._topics.retry(self._sink_type, slot.delay), copy, slot.partition)
+        topic = self._topics.retry(self._sink_type, slot.delay)
+        answer = await self._insist(topic, copy, slot.partition, await self._send(topic, copy, slot.partition))
+        return _place(topic, answer) if isinstance(answer, Acked) else _too_large(record, progress, topic, answer)
 
     async def reject(self, record: Record, progress: DeliveryProgress, outcome: Rejected, *, began_ms: int) -> Rest:
         """Make a dead letter of ``record``, which its sink refuses for good."""
@@ -196,20 +210,36 @@ class Settler:
         async def insist(copy: _Copy, answer: Answer) -> str:
             if isinstance(answer, NoRoom):
                 return await self._write(topic, copy, -1)  # waits for room
-            return await self._insist(topic, copy, -1, answer)
+            return await self._insist_for_ever(topic, copy, -1, answer)
 
         return await asyncio.gather(*map(insist, copies, answers))
 
     async def _write(self, topic: str, copy: "_Copy", partition: int) -> str:
         """Return the place of ``copy`` once the broker has it."""
         answer = await self._send(topic, copy, partition)
-        return await self._insist(topic, copy, partition, answer)
+        return await self._insist_for_ever(topic, copy, partition, answer)
 
-    async def _insist(self, topic: str, copy: "_Copy", partition: int, answer: Acked | NotAcked) -> str:
-        """As ``_write``, after the first ``answer``."""
-        failures = 0
+    async def _insist_for_ever(self, topic: str, copy: "_Copy", partition: int, answer: Acked | NotAcked) -> str:
+        """As ``_write``, after the first ``answer``. What not even the dead letters take is held until they do."""
+        while isinstance(answer, NotAcked):
+            answer = await self._insist(topic, copy, partition, answer)
+            if isinstance(answer, NotAcked):
+                await asyncio.sleep(_REPEAT_S[-1])
+        return _place(topic, answer)
+
+    async def _insist(self, topic: str, copy: "_Copy", partition: int, answer: Acked | NotAcked) -> Acked | NotAcked:
+        """The broker's answer once it has ``copy``, or will never take it; ``answer`` is its first."""
+        failures = refusals = 0
         while isinstance(answer, NotAcked):
             self._metrics.settle_failures.labels(self._sink_type).inc()
+            if not answer.retriable:
+                refusals += 1
+                if refusals > _ALONE_TIMES:
+                    _log.error("settlement.refused", topic=topic, error=answer.text, fix=_fix(topic))
+                    return answer
+                async with self._alone:
+                    answer = await self._send(topic, copy, partition)
+                continue
             _log.error(
                 "settlement.failed", topic=topic, error=answer.text, follows="its lane waits; nothing is committed"
             )
@@ -217,7 +247,7 @@ class Settler:
             await asyncio.sleep(_REPEAT_S[min(failures, len(_REPEAT_S) - 1)])
             failures += 1
             answer = await self._send(topic, copy, partition)
-        return _place(topic, answer)
+        return answer
 
     async def _send(self, topic: str, copy: "_Copy", partition: int) -> Acked | NotAcked:
         return await self._producer.send(topic, copy.value, key=copy.key, headers=copy.headers, partition=partition)
@@ -250,6 +280,15 @@ def _copy_of(dead_letter: DeadLetter) -> _Copy:
         detail=dead_letter.detail,
     )
     return _Copy(record.key, record.value, headers)
+
+
+def _too_large(record: Record, progress: DeliveryProgress, topic: str, answer: NotAcked) -> DeadLetter:
+    reason, detail = DeadReason.TOO_LARGE, f"{topic} does not take it: {answer.text}: {_fix(topic)}"
+    return DeadLetter(record, progress, reason, reason.code, detail)
+
+
+def _fix(topic: str) -> str:
+    return f"set max.message.bytes of {topic} back to {MAX_COPY_BYTES}; `eventstreams doctor` says what else is wrong"
 
 
 def _place(topic: str, answer: Acked) -> str:

@@ -280,6 +280,24 @@ async def test_nothing_is_committed_while_the_dead_letters_cannot_be_written(ins
     assert header(dead, "ce_id") == "EZ1"
 
 
+async def test_a_retry_topic_that_takes_no_large_event_holds_up_nobody(installation: Installation) -> None:
+    specs = [spec for spec in installation.topics.worker_specs("webhook") if ".retry." in spec.name]
+    await installation.admin.ensure(
+        [replace(spec, config={**spec.config, "max.message.bytes": "100"}) for spec in specs]
+    )
+    async with Receiver(lambda received: 500 if received.ids == ["EZ1"] else 200) as receiver:
+        subscription = await installation.subscribe(await installation.add_sink(receiver.url))
+        worker = await start(installation)
+
+        await hand_all(installation, subscription, 5)
+
+        await receiver.wait_for(lambda: len(receiver.accepted) == 4)
+        [dead] = await installation.dead(1)
+        await eventually(lambda: failures(worker) >= 1)
+    assert (header(dead, "ce_id"), header(dead, "es_reason")) == ("EZ1", "too_large")
+    assert "max.message.bytes" in header(dead, "es_detail")
+
+
 def failures(worker: Process) -> float:
     labels = {"sink_type": "webhook"}
     return worker.metrics.registry.get_sample_value("eventstreams_settle_failures_total", labels) or 0.0

@@ -26,7 +26,7 @@ from eventstreams.topics import Topics, TopicSpec
 from sink_workers.delivery.delivery import Delivery
 from sink_workers.delivery.handlers import RetryHandler
 from sink_workers.delivery.inbound import Undeliverable, read_progress
-from sink_workers.delivery.settle import Settler, expired
+from sink_workers.delivery.settle import DeadLetter, Settler, expired
 from sink_workers.lanes.lane import Lane, LaneHandle, Limits
 from sink_workers.lanes.settled_ahead import AlreadySettled, from_note
 from tests.support.no_log import no_log
@@ -55,6 +55,8 @@ class Broker(AckedProducer):
     def __init__(self, clock: Callable[[], int]) -> None:
         # Not super().__init__(): that would be a client of Kafka.
         self.mood = Mood.UP
+        self.refused: set[str] = set()  # topics that call every record too large
+        self.refusals = 0
         self.logs: dict[Partition, list[Record]] = {}
         self.committed: dict[Partition, Commit] = {}
         self._ends: dict[Partition, int] = {}
@@ -90,6 +92,9 @@ class Broker(AckedProducer):
             raise
         if self.mood is Mood.REFUSING:
             return NotAcked("not now", retriable=True)
+        if topic in self.refused:
+            self.refusals += 1
+            return NotAcked("Broker: Message size too large", retriable=False)
         record = self.append(Partition(topic, max(partition, 0)), value or b"", headers)
         await asyncio.sleep(0)
         if self.mood is Mood.DEAF:
@@ -290,7 +295,7 @@ class _Handler:
         return 0 if record.topic == self._world.subscription.topic else self._world.retrying.ready_at_ms(record)
 
     def deadline_ms(self, record: Record) -> int:
-        return _progress(record).deadline_ms
+        return progress_of(record).deadline_ms
 
     def attach(self, partition: Partition, wake: Callable[[], None]) -> Callable[[], None]:
         self.wake = wake
@@ -299,12 +304,12 @@ class _Handler:
     async def handle(self, records: Sequence[Record], lane: LaneHandle) -> None:
         world, tried = self._world, []
         for record in records:
-            progress = _progress(record)
+            progress = progress_of(record)
             if progress.deadline_ms <= world.clock():
                 await world.settler.write_dead_letters([expired(record, progress)])
                 lane.settled(record)
             elif progress.not_before_ms > world.clock():
-                await world.settler.wait_on(record, progress)
+                await self._write_if_dead(await world.settler.wait_on(record, progress))
                 lane.settled(record)
             else:
                 tried.append((record, progress))
@@ -321,15 +326,20 @@ class _Handler:
         for (record, progress), outcome in zip(tried, outcomes, strict=True):
             match outcome:
                 case RetryLater():
-                    await world.settler.retry(record, progress, outcome, began_ms=began_ms)
+                    found = await world.settler.retry(record, progress, outcome, began_ms=began_ms)
+                    await self._write_if_dead(found)
                 case Rejected():
                     await world.settler.reject(record, progress, outcome, began_ms=began_ms)
                 case Delivered():
                     pass
             lane.settled(record)
 
+    async def _write_if_dead(self, found: object) -> None:
+        if isinstance(found, DeadLetter):
+            await self._world.settler.write_dead_letters([found])
 
-def _progress(record: Record) -> DeliveryProgress:
+
+def progress_of(record: Record) -> DeliveryProgress:
     progress = read_progress(dict(record.headers))
     assert not isinstance(progress, Undeliverable), progress
     return progress
