@@ -16,11 +16,11 @@ from confluent_kafka.admin import AdminClient
 from eventstreams.control.vault import new_key
 from eventstreams.settings import Settings
 from eventstreams.testing.broker import running_broker
+from tests.support import forks
 from tests.support.kafka_cluster import CustomersKafka, running_customers_kafka
 from tests.support.kinesis import running_moto
 from tests.support.postgresql import running_postgresql
 from tests.support.qpid import Qpid, running_qpid
-from tests.support.ready_cli import ready_cli
 from tests.support.schema_registry import running_schema_registry
 
 _UNIT: Final = Path(__file__).parent / "unit"
@@ -70,6 +70,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Those of ``tests/unit`` come last and need no Kafka: an idle one would only take memory and time from them."""
     if _OWN_KAFKA in item.config.stash and _UNIT in item.path.parents:
         item.config.stash[_OWN_KAFKA].close()
+
+
+def pytest_unconfigure() -> None:
+    forks.end()
 
 
 @pytest.fixture(scope="session")
@@ -126,11 +130,10 @@ def qpid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Qpid]:
         yield broker
 
 
-@pytest.fixture(scope="module")
-def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+@pytest.fixture(scope="session")
+def programs() -> Path:
     """A folder for ``PATH`` with an ``eventstreams`` that begins at once: for modules that call it more than thrice."""
-    with ready_cli(tmp_path_factory.mktemp("programs")) as folder:
-        yield folder
+    return forks.program().parent
 
 
 @contextmanager

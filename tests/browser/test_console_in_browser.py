@@ -5,7 +5,6 @@ import base64
 import json
 import re
 import subprocess
-import sys
 import threading
 import time
 import urllib.error
@@ -28,6 +27,7 @@ from eventstreams.kafka.producer import AckedProducer
 from eventstreams.settings import Settings
 from eventstreams.times import now_ms
 from eventstreams.topics import Topics
+from tests.support import forks
 from tests.support.plain_receiver import PlainReceiver, running_receiver
 from tests.support.up import TOKEN, Up, clean_environ, running_up
 from tests.support.watched_page import Accessibility, Screenshots, Watch, fits_in_width
@@ -116,7 +116,7 @@ class RunningInstallation:
             "EVENTSTREAMS_AUTH_TOKEN": TOKEN,
             "EVENTSTREAMS_KAFKA": self.up.about["kafka"],
         }
-        command = [sys.executable, "-m", "eventstreams", *arguments]
+        command = [str(forks.program()), *arguments]
         done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=180, check=False)
         assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
         return done.stdout

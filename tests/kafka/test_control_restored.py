@@ -27,6 +27,7 @@ from eventstreams.times import from_ms, now_ms
 from eventstreams.topics import Topics
 from router.role import route
 from sink_workers.role import worker_for
+from tests.support import forks
 from tests.support.api import Api, call, serving
 from tests.support.installation import TOKEN, Installation
 
@@ -59,7 +60,7 @@ async def control(
     """``eventstreams control`` with ``arguments``, beside whatever runs here."""
     return await asyncio.to_thread(
         subprocess.run,
-        [*CONTROL, *arguments],
+        [str(forks.program()), "control", *arguments],
         env=environ(settings, **more),
         input=given,
         capture_output=True,

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import subprocess
-import sys
 
 import orjson
 import pytest
@@ -14,6 +13,7 @@ from confluent_kafka.admin._resource import ResourceType
 from eventstreams.kafka.admin import KafkaAdmin
 from eventstreams.settings import PREFIX, Settings
 from eventstreams.topics import Topics
+from tests.support import forks
 from tests.support.topic import PATIENCE_S
 
 pytestmark = pytest.mark.kafka
@@ -30,7 +30,7 @@ def doctor(settings: Settings, *, wait: str = "60s", **more: str) -> tuple[int, 
         **more,
     }
     done = subprocess.run(
-        [sys.executable, "-m", "eventstreams", "doctor", "--wait", wait, "-o", "json"],
+        [str(forks.program()), "doctor", "--wait", wait, "-o", "json"],
         env=os.environ | {f"{PREFIX}{name}": value for name, value in given.items()},
         capture_output=True,
         text=True,

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -14,6 +13,7 @@ from eventstreams.settings import Settings
 from eventstreams.sinks.registry import load_plugin
 from eventstreams.testing.receiver import Receiver
 from sink_workers.role import worker_for
+from tests.support import forks
 from tests.support.api import Api, post_form, raw, serving, with_new_account
 from tests.support.installation import DELIVERED, TOKEN, Installation
 
@@ -117,7 +117,7 @@ async def test_a_sample_is_sent_from_a_terminal(api: Api) -> None:
     async with Receiver() as receiver:
         sid = await sink_at(api, receiver.url)
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "eventstreams", "sample", sid, DELIVERED, "--schema-version", "2"),
+            *(str(forks.program()), "sample", sid, DELIVERED, "--schema-version", "2"),
             *("--url", api.url),
             env={
                 **os.environ,

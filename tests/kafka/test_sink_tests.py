@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from functools import partial
@@ -20,6 +19,7 @@ from eventstreams.sinks.registry import load_plugin
 from eventstreams.testing.receiver import Received, Receiver
 from sink_workers.role import worker_for
 from tests.conftest import installation_settings
+from tests.support import forks
 from tests.support.api import Api, call, post_form, raw, refusal, serving, with_new_account
 from tests.support.installation import SENT, TOKEN, Installation
 from tests.support.topic import eventually
@@ -241,7 +241,7 @@ async def test_sinks_validate_ends_with_one_where_the_sink_takes_nothing_and_say
             "EVENTSTREAMS_ACCOUNT_SID": api.installation.account_sid,
             "EVENTSTREAMS_AUTH_TOKEN": TOKEN,
         }
-        command = [sys.executable, "-m", "eventstreams", "sinks", "validate", str(sink.sid), "--url", api.url]
+        command = [str(forks.program()), "sinks", "validate", str(sink.sid), "--url", api.url]
 
         said: list[tuple[int | None, str]] = []
         for answer in (200, 503):

@@ -2,12 +2,12 @@
 
 import os
 import subprocess
-import sys
 
 import pytest
 
 from eventstreams.settings import PREFIX, Settings
 from eventstreams.topics import Topics
+from tests.support import forks
 
 pytestmark = pytest.mark.kafka
 
@@ -22,7 +22,7 @@ def create(settings: Settings, *sink_types: str, **more: str) -> "subprocess.Com
         **more,
     }
     return subprocess.run(
-        [sys.executable, "-m", "eventstreams", "topics", "create", *sink_types],
+        [str(forks.program()), "topics", "create", *sink_types],
         env=os.environ | {f"{PREFIX}{name}": value for name, value in given.items()},
         capture_output=True,
         text=True,

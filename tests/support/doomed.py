@@ -27,6 +27,7 @@ from router.copying.lane import Job, Lane, Settled
 from router.exactly_once.lane import TransactionalLane
 from router.exactly_once.transactions import TRANSACTION_S, Seat, Transactions
 from router.faust_app.transport import RunConsumer, Taken
+from tests.support import forks
 from tests.support.up import clean_environ, variables
 
 NAME: Final = "the-one"
@@ -229,7 +230,7 @@ def doomed(settings: Settings, point: Point, *role: str) -> Iterator[Doomed]:
     }
     command = (sys.executable, "-m", "tests.support.doomed", point.name, *role)
     with TemporaryDirectory() as folder, (said := Path(folder, "said")).open("wb") as out:
-        process = subprocess.Popen(command, env=environment, stdout=out)
+        process = forks.popen(command, env=environment, stdout=out)
         try:
             yield Doomed(process, said)
         finally:

@@ -17,6 +17,7 @@ import orjson
 
 from eventstreams.local.ports import free_ports
 from eventstreams.settings import PREFIX, Settings
+from tests.support import forks
 from tests.support.api import WEBHOOK
 from tests.support.installation import TOKEN, Installation
 from tests.support.topic import eventually
@@ -47,7 +48,7 @@ class ApiProcess:
 
     def start(self) -> Self:
         with self.log.open("ab") as out:
-            self._process = subprocess.Popen(
+            self._process = forks.popen(
                 [sys.executable, "-m", "eventstreams", "api"], env=self._env, stdout=out, stderr=out
             )
         return self

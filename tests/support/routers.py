@@ -18,6 +18,7 @@ from eventstreams.headers import ID, Headers
 from eventstreams.kafka.members import find_group
 from eventstreams.settings import PREFIX, Settings
 from eventstreams.topics import Topics
+from tests.support import forks
 from tests.support.up import clean_environ
 
 _STOP_S: Final = 60.0
@@ -45,7 +46,7 @@ class Routers:
         }
         environment = clean_environ() | {f"{PREFIX}{key}": str(value) for key, value in variables.items()}
         command: Sequence[str] = (sys.executable, "-m", "eventstreams", "router")
-        self._processes[name] = subprocess.Popen(command, env=environment)
+        self._processes[name] = forks.popen(command, env=environment)
 
     def kill(self, name: str) -> None:
         """End it as a power cut would."""

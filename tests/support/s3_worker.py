@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from eventstreams.settings import PREFIX, Settings
+from tests.support import forks
 from tests.support.kinesis import environ
 from tests.support.s3 import Bucket
 from tests.support.up import clean_environ, variables
@@ -21,7 +22,7 @@ class S3Worker:
 
     def start(self) -> None:
         command = (sys.executable, "-m", "eventstreams", "worker", "s3")
-        self._process = subprocess.Popen(command, env=self._environ)
+        self._process = forks.popen(command, env=self._environ)
 
     def kill(self) -> None:
         """End it as a power cut would."""

@@ -14,6 +14,7 @@ import orjson
 from twilio.rest import Client
 
 from eventstreams.settings import PREFIX, Settings
+from tests.support import forks
 
 TOKEN = "token-of-the-test"
 COMMAND = (sys.executable, "-m", "eventstreams", "up")
@@ -48,12 +49,18 @@ class Up:
     """A running ``eventstreams up``; what it says goes to ``said``."""
 
     def __init__(
-        self, folder: Path, *arguments: str, env: Mapping[str, str] | None = None, command: Sequence[str] = COMMAND
+        self,
+        folder: Path,
+        *arguments: str,
+        env: Mapping[str, str] | None = None,
+        command: Sequence[str] = COMMAND,
+        forked: bool = True,
     ) -> None:
         self.folder = folder
         self.said = folder.with_suffix(".said")
         with self.said.open("wb") as out:  # what an earlier one on this folder said is no news
-            self.process = subprocess.Popen(
+            start = forks.popen if forked else subprocess.Popen
+            self.process = start(
                 [*command, "--data-dir", str(folder), *arguments],
                 env=clean_environ() | {"EVENTSTREAMS_ALLOWED_DESTINATIONS": "127.0.0.0/8"} | dict(env or {}),
                 stdout=out,
@@ -109,11 +116,18 @@ class Up:
 
 @contextmanager
 def running_up(
-    folder: Path, *arguments: str, env: Mapping[str, str] | None = None, command: Sequence[str] = COMMAND
+    folder: Path,
+    *arguments: str,
+    env: Mapping[str, str] | None = None,
+    command: Sequence[str] = COMMAND,
+    forked: bool = True,
 ) -> Iterator[Up]:
-    """A system that is ready, on ports of its own unless ``arguments`` say others; ``command`` takes them."""
+    """A system that is ready, on ports of its own unless ``arguments`` say others; ``command`` takes them.
+
+    Where it is ours, it and its roles are forked (tests/support/forks.py); without ``forked`` they start truly.
+    """
     told = {"EVENTSTREAMS_AUTH_TOKEN": TOKEN, **(env or {})}
-    up = Up(folder, *(arguments or ("--port", "0")), env=told, command=command)
+    up = Up(folder, *(arguments or ("--port", "0")), env=told, command=command, forked=forked)
     try:
         up.wait_until("ready")
         yield up

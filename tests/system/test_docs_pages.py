@@ -29,13 +29,13 @@ from typing import Any, Final
 import pytest
 
 from eventstreams.local.ports import free_ports
+from tests.support import forks
 from tests.support.executed import EXECUTED, LIVE
 from tests.support.kafka_tools import write_kafka_tools
 from tests.support.live_page import Shell, commands, same_lines, same_shape
 from tests.support.page import blocks_of
 from tests.support.plain_receiver import PlainReceiver, running_receiver
 from tests.support.prometheus import running_prometheus
-from tests.support.ready_cli import ready_cli
 from tests.support.snippet_kinds import ROOT, without_ellipses
 from tests.support.stand_ins import FUNCTIONS
 from tests.support.up import TOKEN, Up, clean_environ, running_up
@@ -167,8 +167,9 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningIn
             (scratch / block.file).write_text(block.text)
     settings = {"EVENTSTREAMS_OPERATOR_TOKEN": OPERATOR_TOKEN, "EVENTSTREAMS_CATALOG_DIRS": str(scratch / "catalog")}
     with ExitStack() as stack:
-        programs = stack.enter_context(ready_cli(tmp_path_factory.mktemp("cli")))
-        write_kafka_tools(programs)
+        tools = tmp_path_factory.mktemp("tools")
+        write_kafka_tools(tools)
+        programs = [str(forks.program().parent), str(tools), str(Path(sys.executable).parent), os.environ["PATH"]]
         receiver = stack.enter_context(running_receiver())
         up = stack.enter_context(running_up(folder, env=settings))
         running = {role: up.about["admin"][role] for role in ("api", "gateway", "router", "worker-webhook")}
@@ -193,7 +194,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningIn
             "LOGS": str(folder / "logs"),
             "SPARE": f"127.0.0.1:{free_ports(1)[0]}",
             "HOME": str(scratch),
-            "PATH": f"{programs}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+            "PATH": os.pathsep.join(programs),
             **{name: "".join(shlex.split(value)) for name, value in told},
         }
         yield RunningInstallation(up, receiver, env, scratch)

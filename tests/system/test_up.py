@@ -1,4 +1,7 @@
-"""``eventstreams up``: starts, says where, keeps its data, stops whole, and tells a person what is wrong."""
+"""``eventstreams up``: starts, says where, keeps its data, stops whole, and tells a person what is wrong.
+
+Here interpreters start and import every role; elsewhere most of them are forked (tests/support/forks.py).
+"""
 
 import json
 import os
@@ -23,7 +26,7 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    with running_up(tmp_path_factory.mktemp("up") / "data") as up:
+    with running_up(tmp_path_factory.mktemp("up") / "data", forked=False) as up:
         yield up
 
 
@@ -131,7 +134,7 @@ def test_data_and_addresses_survive_and_two_side_by_side_do_not_disturb_each_oth
         before = first.about
         assert_stops_whole(first, signal.SIGTERM)
 
-    with running_up(tmp_path / "data") as second:
+    with running_up(tmp_path / "data", forked=False) as second:
         pids = list(second.about["pids"].values())
 
         assert second.client().events.v1.sinks(sink.sid).fetch().description == "kept"

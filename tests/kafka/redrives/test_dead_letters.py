@@ -3,13 +3,13 @@
 import asyncio
 import json
 import os
-import sys
 
 import pytest
 
 from eventstreams import headers as names
 from eventstreams.control.records import Subscription
 from eventstreams.reasons import DeadReason
+from tests.support import forks
 from tests.support.bare_api import BareApi
 from tests.support.dead_letters import add_dead_letters, copies, ids
 from tests.support.installation import TOKEN, Installation
@@ -62,7 +62,7 @@ async def run_cli(api: BareApi, *arguments: str, answer: str = "") -> tuple[int,
         "EVENTSTREAMS_AUTH_TOKEN": TOKEN,
     }
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "eventstreams", *arguments, "--url", api.url),
+        *(str(forks.program()), *arguments, "--url", api.url),
         env=env,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
