@@ -1,7 +1,8 @@
-"""Runs the tests, and those that failed once more, alone: ``python -m tools.run_tests ARGUMENTS_OF_PYTEST``.
+"""Runs the tests, and those that failed once more, alone: ``python -m tools.run_tests [--forked] ARGUMENTS_OF_PYTEST``.
 
 Five test processes, each with brokers and roles of its own, share two cores, and leave a third of them while they wait.
 A sixth, of lower priority, does unit tests with that (``tools/scheduling.py``); brokers and roles are the others'.
+With ``--forked`` all of them come from one process that has read the tests (``tools/forked_processes.py``).
 
 A virtual machine may stand still beside all that for seconds. A test that failed there has shown something, but not
 which of the two. So up to :data:`MOST` of them are run :data:`TIMES` times with nothing else on the machine, and must
@@ -10,12 +11,15 @@ to be looked into, but does not hold the change up.
 More than that is no coincidence, and fails (docs/adr/0038-a-failed-test-is-judged-again-alone.md).
 """
 
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import pytest
+
+from tools.forked_processes import forking
 
 if TYPE_CHECKING:
     from xdist.remote import Producer
@@ -27,6 +31,7 @@ MOST: Final = 3
 
 TIMES: Final = 2
 
+_FORKED: Final = "--forked"
 _CRASHED: Final = "crashed while running"  # pytest-xdist's words where a test ended its process
 _UNJUDGED: Final = ("maxfail", "cov_fail_under")
 
@@ -67,7 +72,12 @@ class Scheduler:
 def main(arguments: Sequence[str]) -> int:
     """The exit code of pytest, or 0 where all that failed passed alone."""
     failures = Failures()
-    code = int(pytest.main(list(arguments), plugins=[failures, Scheduler()]))
+    plugins = [failures, Scheduler()]
+    if _FORKED in arguments:
+        with forking() as python:
+            code = int(pytest.main([_by(python, each) for each in arguments if each != _FORKED], plugins=plugins))
+    else:
+        code = int(pytest.main(list(arguments), plugins=plugins))
     failed = sorted(failures.tests)
     if code != pytest.ExitCode.TESTS_FAILED or not failed:
         return code
@@ -80,6 +90,11 @@ def main(arguments: Sequence[str]) -> int:
             return code
     print("\npassed alone, and FAILED beside others (why is above; please find out):", *failed, sep="\n  ")
     return 0
+
+
+def _by(python: str, argument: str) -> str:
+    """``argument`` of ``--tx``, of processes that ``python`` starts; any other as it is."""
+    return re.sub(r"^((?:[0-9]+\*)?popen)\b", rf"\1//python={python}", argument)
 
 
 if __name__ == "__main__":

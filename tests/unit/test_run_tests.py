@@ -176,3 +176,38 @@ def test_a_run_that_ends_before_its_tests_is_refused(suite: Path) -> None:
 
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
     assert "maxfail ends a run otherwise than by its tests" in done.stderr
+
+
+_ONE_READER = """
+import os
+from pathlib import Path
+
+READER = os.getpid()
+
+def test_{name}():
+    Path("{name}.reader").write_text(f"{{READER}} {{os.getpid()}}")
+"""
+
+
+def test_processes_that_are_forked_have_their_tests_from_one_that_has_read_them(suite: Path) -> None:
+    for number in range(4):
+        (suite / f"test_{number}.py").write_text(_ONE_READER.format(name=number))
+
+    done = run(suite, "--forked", *_BESIDE, "--tx", "popen")
+
+    told = [each.read_text().split() for each in suite.glob("*.reader")]
+    assert len(told) == 4, done.stdout
+    [reader] = {read_by for read_by, _ in told}
+    assert reader not in {run_by for _, run_by in told}
+    assert "4 passed" in done.stdout
+    assert done.returncode == 0
+
+
+def test_where_a_test_cannot_be_read_nothing_is_forked_and_it_is_said(suite: Path) -> None:
+    add(suite, "steady", failing=set())
+    (suite / "test_odd.py").write_text("import nowhere\n")
+
+    done = run(suite, "--forked", "--tx", "2*popen", "--dist", "loadfile")
+
+    assert done.returncode != 0
+    assert "No module named 'nowhere'" in done.stdout
