@@ -56,22 +56,25 @@ def make_environment() -> None:
 def install_locked() -> None:
     """All of ``requirements.lock``, by two processes of pip: one unpacks a file after the other on one core.
 
-    The lock names everything, with its hash, so that neither of them has dependencies to look for.
+    The lock names everything, with its hash, so that neither of them has dependencies to look for. pip itself comes
+    last, when nobody runs it.
     """
-    shares = [VENV / f"locked-{number}.txt" for number in range(2)]
-    for share, text in zip(shares, halves((ROOT / "requirements.lock").read_text("utf-8")), strict=True):
-        share.write_text(text, "utf-8")
-    commands = [pip_command("--no-deps", "-r", share, "--require-hashes") for share in shares]
-    processes = [subprocess.Popen(command, cwd=ROOT) for command in commands]
+    files = [VENV / f"locked-{number}.txt" for number in range(3)]
+    for file, text in zip(files, shares((ROOT / "requirements.lock").read_text("utf-8")), strict=True):
+        file.write_text(text, "utf-8")
+    commands = [pip_command("--no-deps", "-r", file, "--require-hashes") for file in files]
+    processes = [subprocess.Popen(command, cwd=ROOT) for command in commands[:2]]
     ended = [process.wait() for process in processes]
     if any(ended):
         fail(NOT_INSTALLED)
+    run(commands[2], NOT_INSTALLED)
 
 
-def halves(lock: str) -> tuple[str, str]:
-    """Its requirements, with their hashes, in two files of equally many."""
+def shares(lock: str) -> tuple[str, str, str]:
+    """Its requirements, with their hashes: in two files of equally many, but for pip, which is in a third."""
     each = re.split(r"^(?=[a-zA-Z0-9])", lock, flags=re.MULTILINE)[1:]  # the first is what stands above them
-    return "".join(each[::2]), "".join(each[1::2])
+    others = [one for one in each if not one.startswith("pip==")]
+    return "".join(others[::2]), "".join(others[1::2]), "".join(one for one in each if one.startswith("pip=="))
 
 
 def pip(*arguments: str | Path) -> None:
