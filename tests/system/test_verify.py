@@ -51,7 +51,8 @@ class Kills:
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     env = {"EVENTSTREAMS_RETRY_DELAYS": "500ms,2s", "EVENTSTREAMS_RETRY_PARTITIONS": "4"}
-    with running_up(tmp_path_factory.mktemp("up") / "data", env=env) as up:
+    # Truly started: a process is known by its environment, and the system tells of a forked one that of its parent.
+    with running_up(tmp_path_factory.mktemp("up") / "data", env=env, forked=False) as up:
         yield up
 
 
