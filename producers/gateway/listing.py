@@ -22,7 +22,8 @@ _ANSWER_S: Final = 30.0  # clients and load balancers give up then
 _MOST: Final = 64  # asked at a time: whoever lists events keeps nobody from publishing them
 _ANSWER_BYTES: Final = 8 << 20  # of an answer: a page of 1,000 events has at most some 5 MB, one of 50 some 20 KB
 _CHUNK: Final = 64 << 10
-# Names whoever handed a request on: one that has come by here already goes round in a circle. (RFC 9110, 7.6.3)
+# Names whoever handed a request or an answer on: what has come by here goes round in a circle (RFC 9110, 7.6.3).
+# Anybody can write it on a request, so that alone is no failure of ours; on the API's answer nobody else does.
 _VIA: Final = "1.1 eventstreams-gateway"
 _LOOPS: Final = (
     "The gateway's EVENTSTREAMS_API_URL leads back to a gateway: set it to the URL of the API itself, such as "
@@ -68,17 +69,20 @@ class Listing:
 
         Raises:
             RefusedError: 503, the API does not answer. 429, too many ask at a time. 508, what should be the API is a
-                gateway. 502, it is nothing that answers as an API does.
+                gateway. 502, it is nothing that answers as an API does. 421, a gateway has handed ``request`` on.
         """
         via = request.headers.getall(hdrs.VIA, [])
         if any(_VIA in each for each in via):
-            raise _misled(_LOOPS, HTTPStatus.LOOP_DETECTED)
+            message = "By its Via header a gateway has handed this request on, which asks the API alone"
+            raise RefusedError(message, status=HTTPStatus.MISDIRECTED_REQUEST, headers={hdrs.VIA: _VIA})
         url = self._url.update_query(request.query) if request.query_string else self._url
         headers = {name: request.headers[name] for name in _PASSED if name in request.headers}
         headers[hdrs.VIA] = ", ".join([*via, _VIA])
         with self._admission.admit(self._customer_of(request[ACCOUNT].sid), 0):
             try:
                 async with self._session.get(url, headers=headers, allow_redirects=False) as answer:
+                    if any(_VIA in each for each in answer.headers.getall(hdrs.VIA, [])):
+                        raise _misled(_LOOPS, HTTPStatus.LOOP_DETECTED)
                     told = web.Response(status=answer.status, body=await _read(answer))
                     passed = [
                         (name, value) for name, value in answer.headers.items() if name.lower() not in _NOT_PASSED

@@ -115,7 +115,12 @@ async def test_a_gateway_that_is_led_back_to_a_gateway_says_what_to_set(others: 
 
     async def handed_on(request: web.Request) -> web.Response:
         async with aiohttp.ClientSession() as session, session.get(inner, headers=request.headers) as told:
-            return web.Response(status=told.status, body=await told.read(), content_type=told.content_type)
+            return web.Response(
+                status=told.status,
+                body=await told.read(),
+                content_type=told.content_type,
+                headers=[("Via", each) for each in told.headers.getall("Via", [])],
+            )
 
     via = {} if others is None else {"Via": others}
     with capture_logs() as logs:
@@ -127,3 +132,15 @@ async def test_a_gateway_that_is_led_back_to_a_gateway_says_what_to_set(others: 
                 assert (await told.json())["message"].endswith("not to one that a proxy leads here for")
 
     assert [each["event"] for each in logs if each["log_level"] == "error"] == ["listing.misled"]
+
+
+async def test_who_writes_the_name_of_a_gateway_on_a_request_pages_nobody() -> None:
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response({"events": []})
+
+    forged = {"Via": "1.1 eventstreams-gateway"}
+    with capture_logs() as logs:
+        async with gateway(answer) as url, aiohttp.ClientSession() as session, session.get(url, headers=forged) as told:
+            assert (told.status, (await told.json())["code"]) == (421, 20001)
+
+    assert [each for each in logs if each["log_level"] == "error"] == []
