@@ -43,7 +43,7 @@ class Connections:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._open: OrderedDict[BoundedHandler, None] = OrderedDict()  # by when each was opened, or asked last
+        self._open: OrderedDict[BoundedHandler, None] = OrderedDict()  # by whose turn it has been for longest
         self._told_s = 0.0
 
     def opened(self, handler: "BoundedHandler") -> None:
@@ -55,8 +55,8 @@ class Connections:
             waiting.abort()
             self._tell()
 
-    def asked(self, handler: "BoundedHandler") -> None:
-        """A request has begun on ``handler``."""
+    def turned(self, handler: "BoundedHandler") -> None:
+        """A request has begun on ``handler``, or it was answered: from now on it waits for something else."""
         if handler in self._open:  # what was ended may be told more before it knows
             self._open.move_to_end(handler)
 
@@ -134,7 +134,7 @@ class BoundedHandler(ConnectionHandler):
         awaited = self._waiter is not None and not self._waiter.done()
         super().data_received(data)
         if awaited and (self._waiter is None or self._waiter.done()):
-            self._connections.asked(self)
+            self._connections.turned(self)
         if self._waiter is None or self._waiter.done():  # it does not wait for a head, or has one
             self._in_time()
         elif self._late is None:
@@ -146,10 +146,12 @@ class BoundedHandler(ConnectionHandler):
     ) -> tuple[web.StreamResponse, bool]:
         try:
             async with asyncio.timeout(self._taken_s):
-                return await super().finish_response(request, resp, start_time)
+                answered = await super().finish_response(request, resp, start_time)
         except TimeoutError:
             self.abort()
             return resp, True
+        self._connections.turned(self)
+        return answered
 
     def _in_time(self) -> None:
         if self._late is not None:

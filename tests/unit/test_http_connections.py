@@ -117,6 +117,26 @@ async def test_a_request_under_way_is_not_cut_off_for_who_comes_later() -> None:
             each.close()
 
 
+@pytest.mark.parametrize("ahead", [b"", GET % b""], ids=["its only request", "one sent ahead"])
+async def test_who_has_just_been_answered_has_not_waited_for_longest(ahead: bytes) -> None:
+    async with serving(most=3) as server:
+        reader, writer = await server.connect()
+        writer.write(GET % b"waits" + ahead)
+        await until(lambda: any(each.is_at_work for each in server.connections))
+        idle = [await server.connect() for _ in range(2)]
+        await until(lambda: len(server.connections) == 3)
+        server.go_on.set()
+        for end in (b"at last", b"ok")[: 2 if ahead else 1]:
+            await reader.readuntil(end)
+
+        assert await server.is_served()
+        assert await ended(idle[0])
+        writer.write(GET % b"")
+        assert (await reader.readline()).endswith(b" 200 OK\r\n")
+        for _, each in [*idle, (reader, writer)]:
+            each.close()
+
+
 async def test_where_all_are_at_work_the_newest_is_not_let_in() -> None:
     async with serving(most=3) as server:
         busy = [await server.connect() for _ in range(3)]
