@@ -30,7 +30,8 @@ from sink_workers.delivery.attempt_log import AttemptLog
 from sink_workers.delivery.inbound import Undeliverable
 
 _REPEAT_S: Final = (0.1, 0.5, 2.0, 5.0)  # between writes that Kafka did not take; the last one repeats
-# Of a record that its topic calls too large: it goes alone then, as what shared its request may have been what was.
+# Of a record that its topic calls too large: again, apart from others that were called so, as Kafka refuses whole
+# batches. What shares its batch may be too large each time; then it is a dead letter as well, which can be redriven.
 _ALONE_TIMES: Final = 2
 
 _log = get_logger(__name__)
