@@ -10,7 +10,7 @@ from itertools import count
 from pathlib import Path
 from typing import Final, cast
 
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._scram import (
     ScramCredentialInfo,
@@ -28,6 +28,7 @@ from eventstreams.testing.broker import RunningBroker
 from eventstreams.testing.certificates import CertificateAuthority
 
 USER: Final = "customer"
+_LEADER_S: Final = 60.0
 MAX_MESSAGE: Final = 100_000
 _KNOWN_S: Final = 90.0
 _ITERATIONS: Final = count(4096)  # of a password's hash: another number for each, which the broker tells
@@ -96,9 +97,7 @@ class CustomersKafka:
         consumer = Consumer({"bootstrap.servers": self.bootstrap, "auto.offset.reset": "earliest", **group})
         try:
             partitions = consumer.list_topics(topic, timeout=60).topics[topic].partitions
-            ends = {
-                each: consumer.get_watermark_offsets(TopicPartition(topic, each), timeout=60) for each in partitions
-            }
+            ends = {each: _ends(consumer, TopicPartition(topic, each)) for each in partitions}
             wanted = sum(high - low for low, high in ends.values())
             consumer.assign([TopicPartition(topic, each, low) for each, (low, _) in ends.items()])
             found: list[Message] = []
@@ -111,6 +110,19 @@ class CustomersKafka:
     @property
     def _admin(self) -> AdminClient:
         return AdminClient({"bootstrap.servers": self.bootstrap})
+
+
+def _ends(consumer: Consumer, partition: TopicPartition) -> tuple[int, int]:
+    deadline = time.monotonic() + _LEADER_S
+    while True:
+        try:
+            return consumer.get_watermark_offsets(partition, timeout=60)
+        except KafkaException as error:  # of a topic that was just made the broker may not know yet that it leads it
+            if not error.args[0].retriable() and error.args[0].code() != KafkaError.NOT_LEADER_FOR_PARTITION:
+                raise
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 def headers_of(record: Message) -> dict[str, str]:
