@@ -289,7 +289,10 @@ def _too_large(record: Record, progress: DeliveryProgress, topic: str, answer: N
 
 
 def _fix(topic: str) -> str:
-    return f"set max.message.bytes of {topic} back to {MAX_COPY_BYTES}; `eventstreams doctor` says what else is wrong"
+    return (
+        f"set max.message.bytes of {topic} back to {MAX_COPY_BYTES}, and its cleanup.policy to delete: "
+        "`eventstreams doctor` says which of them it is"
+    )
 
 
 def _place(topic: str, answer: Acked) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -268,6 +269,34 @@ async def test_a_worker_that_is_killed_after_it_was_fenced_loses_nothing(install
         await receiver.wait_for(lambda: receiver.accepted.keys() == everything, timeout_s=SETTLE_S)
         assert [receiver.accepted[f"EZ{number}"] for number in range(10)] == [1] * 10
         await until_committed(installation, at, 21)
+
+
+@pytest.mark.parametrize(("point", "letters"), [(Point.TOO_LARGE, 1), (Point.DEAD_LETTER, 2)])
+async def test_a_worker_that_is_killed_around_a_dead_letter_of_what_its_retry_topic_refuses_loses_nothing(
+    installation: Installation, point: Point, letters: int
+) -> None:
+    specs = [spec for spec in installation.topics.worker_specs("webhook") if ".retry." in spec.name]
+    await installation.admin.ensure(
+        [replace(spec, config={**spec.config, "max.message.bytes": "100"}) for spec in specs]
+    )
+    async with Receiver(lambda received: 500 if received.ids == ["EZ0"] else 200) as receiver:
+        subscription = await installation.subscribe(await installation.add_sink(receiver.url))
+        at = Partition(installation.topic_of(subscription), 0)
+        with doomed(installation.settings, point, "worker", "webhook") as worker:
+            await installation.hand_to(subscription, installation.event(0))
+            await until_dead(worker)
+        group = installation.topics.group("worker.webhook")
+        assert (await committed_offsets(installation.settings, group, [at])).get(at, 0) < 1
+
+        await installation.start(
+            worker_for(load_plugin("webhook")), installation.settings.model_copy(update={"instance": NAME})
+        )
+        await installation.hand_to(subscription, installation.event(1))
+
+        await receiver.wait_for(lambda: receiver.accepted.keys() == {"EZ1"}, timeout_s=SETTLE_S)
+        dead = await installation.dead(letters)
+        assert [header(each, "ce_id") for each in dead] == ["EZ0"] * letters
+        await until_committed(installation, at, 2)
 
 
 def take_its_name(installation: Installation, topic: str) -> None:

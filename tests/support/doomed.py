@@ -22,11 +22,15 @@ from eventstreams.cli.main import main
 from eventstreams.kafka.consumer import GroupConsumer
 from eventstreams.kafka.membership import Membership
 from eventstreams.kafka.records import Partition
+from eventstreams.reasons import DeadReason
 from eventstreams.settings import PREFIX, Settings
 from router.copying.lane import Job, Lane, Settled
 from router.exactly_once.lane import TransactionalLane
 from router.exactly_once.transactions import TRANSACTION_S, Seat, Transactions
 from router.faust_app.transport import RunConsumer, Taken
+from sink_workers.delivery.record_reader import RecordReader
+from sink_workers.delivery.settle import DeadLetter
+from sink_workers.lanes.lane import LaneHandle
 from tests.support import forks
 from tests.support.up import clean_environ, variables
 
@@ -45,6 +49,8 @@ class Point(StrEnum):
     DRAIN = "after the commit that a drain waits for, before its own"
     TAKEN_BACK = "after an earlier commit's late answer, before the one that puts it right"
     FENCED = "after it was fenced, before it joins again"
+    TOO_LARGE = "after a retry topic called an event too large, before its dead letter"
+    DEAD_LETTER = "after that dead letter, before the commit"
 
 
 def die() -> NoReturn:
@@ -178,6 +184,28 @@ def fenced(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Membership, "replace", replace)
 
 
+def too_large(patch: pytest.MonkeyPatch) -> None:
+    """It is known, and nothing was made of it."""
+
+    async def write(self: RecordReader, dead_letters: Sequence[DeadLetter], lane: LaneHandle) -> None:
+        del self, lane
+        assert [each.reason for each in dead_letters] == [DeadReason.TOO_LARGE]
+        die()
+
+    patch.setattr(RecordReader, "write_dead_letters", write)
+
+
+def dead_letter(patch: pytest.MonkeyPatch) -> None:
+    """The broker has it; its event is settled, and that is in memory alone."""
+    go_on = RecordReader.write_dead_letters
+
+    async def write(self: RecordReader, dead_letters: Sequence[DeadLetter], lane: LaneHandle) -> None:
+        await go_on(self, dead_letters, lane)
+        die()
+
+    patch.setattr(RecordReader, "write_dead_letters", write)
+
+
 _POINTS: Final[Mapping[Point, Callable[[pytest.MonkeyPatch], None]]] = {
     Point.OFFSETS_SENT: offsets_sent,
     Point.TRANSACTION_COMMITTED: transaction_committed,
@@ -186,6 +214,8 @@ _POINTS: Final[Mapping[Point, Callable[[pytest.MonkeyPatch], None]]] = {
     Point.DRAIN: drain,
     Point.TAKEN_BACK: taken_back,
     Point.FENCED: fenced,
+    Point.TOO_LARGE: too_large,
+    Point.DEAD_LETTER: dead_letter,
 }
 
 
