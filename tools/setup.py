@@ -82,7 +82,8 @@ def pip(*arguments: str | Path) -> None:
 
 
 def pip_command(*arguments: str | Path) -> list[str | Path]:
-    quiet = [] if sys.stderr.isatty() else ["--quiet", "--progress-bar", "off"]
+    # Errors alone: of two that install side by side, one warns of what the other has not finished.
+    quiet = [] if sys.stderr.isatty() else ["--quiet", "--quiet", "--progress-bar", "off"]
     return [
         VENV / "bin" / "python",
         "-m",
