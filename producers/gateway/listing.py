@@ -73,7 +73,10 @@ class Listing:
         """
         via = request.headers.getall(hdrs.VIA, [])
         if any(_VIA in each for each in via):
-            message = "By its Via header a gateway has handed this request on, which asks the API alone"
+            message = (
+                "By its Via header a gateway has handed this request on: send it without that header. If it is a "
+                "gateway's own, set that one's EVENTSTREAMS_API_URL to the URL of the API itself"
+            )
             raise RefusedError(message, status=HTTPStatus.MISDIRECTED_REQUEST, headers={hdrs.VIA: _VIA})
         url = self._url.update_query(request.query) if request.query_string else self._url
         headers = {name: request.headers[name] for name in _PASSED if name in request.headers}
