@@ -12,8 +12,8 @@ _HEAD: Final = """\
 <!-- Written by `make docs` from the code: change it there. -->
 # Commands
 
-Every command of `eventstreams`, its arguments and its options, as `--help` says them.
-[The command line](command-line.md) says how they are used together.
+This page lists every command of `eventstreams` with its arguments and options, as `--help` shows them.
+For how to use them together, see [The command line](command-line.md).
 """
 _EXAMPLE: Final = re.compile(r"^ *(eventstreams .*?)(?: {2,}(\S.*))?$", re.MULTILINE)
 _HELP: Final = "--help"

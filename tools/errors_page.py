@@ -18,15 +18,15 @@ _HEAD: Final = """\
 <!-- Written by `make docs` from the code: change it there. -->
 # Errors
 
-Every refusal of the API and of the gateway is JSON of this form; `message` says what was wrong and what would be right:
+The API and the gateway refuse requests with JSON of this form. `message` says what was wrong and what would be right:
 
 <!-- checked as: ErrorBody -->
 ```json
 {"code": 91007, "message": "…", "more_info": "https://www.twilio.com/docs/errors/91007", "status": 400}
 ```
 
-The codes are those of Twilio's Event Streams. `details` is there where more can be said, such as the places in a batch.
-[Operations](operations.md) says of each operation what it may be refused with.
+The codes are those of Twilio's Event Streams. `details` is present if there is more to say, such as the places
+in a batch. For the refusals of each operation, see [Operations](operations.md).
 """
 
 
@@ -56,14 +56,14 @@ def _statuses() -> Mapping[int, list[int]]:
 
 def _deliveries() -> Iterator[str]:
     yield from ("", "## Of a delivery", "")
-    yield "In the [delivery log](delivery-log.md), in [failure notices](failure-notices.md) and in dead letters. An"
-    yield "attempt that failed for one of these reasons is repeated until the event's deadline:"
+    yield "These are in the [delivery log](delivery-log.md), in [failure notices](failure-notices.md) and in dead"
+    yield "letters. An attempt that failed for one of these reasons is repeated until the event's deadline:"
     yield from ("", "| reason | code | the sink |", "|---|---|---|")
     for retried in RetryReason:
         yield f"| `{retried}` | `{retried.code}` | {WHAT_A_SINK_DID[retried]} |"
-    yield from ("", "An event that ended for one of these is a dead letter: [what each means, and what")
-    yield "helps](dead-letters.md#why-events-die). `expired` and `attempts_used_up` carry the code of the last attempt"
-    yield "where there was one."
+    yield from ("", "An event that ended for one of these reasons is a dead letter: [meanings and")
+    yield "remedies](dead-letters.md#why-events-die). `expired` and `attempts_used_up` carry the code of the last"
+    yield "attempt, if there was one."
     yield from ("", "| reason | code |", "|---|---|")
     for ended in DeadReason:
         yield f"| `{ended}` | `{ended.code}` |"
@@ -71,8 +71,8 @@ def _deliveries() -> Iterator[str]:
 
 def _exits() -> Iterator[str]:
     yield from ("", "## Of a process", "")
-    yield "A process or command that a person has to mend ends with one sentence, and one of these exit codes:"
-    yield from ("", "| exit code | because |", "|---|---|", "| 1 | it was refused, or none of those below |")
+    yield "A process or command that cannot continue prints one sentence and exits with one of these codes:"
+    yield from ("", "| exit code | meaning |", "|---|---|", "| 1 | it was refused, or none of those below |")
     for each in vars(errors).values():
         if isinstance(each, type) and issubclass(each, EventStreamsError) and each.exit_code > 1:
             yield f"| {each.exit_code} | {str(each.__doc__).replace('``', '`')} |"

@@ -12,13 +12,22 @@ _HEAD: Final = """\
 <!-- Written by `make docs` from the code: change it there. -->
 # Operations
 
-Every operation of the API, as it declares itself: the same as [openapi.json](openapi.json) says to programs, and
-`GET /docs` of a running API to people. [The API](api.md) says how they are used, [Errors](errors.md) what codes mean.
+This page lists every operation of the API. [openapi.json](openapi.json) says the same for programs, and so does
+`GET /docs` of a running API. For how to use the operations, see [The API](api.md); for the codes,
+[Errors](errors.md).
 
-Any operation may be refused with 400 (20001) and 503 (20503); one that asks for credentials with 401, 403 and 429; one
-that names something with 404; one with a body with 408, 413 and 415; a POST with 422. What else it may be refused with
-it says below. A POST takes the header [`Idempotency-Key`](control-plane.md#idempotent-requests). Lists come in
-pages: `PageSize`, `Page`, `PageToken`.
+In addition to the refusals below, operations may be refused as follows:
+
+| operation | status |
+|---|---|
+| any | 400 (20001), 503 (20503) |
+| that requires credentials | 401, 403, 429 |
+| that names a resource | 404 |
+| with a body | 408, 413, 415 |
+| POST | 422 |
+
+Every POST accepts the header [`Idempotency-Key`](control-plane.md#idempotent-requests). Lists are paged: `PageSize`,
+`Page`, `PageToken`.
 """
 _ASKED_BY: Final = {
     Caller.ACCOUNT: "",
