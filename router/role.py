@@ -14,8 +14,8 @@ from eventstreams.control.feed import ControlFeed
 from eventstreams.kafka.admin import KafkaAdmin
 from eventstreams.process import Process
 from eventstreams.topics import Topics
+from router.at_least_once.lane import AtLeastOnceLane
 from router.copying.avoided_topics import AvoidedTopics
-from router.copying.lane import Lane
 from router.copying.topic_restorer import TopicRestorer
 from router.exactly_once.lane import TransactionalLane
 from router.faust_app.app import RunPump, add_agent, make_app, running
@@ -64,7 +64,7 @@ async def route(process: Process) -> None:
             wanted=matcher.topics,
         )
         restore = TopicRestorer(settings, admin, matcher, catch_up=feed.catch_up)
-        lane_of = TransactionalLane if settings.exactly_once else Lane
+        lane_of = TransactionalLane if settings.exactly_once else AtLeastOnceLane
         lane = lane_of(settings, planner, dead_topic=topics.router_dead, restore=restore, avoided_topics=avoided_topics)
         await stack.enter_async_context(lane)
         pump = RunPump(lane=lane, metrics=process.metrics, on_crash=process.crash)

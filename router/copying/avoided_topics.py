@@ -143,6 +143,11 @@ class AvoidedTopics:
         self._slots.clear()
         return copy if copy.home is None else Copy(home, _as_at_first(copy.headers))
 
+    def home_of(self, topic: str, headers: Headers) -> str | None:
+        """Which topic a copy with these ``headers``, that goes to ``topic``, is on its way around; None: it is not."""
+        origin = dict(headers).get(ORIGIN) if self._topics.sink_type_of_retry(topic) else None
+        return None if origin is None else origin.decode()
+
     def _slots_of(self, home: str) -> Sequence[tuple[str, int]]:
         """Those of the shortest delay: what has to wait there is soon out of the way."""
         topic = self._topics.retry(self._topics.sink_type_of(home), self._delays[0])

@@ -12,9 +12,9 @@ from typing_extensions import override
 from eventstreams.errors import FatalProducerError
 from eventstreams.telemetry.logging import get_logger
 from router.copying.avoided_topics import AvoidedTopics
-from router.copying.copies import NOTHING, RETRY_S, STUCK_S, TURN_S, Copies, Failed, Lost, Restore, Source, partition_of
+from router.copying.copies import NOTHING, RETRY_S, STUCK_S, TURN_S, Copies, Failed, Restore, Source
 from router.exactly_once.transactions import TRANSACTION_S, SpoiltError, Transactions
-from router.planning.plan import Copy, Planner
+from router.planning.plan import Copy, Run
 
 _log = get_logger(__name__)
 
@@ -41,7 +41,6 @@ class TransactionalCopies(Copies):
 
     def __init__(
         self,
-        planner: Planner,
         *,
         dead_topic: str,
         restore: Restore,
@@ -49,14 +48,7 @@ class TransactionalCopies(Copies):
         turned: Callable[[], None],
         transactions: Transactions,
     ) -> None:
-        super().__init__(
-            planner,
-            dead_topic=dead_topic,
-            restore=restore,
-            avoided_topics=avoided_topics,
-            turned=turned,
-            produces=transactions,
-        )
+        super().__init__(dead_topic=dead_topic, restore=restore, avoided_topics=avoided_topics, turned=turned)
         self._transactions = transactions
         self._spoilers: list[_Spoiler] = []
         self._strikes: Counter[tuple[str, int]] = Counter()
@@ -66,7 +58,7 @@ class TransactionalCopies(Copies):
 
     def begin(self) -> None:
         """Begin a transaction."""
-        self._lost, self._spoilers, self.dropped = [], [], 0
+        self._spoilers, self.dropped = [], 0
         self._transactions.begin()
 
     def committed(self) -> None:
@@ -78,15 +70,23 @@ class TransactionalCopies(Copies):
 
     @property
     def special(self) -> set[str]:
-        """Topics that not every copy is made for as it was planned: ``make_instead`` says what is."""
+        """Topics that not every copy is made for as it was planned: ``make`` says what is."""
         return self._gone | {topic for _, _, topic in self._refused} | self._avoided_topics.avoided.keys()
 
+    @property
     @override
-    def refuse(self, lost: Lost, copy: Copy, source: Source) -> None:
-        self._lost.append(lost)
-        raise SpoiltError(lost.error.str())
+    def topics(self) -> int:
+        return len(self._transactions)
 
-    def make_instead(self, copy: Copy, source: Source, place: Place) -> None:
+    def report(self, run: Run, offset: int, error: KafkaError | None, message: Message) -> None:
+        """For ``produce`` to say what became of a copy, made as planned, of the record at ``offset``."""
+        if error is not None:
+            topic, partition = message.topic(), partition_of(message)
+            assert topic is not None
+            failed = Failed(error, Copy(topic, [], partition), NOTHING, partition)
+            self._spoilers.append(_Spoiler(failed, (run.partition, offset, topic)))
+
+    def make(self, copy: Copy, source: Source, place: Place) -> None:
         """Make what is to be made of ``copy`` by what was learnt: itself, a detour, a dead letter, nothing."""
         if copy.topic in self._gone:
             self.dropped += 1
@@ -107,7 +107,7 @@ class TransactionalCopies(Copies):
 
         while True:
             try:
-                self.produces[copy.topic](
+                self._transactions[copy.topic](
                     copy.topic, source.value, source.key, copy.partition, headers=copy.headers, on_delivery=report
                 )
             except BufferError:
@@ -127,21 +127,21 @@ class TransactionalCopies(Copies):
                 take. No offsets were sent yet, so nothing of it can be committed by anybody.
             FatalProducerError: the producer can never deliver again.
         """
-        left = least = self.produces.flush(TURN_S)
+        left = least = self._transactions.flush(TURN_S)
         since = acknowledged = time.monotonic()
-        while left and not self._spoilers and not self._lost:
-            before, left = left, self.produces.flush(TURN_S)
+        while left and not self._spoilers:
+            before, left = left, self._transactions.flush(TURN_S)
             self._turned()
             if left < before:
                 self.turns += 1
                 acknowledged = time.monotonic()
             elif time.monotonic() - acknowledged > TRANSACTION_S:
                 raise SpoiltError(f"no broker acknowledged a copy for {TRANSACTION_S:.0f} s")
-            if left < least or not self.produces.answered(self._dead_topic, TURN_S):
+            if left < least or not self._transactions.answered(self._dead_topic, TURN_S):
                 least, since = left, time.monotonic()
             elif time.monotonic() - since > STUCK_S:
-                self.produces.give_back()
-        if self._spoilers or self._lost:
+                self._transactions.give_back()
+        if self._spoilers:
             raise SpoiltError("a copy was not acknowledged")
 
     def learn(self) -> None:
@@ -150,8 +150,8 @@ class TransactionalCopies(Copies):
         Raises:
             FatalProducerError: the producer can never deliver again.
         """
-        self.produces.flush(0)  # has it report what it knows
-        spoilers = [*self._spoilers, *map(_spoiler, self._lost)]
+        self._transactions.flush(0)  # has it report what it knows
+        spoilers = self._spoilers
         for each in spoilers:
             if each.failed.error.code() == KafkaError._FATAL:  # noqa: SLF001 - its public name
                 raise FatalProducerError(f"Kafka's producer gave up: {each.failed.error.str()}")
@@ -191,6 +191,7 @@ class TransactionalCopies(Copies):
         self._suspects_id = not is_cause
 
 
-def _spoiler(lost: Lost) -> _Spoiler:
-    copy = Copy(lost.topic, [], lost.partition)
-    return _Spoiler(Failed(lost.error, copy, NOTHING, lost.partition), (lost.run.partition, lost.offset, lost.topic))
+def partition_of(message: Message) -> int:
+    """For which ``message`` was; -1: not known."""
+    partition = message.partition()
+    return -1 if partition is None else partition

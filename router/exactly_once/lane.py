@@ -1,11 +1,12 @@
 """The lane of a router that copies exactly once: copies of runs, and the offsets behind these, in one transaction."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from functools import partial
 from itertools import takewhile
 from typing import Final
 
-from confluent_kafka import TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 from typing_extensions import override
 
 from eventstreams.errors import FatalProducerError
@@ -17,7 +18,7 @@ from router.copying.lane import Job, Lane, Settled
 from router.exactly_once.copies import TransactionalCopies
 from router.exactly_once.probes import Probes
 from router.exactly_once.transactions import Seat, SpoiltError, Transactions
-from router.planning.plan import Copy, Planner, Run
+from router.planning.plan import Copy, Planner, Run, partition_of
 
 _LONGEST_S: Final = 2.0  # that copies are made for before they are committed: who reads them waits for that
 _PUT_OUT_S: Final = 60.0  # a member that was put out of its group is back within seconds
@@ -37,22 +38,22 @@ class TransactionalLane(Lane):
     def __init__(
         self, settings: Settings, planner: Planner, *, dead_topic: str, restore: Restore, avoided_topics: AvoidedTopics
     ) -> None:
+        super().__init__()
+        self._planner = planner
+        self._dead_topic = dead_topic
+        self._avoided_topics = avoided_topics
         self._transactions = Transactions(settings, turned=self._turned)
-        super().__init__(settings, planner, dead_topic=dead_topic, restore=restore, avoided_topics=avoided_topics)
-        self._probes = Probes(settings, avoided_topics)
-        self._at: tuple[int, Seat] | None = None  # replaced as a whole, by the event loop
-        self._put_out: tuple[int, float] = -1, 0.0
-
-    @override
-    def _copies_of(self, settings: Settings, restore: Restore) -> TransactionalCopies:
-        return TransactionalCopies(
-            self._planner,
-            dead_topic=self._dead_topic,
+        self._copies = TransactionalCopies(
+            dead_topic=dead_topic,
             restore=restore,
-            avoided_topics=self._avoided_topics,
+            avoided_topics=avoided_topics,
             turned=self._turned,
             transactions=self._transactions,
         )
+        self._special: Collection[str] = ()  # topics of which each copy is looked at before it is made
+        self._probes = Probes(settings, avoided_topics)
+        self._at: tuple[int, Seat] | None = None  # replaced as a whole, by the event loop
+        self._put_out: tuple[int, float] = -1, 0.0
 
     async def leave(self) -> None:
         """Route nothing more; return once nothing is under way: then it is known which offsets were committed."""
@@ -121,10 +122,45 @@ class TransactionalLane(Lane):
                 "Kafka refuses the offsets of this router, and it does not leave its group for that"
             )
 
-    @override
-    def _make_around(self, copy: Copy, record: SourceRecord, job: Job) -> None:
+    def _produce_run(self, job: Job) -> Settled:
+        events = copies = dead = unmatched = 0
+        # Every lookup counts in this loop: a copy costs five microseconds in all.
+        run, ways_of, produces, report = job.run, self._planner.ways, self._transactions, self._copies.report
+        special = self._special
+        for batch in run.batches:
+            for record in batch.records():
+                events += 1
+                ways = ways_of(record)
+                if not ways:
+                    planned = self._planner.plan_closely(run, record)
+                    if not planned:
+                        unmatched += 1
+                    elif planned[0].topic == self._dead_topic:
+                        dead += 1
+                    else:
+                        copies += len(planned)
+                    for copy in planned:
+                        self._make(copy, record, run)
+                    continue
+                copies += len(ways)
+                found, key, value = record.headers, record.key, record.value
+                told = partial(report, run, record.offset)
+                for (topic, _), partitions, marks in ways:
+                    headers = [*found, *marks]
+                    partition = 0 if partitions == 1 else partition_of(key, partitions, otherwise=record.offset)
+                    if special and topic in special:
+                        self._make(Copy(topic, headers, partition), record, run)
+                        continue
+                    try:
+                        # By their places, 0.4 µs less than by name: callback, its other name, timestamp, headers.
+                        produces[topic](topic, value, key, partition, told, None, 0, headers)
+                    except (BufferError, KafkaException):
+                        self._make(Copy(topic, headers, partition), record, run)
+        return Settled(copies, matched=events - dead - unmatched, dead=dead, unmatched=unmatched)
+
+    def _make(self, copy: Copy, record: SourceRecord, run: Run) -> None:
         topic = copy.topic
         if topic in self._avoided_topics.avoided and self._probes.is_idle and self._avoided_topics.is_due(topic):
             self._avoided_topics.sent(topic)
             self._probes.send(copy, record, partition=self._avoided_topics.partition_of(topic))
-        self._copies.make_instead(copy, record, (job.run.partition, record.offset, topic))
+        self._copies.make(copy, record, (run.partition, record.offset, topic))

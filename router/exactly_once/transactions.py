@@ -23,7 +23,6 @@ from eventstreams.kafka.config import client_config
 from eventstreams.settings import Settings
 from eventstreams.telemetry.logging import get_logger
 from eventstreams.topics import Topics
-from router.copying.producers import producer_config
 
 _log = get_logger(__name__)
 
@@ -31,6 +30,9 @@ TRANSACTION_S: Final = 30.0
 """Who reads subscription topics waits so long, and up to ten seconds more, for what a dead router without a name left
 open. Copies of which none is acknowledged for so long are given up and made again. A commit of which Kafka does not
 say for so long what became of it ends the router."""
+
+_BUFFER_COPIES: Final = 100_000  # a second of what one router makes: bounds memory, and what a crash repeats
+_BUFFER_KIB: Final = 128 << 10  # of values; as many copies of events of 1.3 KiB
 
 _T = TypeVar("_T")
 _TURN_S: Final = 1.0
@@ -80,12 +82,10 @@ class SpoiltError(Exception):
 
 
 class Transactions(dict[str, Callable[..., None]]):
-    """By topic: the ``produce`` of the one client; as ``Producers``, and for one thread alone as that.
+    """By topic: the ``produce`` of the one client. For one thread alone.
 
     One for all topics, however many there are: what two clients write is never one transaction.
     """
-
-    are_many: Final = False
 
     def __init__(self, settings: Settings, *, turned: Callable[[], None]) -> None:
         """Not open before the first ``begin``.
@@ -117,21 +117,24 @@ class Transactions(dict[str, Callable[..., None]]):
         self._raising(client.begin_transaction)
 
     def flush(self, timeout_s: float) -> int:
-        """See ``Producers``."""
+        """Wait until the brokers have answered for every copy, at most ``timeout_s``; how many are left.
+
+        Raises:
+            FatalProducerError: it can never deliver again; nothing is known of its copies.
+        """
         assert self._client is not None
         client = self._client
         return self._raising(lambda: client.flush(timeout_s))
 
-    def keep(self, wanted: object) -> None:
-        """Nothing is forgotten: one client serves them all, however many."""
-
     def give_back(self) -> None:
-        """See ``Producers``."""
+        """Let what cannot be sent be reported, each copy with an error of its own; what was sent stays."""
         assert self._client is not None
+        # ``blocking`` means its opposite in confluent-kafka 2.16: this one waits for nobody. One that waits for
+        # librdkafka's threads keeps the interpreter's lock, and nothing runs while one of them looks up a name.
         self._client.purge(in_queue=True, in_flight=False, blocking=True)
 
     def answered(self, topic: str, timeout_s: float) -> bool:
-        """See ``Producers``."""
+        """Whether any broker says within ``timeout_s`` where ``topic`` is."""
         assert self._client is not None
         try:
             self._client.list_topics(topic, timeout=timeout_s)
@@ -288,7 +291,14 @@ def transactional_config(settings: Settings, transactional_id: str) -> dict[str,
     return client_config(
         settings,
         {
-            **producer_config(1),
+            "linger.ms": 10_000,  # a flush says when; only a batch that is full goes sooner
+            "batch.size": 1 << 20,
+            "message.max.bytes": 4 << 20,
+            "queue.buffering.max.messages": _BUFFER_COPIES,
+            "queue.buffering.max.kbytes": _BUFFER_KIB,
+            "topic.metadata.propagation.max.ms": 5_000,  # a topic that is gone stalls the lane this long
+            "socket.timeout.ms": 10_000,  # and a broker that hangs this long
+            "delivery.report.only.error": True,
             "transactional.id": transactional_id,
             "transaction.timeout.ms": int(TRANSACTION_S * 1000),
         },

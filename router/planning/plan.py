@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
 from typing import Final, NamedTuple
+from zlib import crc32
 
 from eventstreams import headers as names
 from eventstreams.headers import Envelope, HeaderProblem, Headers, dead_headers, routed_headers
@@ -43,7 +44,7 @@ class Copy(NamedTuple):
     """A record to produce: key and value are the event's own.
 
     Attributes:
-        partition: Which; -1: the key's.
+        partition: Which; -1: any.
         home: On its way around its own topic, that topic; see ``router.avoided_topics``.
     """
 
@@ -69,8 +70,13 @@ def _required_in(layout: tuple[str, ...]) -> Callable[[Headers], tuple[tuple[str
     return itemgetter(*(places[name] for name in _REQUIRED))
 
 
-Way = tuple[str, int, Sequence[tuple[str, bytes]]]
-"""Topic and partition of a copy, and the headers that it has behind the event's own."""
+Way = tuple[tuple[str, int], int, Sequence[tuple[str, bytes]]]
+"""Of a copy its topic and the first partition of that, how many it has, and the headers behind the event's own."""
+
+
+def partition_of(key: bytes | None, partitions: int, *, otherwise: int = 0) -> int:
+    """Which of so many ``partitions`` takes what has ``key``: the same as librdkafka's; ``otherwise``: of no key."""
+    return (crc32(key) if key else otherwise) % partitions
 
 
 class _Interest(NamedTuple):
@@ -130,7 +136,7 @@ class Planner:
         An event that is malformed or of no known type is one copy, for the router's dead-letter topic.
         """
         if ways := self.ways(record):
-            return [Copy(topic, [*record.headers, *marks], partition) for topic, partition, marks in ways]
+            return [self._copy(way, record, record.headers) for way in ways]
         return self.plan_closely(run, record)
 
     def plan_closely(self, run: Run, record: SourceRecord) -> list[Copy]:
@@ -146,7 +152,14 @@ class Planner:
             passing = self._filtering.passing(interest.filtered, headers, record.value)
             ways = [self._way(route, key[0]) for route in passing]
         found = [header for header in record.headers if not header[0].startswith("es_")]
-        return [Copy(topic, [*found, *marks], partition) for topic, partition, marks in ways]
+        return [self._copy(way, record, found) for way in ways]
+
+    @staticmethod
+    def _copy(way: Way, record: SourceRecord, headers: Sequence[tuple[str, bytes]]) -> Copy:
+        (topic, partition), partitions, marks = way
+        if partitions > 1:
+            partition = partition_of(record.key, partitions, otherwise=record.offset)
+        return Copy(topic, [*headers, *marks], partition)
 
     def topics(self) -> set[str]:
         """Those that events may be for now."""
@@ -170,7 +183,7 @@ class Planner:
             subscription_sid=route.subscription_sid,
             subscriber_sid=family_of if family_of is not None and family_of.encode() != account else None,
         )
-        return route.topic, 0 if route.partitions == 1 else -1, marks
+        return (route.topic, 0), route.partitions, marks
 
     def _problem(self, headers: Mapping[str, bytes], *, matched: bool) -> HeaderProblem | None:
         if matched:  # then account and type are good, and only the others can be missing

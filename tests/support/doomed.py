@@ -24,7 +24,8 @@ from eventstreams.kafka.membership import Membership
 from eventstreams.kafka.records import Partition
 from eventstreams.reasons import DeadReason
 from eventstreams.settings import PREFIX, Settings
-from router.copying.lane import Job, Lane, Settled
+from router.at_least_once.lane import AtLeastOnceLane
+from router.copying.lane import Job, Settled
 from router.exactly_once.lane import TransactionalLane
 from router.exactly_once.transactions import TRANSACTION_S, Seat, Transactions
 from router.faust_app.transport import RunConsumer, Taken
@@ -93,17 +94,22 @@ def transaction_committed(patch: pytest.MonkeyPatch) -> None:
 
 def one_run_copied(patch: pytest.MonkeyPatch) -> None:
     """The brokers have all copies of the first."""
-    go_on, runs = Lane._produce_run, list[Job]()
+    runs = list[Job]()
 
-    def produce_run(self: Lane, job: Job) -> Settled:
-        if runs and runs[-1].run.seek == job.run.seek and not runs[-1].run.is_last:
-            self._copies.settle()
-            die()
-        runs.append(job)
-        return go_on(self, job)
+    def doomed(lane: type[AtLeastOnceLane | TransactionalLane]) -> None:
+        go_on = lane._produce_run
 
-    for lane in (Lane, TransactionalLane):
+        def produce_run(self: Any, job: Job) -> Settled:
+            if runs and runs[-1].run.seek == job.run.seek and not runs[-1].run.is_last:
+                self._copies.settle()
+                die()
+            runs.append(job)
+            return go_on(self, job)
+
         patch.setattr(lane, "_produce_run", produce_run)
+
+    for lane in (AtLeastOnceLane, TransactionalLane):
+        doomed(lane)
 
 
 def one_run_committed(patch: pytest.MonkeyPatch) -> None:

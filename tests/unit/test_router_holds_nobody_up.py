@@ -35,10 +35,12 @@ BEGIN = """
 import os, time
 from pathlib import Path
 from types import SimpleNamespace
-from router.copying import probe_copies
-from router.planning.plan import Copy
-from router.copying.producers import Producers
+from confluent_kafka import Producer
+from eventstreams.kafka.config import client_config
 from eventstreams.settings import Settings
+from router.at_least_once import probe_copies
+from router.exactly_once.transactions import Transactions
+from router.planning.plan import Copy
 
 settings = Settings.load(kafka="broker.invalid:9092")
 
@@ -51,9 +53,10 @@ def end(give_up):
     os._exit(0)  # not waiting for librdkafka's threads
 """
 COPIES = """
-producers = Producers(settings)
-producers["topic"]("topic", b"value")
-end(producers.give_back)
+transactions = Transactions(settings, turned=lambda: None)
+transactions._client = Producer(client_config(settings))
+transactions["topic"]("topic", b"value")
+end(transactions.give_back)
 """
 PROBE = """
 probe_copies._PATIENCE_S = -1.0

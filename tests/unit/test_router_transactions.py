@@ -15,7 +15,6 @@ from router.exactly_once import copies as transactional_copies
 from router.exactly_once import transactions
 from router.exactly_once.copies import TransactionalCopies
 from router.exactly_once.transactions import Seat, SpoiltError, Transactions
-from router.planning.plan import Planner
 
 SEAT = Seat("es.router", 1, "member", None)
 OFFSETS = [TopicPartition("events", 0, 7)]
@@ -99,7 +98,6 @@ def test_copies_that_no_broker_acknowledges_are_given_up_with_their_transaction(
     turns: list[None] = []
     settings = Settings.load(kafka="127.0.0.1:1")
     copies = TransactionalCopies(
-        cast(Planner, None),
         dead_topic="dead",
         restore=lambda _: set(),
         avoided_topics=AvoidedTopics(settings, tell=lambda _: None, wanted=set),

@@ -8,8 +8,9 @@ from typing import Any, cast
 import pytest
 
 from eventstreams.settings import Settings
+from router.at_least_once.lane import AtLeastOnceLane
 from router.copying.avoided_topics import AvoidedTopics
-from router.copying.lane import _SHORTEST_S, Lane
+from router.copying.lane import _SHORTEST_S
 from router.faust_app.window import Window
 from router.planning.plan import Run
 
@@ -47,7 +48,7 @@ async def test_a_lane_tells_how_many_events_it_does_in_a_second() -> None:
     planner = SimpleNamespace(ways=lambda _: (), plan_closely=lambda *_: [])  # nobody wants any
     run = Run("es.events", 0, [cast(Any, _Batch())], is_last=True)
 
-    async with Lane(
+    async with AtLeastOnceLane(
         settings, cast(Any, planner), dead_topic="dead", restore=set, avoided_topics=avoided_topics
     ) as lane:
         unknown = lane.rate

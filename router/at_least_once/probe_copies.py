@@ -79,7 +79,7 @@ class ProbeCopies(Generic[Job]):
             return ()
         self._producer.poll(0)
         if time.monotonic() - self._sent_at > _PATIENCE_S:
-            self._producer.purge(in_queue=True, in_flight=True, blocking=True)  # waits for nobody; see ``Producers``
+            self._producer.purge(in_queue=True, in_flight=True, blocking=True)  # waits for nobody; see ``Transactions``
             self._producer.poll(_PURGE_S)
             for probe in self.out:
                 probe.arrived = bool(probe.arrived)

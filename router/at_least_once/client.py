@@ -1,0 +1,57 @@
+"""aiokafka's client, for requests to brokers: it finds and keeps connections, and is asked for no topics."""
+
+import random
+from collections.abc import Collection
+from typing import Any, Final
+
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError
+from aiokafka.protocol.metadata import MetadataRequest
+from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
+from typing_extensions import override
+
+from eventstreams.settings import Settings
+from router.faust_app.credentials import credentials
+
+_ANSWER_MS: Final = 10_000  # a broker that hangs
+_AGAIN_MS: Final = 100
+
+
+class Client(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no types
+    """``send(broker, request)`` as aiokafka's.
+
+    Its own look at the cluster would be for all topics, however many there are, or have brokers make those that are
+    gone.
+    """
+
+    @override
+    async def _metadata_update(self, cluster_metadata: Any, topics: object) -> bool:
+        return await self.describe(()) is not None
+
+    async def describe(self, topics: Collection[str]) -> Any | None:
+        """What a broker says of ``topics``, and of the brokers; None where none says anything."""
+        brokers = [each.nodeId for each in self.cluster.brokers()]
+        random.shuffle(brokers)
+        for broker in brokers:
+            connection = await self._get_conn(broker)
+            if connection is None:
+                continue
+            try:
+                answer = await connection.send(MetadataRequest(sorted(topics), allow_auto_topic_creation=False))
+            except (KafkaError, TimeoutError):
+                continue
+            if answer.brokers:
+                self.cluster.update_metadata(answer)
+                return answer
+        return None
+
+
+def client_of(settings: Settings) -> Client:
+    """A client of the configured Kafka, on the loop that runs. To be bootstrapped, and closed."""
+    return Client(
+        bootstrap_servers=settings.kafka,
+        client_id=settings.instance or "eventstreams",
+        request_timeout_ms=_ANSWER_MS,
+        retry_backoff_ms=_AGAIN_MS,
+        **credentials_to_aiokafka_auth(credentials(settings)),
+    )

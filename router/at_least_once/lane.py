@@ -1,0 +1,138 @@
+"""The lane of a router that copies at least once."""
+
+from collections.abc import Collection, Sequence
+
+from typing_extensions import override
+
+from eventstreams.settings import Settings
+from eventstreams.times import now_ms
+from router.at_least_once.copies import HEADERS_BYTES, BatchedCopies
+from router.at_least_once.probe_copies import ProbeCopies
+from router.at_least_once.producer import BatchProducer
+from router.batches import SourceRecord
+from router.copying.avoided_topics import AvoidedTopics
+from router.copying.copies import Restore
+from router.copying.lane import Job, Lane, Settled
+from router.planning.plan import Copy, Planner, partition_of
+
+
+class AtLeastOnceLane(Lane):
+    """A ``Lane``: a run is settled once the brokers have every copy. One that is routed again is copied again."""
+
+    _copies: BatchedCopies
+
+    def __init__(
+        self, settings: Settings, planner: Planner, *, dead_topic: str, restore: Restore, avoided_topics: AvoidedTopics
+    ) -> None:
+        """A lane.
+
+        Args:
+            settings: Which Kafka.
+            planner: Says which copies to make. Asked on the lane's thread.
+            dead_topic: Where copies go that the broker will never take.
+            restore: Asked on the lane's thread, before copies that failed are repeated or given up.
+            avoided_topics: The way around topics that take nothing. Used on the lane's thread alone.
+        """
+        super().__init__()
+        self._planner = planner
+        self._dead_topic = dead_topic
+        self._avoided_topics = avoided_topics
+        self._special: Collection[str] = avoided_topics.avoided  # topics of which each copy is looked at first
+        self._copies = BatchedCopies(
+            planner,
+            dead_topic=dead_topic,
+            restore=restore,
+            avoided_topics=avoided_topics,
+            turned=self._turned,
+            producer=BatchProducer(settings),
+        )
+        self._probe_copies: ProbeCopies[Job] = ProbeCopies(settings)
+
+    # -- on the lane's thread --------------------------------------------------------------------------------
+
+    @override
+    def _put_off(self) -> Sequence[Job]:
+        return [probe.job for probe in self._probe_copies.out]
+
+    @override
+    def _deliver(self, group: Sequence[Job]) -> Sequence[Job]:
+        """Make the copies of ``group``; return the jobs of which the brokers have every copy."""
+        done = []
+        if self._avoided_topics.avoided:
+            self._avoided_topics.forget()
+        for probe in self._probe_copies.back():
+            if probe.arrived:
+                self._avoided_topics.take_back(probe.copy.topic, probe.partition)
+            else:
+                self._avoided_topics.avoid(probe.copy, probe.partition)
+                self._copies.make(self._avoided_topics.around(probe.copy), probe.source)
+            probe.job.probe_copies -= 1
+            if not probe.job.probe_copies:
+                done.append(probe.job)
+        for job in group:
+            job.settled = self._produce_run(job)
+        self._copies.settle()
+        for job in group:
+            if self._copies.dropped and job.settled is not None:
+                job.settled, self._copies.dropped = job.settled.without(self._copies.dropped)
+        return [*done, *(job for job in group if not job.probe_copies)]
+
+    def _produce_run(self, job: Job) -> Settled:
+        # Every lookup counts in this loop. Of a record nothing is kept: it is freed while the processor has it at hand.
+        events = copies = dead = unmatched = used = 0
+        ways_of, made, special = self._planner.ways, self._copies, self._special
+        batches = made.open
+        for batch in job.run.batches:
+            time_ms = now_ms()
+            for record in batch.records():
+                events += 1
+                ways = ways_of(record)
+                if not ways:
+                    planned = self._planner.plan_closely(job.run, record)
+                    if not planned:
+                        unmatched += 1
+                    elif planned[0].topic == self._dead_topic:
+                        dead += 1
+                    else:
+                        copies += len(planned)
+                    for copy in planned:
+                        self._make(copy, record, job)
+                    continue
+                copies += len(ways)
+                found, key, value = record.headers, record.key, record.value
+                used += (len(value or b"") + HEADERS_BYTES) * len(ways)
+                if used > made.room:
+                    made.settle()  # which may find that a topic is to be avoided
+                    used = 0
+                for first, partitions, marks in ways:
+                    headers = [*found, *marks]
+                    place = first
+                    if partitions > 1:
+                        place = first[0], partition_of(key, partitions, otherwise=record.offset)
+                    if special and place[0] in special:
+                        self._make_around(Copy(place[0], headers, place[1]), record, job)
+                        continue
+                    write, number, _ = batches[place]
+                    if write(number(), time_ms, key, value, headers) is None:
+                        made.send(place)
+                        write, number, _ = batches[place]
+                        write(number(), time_ms, key, value, headers)
+        made.room -= used
+        return Settled(copies, matched=events - dead - unmatched, dead=dead, unmatched=unmatched)
+
+    def _make(self, copy: Copy, record: SourceRecord, job: Job) -> None:
+        if self._special and copy.topic in self._special:
+            self._make_around(copy, record, job)
+        else:
+            self._copies.make(copy, record)
+
+    def _make_around(self, copy: Copy, record: SourceRecord, job: Job) -> None:
+        """Make ``copy`` on its way around its topic if that is avoided; now and then it goes to see if it still is."""
+        if not self._avoided_topics.avoids(copy):
+            self._copies.make(copy, record)
+        elif self._avoided_topics.is_due(copy.topic) and self._probe_copies.may_leave(job):
+            self._avoided_topics.sent(copy.topic)
+            self._probe_copies.send(copy, record, job, partition=self._avoided_topics.partition_of(copy.topic))
+            job.probe_copies += 1
+        else:
+            self._copies.make(self._avoided_topics.around(copy), record)
