@@ -22,6 +22,8 @@ _OVERHEAD: Final = struct.Struct(">qi")  # before each batch: its first offset, 
 _CRC: Final = struct.Struct(">I")
 _CRC_AT: Final = _DefaultRecordBatchPy.CRC_OFFSET
 _CHECKED_FROM: Final = _DefaultRecordBatchPy.ATTRIBUTES_OFFSET  # to its end
+_ATTRIBUTES: Final = struct.Struct(">h")
+_RECORDS_AT: Final = _DefaultRecordBatchPy.ATTRIBUTES_OFFSET + 40
 
 
 class SourceRecord(Protocol):
@@ -39,6 +41,11 @@ class SourceRecord(Protocol):
     def value(self) -> bytes | None: ...
     @property
     def headers(self) -> Sequence[tuple[str, bytes]]: ...
+
+
+Fetched = tuple[SourceRecord, bytes, bytes]
+"""A record, and two parts of what was fetched of it, as they are: its key and its value, each with its length; its
+headers, without how many they are."""
 
 
 class Batch:
@@ -71,6 +78,7 @@ class Batch:
         self.is_transactional = about.is_transactional
         self.timestamp = about.max_timestamp
         self.timestamp_type = about.timestamp_type
+        self._compression = about.compression_type
 
     def validate_crc(self) -> bool:
         """Whether its bytes are those that its producer sent."""
@@ -107,6 +115,33 @@ class Batch:
             yield from DefaultRecordBatch(self._raw)
         except (UnicodeDecodeError, CorruptRecordException):  # aiokafka's ways to say so: compiled, and in plain Python
             yield from islice(_read_leniently(self._raw), _readable(self._raw), None)
+
+    def fetched(self) -> Iterator[Fetched]:
+        """Its records, as ``records``, with what a copy takes over."""
+        raw = self._uncompressed()
+        at = _RECORDS_AT
+        for record in Batch(raw).records():
+            length, begin = decode_varint(raw, at)
+            at = begin + length  # where the next one begins
+            _, begin = decode_varint(raw, begin + 1)  # behind a byte of attributes: how much later it is
+            _, begin = decode_varint(raw, begin)
+            length, end = decode_varint(raw, begin)
+            if length > 0:  # -1: it has none
+                end += length
+            length, end = decode_varint(raw, end)
+            if length > 0:
+                end += length
+            _, headers = decode_varint(raw, end)
+            yield record, raw[begin:end], raw[headers:at]
+
+    def _uncompressed(self) -> bytes:
+        if not self._compression:
+            return bytes(self._raw)
+        batch = _DefaultRecordBatchPy(self._raw)
+        batch._maybe_uncompress()  # noqa: SLF001 - only whoever reads its records has them
+        raw = bytearray(self._raw[:_RECORDS_AT])
+        _ATTRIBUTES.pack_into(raw, _CHECKED_FROM, batch.attributes & ~batch.CODEC_MASK)
+        return bytes(raw + batch._buffer)  # noqa: SLF001
 
 
 class Batches:

@@ -9,12 +9,12 @@ from confluent_kafka import KafkaError
 from typing_extensions import override
 
 from eventstreams.telemetry.logging import get_logger
-from eventstreams.times import now_ms
 from router.at_least_once.producer import BatchProducer
-from router.at_least_once.record_batch import Place, RecordBatch, Writing, begin
+from router.at_least_once.record_batch import BATCH_BYTES, Place, RecordBatch
 from router.copying.avoided_topics import AvoidedTopics
 from router.copying.copies import RETRY_S, STUCK_S, TURN_S, Copies, Failed, Restore, Source
 from router.planning.plan import Copy, Planner, partition_of
+from router.record_format import field, header_fields
 
 ROOM_BYTES: Final = 128 << 20  # a second of what one router makes: bounds memory, and what a crash repeats
 HEADERS_BYTES: Final = 512  # of a copy, about
@@ -23,16 +23,16 @@ _TOPICS: Final = 250
 _log = get_logger(__name__)
 
 
-class OpenBatches(dict[Place, Writing]):
-    """The batches that copies are written to, one for each place."""
+class OpenBatches(dict[Place, RecordBatch]):
+    """The batches that copies are added to, one for each place."""
 
-    def __missing__(self, place: Place) -> Writing:
-        self[place] = begun = begin()
-        return begun
+    def __missing__(self, place: Place) -> RecordBatch:
+        self[place] = batch = RecordBatch(place)
+        return batch
 
 
 class BatchedCopies(Copies):
-    """``make`` any number, then ``settle``. Who makes many writes to ``open`` himself, as ``make`` does."""
+    """``make`` any number, then ``settle``. Who makes many adds them to ``open``, as ``make`` does."""
 
     def __init__(
         self,
@@ -66,7 +66,8 @@ class BatchedCopies(Copies):
 
     def make(self, copy: Copy, source: Source) -> None:
         """Write ``copy`` where it goes; waits while there is no room."""
-        self.room -= len(source.value or b"") + HEADERS_BYTES
+        size = len(source.key or b"") + len(source.value or b"")
+        self.room -= size + HEADERS_BYTES
         if self.room < 0:
             self._flush()
         partition = copy.partition
@@ -78,18 +79,20 @@ class BatchedCopies(Copies):
                 return
             partition = partition_of(source.key, count)
         place = copy.topic, partition
-        write, number, _ = self.open[place]
-        headers = [*copy.headers]
-        if write(number(), now_ms(), source.key, source.value, headers) is None:
-            self.send(place)
-            write, number, _ = self.open[place]
-            write(number(), now_ms(), source.key, source.value, headers)
+        headers = header_fields(copy.headers)
+        batch = self.open[place]
+        if batch.size + size + len(headers) > BATCH_BYTES:
+            batch = self.next_batch(batch)
+        batch.add(field(source.key) + field(source.value), len(copy.headers), headers)
 
-    def send(self, place: Place) -> None:
-        """Send the batch of ``place``, which is full: ``write`` has just said so."""
-        _, number, builder = self.open.pop(place)
-        self._topics.add(place[0])
-        self._producer.send([RecordBatch(place, builder, number() - 1)])  # without the one that had no room
+    def next_batch(self, full: RecordBatch) -> RecordBatch:
+        """Send ``full``, which has no room for a copy, and open another for its place; itself where it is empty."""
+        if not full.records:
+            return full
+        self._topics.add(full.place[0])
+        self._producer.send([full])
+        del self.open[full.place]
+        return self.open[full.place]
 
     @override
     def settle(self) -> None:
@@ -141,7 +144,7 @@ class BatchedCopies(Copies):
         """Wait until the brokers have answered for every copy, or do not for ``STUCK_S``; whether any is not there."""
         if self.open:
             self._topics.update(topic for topic, _ in self.open)
-            self._producer.send([RecordBatch(to, each.builder, each.number()) for to, each in self.open.items()])
+            self._producer.send([*self.open.values()])
             self.open.clear()
         left = least = self._producer.flush(TURN_S)
         since = time.monotonic()

@@ -1,19 +1,22 @@
 """The lane of a router that copies at least once."""
 
 from collections.abc import Collection, Sequence
+from typing import Final
 
 from typing_extensions import override
 
 from eventstreams.settings import Settings
-from eventstreams.times import now_ms
-from router.at_least_once.copies import HEADERS_BYTES, BatchedCopies
+from router.at_least_once.copies import BatchedCopies
 from router.at_least_once.probe_copies import ProbeCopies
 from router.at_least_once.producer import BatchProducer
+from router.at_least_once.record_batch import BATCH_BYTES
 from router.batches import SourceRecord
 from router.copying.avoided_topics import AvoidedTopics
 from router.copying.copies import Restore
 from router.copying.lane import Job, Lane, Settled
 from router.planning.plan import Copy, Planner, partition_of
+
+MARKS_BYTES: Final = 256  # of the headers that a copy has beside the event's own, and more
 
 
 class AtLeastOnceLane(Lane):
@@ -83,8 +86,7 @@ class AtLeastOnceLane(Lane):
         ways_of, made, special = self._planner.ways, self._copies, self._special
         batches = made.open
         for batch in job.run.batches:
-            time_ms = now_ms()
-            for record in batch.records():
+            for record, fields, headers in batch.fetched():
                 events += 1
                 ways = ways_of(record)
                 if not ways:
@@ -99,24 +101,23 @@ class AtLeastOnceLane(Lane):
                         self._make(copy, record, job)
                     continue
                 copies += len(ways)
-                found, key, value = record.headers, record.key, record.value
-                used += (len(value or b"") + HEADERS_BYTES) * len(ways)
+                count = len(record.headers)
+                size = len(fields) + len(headers) + MARKS_BYTES
+                used += size * len(ways)
                 if used > made.room:
                     made.settle()  # which may find that a topic is to be avoided
                     used = 0
-                for first, partitions, marks in ways:
-                    headers = [*found, *marks]
+                for first, partitions, marks, encoded in ways:
                     place = first
                     if partitions > 1:
-                        place = first[0], partition_of(key, partitions, otherwise=record.offset)
+                        place = first[0], partition_of(record.key, partitions, otherwise=record.offset)
                     if special and place[0] in special:
-                        self._make_around(Copy(place[0], headers, place[1]), record, job)
+                        self._make_around(Copy(place[0], [*record.headers, *marks], place[1]), record, job)
                         continue
-                    write, number, _ = batches[place]
-                    if write(number(), time_ms, key, value, headers) is None:
-                        made.send(place)
-                        write, number, _ = batches[place]
-                        write(number(), time_ms, key, value, headers)
+                    into = batches[place]
+                    if into.size + size > BATCH_BYTES:
+                        into = made.next_batch(into)
+                    into.add(fields, count + len(marks), headers, encoded)
         made.room -= used
         return Settled(copies, matched=events - dead - unmatched, dead=dead, unmatched=unmatched)
 

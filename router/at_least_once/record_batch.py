@@ -1,32 +1,31 @@
-"""Record batches in the making: a copy is written where it is to go, as the bytes that Kafka keeps, and forgotten."""
+"""Record batches in the making: copies are put together of parts that they share, as the bytes that Kafka keeps."""
 
 import struct
-from collections.abc import Callable, Iterator, Sequence
-from itertools import count
-from typing import Final, NamedTuple, cast
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
 
-from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder, _DefaultRecordBatchPy
+from aiokafka.record.default_records import DefaultRecordBatch, _DefaultRecordBatchPy
 
+from eventstreams.times import now_ms
 from router.batches import SourceRecord
 from router.crc import crc32c
+from router.record_format import field, header_fields, varint
 
 BATCH_BYTES: Final = 1 << 20
-"""At most, unless one record is larger: what our topics take (``MAX_COPY_BYTES``) is several times as much."""
+"""At most, unless one record is larger: what our topics take (``MAX_COPY_BYTES``) is twice as much."""
 
+_HEAD: Final = struct.Struct(">qiibIhiqqqhii")
+_LENGTH_FROM: Final = 12  # what is behind the first offset and the length itself
+_ANY_EPOCH: Final = -1
 _MAGIC: Final = 2  # the only format that has headers
-_UNCOMPRESSED: Final = 0
-_NO_PRODUCER: Final = -1
-
-_PRODUCER: Final = struct.Struct(">qhi")  # its id, its epoch, the number of the batch's first record
-_PRODUCER_AT: Final = _DefaultRecordBatchPy.ATTRIBUTES_OFFSET + 2 + 4 + 8 + 8  # attributes, last offset, two times
 _CRC: Final = struct.Struct(">I")
 _CRC_AT: Final = _DefaultRecordBatchPy.CRC_OFFSET
 _CHECKED_FROM: Final = _DefaultRecordBatchPy.ATTRIBUTES_OFFSET  # to its end
+_PLAIN: Final = b"\0\0"  # no attributes, and as late as the batch
+_LONGEST: Final = 3  # bytes of a record's length
 
 Place = tuple[str, int]
 """A topic and one of its partitions."""
-
-Headers = Sequence[tuple[str, bytes]]
 
 
 class Identity(NamedTuple):
@@ -40,79 +39,81 @@ class Identity(NamedTuple):
     sequence: int
 
 
-class Writing(NamedTuple):
-    """A batch that copies are written to: ``write(number(), time_ms, key, value, headers)``.
-
-    Attributes:
-        write: None of a copy that has no room any more.
-        number: Each number but the last one it gave is a record's: it counts the one that had no room, too.
-    """
-
-    write: Callable[[int, int, bytes | None, bytes | None, list[tuple[str, bytes]]], object | None]
-    number: Callable[[], int]
-    builder: DefaultRecordBatchBuilder
-
-
-def begin() -> Writing:
-    """An empty batch."""
-    builder = DefaultRecordBatchBuilder(_MAGIC, _UNCOMPRESSED, 0, _NO_PRODUCER, _NO_PRODUCER, _NO_PRODUCER, BATCH_BYTES)
-    return Writing(builder.append, count().__next__, builder)
+_NOBODY: Final = Identity(-1, -1, -1)
 
 
 class RecordBatch:
-    """A batch that is complete, and where it goes.
+    """A batch that records are added to, and then sent.
 
     Attributes:
+        place: Where it goes.
         records: How many it has.
+        size: In bytes, about.
         identity: As whose it was sent last; None: it was never sent.
         tries: How often it was sent, or was to be.
         renewals: How often its sender's identity was not the one that the broker expected.
         missing_since: Of the monotonic clock: when brokers first said that there is no such partition.
     """
 
-    __slots__ = ("_builder", "_raw", "identity", "missing_since", "place", "records", "renewals", "tries")
+    __slots__ = (
+        "_parts", "_raw", "_time_ms", "identity", "missing_since", "place", "records", "renewals", "size", "tries"
+    )  # fmt: skip
 
-    def __init__(self, place: Place, builder: DefaultRecordBatchBuilder, records: int) -> None:
+    def __init__(self, place: Place) -> None:
         self.place = place
-        self.records = records
+        self.records = 0
+        self.size = _HEAD.size
         self.identity: Identity | None = None
         self.tries = 0
         self.renewals = 0
         self.missing_since: float | None = None
-        self._builder = builder
+        self._parts: list[bytes] = []
+        self._time_ms = now_ms()
         self._raw: bytearray | None = None
 
-    @property
-    def size(self) -> int:
-        """In bytes."""
-        return self._builder.size()
+    def add(self, fields: bytes, count: int, headers: bytes, more: bytes = b"") -> None:
+        """Add a record.
+
+        Args:
+            fields: Its key and its value, each with its length.
+            count: Of all its headers.
+            headers: They, one after the other.
+            more: Those behind them.
+        """
+        number, how_many = varint(self.records), varint(count)
+        size = len(_PLAIN) + len(number) + len(fields) + len(how_many) + len(headers) + len(more)
+        self._parts += (varint(size), _PLAIN, number, fields, how_many, headers, more)
+        self.records += 1
+        self.size += size + _LONGEST
+
+    def add_record(self, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> None:
+        """Add a record of which nothing is encoded yet."""
+        self.add(field(key) + field(value), len(headers), header_fields(headers))
 
     def raw(self, identity: Identity) -> bytearray:
-        """Its bytes, as sent by ``identity``."""
+        """Its bytes, as sent by ``identity``. Nothing can be added any more."""
         self.identity = identity
-        if self._raw is None:
-            self._builder.set_producer_state(*identity)
-            self._raw = self._builder.build()
-        else:
-            _PRODUCER.pack_into(self._raw, _PRODUCER_AT, *identity)
-            _CRC.pack_into(self._raw, _CRC_AT, crc32c(memoryview(self._raw)[_CHECKED_FROM:]))
-        return self._raw
+        return self._sent_by(identity)
 
     def read(self) -> Iterator[SourceRecord]:
-        """Its records."""
+        """Its records. Nothing can be added any more."""
+        yield from DefaultRecordBatch(bytes(self._sent_by(self.identity or _NOBODY)))
+
+    def _sent_by(self, identity: Identity) -> bytearray:
         if self._raw is None:
-            self._raw = self._builder.build()
-        return cast(Iterator[SourceRecord], iter(DefaultRecordBatch(bytes(self._raw))))
+            self._raw = bytearray().join([bytes(_HEAD.size), *self._parts])
+            self._parts = []
+        raw, time_ms = self._raw, self._time_ms
+        length, last = len(raw) - _LENGTH_FROM, self.records - 1
+        _HEAD.pack_into(
+            raw, 0, 0, length, _ANY_EPOCH, _MAGIC, 0, 0, last, time_ms, time_ms, *identity, self.records
+        )  # fmt: skip
+        _CRC.pack_into(raw, _CRC_AT, crc32c(memoryview(raw)[_CHECKED_FROM:]))
+        return raw
 
     def halves(self) -> "Sequence[RecordBatch]":
         """The first and the second half of its records, of which it has two at least."""
-        records = [*self.read()]
-        middle = len(records) // 2
-        return [_batch_of(self.place, records[:middle]), _batch_of(self.place, records[middle:])]
-
-
-def _batch_of(place: Place, records: Sequence[SourceRecord]) -> RecordBatch:
-    write, number, builder = begin()
-    for record in records:
-        write(number(), record.timestamp, record.key, record.value, [*record.headers])
-    return RecordBatch(place, builder, len(records))
+        halves = RecordBatch(self.place), RecordBatch(self.place)
+        for number, record in enumerate(self.read()):
+            halves[number >= self.records // 2].add_record(record.key, record.value, record.headers)
+        return halves

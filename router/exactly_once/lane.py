@@ -145,7 +145,7 @@ class TransactionalLane(Lane):
                 copies += len(ways)
                 found, key, value = record.headers, record.key, record.value
                 told = partial(report, run, record.offset)
-                for (topic, _), partitions, marks in ways:
+                for (topic, _), partitions, marks, _ in ways:
                     headers = [*found, *marks]
                     partition = 0 if partitions == 1 else partition_of(key, partitions, otherwise=record.offset)
                     if special and topic in special:

@@ -13,6 +13,7 @@ from eventstreams.reasons import DeadReason
 from router.batches import Batch, SourceRecord
 from router.planning.filtering import Filtering
 from router.planning.matcher import Matcher, Route
+from router.record_format import header_fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,9 @@ def _required_in(layout: tuple[str, ...]) -> Callable[[Headers], tuple[tuple[str
     return itemgetter(*(places[name] for name in _REQUIRED))
 
 
-Way = tuple[tuple[str, int], int, Sequence[tuple[str, bytes]]]
-"""Of a copy its topic and the first partition of that, how many it has, and the headers behind the event's own."""
+Way = tuple[tuple[str, int], int, Sequence[tuple[str, bytes]], bytes]
+"""Of a copy its topic and the first partition of that, how many it has, and the headers behind the event's own, twice:
+as they are, and as Kafka writes them."""
 
 
 def partition_of(key: bytes | None, partitions: int, *, otherwise: int = 0) -> int:
@@ -156,7 +158,7 @@ class Planner:
 
     @staticmethod
     def _copy(way: Way, record: SourceRecord, headers: Sequence[tuple[str, bytes]]) -> Copy:
-        (topic, partition), partitions, marks = way
+        (topic, partition), partitions, marks, _ = way
         if partitions > 1:
             partition = partition_of(record.key, partitions, otherwise=record.offset)
         return Copy(topic, [*headers, *marks], partition)
@@ -183,7 +185,7 @@ class Planner:
             subscription_sid=route.subscription_sid,
             subscriber_sid=family_of if family_of is not None and family_of.encode() != account else None,
         )
-        return (route.topic, 0), route.partitions, marks
+        return (route.topic, 0), route.partitions, marks, header_fields(marks)
 
     def _problem(self, headers: Mapping[str, bytes], *, matched: bool) -> HeaderProblem | None:
         if matched:  # then account and type are good, and only the others can be missing

@@ -11,7 +11,7 @@ from eventstreams.kafka.records import Record
 from eventstreams.settings import Settings
 from eventstreams.topics import TopicSpec
 from router.at_least_once.producer import BatchProducer
-from router.at_least_once.record_batch import Identity, Place, RecordBatch, begin
+from router.at_least_once.record_batch import Identity, Place, RecordBatch
 from router.planning.plan import partition_of
 from tests.support.topic import PATIENCE_S, read_topic
 
@@ -33,10 +33,10 @@ async def admin(settings: Settings) -> KafkaAdmin:
 
 
 def batch_of(place: Place, values: Sequence[bytes]) -> RecordBatch:
-    write, number, builder = begin()
+    batch = RecordBatch(place)
     for value in values:
-        write(number(), 1_700_000_000_000, b"key", value, HEADERS)
-    return RecordBatch(place, builder, len(values))
+        batch.add_record(b"key", value, HEADERS)
+    return batch
 
 
 async def settled(producer: BatchProducer, batches: Sequence[RecordBatch]) -> Sequence[tuple[RecordBatch, KafkaError]]:

@@ -19,7 +19,7 @@ from eventstreams.errors import FatalProducerError
 from eventstreams.settings import Settings
 from router.at_least_once import producer as module
 from router.at_least_once.producer import BatchProducer
-from router.at_least_once.record_batch import Identity, Place, RecordBatch, begin
+from router.at_least_once.record_batch import Identity, Place, RecordBatch
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -116,10 +116,10 @@ class Scene:
 
 
 def batch_of(place: Place, values: Sequence[bytes]) -> RecordBatch:
-    write, number, builder = begin()
+    batch = RecordBatch(place)
     for value in values:
-        write(number(), 0, b"key", value, [("ce_id", b"EZ1")])
-    return RecordBatch(place, builder, len(values))
+        batch.add_record(b"key", value, [("ce_id", b"EZ1")])
+    return batch
 
 
 @pytest.fixture

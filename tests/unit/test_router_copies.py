@@ -232,7 +232,7 @@ def test_more_than_there_is_room_for_is_sent_meanwhile(monkeypatch: pytest.Monke
 
 
 def test_a_full_batch_is_sent_and_the_next_one_begun(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("router.at_least_once.record_batch.BATCH_BYTES", 1_000)
+    monkeypatch.setattr(module, "BATCH_BYTES", 1_000)
     scene = _Scene()
     for _ in range(50):
         scene.make()

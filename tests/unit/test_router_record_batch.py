@@ -1,28 +1,114 @@
-"""Record batches as the router makes them: what it writes is what Kafka's readers find, whoever sends it."""
+"""Record batches as the router makes them: byte for byte those of aiokafka, whoever sends them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 
 import pytest
-from aiokafka.record.default_records import DefaultRecordBatch
+from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
+from hypothesis import given
+from hypothesis import strategies as st
 
 from router.at_least_once import record_batch
-from router.at_least_once.record_batch import Identity, RecordBatch, begin
+from router.at_least_once.record_batch import Identity, RecordBatch
+from router.batches import Batch
+from router.record_format import field, header_fields, varint
 
 PLACE = ("es.sub.webhook.DF1", 0)
-HEADERS = [("ce_id", b"EZ1"), ("ce_subject", b""), ("es_subscription", b"DF1")]
+TIME_MS = 1_700_000_000_000
+HEADERS: list[tuple[str, bytes]] = [("ce_id", b"EZ1"), ("ce_subject", b""), ("es_subscription", b"DF1")]
 FIRST = Identity(7, 0, 41)
 SECOND = Identity(1 << 40, 3, (1 << 31) - 1)
 
+Record = tuple[bytes | None, bytes | None, list[tuple[str, bytes | None]]]
 
-def batch_of(values: Iterable[bytes | None]) -> RecordBatch:
-    write, number, builder = begin()
+some_bytes = st.one_of(st.none(), st.binary(max_size=300))
+records = st.lists(
+    st.tuples(some_bytes, some_bytes, st.lists(st.tuples(st.text(max_size=80), some_bytes), max_size=70)),
+    min_size=1,
+    max_size=130,
+)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _clock() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(record_batch, "now_ms", lambda: TIME_MS)
+        yield
+
+
+def batch_of(*values: bytes | None) -> RecordBatch:
+    batch = RecordBatch(PLACE)
     for value in values:
-        assert write(number(), 1_700_000_000_000, b"key", value, HEADERS) is not None
-    return RecordBatch(PLACE, builder, number())
+        batch.add_record(b"key", value, HEADERS)
+    return batch
+
+
+def aiokafkas(found: list[Record], identity: Identity) -> bytes:
+    builder = DefaultRecordBatchBuilder(2, 0, 0, *identity, 1 << 30)
+    for number, (key, value, headers) in enumerate(found):
+        builder.append(number, TIME_MS, key, value, headers)
+    return bytes(builder.build())
+
+
+@given(records)
+def test_what_is_made_is_what_aiokafka_makes(found: list[Record]) -> None:
+    batch = RecordBatch(PLACE)
+    for key, value, headers in found:
+        batch.add(field(key) + field(value), len(headers), header_fields(headers[:1]), header_fields(headers[1:]))
+
+    assert bytes(batch.raw(FIRST)) == aiokafkas(found, FIRST)
+
+
+@given(records, st.integers(0, 4))
+def test_what_was_fetched_can_be_taken_over_as_it_is(found: list[Record], compression: int) -> None:
+    builder = DefaultRecordBatchBuilder(2, compression, 0, *FIRST, 1 << 30)
+    for number, (key, value, headers) in enumerate(found):
+        builder.append(number, TIME_MS + number * 700, key, value, headers)
+
+    fetched = [*Batch(bytes(builder.build())).fetched()]
+
+    assert [(each.key, each.value, [*each.headers]) for each, _, _ in fetched] == found
+    assert [each.offset for each, _, _ in fetched] == [*range(len(found))]
+    assert [(fields, headers) for _, fields, headers in fetched] == [
+        (field(key) + field(value), header_fields(headers)) for key, value, headers in found
+    ]
+
+
+def test_a_number_that_is_written_longer_than_it_need_be_is_taken_over() -> None:
+    """Kafka takes it, and its readers do."""
+    raw = bytearray(aiokafkas([(b"k", b"v", [("n", b"h")]), (b"second", None, [])], FIRST))
+    start = raw.index(b"\x02k\x02v\x02")
+    raw[start : start + 5] = b"\x82\x00k\x82\x80\x00v\x82\x00"
+    at = start - 4
+    assert raw[at] == varint(len(b"\0\0\0\x02k\x02v\x02\x02n\x02h"))[0]
+    raw[at] += 2 * 4
+
+    fetched = [*Batch(bytes(raw)).fetched()]
+
+    assert [(each.key, each.value) for each, _, _ in fetched] == [(b"k", b"v"), (b"second", None)]
+    assert [headers for _, _, headers in fetched] == [b"\x02n\x02h", b""]
+    copies = RecordBatch(PLACE)
+    for each, fields, headers in fetched:
+        copies.add(fields, len(each.headers), headers)
+    assert [(each.key, each.value, [*each.headers]) for each in copies.read()] == [
+        (b"k", b"v", [("n", b"h")]),
+        (b"second", None, []),
+    ]
+
+
+@pytest.mark.parametrize("number", [0, 63, 64, (1 << 13) - 1, 1 << 13, (1 << 14) - 1, 1 << 14, 1 << 20, (1 << 31) - 1])
+def test_numbers_are_written_as_aiokafka_writes_them(number: int) -> None:
+    raw = aiokafkas([(None, b"v" * number, [])], FIRST) if number <= 1 << 20 else None
+    if raw is not None:
+        assert varint(number) + b"v" * number in raw
+    left, read = 0, 0
+    for place, byte in enumerate(varint(number)):
+        left |= (byte & 0x7F) << (7 * place)
+        read += 1
+    assert (left >> 1, read) == (number, len(varint(number)))
 
 
 def test_a_batch_that_another_sends_is_as_if_that_one_had_made_it() -> None:
-    batch, other = batch_of([b"one", None, b""]), batch_of([b"one", None, b""])
+    batch, other = batch_of(b"one", None, b""), batch_of(b"one", None, b"")
 
     first = bytes(batch.raw(FIRST))
     again = bytes(batch.raw(SECOND))
@@ -35,8 +121,9 @@ def test_a_batch_that_another_sends_is_as_if_that_one_had_made_it() -> None:
 
 
 def test_what_was_sent_can_be_read_again() -> None:
-    batch = batch_of([b"one", None])
+    batch = batch_of(b"one", None)
     assert [record.value for record in batch.read()] == [b"one", None], "also before it was"
+    assert batch.identity is None
 
     batch.raw(FIRST)
 
@@ -47,7 +134,7 @@ def test_what_was_sent_can_be_read_again() -> None:
 
 
 def test_its_halves_have_all_of_it_in_order() -> None:
-    batch = batch_of([b"0", b"1", b"2", b"3", b"4"])
+    batch = batch_of(b"0", b"1", b"2", b"3", b"4")
     batch.raw(FIRST)
 
     first, second = batch.halves()
@@ -58,13 +145,9 @@ def test_its_halves_have_all_of_it_in_order() -> None:
     assert first.identity is None, "it was never sent"
 
 
-def test_a_batch_takes_what_it_has_room_for_and_one_record_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(record_batch, "BATCH_BYTES", 1_000)
-    write, number, builder = begin()
+def test_its_size_is_at_least_what_is_sent() -> None:
+    batch = batch_of(*[b"v" * 100] * 200)
 
-    assert write(number(), 0, None, b"v" * 2_000, []) is not None
-    assert write(number(), 0, None, b"", []) is None
+    size = batch.size
 
-    batch = RecordBatch(PLACE, builder, number() - 1)
-    assert [len(each.value or b"") for each in batch.read()] == [2_000]
-    assert (batch.records, batch.size) == (1, len(batch.raw(FIRST)))
+    assert len(batch.raw(FIRST)) <= size <= len(batch.raw(FIRST)) + 2 * 200

@@ -64,8 +64,8 @@ class _Batch:
     def __len__(self) -> int:
         return 100
 
-    def records(self) -> Iterator[SimpleNamespace]:
-        return (SimpleNamespace(offset=number) for number in range(100))
+    def fetched(self) -> Iterator[tuple[SimpleNamespace, bytes, bytes]]:
+        return ((SimpleNamespace(offset=number), b"", b"") for number in range(100))
 
 
 def test_what_is_given_back_makes_room_in_runs_and_in_events() -> None:
