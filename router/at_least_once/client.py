@@ -1,7 +1,7 @@
 """aiokafka's client, for requests to brokers: it finds and keeps connections, and is asked for no topics."""
 
 import random
-from collections.abc import Collection
+from collections.abc import Collection, Container
 from typing import Any, Final
 
 from aiokafka.client import AIOKafkaClient
@@ -26,12 +26,16 @@ class Client(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no types
 
     @override
     async def _metadata_update(self, cluster_metadata: Any, topics: object) -> bool:
-        return await self.describe(()) is not None
+        return await self.describe((), last=()) is not None
 
-    async def describe(self, topics: Collection[str]) -> Any | None:
-        """What a broker says of ``topics``, and of the brokers; None where none says anything."""
+    async def describe(self, topics: Collection[str], *, last: Container[int]) -> Any | None:
+        """What a broker says of ``topics``, and of the brokers; None where none says anything.
+
+        Those of ``last`` are asked after all others: they owe another answer, and may never give it.
+        """
         brokers = [each.nodeId for each in self.cluster.brokers()]
         random.shuffle(brokers)
+        brokers.sort(key=last.__contains__)
         for broker in brokers:
             connection = await self._get_conn(broker)
             if connection is None:

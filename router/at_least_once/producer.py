@@ -279,9 +279,8 @@ class BatchProducer:
                 if not answer.error_code:
                     self._identities.grant(answer.producer_id, answer.producer_epoch)
                     continue
-                error = KafkaError(answer.error_code)
-                problem = error.str()
-                if error.code() in _FORBIDDEN:
+                problem = KafkaError(answer.error_code).str()
+                if answer.error_code in _FORBIDDEN:
                     raise FatalProducerError(f"Kafka gives this router no producer's id: {problem}")
             _log.warning("kafka.no_producer_id", error=problem, follows="it is asked for again")
             await asyncio.sleep(_RESTS_S[-1])
@@ -306,7 +305,7 @@ class BatchProducer:
     async def _look_up(self, topics: Collection[str]) -> Mapping[str, int] | None:
         """Learn who leads ``topics``; the error code of each, 0 where it is there. None: no broker says anything."""
         client = await self._connected()
-        answer = await client.describe(topics)
+        answer = await client.describe(topics, last=self._busy)
         return None if answer is None else self._leaders.learn(answer)
 
     async def _find(self, topics: Collection[str]) -> None:

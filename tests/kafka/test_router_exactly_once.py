@@ -218,7 +218,7 @@ class ToOne:
         self._topic = topic
 
     def ways(self, _: SourceRecord) -> Sequence[Way]:
-        return [(self._topic, 0, [])]
+        return [((self._topic, 0), 1, [], b"")]
 
     def topics(self) -> set[str]:
         return {self._topic}

@@ -107,7 +107,7 @@ class Mutations:
         def not_what_was_refused(planner: Planner, record: SourceRecord) -> Sequence[Way]:
             found = ways(planner, record)
             if dict(record.headers)[ID].decode() in self._refused:
-                return [way for way in found if self._positions[Topics.subscription_of(way[0])] == REFUSED]
+                return [way for way in found if self._positions[Topics.subscription_of(way[0][0])] == REFUSED]
             return found
 
         self._patch.setattr(Matcher, "_by_key", without_a_type)

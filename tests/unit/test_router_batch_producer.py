@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from types import SimpleNamespace
@@ -60,7 +60,7 @@ class Brokers:
     def get_random_node(self) -> int:
         return 0
 
-    async def describe(self, topics: Collection[str]) -> Any:
+    async def describe(self, topics: Collection[str], *, last: Container[int]) -> Any:
         self.asked.append(set(topics))
         found = [
             (0, topic, False, [(0, number, leader) for number, leader in enumerate(self.leaders[topic])])
@@ -81,7 +81,7 @@ class Brokers:
         self.requests.append((broker, sent))
         while not self.held.is_set():
             await asyncio.sleep(0.01)
-        codes = [(place, self.answer((place, *others))) for place, *others in sent]
+        codes = [(each[0], self.answer(each)) for each in sent]
         if any(code is None for _, code in codes):
             raise KafkaConnectionError("cut")
         return SimpleNamespace(topics=[(place[0], [(place[1], code, 0)]) for place, code in codes])

@@ -11,6 +11,7 @@ from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.protocol.group import HeartbeatRequest, JoinGroupRequest
+from aiokafka.record.default_records import _DefaultRecordBatchPy
 from confluent_kafka import Consumer
 from faust import App, Schema
 from faust.sensors import Monitor
@@ -134,6 +135,19 @@ def test_a_broker_counts_as_asked_while_its_answer_is_dealt_with() -> None:
 def test_a_question_has_a_connection_of_its_own() -> None:
     assert "self._conns[(node_id, group)]" in source_of(AIOKafkaClient.send)
     assert _Connections.ASKING not in {int(each) for each in ConnectionGroup}
+
+
+def test_what_looks_at_the_cluster_is_what_the_routers_producer_replaces() -> None:
+    assert list(inspect.signature(AIOKafkaClient._metadata_update).parameters) == ["self", "cluster_metadata", "topics"]
+    assert "await self._metadata_update(self.cluster, topics)" in source_of(AIOKafkaClient._md_synchronizer)
+    assert "conn = await self._get_conn(node_id)" in source_of(AIOKafkaClient._metadata_update)
+    assert "MetadataRequest([])" in source_of(AIOKafkaClient.bootstrap), "asks for no topics"
+
+
+def test_a_batch_is_uncompressed_as_we_have_it_uncompressed() -> None:
+    uncompressing = source_of(_DefaultRecordBatchPy._maybe_uncompress)
+    assert "self._buffer = bytearray(uncompressed)" in uncompressing
+    assert "self._pos = 0" in uncompressing
 
 
 def test_the_clients_thread_tells_positions() -> None:
