@@ -158,15 +158,22 @@ def routed_headers(
 
     ``subscriber_sid``: the subscription's account, where that is another than the event's.
     """
-    routed = [
+    return [
         *(header for header in headers if not header[0].startswith("es_")),
-        (ACCEPTED_AT, b"%d" % accepted_at_ms),
-        (DEADLINE, b"%d" % deadline_ms),
-        (SUBSCRIPTION, subscription_sid.encode()),
+        *time_headers(accepted_at_ms, deadline_ms),
+        *owner_headers(subscription_sid, subscriber_sid),
     ]
-    if subscriber_sid is not None:
-        routed.append((SUBSCRIBER, subscriber_sid.encode()))
-    return routed
+
+
+def time_headers(accepted_at_ms: int, deadline_ms: int) -> list[tuple[str, bytes]]:
+    """Of ``routed_headers`` those that say when."""
+    return [(ACCEPTED_AT, b"%d" % accepted_at_ms), (DEADLINE, b"%d" % deadline_ms)]
+
+
+def owner_headers(subscription_sid: str, subscriber_sid: str | None) -> list[tuple[str, bytes]]:
+    """Of ``routed_headers`` those that say whose the copy is."""
+    owner = [(SUBSCRIPTION, subscription_sid.encode())]
+    return owner if subscriber_sid is None else [*owner, (SUBSCRIBER, subscriber_sid.encode())]
 
 
 def again_headers(

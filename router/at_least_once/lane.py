@@ -107,17 +107,21 @@ class AtLeastOnceLane(Lane):
                 if used > made.room:
                     made.settle()  # which may find that a topic is to be avoided
                     used = 0
-                for first, partitions, marks, encoded in ways:
+                times = self._planner.times
+                for way in ways:
+                    first, partitions, ttl_ms, owner, encoded = way
                     place = first
                     if partitions > 1:
                         place = first[0], partition_of(record.key, partitions, otherwise=record.offset)
                     if special and place[0] in special:
-                        self._make_around(Copy(place[0], [*record.headers, *marks], place[1]), record, job)
+                        copy = Copy(place[0], [*record.headers, *self._planner.marks(way)], place[1])
+                        self._make_around(copy, record, job)
                         continue
                     into = batches[place]
                     if into.size + size > BATCH_BYTES:
                         into = made.next_batch(into)
-                    into.add(fields, count + len(marks), headers, encoded)
+                    when, encoded_when = times[ttl_ms]
+                    into.add(fields, count + len(when) + len(owner), headers, encoded_when, encoded)
         made.room -= used
         return Settled(copies, matched=events - dead - unmatched, dead=dead, unmatched=unmatched)
 

@@ -71,7 +71,7 @@ class RecordBatch:
         self._time_ms = now_ms()
         self._raw: bytearray | None = None
 
-    def add(self, fields: bytes, count: int, headers: bytes, more: bytes = b"") -> None:
+    def add(self, fields: bytes, count: int, headers: bytes, more: bytes = b"", rest: bytes = b"") -> None:
         """Add a record.
 
         Args:
@@ -79,10 +79,11 @@ class RecordBatch:
             count: Of all its headers.
             headers: They, one after the other.
             more: Those behind them.
+            rest: And behind these.
         """
         number, how_many = varint(self.records), varint(count)
-        size = len(_PLAIN) + len(number) + len(fields) + len(how_many) + len(headers) + len(more)
-        self._parts += (varint(size), _PLAIN, number, fields, how_many, headers, more)
+        size = len(_PLAIN) + len(number) + len(fields) + len(how_many) + len(headers) + len(more) + len(rest)
+        self._parts += (varint(size), _PLAIN, number, fields, how_many, headers, more, rest)
         self.records += 1
         self.size += size + _LONGEST
 

@@ -145,8 +145,9 @@ class TransactionalLane(Lane):
                 copies += len(ways)
                 found, key, value = record.headers, record.key, record.value
                 told = partial(report, run, record.offset)
-                for (topic, _), partitions, marks, _ in ways:
-                    headers = [*found, *marks]
+                for way in ways:
+                    (topic, _), partitions, *_ = way
+                    headers = [*found, *self._planner.marks(way)]
                     partition = 0 if partitions == 1 else partition_of(key, partitions, otherwise=record.offset)
                     if special and topic in special:
                         self._make(Copy(topic, headers, partition), record, run)

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from zlib import crc32
 
 from eventstreams import headers as names
-from eventstreams.headers import Envelope, HeaderProblem, Headers, dead_headers, routed_headers
+from eventstreams.headers import Envelope, HeaderProblem, Headers, dead_headers
 from eventstreams.reasons import DeadReason
 from router.batches import Batch, SourceRecord
 from router.planning.filtering import Filtering
@@ -71,9 +71,22 @@ def _required_in(layout: tuple[str, ...]) -> Callable[[Headers], tuple[tuple[str
     return itemgetter(*(places[name] for name in _REQUIRED))
 
 
-Way = tuple[tuple[str, int], int, Sequence[tuple[str, bytes]], bytes]
-"""Of a copy its topic and the first partition of that, how many it has, and the headers behind the event's own, twice:
-as they are, and as Kafka writes them."""
+Way = tuple[tuple[str, int], int, int, Sequence[tuple[str, bytes]], bytes]
+"""Of a copy: its topic and the first partition of that, how many it has, for how many ms it is tried, and the headers
+that say whose it is, twice: as they are, and as Kafka writes them. Those that say when are before these."""
+
+
+class Times(dict[int, tuple[Sequence[tuple[str, bytes]], bytes]]):
+    """By for how many ms copies are tried: their headers that say when, as they are and as Kafka writes them."""
+
+    def __init__(self, accepted_at_ms: int) -> None:
+        super().__init__()
+        self._accepted_at_ms = accepted_at_ms
+
+    def __missing__(self, ttl_ms: int) -> tuple[Sequence[tuple[str, bytes]], bytes]:
+        found = names.time_headers(self._accepted_at_ms, self._accepted_at_ms + ttl_ms)
+        self[ttl_ms] = both = found, header_fields(found)
+        return both
 
 
 def partition_of(key: bytes | None, partitions: int, *, otherwise: int = 0) -> int:
@@ -81,11 +94,22 @@ def partition_of(key: bytes | None, partitions: int, *, otherwise: int = 0) -> i
     return (crc32(key) if key else otherwise) % partitions
 
 
-class _Interest(NamedTuple):
-    """Who wants events of one account and type; ``filtered``: all of them, where any has a filter to be asked."""
+_ALL: Final = 1 << 62  # a time behind all others
 
+
+class _Interest(NamedTuple):
+    """Who wants events of one account and type.
+
+    Attributes:
+        routes: With the way of each at the same place in ``ways``.
+        since_ms: Events that were accepted from then on are for all of them.
+        filtered: Whether any has a filter to be asked.
+    """
+
+    routes: Sequence[Route]
     ways: Sequence[Way]
-    filtered: Sequence[Route]
+    since_ms: int
+    filtered: bool
 
 
 class Planner:
@@ -97,11 +121,13 @@ class Planner:
         self._event_types = event_types
         self._dead_topic = dead_topic
         self._known: dict[tuple[bytes, bytes], _Interest] = {}
-        """By account and type, of events that were accepted at ``_known_at``: the broker stamps whole batches."""
-        self._plain: dict[tuple[bytes, bytes], Sequence[Way]] = {}
-        """As ``_known``, for whoever asks no filter: none where there is one to be asked."""
-        self._known_at = -1
+        """By account and type, by what ``_known_version`` says."""
+        self._plain: dict[tuple[bytes, bytes], tuple[int, Sequence[Way]]] = {}
+        """As ``_known``, for whoever asks no filter: since when, and none where there is one to be asked."""
         self._known_version = -1
+        self._known_at = -1
+        self.times = Times(-1)
+        """Of the event that was asked for last: the broker stamps whole batches."""
         self._layout: list[str] | None = None
         """The names of the last event's headers: producers send the same ones in the same order."""
         self._required: Callable[[Headers], tuple[tuple[str, bytes], ...]] | None = None
@@ -112,9 +138,11 @@ class Planner:
         Empty of all that takes a closer look, also where nobody wants it: ask ``plan_closely`` then.
         """
         # At each event: what is looked up here twice is a percent of the router's time.
-        if record.timestamp != self._known_at or self._matcher.version != self._known_version:
-            # In this order: a change that comes between the two is seen by the next look at the version.
-            self._known_version, self._known_at = self._matcher.version, record.timestamp
+        if record.timestamp != self._known_at:
+            self._known_at = record.timestamp
+            self.times = Times(self._known_at)
+        if self._matcher.version != self._known_version:
+            self._known_version = self._matcher.version  # first: a change that comes now is seen at the next event
             self._known.clear()
             self._plain.clear()
         found = record.headers
@@ -127,10 +155,11 @@ class Planner:
         if not (event_id and source and time and schema):
             return ()
         try:
-            return self._plain[account, event_type]
+            since_ms, ways = self._plain[account, event_type]
         except KeyError:
             self._look_up(account, event_type)
-            return self._plain[account, event_type]
+            since_ms, ways = self._plain[account, event_type]
+        return ways if since_ms <= self._known_at else ()
 
     def plan(self, run: Run, record: SourceRecord) -> list[Copy]:
         """The copies to make, one for each matching subscription whose filter takes it; empty where nobody wants it.
@@ -146,46 +175,43 @@ class Planner:
         headers = dict(record.headers)
         key = headers.get(names.ACCOUNT, b""), headers.get(names.TYPE, b"")
         interest = self._known.get(key) or self._look_up(*key)
-        problem = self._problem(headers, matched=bool(interest.ways))
+        wanted = [
+            (route, way)
+            for route, way in zip(interest.routes, interest.ways, strict=True)
+            if route.since_ms <= self._known_at
+        ]
+        problem = self._problem(headers, matched=bool(wanted))
         if problem is not None:
             return [self._dead(run, record, problem)]
-        ways = interest.ways
         if interest.filtered:
-            passing = self._filtering.passing(interest.filtered, headers, record.value)
-            ways = [self._way(route, key[0]) for route in passing]
+            passing = self._filtering.passing([route for route, _ in wanted], headers, record.value)
+            wanted = [(route, way) for route, way in wanted if route in passing]
         found = [header for header in record.headers if not header[0].startswith("es_")]
-        return [self._copy(way, record, found) for way in ways]
+        return [self._copy(way, record, found) for _, way in wanted]
 
-    @staticmethod
-    def _copy(way: Way, record: SourceRecord, headers: Sequence[tuple[str, bytes]]) -> Copy:
-        (topic, partition), partitions, marks, _ = way
+    def marks(self, way: Way) -> list[tuple[str, bytes]]:
+        """The headers that a copy has behind the event's own."""
+        _, _, ttl_ms, owner, _ = way
+        return [*self.times[ttl_ms][0], *owner]
+
+    def _copy(self, way: Way, record: SourceRecord, headers: Sequence[tuple[str, bytes]]) -> Copy:
+        (topic, partition), partitions, *_ = way
         if partitions > 1:
             partition = partition_of(record.key, partitions, otherwise=record.offset)
-        return Copy(topic, [*headers, *marks], partition)
+        return Copy(topic, [*headers, *self.marks(way)], partition)
 
     def topics(self) -> set[str]:
         """Those that events may be for now."""
         return self._matcher.topics()
 
     def _look_up(self, account: bytes, event_type: bytes) -> "_Interest":
-        routes = self._matcher.match(account, event_type, self._known_at)
-        filtered = routes if any(route.filter is not None for route in routes) else ()
-        ways = [self._way(route, account) for route in routes]
-        self._plain[account, event_type] = () if filtered else ways
-        found = self._known[account, event_type] = _Interest(ways, filtered)
+        routes = self._matcher.match(account, event_type, _ALL)
+        ways = [_way(route, account) for route in routes]
+        since_ms = max((route.since_ms for route in routes), default=0)
+        filtered = any(route.filter is not None for route in routes)
+        self._plain[account, event_type] = since_ms, () if filtered else ways
+        found = self._known[account, event_type] = _Interest(routes, ways, since_ms, filtered)
         return found
-
-    def _way(self, route: Route, account: bytes) -> Way:
-        """Where a copy for ``route`` goes, and what it has beside the event's own headers."""
-        family_of = route.family_of
-        marks = routed_headers(
-            (),
-            accepted_at_ms=self._known_at,
-            deadline_ms=self._known_at + route.ttl_ms,
-            subscription_sid=route.subscription_sid,
-            subscriber_sid=family_of if family_of is not None and family_of.encode() != account else None,
-        )
-        return (route.topic, 0), route.partitions, marks, header_fields(marks)
 
     def _problem(self, headers: Mapping[str, bytes], *, matched: bool) -> HeaderProblem | None:
         if matched:  # then account and type are good, and only the others can be missing
@@ -212,3 +238,11 @@ class Planner:
                 detail=problem.detail,
             ),
         )
+
+
+def _way(route: Route, account: bytes) -> Way:
+    """Where a copy for ``route`` of an event of ``account`` goes, and what it has beside the event's own headers."""
+    family_of = route.family_of
+    is_anothers = family_of is not None and family_of.encode() != account
+    owner = names.owner_headers(route.subscription_sid, family_of if is_anothers else None)
+    return (route.topic, 0), route.partitions, route.ttl_ms, owner, header_fields(owner)

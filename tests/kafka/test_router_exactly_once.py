@@ -218,7 +218,10 @@ class ToOne:
         self._topic = topic
 
     def ways(self, _: SourceRecord) -> Sequence[Way]:
-        return [((self._topic, 0), 1, [], b"")]
+        return [((self._topic, 0), 1, 0, [], b"")]
+
+    def marks(self, _: Way) -> list[tuple[str, bytes]]:
+        return []
 
     def topics(self) -> set[str]:
         return {self._topic}
