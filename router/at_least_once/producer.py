@@ -16,7 +16,6 @@ from collections.abc import Callable, Collection, Container, Coroutine, Mapping,
 from typing import Final
 
 from aiokafka.errors import KafkaError as ProtocolError
-from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.protocol.transaction import InitProducerIdRequest
 from confluent_kafka import KafkaError
 
@@ -26,10 +25,10 @@ from eventstreams.telemetry.logging import get_logger
 from router.at_least_once.client import Client, client_of
 from router.at_least_once.identities import Identities
 from router.at_least_once.leaders import Leaders
+from router.at_least_once.produce_request import Produce
 from router.at_least_once.record_batch import Identity, Place, RecordBatch
 
 _REQUEST_BYTES: Final = 4 << 20  # a broker keeps all of it on its heap; one batch more at most
-_ALL_REPLICAS: Final = -1
 _ANSWER_MS: Final = 10_000  # a broker that hangs
 _MISSING_S: Final = 5.0  # until a topic is not there: one that is new is not known to all brokers at once
 _RESTS_S: Final = (0.02, 0.1, 0.3, 1.0)  # before it is sent again: a new leader takes part of a second
@@ -246,15 +245,14 @@ class BatchProducer:
             topic, partition = batch.place
             topics.setdefault(topic, []).append((partition, batch.raw(identity)))
         client = await self._connected()
-        request = ProduceRequest(None, _ALL_REPLICAS, _ANSWER_MS, [*topics.items()])
-        codes: dict[Place, int] | None
+        codes: Mapping[Place, int] | None
         try:
-            answer = await client.send(leader, request)
+            answer = await client.send(leader, Produce(topics, timeout_ms=_ANSWER_MS))
         except (ProtocolError, OSError) as error:
             _log.warning("kafka.not_answered", broker=leader, error=type(error).__name__, follows="it is sent again")
             codes = None
         else:
-            codes = {(topic, each[0]): each[1] for topic, partitions in answer.topics for each in partitions}
+            codes = answer.codes
         self._busy.discard(leader)
         self._under_way.difference_update(batch.place for batch in batches)
         taken = 0

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 from aiokafka.errors import KafkaConnectionError
-from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.record.default_records import DefaultRecordBatch
 from confluent_kafka import KafkaError
 
 from eventstreams.errors import FatalProducerError
 from eventstreams.settings import Settings
 from router.at_least_once import producer as module
+from router.at_least_once.produce_request import Produce
 from router.at_least_once.producer import BatchProducer
 from router.at_least_once.record_batch import Identity, Place, RecordBatch
 
@@ -71,11 +71,11 @@ class Brokers:
         return SimpleNamespace(topics=found)
 
     async def send(self, broker: int, request: Any) -> Any:
-        if not isinstance(request, ProduceRequest):
+        if not isinstance(request, Produce):
             return SimpleNamespace(error_code=self.id_code, producer_id=next(self.ids), producer_epoch=0)
         sent = [
             _sent((topic, partition), bytes(raw))
-            for topic, partitions in request._topics
+            for topic, partitions in request.batches.items()
             for partition, raw in partitions
         ]
         self.requests.append((broker, sent))
@@ -84,7 +84,7 @@ class Brokers:
         codes = [(each[0], self.answer(each)) for each in sent]
         if any(code is None for _, code in codes):
             raise KafkaConnectionError("cut")
-        return SimpleNamespace(topics=[(place[0], [(place[1], code, 0)]) for place, code in codes])
+        return SimpleNamespace(codes=dict(codes))
 
     @property
     def sent(self) -> list[Sent]:

@@ -100,9 +100,7 @@ def test_an_ordinary_event_has_its_ways_and_whatever_takes_a_closer_look_has_non
     ordinary, filtered = record(), record(ce_type=FILTERED.encode())
     odd = [record(es_deadline=b"1"), record(ce_id=None), record(ce_type=b"com.acme.other")]
 
-    assert [topic for (topic, _), *_ in planner.ways(ordinary)] == [
-        f"es.sub.webhook.DF{each:032x}" for each in (1, 2)
-    ]
+    assert [topic for (topic, _), *_ in planner.ways(ordinary)] == [f"es.sub.webhook.DF{each:032x}" for each in (1, 2)]
     assert [*map(planner.ways, (filtered, *odd))] == [(), (), (), []]
 
 
