@@ -24,15 +24,22 @@ _log = get_logger(__name__)
 
 
 class OpenBatches(dict[Place, RecordBatch]):
-    """The batches that copies are added to, one for each place."""
+    """The batches of one group that copies are added to, one for each place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.group = 0
 
     def __missing__(self, place: Place) -> RecordBatch:
-        self[place] = batch = RecordBatch(place)
+        self[place] = batch = RecordBatch(place, self.group)
         return batch
 
 
 class BatchedCopies(Copies):
-    """``make`` any number, then ``settle``. Who makes many adds them to ``open``, as ``make`` does."""
+    """``make`` any number, then ``settle``. Who makes many adds them to ``open``, as ``make`` does.
+
+    What is made up to a ``hand_over`` is a group, and can be settled while the next one is made.
+    """
 
     def __init__(
         self,
@@ -54,6 +61,8 @@ class BatchedCopies(Copies):
         self.open = OpenBatches()
         self.room = ROOM_BYTES
         """How many bytes of copies may still be made before the next ``settle``, about."""
+        self._room_before = ROOM_BYTES  # this group
+        self._used: dict[int, int] = {}  # by groups that were handed over
 
     @property
     @override
@@ -94,15 +103,37 @@ class BatchedCopies(Copies):
         del self.open[full.place]
         return self.open[full.place]
 
+    def hand_over(self) -> int:
+        """Send what was made since the last time; the number of this group."""
+        self._send_open()
+        group = self.open.group
+        self._used[group] = self._room_before - self.room
+        self._room_before = self.room
+        self.open.group += 1
+        return group
+
+    def _send_open(self) -> None:
+        if self.open:
+            self._topics.update(topic for topic, _ in self.open)
+            self._producer.send([*self.open.values()])
+            self.open.clear()
+
     @override
-    def settle(self) -> None:
-        """As said.
+    def settle(self, group: int | None = None) -> bool:
+        """Return once the brokers have every copy, on its topic or on its way around it; or its topic is gone.
+
+        Args:
+            group: Those of this one alone; None: all.
+
+        Returns:
+            Whether all are settled: once one failed it waits for all.
 
         Raises:
             FatalProducerError: none can ever be delivered again; nothing is known of the copies.
         """
         strikes: Counter[Place] = Counter()
-        while self._flush():
+        while self._flush(group):
+            group = None
             failed = [*self._failed, *self._read_again()]
             self._failed = []
             count = len(failed)
@@ -126,10 +157,11 @@ class BatchedCopies(Copies):
                 time.sleep(RETRY_S)
             for copy, source in again:
                 self.make(copy, source)
-        if len(self._topics) > 2 * self._kept:
+        if group is None and len(self._topics) > 2 * self._kept:
             self._topics &= self._planner.topics()
             self._kept = max(len(self._topics), _TOPICS)
             self._producer.keep(frozenset(self._topics))
+        return group is None
 
     def _read_again(self) -> Iterator[Failed]:
         """The copies that no broker took, read from their batches."""
@@ -140,17 +172,15 @@ class BatchedCopies(Copies):
                 home = self._avoided_topics.home_of(topic, headers)
                 yield Failed(error, Copy(topic, headers, partition, home), record, partition)
 
-    def _flush(self) -> bool:
+    def _flush(self, group: int | None = None) -> bool:
         """Wait until the brokers have answered for every copy, or do not for ``STUCK_S``; whether any is not there."""
-        if self.open:
-            self._topics.update(topic for topic, _ in self.open)
-            self._producer.send([*self.open.values()])
-            self.open.clear()
-        left = least = self._producer.flush(TURN_S)
+        if group is None:
+            self._send_open()
+        left = least = self._producer.flush(TURN_S, group)
         since = time.monotonic()
         while left:
             before, bad = left, self._producer.failed
-            left = self._producer.flush(TURN_S)
+            left = self._producer.flush(TURN_S, group)
             self._turned()
             self.turns += before - left > self._producer.failed - bad  # what was given up is no progress
             # While no broker answers, all wait; as long as any copy is acknowledged, it is only slow.
@@ -158,5 +188,11 @@ class BatchedCopies(Copies):
                 least, since = left, time.monotonic()
             elif time.monotonic() - since > STUCK_S:
                 self._producer.give_back()
-        self.room = ROOM_BYTES
+        if group is None:
+            self.room = self._room_before = ROOM_BYTES
+            self._used.clear()
+        else:
+            used = self._used.pop(group, 0)
+            self.room += used
+            self._room_before += used
         return bool(self._failed or self._producer.failed)

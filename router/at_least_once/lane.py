@@ -16,6 +16,7 @@ from router.copying.copies import Restore
 from router.copying.lane import Job, Lane, Settled
 from router.planning.plan import Copy, Planner, partition_of
 
+_MANY: Final = 250  # topics: there it pays to have more copies of each together, not to have a group wait for another
 MARKS_BYTES: Final = 256  # of the headers that a copy has beside the event's own, and more
 
 
@@ -50,12 +51,16 @@ class AtLeastOnceLane(Lane):
             producer=BatchProducer(settings),
         )
         self._probe_copies: ProbeCopies[Job] = ProbeCopies(settings)
+        self._handed_over: list[tuple[int, Sequence[Job]]] = []  # groups whose copies may be under way; two at most
 
     # -- on the lane's thread --------------------------------------------------------------------------------
 
     @override
     def _put_off(self) -> Sequence[Job]:
-        return [probe.job for probe in self._probe_copies.out]
+        return [
+            *(job for _, group in self._handed_over for job in group),
+            *(probe.job for probe in self._probe_copies.out),
+        ]
 
     @override
     def _deliver(self, group: Sequence[Job]) -> Sequence[Job]:
@@ -74,11 +79,30 @@ class AtLeastOnceLane(Lane):
                 done.append(probe.job)
         for job in group:
             job.settled = self._produce_run(job)
-        self._copies.settle()
-        for job in group:
+        # A probe that is back may settle its run, so what was made beside it is to be settled before.
+        wait = not group or self._jobs.empty() or len(self._copies.open) > _MANY or bool(self._probe_copies.out)
+        self._handed_over.append((self._copies.hand_over(), group))
+        return [*done, *self._settled(but_last=not wait)]
+
+    def _settled(self, *, but_last: bool) -> Sequence[Job]:
+        """The jobs that were handed over, without those of the last group, or all, once brokers have every copy."""
+        handed_over = self._handed_over
+        if but_last:
+            handed_over = handed_over[:-1]
+            if handed_over and self._copies.settle(handed_over[-1][0]):
+                handed_over = self._handed_over  # a copy failed, so all were waited for
+        else:
+            self._copies.settle()
+        self._handed_over = self._handed_over[len(handed_over) :]
+        jobs = [job for _, group in handed_over for job in group]
+        for job in jobs:
             if self._copies.dropped and job.settled is not None:
                 job.settled, self._copies.dropped = job.settled.without(self._copies.dropped)
-        return [*done, *(job for job in group if not job.probe_copies)]
+        return [job for job in jobs if not job.probe_copies]
+
+    @override
+    def _finish(self) -> Sequence[Job]:
+        return self._settled(but_last=False) if self._handed_over else ()
 
     def _produce_run(self, job: Job) -> Settled:
         # Every lookup counts in this loop. Of a record nothing is kept: it is freed while the processor has it at hand.

@@ -11,7 +11,7 @@ until whoever waits says ``give_back``. A batch whose answer was lost is sent as
 import asyncio
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Container, Coroutine, Mapping, Sequence
 from typing import Final
 
@@ -73,7 +73,7 @@ class BatchProducer:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="router-producer", daemon=True)
         self._changed = threading.Condition()
-        self._left = 0
+        self._left: Counter[int] = Counter()  # records of each group
         self._failed: list[tuple[RecordBatch, KafkaError]] = []
         self._gave_up: BaseException | None = None
         # For the thread with the loop alone:
@@ -99,20 +99,28 @@ class BatchProducer:
         """Let them be sent, behind all that were sent before."""
         self._start()
         with self._changed:
-            self._left += sum(batch.records for batch in batches)
+            for batch in batches:
+                self._left[batch.group] += batch.records
         self._loop.call_soon_threadsafe(self._do, self._take, batches)
 
-    def flush(self, timeout_s: float) -> int:
+    def flush(self, timeout_s: float, group: int | None = None) -> int:
         """Wait until it is known of every batch what became of it, at most ``timeout_s``; how many records are left.
+
+        Args:
+            timeout_s: In s.
+            group: Of batches of this one alone; None: of all.
 
         Raises:
             FatalProducerError: none can ever be delivered again; nothing is known of those that are left.
         """
         with self._changed:
-            self._changed.wait_for(lambda: not self._left or self._gave_up is not None, timeout_s)
+            self._changed.wait_for(lambda: not self._unsettled(group) or self._gave_up is not None, timeout_s)
             if self._gave_up is not None:
                 raise FatalProducerError(f"what sends to Kafka gave up: {self._gave_up}") from self._gave_up
-            return self._left
+            return self._unsettled(group)
+
+    def _unsettled(self, group: int | None) -> int:
+        return self._left.total() if group is None else self._left[group]
 
     def take_failed(self) -> Sequence[tuple[RecordBatch, KafkaError]]:
         """Those that no broker took, since this was asked last."""
@@ -255,11 +263,11 @@ class BatchProducer:
             codes = answer.codes
         self._busy.discard(leader)
         self._under_way.difference_update(batch.place for batch in batches)
-        taken = 0
+        taken: list[RecordBatch] = []
         for batch in batches:
             code = _NOT_ANSWERED if codes is None else codes.get(batch.place, KafkaError.UNKNOWN)
             if code in _TAKEN:
-                taken += batch.records
+                taken.append(batch)
                 self._next(batch.place)
             else:
                 self._refused(batch, code)
@@ -369,7 +377,7 @@ class BatchProducer:
         self._next(batch.place)
         with self._changed:
             self._failed.append((batch, error))
-        self._settle(batch.records)
+        self._settle([batch])
 
     def _next(self, place: Place) -> None:
         """It is known what became of the first batch for ``place``."""
@@ -381,11 +389,13 @@ class BatchProducer:
             del self._queues[place]
             self._ready.pop(place, None)
 
-    def _settle(self, records: int) -> None:
+    def _settle(self, batches: Sequence[RecordBatch]) -> None:
         with self._changed:
-            self._left -= records
-            if not self._left:
-                self._changed.notify_all()
+            for batch in batches:
+                self._left[batch.group] -= batch.records
+                if not self._left[batch.group]:
+                    del self._left[batch.group]
+                    self._changed.notify_all()
 
     def _give_back(self) -> None:
         error = KafkaError(KafkaError._PURGE_QUEUE)  # noqa: SLF001 - its public name

@@ -47,6 +47,7 @@ class RecordBatch:
 
     Attributes:
         place: Where it goes.
+        group: Of which group of copies it is; see ``BatchProducer.flush``.
         records: How many it has.
         size: In bytes, about.
         identity: As whose it was sent last; None: it was never sent.
@@ -56,11 +57,13 @@ class RecordBatch:
     """
 
     __slots__ = (
-        "_parts", "_raw", "_time_ms", "identity", "missing_since", "place", "records", "renewals", "size", "tries"
+        "_parts", "_raw", "_time_ms", "group", "identity", "missing_since", "place", "records", "renewals", "size",
+        "tries",
     )  # fmt: skip
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, group: int = 0) -> None:
         self.place = place
+        self.group = group
         self.records = 0
         self.size = _HEAD.size
         self.identity: Identity | None = None
@@ -114,7 +117,7 @@ class RecordBatch:
 
     def halves(self) -> "Sequence[RecordBatch]":
         """The first and the second half of its records, of which it has two at least."""
-        halves = RecordBatch(self.place), RecordBatch(self.place)
+        halves = RecordBatch(self.place, self.group), RecordBatch(self.place, self.group)
         for number, record in enumerate(self.read()):
             halves[number >= self.records // 2].add_record(record.key, record.value, record.headers)
         return halves

@@ -93,7 +93,7 @@ class Copies(ABC):
         """To how many topics copies have gone."""
 
     @abstractmethod
-    def settle(self) -> None:
+    def settle(self) -> object:
         """Return once the brokers have every copy, on its topic or on its way around it; or its topic is gone."""
 
     def close(self) -> None:  # noqa: B027 - not all have anything to close

@@ -12,10 +12,12 @@ import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Final, Self
 
+from eventstreams.errors import FatalProducerError
 from router.copying.copies import Copies
 from router.planning.plan import Run
 
@@ -124,6 +126,8 @@ class Lane(ABC):
                 self.rate = max(self._rates)
             if done:
                 self._loop.call_soon_threadsafe(_answer, done, error)
+        with suppress(FatalProducerError):  # nothing is known of these: who comes next routes them again
+            self._loop.call_soon_threadsafe(_answer, self._finish(), None)
 
     def _next(self) -> list[Job] | None:
         """The runs that wait; none where only those that were put off are to be looked after; None at the end."""
@@ -142,6 +146,10 @@ class Lane(ABC):
 
     def _put_off(self) -> Sequence[Job]:
         """Those of earlier groups that ``_deliver`` has not returned yet."""
+        return ()
+
+    def _finish(self) -> Sequence[Job]:
+        """At the end: those that were put off, where the brokers have every copy by now."""
         return ()
 
     @abstractmethod

@@ -359,3 +359,19 @@ def test_an_error_of_our_own_does_not_pass_unseen(scene: Scene, monkeypatch: pyt
 
     with pytest.raises(FatalProducerError, match="division"):
         scene.producer.flush(PATIENCE_S)
+
+
+def test_a_group_is_settled_while_the_next_one_is_under_way(scene: Scene) -> None:
+    scene.brokers.answer = lambda sent: 0
+    first, second = batch_of(("one", 0), [b"a"]), batch_of(("two", 1), [b"b"])
+    second.group = 1
+    scene.producer.send([first])
+    assert scene.producer.flush(PATIENCE_S, 0) == 0
+    scene.brokers.held.clear()
+    scene.producer.send([second])
+
+    assert scene.producer.flush(PATIENCE_S, 0) == 0
+    assert (scene.producer.flush(0.01, 1), scene.producer.flush(0.01)) == (1, 1)
+
+    scene.brokers.held.set()
+    assert scene.producer.flush(PATIENCE_S) == 0

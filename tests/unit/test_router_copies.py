@@ -58,7 +58,7 @@ class _Producer:
                 assert len(records) == batch.records
                 self.taken.append((batch.place, records))
 
-    def flush(self, _: float) -> int:
+    def flush(self, _: float, group: int | None = None) -> int:
         left = next(self.left, 0)
         if not left:
             self.failed += self.given_up
