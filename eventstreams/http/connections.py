@@ -151,6 +151,8 @@ class BoundedHandler(ConnectionHandler):
             self.abort()
             return resp, True
         self._connections.turned(self)
+        if isinstance(resp, web.Response):
+            resp.body = None  # aiohttp keeps its last answer for as long as a connection asks nothing more
         return answered
 
     def _in_time(self) -> None:

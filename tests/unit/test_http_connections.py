@@ -24,6 +24,7 @@ class Server:
         self.port = port
         self.connections = connections
         self.go_on = asyncio.Event()
+        self.told: list[web.Response] = []
 
     async def connect(self, *, buffer: int | None = None) -> Stream:
         sock = socket.socket()
@@ -45,7 +46,8 @@ class Server:
 async def serving(*, most: int = 10, head_s: float = 60, taken_s: float = 60) -> AsyncIterator[Server]:
     async def small(request: web.Request) -> web.Response:
         await read_body(request)
-        return web.Response(text="ok")
+        server.told.append(web.Response(text="ok"))
+        return server.told[-1]
 
     async def waits(_: web.Request) -> web.Response:
         await server.go_on.wait()
@@ -266,6 +268,17 @@ async def test_who_has_just_come_is_not_ended_for_those_who_are_slow() -> None:
         assert (await reader.readline()).endswith(b" 200 OK\r\n")
         for _, each in [*held, *others, (reader, writer)]:
             each.close()
+
+
+async def test_a_connection_that_asks_nothing_more_keeps_no_answer() -> None:
+    async with serving() as server:
+        reader, writer = await server.connect()
+        writer.write(GET % b"")
+        assert (await reader.readuntil(b"ok")).endswith(b"ok")
+
+        [told] = server.told
+        await until(lambda: told.body is None)
+        writer.close()
 
 
 async def test_who_goes_in_the_middle_of_a_body_is_no_failure_of_ours() -> None:
