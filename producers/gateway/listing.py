@@ -3,6 +3,7 @@
 What is published and what lists events have one path, and an Ingress tells no methods apart.
 """
 
+import asyncio
 from collections.abc import Callable
 from http import HTTPStatus
 from types import TracebackType
@@ -10,9 +11,11 @@ from typing import Final, Self
 
 import aiohttp
 from aiohttp import hdrs, web
+from multidict import CIMultiDict
 from yarl import URL
 
 from eventstreams.http import ACCOUNT, ErrorCode, RefusedError, unavailable
+from eventstreams.http.connections import TAKEN_S
 from eventstreams.telemetry.logging import get_logger
 from eventstreams.trust import tls_to
 from producers.gateway.admission import Admission
@@ -20,8 +23,7 @@ from producers.gateway.admission import Admission
 PATH: Final = "/v1/Events"
 _ANSWER_S: Final = 30.0  # clients and load balancers give up then
 _MOST: Final = 64  # asked at a time: whoever lists events keeps nobody from publishing them
-_ANSWER_BYTES: Final = 8 << 20  # of an answer: a page of 1,000 events has at most some 5 MB, one of 50 some 20 KB
-_CHUNK: Final = 64 << 10
+_CHUNK: Final = 64 << 10  # of an answer: a page of 1,000 events has at most some 5 MB, one of 50 some 20 KB
 # Names whoever handed a request or an answer on: what has come by here goes round in a circle (RFC 9110, 7.6.3).
 # Anybody can write it on a request, so that alone is no failure of ours; on the API's answer nobody else does.
 _VIA: Final = "1.1 eventstreams-gateway"
@@ -51,7 +53,7 @@ class Listing:
         self._customer_of = customer_of
         self._admission = Admission(max_requests=_MOST, max_bytes=0, what="requests for lists of events")
         self._session = aiohttp.ClientSession(
-            timeout=aiohttp.ClientTimeout(total=_ANSWER_S),
+            timeout=aiohttp.ClientTimeout(),  # ours, below
             connector=aiohttp.TCPConnector(limit=_MOST, ssl=tls_to(api_url)),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
@@ -64,12 +66,12 @@ class Listing:
     ) -> None:
         await self._session.close()
 
-    async def get(self, request: web.Request) -> web.Response:
+    async def get(self, request: web.Request) -> web.StreamResponse:
         """The API's answer to whoever ``request`` is from, who is known here; links in it lead back here.
 
         Raises:
             RefusedError: 503, the API does not answer. 429, too many ask at a time. 508, what should be the API is a
-                gateway. 502, it is nothing that answers as an API does. 421, a gateway has handed ``request`` on.
+                gateway. 421, a gateway has handed ``request`` on.
         """
         via = request.headers.getall(hdrs.VIA, [])
         if any(_VIA in each for each in via):
@@ -83,36 +85,34 @@ class Listing:
         headers[hdrs.VIA] = ", ".join([*via, _VIA])
         with self._admission.admit(self._customer_of(request[ACCOUNT].sid), 0):
             try:
-                async with self._session.get(url, headers=headers, allow_redirects=False) as answer:
-                    if any(_VIA in each for each in answer.headers.getall(hdrs.VIA, [])):
-                        raise _misled(_LOOPS, HTTPStatus.LOOP_DETECTED)
-                    told = web.Response(status=answer.status, body=await _read(answer))
-                    passed = [
-                        (name, value) for name, value in answer.headers.items() if name.lower() not in _NOT_PASSED
-                    ]
+                async with asyncio.timeout(_ANSWER_S):
+                    answer = await self._session.get(url, headers=headers, allow_redirects=False)
             except (aiohttp.ClientError, TimeoutError) as error:
                 raise unavailable("The API, which lists events, does not answer: ask again later") from error
-        told.headers.popall(hdrs.CONTENT_TYPE, None)
-        told.headers.extend(passed)
-        return told
+            async with answer:
+                if any(_VIA in each for each in answer.headers.getall(hdrs.VIA, [])):
+                    raise _misled(_LOOPS, HTTPStatus.LOOP_DETECTED)
+                return await _hand_on(answer, request)
 
 
-async def _read(answer: aiohttp.ClientResponse) -> bytes:
-    """The body of ``answer``, which is held until whoever asked has it.
+async def _hand_on(answer: aiohttp.ClientResponse, request: web.Request) -> web.StreamResponse:
+    """Answer ``request`` with ``answer``, of which no more is held than its client is about to take.
 
-    Raises:
-        RefusedError: 502, it is larger than any list of events.
+    One that breaks off, or is not taken in time, ends the connection: so it is not taken for a whole one.
     """
-    body = bytearray()
-    async for chunk in answer.content.iter_chunked(_CHUNK):
-        body += chunk
-        if len(body) > _ANSWER_BYTES:
-            message = (
-                f"What EVENTSTREAMS_API_URL leads to answers with more than {_ANSWER_BYTES} bytes, as no API does: "
-                "set it to the URL of the API"
-            )
-            raise _misled(message, HTTPStatus.BAD_GATEWAY)
-    return bytes(body)
+    passed = [(name, value) for name, value in answer.headers.items() if name.lower() not in _NOT_PASSED]
+    told = web.StreamResponse(status=answer.status, headers=CIMultiDict(passed))
+    if hdrs.CONTENT_ENCODING not in answer.headers:
+        told.content_length = answer.content_length
+    try:
+        async with asyncio.timeout(TAKEN_S):
+            await told.prepare(request)
+            async for chunk in answer.content.iter_chunked(_CHUNK):
+                await told.write(chunk)
+            await told.write_eof()
+    except (aiohttp.ClientError, ConnectionError, TimeoutError):
+        request.protocol.force_close()
+    return told
 
 
 def _misled(message: str, status: int) -> RefusedError:
