@@ -43,6 +43,7 @@ from eventstreams.sinks.contract import AnySinkPlugin
 from eventstreams.telemetry.logging import configure_logging
 from eventstreams.telemetry.metrics import Metrics
 from eventstreams.times import now_ms
+from sink_workers.delivery.alone import Alone
 from sink_workers.delivery.delivery import Delivery
 from sink_workers.delivery.handlers import SubscriptionHandler
 from sink_workers.delivery.settle import Settler
@@ -152,6 +153,7 @@ def lane_to(
         settings,
         plugin.sink_type,
         producer=AckedProducer(settings),
+        alone=Alone(lambda: AckedProducer(settings)),
         admin=KafkaAdmin(settings),
         attempt_log=attempt_log,
         metrics=metrics,

@@ -20,7 +20,7 @@ from router.copying.topic_restorer import TopicRestorer
 from router.exactly_once.lane import TransactionalLane
 from router.faust_app.app import RunPump, add_agent, make_app, running
 from router.faust_app.backlog import Backlog
-from router.memory import allocate_in_one_arena, collect_by_the_clock, collecting_nothing
+from router.memory import allocate_in_one_arena, collect_by_the_clock, collecting_nothing, take_turns
 from router.planning.filtering import Filtering
 from router.planning.matcher import Matcher
 from router.planning.plan import Planner
@@ -34,6 +34,7 @@ async def route(process: Process) -> None:
     """Route until ``process.stopping``."""
     settings, topics = process.settings, Topics(process.settings)
     allocate_in_one_arena()
+    take_turns()
     process.health.expect(_ASSIGNMENT)
     admin = KafkaAdmin(settings)
     await admin.wait_for_broker()

@@ -23,6 +23,7 @@ from eventstreams.sinks import DestinationGuard
 from eventstreams.sinks.contract import AnySinkPlugin
 from eventstreams.times import now_ms
 from eventstreams.topics import Topics
+from sink_workers.delivery.alone import Alone
 from sink_workers.delivery.attempt_log import AttemptLog
 from sink_workers.delivery.delivery import Delivery
 from sink_workers.delivery.handlers import RetryHandler, SubscriptionHandler
@@ -83,6 +84,7 @@ async def _open(process: Process, plugin: AnySinkPlugin, stack: AsyncExitStack) 
         settings,
         sink_type,
         producer=producer,
+        alone=Alone(partial(AckedProducer, settings, linger_ms=0, idempotent=False)),
         admin=admin,
         attempt_log=attempt_log,
         metrics=metrics,

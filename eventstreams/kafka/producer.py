@@ -1,4 +1,4 @@
-"""An idempotent producer whose every send is answered by the broker's acknowledgement, or says why not."""
+"""A producer whose every send is answered by the broker's acknowledgement, or says why not."""
 
 import asyncio
 import threading
@@ -106,6 +106,7 @@ class AckedProducer:
         timeout_s: float = 60,
         buffer_records: int = _BUFFER_RECORDS,
         buffer_bytes: int = BUFFER_BYTES,
+        idempotent: bool = True,
     ) -> None:
         """A producer.
 
@@ -115,12 +116,15 @@ class AckedProducer:
             timeout_s: After this a record that is not acknowledged is given up and reported.
             buffer_records: How many may wait for their acknowledgement.
             buffer_bytes: Of their values (librdkafka counts no more); kept to the KiB.
+            idempotent: Whether what the client sends again by itself is there once, and in order. For that it needs an
+                id of Kafka's, for which it asks when it has a connection, or half a second later.
         """
         self._producer = Producer(
             client_config(
                 settings,
                 {
-                    "enable.idempotence": True,  # acks=all, in order, no duplicates from the client's own retries
+                    "acks": "all",
+                    "enable.idempotence": idempotent,
                     "linger.ms": linger_ms,
                     "delivery.timeout.ms": int(timeout_s * 1000),
                     "compression.type": "lz4",

@@ -25,14 +25,12 @@ from eventstreams.telemetry.logging import get_logger
 from eventstreams.telemetry.metrics import Metrics
 from eventstreams.times import Clock, to_ms
 from eventstreams.topics import MAX_COPY_BYTES, Topics
+from sink_workers.delivery.alone import Alone
 from sink_workers.delivery.attempt_entries import Rest
 from sink_workers.delivery.attempt_log import AttemptLog
 from sink_workers.delivery.inbound import Undeliverable
 
 _REPEAT_S: Final = (0.1, 0.5, 2.0, 5.0)  # between writes that Kafka did not take; the last one repeats
-# Of a record that its topic calls too large: again, apart from others that were called so, as Kafka refuses whole
-# batches. What shares its batch may be too large each time; then it is a dead letter as well, which can be redriven.
-_ALONE_TIMES: Final = 2
 
 _log = get_logger(__name__)
 
@@ -98,6 +96,7 @@ class Settler:
         sink_type: str,
         *,
         producer: AckedProducer,
+        alone: Alone,
         admin: KafkaAdmin,
         attempt_log: AttemptLog,
         metrics: Metrics,
@@ -108,11 +107,11 @@ class Settler:
         self._wheel = RetryWheel(settings.retry_delays, partitions=settings.retry_partitions)
         self._sink_type = sink_type
         self._producer = producer
+        self._alone = alone
         self._admin = admin
         self._attempt_log = attempt_log
         self._metrics = metrics
         self._clock = clock
-        self._alone = asyncio.Lock()
         for reason in DeadReason:  # a counter that begins with its first event has no increase that anybody sees
             metrics.dead_letters.labels(sink_type, reason.value)
         metrics.settle_failures.labels(sink_type)
@@ -229,29 +228,34 @@ class Settler:
         return _place(topic, answer)
 
     async def _insist(self, topic: str, copy: "_Copy", partition: int, answer: Acked | NotAcked) -> Acked | NotAcked:
-        """The broker's answer once it has ``copy``, or will never take it; ``answer`` is its first."""
-        failures = refusals = 0
+        """The broker's answer once it has ``copy``, or will never take it; ``answer`` is its first.
+
+        Kafka refuses whole batches, for one record in them or for all together. So what it refuses is sent again
+        alone, and only what it refuses then it will never take.
+        """
+        failures, is_alone = 0, False
         while isinstance(answer, NotAcked):
             self._metrics.settle_failures.labels(self._sink_type).inc()
-            if not answer.retriable:
-                refusals += 1
-                if refusals > _ALONE_TIMES:
-                    _log.error("settlement.refused", topic=topic, error=answer.text, fix=_fix(topic))
-                    return answer
-                async with self._alone:
-                    answer = await self._send(topic, copy, partition)
-                continue
-            _log.error(
-                "settlement.failed", topic=topic, error=answer.text, follows="its lane waits; nothing is committed"
-            )
-            await self._restore_topics()
-            await asyncio.sleep(_REPEAT_S[min(failures, len(_REPEAT_S) - 1)])
-            failures += 1
-            answer = await self._send(topic, copy, partition)
+            if answer.retriable:
+                _log.error(
+                    "settlement.failed", topic=topic, error=answer.text, follows="its lane waits; nothing is committed"
+                )
+                await self._restore_topics()
+                await asyncio.sleep(_REPEAT_S[min(failures, len(_REPEAT_S) - 1)])
+                failures += 1
+            elif is_alone:
+                _log.error("settlement.refused", topic=topic, error=answer.text, fix=_fix(topic))
+                return answer
+            else:
+                is_alone = True
+            answer = await self._send(topic, copy, partition, by=self._alone if is_alone else self._producer)
         return answer
 
-    async def _send(self, topic: str, copy: "_Copy", partition: int) -> Acked | NotAcked:
-        return await self._producer.send(topic, copy.value, key=copy.key, headers=copy.headers, partition=partition)
+    async def _send(
+        self, topic: str, copy: "_Copy", partition: int, *, by: AckedProducer | Alone | None = None
+    ) -> Acked | NotAcked:
+        producer = by or self._producer
+        return await producer.send(topic, copy.value, key=copy.key, headers=copy.headers, partition=partition)
 
     async def _restore_topics(self) -> None:
         """Make our topics again if somebody removed them by hand."""

@@ -6,6 +6,7 @@ each does at any time what a real one may do at its worst, as the test asks.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
@@ -23,6 +24,7 @@ from eventstreams.sids import SidKind, new_sid
 from eventstreams.sinks import Delivered, DeliveryOutcome, Rejected, RetryLater
 from eventstreams.telemetry.metrics import Metrics
 from eventstreams.topics import Topics, TopicSpec
+from sink_workers.delivery.alone import Alone
 from sink_workers.delivery.delivery import Delivery
 from sink_workers.delivery.handlers import RetryHandler
 from sink_workers.delivery.inbound import Undeliverable, read_progress
@@ -168,6 +170,7 @@ class World:
             settings,
             "webhook",
             producer=self.broker,
+            alone=Alone(lambda: nullcontext(self.broker)),
             admin=_Admin(),
             attempt_log=no_log(settings, "webhook", metrics=Metrics(), clock=self.clock),
             metrics=Metrics(),
