@@ -39,6 +39,7 @@ async def test_who_owes_another_answer_is_asked_last(client: Client, monkeypatch
 
     answer = await client.describe({"b", "a"}, last={3, 4})
 
+    assert answer is not None
     assert (answer.brokers, answer.topics, answer.auto) == ([3], ["a", "b"], False)
     assert set(asked[:3]) == {0, 1, 2}
 
