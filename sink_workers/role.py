@@ -31,7 +31,7 @@ from sink_workers.delivery.settle import Settler
 from sink_workers.delivery.sink_pool import SinkPool
 from sink_workers.gates.gate import GateState
 from sink_workers.gates.gates import Gates
-from sink_workers.lanes.lane import Handler
+from sink_workers.lanes.handler import Handler
 from sink_workers.lanes.lanes import Lanes
 from sink_workers.memory import looking_seldom
 from sink_workers.notices import open_notices

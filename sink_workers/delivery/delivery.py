@@ -44,7 +44,7 @@ from sink_workers.delivery.sink_pool import OpenSink, SinkPool
 from sink_workers.delivery.traces import trace
 from sink_workers.gates.gate import Gate, GateState
 from sink_workers.gates.gates import Gates, steady_ms
-from sink_workers.lanes.lane import LaneHandle
+from sink_workers.lanes.handler import LaneHandle
 from sink_workers.notices import FailureNotices
 
 _SOON_MS: Final = 1_000  # within the first bucket that anybody asks about
@@ -240,7 +240,8 @@ class Delivery:
             self._settle(delivery, outcome, lane, made, holder)
             for delivery, outcome in zip(batch, outcomes, strict=True)
         ]
-        settled = await asyncio.gather(*steps) if len(steps) > 1 else [await steps[0]]
+        with lane.aside():  # the sink has answered: the next attempt need not wait until Kafka has
+            settled = await asyncio.gather(*steps) if len(steps) > 1 else [await steps[0]]
         left = [delivery for delivery in settled if delivery is not None]
         if left and together and not gate.is_holding():
             await gate.wait(within_ms=gate.look_again_ms(paused=False), stopped=lane.stopped)

@@ -15,7 +15,7 @@ from eventstreams.topics import Topics
 from sink_workers.delivery.delivery import Delivery
 from sink_workers.delivery.sink_pool import SinkPool
 from sink_workers.gates.gates import Gates
-from sink_workers.lanes.lane import LaneHandle, Limits
+from sink_workers.lanes.handler import LaneHandle, Limits
 
 # Before a sink is open: the first event goes alone, and opens it.
 _ALONE: Final = Limits(max_batch_events=1, max_batch_bytes=0, linger_s=0.0, max_in_flight=1)

@@ -16,7 +16,7 @@ from sink_workers.delivery.inbound import Undeliverable, read_event, read_progre
 from sink_workers.delivery.pending import PendingDelivery, takes_avro
 from sink_workers.delivery.settle import DeadLetter, Settler, discarded, expired
 from sink_workers.delivery.sink_pool import SinkPool
-from sink_workers.lanes.lane import LaneHandle
+from sink_workers.lanes.handler import LaneHandle
 from sink_workers.notices import FailureNotices
 
 GONE: Final = Undeliverable(

@@ -4,7 +4,8 @@
 
 What the owner before has settled, behind a record that it has not, is passed over.
 The buffer is bounded: above its high mark the partition is paused, below its low mark it goes on. Slots are tasks
-that each take a batch, have it handled and take the next; there are as many as the sink takes side by side.
+that each take a batch, have it handled and take the next; there are as many as the sink takes side by side, and
+beside them those that are done with the sink and only wait for Kafka to have what it did not take.
 While none may take, what reaches its deadline in the buffer is taken nevertheless, so that it expires in time.
 Lanes share nothing with each other but what their handlers share.
 """
@@ -13,12 +14,13 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Protocol
+from typing import Final
 
 from eventstreams.kafka.commits import Commit
 from eventstreams.kafka.records import Partition, Record
 from eventstreams.telemetry.logging import get_logger
 from eventstreams.times import Clock
+from sink_workers.lanes.handler import Handler, LaneHandle, Limits
 from sink_workers.lanes.offsets import OffsetTracker
 from sink_workers.lanes.settled_ahead import AlreadySettled, from_note, to_note
 
@@ -28,6 +30,7 @@ _HEADER_BYTES: Final = 200
 _MAX_BUFFERED: Final = 4096
 # With those settled behind one that is not: all of them are fetched again after a crash.
 _MAX_UNSETTLED: Final = 16_384
+_MOST_ASIDE: Final = 64  # events that only wait for Kafka; of a sink that gets more at a time, as many as it gets
 _EXPIRING_SLOTS: Final = 16
 _EXPIRING_BATCH: Final = 64  # with 16 slots that settle in 10 ms: 100,000 expired events a second
 _LONG_LINGER_S: Final = 1.0  # from which on deadlines are looked at, which takes reading them
@@ -36,56 +39,6 @@ _TICK_S: Final = 0.001  # the clock tells no less, so that the same moment may s
 _LOOK_S: Final = 0.5  # how soon a buffer that may not move is looked through for the deadlines of what came
 
 _log = get_logger(__name__)
-
-
-class Limits(NamedTuple):
-    """How a lane takes batches: see ``Capabilities``. ``max_in_flight`` 0: not now.
-
-    A tuple, as one is made for every batch.
-    """
-
-    max_batch_events: int
-    max_batch_bytes: int
-    linger_s: float
-    max_in_flight: int
-
-
-class LaneHandle:
-    """What a handler has of the lane while it works on a batch.
-
-    Attributes:
-        stopped: Done when the lane takes no more. Whoever only waits then returns; an attempt under way may finish.
-    """
-
-    def __init__(self, tracker: OffsetTracker, stopped: "asyncio.Future[None]") -> None:
-        self._tracker = tracker
-        self.stopped = stopped
-
-    def settled(self, record: Record) -> None:
-        """``record`` is delivered, or the broker has acknowledged its copy; it may be committed."""
-        self._tracker.settle(record)
-
-
-class Handler(Protocol):
-    """What a lane asks. Handlers may be shared by lanes."""
-
-    def limits(self, partition: Partition) -> Limits:
-        """How to batch now; asked before each batch."""
-
-    def ready_at_ms(self, record: Record) -> int:
-        """When ``record`` may be taken, in ms since the epoch; 0 for at once. It holds up those behind it."""
-
-    def deadline_ms(self, record: Record) -> int:
-        """When ``record`` is to be taken whatever the limits say, in ms since the epoch."""
-
-    def attach(self, partition: Partition, wake: Callable[[], None]) -> Callable[[], None]:
-        """Have ``wake`` called when the limits of ``partition`` may have grown; returns what ends that."""
-
-    async def handle(self, records: Sequence[Record], lane: LaneHandle) -> None:
-        """Settle ``records``, of one partition, in order, and tell ``lane`` of each.
-
-        Returns when the last is settled, or leaves some unsettled once ``lane.stopped`` is done. Raises only bugs.
-        """
 
 
 @dataclass(slots=True)
@@ -137,7 +90,8 @@ class Lane:
         self._value_bytes = 0
         self._paused = False
         self._stopped: asyncio.Future[None] = self._loop.create_future()
-        self._handle = LaneHandle(self._tracker, self._stopped)
+        self._handle = LaneHandle(self._tracker, self._stopped, self._wake)
+        self._late_handle = LaneHandle(self._tracker, self._stopped)  # what expires has slots of its own
         self._slots: set[asyncio.Task[None]] = set()
         self._expiring: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -218,10 +172,10 @@ class Lane:
         if self._stopped.done():
             return
         limits = self._limits()
-        while len(self._slots) < limits.max_in_flight and (batch := self._take(limits)):
+        while self._busy(limits) < limits.max_in_flight and (batch := self._take(limits)):
             self._start(self._slot(batch), self._slots)
         self._resume_when_low()
-        if self._buffer and self._look is None and len(self._slots) >= limits.max_in_flight:
+        if self._buffer and self._look is None and self._busy(limits) >= limits.max_in_flight:
             # Records that came too late are seen at once, so that a long backlog of them is gone quickly; but not
             # while there is no slot for them: whoever frees one looks again.
             has_room = len(self._expiring) < _EXPIRING_SLOTS
@@ -232,11 +186,18 @@ class Lane:
         while batch:
             await self._handler.handle(batch, self._handle)
             limits = self._limits()
-            batch = self._take(limits) if len(self._slots) <= limits.max_in_flight else ()
+            batch = self._take(limits) if self._busy(limits) <= limits.max_in_flight else ()
             self._resume_when_low()
             # The sink may take more side by side now than when this slot began, or none.
-            if (batch or self._buffer) and (len(self._slots) < limits.max_in_flight or self._look is None):
+            if (batch or self._buffer) and (self._busy(limits) < limits.max_in_flight or self._look is None):
                 self._wake()
+
+    def _busy(self, limits: Limits) -> int:
+        """How many slots count: not those that are done with the sink, as far as there is room for these."""
+        aside = self._handle.stood_aside
+        if not aside:  # as mostly
+            return len(self._slots)
+        return len(self._slots) - min(aside, max(limits.max_in_flight, _MOST_ASIDE // limits.max_batch_events))
 
     def _limits(self) -> Limits:
         limits = self._handler.limits(self._partition)
@@ -279,7 +240,7 @@ class Lane:
             self._value_bytes -= sum(len(record.value) for record in due)
             self._resume_when_low()
         for first in range(0, len(due), _EXPIRING_BATCH):
-            self._start(self._handler.handle(due[first : first + _EXPIRING_BATCH], self._handle), self._expiring)
+            self._start(self._handler.handle(due[first : first + _EXPIRING_BATCH], self._late_handle), self._expiring)
 
     def _start(self, work: Coroutine[None, None, None], among: set["asyncio.Task[None]"]) -> None:
         task = self._loop.create_task(work)

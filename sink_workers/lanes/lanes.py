@@ -9,7 +9,8 @@ from eventstreams.kafka.records import Partition, Record
 from eventstreams.telemetry.logging import get_logger
 from eventstreams.telemetry.metrics import Metrics
 from eventstreams.times import Clock
-from sink_workers.lanes.lane import Handler, Lane
+from sink_workers.lanes.handler import Handler
+from sink_workers.lanes.lane import Lane
 
 # Memory of all buffers of a consumer together, and the least and most of it that one lane gets: enough for a whole
 # batch of small events, and for half a second at full speed. A larger record is taken all the same, by itself.

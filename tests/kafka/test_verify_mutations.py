@@ -48,7 +48,7 @@ from sink_workers.delivery.attempt_entries import Rest
 from sink_workers.delivery.delivery import Delivery
 from sink_workers.delivery.pending import CompletedAttempt, PendingDelivery
 from sink_workers.delivery.settle import Settler
-from sink_workers.lanes.lane import LaneHandle
+from sink_workers.lanes.handler import LaneHandle
 from sink_workers.plugins.webhook.client import HttpRequest
 from sink_workers.plugins.webhook.request import RequestBuilder
 from sink_workers.plugins.webhook.signature import HEADER

@@ -31,7 +31,7 @@ from router.exactly_once.transactions import TRANSACTION_S, Seat, Transactions
 from router.faust_app.transport import RunConsumer, Taken
 from sink_workers.delivery.record_reader import RecordReader
 from sink_workers.delivery.settle import DeadLetter
-from sink_workers.lanes.lane import LaneHandle
+from sink_workers.lanes.handler import LaneHandle
 from tests.support import forks
 from tests.support.up import clean_environ, variables
 

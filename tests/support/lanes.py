@@ -17,7 +17,7 @@ from eventstreams.kafka.records import Partition, Record
 from eventstreams.settings import Settings
 from eventstreams.telemetry.metrics import Metrics
 from eventstreams.times import now_ms
-from sink_workers.lanes.lane import LaneHandle, Limits
+from sink_workers.lanes.handler import LaneHandle, Limits
 from sink_workers.lanes.lanes import Lanes
 
 

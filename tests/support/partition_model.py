@@ -29,7 +29,8 @@ from sink_workers.delivery.delivery import Delivery
 from sink_workers.delivery.handlers import RetryHandler
 from sink_workers.delivery.inbound import Undeliverable, read_progress
 from sink_workers.delivery.settle import DeadLetter, Settler, expired
-from sink_workers.lanes.lane import Lane, LaneHandle, Limits
+from sink_workers.lanes.handler import LaneHandle, Limits
+from sink_workers.lanes.lane import Lane
 from sink_workers.lanes.settled_ahead import AlreadySettled, from_note
 from tests.support.no_log import no_log
 

@@ -34,7 +34,7 @@ from sink_workers.delivery.settle import DeadLetter, Settler
 from sink_workers.delivery.sink_pool import OpenSink, SinkPool
 from sink_workers.gates.gate import GateState
 from sink_workers.gates.gates import Gates
-from sink_workers.lanes.lane import LaneHandle
+from sink_workers.lanes.handler import LaneHandle
 from sink_workers.lanes.offsets import OffsetTracker
 from sink_workers.notices import FailureNotices
 from tests.support.events import SENT, message_event

@@ -8,7 +8,8 @@ import pytest
 
 from eventstreams.kafka.commits import Commit
 from eventstreams.kafka.records import Partition, Record
-from sink_workers.lanes.lane import Lane, LaneHandle, Limits
+from sink_workers.lanes.handler import LaneHandle, Limits
+from sink_workers.lanes.lane import Lane
 from tests.support.topic import eventually
 
 TP = Partition("es.sub.webhook.DF1", 0)

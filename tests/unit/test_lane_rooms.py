@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from eventstreams.kafka.records import Partition, Record
 from eventstreams.telemetry.metrics import Metrics
-from sink_workers.lanes.lane import LaneHandle, Limits
+from sink_workers.lanes.handler import LaneHandle, Limits
 from sink_workers.lanes.lanes import Lanes
 
 ALL_BYTES = 64 << 20

@@ -19,7 +19,7 @@ from typing_extensions import override
 
 from eventstreams.sinks import DeadReason, Delivered, DeliveryOutcome, Rejected, RetryLater, RetryReason
 from eventstreams.times import from_ms
-from sink_workers.lanes.lane import Limits
+from sink_workers.lanes.handler import Limits
 from tests.support.partition_model import TTL_MS, Mood, World
 from tests.support.virtual_time import VirtualLoop
 
