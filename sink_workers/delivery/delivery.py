@@ -168,11 +168,11 @@ class Delivery:
             if isinstance(opened, OpenSink):
                 self._pool.give_back(opened)
             if not outcomes:
-                gate.leave_untried()
+                gate.leave_untried(is_retry=not waits)
         delivered = are_delivered(outcomes)
         pause_ms = 0 if isinstance(opened, RetryLater) else int(opened.capabilities.pause_s * 1000)
         wait_ms = pause_ms if delivered else max(self._wait_ms(outcomes), pause_ms)
-        gate.leave(outcomes, began_ms=passed, wait_ms=wait_ms)
+        gate.leave(outcomes, began_ms=passed, wait_ms=wait_ms, is_retry=not waits)
         made = CompletedAttempt(subscription, began_ms, self._clock() - began_ms, straight)
         if self._tracing is not None:
             trace(self._tracing, batch, outcomes, made)

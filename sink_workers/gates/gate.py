@@ -23,7 +23,9 @@ from sink_workers.gates.token_bucket import TokenBucket
 
 Wake = Callable[[], None]
 
-_RETRY_SHARE: Final = 4  # retries may be under way beside the limit, a quarter of it: new events cannot starve them
+# Retries may be under way beside the limit, a quarter of it. New events cannot starve them, nor do they take the place
+# of new ones: else one retry under way would have all of these wait in line, which costs a third of a delivery.
+_RETRY_SHARE: Final = 4
 _TROUBLE_MS: Final = 5 * 60_000  # what has piled up behind a sink's trouble is delivered by then, or is trouble itself
 _LOOK_AGAIN_MS: Final = 1_000  # when a retry that found the gate full is looked at again
 _LOOK_AGAIN_PAUSED_MS: Final = 10_000  # the same, while the sink is paused: how late it may learn that it is not
@@ -87,6 +89,7 @@ class Gate:
         self._ceiling = min(USUAL, most)
         self._trouble_ms: int | None = None
         self._in_flight = 0
+        self._retries = 0  # of these
         self._line: deque[tuple[asyncio.Future[bool], int]] = deque()
         self._watchers: set[asyncio.Future[None]] = set()
         self._lanes: set[Wake] = set()
@@ -157,7 +160,7 @@ class Gate:
 
     def try_enter(self, events: int) -> bool:
         """As ``enter``, without waiting: False where that would wait in line."""
-        return not self._line and self._try(events, beside=0, debt=0.0)
+        return not self._line and self._try(events)
 
     async def enter(self, events: int, *, within_ms: int, stopped: "asyncio.Future[None]") -> bool:
         """Wait in line for an attempt with ``events``; whoever gets True must ``leave``.
@@ -194,9 +197,7 @@ class Gate:
 
     def try_enter_for_retry(self, events: int) -> bool:
         """As ``enter``, without waiting, and ahead of the line: a retry has waited before."""
-        limit = self.limit()
-        beside = 0 if self._pace.is_broken() else max(1, limit // _RETRY_SHARE)
-        return self._try(events, beside=beside, debt=float(events))
+        return self._try(events, is_retry=True)
 
     def look_again_ms(self, *, paused: bool, held_ms: int = 0) -> int:
         """How long a retry that may not enter should wait until it is looked at again.
@@ -214,14 +215,19 @@ class Gate:
         seldom_ms = min(seldom_ms, _LONGEST_AGAIN_FULL_MS)
         return max(least_ms, seldom_ms - int(seldom_ms * self._jitter() / 2))
 
-    def leave(self, outcomes: Sequence[DeliveryOutcome], *, began_ms: int, wait_ms: int = 0) -> None:
-        """The attempt that began at ``began_ms`` is over; ``wait_ms``: how long the sink asks to be left alone."""
+    def leave(
+        self, outcomes: Sequence[DeliveryOutcome], *, began_ms: int, wait_ms: int = 0, is_retry: bool = False
+    ) -> None:
+        """The attempt that began at ``began_ms`` is over; ``wait_ms``: how long the sink asks to be left alone.
+
+        ``is_retry``: it was let pass as one.
+        """
         now_ms = self._clock()
         full = self._in_flight >= self._pace.limit(now_ms, self._ceiling)
         signal = signal_of(outcomes)
         if signal is not Signal.TOOK or wait_ms > 0 or self._in_flight >= min(self._ceiling, USUAL) > 1:
             self.note_trouble()
-        self._end()
+        self._end(is_retry=is_retry)
         was_broken = self._pace.is_broken()
         self._pace.report(signal, began_ms=began_ms, now_ms=now_ms, wait_ms=wait_ms, full=full)
         if self._line:
@@ -229,9 +235,9 @@ class Gate:
         if was_broken and not self._pace.is_broken():
             self._wake_lanes()
 
-    def leave_untried(self) -> None:
+    def leave_untried(self, *, is_retry: bool = False) -> None:
         """There was no attempt after all; nothing was learnt."""
-        self._end()
+        self._end(is_retry=is_retry)
         self._advance()
         if self._pace.is_broken():
             self._wake_lanes()
@@ -247,27 +253,33 @@ class Gate:
                 change.set_result(None)
         self._wake_lanes()
 
-    def _try(self, events: int, *, beside: int, debt: float) -> bool:
+    def _try(self, events: int, *, is_retry: bool = False) -> bool:
         now_ms = self._clock()
         limit = self._limit_at(now_ms)
-        if limit == 0 or not self._has_room(limit, beside):
+        if limit == 0 or not self._has_room(limit, is_retry=is_retry):
             return False
-        if not self._bucket.take(events, self._rate(now_ms), now_ms, debt=debt):
+        if not self._bucket.take(events, self._rate(now_ms), now_ms, debt=float(events) if is_retry else 0.0):
             self.note_trouble()
             return False
         if self._in_flight >= USUAL:
             self._spare.left -= 1
         self._in_flight += 1
+        self._retries += is_retry
         return True
 
-    def _has_room(self, limit: int, beside: int) -> bool:
+    def _has_room(self, limit: int, *, is_retry: bool = False) -> bool:
         """Whether one more may be under way. With none to spare it is one of ours whose end makes room."""
-        if self._in_flight >= limit + beside:
+        beside = 0 if self._pace.is_broken() else max(1, limit // _RETRY_SHARE)
+        fresh = 0 if is_retry else self._in_flight - self._retries
+        if self._in_flight >= limit + beside or fresh >= limit:
             return False
-        return self._in_flight < USUAL + min(beside, USUAL // _RETRY_SHARE) or self._spare.left > 0
+        if self._spare.left > 0:
+            return True
+        return self._in_flight < USUAL + min(beside, USUAL // _RETRY_SHARE) and fresh < USUAL
 
-    def _end(self) -> None:
+    def _end(self, *, is_retry: bool) -> None:
         self._in_flight -= 1
+        self._retries -= is_retry
         if self._in_flight >= USUAL:
             self._spare.left += 1
 
@@ -277,11 +289,11 @@ class Gate:
             turn, events = self._line[0]
             if turn.done():
                 self._line.popleft()
-            elif self._try(events, beside=0, debt=0.0):
+            elif self._try(events):
                 self._line.popleft()
                 turn.set_result(True)
             else:
-                if self._has_room(self.limit(), 0):  # only the rate limit is in the way, which time alone mends
+                if self._has_room(self.limit()):  # only the rate limit is in the way, which time alone mends
                     now_ms = self._clock()
                     self._wake_at(self._bucket.wait_ms(events, self._rate(now_ms), now_ms))
                 return

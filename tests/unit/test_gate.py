@@ -200,6 +200,39 @@ async def test_a_retry_may_pass_a_gate_that_is_full_of_new_events() -> None:
     assert not harness.gate.try_enter_for_retry(1)
 
 
+async def test_a_retry_under_way_takes_no_place_of_a_new_event() -> None:
+    harness = Harness(ceiling=4)
+    assert harness.gate.try_enter_for_retry(1)
+
+    assert sum(harness.gate.try_enter(1) for _ in range(9)) == 4
+    harness.gate.leave(TOOK, began_ms=harness.now, is_retry=True)
+    assert not harness.gate.try_enter(1)
+    harness.gate.leave(TOOK, began_ms=harness.now)
+    assert harness.gate.try_enter(1)
+
+
+async def test_retries_and_new_events_together_are_never_more_than_the_limit_and_a_quarter() -> None:
+    harness = Harness(ceiling=8)
+    assert sum(harness.gate.try_enter_for_retry(1) for _ in range(20)) == 10
+
+    assert not harness.gate.try_enter(1)
+    for _ in range(3):
+        harness.gate.leave_untried(is_retry=True)
+    assert sum(harness.gate.try_enter(1) for _ in range(20)) == 3
+
+
+async def test_a_retry_that_ends_lets_pass_who_waits_in_line() -> None:
+    harness = Harness(ceiling=1)
+    assert sum(harness.gate.try_enter_for_retry(1) for _ in range(3)) == 2
+    waiting = harness.enter()
+    await turn()
+    assert not waiting.done()
+
+    harness.gate.leave(TOOK, began_ms=harness.now, is_retry=True)
+
+    assert await asyncio.wait_for(waiting, 30)
+
+
 async def test_a_retry_after_of_the_sink_holds_everybody() -> None:
     harness = Harness()
     assert await harness.enter()

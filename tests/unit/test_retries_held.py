@@ -145,7 +145,7 @@ async def test_a_retry_of_a_sink_that_is_only_busy_is_looked_at_within_half_a_mi
         pass
 
     assert gate.look_again_ms(paused=False, held_ms=held_ms) == again_ms
-    gate.leave([Delivered()], began_ms=1_000)
+    gate.leave([Delivered()], began_ms=1_000, is_retry=True)
     assert gate.try_enter_for_retry(1)
 
 
@@ -183,7 +183,7 @@ async def test_retries_that_came_together_use_the_rate_of_their_sink_though_they
     while looks_ms:
         now_ms = max(now_ms, heapq.heappop(looks_ms))
         if gate.try_enter_for_retry(1):
-            gate.leave([Delivered()], began_ms=now_ms)
+            gate.leave([Delivered()], began_ms=now_ms, is_retry=True)
         else:
             heapq.heappush(looks_ms, now_ms + gate.look_again_ms(paused=False, held_ms=held_ms + now_ms))
 
