@@ -5,7 +5,6 @@ while Kafka does not take the copy, the lane waits and says so.
 """
 
 import asyncio
-import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from eventstreams.topics import MAX_COPY_BYTES, Topics
 from sink_workers.delivery.alone import Alone
 from sink_workers.delivery.attempt_entries import Rest
 from sink_workers.delivery.attempt_log import AttemptLog
+from sink_workers.delivery.departures import Departures
 from sink_workers.delivery.inbound import Undeliverable
 
 _REPEAT_S: Final = (0.1, 0.5, 2.0, 5.0)  # between writes that Kafka did not take; the last one repeats
@@ -112,6 +112,7 @@ class Settler:
         self._attempt_log = attempt_log
         self._metrics = metrics
         self._clock = clock
+        self._departures = Departures(settings.retry_partitions)
         for reason in DeadReason:  # a counter that begins with its first event has no increase that anybody sees
             metrics.dead_letters.labels(sink_type, reason.value)
         metrics.settle_failures.labels(sink_type)
@@ -138,13 +139,14 @@ class Settler:
             delays: Of its subscription; None: the settings'. They need no topics of their own: a record waits in
                 whatever slots of the wheel there are until its time has come.
         """
+        chance = await self._departures.next()
         at_ms = next_attempt_ms(
             delays or self._delays,
             attempt=progress.attempt,
             now_ms=self._clock(),
             deadline_ms=progress.deadline_ms,
             not_before_ms=None if outcome.not_before is None else to_ms(outcome.not_before),
-            random=random.random,
+            random=lambda: chance,
         )
         waiting = failed(progress, outcome, began_ms=began_ms)
         waiting = waiting._replace(not_before_ms=at_ms, origin=progress.origin or record.origin)
