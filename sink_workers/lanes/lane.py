@@ -195,9 +195,9 @@ class Lane:
     def _busy(self, limits: Limits) -> int:
         """How many slots count: not those that are done with the sink, as far as there is room for these."""
         aside = self._handle.stood_aside
-        if not aside:  # as mostly
-            return len(self._slots)
-        return len(self._slots) - min(aside, max(limits.max_in_flight, _MOST_ASIDE // limits.max_batch_events))
+        if aside > limits.max_in_flight:  # mostly it is none, or few
+            aside = min(aside, max(limits.max_in_flight, _MOST_ASIDE // limits.max_batch_events))
+        return len(self._slots) - aside
 
     def _limits(self) -> Limits:
         limits = self._handler.limits(self._partition)
