@@ -95,6 +95,7 @@ def partition_of(key: bytes | None, partitions: int, *, otherwise: int = 0) -> i
 
 
 _ALL: Final = 1 << 62  # a time behind all others
+_MOST_KNOWN: Final = 1 << 15  # accounts and types that are kept, of about 1 KiB; producers may send any number
 
 
 class _Interest(NamedTuple):
@@ -102,13 +103,11 @@ class _Interest(NamedTuple):
 
     Attributes:
         routes: With the way of each at the same place in ``ways``.
-        since_ms: Events that were accepted from then on are for all of them.
         filtered: Whether any has a filter to be asked.
     """
 
     routes: Sequence[Route]
     ways: Sequence[Way]
-    since_ms: int
     filtered: bool
 
 
@@ -205,12 +204,15 @@ class Planner:
         return self._matcher.topics()
 
     def _look_up(self, account: bytes, event_type: bytes) -> "_Interest":
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+            self._plain.clear()
         routes = self._matcher.match(account, event_type, _ALL)
         ways = [_way(route, account) for route in routes]
         since_ms = max((route.since_ms for route in routes), default=0)
         filtered = any(route.filter is not None for route in routes)
         self._plain[account, event_type] = since_ms, () if filtered else ways
-        found = self._known[account, event_type] = _Interest(routes, ways, since_ms, filtered)
+        found = self._known[account, event_type] = _Interest(routes, ways, filtered)
         return found
 
     def _problem(self, headers: Mapping[str, bytes], *, matched: bool) -> HeaderProblem | None:

@@ -1,7 +1,7 @@
 """The plan: what becomes of one event, copies or a dead letter."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -186,3 +186,37 @@ def test_headers_of_any_order_and_twice_count_with_their_last_value(planner: Pla
 def test_no_headers_whatsoever_make_planning_raise(planner: Planner, headers: list[tuple[str, bytes]]) -> None:
     for copy in planner.plan(RUN, FakeRecord(headers)):
         assert copy.topic
+
+
+def test_an_event_is_for_who_wanted_it_when_it_was_accepted_whatever_was_asked_before() -> None:
+    late = replace(subscription(2, [SENT]), types=(SubscribedType(type=SENT, schema_version=1, since_ms=2000),))
+    planner = planner_of(subscription(1, [SENT]), late)
+    first, second = (f"es.sub.webhook.DF{number:032x}" for number in (1, 2))
+
+    for accepted_at, wanted in ((1999, [first]), (2000, [first, second]), (1999, [first]), (3000, [first, second])):
+        copies = planner.plan(RUN, replace(record(), timestamp=accepted_at))
+
+        assert [copy.topic for copy in copies] == wanted
+        for copy in copies:
+            headers = dict(copy.headers)
+            assert (headers["es_accepted_at"], headers["es_deadline"]) == (
+                b"%d" % accepted_at, b"%d" % (accepted_at + 5000)
+            )  # fmt: skip
+
+
+def test_what_is_known_of_accounts_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("router.planning.plan._MOST_KNOWN", 10)
+    planner = planner_of(subscription(1, [SENT]))
+
+    for number in range(100):
+        assert planner.plan(RUN, record(ce_accountsid=b"AC%032d" % number)) == []
+        assert len(planner.plan(RUN, record())) == 1
+        assert max(len(planner._known), len(planner._plain)) <= 10
+
+
+def planner_of(*subscriptions: Subscription) -> Planner:
+    matcher = Matcher(default_ttl_ms=5000, topic_of=lambda kind, sid: f"es.sub.{kind}.{sid}")
+    for each in subscriptions:
+        matcher.apply(Change(None, each))
+    filtering = Filtering(Codec(Catalog.load(), schema_base_url="http://s"), tell=lambda _: None)
+    return Planner(matcher, filtering=filtering, event_types={SENT}, dead_topic="es.dead.router")
