@@ -4,7 +4,7 @@ import random
 from collections.abc import Collection, Container
 from typing import Any, Final
 
-from aiokafka.client import AIOKafkaClient
+from aiokafka.client import AIOKafkaClient, ConnectionGroup
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
@@ -33,6 +33,18 @@ class Client(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no types
 
         Those of ``last`` are asked after all others: they owe another answer, and may never give it.
         """
+        answer = await self._ask(topics, last=last)
+        if answer is None:  # those that are known are gone, or none was known yet: as at the start
+            if (connection := self._conns.pop(("bootstrap", ConnectionGroup.DEFAULT), None)) is not None:
+                connection.close()
+            try:
+                await self.bootstrap()
+            except (KafkaError, OSError):
+                return None
+            answer = await self._ask(topics, last=last)
+        return answer
+
+    async def _ask(self, topics: Collection[str], *, last: Container[int]) -> Any | None:
         brokers = [each.nodeId for each in self.cluster.brokers()]
         random.shuffle(brokers)
         brokers.sort(key=last.__contains__)

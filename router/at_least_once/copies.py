@@ -1,7 +1,7 @@
 """Writes copies to record batches, and sees to it that the brokers have them. For the lane's thread alone."""
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -165,7 +165,9 @@ class BatchedCopies(Copies):
 
     def _read_again(self) -> Iterator[Failed]:
         """The copies that no broker took, read from their batches."""
-        for batch, error in self._producer.take_failed():
+        failed = deque(self._producer.take_failed())
+        while failed:
+            batch, error = failed.popleft()  # its bytes are not kept beside its records
             topic, partition = batch.place
             for record in batch.read():
                 headers = [*record.headers]

@@ -79,8 +79,9 @@ class AtLeastOnceLane(Lane):
                 done.append(probe.job)
         for job in group:
             job.settled = self._produce_run(job)
-        # A probe that is back may settle its run, so what was made beside it is to be settled before.
-        wait = not group or self._jobs.empty() or len(self._copies.open) > _MANY or bool(self._probe_copies.out)
+        # A run whose probe is back is answered for at once: all that was made of it is to be settled before.
+        probed = bool(done or self._probe_copies.out)
+        wait = not group or probed or self._jobs.empty() or len(self._copies.open) > _MANY
         self._handed_over.append((self._copies.hand_over(), group))
         return [*done, *self._settled(but_last=not wait)]
 
@@ -127,13 +128,13 @@ class AtLeastOnceLane(Lane):
                 copies += len(ways)
                 count = len(record.headers)
                 size = len(fields) + len(headers) + MARKS_BYTES
-                used += size * len(ways)
-                if used > made.room:
-                    made.settle()  # which may find that a topic is to be avoided
-                    used = 0
                 times = self._planner.times
                 for way in ways:
                     first, partitions, ttl_ms, owner, encoded = way
+                    used += size
+                    if used > made.room:
+                        made.settle()  # which may find that a topic is to be avoided
+                        used = 0
                     place = first
                     if partitions > 1:
                         place = first[0], partition_of(record.key, partitions, otherwise=record.offset)

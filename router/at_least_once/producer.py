@@ -20,6 +20,7 @@ from aiokafka.protocol.transaction import InitProducerIdRequest
 from confluent_kafka import KafkaError
 
 from eventstreams.errors import FatalProducerError
+from eventstreams.kafka.producer import LASTING
 from eventstreams.settings import Settings
 from eventstreams.telemetry.logging import get_logger
 from router.at_least_once.client import Client, client_of
@@ -29,7 +30,7 @@ from router.at_least_once.produce_request import Produce
 from router.at_least_once.record_batch import Identity, Place, RecordBatch
 
 _REQUEST_BYTES: Final = 4 << 20  # a broker keeps all of it on its heap; one batch more at most
-_ANSWER_MS: Final = 10_000  # a broker that hangs
+_ACKS_MS: Final = 4_000  # for replicas to follow; the client waits longer, so that a broker says which partitions lag
 _MISSING_S: Final = 5.0  # until a topic is not there: one that is new is not known to all brokers at once
 _RESTS_S: Final = (0.02, 0.1, 0.3, 1.0)  # before it is sent again: a new leader takes part of a second
 _MOST_RENEWALS: Final = 3
@@ -42,19 +43,22 @@ _FORBIDDEN: Final = frozenset(
 )
 _MISSING: Final = KafkaError.UNKNOWN_TOPIC_OR_PART
 _NOT_ANSWERED: Final = KafkaError._TRANSPORT  # noqa: SLF001 - its public name
-_MOVED: Final = frozenset(
-    {_NOT_ANSWERED, KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, _MISSING}
+_PASSING: Final = frozenset(
+    {
+        _NOT_ANSWERED,
+        _MISSING,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.INVALID_MSG,  # damaged on its way
+        KafkaError.REQUEST_TIMED_OUT,
+        KafkaError.NOT_ENOUGH_REPLICAS,
+        KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+        KafkaError.KAFKA_STORAGE_ERROR,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError.UNKNOWN_LEADER_EPOCH,
+    }
 )
-_PASSING: Final = _MOVED | {
-    KafkaError.INVALID_MSG,  # damaged on its way
-    KafkaError.REQUEST_TIMED_OUT,
-    KafkaError.NOT_ENOUGH_REPLICAS,
-    KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
-    KafkaError.KAFKA_STORAGE_ERROR,
-    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-    KafkaError.FENCED_LEADER_EPOCH,
-    KafkaError.UNKNOWN_LEADER_EPOCH,
-}
 """What a broker says that may take the batch in a moment."""
 _NOT_IN_ORDER: Final = frozenset(
     {KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER, KafkaError.UNKNOWN_PRODUCER_ID, KafkaError.INVALID_PRODUCER_EPOCH}
@@ -83,6 +87,7 @@ class BatchProducer:
         self._ready: dict[Place, None] = {}  # in order: with a batch that is neither under way nor at rest
         self._busy: set[int] = set()  # brokers that have not answered yet
         self._under_way: set[Place] = set()
+        self._missing_since: dict[Place, float] = {}  # of the monotonic clock
         self._identities = Identities()
         self._tasks: set[asyncio.Task[None]] = set()
         self._connecting = asyncio.Lock()
@@ -255,8 +260,8 @@ class BatchProducer:
         client = await self._connected()
         codes: Mapping[Place, int] | None
         try:
-            answer = await client.send(leader, Produce(topics, timeout_ms=_ANSWER_MS))
-        except (ProtocolError, OSError) as error:
+            answer = await client.send(leader, Produce(topics, timeout_ms=_ACKS_MS))
+        except (ProtocolError, OSError, KeyError) as error:  # the last: aiokafka lost its connection meanwhile
             _log.warning("kafka.not_answered", broker=leader, error=type(error).__name__, follows="it is sent again")
             codes = None
         else:
@@ -279,7 +284,7 @@ class BatchProducer:
             client = await self._connected()
             try:
                 answer = await client.send(client.get_random_node(), InitProducerIdRequest(None, _NO_TIMEOUT_MS))
-            except (ProtocolError, OSError) as error:
+            except (ProtocolError, OSError, KeyError) as error:
                 problem = type(error).__name__
             else:
                 if not answer.error_code:
@@ -335,16 +340,15 @@ class BatchProducer:
             batch.identity = None
             self._identities.renew(place)
             self._ready[place] = None
-        elif code == KafkaError.MSG_SIZE_TOO_LARGE and batch.records > 1:
-            # One that is too large takes no others with it.
+        elif code in LASTING and batch.records > 1:
+            # One that no broker takes takes no others with it.
             queue = self._queues[place]
             queue.popleft()
             queue.extendleft(reversed(batch.halves()))
             self._identities.renew(place)
             self._ready[place] = None
         elif code in _PASSING:
-            if code in _MOVED:
-                self._leaders.pop(place, None)
+            self._leaders.pop(place, None)  # whatever it is, another broker may lead by now
             if code == _MISSING:
                 self._miss(batch)
             else:
@@ -354,11 +358,12 @@ class BatchProducer:
 
     def _miss(self, batch: RecordBatch) -> None:
         """A broker says that there is no such partition."""
-        batch.missing_since = batch.missing_since or time.monotonic()
-        if time.monotonic() - batch.missing_since > _MISSING_S:
-            self._fail(batch, KafkaError(_MISSING))
-        else:
+        since = self._missing_since.setdefault(batch.place, time.monotonic())
+        if time.monotonic() - since < _MISSING_S:
             self._rest(batch)
+            return
+        for each in [*self._queues[batch.place]]:
+            self._fail(each, KafkaError(_MISSING))
 
     def _rest(self, batch: RecordBatch) -> None:
         """Send ``batch`` again, in a moment."""
@@ -381,6 +386,7 @@ class BatchProducer:
 
     def _next(self, place: Place) -> None:
         """It is known what became of the first batch for ``place``."""
+        self._missing_since.pop(place, None)
         queue = self._queues[place]
         queue.popleft()
         if queue:
@@ -400,6 +406,7 @@ class BatchProducer:
     def _give_back(self) -> None:
         error = KafkaError(KafkaError._PURGE_QUEUE)  # noqa: SLF001 - its public name
         for place in self._queues.keys() - self._under_way:
+            self._leaders.pop(place, None)
             for batch in [*self._queues[place]]:
                 self._fail(batch, error)
 

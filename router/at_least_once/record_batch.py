@@ -53,11 +53,10 @@ class RecordBatch:
         identity: As whose it was sent last; None: it was never sent.
         tries: How often it was sent, or was to be.
         renewals: How often its sender's identity was not the one that the broker expected.
-        missing_since: Of the monotonic clock: when brokers first said that there is no such partition.
     """
 
     __slots__ = (
-        "_parts", "_raw", "_time_ms", "group", "identity", "missing_since", "place", "records", "renewals", "size",
+        "_parts", "_raw", "_time_ms", "group", "identity", "place", "records", "renewals", "size",
         "tries",
     )  # fmt: skip
 
@@ -69,7 +68,6 @@ class RecordBatch:
         self.identity: Identity | None = None
         self.tries = 0
         self.renewals = 0
-        self.missing_since: float | None = None
         self._parts: list[bytes] = []
         self._time_ms = now_ms()
         self._raw: bytearray | None = None

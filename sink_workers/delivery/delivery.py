@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import cache, partial
 from typing import Final, assert_never
 
@@ -240,7 +241,9 @@ class Delivery:
             self._settle(delivery, outcome, lane, made, holder)
             for delivery, outcome in zip(batch, outcomes, strict=True)
         ]
-        with lane.aside():  # the sink has answered: the next attempt need not wait until Kafka has
+        # The sink has answered: the next attempt need not wait until Kafka has. But what is tried again from here stays
+        # in front of it.
+        with lane.aside() if holder is None else nullcontext():
             settled = await asyncio.gather(*steps) if len(steps) > 1 else [await steps[0]]
         left = [delivery for delivery in settled if delivery is not None]
         if left and together and not gate.is_holding():

@@ -17,6 +17,7 @@ from confluent_kafka import KafkaError
 from eventstreams.errors import FatalProducerError
 from eventstreams.settings import Settings
 from router.at_least_once import producer as module
+from router.at_least_once.client import _ANSWER_MS
 from router.at_least_once.produce_request import Produce
 from router.at_least_once.producer import BatchProducer
 from router.at_least_once.record_batch import Identity, Place, RecordBatch
@@ -185,7 +186,15 @@ def test_a_batch_that_a_broker_has_already_is_there(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize(
-    "code", [KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART]
+    "code",
+    [
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError.KAFKA_STORAGE_ERROR,
+        KafkaError.REQUEST_TIMED_OUT,
+        KafkaError.NOT_ENOUGH_REPLICAS,
+    ],
 )
 def test_who_leads_now_gets_it(scene: Scene, code: int) -> None:
     def answer(sent: Sent) -> int:
@@ -235,11 +244,12 @@ def test_who_is_never_known_gives_the_batch_up(scene: Scene) -> None:
     assert scene.settle() == [([b"a"], KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER)]
 
 
-def test_only_the_record_that_is_too_large_is_not_taken(scene: Scene) -> None:
-    scene.brokers.answer = lambda sent: KafkaError.MSG_SIZE_TOO_LARGE if BAD in sent[2] else 0
+@pytest.mark.parametrize("code", [KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD])
+def test_only_the_record_that_no_broker_takes_is_not_taken(scene: Scene, code: int) -> None:
+    scene.brokers.answer = lambda sent: code if BAD in sent[2] else 0
     scene.send((("one", 0), [b"a", b"b", BAD, b"c", b"d"]), (("one", 0), [b"e"]))
 
-    assert scene.settle() == [([BAD], KafkaError.MSG_SIZE_TOO_LARGE)]
+    assert scene.settle() == [([BAD], code)]
 
     taken = [value for _, _, values in scene.brokers.sent if BAD not in values for value in values]
     assert taken == [b"a", b"b", b"c", b"d", b"e"], "each once, in order"
@@ -375,3 +385,17 @@ def test_a_group_is_settled_while_the_next_one_is_under_way(scene: Scene) -> Non
 
     scene.brokers.held.set()
     assert scene.producer.flush(PATIENCE_S) == 0
+
+
+def test_all_that_waits_for_a_topic_that_is_gone_fails_at_once(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MISSING_S", 1.0)
+    scene.send(*((("none", 0), [b"%d" % number]) for number in range(60)))
+    began = time.monotonic()
+
+    assert len(scene.settle()) == 60
+
+    assert time.monotonic() - began < 30, "not a second for each"
+
+
+def test_brokers_say_which_partitions_lag_before_the_client_gives_them_up() -> None:
+    assert module._ACKS_MS < _ANSWER_MS / 2

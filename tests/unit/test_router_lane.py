@@ -13,10 +13,12 @@ from confluent_kafka import KafkaError
 
 from eventstreams.settings import Settings
 from router.at_least_once.lane import AtLeastOnceLane
+from router.at_least_once.probe_copies import ProbeCopy
 from router.at_least_once.record_batch import RecordBatch
 from router.batches import Batch
 from router.copying.avoided_topics import AvoidedTopics
-from router.planning.plan import Run, Times
+from router.copying.lane import Job, Settled
+from router.planning.plan import Copy, Run, Times
 from router.record_format import header_fields
 from tests.support.topic import eventually
 
@@ -196,3 +198,32 @@ async def test_what_was_put_off_is_answered_for_at_the_end(
     producer.settle(2)
 
     assert [(await answer).copies for answer in (second, third)] == [1, 1]
+
+
+async def test_a_run_whose_probe_failed_is_answered_for_once_its_detour_is_there(
+    monkeypatch: pytest.MonkeyPatch, lane: AtLeastOnceLane, producer: _Producer
+) -> None:
+    """Although more runs wait, which else would be copied first."""
+    monkeypatch.setattr("router.copying.lane._MAX_GROUP", 1)
+    loop, copy = asyncio.get_running_loop(), Copy("es.sub.webhook.DF2", [("ce_id", b"1")], 0)
+    lane._avoided_topics.avoid(copy, 0)
+    probed = Job(run_of(b"a"), loop.create_future())
+    probed.settled, probed.probe_copies = Settled(1, 1, 0, 0), 1
+    source = next(iter(probed.run.batches[0].records()))
+    [first] = lane.deliver([run_of(b"b")])
+    await eventually(lambda: producer.waited_for == [None])
+
+    back = [ProbeCopy(copy, source, probed, 0, arrived=False)]
+    lane._probe_copies.back = lambda: [back.pop()] if back else []  # type: ignore[method-assign]
+    others = [lane.deliver([run_of(value)])[0] for value in (b"c", b"d")]
+    producer.settle(0)
+    await first
+    await eventually(lambda: len(producer.waited_for) > 1)
+    assert not probed.answer.done()
+
+    for group in range(1, 5):
+        producer.settle(group)
+    await eventually(probed.answer.done)
+    await eventually(lambda: len(producer.sent) >= 4)
+    producer.settle(2)
+    assert [(await other).copies for other in others] == [1, 1]
