@@ -294,7 +294,7 @@ class BatchProducer:
                 if answer.error_code in _FORBIDDEN:
                     raise FatalProducerError(f"Kafka gives this router no producer's id: {problem}")
             _log.warning("kafka.no_producer_id", error=problem, follows="it is asked for again")
-            await asyncio.sleep(_RESTS_S[-1])
+            await asyncio.sleep(_RESTS_S[1])  # a broker that has just started needs part of a second
         return found
 
     async def _connected(self) -> Client:
