@@ -13,7 +13,7 @@ from router.at_least_once.record_batch import BATCH_BYTES
 from router.batches import SourceRecord
 from router.copying.avoided_topics import AvoidedTopics
 from router.copying.copies import Restore
-from router.copying.lane import Job, Lane, Settled
+from router.copying.lane import Job, Lane, Settled, Tally
 from router.planning.plan import Copy, Planner, partition_of
 
 _MANY: Final = 250  # topics: there it pays to have more copies of each together, not to have a group wait for another
@@ -107,7 +107,8 @@ class AtLeastOnceLane(Lane):
 
     def _produce_run(self, job: Job) -> Settled:
         # Every lookup counts in this loop. Of a record nothing is kept: it is freed while the processor has it at hand.
-        events = copies = dead = unmatched = used = 0
+        events = copies = used = 0
+        tally = Tally(self._dead_topic)
         ways_of, made, special = self._planner.ways, self._copies, self._special
         batches = made.open
         for batch in job.run.batches:
@@ -116,12 +117,7 @@ class AtLeastOnceLane(Lane):
                 ways = ways_of(record)
                 if not ways:
                     planned = self._planner.plan_closely(job.run, record)
-                    if not planned:
-                        unmatched += 1
-                    elif planned[0].topic == self._dead_topic:
-                        dead += 1
-                    else:
-                        copies += len(planned)
+                    tally.add(planned)
                     for copy in planned:
                         self._make(copy, record, job)
                     continue
@@ -148,7 +144,7 @@ class AtLeastOnceLane(Lane):
                     when, encoded_when = times[ttl_ms]
                     into.add(fields, count + len(when) + len(owner), headers, encoded_when, encoded)
         made.room -= used
-        return Settled(copies, matched=events - dead - unmatched, dead=dead, unmatched=unmatched)
+        return tally.settled(events=events, copies=copies)
 
     def _make(self, copy: Copy, record: SourceRecord, job: Job) -> None:
         if self._special and copy.topic in self._special:

@@ -1,6 +1,6 @@
 """Which broker leads which partition, by what brokers said last. Pure."""
 
-from collections.abc import Collection, Container
+from collections.abc import Container
 from typing import Any, Final
 
 from router.at_least_once.record_batch import Place
@@ -45,8 +45,3 @@ class Leaders(dict[Place, int]):
         """Forget all topics but those of ``wanted``."""
         for topic in [each for each in self._counts if each not in wanted]:
             self.forget(topic)
-
-    @property
-    def topics(self) -> Collection[str]:
-        """Those that are known."""
-        return self._counts.keys()

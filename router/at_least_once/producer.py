@@ -24,6 +24,7 @@ from eventstreams.kafka.producer import LASTING
 from eventstreams.settings import Settings
 from eventstreams.telemetry.logging import get_logger
 from router.at_least_once.client import Client, client_of
+from router.at_least_once.codes import FORBIDDEN, MISSING, NOT_ANSWERED, NOT_IN_ORDER, PASSING, TAKEN
 from router.at_least_once.identities import Identities
 from router.at_least_once.leaders import Leaders
 from router.at_least_once.produce_request import Produce
@@ -36,34 +37,6 @@ _RESTS_S: Final = (0.02, 0.1, 0.3, 1.0)  # before it is sent again: a new leader
 _MOST_RENEWALS: Final = 3
 _NO_TIMEOUT_MS: Final = 0  # of transactions, of which there are none
 _CLOSE_S: Final = 5.0
-
-_TAKEN: Final = frozenset({KafkaError.NO_ERROR, KafkaError.DUPLICATE_SEQUENCE_NUMBER})
-_FORBIDDEN: Final = frozenset(
-    {KafkaError.CLUSTER_AUTHORIZATION_FAILED, KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED}
-)
-_MISSING: Final = KafkaError.UNKNOWN_TOPIC_OR_PART
-_NOT_ANSWERED: Final = KafkaError._TRANSPORT  # noqa: SLF001 - its public name
-_PASSING: Final = frozenset(
-    {
-        _NOT_ANSWERED,
-        _MISSING,
-        KafkaError.NOT_LEADER_FOR_PARTITION,
-        KafkaError.LEADER_NOT_AVAILABLE,
-        KafkaError.INVALID_MSG,  # damaged on its way
-        KafkaError.REQUEST_TIMED_OUT,
-        KafkaError.NOT_ENOUGH_REPLICAS,
-        KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
-        KafkaError.KAFKA_STORAGE_ERROR,
-        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-        KafkaError.FENCED_LEADER_EPOCH,
-        KafkaError.UNKNOWN_LEADER_EPOCH,
-    }
-)
-"""What a broker says that may take the batch in a moment."""
-_NOT_IN_ORDER: Final = frozenset(
-    {KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER, KafkaError.UNKNOWN_PRODUCER_ID, KafkaError.INVALID_PRODUCER_EPOCH}
-)
-"""What it says where a batch before this one was given up, or it has forgotten who sends."""
 
 _log = get_logger(__name__)
 
@@ -270,8 +243,8 @@ class BatchProducer:
         self._under_way.difference_update(batch.place for batch in batches)
         taken: list[RecordBatch] = []
         for batch in batches:
-            code = _NOT_ANSWERED if codes is None else codes.get(batch.place, KafkaError.UNKNOWN)
-            if code in _TAKEN:
+            code = NOT_ANSWERED if codes is None else codes.get(batch.place, KafkaError.UNKNOWN)
+            if code in TAKEN:
                 taken.append(batch)
                 self._next(batch.place)
             else:
@@ -291,7 +264,7 @@ class BatchProducer:
                     self._identities.grant(answer.producer_id, answer.producer_epoch)
                     continue
                 problem = KafkaError(answer.error_code).str()
-                if answer.error_code in _FORBIDDEN:
+                if answer.error_code in FORBIDDEN:
                     raise FatalProducerError(f"Kafka gives this router no producer's id: {problem}")
             _log.warning("kafka.no_producer_id", error=problem, follows="it is asked for again")
             await asyncio.sleep(_RESTS_S[1])  # a broker that has just started needs part of a second
@@ -325,17 +298,17 @@ class BatchProducer:
         self._finding = False
         for place in [each for each in self._ready if each[0] in topics and each not in self._leaders]:
             topic, partition = place
-            code = _NOT_ANSWERED if codes is None else codes.get(topic, KafkaError.UNKNOWN)
+            code = NOT_ANSWERED if codes is None else codes.get(topic, KafkaError.UNKNOWN)
             if code == KafkaError.NO_ERROR:
                 is_there = partition < self._leaders.count(topic)
-                code = KafkaError.LEADER_NOT_AVAILABLE if is_there else _MISSING
+                code = KafkaError.LEADER_NOT_AVAILABLE if is_there else MISSING
             self._refused(self._queues[place][0], code)
         self._wake()
 
     def _refused(self, batch: RecordBatch, code: int) -> None:
         """Do what is to be done about ``batch``, which a broker did not take, for ``code``."""
         place = batch.place
-        if code in _NOT_IN_ORDER and batch.renewals < _MOST_RENEWALS:
+        if code in NOT_IN_ORDER and batch.renewals < _MOST_RENEWALS:
             batch.renewals += 1
             batch.identity = None
             self._identities.renew(place)
@@ -347,9 +320,9 @@ class BatchProducer:
             queue.extendleft(reversed(batch.halves()))
             self._identities.renew(place)
             self._ready[place] = None
-        elif code in _PASSING:
+        elif code in PASSING:
             self._leaders.pop(place, None)  # whatever it is, another broker may lead by now
-            if code == _MISSING:
+            if code == MISSING:
                 self._miss(batch)
             else:
                 self._rest(batch)
@@ -363,7 +336,7 @@ class BatchProducer:
             self._rest(batch)
             return
         for each in [*self._queues[batch.place]]:
-            self._fail(each, KafkaError(_MISSING))
+            self._fail(each, KafkaError(MISSING))
 
     def _rest(self, batch: RecordBatch) -> None:
         """Send ``batch`` again, in a moment."""

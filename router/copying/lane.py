@@ -19,7 +19,7 @@ from typing import Final, Self
 
 from eventstreams.errors import FatalProducerError
 from router.copying.copies import Copies
-from router.planning.plan import Run
+from router.planning.plan import Copy, Run
 
 _MAX_GROUP: Final = 64  # runs that share one flush, or a few more: bounds what a crash repeats
 _RATES: Final = 4  # groups: one that had to wait for a broker says little of the next
@@ -48,6 +48,31 @@ class Settled:
         """This with ``dropped`` copies less, and how many more were dropped than it has: they are another run's."""
         mine = min(dropped, self.copies)
         return replace(self, copies=self.copies - mine), dropped - mine
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts what became of the events of a run that took a closer look."""
+
+    dead_topic: str
+    copies: int = field(default=0, init=False)
+    dead: int = field(default=0, init=False)
+    unmatched: int = field(default=0, init=False)
+
+    def add(self, planned: Sequence[Copy]) -> None:
+        """What was planned for one event."""
+        if not planned:
+            self.unmatched += 1
+        elif planned[0].topic == self.dead_topic:
+            self.dead += 1
+        else:
+            self.copies += len(planned)
+
+    def settled(self, *, events: int, copies: int) -> Settled:
+        """Of a run of so many ``events``, with ``copies`` of those that took none."""
+        return Settled(
+            self.copies + copies, matched=events - self.dead - self.unmatched, dead=self.dead, unmatched=self.unmatched
+        )
 
 
 @dataclass(slots=True, eq=False)

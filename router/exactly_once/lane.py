@@ -14,7 +14,7 @@ from eventstreams.settings import Settings
 from router.batches import SourceRecord
 from router.copying.avoided_topics import AvoidedTopics
 from router.copying.copies import Restore
-from router.copying.lane import Job, Lane, Settled
+from router.copying.lane import Job, Lane, Settled, Tally
 from router.exactly_once.copies import TransactionalCopies
 from router.exactly_once.probes import Probes
 from router.exactly_once.transactions import Seat, SpoiltError, Transactions
@@ -123,7 +123,8 @@ class TransactionalLane(Lane):
             )
 
     def _produce_run(self, job: Job) -> Settled:
-        events = copies = dead = unmatched = 0
+        events = copies = 0
+        tally = Tally(self._dead_topic)
         # Every lookup counts in this loop: a copy costs five microseconds in all.
         run, ways_of, produces, report = job.run, self._planner.ways, self._transactions, self._copies.report
         special = self._special
@@ -133,12 +134,7 @@ class TransactionalLane(Lane):
                 ways = ways_of(record)
                 if not ways:
                     planned = self._planner.plan_closely(run, record)
-                    if not planned:
-                        unmatched += 1
-                    elif planned[0].topic == self._dead_topic:
-                        dead += 1
-                    else:
-                        copies += len(planned)
+                    tally.add(planned)
                     for copy in planned:
                         self._make(copy, record, run)
                     continue
@@ -157,7 +153,7 @@ class TransactionalLane(Lane):
                         produces[topic](topic, value, key, partition, told, None, 0, headers)
                     except (BufferError, KafkaException):
                         self._make(Copy(topic, headers, partition), record, run)
-        return Settled(copies, matched=events - dead - unmatched, dead=dead, unmatched=unmatched)
+        return tally.settled(events=events, copies=copies)
 
     def _make(self, copy: Copy, record: SourceRecord, run: Run) -> None:
         topic = copy.topic

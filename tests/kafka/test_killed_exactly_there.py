@@ -164,6 +164,29 @@ async def test_of_a_message_that_is_partly_committed_the_rest_is_copied_again(ro
     assert {copies[event_id] for event_id in others} == {2}
 
 
+async def test_a_router_that_is_killed_while_a_second_group_is_under_way_has_committed_the_first_alone(
+    routed: Routed,
+) -> None:
+    with doomed(routed.installation.settings, Point.ONE_GROUP_COMMITTED, "router") as router:
+        await routed.publish(0)
+        for wave in (1, 2):  # each is fetched while the lane has not begun with what came before
+            await eventually(lambda wave=wave: router.said("holding") == wave, timeout_s=SETTLE_S)  # type: ignore[misc]
+            await routed.publish(wave)
+        await until_dead(router)
+    committed = await routed.committed()
+    assert 0 < sum(committed.values()) < 2 * PARTITIONS * WAVE
+
+    copies = await routed.counted_by_the_successor(3)
+
+    first = {
+        event_id
+        for partition, offset in committed.items()
+        for event_id in [*of_wave(0, partition), *of_wave(1, partition)][:offset]
+    }
+    assert {copies[event_id] for event_id in first} == {1}
+    assert max(copies.values()) <= 2, "what of the first group was not committed yet"
+
+
 async def test_a_router_that_is_killed_before_the_commit_of_its_drain_repeats_what_came_last(routed: Routed) -> None:
     with doomed(routed.installation.settings, Point.DRAIN, "router") as router:
         await routed.publish(0)

@@ -25,7 +25,9 @@ from eventstreams.kafka.records import Partition
 from eventstreams.reasons import DeadReason
 from eventstreams.settings import PREFIX, Settings
 from router.at_least_once.lane import AtLeastOnceLane
-from router.copying.lane import Job, Settled
+from router.at_least_once.producer import BatchProducer
+from router.at_least_once.record_batch import RecordBatch
+from router.copying.lane import Job, Lane, Settled
 from router.exactly_once.lane import TransactionalLane
 from router.exactly_once.transactions import TRANSACTION_S, Seat, Transactions
 from router.faust_app.transport import RunConsumer, Taken
@@ -47,6 +49,7 @@ class Point(StrEnum):
     TRANSACTION_COMMITTED = "after a transaction's commit, before its runs are acknowledged"
     ONE_RUN_COPIED = "after the copies of the first run of a message, before those of the second"
     ONE_RUN_COMMITTED = "after the commit of the first run of a message, before the others are acknowledged"
+    ONE_GROUP_COMMITTED = "after the commit of a group of copies, while those of the next are under way"
     DRAIN = "after the commit that a drain waits for, before its own"
     TAKEN_BACK = "after an earlier commit's late answer, before the one that puts it right"
     FENCED = "after it was fenced, before it joins again"
@@ -137,6 +140,36 @@ def one_run_committed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Taken, "ack", acknowledge)
 
 
+def one_group_committed(patch: pytest.MonkeyPatch) -> None:
+    """Of the first; the copies of all others never leave the process."""
+    waiting, send, commit, held = Lane._next, BatchProducer.send, RunConsumer._commit, list[None]()
+
+    def next_(self: Lane) -> list[Job] | None:
+        group = waiting(self)
+        if len(held) < 2:  # so there is more when the second group is handed over, and the first is answered for
+            held.append(None)
+            say("holding")
+            while self._jobs.empty():
+                time.sleep(0.01)
+        return group
+
+    def send_first(self: BatchProducer, batches: Sequence[RecordBatch]) -> None:
+        send(self, [batch for batch in batches if batch.group == 0])
+        with self._changed:
+            for batch in batches:
+                self._left[batch.group] += batch.records if batch.group else 0
+
+    async def commit_once(self: RunConsumer, offsets: Mapping[Any, int]) -> bool:
+        done = await commit(self, offsets)
+        if done and held:
+            die()
+        return done
+
+    patch.setattr(Lane, "_next", next_)
+    patch.setattr(BatchProducer, "send", send_first)
+    patch.setattr(RunConsumer, "_commit", commit_once)
+
+
 def drain(patch: pytest.MonkeyPatch) -> None:
     """The commit before it is under way when the drain begins, and ends then."""
     go_on, commit, under_way, ack = RunConsumer.drain, RunConsumer.commit, RunConsumer._commit, Taken.ack
@@ -217,6 +250,7 @@ _POINTS: Final[Mapping[Point, Callable[[pytest.MonkeyPatch], None]]] = {
     Point.TRANSACTION_COMMITTED: transaction_committed,
     Point.ONE_RUN_COPIED: one_run_copied,
     Point.ONE_RUN_COMMITTED: one_run_committed,
+    Point.ONE_GROUP_COMMITTED: one_group_committed,
     Point.DRAIN: drain,
     Point.TAKEN_BACK: taken_back,
     Point.FENCED: fenced,
