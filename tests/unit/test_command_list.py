@@ -1,5 +1,6 @@
 """The list of commands says all of them, each in a line, and loads none to say so."""
 
+import gc
 import subprocess
 import sys
 from importlib.metadata import EntryPoint, entry_points
@@ -80,3 +81,15 @@ def test_a_shell_completes_them_with_what_they_are_for(monkeypatch: pytest.Monke
     assert found == {**SUMMARIES, "weather": "Ask the sky."}
     assert set(begun) == {name for name in SUMMARIES if name.startswith("s")}
     assert [each.value for each in complete.get_completions([], "--p")] == ["--profile"]
+
+
+def test_what_a_command_imports_is_never_searched_for_garbage() -> None:
+    made = [[number] for number in range(1000)]
+    before = gc.get_freeze_count()
+
+    with cli.collecting_no_imports():
+        enabled_inside = gc.isenabled()
+        made += [[number] for number in range(1000)]
+
+    assert not enabled_inside
+    assert gc.get_freeze_count() >= before + 1000
