@@ -234,7 +234,7 @@ class Delivery:
         together = waits and stays_together(opened, batch, made.subscription)
         holder = gate if together or (waits and gate.is_holding()) else None
         # A broken sink is probed with the events that wait for it. One event that a plugin cannot handle must not be
-        # that probe for ever: so the batch is halved, and an event that fails alone goes to a retry topic.
+        # that probe forever: so the batch is halved, and an event that fails alone goes to a retry topic.
         untold = waits and gate.state is GateState.BROKEN and is_untold(outcomes)
         if untold and len(batch) == 1:
             holder = None

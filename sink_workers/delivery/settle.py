@@ -225,7 +225,7 @@ class Settler:
         return await self._insist_for_ever(topic, copy, partition, answer)
 
     async def _insist_for_ever(self, topic: str, copy: "_Copy", partition: int, answer: Acked | NotAcked) -> str:
-        """Like ``_write``, after the first ``answer``. If the dead-letter topic refuses the copy, retry for ever."""
+        """Like ``_write``, after the first ``answer``. If the dead-letter topic refuses the copy, retry forever."""
         while isinstance(answer, NotAcked):
             answer = await self._insist(topic, copy, partition, answer)
             if isinstance(answer, NotAcked):
