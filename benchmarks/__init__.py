@@ -1,1 +1,1 @@
-"""What the parts that every event passes cost on this machine: ``make bench``."""
+"""Measures on this machine the cost of the parts that every event passes through: ``make bench``."""

@@ -1,4 +1,4 @@
-"""Event data to Avro, and back in the writer's version and in the oldest one."""
+"""Encoding of event data to Avro, and decoding in the writer's schema version and in the oldest one."""
 
 from collections.abc import Sequence
 

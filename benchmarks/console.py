@@ -43,7 +43,7 @@ _EXAMPLE: Final = Path(__file__).parents[1] / "examples" / "message-sent.json"
 
 
 class Account:
-    """What was made for the benchmark."""
+    """The benchmark's account, with its sinks and subscriptions."""
 
     def __init__(self, up: Up) -> None:
         self.sid = str(up.about["account_sid"])
@@ -51,7 +51,7 @@ class Account:
         self.subscriptions: list[str] = []
 
     def furnish(self, up: Up) -> None:
-        """Make the sinks, which nobody listens at, and a subscription for each."""
+        """Create the sinks, at whose address nobody listens, and a subscription for each."""
         events = up.client().events.v1
         for number in range(_MANY):
             sink = events.sinks.create(
@@ -95,7 +95,7 @@ class Account:
 
 
 async def fill(settings: Settings, account: Account, first: int, count: int, *, from_ms: int, span_ms: int) -> None:
-    """Write so many attempts, whose times lie evenly in the span."""
+    """Write ``count`` attempts, their times spread evenly over ``span_ms`` from ``from_ms``."""
     topic = Topics(settings).attempts
     async with AckedProducer(settings) as producer:
         entries = account.entries(first, count, from_ms=from_ms, span_ms=span_ms)
@@ -109,7 +109,7 @@ async def fill(settings: Settings, account: Account, first: int, count: int, *, 
 
 
 async def publish(url: str, gateway: str, account: Account, attempts: int) -> None:
-    """Events with the ids of the newest attempts: a page of them, each for all subscriptions."""
+    """Publish a page of events with the ids of the newest attempts, each for all subscriptions; wait for the log."""
     example = json.loads(_EXAMPLE.read_text())
     events = [{**example, "id": f"EZ{number:032x}"} for number in range(attempts - _ON_A_PAGE, attempts)]
     headers = {"Content-Type": "application/cloudevents-batch+json"}
@@ -123,7 +123,7 @@ async def publish(url: str, gateway: str, account: Account, attempts: int) -> No
 
 
 async def read(url: str, account: Account) -> float:
-    """Return once the log has read all that there is; how long that took, in seconds."""
+    """Wait until the log has read everything; return how long that took, in seconds."""
     began = time.monotonic()
     async with api(account) as session:
         while True:
@@ -142,7 +142,7 @@ async def api(account: Account) -> AsyncIterator[aiohttp.ClientSession]:
 
 
 async def times(browser: Browser, path: str) -> Sequence[float]:
-    """Milliseconds of each request: the first that the process ever gets of this page, then the others, sorted."""
+    """Return the milliseconds of each request: the process's first ever for this page, then the others, sorted."""
     found = []
     for _ in range(1 + _ROUNDS):
         began = time.monotonic()
@@ -193,7 +193,7 @@ def main() -> None:
     parser.add_argument("--attempts", type=int, default=1_000_000)
     attempts = parser.parse_args().attempts
     print(machine())
-    env = {"EVENTSTREAMS_API_RATE_LIMIT": "0"}  # one client asks as fast as it can
+    env = {"EVENTSTREAMS_API_RATE_LIMIT": "0"}  # one client sends requests as fast as it can
     with tempfile.TemporaryDirectory() as folder, running_up(Path(folder) / "data", env=env) as up:
         print(f"load before: {load()}")
         asyncio.run(measure(up, attempts))

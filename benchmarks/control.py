@@ -49,9 +49,9 @@ _TYPES: Final = tuple(
 )
 _CONFIG: Final = {"destination": "https://hooks.example.com/a", "method": "POST", "batch_events": False}
 _SINK: Final = {"Description": "a sink", "SinkType": "webhook", "SinkConfiguration": orjson.dumps(_CONFIG).decode()}
-_MANY: Final = 90  # sinks and subscriptions of the account that is asked; 100 is the most
+_MANY: Final = 90  # sinks and subscriptions of the account that sends requests; the limit is 100
 _LEFT: Final = 100 - _MANY
-_MADE: Final = 2  # sinks that are made before one is deleted again; some clients may make one at once
+_MADE: Final = 2  # sinks that are created before one is deleted again; several clients may create one at once
 _READY_S: Final = 300.0
 
 
@@ -74,7 +74,7 @@ async def measure(bootstrap: str, *, accounts: int, each: int, requests: int) ->
 
 
 async def _fill(settings: Settings, accounts: int, subscriptions: int) -> tuple[str, int]:
-    """The SID of an account with as much as an account may have, and how many records were written."""
+    """Write all resources; return the SID of the account with ``_MANY`` subscriptions, and the number of records."""
     resources = list(_resources(Vault(settings), accounts, subscriptions))
     topic = Topics(settings).control
     async with AckedProducer(settings) as producer:
@@ -124,7 +124,7 @@ def _resources(vault: Vault, accounts: int, subscriptions: int) -> Iterator[Reso
 
 
 async def _loaded(settings: Settings, what: str) -> str:
-    """What a process says that loads the topic and does nothing else."""
+    """Return the output of a process that loads the topic and does nothing else."""
     command = (sys.executable, "-m", "benchmarks.control", "--load", what)
     process = await asyncio.create_subprocess_exec(*command, env=_environment(settings), stdout=asyncio.subprocess.PIPE)
     said, _ = await process.communicate()

@@ -1,8 +1,8 @@
-"""What the delivery log costs: a worker for each delivery, and the API for each event and entry that it takes in.
+"""What the delivery log costs a worker for each delivery, and the API for each event and entry that it stores.
 
     .venv/bin/python benchmarks/delivery_log.py [entries [postgresql://user:password@host/database]]
 
-Starts a Kafka of its own. CPU times hold also where the machine is shared; the rate is what was left of it.
+Starts a Kafka of its own. CPU times are valid on a busy machine, too; the rate depends on what else it does.
 """
 
 import asyncio
@@ -55,7 +55,7 @@ async def main(count: int, dsn: str | None) -> None:
 
 
 async def deliver(settings: Settings, count: int, *, logging: bool) -> float:
-    """Make ``count`` deliveries up and log them; return the CPU time that it took."""
+    """Make up ``count`` deliveries and log them if ``logging``; return the CPU time in seconds."""
     topics = Topics(settings)
     owners = [[kind + secrets.token_hex(16) for kind in ("AC", "DF", "DG")] for _ in range(_SUBSCRIPTIONS)]
     async with AttemptLog(settings, "webhook", snapshot=Snapshot(), metrics=Metrics(), clock=now_ms) as log:
@@ -104,7 +104,7 @@ async def publish(settings: Settings, count: int) -> None:
 
 
 def project(settings: Settings, writer: LogWriter, count: int) -> None:
-    """Build the log of ``count`` events and as many entries, from nothing."""
+    """Build the log of ``count`` events and as many entries from scratch, and print what that cost."""
     began, spent = time.monotonic(), time.process_time()
     with Projector(settings, writer, metrics=Metrics(), clock=now_ms) as projector:
         while (lag := projector.lag) is None or lag.records:

@@ -22,7 +22,7 @@ from tests.support.topic import eventually
 
 _COUNTS = (100, 6_000, 50_000)
 _LEAD_MS = 4_000  # for the worker to find the topic
-_EVENTS_A_SECOND = 5_000  # at the least, that reach the topic; all are there before the deadline
+_EVENTS_A_SECOND = 5_000  # at least as many reach the topic, so that all are there before the deadline
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ async def _round(installation: Installation, count: int) -> str:
     assert all(isinstance(answer, Acked) and answer.timestamp_ms < deadline_ms for answer in answers)
 
     await eventually(lambda: now_ms() > deadline_ms, timeout_s=60)
-    # They are not read meanwhile: that would take a core from the worker.
+    # Counted, not read, meanwhile: reading them would take a core from the worker.
     while await _dead_letters(installation) < before + count:  # noqa: ASYNC110 - in another process
         await asyncio.sleep(0.2)
     dead = await installation.dead_of(subscription.sid, count)

@@ -45,7 +45,7 @@ async def _around(replicas: Replicas, fault: signal.Signals) -> float:
 
 
 async def _write(replicas: Replicas, at: ApiProcess) -> float:
-    """How long it took to make a sink; it is removed again."""
+    """Create a sink and delete it again; return how long the creation took, in seconds."""
     began = time.monotonic()
     status, body = await replicas.ask(at, "POST", "/v1/Sinks", SINK)
     took = time.monotonic() - began

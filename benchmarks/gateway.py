@@ -74,7 +74,7 @@ async def measure(bootstrap: str, broker: int, seconds: float) -> None:
 
 
 async def _steady(port: int, pids: tuple[int, int], request: bytes, rate: float, seconds: float) -> None:
-    """Tell of single events at ``rate``; ``pids``: of the gateway and the broker."""
+    """Send single events at ``rate`` and print the result; ``pids`` are those of the gateway and the broker."""
     count = int(rate * seconds)
     before, began = [_cpu_s(pid) for pid in pids], time.perf_counter()
     due = deque(began + number / rate for number in range(count))
@@ -89,7 +89,7 @@ async def _steady(port: int, pids: tuple[int, int], request: bytes, rate: float,
 
 
 async def _post_when_due(port: int, request: bytes, due: deque[float]) -> list[float]:
-    """How long after they were due requests were answered, in s: those that this connection was free for."""
+    """Send requests from ``due`` on one connection; return how long after they were due each was answered, in s."""
     waits = []
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     while due:
@@ -112,7 +112,7 @@ async def _round(
 
 
 async def _post(port: int, request: bytes, until: float) -> int:
-    """Requests that were answered with 202, one after the other on one connection."""
+    """Send requests one after the other on one connection; return how many were answered, all with 202."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     answered = 0
     while time.perf_counter() < until:
@@ -182,7 +182,7 @@ async def _gateway(settings: Settings) -> AsyncIterator[asyncio.subprocess.Proce
 
 
 async def _listening(port: int) -> None:
-    """Return once the gateway answers that it is ready."""
+    """Wait until the gateway is ready."""
     async with asyncio.timeout(_READY_S):
         while True:
             try:

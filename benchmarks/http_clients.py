@@ -35,7 +35,7 @@ _HEADERS: Final = {
 _LOOPBACK: Final = DestinationGuard((ip_network("127.0.0.0/8"),))
 
 Post = Callable[[], Awaitable[int]]
-"""Makes one request; the status of its answer."""
+"""Sends one request; returns the status of its response."""
 
 
 @asynccontextmanager
@@ -112,7 +112,7 @@ _CLIENTS: Final[Mapping[str, Callable[[str], AbstractAsyncContextManager[Post]]]
 
 
 async def _round(make: Callable[[str], AbstractAsyncContextManager[Post]], url: str, requests: int) -> float:
-    """CPU for each request, in µs."""
+    """Return the CPU time per request, in µs."""
     async with make(url) as post:
 
         async def go(count: int) -> None:

@@ -43,7 +43,7 @@ def _tell(when: str, pids: Mapping[str, int], seconds: float) -> None:
 
 
 def _woken(pids: Mapping[str, int]) -> dict[str, int]:
-    """How often the threads of each of ``pids`` have waited for something so far; those that ended are left out."""
+    """Return how often the threads of each process have waited so far; threads that ended are left out."""
     return {name: sum(_waits(each) for each in Path(f"/proc/{pid}/task").iterdir()) for name, pid in pids.items()}
 
 

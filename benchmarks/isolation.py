@@ -1,9 +1,9 @@
-"""``python -m benchmarks.isolation``: what 30 bad sinks of 100 do to the other 70, on a real broker.
+"""``python -m benchmarks.isolation``: how much 30 bad sinks of 100 slow down the other 70, on a real broker.
 
 Two installations on one broker, each with a worker process of its own: one has 70 good webhooks, the other the same
 and 30 bad ones, of which ten refuse connections, ten hang, five answer 500 and five 429. They get events in turn,
-several times, so that what else the machine does falls on both. Prints p99 of the good ones, from just before the
-record is sent to its arrival, for both, and the ratio of each round; the median of the ratios is the figure.
+several times, so that what else the machine does affects both. Prints for both the good sinks' p99, from just before
+the record is sent until its arrival, and the ratio of each round; the result is the median of the ratios.
 """
 
 import asyncio
@@ -31,14 +31,14 @@ from tests.support.installation import Installation
 from tests.support.topic import eventually
 
 GOOD, REFUSING, HANGING, FAILING, THROTTLING = 70, 10, 10, 5, 5
-RATE = 300  # events a second, for each share of 100 sinks: what two cores carry with broker and receivers beside
+RATE = 300  # events/s for 100 sinks, fewer for a part of them: what two cores carry along with broker and receivers
 ROUNDS = 5
 SECONDS = 12
 WARM_UP_S = 5
 
 
 class Receivers:
-    """All webhooks on one port, by path; notes how old each event was when a good one got it."""
+    """All webhooks on one port, by path; records how old each event was when a good webhook received it."""
 
     def __init__(self) -> None:
         self.sent: dict[str, float] = {}
@@ -129,7 +129,7 @@ async def _phase(
 async def _publish(
     installation: Installation, receivers: Receivers | None, subscriptions: Sequence[Subscription], seconds: float
 ) -> None:
-    """An even stream to ``subscriptions`` in turn, as a router would copy it."""
+    """Send a steady stream of events to ``subscriptions`` in turn, like the copies of a router."""
     if not subscriptions:
         return
     each_s = 100 / len(subscriptions) / RATE
@@ -166,7 +166,7 @@ def bench_settings(kafka: str, *, prefix: str = "bench.") -> Settings:
 
 @asynccontextmanager
 async def worker_process(settings: Settings, folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
-    """``eventstreams worker webhook`` with ``settings``, meanwhile."""
+    """Run ``eventstreams worker webhook`` with ``settings`` while the context is open."""
     assert settings.secret_key is not None
     values = {
         "KAFKA": settings.kafka,

@@ -32,7 +32,7 @@ _ROUNDS: Final = 3
 
 
 class _StandIn(asyncio.Protocol):
-    """As much of Kinesis as a worker needs to go on: each ``PutRecords`` succeeds, whatever it holds."""
+    """As much of Kinesis as a worker needs: every ``PutRecords`` succeeds, whatever it contains."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -85,7 +85,7 @@ async def _measure(url: str, count: int, *, emulator: bool) -> None:
     if emulator:
         async with aiohttp.ClientSession() as http:
             await Stream(url, "benchmark", http).create(4)
-    with looking_seldom():  # as a worker does; and the records that wait here are none of its garbage
+    with looking_seldom():  # like a worker; and the waiting records are not to be traversed
         for _ in range(_ROUNDS):
             await _round(records, {"arn": _ARN, **key})
 

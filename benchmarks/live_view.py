@@ -26,7 +26,7 @@ from tests.support.up import TOKEN, Up, clean_environ, running_up
 
 _TYPES: Final = tuple(f"com.twilio.messaging.message.{each}" for each in ("queued", "sent", "delivered"))
 _CLICK_EVERY_S: Final = 2.0
-_SETTLES_S: Final = 15.0  # until the rates of the last ten seconds are those of now
+_SETTLES_S: Final = 15.0  # until the rates of the last ten seconds are those of the steady state
 _SIZE: Final[Any] = {"width": 1280, "height": 900}
 _WATCH: Final = """() => {
   window.seen = { tasks: [0], gaps: [0], clicks: [0], swaps: 0 };
@@ -43,7 +43,17 @@ _WATCH: Final = """() => {
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """What was seen of a page, in milliseconds; ``swaps``: parts of it that were exchanged."""
+    """What was observed of a page.
+
+    Attributes:
+        longest_task: Longest time the main thread was busy with one task, in ms.
+        tasks: Number of tasks longer than 50 ms.
+        longest_gap: Longest gap between two beats of a 50 ms timer, in ms.
+        longest_click: Longest time until the page had answered a click, in ms.
+        clicks: Number of clicks.
+        swaps: Number of times that a part of the page was replaced.
+        said: Text of the page's figures.
+    """
 
     longest_task: float
     tasks: int
@@ -55,7 +65,7 @@ class Watched:
 
 
 def watch(page: Page, seconds: float, *, clicked: str, said: str) -> Watched:
-    """Look at ``page`` for so long, clicking ``clicked`` again and again; ``said`` is where its figures are."""
+    """Observe ``page`` for ``seconds``, clicking ``clicked`` every two seconds; ``said`` selects its figures."""
     page.evaluate(_WATCH)
     clicks, ends = 0, time.monotonic() + seconds
     while time.monotonic() < ends:
@@ -75,7 +85,7 @@ def watch(page: Page, seconds: float, *, clicked: str, said: str) -> Watched:
 
 
 def furnish(up: Up, receiver_url: str) -> None:
-    """One subscription whose sink takes everything, and one whose sink refuses it."""
+    """Create a subscription whose sink accepts everything, and one whose sink refuses everything."""
     events = up.client().events.v1
     for status in (200, 400):
         name = "takes all" if status == 200 else "refuses all"  # noqa: PLR2004

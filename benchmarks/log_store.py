@@ -31,7 +31,7 @@ _TTL_MS: Final = 14_400_000
 
 
 def records(first: int, count: int, chance: random.Random) -> tuple[Sequence[Record], Sequence[Record]]:
-    """Of the events topic so many, and those of the attempts topic that tell of their deliveries."""
+    """Return ``count`` records of the events topic, and those of the attempts topic about their deliveries."""
     events, entries = [], []
     for n in range(first, first + count):
         which, at_ms, id_ = chance.randrange(_SUBSCRIPTIONS), _NOW_MS + n // _A_MS, f"EZ{chance.getrandbits(128):032x}"
@@ -76,7 +76,7 @@ def _entry(number: int, which: int, at_ms: int, event_id: str, account: str) -> 
 
 
 def measure(writer: SqliteWriter, *, together: int, before: int, count: int) -> tuple[float, float]:
-    """Microseconds for an event with its entry: to read them, and to write them."""
+    """Return the microseconds of CPU for an event with its entry: to read both, and to write both."""
     chance, reading, writing = random.Random(1), 0.0, 0.0
     writer.open("benchmark")
     for first in range(0, before + count, together):

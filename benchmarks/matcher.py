@@ -1,4 +1,4 @@
-"""From an event's headers to its subscriptions, and to its copies' headers."""
+"""Matching of an event's headers to subscriptions, and planning of its copies and their headers."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from router.planning.matcher import Matcher
 from router.planning.plan import Planner, Run
 
 _BY_ATTRIBUTE: Final = "source.startsWith('/')"
-_BY_DATA: Final = "!has(data.errorCode) || data.errorCode in [30003, 30004, 30005]"  # true of all: the copies stay
+_BY_DATA: Final = "!has(data.errorCode) || data.errorCode in [30003, 30004, 30005]"  # true for every event
 
 
 @dataclass(frozen=True, slots=True)
 class _Record:
-    """As the router fetches it."""
+    """An event, as the router fetches it."""
 
     headers: Headers
     key: bytes | None
@@ -38,7 +38,7 @@ def measure(scale: float) -> tuple[str, Sequence[Figure]]:
     headers = [(ACCOUNT.encode(), dict(record.headers)[TYPE]) for record in records]
 
     def matching(copies: int, text: str | None = None) -> Matcher:
-        """A matcher with many routes, of which ``copies`` lead from each of our events, with the filter ``text``."""
+        """Create a matcher with many routes, of which ``copies`` match each of our events, with the filter ``text``."""
         matcher = Matcher(default_ttl_ms=14_400_000, topic_of=lambda kind, sid: f"es.sub.{kind}.{sid}")
         for number in range(others):
             matcher.apply(Change(None, _subscription(number, f"AC{number:032x}", list(types)[:3])))

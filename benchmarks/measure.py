@@ -1,4 +1,4 @@
-"""How a figure is taken: CPU time, the best of several rounds, since noise only ever adds."""
+"""How a figure is measured: CPU time, the best of several rounds, as noise only ever adds to it."""
 
 import os
 import platform
@@ -13,14 +13,14 @@ ROUNDS: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """``us`` is microseconds of CPU for one of ``what``, of all threads of the process."""
+    """``us`` is the CPU time for one ``what``, in microseconds, of all threads of the process."""
 
     what: str
     us: float
 
 
 def best_of(what: str, work: Callable[[], int]) -> Figure:
-    """``work`` does something a number of times, which it returns."""
+    """Return the best round of ``work``, which does something several times and returns how often."""
     rounds = []
     for _ in range(ROUNDS):
         began = time.process_time()
@@ -30,7 +30,7 @@ def best_of(what: str, work: Callable[[], int]) -> Figure:
 
 
 def machine() -> str:
-    """Where the figures were taken."""
+    """Describe the machine on which the figures were measured."""
     cores = os.cpu_count()
     return (
         f"{_processor()}, {cores} cores, {platform.system()} {platform.release()}, Python {platform.python_version()}"
@@ -38,7 +38,7 @@ def machine() -> str:
 
 
 def load() -> str:
-    """What else the machine has to do: processes that want a core, on average over 1, 5 and 15 minutes."""
+    """Describe how busy the machine is: processes that want a core, on average over 1, 5 and 15 minutes."""
     return ", ".join(f"{each:.1f}" for each in os.getloadavg())
 
 

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.memory``: how large a worker grows with a million events waiting behind a sink that hangs."""
+"""``python -m benchmarks.memory``: a worker's memory while a million events wait behind a sink that hangs."""
 
 import asyncio
 import sys

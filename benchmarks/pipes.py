@@ -36,15 +36,15 @@ from tests.support.qpid import PASSWORD, USER, queue_in, running_qpid
 _ROUNDS: Final = 3
 _PARTITIONS: Final = 3
 _EMAIL: Final = "email"
-_DIGEST: Final = 1000  # events; the most that a mail takes
-_LINGER_S: Final = 0.5  # for the last mail, which does not fill
+_DIGEST: Final = 1000  # events: the most in one mail
+_LINGER_S: Final = 0.5  # for the last mail, which is not full
 
 Config = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
 class FarEnd:
-    """Where events go. ``mail``: the operator's server, where they go by mail."""
+    """Where events are delivered to. ``mail`` is the operator's mail server, if they go by mail."""
 
     config: Config
     mail: MailServer | None = None
@@ -123,7 +123,7 @@ _ANSWERS: Final[Mapping[str, Callable[[bytes], bytes]]] = {
 
 
 async def _serve(sink_type: str) -> None:
-    """As much of the far end as a worker needs to go on: everything is taken."""
+    """Serve as much of the destination as a worker needs: everything is accepted."""
 
     async def take_all(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -141,7 +141,7 @@ async def _serve(sink_type: str) -> None:
 
 
 async def _serve_mail() -> None:
-    """The contract tests' server: it reads every mail and each event in it, and keeps them."""
+    """Run the contract tests' server, which parses every mail and each event in it, and keeps them."""
     async with mail_server() as mailbox:
         print(mailbox.port, flush=True)
         await asyncio.Event().wait()
@@ -158,7 +158,7 @@ _FAR_ENDS: Final[Mapping[str, Callable[[Path], AbstractContextManager[FarEnd]]]]
 
 
 def _plugin(sink_type: str) -> AnySinkPlugin:
-    """That of the type. Mails go one after the other, without the pause in which nothing would be measured."""
+    """Return the plugin of the type; for mail without the pause between mails, which is not to be measured."""
     plugin = load_plugin(sink_type)
     if sink_type != _EMAIL:
         return plugin
@@ -198,7 +198,7 @@ def main() -> None:
     records = records_for(given.sink_type, given.events)
     with TemporaryDirectory() as folder, _FAR_ENDS[given.sink_type](Path(folder)) as found:
         to = replace(found, config={**found.config, "batch_events": True}) if given.batches else found
-        with looking_seldom():  # as a worker does; and the records that wait here are none of its garbage
+        with looking_seldom():  # like a worker; and the waiting records are not to be traversed
             for _ in range(_ROUNDS):
                 asyncio.run(_round(given.sink_type, records, to))
 

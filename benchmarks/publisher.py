@@ -40,7 +40,7 @@ async def measure(bootstrap: str, count: int) -> None:
     async with EventPublisher(settings, catalog) as publisher:
         for what, made in (("of all products", events(count)), ("messages", messages(count))):
             gc.collect()
-            gc.freeze()  # the events that wait here to be published are no publisher's garbage
+            gc.freeze()  # a real publisher does not have the waiting events in memory
             records = [each for each in map(publisher.encoder.encode, made[:500]) if isinstance(each, EncodedEvent)]
             size = sum(len(record.value) for record in records) / len(records)
             await publisher.publish_many(made[:1000])
@@ -61,7 +61,7 @@ async def _round(publisher: EventPublisher, made: Sequence[Event]) -> tuple[floa
 
 
 def messages(count: int, size: int = _BYTES) -> Sequence[Event]:
-    """Message events, with a body that makes them about ``size`` bytes long as Avro, and that do not shrink."""
+    """Create message events of about ``size`` bytes as Avro, whose random body hardly compresses."""
     text = "".join(random.Random(1).choices(string.ascii_letters, k=size - 178))
     made = []
     for number in range(count):

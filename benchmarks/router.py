@@ -39,7 +39,7 @@ from eventstreams.testing.broker import running_broker
 _clients: dict[str, AdminClient] = {}
 _LOOK_S: Final = 0.05
 _PATIENCE_S: Final = 180.0
-_SLOW: Final = {"faust": 10}  # gets so many times fewer events: its rate is the same, and nobody has to wait for it
+_SLOW: Final = {"faust": 10}  # gets that many times fewer events: same rate, shorter run
 _CASES: Final = (
     Case("fan-out 1", 300_000, rivals=("bare", "faust")),
     Case("3 of 10", 150_000, topics=10, fan_out=3, rivals=("bare", "faust")),
@@ -49,15 +49,15 @@ _CASES: Final = (
     Case("5,000 topics", 300_000, topics=5000, accounts=5000),
 )
 _ROUTERS: Final = ("router", "once")  # the latter copies exactly once
-_RATES: Final = (500, 1_000)  # events a second, of which the delays are told
+_RATES: Final = (500, 1_000)  # events per second at which latency is measured
 _IDLE_S: Final = 10.0
-_MANY: Final = 100  # topics: they are not made anew for each run, which Kafka would be at work on meanwhile
-_ASKED: Final = 50  # topics at once: the ends of thousands, asked for again and again, cost Kafka more than the copies
+_MANY: Final = 100  # topics, from which they are not recreated for each run: Kafka would still be busy with that
+_ASKED: Final = 50  # topics per request: to poll the ends of thousands costs Kafka more than the copies
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Of one process in one round."""
+    """The figures of one process in one round; ``rate`` is in events/s, the CPU times are per event."""
 
     rate: float
     cpu_us: float
@@ -78,7 +78,7 @@ async def main() -> None:
         cases = [
             replace(each, events=max(each.events // 100, 1000), others=each.others // 100)
             for each in cases
-            if each.topics <= 10  # noqa: PLR2004 - a thousand topics take their time
+            if each.topics <= 10  # noqa: PLR2004 - a thousand topics take long
         ]
     print(f"{machine()}\nload {load()}", flush=True)
     with tempfile.TemporaryDirectory() as folder, running_broker(Path(folder), heap_mib=given.heap) as broker:
@@ -102,7 +102,7 @@ async def compare(prepared: Prepared, broker: int, rounds: int, *, exactly_once:
     await prepared.prepare()
     print(f"\n{case.name}: {case.events:,} events, {case.fan_out} copies of each, {rounds} rounds", flush=True)
     if case.topics >= _MANY:
-        await until_idle(broker)  # it is at work on new topics long after it has said that they are there
+        await until_idle(broker)  # it works on new topics long after it has reported them created
         _tell("first", case, [await measure(prepared, broker, "router")])
     routers = _ROUTERS if exactly_once else _ROUTERS[:1]
     found: dict[str, list[Found]] = {who: [] for who in (*case.rivals, *routers)}
@@ -128,7 +128,11 @@ def _tell(who: str, case: Case, found: Sequence[Found], bare: Sequence[Found] = 
 
 
 async def measure(prepared: Prepared, broker: int, who: str) -> Found:
-    """One run of ``who``, from nothing routed to everything routed."""
+    """Measure one run of ``who``, until everything is routed.
+
+    Raises:
+        TimeoutError: it has not finished within ``_PATIENCE_S``.
+    """
     case = prepared.case
     wanted = case.events * case.fan_out // _SLOW.get(who, 1)
     parts = _parts(prepared.topics)
@@ -138,7 +142,7 @@ async def measure(prepared: Prepared, broker: int, who: str) -> Found:
     async with _process(prepared, who) as pid:
         began: tuple[float, float, float, float] | None = None
         deadline = time.monotonic() + _PATIENCE_S
-        part = 0  # each topic gets as many copies as any other, so one part tells of all until it has its own
+        part = 0  # all topics get the same number of copies, so one part stands for all until it is complete
         while time.monotonic() < deadline:
             await asyncio.sleep(_LOOK_S if part == 0 else 0)
             share = case.topics / len(parts[part])
@@ -158,13 +162,13 @@ async def measure(prepared: Prepared, broker: int, who: str) -> Found:
 
 
 def _parts(topics: Sequence[str]) -> list[Sequence[str]]:
-    """``topics`` in parts of ``_ASKED`` or a few less, each spread over all."""
+    """Split ``topics`` into parts of ``_ASKED`` or slightly fewer, each spread evenly over all."""
     count = -(-len(topics) // _ASKED)
     return [topics[first::count] for first in range(count)]
 
 
 async def _copies(prepared: Prepared, topics: Sequence[str]) -> int:
-    """Copies that the broker has on ``topics``; asks again while it does not know some of them yet."""
+    """Return the number of copies on ``topics``; retries while the broker does not know some of them yet."""
     deadline = time.monotonic() + _PATIENCE_S
     while True:
         try:
@@ -177,12 +181,12 @@ async def _copies(prepared: Prepared, topics: Sequence[str]) -> int:
 
 def _count(prepared: Prepared, topics: Sequence[str]) -> int:
     kafka = prepared.settings.kafka
-    if kafka not in _clients:  # not by ``setdefault``, which made one for each look
+    if kafka not in _clients:  # not ``setdefault``, which would create a client each time
         _clients[kafka] = AdminClient({"bootstrap.servers": kafka})
     client = _clients[kafka]
     latest: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # the library's gap
     asked = {TopicPartition(topic, 0): latest for topic in topics}
-    # What can be read. The marker of each transaction counts as a copy: there are few.
+    # Readable copies only. The marker of each transaction counts as a copy, but there are few.
     committed = IsolationLevel.READ_COMMITTED
     answers = client.list_offsets(asked, request_timeout=10, isolation_level=committed)
     return sum(future.result().offset for future in answers.values())
@@ -224,7 +228,7 @@ async def _forget_group(settings: Settings, group: str) -> None:
         try:
             await asyncio.wrap_future(future)
         except KafkaException:
-            return  # there is none yet
+            return  # it does not exist yet
 
 
 def _cpu_s(pid: int) -> float:
@@ -237,11 +241,11 @@ def _rss_mib(pid: int) -> float:
 
 
 async def latency(prepared: Prepared, broker: int, who: str) -> None:
-    """Of the copies of steady streams, and what the router and the process ``broker`` spend on each, and on none."""
+    """Print the latency of copies in steady streams, and the CPU of router and ``broker`` per event and when idle."""
     await prepared.prepare(with_events=False)
     producer = Producer({"bootstrap.servers": prepared.settings.kafka, "linger.ms": 0})
     async with _process(prepared, who) as router:
-        await asyncio.sleep(8)  # it has started by then
+        await asyncio.sleep(8)  # by then it has started
         print(f"\n{who}")
         before = _cpu_s(router), _cpu_s(broker)
         await asyncio.sleep(_IDLE_S)
@@ -279,12 +283,12 @@ async def _publish(prepared: Prepared, producer: Producer, rate: float) -> None:
 
 
 def _waits(prepared: Prepared, count: int) -> list[int]:
-    """How much later than its event each of ``count`` copies is, in ms, in the order of their topic."""
+    """Return how many ms after its event each of ``count`` copies was written, in the order of their topic."""
     return [int(message.timestamp()[1]) - _accepted_ms(message) for message in _read(prepared, count)]
 
 
 def _seen(prepared: Prepared, first: int, count: int) -> list[int]:
-    """How much later than its event is accepted each of ``count`` copies is read, by our clock, after ``first``."""
+    """Return how many ms after its event was accepted each of ``count`` copies is read, without the first ``first``."""
     found = (round(time.time() * 1000) - _accepted_ms(message) for message in _read(prepared, first + count))
     return [*found][first:]
 

@@ -1,4 +1,4 @@
-"""What the router is measured on: events, subscriptions, and how many of these each event is for."""
+"""The router's benchmark cases: events, subscriptions, and how many subscriptions each event matches."""
 
 import itertools
 from collections import Counter
@@ -21,16 +21,16 @@ _SINK = "DG" + "1" * 32
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One thing to measure.
+    """One case.
 
     Attributes:
-        events: That are routed.
-        topics: Subscriptions that events are for; each has a topic.
+        events: Number of events to route.
+        topics: Number of subscriptions that get events; each has a topic.
         fan_out: Copies of each event.
-        accounts: That the events are of, in turn. With one, each event is for ``fan_out`` of its ``topics``
-            subscriptions; with as many as topics, each subscription has an account of its own.
-        others: Subscriptions of accounts without events.
-        rivals: Measured beside the router.
+        accounts: Number of accounts that the events belong to, in turn. With one, each event matches ``fan_out`` of
+            its ``topics`` subscriptions; with as many as topics, each subscription has an account of its own.
+        others: Number of subscriptions of accounts without events.
+        rivals: Programs measured beside the router.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Case:
 
 
 class Prepared:
-    """An installation on a broker with everything that ``case`` needs, and events that wait to be routed."""
+    """An installation on a broker with everything that ``case`` needs, and events waiting to be routed."""
 
     def __init__(self, case: Case, settings: Settings) -> None:
         self.case = case
@@ -71,20 +71,20 @@ class Prepared:
             producer.flush()
 
     async def make_topics(self) -> None:
-        """Empty topics for the copies."""
+        """Create empty topics for the copies."""
         specs = [self.names.subscription_spec(each.sink_type, each.sid) for each in self.subscriptions]
         for first in range(0, len(specs), 1000):
             await self.admin.ensure(specs[first : first + 1000])
 
     async def empty_topics(self) -> None:
-        """As if nothing had been routed yet."""
+        """Recreate the copies' topics, as if nothing had been routed yet."""
         for first in range(0, len(self.topics), 1000):
             await self.admin.delete(self.topics[first : first + 1000])
         await self.make_topics()
 
 
 def stream(case: Case) -> Iterator[tuple[bytes, bytes, list[tuple[str, bytes]]]]:
-    """Key, value and headers of ``case.events`` events."""
+    """Yield key, value and headers of ``case.events`` events."""
     made = encoded(min(_DISTINCT, case.events))
     accounts = [_account(number).encode() for number in range(case.accounts)]
     for number, each in zip(range(case.events), itertools.cycle(made), strict=False):
@@ -105,7 +105,7 @@ def _subscriptions(case: Case) -> Iterator[Subscription]:
 
 
 def _even_shares(types: Sequence[str], count: int) -> list[list[str]]:
-    """``types`` in ``count`` shares, each with about as many of our events."""
+    """Split ``types`` into ``count`` shares, each with about the same number of our events."""
     often = Counter(each.type for each in encoded(2_000))
     shares: list[list[str]] = [[] for _ in range(count)]
     weights = [0.0] * count

@@ -1,7 +1,7 @@
-"""``python -m benchmarks.routing_rivals bare|faust``: what the router is measured against, as processes.
+"""``python -m benchmarks.routing_rivals bare|faust``: the programs that the router is compared with, as processes.
 
-Each copies every event to the topics that the plan on its standard input names for it, without a match: what the router
-does on top (reading headers, looking up routes, writing headers of its own, a question to the control topic) is the
+Each copies every event to the topics that the plan on its standard input names, without any matching: what the router
+does on top (reading headers, looking up routes, writing its own headers, asking for the control topic's end) is the
 router's own cost.
 """
 
@@ -15,12 +15,12 @@ import orjson
 from confluent_kafka import Consumer, KafkaError, Message, Producer
 
 _AT_ONCE: Final = 1_000
-_COMMIT_EVERY: Final = 10_000  # events; to wait for acknowledgements more often slows the bare loop
+_COMMIT_EVERY: Final = 10_000  # events; waiting for acknowledgements more often slows the bare loop
 
 
 @dataclass(frozen=True, slots=True)
 class RivalPlan:
-    """What to copy where: event number ``n`` to ``fan_out`` of ``topics``, from the ``n``-th on."""
+    """What to copy where: event number ``n`` to ``fan_out`` of ``topics``, starting with the ``n``-th (cyclically)."""
 
     kafka: str
     group: str
@@ -36,13 +36,13 @@ class RivalPlan:
         return cls(**orjson.loads(text))
 
     def targets(self) -> list[list[str]]:
-        """The topics of event ``n``: the element ``n`` modulo their number."""
+        """Return the topics for each event: those of event ``n`` at index ``n`` modulo the length."""
         count = len(self.topics)
         return [[self.topics[(first + n) % count] for n in range(self.fan_out)] for first in range(count)]
 
 
 def bare(plan: RivalPlan) -> None:
-    """Librdkafka's consumer and producer, nothing between; commits what every broker has acknowledged."""
+    """Copy with librdkafka's consumer and producer and nothing between; commit what the brokers acknowledged."""
     consumer = Consumer(
         {
             "bootstrap.servers": plan.kafka,
@@ -74,7 +74,7 @@ def bare(plan: RivalPlan) -> None:
         messages = consumer.consume(_AT_ONCE, 0.05)
         for message in messages:
             value, key, headers = message.value(), message.key(), message.headers()
-            number += 1  # not the offset, which begins anew in each partition: every topic gets as many copies
+            number += 1  # not the offset, which starts at 0 in each partition: every topic gets as many copies
             for topic in targets[number % count]:
                 while True:
                     try:
@@ -91,7 +91,7 @@ def bare(plan: RivalPlan) -> None:
 
 
 def stock_faust(plan: RivalPlan) -> None:
-    """Faust as its documentation shows it, with its own producer; does not even wait for acknowledgements."""
+    """Copy with Faust as its documentation shows it, with its own producer; not even waiting for acknowledgements."""
     app = faust.App(
         plan.group,
         broker=f"kafka://{plan.kafka}",
@@ -101,7 +101,7 @@ def stock_faust(plan: RivalPlan) -> None:
         topic_allow_declare=False,
         consumer_auto_offset_reset="earliest",
         producer_acks=-1,
-        datadir=f"/tmp/{plan.group}",  # Faust wants a folder, and writes nothing without tables
+        datadir=f"/tmp/{plan.group}",  # Faust requires a folder, but writes nothing without tables
     )
     targets = [
         [app.topic(name, key_type=bytes, value_type=bytes, value_serializer="raw") for name in names]

@@ -35,7 +35,7 @@ from tests.support.s3 import Bucket
 
 _BUCKET: Final = "benchmark"
 _ROUNDS: Final = 3
-_OBJECT: Final = 22_500  # bytes: as many as the worker's have
+_OBJECT: Final = 22_500  # bytes: the size of the worker's objects
 _SIDE_BY_SIDE: Final = 4
 
 
@@ -74,7 +74,7 @@ def _running_stand_in() -> Iterator[str]:
 
 
 async def _limit(url: str, http: aiohttp.ClientSession) -> float:
-    """Objects a second that the emulator itself takes, of the worker's size, from a client with nothing else to do."""
+    """Return the objects per second, of the worker's size, that the emulator accepts from a client that only sends."""
     service = Endpoint("s3", REGION, url, is_operators=True)
     key = AccessKey(OWN_KEY.id, OWN_KEY.secret)
     ready = [service.signed(key, {}, b"x" * _OBJECT, method="PUT", path=f"{_BUCKET}/limit/{n}") for n in range(40)]
@@ -96,7 +96,7 @@ async def _measure(url: str, count: int, products: str, config: Mapping[str, obj
         if is_real:
             await Bucket(url, _BUCKET, http).create(0)
             print(f"  its own limit: {await _limit(url, http):,.0f} objects/s of {_OBJECT:,} bytes")
-        with looking_seldom():  # as a worker does; and the records that wait here are none of its garbage
+        with looking_seldom():  # like a worker; and the waiting records are not to be traversed
             for _ in range(_ROUNDS):
                 await _round(records, config)
         if not is_real:
@@ -106,7 +106,7 @@ async def _measure(url: str, count: int, products: str, config: Mapping[str, obj
 
 
 def _records(count: int, products: str) -> Sequence[Record]:
-    """Records of a day in which ``products`` had ``count`` events."""
+    """Return ``count`` records with events of ``products``, all of the current time."""
     now = datetime.now(UTC)
     chosen = default_products() if products == "all" else [known_products()[products]]
     made = islice(simulate(Scenario(seed=1, accounts=[ACCOUNT], start=now, products=chosen)), count)

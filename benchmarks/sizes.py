@@ -1,4 +1,4 @@
-"""``python -m benchmarks.sizes``: bytes on Kafka's disks of an event's headers, of a copy's, and of an attempt."""
+"""``python -m benchmarks.sizes``: sizes in Kafka, in bytes, of an event's headers, a copy's headers and an attempt."""
 
 from typing import Final
 

@@ -36,7 +36,7 @@ _ASSIGNED: Final = "eventstreams_assigned_partitions"
 _COPIES: Final = "eventstreams_routed_copies_total"
 _IDLE_S: Final = 2.0
 _IDLE_SHARE: Final = 0.08  # of a core
-_QUIET_S: Final = 5.0  # after the last partition was assigned: what a start needs in memory is there by then
+_QUIET_S: Final = 5.0  # after the last partition was assigned: by then the memory of a start is allocated
 
 
 async def main(arguments: Sequence[str] | None = None) -> None:
@@ -83,7 +83,7 @@ async def run(folder: Path, bootstrap: str, broker_pid: int, count: int, events:
 
 @dataclass(frozen=True, slots=True)
 class Routed:
-    """``rate`` from the first tenth of the copies to the last; the times count from the start of the process."""
+    """The result. ``rate`` is from the first tenth of the copies to the last, times are since the process started."""
 
     ready_s: float
     first_s: float
@@ -92,7 +92,7 @@ class Routed:
 
 
 async def route(settings: Settings, folder: Path, events: int) -> Routed:
-    """One router that copies ``events`` events."""
+    """Run one router that copies ``events`` events, and measure it."""
     settings, began = on_a_free_port(settings), time.monotonic()
     async with role_process(settings, folder, "router") as process, Watch(settings, process) as watch:
         ready = await watch.until("process_start_time_seconds", 0) - began
@@ -104,7 +104,7 @@ async def route(settings: Settings, folder: Path, events: int) -> Routed:
 
 
 async def start_worker(settings: Settings, folder: Path, count: int) -> tuple[float, float]:
-    """How long a worker takes until it owns ``count`` partitions, and its size a moment later."""
+    """Start a worker; return the seconds until it owns ``count`` partitions, and its memory in MiB a moment later."""
     settings, began = on_a_free_port(settings), time.monotonic()
     async with role_process(settings, folder, "worker", "webhook") as process, Watch(settings, process) as watch:
         took = await watch.until(_ASSIGNED, count - 1, kind="subscription") - began
@@ -113,12 +113,12 @@ async def start_worker(settings: Settings, folder: Path, count: int) -> tuple[fl
 
 
 def on_a_free_port(settings: Settings) -> Settings:
-    """Taken at the last moment: somebody else may want it too."""
+    """Return the settings with a free admin port. Call just before use: another process may take the port."""
     return settings.model_copy(update={"admin_listen": f"127.0.0.1:{free_ports(1)[0]}"})
 
 
 class Watch:
-    """Reads what a process tells of itself. ``value`` is what it read last."""
+    """Polls a process's metrics. ``value`` is the value that ``until`` read last."""
 
     def __init__(self, settings: Settings, process: asyncio.subprocess.Process) -> None:
         self._url = f"http://{settings.admin_listen}/metrics"
@@ -136,7 +136,11 @@ class Watch:
         await self._session.close()
 
     async def until(self, name: str, above: float, **labels: str) -> float:
-        """When the metric ``name`` is above ``above``."""
+        """Wait until the metric ``name`` exceeds ``above``; return the monotonic time.
+
+        Raises:
+            TimeoutError: the process ended, or it has not happened within ``_PATIENCE_S``.
+        """
         deadline = time.monotonic() + _PATIENCE_S
         while (value := await self._read(name, labels)) <= above:
             if self._process.returncode is not None or time.monotonic() > deadline:
@@ -157,7 +161,7 @@ class Watch:
 
 @asynccontextmanager
 async def role_process(settings: Settings, folder: Path, *role: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """``eventstreams`` in ``role`` meanwhile."""
+    """Run ``eventstreams`` in ``role`` while the context is open."""
     assert settings.secret_key is not None
     values = {
         "KAFKA": settings.kafka,
@@ -191,7 +195,11 @@ def rss_mib(pid: int) -> float:
 
 
 async def until_idle(pid: int) -> float:
-    """How long it takes until ``pid`` does next to nothing. Kafka answers before it has done all for new topics."""
+    """Wait until process ``pid`` is idle; return the seconds. Kafka answers before its work on new topics is done.
+
+    Raises:
+        TimeoutError: it is still busy after ``_PATIENCE_S``.
+    """
     began, before = time.monotonic(), cpu_time_s(pid)
     while time.monotonic() - began < _PATIENCE_S:
         await asyncio.sleep(_IDLE_S)
@@ -203,7 +211,7 @@ async def until_idle(pid: int) -> float:
 
 
 def cpu_time_s(pid: int) -> float:
-    """Of all its threads, since it began."""
+    """Return the CPU time in seconds of all threads of ``pid`` since it started."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

@@ -1,4 +1,4 @@
-"""A worker's own share of a delivery: from fetched records to settled ones, through a lane, with a sink in memory."""
+"""A worker's own cost of a delivery: from fetched to settled records, through a lane, with an in-memory sink."""
 
 import asyncio
 import time
@@ -76,7 +76,7 @@ class _Nothing(BaseModel):
 
 
 class _Memory:
-    """Takes every event, and makes the JSON that a destination would get."""
+    """Accepts every event, and encodes the JSON that a destination would get."""
 
     async def deliver(self, batch: Sequence[OutboundEvent], /) -> Sequence[DeliveryOutcome]:
         for event in batch:
@@ -87,12 +87,12 @@ class _Memory:
         return Delivered()
 
     async def aclose(self) -> None:
-        """There is nothing to close."""
+        """Do nothing: there is nothing to close."""
 
 
 @dataclass(slots=True)
 class _Flow:
-    """Pauses as a Kafka consumer does."""
+    """Can be paused like a Kafka consumer."""
 
     going: asyncio.Event
 
@@ -136,9 +136,9 @@ def _memory(capabilities: Capabilities) -> AnySinkPlugin:
 def lane_to(
     plugin: AnySinkPlugin, config: Mapping[str, object], *, mail: MailServer | None = None
 ) -> tuple[Lane, _Flow, SinkPool]:
-    """A lane as a worker has it, what it pauses, and its open sinks, to be closed by ``async with``.
+    """Return a lane like a worker's, the flow that it pauses, and its open sinks, to be closed by ``async with``.
 
-    Nothing here reaches for a broker: every event is delivered at its first attempt.
+    None of them connects to a broker, as every event is delivered at its first attempt.
     """
     settings = Settings.load(secret_key=new_key())
     configure_logging(settings, role="worker")
@@ -229,7 +229,7 @@ def _resources(vault: Vault, sink_type: str, config: Mapping[str, object]) -> Se
 
 
 def records_for(sink_type: str, of: int | Sequence[Event]) -> Sequence[Record]:
-    """Records of so many lifelike events, or of these, on the topic of the one subscription."""
+    """Return records of that many realistic events, or of the given ones, on the one subscription's topic."""
     now, records = now_ms(), []
     for offset, event in enumerate(encoded(of)):
         headers = routed_headers(

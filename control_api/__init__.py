@@ -1,1 +1,1 @@
-"""The control API, wire-compatible with Twilio's Event Streams: sinks and subscriptions over the control topic."""
+"""The control API, wire-compatible with Twilio's Event Streams: sinks and subscriptions, kept on the control topic."""

@@ -1,4 +1,4 @@
-"""The API's web application."""
+"""Assembles the API's web application."""
 
 from collections.abc import Sequence
 
@@ -47,11 +47,9 @@ def make_app(
     ready_urls: Sequence[str] = (),
     gateway_url: str | None = None,
 ) -> web.Application:
-    """``/v1/…`` for accounts, ``/operator/…`` for whoever runs this; /schemas, /livez and /readyz for everybody.
+    """Build the application: ``/v1/…`` for accounts, ``/operator/…`` for the operator, ``/console/`` for people.
 
-    Below ``/console/`` the same for people.
-
-    ``log`` None: there is no delivery log.
+    /schemas, /livez and /readyz are for everybody. ``log`` is None if there is no delivery log.
     """
     middlewares = [
         add_cors,

@@ -1,7 +1,7 @@
-"""``/v1/Sinks/{Sid}/Delivery`` and ``/v1/Subscriptions/{Sid}/Delivery``: how it is delivered. An extension.
+"""``/v1/Sinks/{Sid}/Delivery`` and ``/v1/Subscriptions/{Sid}/Delivery``: settings of delivery. An extension.
 
-Pause, rate limit, throttle; time to live, filter, retries, partitions. While a sink or a subscription is paused its
-events wait, until their deadlines.
+Pause, rate limit, throttle; time to live, filter, retries, partitions. While a sink or a subscription is paused, its
+events wait until their deadlines.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -32,7 +32,7 @@ from eventstreams.http import RefusedError
 
 SINK_PATH: Final = f"{sinks.PATH}/{{sid}}/Delivery"
 SUBSCRIPTION_PATH: Final = f"{subscriptions.PATH}/{{sid}}/Delivery"
-_LEAST_RATE: Final = 0.001  # an event in a quarter of an hour: less is a pause
+_LEAST_RATE: Final = 0.001  # an event every quarter of an hour: less would be a pause
 _MOST_RATE: Final = 1_000_000.0
 _LEAST_TTL: Final = timedelta(seconds=1)
 
@@ -40,12 +40,12 @@ T = TypeVar("T")
 
 
 async def fetch_sink(request: web.Request) -> web.Response:
-    """How a sink is delivered to."""
+    """Answer with a sink's delivery settings."""
     return json_answer(_show_sink(request.app[PLANE], request, sinks.find(request)))
 
 
 async def update_sink(request: web.Request) -> web.Response:
-    """Change ``Paused``, ``RateLimit`` or ``Throttle``; what is not named stays. In effect within seconds."""
+    """Change ``Paused``, ``RateLimit`` or ``Throttle``; the rest stays. Takes effect within seconds."""
     plane, form = request.app[PLANE], await read_form_or_json(request)
     paused = _given(form, "Paused", partial(boolean, "Paused"))
     rate_limit = _given(form, "RateLimit", _rate)
@@ -66,15 +66,15 @@ async def update_sink(request: web.Request) -> web.Response:
 
 
 async def fetch_subscription(request: web.Request) -> web.Response:
-    """How a subscription is delivered."""
+    """Answer with a subscription's delivery settings."""
     return json_answer(_show_subscription(request.app[PLANE], request, subscriptions.find(request)))
 
 
 async def update_subscription(request: web.Request) -> web.Response:
-    """Change what is named; the rest stays.
+    """Change the given settings; the rest stays.
 
-    A ttl counts for events accepted from now on, a filter for events that are routed from now on, retries for
-    attempts that fail from now on. The topic has its partitions before it is said to have them.
+    A ttl applies to events that are accepted from now on, a filter to events that are routed from now on, retries to
+    attempts that fail from now on. The topic gets its partitions before the subscription shows them.
     """
     plane, form = request.app[PLANE], await read_form_or_json(request)
     paused = _given(form, "Paused", partial(boolean, "Paused"))
@@ -109,9 +109,10 @@ async def update_subscription(request: web.Request) -> web.Response:
 
 @asynccontextmanager
 async def _grown(plane: ControlPlane, subscription: Subscription, partitions: int) -> AsyncIterator[None]:
-    """Give its topic so many. What is written within may fail, or be refused: it then has more than is said.
+    """Grow the subscription's topic to ``partitions``, before the block that writes the subscription.
 
-    Without the turn to write: Kafka takes its time with it. Raises as ``_check_grows`` and ``check_budget``.
+    If that write fails or is refused, the topic has more partitions than the subscription shows. Growing is done before
+    ``writing`` is held, as it takes Kafka a while. Raises like ``_check_grows`` and ``check_budget``.
     """
     _check_grows(subscription, partitions)
     more = partitions - subscription.partitions
@@ -158,13 +159,13 @@ def _show_subscription(plane: ControlPlane, request: web.Request, subscription: 
 
 
 def _given(form: Form, name: str, read: Callable[[str], T]) -> tuple[T] | None:
-    """The value of ``name`` in a tuple, since it may be None; None where it is not in the form."""
+    """The value of ``name`` in a tuple, because it may be None; None if it is not in the form."""
     values = form.all(name)
     return (read(values[-1].strip()),) if values else None
 
 
 def _given_all(form: Form, name: str, read: Callable[[str], T]) -> tuple[T] | None:
-    """As ``_given``, of a list that may come as a repeated field or in one text with commas."""
+    """Like ``_given``, for a list that is either a repeated field or one text with commas."""
     values = form.all(name)
     return (read(",".join(values).strip()),) if values else None
 

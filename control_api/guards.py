@@ -1,4 +1,4 @@
-"""What stands before every handler: who asks, whether they may, how often, and the audit trail."""
+"""The middlewares before every handler: authentication, authorization, rate limits, and the audit trail."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ from eventstreams.http.auth import needs_read_or_full
 from eventstreams.http.limits import RateLimiter, too_often
 
 PREFIXES: Final = ("/v1/", "/2010-04-01/")
-"""Below these an account is needed."""
-_HOUSEHOLD: Final = 4  # limits of one account that an owner and all its subaccounts share
-_BODIES: Final = 64 << 20  # of memory: 256 of the largest, or some 50,000 of the usual
+"""Paths below these require an account."""
+_HOUSEHOLD: Final = 4  # an owner and all its subaccounts together have this many times the limit of an account
+_BODIES: Final = 64 << 20  # bytes of memory: 256 of the largest bodies, or some 50,000 ordinary ones
 _BODIES_OF_ONE: Final = 16 << 20
 _AGAIN_S: Final = 1.0
-_MOST_ACCOUNTS: Final = 100_000  # buckets, of some 100 bytes: more than there are accounts
+_MOST_ACCOUNTS: Final = 100_000  # buckets of some 100 bytes: more than there are accounts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,9 +32,9 @@ class Guards:
     """How the API is guarded.
 
     Attributes:
-        operator_token: Opens the operator's API; None: that is off.
-        rate_limit: Requests a second of one account, twice as many at once; 0: without limit.
-        clients: Tells where requests come from.
+        operator_token: The token for the operator's API; None: that API is off.
+        rate_limit: Requests a second of one account, with bursts of twice as many; 0: unlimited.
+        clients: Determines the address that a request comes from.
         trail: Where writes are recorded.
     """
 
@@ -44,7 +44,10 @@ class Guards:
     trail: AuditTrail
 
     def middlewares(self, plane: ControlPlane, route: Middleware) -> list[Middleware]:
-        """In the order in which a request passes them. Where ``route`` forwards it, the other process audits it."""
+        """The middlewares, in the order in which a request passes them.
+
+        If ``route`` forwards a request, the other process records it on the audit trail.
+        """
         authenticator = Authenticator(plane.feed.snapshot, plane.vault, plane.clock)
         found = [
             require_operator(self.operator_token, FailedAttempts(self.clients)),
@@ -57,18 +60,18 @@ class Guards:
 
 
 def needs(request: web.Request) -> KeyScope:
-    """To look needs ``read``, all else ``full``; and so does a secret, for whoever has it can do more than look."""
+    """The scope that a request needs: ``read`` for reading, ``full`` for all else, and for reading a secret."""
     resource = request.match_info.route.resource
     shows_secret = resource is not None and resource.canonical == signing.PATH
     return KeyScope.FULL if shows_secret else needs_read_or_full(request)
 
 
 def limit_accounts(per_s: float, customer_of: Callable[[str], str]) -> Middleware:
-    """A middleware that refuses what an account asks above ``per_s`` requests a second, twice as many at once.
+    """A middleware that limits each account to ``per_s`` requests a second, with bursts of twice as many.
 
-    An owner and its subaccounts, which are one customer, make four times as many together at most: none of them
-    can take all of it, and a thousand subaccounts are not a thousand times the limit. What another replica forwarded
-    has been counted there.
+    An owner and its subaccounts, which are one customer, may make four times as many together: so none of them can use
+    up all of it, and a thousand subaccounts do not have a thousand times the limit. A request that another replica has
+    forwarded was counted there.
     """
     alone = RateLimiter(per_s=per_s, burst=max(2 * per_s, 1), most_keys=_MOST_ACCOUNTS)
     together_s = _HOUSEHOLD * per_s
@@ -91,10 +94,10 @@ def limit_accounts(per_s: float, customer_of: Callable[[str], str]) -> Middlewar
 
 
 def hold_bodies(customer_of: Callable[[str], str], *, most: int = _BODIES, of_one: int = _BODIES_OF_ONE) -> Middleware:
-    """A middleware that bounds the bytes of all bodies that are read or worked on, and those of one ``customer_of``.
+    """A middleware that bounds the bytes of all request bodies in memory, and those of one customer.
 
-    A body counts as what it says it has, or else as the largest that there may be, until its request is answered. (How
-    long it may take to come is bounded where it is read.)
+    Until its request is answered, a body counts as the size that it declares, or else as the largest allowed. (How long
+    it may take to arrive is bounded where it is read.)
     """
     held: dict[str, int] = {}
 
@@ -122,7 +125,7 @@ def hold_bodies(customer_of: Callable[[str], str], *, most: int = _BODIES, of_on
 
 
 def body_size(request: web.Request) -> int:
-    """The most bytes that the body of ``request`` can become in memory."""
+    """The most bytes that the body of ``request`` can take in memory."""
     if not request.can_read_body:
         return 0
     known = request.content_length is not None and hdrs.CONTENT_ENCODING not in request.headers

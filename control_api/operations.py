@@ -1,4 +1,4 @@
-"""Every operation of the API. The document that it serves is made of this table."""
+"""All operations of the API. The OpenAPI document is built from this table."""
 
 from collections.abc import Sequence
 from itertools import chain
@@ -35,7 +35,7 @@ OPERATIONS: Final[Sequence[Operation]] = tuple(
         *subscribed_events.OPERATIONS,
     )
 )
-"""The reference's 22. ``docs/api.md`` describes them."""
+"""The reference's 22 operations, described in ``docs/api.md``."""
 
 EXTENSIONS: Final[Sequence[Operation]] = (
     *delivery_settings.OPERATIONS,

@@ -1,4 +1,4 @@
-"""Readiness of the whole installation: our own, then that of every role we were told to ask."""
+"""Readiness of the whole installation: this process's, then that of every configured role."""
 
 import asyncio
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ _ASK_S: Final = 2.0
 
 
 def readiness_routes(health: Health, others: Sequence[str]) -> list[web.RouteDef]:
-    """/livez for this process; /readyz for it and for ``others``, URLs that answer 200 when they are ready."""
+    """/livez for this process; /readyz for it and for ``others``: URLs that answer 200 when they are ready."""
 
     async def livez(_: web.Request) -> web.Response:
         return _answer(health.not_alive())

@@ -1,4 +1,4 @@
-"""The API as a process: what it is made of, in the order in which it starts and, backwards, stops."""
+"""The API as a process: its parts, in the order in which they start and, reversed, stop."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -51,18 +51,18 @@ from eventstreams.topics import Topics
 _log: Final = get_logger(__name__)
 _READY: Final = "the control topic"
 _DRAIN_S: Final = 5.0
-_ACK_S: Final = 10.0  # sooner than clients give up, so that they get an answer
+_ACK_S: Final = 10.0  # shorter than clients wait, so that they get an answer
 
 
 async def serve(process: Process) -> None:
-    """Answer until ``process.stopping``."""
+    """Serve requests until ``process.stopping`` is set."""
     settings, topics = process.settings, Topics(process.settings)
     process.health.expect(_READY)
     catalog, vault, plugins = Catalog.load(settings.catalog_dirs), Vault(settings), load_plugins()
     stores = make_stores(settings, now_ms)
     admin = KafkaAdmin(settings, answer_s=_ACK_S)
     async with AsyncExitStack() as stack:
-        # Opened first: a port that is taken is told at once.
+        # Opened first, so that a port in use is reported at once.
         listening = stack.enter_context(open_socket(settings.api_listen, setting=f"{PREFIX}API_LISTEN"))
         await admin.wait_for_broker()
         await admin.ensure(topics.base_specs())
@@ -165,16 +165,16 @@ async def _log_service(
 
 
 def check_first_account(settings: Settings) -> None:
-    """Raises ``SettingsError`` where the settings name half of an account."""
+    """Raises ``SettingsError`` if the settings have only an account's SID or only its token."""
     if (settings.account_sid is None) != (settings.auth_token is None):
         raise SettingsError(f"{PREFIX}ACCOUNT_SID and {PREFIX}AUTH_TOKEN go together: set both, or none")
 
 
 def tell_what_lacks(sink_types: Sequence[str], plugins: Iterable[str]) -> None:
-    """Log which of ``sink_types``, whose workers run, have no plugin here.
+    """Log which of ``sink_types``, which have workers, have no plugin installed here.
 
-    It is no reason not to start: a worker's image may have a plugin that ours has not, and everybody else's sinks can
-    be looked at and changed meanwhile.
+    That is no reason not to start: a worker's image may have a plugin that ours does not, and sinks of other types can
+    be used meanwhile.
     """
     installed = sorted(plugins)
     for sink_type in sink_types:
@@ -189,7 +189,7 @@ def tell_what_lacks(sink_types: Sequence[str], plugins: Iterable[str]) -> None:
 
 
 def first_account(plane: ControlPlane, settings: Settings) -> Sequence[Outgoing]:
-    """What makes the account that the settings name, or gives it the token that they name; nothing where it has it."""
+    """The record that creates the account in the settings, or updates its token; empty if it is up to date."""
     sid, token = settings.account_sid, settings.auth_token
     if sid is None or token is None:
         return []

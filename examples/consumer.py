@@ -23,7 +23,10 @@ from fastavro.types import Schema
 
 @functools.cache
 def schema_of(registry: str, dataschema: str) -> Schema:
-    """The schema that ``…/Messaging.MessageStatus/8`` names: version 8 of that subject. Versions never change."""
+    """Return the schema that, say, ``…/Messaging.MessageStatus/8`` names: version 8 of that subject.
+
+    Cached: versions never change.
+    """
     _, subject, version = dataschema.rsplit("/", 2)
     request = urllib.request.Request(f"{registry}/subjects/{urllib.parse.quote(subject, safe='')}/versions/{version}")
     if auth := os.environ.get("REGISTRY_AUTH"):  # user:password

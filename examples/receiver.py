@@ -1,4 +1,4 @@
-"""``python examples/receiver.py TOKEN [PORT]``: prints the events that it gets, once it has checked their signature."""
+"""``python examples/receiver.py TOKEN [PORT]``: prints the events it receives, after checking their signature."""
 
 import argparse
 import json
@@ -27,7 +27,7 @@ class Receiver(BaseHTTPRequestHandler):
 
     @override
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Say nothing of a request beside its events."""
+        """Log nothing: only events are printed."""
 
 
 def main() -> None:

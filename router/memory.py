@@ -1,4 +1,4 @@
-"""How the router's process deals with memory and threads: what is right for events by the hundred thousand."""
+"""Memory and thread settings of the router's process, tuned for hundreds of thousands of events."""
 
 import asyncio
 import ctypes
@@ -13,14 +13,14 @@ _M_ARENA_MAX: Final = -8  # glibc's numbers for mallopt()
 _M_MMAP_THRESHOLD: Final = -3
 _M_TRIM_THRESHOLD: Final = -1
 _SWITCH_S: Final = 5e-4
-_KEPT_BYTES: Final = 32 << 20  # what a fetch brings at once comes and goes: it is kept, not asked for again each time
+_KEPT_BYTES: Final = 32 << 20  # keep the memory of a fetch for the next, as it is needed again at once
 
 
 def allocate_in_one_arena() -> None:
-    """Have glibc give all threads the same memory; nothing elsewhere.
+    """Make glibc use one arena for all threads; does nothing with other C libraries.
 
-    Records are allocated by one thread and freed by another. With an arena for each, glibc moves between them all the
-    time and gives memory back that is wanted again at once.
+    Records are allocated by one thread and freed by another. With one arena per thread, glibc constantly moves between
+    them, and returns memory to the system that is needed again at once.
     """
     if sys.platform == "linux":
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
@@ -31,21 +31,21 @@ def allocate_in_one_arena() -> None:
 
 
 def take_turns() -> None:
-    """Have a thread that computes give way after ``_SWITCH_S``, where Python waits ten times as long.
+    """Make a busy thread give up the interpreter's lock after ``_SWITCH_S``, a tenth of Python's default.
 
-    The lane computes nearly all the time. Beside it brokers wait for the thread that sends, which has little to do for
-    each request, and which waits for its turn before each of its steps. With the usual 5 ms the lane waited for
-    brokers for 30 % of the time at 85,000 events/s, with this for 5 %.
+    The lane computes nearly all the time. The sending thread, for which the brokers wait, does little per request but
+    waits for the lock before each step. With the default of 5 ms the lane waited for brokers 30 % of the time at
+    85,000 events/s, with this 5 %.
     """
     sys.setswitchinterval(_SWITCH_S)
 
 
 @contextmanager
 def collecting_nothing() -> Iterator[None]:
-    """Look for no cyclic garbage meanwhile.
+    """Disable cyclic garbage collection while the context is open.
 
-    A hundred thousand subscriptions that are loaded at the start are none, and Python would look through them again
-    and again as they become more.
+    A hundred thousand subscriptions loaded at the start are no garbage, yet Python would traverse them again and again
+    as their number grows.
     """
     gc.disable()
     try:
@@ -55,11 +55,11 @@ def collecting_nothing() -> Iterator[None]:
 
 
 async def collect_by_the_clock() -> None:
-    """Look for cyclic garbage every ``_COLLECT_S`` instead of every few hundred allocations. Works for ever.
+    """Collect cyclic garbage every ``_COLLECT_S`` instead of every few hundred allocations. Runs forever.
 
-    Records and copies are in no cycles, so looking through them, which Python does whenever enough of them were made,
-    finds nothing and takes a third of the router's time. What is there now (modules, the catalogue, the routes) is
-    not looked at any more.
+    Records and copies form no cycles, so the collections that Python does whenever enough of them were allocated find
+    nothing and take a third of the router's time. What exists now (modules, the catalogue, the routes) is frozen, that
+    is, not traversed any more.
     """
     gc.collect()
     gc.freeze()

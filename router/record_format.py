@@ -1,21 +1,21 @@
-"""How Kafka writes the records of a batch, as far as the router writes them itself. Pure.
+"""Kafka's encoding of the records in a batch, as far as the router writes them itself. No I/O.
 
-The copies of one event differ in a few headers alone, so all else is taken over as the bytes that were fetched: written
-by a library, each of its headers is encoded once more for each copy. What is written is read by aiokafka and by Kafka's
-own clients; the format is that of https://kafka.apache.org/documentation/#recordbatch.
+The copies of one event differ only in a few headers, so everything else is taken over as the bytes that were fetched; a
+library would encode every header again for each copy. aiokafka and Kafka's own clients read the result; the format is
+described at https://kafka.apache.org/documentation/#recordbatch.
 """
 
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
-_KNOWN: Final = 1 << 14  # of lengths and numbers, which are mostly below
-_NAMES: Final = 256  # of headers that are kept encoded
+_KNOWN: Final = 1 << 14  # precomputed lengths and numbers; most are below
+_NAMES: Final = 256  # header names kept in encoded form
 
 
 def _encode(number: int) -> bytes:
     left, encoded = number << 1 if number >= 0 else (-number << 1) - 1, bytearray()
-    while left > 0x7F:  # noqa: PLR2004 - seven bits a byte, the eighth says that there are more
+    while left > 0x7F:  # noqa: PLR2004 - seven bits a byte, the eighth means that more follow
         encoded.append(left & 0x7F | 0x80)
         left >>= 7
     encoded.append(left)
@@ -27,12 +27,12 @@ _NONE: Final = _encode(-1)
 
 
 def varint(number: int) -> bytes:
-    """``number``, 0 at least, as Kafka writes it: the nearer to 0, the shorter."""
+    """Encode ``number``, at least 0, as Kafka's zigzag varint: the smaller, the shorter."""
     return _VARINTS[number] if number < _KNOWN else _encode(number)
 
 
 def field(value: bytes | None) -> bytes:
-    """A key or a value with its length."""
+    """Encode a key or a value with its length in front; None gets the length -1."""
     return _NONE if value is None else varint(len(value)) + value
 
 
@@ -42,5 +42,5 @@ def _name(name: str) -> bytes:
 
 
 def header_fields(headers: Sequence[tuple[str, bytes | None]]) -> bytes:
-    """``headers``, without how many they are."""
+    """Encode ``headers``, without their count."""
     return b"".join([_name(name) + field(value) for name, value in headers])

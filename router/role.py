@@ -1,4 +1,4 @@
-"""The router as a process: what it is made of, in the order in which it starts and, backwards, stops."""
+"""The router as a process: its parts, in the order in which they start; they stop in reverse order."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -41,7 +41,7 @@ async def route(process: Process) -> None:
     await admin.ensure(topics.base_specs())
     catalog = Catalog.load(settings.catalog_dirs)
     async with AsyncExitStack() as stack:
-        stack.enter_context(collecting_nothing())  # until it is done by the clock
+        stack.enter_context(collecting_nothing())  # until ``collect_by_the_clock`` runs
         feed = await stack.enter_async_context(ControlFeed(settings, on_crash=process.crash))
         await stack.enter_async_context(telling_age(feed, process.metrics))
         matcher = Matcher(

@@ -1,1 +1,1 @@
-"""Sink workers: deliver what waits in subscription topics; every event ends delivered, on a retry topic, or dead."""
+"""Sink workers deliver the events in subscription topics: each is delivered, retried later, or a dead letter."""

@@ -1,4 +1,4 @@
-"""A worker as a process: what it is made of, in the order in which it starts and, backwards, stops."""
+"""The worker as a process: its parts, in the order in which they start and, reversed, stop."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -38,12 +38,12 @@ from sink_workers.notices import open_notices
 
 _READY: Final = "the control topic"
 _FETCH_WAIT_MS: Final = 100
-_RETRY_FETCH_WAIT_MS: Final = 500  # mostly there is nothing, on 60 partitions; and what is retried has time
-_DRAIN_SHARE: Final = 0.5  # of the process's drain time; the rest is for commits and for leaving the group
+_RETRY_FETCH_WAIT_MS: Final = 500  # 60 partitions that are usually empty, and retries are not urgent
+_DRAIN_SHARE: Final = 0.5  # of the process's drain time; the rest is for commits and leaving the group
 
 
 def worker_for(plugin: AnySinkPlugin) -> Callable[[Process], Awaitable[None]]:
-    """The role that delivers to the sinks of ``plugin``."""
+    """The role that delivers to all sinks of ``plugin``'s type."""
 
     async def work(process: Process) -> None:
         process.health.expect(_READY)
@@ -66,7 +66,7 @@ async def _open(process: Process, plugin: AnySinkPlugin, stack: AsyncExitStack) 
     admin = KafkaAdmin(settings)
     await admin.wait_for_broker()
     await admin.ensure([*topics.base_specs(), *topics.worker_specs(sink_type)])
-    await admin.grow(topics.worker_specs(sink_type))  # the wheel puts records on each partition that settings name
+    await admin.grow(topics.worker_specs(sink_type))  # the wheel uses all partitions that the settings name
     retries = topics.retries(sink_type, existing=await admin.topics())
 
     feed = await stack.enter_async_context(ControlFeed(settings, on_crash=process.crash))
@@ -141,7 +141,7 @@ async def _open(process: Process, plugin: AnySinkPlugin, stack: AsyncExitStack) 
 
 @asynccontextmanager
 async def together(*members: AbstractAsyncContextManager[object]) -> AsyncIterator[None]:
-    """Enter all of ``members``; leave all at once, so that the bound on the drain of one is the bound for all."""
+    """Enter all of ``members``; exit them concurrently, so that draining all takes no longer than draining one."""
     for member in members:
         await member.__aenter__()
     try:
@@ -155,7 +155,7 @@ def _count(gates: Gates, state: GateState) -> float:
 
 
 class _Worker:
-    """Keeps the consumer on the topics of exactly the subscriptions that there are."""
+    """Keeps the consumer subscribed to the topics of exactly the existing subscriptions."""
 
     def __init__(
         self, process: Process, sink_type: str, *, feed: ControlFeed, topics: Topics, consumer: GroupConsumer
@@ -169,7 +169,7 @@ class _Worker:
         feed.listen(self._on_change)
 
     async def follow_subscriptions(self) -> None:
-        """Return once the process is stopping."""
+        """Follow the subscriptions until the process is stopping."""
         stopping = asyncio.create_task(self._stopping.wait())
         try:
             while not self._stopping.is_set():
@@ -185,7 +185,7 @@ class _Worker:
         return [
             self._topics.subscription(each.sink_type, each.sid)
             for each in self._feed.snapshot.subscriptions.values()
-            if each.sink_type == self._sink_type  # those being deleted as well: what they hold becomes dead letters
+            if each.sink_type == self._sink_type  # also those being deleted: their events become dead letters
         ]
 
     def _on_change(self, change: Change) -> None:

@@ -1,1 +1,1 @@
-"""The whole path, from published to delivered, every role a process of its own: ``python -m benchmarks.path``."""
+"""The whole path from publishing to delivery, each role in a process of its own: ``python -m benchmarks.path``."""

@@ -1,6 +1,6 @@
-"""What there is to compare with: a bare loop from Kafka to HTTP, confluent-kafka and aiohttp, 64 requests at a time.
+"""The baseline: a bare loop from Kafka to HTTP with confluent-kafka and aiohttp, 64 requests at a time.
 
-``python -m benchmarks.path.bare KAFKA TOPIC URL``. It neither retries nor commits, signs nor checks anything.
+``python -m benchmarks.path.bare KAFKA TOPIC URL``. It does not retry, commit, sign or check anything.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ async def main() -> None:
 
 
 def _what_is_there(consumer: Consumer) -> list[Message]:
-    """``consume`` alone waits for its time-out where fewer come."""
+    """Return the messages that are there: ``consume`` alone would wait for its time-out if there are fewer."""
     first = consumer.poll(0.1)
     return [] if first is None else [first, *consumer.consume(499, 0)]
 

@@ -1,4 +1,4 @@
-"""What is measured on the whole path, each case beside what it is to be compared with."""
+"""The cases measured on the whole path, each beside its baseline."""
 
 import os
 import signal
@@ -10,22 +10,22 @@ from typing import Final
 from benchmarks.path.installation import EVENT_BYTES, RunningInstallation, cpu_s, memory_mib
 from benchmarks.path.stages import Told, journeys, tell
 
-_WARM: Final = 1000  # events before each run: connections, caches, the sink's pace
+_WARM: Final = 1000  # events before each run: warm up connections, caches, the sink's pace
 _STEADY: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """One run.
+    """The result of one run.
 
     Attributes:
-        who: ``path``: the whole system; ``bare``: the bare loop beside it.
-        rate: Deliveries a second, from the first event published until nine tenths were delivered.
-        us: CPU of each process for each delivery, in µs.
-        twice: How many deliveries there were beyond one of each event.
+        who: ``path``: the whole system; ``bare``: the bare loop.
+        rate: Deliveries per second, from the first event published until nine tenths were delivered.
+        us: CPU of each process per delivery, in µs.
+        twice: Number of deliveries beyond one per event.
         mib: Memory of each process at the end.
-        longest_gap_s: Longest time in which nothing came.
-        stages: Where the events' time went, of the latency cases.
+        longest_gap_s: Longest time without a delivery.
+        stages: Where the events spent their time; only for the latency cases.
     """
 
     case: str
@@ -41,7 +41,7 @@ class Ran:
 
     @property
     def ours_us(self) -> float:
-        """CPU of our own processes, without the broker and the far end."""
+        """CPU of our own processes per delivery, in µs, without the broker and the receiver."""
         return sum(us for name, us in self.us.items() if name not in {"kafka", "receiver"})
 
 
@@ -85,19 +85,18 @@ def latency(installation: RunningInstallation, events: int) -> Sequence[Ran]:
 
 
 def at_rate(installation: RunningInstallation, case: str, events: int, *, rate: float) -> Ran:
-    """``events`` to one webhook at ``rate`` a second, and where their time went."""
+    """Send ``events`` to one webhook at ``rate`` per second; the result says where they spent their time."""
     name = "steady"
     installation.receiver.reset(name, _WARM)
     with installation.subscribed(installation.receiver.url(name)) as [(_, subscription)]:
-        _warm(
-            installation, [name], events, rate=rate
-        )  # at its pace: what Kafka compiles at full speed is not all of it
+        # At the same rate: Kafka's JVM compiles other code at full speed.
+        _warm(installation, [name], events, rate=rate)
         ran = _run(installation, case, "path", [name], events, installation.pids, rate, None)
         return replace(ran, stages=tell(journeys(installation, name, subscription)))
 
 
 def recovery(installation: RunningInstallation, events: int) -> Sequence[Ran]:
-    """``kill -9`` of the worker in a steady stream; the longest gap is how long it was not delivered for."""
+    """``kill -9`` the worker during a steady stream; the longest gap is the time without deliveries."""
 
     def kill() -> None:
         time.sleep(4)
@@ -107,7 +106,7 @@ def recovery(installation: RunningInstallation, events: int) -> Sequence[Ran]:
 
 
 def backlog(installation: RunningInstallation, events: int) -> Sequence[Ran]:
-    """Events that had piled up before their sink was let go on; latency says nothing here."""
+    """Deliver events that piled up while their sink was paused; the latency means nothing here."""
     name = "backlog"
     installation.receiver.reset(name, events)
     with installation.subscribed(installation.receiver.url(name)) as [(sink, subscription)]:
@@ -146,7 +145,7 @@ def run_path(
     config: Mapping[str, object] | None = None,
     meanwhile: Callable[[], None] | None = None,
 ) -> Ran:
-    """``events`` to ``sinks`` webhooks, at ``rate`` a second or, where that is 0, as quickly as it goes."""
+    """Send ``events`` to ``sinks`` webhooks, at ``rate`` per second or, if that is 0, as fast as possible."""
     names = [f"sink{number}" for number in range(sinks)]
     for name in names:
         installation.receiver.reset(name, _WARM)
@@ -171,7 +170,7 @@ def _warm(
 
 
 def _bare(installation: RunningInstallation, case: str, events: int, *, delay_ms: int = 0, rate: float = 0) -> Ran:
-    """The same through the bare loop."""
+    """Send ``events`` through the bare loop."""
     installation.receiver.reset("bare", _WARM)
     with installation.bare_loop(installation.receiver.url("bare", delay_ms=delay_ms)) as pid:
         installation.load(_WARM, bare=True).go().wait()
@@ -211,7 +210,7 @@ def _ran(
     began: float,
     told: Sequence[Mapping[str, float]],
 ) -> Ran:
-    """A process that was started again meanwhile is left out of the CPU: what its first life used is not known."""
+    """Build the result. A process that was restarted meanwhile is left out: what it used before is unknown."""
     kept = {name: pid for name, pid in pids.items() if who == "bare" or installation.pids.get(name) == pid}
     after = cpu_s(kept)
     deliveries = sum(each["expected"] for each in told)

@@ -1,4 +1,4 @@
-"""What is measured, and what with: ``eventstreams up``, a receiver, loaders and a bare loop, as processes."""
+"""The processes of a measurement: ``eventstreams up``, a receiver, loaders and a bare loop."""
 
 import http.client
 import os
@@ -27,7 +27,7 @@ _PATIENCE_S: Final = 300.0
 
 
 class Receiver:
-    """The far end, from outside."""
+    """Controls the receiver's process and reads its counts."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         assert process.stdout is not None
@@ -46,12 +46,16 @@ class Receiver:
         return found
 
     def times(self, name: str) -> Sequence[tuple[int, int]]:
-        """When each event was published and first came, by its number; in ns since the epoch."""
+        """Return when each event was published and first arrived, by event number; in ns since the epoch."""
         found = array("q", self._ask("GET", f"/times/{name}"))
         return list(zip(found[::2], found[1::2], strict=True))
 
     def all_arrived(self, name: str) -> dict[str, Any]:
-        """What was counted, once every event has come."""
+        """Wait until every event has arrived; return the receiver's counts.
+
+        Raises:
+            TimeoutError: they have not all arrived within ``_PATIENCE_S``.
+        """
         deadline = time.monotonic() + _PATIENCE_S
         while (told := self.told(name))["distinct"] < told["expected"]:
             if time.monotonic() > deadline:
@@ -65,7 +69,7 @@ class Receiver:
 
 
 class Load:
-    """A loader that is connected."""
+    """A loader process that is connected and waits for ``go``."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         assert process.stdout is not None
@@ -73,20 +77,20 @@ class Load:
         self._process = process
 
     def go(self) -> Self:
-        """Have it begin."""
+        """Start publishing."""
         assert self._process.stdin is not None
         self._process.stdin.close()
         return self
 
     def wait(self) -> None:
-        """Return once Kafka has every event."""
+        """Wait until Kafka has every event."""
         assert self._process.wait() == 0
         assert self._process.stdout is not None
         self._process.stdout.close()
 
 
 class RunningInstallation:
-    """The system, running."""
+    """The running system, with its receiver."""
 
     def __init__(self, up: Up, receiver: Receiver, started_s: float) -> None:
         self.up = up
@@ -104,7 +108,7 @@ class RunningInstallation:
 
     @contextmanager
     def subscribed(self, *urls: str, **configuration: object) -> Iterator[list[tuple[str, str]]]:
-        """A sink and a subscription to each of ``urls`` meanwhile; their SIDs."""
+        """Create a sink and a subscription for each of ``urls`` while the context is open; yield their SIDs."""
         sinks, subscriptions = [], []
         for url in urls:
             sink = self._api.sinks.create(
@@ -126,7 +130,7 @@ class RunningInstallation:
             api.set_sink_delivery(sink, paused=paused)
 
     def wait_routed(self, subscription: str, events: int) -> None:
-        """Return once there are ``events`` on the topic of ``subscription``."""
+        """Wait until there are ``events`` on the topic of ``subscription``."""
         client = Consumer({"bootstrap.servers": self.kafka, "group.id": "watch"})
         topic = TopicPartition(f"es.sub.webhook.{subscription}", 0)
         while client.get_watermark_offsets(topic, timeout=10)[1] < events:
@@ -134,7 +138,7 @@ class RunningInstallation:
         client.close()
 
     def load(self, count: int, *, rate: float = 0, bare: bool = False, event_bytes: int = EVENT_BYTES) -> "Load":
-        """What publishes ``count`` events, numbered from 0, once it is told to."""
+        """Start a loader that publishes ``count`` events, numbered from 0, once it is told to."""
         topic, account = (self._bare, "json") if bare else (EVENTS, self.account)
         arguments = [self.kafka, topic, "0", str(count), f"{rate:g}", account, str(event_bytes)]
         command = [sys.executable, "-m", "benchmarks.path.loader", *arguments]
@@ -142,7 +146,7 @@ class RunningInstallation:
 
     @contextmanager
     def bare_loop(self, url: str) -> Iterator[int]:
-        """A bare loop to ``url`` from a topic of its own, which ``load`` fills, meanwhile; its process."""
+        """Run a bare loop to ``url`` from a topic of its own, which ``load`` fills, meanwhile; yield its process id."""
         self._bare = f"bare{int(self._bare[4:]) + 1}"
         admin = AdminClient({"bootstrap.servers": self.kafka})
         admin.create_topics([NewTopic(self._bare, 1, 1)])[self._bare].result()
@@ -170,7 +174,7 @@ def running_installation(folder: Path) -> Iterator[RunningInstallation]:
 
 
 def cpu_s(pids: Mapping[str, int]) -> dict[str, float]:
-    """CPU that each of ``pids`` has used so far, user's and system's."""
+    """Return the CPU time, user and system, that each of ``pids`` has used so far, in seconds."""
     tick = os.sysconf("SC_CLK_TCK")
     found = {}
     for name, pid in pids.items():
@@ -180,7 +184,7 @@ def cpu_s(pids: Mapping[str, int]) -> dict[str, float]:
 
 
 def memory_mib(pids: Mapping[str, int]) -> dict[str, float]:
-    """Memory of each of ``pids``; what several share is split among them (PSS)."""
+    """Return the memory of each of ``pids`` in MiB; shared memory is split among its users (PSS)."""
     found = {}
     for name, pid in pids.items():
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()

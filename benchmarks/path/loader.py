@@ -1,8 +1,9 @@
 """Publishes events of one size at little cost: encoded once, each with an id, time and key of its own.
 
-``python -m benchmarks.path.loader KAFKA TOPIC FIRST COUNT RATE ACCOUNT BYTES``: events a second, 0 for as many as it
-can. The values are those that ``EventPublisher`` writes; with the word ``json`` for ACCOUNT they are what a webhook
-gets. It connects, says ``ready`` and begins once its standard input ends, so that its own start is in nobody's figures.
+``python -m benchmarks.path.loader KAFKA TOPIC FIRST COUNT RATE ACCOUNT BYTES``: RATE is in events per second, 0 for as
+fast as possible. The values are those that ``EventPublisher`` writes; with the word ``json`` for ACCOUNT they are
+webhook bodies. It connects, prints ``ready`` and starts once its standard input ends, so that its own start-up is not
+measured.
 """
 
 import sys
@@ -27,8 +28,8 @@ def main() -> None:
     producer = Producer(
         {
             "bootstrap.servers": kafka,
-            # As ours is; and five requests under way at most: where Kafka is slow for a moment, what comes then shares
-            # requests, instead of queueing up behind it for the rest of the run.
+            # Like our own producer; and at most five requests in flight: if Kafka is slow for a moment, later events
+            # share requests instead of queueing up for the rest of the run.
             "enable.idempotence": True,
             "linger.ms": 2 if rate == "0" else 0,
             "queue.buffering.max.messages": 100_000,

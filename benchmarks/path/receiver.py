@@ -1,15 +1,15 @@
-"""The far end: takes webhooks at little cost, and counts how often each event came and how late.
+"""The receiver: accepts webhooks at little cost, and counts how often each event arrived and how late.
 
-``python -m benchmarks.path.receiver`` prints its port. Paths say how it answers:
+``python -m benchmarks.path.receiver`` prints its port. The path decides how it answers:
 
-    POST /<name>/<delay in ms>/<failures in percent>     takes events; a failing event fails the first time
-    POST /<any other>                                    takes anything, and counts nothing
-    POST /reset/<name>/<events>                          forgets ``name``, which is to get so many events
-    GET  /stats/<name>                                   what came, as JSON; how late, once all has come
-    GET  /times/<name>                                   when each event was published and first came, in ns: pairs of
-                                                         64-bit numbers, 0 for what has not come
+    POST /<name>/<delay in ms>/<failures in percent>     accepts events; a failing event fails the first time only
+    POST /<any other>                                    accepts anything, and counts nothing
+    POST /reset/<name>/<events>                          resets ``name``, and says how many events it will get
+    GET  /stats/<name>                                   what arrived, as JSON; how late, once all events have arrived
+    GET  /times/<name>                                   when each event was published and first arrived, in ns: pairs
+                                                         of 64-bit numbers, 0 for an event that has not arrived
 
-An event's id is ``EZ``, its number in 8 and the time it was published at in 16 hexadecimal digits.
+An event's id is ``EZ``, its number in 8 hexadecimal digits and its publishing time in ns in 16.
 """
 
 import asyncio
@@ -31,16 +31,16 @@ _FAILED: Final = _HEAD % (500, 0)
 
 
 def event_id(number: int, published_ns: int) -> bytes:
-    """The id of the event of that number that is published then."""
+    """Return the id of event ``number``, published at ``published_ns``."""
     return b"EZ%08x%016x" % (number, published_ns)
 
 
 @dataclass(slots=True)
 class Counted:
-    """What came to one name. Times are of ``time.time``, in s."""
+    """What arrived for one name. Times are in seconds of ``time.time``, unless the name says ns."""
 
     expected: int
-    times_ns: "array[int]" = field(default_factory=lambda: array("q"))  # of each number: published, first came
+    times_ns: "array[int]" = field(default_factory=lambda: array("q"))  # by event number: published, first arrived
     late_ns: "array[int]" = field(default_factory=lambda: array("q"))
     last: float = 0.0
     longest_gap_s: float = 0.0
@@ -49,7 +49,7 @@ class Counted:
     failed: set[int] = field(default_factory=set)
 
     def took(self, body: bytes, percent: int) -> bool:
-        """Count the events of a request; whether it is to be answered with success."""
+        """Count the events of a request; return whether to answer with success. ``percent`` of the events fail once."""
         now_ns = time.time_ns()
         at = body.find(_ID) + len(_ID)
         if percent:
@@ -73,7 +73,7 @@ class Counted:
         return True
 
     def told(self) -> dict[str, object]:
-        # Whoever waits asks ten times a second, and to sort what came would hold up what comes.
+        # A waiting client asks ten times a second, and sorting each time would delay arriving events.
         late = sorted(self.late_ns) if self.distinct == self.expected else []
         return {
             "expected": self.expected,
@@ -91,7 +91,7 @@ def _share(late: Sequence[int], share: float) -> float:
 
 
 class Connection(asyncio.Protocol):
-    """One sender's."""
+    """A client's connection."""
 
     def __init__(self, counted: dict[str, Counted]) -> None:
         self._counted = counted
@@ -102,7 +102,7 @@ class Connection(asyncio.Protocol):
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is not a subclass
 
     @override
     def data_received(self, data: bytes) -> None:
@@ -133,7 +133,7 @@ class Connection(asyncio.Protocol):
                 self._loop.call_later(int(first) / 1000, self._answer, answer)
 
     def _answer(self, answer: bytes) -> None:
-        if not self._transport.is_closing():  # whoever asked may have left meanwhile
+        if not self._transport.is_closing():  # the client may have left meanwhile
             self._transport.write(answer)
 
 

@@ -1,10 +1,10 @@
-"""Where the time of each event goes, told by what the system writes down anyway: nothing is measured on the way.
+"""Where each event spends its time, from what the system records anyway: nothing is measured on the way.
 
     published ─► accepted ─► copied ─► begun ─► came
       loader     es.events   es.sub    attempts  receiver
 
-``accepted`` and ``copied`` are the broker's own times of its records, ``begun`` the worker's of its attempt, all in
-whole ms; published and came are the loader's and the receiver's. One machine has one clock.
+``accepted`` and ``copied`` are the broker's timestamps of its records, ``begun`` is the worker's of its attempt, all in
+whole ms; published and came are the loader's and the receiver's. All run on one machine, so share a clock.
 """
 
 import time
@@ -23,14 +23,14 @@ from eventstreams.headers import ID
 STAGES: Final = ("to Kafka", "router", "to the worker", "request")
 _ATTEMPTS: Final = "es.attempts"
 _SHARES: Final = (0.5, 0.9, 0.99, 1.0)
-_PATIENCE_S: Final = 30.0  # the log of attempts comes behind
-_FLOOR_MS: Final = 0.5  # what a time in whole ms is short of, on average
+_PATIENCE_S: Final = 30.0  # the attempts topic lags behind
+_FLOOR_MS: Final = 0.5  # how much truncation to whole ms takes off, on average
 _SPELL_MS: Final = 100.0  # slow events published no further apart than this are one spell
 _SPELLS: Final = 5
 
 
 class Journey(NamedTuple):
-    """When one event was where, in ms since the epoch."""
+    """When one event reached each point, in ms since the epoch."""
 
     published: float
     accepted: float
@@ -50,13 +50,13 @@ class Journey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Spell:
-    """A time in which events were among the slowest hundredth.
+    """A period whose events are among the slowest hundredth.
 
     Attributes:
-        at_s: When the first of them was published, since the first event of all.
-        events: How many they are.
-        worst_ms: How late the latest of them came.
-        stages: The mean time that they spent in each stage, in ms.
+        at_s: When its first event was published, in seconds since the first event of the run.
+        events: Number of its events.
+        worst_ms: The longest total time of one of them.
+        stages: Their mean time in each stage, in ms.
     """
 
     at_s: float
@@ -67,12 +67,12 @@ class Spell:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What came out.
+    """The result.
 
     Attributes:
-        delays: Of each stage and ``all``: the 50th, 90th, 99th percentile and the largest, in ms.
+        delays: For each stage and for ``all``: the 50th, 90th and 99th percentile and the maximum, in ms.
         slowest: The mean time in each stage of the slowest hundredth of all events, in ms.
-        spells: The five with the latest events.
+        spells: The five spells with the slowest events.
     """
 
     delays: Mapping[str, Sequence[float]]
@@ -81,7 +81,7 @@ class Told:
 
 
 def journeys(installation: RunningInstallation, name: str, subscription: str) -> Sequence[Journey]:
-    """Of the events that came to ``name`` through ``subscription``, in the order in which they were published."""
+    """Return the journeys of the events that ``name`` got from ``subscription``, in the order of publishing."""
     times = {
         event_id(number, sent).decode(): (sent, came)
         for number, (sent, came) in enumerate(installation.receiver.times(name))
@@ -98,7 +98,7 @@ def journeys(installation: RunningInstallation, name: str, subscription: str) ->
 
 
 def tell(found: Sequence[Journey]) -> Told:
-    """``found`` in figures. Pure."""
+    """Summarize ``found`` in figures. No I/O."""
     by_stage = {stage: sorted(each.stages[index] for each in found) for index, stage in enumerate(STAGES)}
     by_stage["all"] = sorted(each.total for each in found)
     slow = sorted(sorted(found, key=lambda each: each.total)[-max(len(found) // 100, 1) :])
@@ -110,7 +110,7 @@ def tell(found: Sequence[Journey]) -> Told:
 
 
 def lines(told: Told) -> Iterator[str]:
-    """``told`` for a person."""
+    """Format ``told`` for people to read."""
     for stage, (half, most, nearly_all, largest) in told.delays.items():
         slowest = f"{told.slowest[stage]:8.1f}" if stage in told.slowest else ""
         yield (
@@ -146,7 +146,7 @@ def _share(ordered: Sequence[float], share: float) -> float:
 
 
 class _Reader:
-    """Reads topics from a time on, until every event wanted was found."""
+    """Reads topics from a point in time, until every wanted event was found."""
 
     def __init__(self, kafka: str, since_ms: int, wanted: Mapping[str, object]) -> None:
         self._kafka = kafka
@@ -154,7 +154,11 @@ class _Reader:
         self._wanted = wanted
 
     def all_of(self, topic: str, find: Callable[[Message], Iterator[tuple[str, float]]]) -> Mapping[str, float]:
-        """What ``find`` finds in the records of ``topic`` of each event wanted, the first time."""
+        """Return for each wanted event the first time that ``find`` yields for it from the records of ``topic``.
+
+        Raises:
+            TimeoutError: some events were not found within ``_PATIENCE_S``.
+        """
         consumer = Consumer({"bootstrap.servers": self._kafka, "group.id": "stages", "enable.auto.commit": False})
         found: dict[str, float] = {}
         try:

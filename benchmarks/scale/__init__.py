@@ -1,1 +1,1 @@
-"""How cost grows: with the rate, the size of events, batches, copies, receivers' delay, subscriptions and accounts."""
+"""How cost grows with the rate, event size, batch size, copies, receivers' delay, subscriptions and accounts."""

@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def kept_points() -> Sequence[Point]:
-    """What ``--write`` has kept."""
+    """Return the points stored by ``--write``."""
     return [Point(**each) for each in orjson.loads(MEASURED.read_bytes())["points"]]
 
 

@@ -1,4 +1,4 @@
-"""The curves as pictures."""
+"""Charts of the curves."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -11,7 +11,7 @@ _NAMES: Final = {"router": "router", "worker": "worker", "api": "delivery log (A
 
 
 def drawn(points: Sequence[Point]) -> Mapping[str, str]:
-    """By the name of its file, each picture as SVG."""
+    """Return each chart as SVG, by file name."""
     rate = new_chart("events a second", "cores", dots=True)
     size = new_chart("KiB of an event", "µs of CPU for a delivery", dots=True)
     for role in ROLES:

@@ -1,12 +1,12 @@
-"""A model of the cost, and how far it is off. Pure: from the points measured to the figures that sizes are made of.
+"""A cost model fitted to the measured points, and its error; ``eventstreams sizing`` uses its figures. No I/O.
 
     router   first copy + next copy x (copies - 1) + KiB of an event
     worker   event + request / batch + KiB of an event
     log      of a delivery, in the API
     kafka    of a delivery + KiB of an event
 
-All in µs of CPU. At low rates each role wakes up for a few events at a time, which comes on top: so many µs an event,
-up to so many cores.
+All in µs of CPU. At low rates each role wakes up for a few events at a time, which costs extra: ``awake_us`` per event,
+but at most ``awake_cores`` in all.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +31,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What was fitted, by role where it is a mapping. ``us`` are of one event or delivery."""
+    """The fitted figures; mappings are by role. ``us`` are per event or delivery."""
 
     router_first_us: float
     router_next_us: float
@@ -44,7 +44,7 @@ class Model:
     awake_cores: Mapping[str, float]
 
     def us(self, role: str, *, copies: float = 1, batch: float = 1, event_bytes: float = EVENT_BYTES) -> float:
-        """CPU of ``role`` for a delivery at full speed."""
+        """Return the CPU of ``role`` per delivery at full speed, in µs."""
         base = {
             "router": (self.router_first_us + self.router_next_us * (copies - 1)) / copies,
             "worker": self.worker_event_us + self.worker_request_us / batch,
@@ -54,13 +54,13 @@ class Model:
         return base[role] + self.kib_us[role] * (event_bytes - EVENT_BYTES) / KIB
 
     def waking_us(self, role: str, rate: float) -> float:
-        """CPU of ``role`` for an event beyond that, where there are ``rate`` of them a second."""
+        """Return the extra CPU of ``role`` per event at ``rate`` events per second, in µs."""
         return min(self.awake_us[role], self.awake_cores[role] / rate * 1e6)
 
 
 @dataclass(frozen=True, slots=True)
 class Off:
-    """A point, what the model says of it, and by what share that is too much (negative: too little); all roles."""
+    """A point with the model's and the measured cost of all roles; ``share`` is the relative error of the model."""
 
     point: Point
     model_us: float
@@ -72,21 +72,21 @@ class Off:
 
 
 def fit(points: Sequence[Point]) -> Model:
-    """The model that fits ``points``, which have every curve."""
+    """Fit a model to ``points``, which must include every curve."""
     by_curve = {name: [each for each in points if each.curve == name] for name in {each.curve for each in points}}
 
     def line(curve: str, x: Callable[[float], float], y: Callable[[Point], float]) -> Line:
         found = by_curve[curve]
         xs, ys = [x(each.x) for each in found], [y(each) for each in found]
         slope, at_zero = linear_regression(xs, ys)
-        if at_zero < 0:  # nothing gives CPU back
+        if at_zero < 0:  # there is no negative cost
             slope, at_zero = linear_regression(xs, ys, proportional=True)
         return Line(at_zero, slope)
 
     def of_size(role: str) -> float:
         return max(line("bytes", lambda size: size / KIB, lambda point: point.us[role]).slope, 0.0)
 
-    router = line("copies", float, lambda point: point.us["router"] * point.x)  # of an event, not of each copy
+    router = line("copies", float, lambda point: point.us["router"] * point.x)  # per event, not per copy
     worker = line("batch", lambda batch: 1 / batch, lambda point: point.us["worker"])
     log_us = mean(each.us["api"] for each in (*by_curve["batch"], *by_curve["copies"]))
     still = Model(
@@ -109,7 +109,7 @@ def fit(points: Sequence[Point]) -> Model:
 
 
 def off(model: Model, points: Sequence[Point]) -> Sequence[Off]:
-    """How far ``model`` is from each of ``points``, those at a fixed rate included."""
+    """Return the model's error at each of ``points``, including those at a fixed rate."""
     return [Off(each, sum(_model_us(model, each, role) for role in ROLES), _measured_us(each)) for each in points]
 
 

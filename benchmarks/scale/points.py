@@ -1,4 +1,4 @@
-"""What is measured for the curves: of each one figure is varied, and the others are as in ``benchmarks.path``."""
+"""The measurements for the curves: each varies one parameter, and the others are as in ``benchmarks.path``."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from benchmarks.path.cases import Ran, run_path
 from benchmarks.path.installation import RunningInstallation
 
 RATES: Final = (100, 250, 500, 1_000, 2_000)
-SIZES: Final = {500: 10_000, 2_000: 8_000, 8_000: 4_000, 32_000: 2_000, 128_000: 1_000}  # bytes, and of how many events
+SIZES: Final = {500: 10_000, 2_000: 8_000, 8_000: 4_000, 32_000: 2_000, 128_000: 1_000}  # bytes each: number of events
 BATCHES: Final = (1, 10, 100)
 COPIES: Final = (1, 3, 10)
 DELAYS_MS: Final = (0, 5, 50, 100)
@@ -21,9 +21,9 @@ class Point:
     """One measurement.
 
     Attributes:
-        curve: What is varied; ``x`` is its value.
-        us: CPU of each role for a delivery, in µs.
-        rate: Deliveries a second.
+        curve: Name of the parameter that is varied; ``x`` is its value.
+        us: CPU of each role per delivery, in µs.
+        rate: Deliveries per second.
     """
 
     curve: str
@@ -33,7 +33,7 @@ class Point:
 
 
 def on_the_path(installation: RunningInstallation) -> Iterator[Point]:
-    """The curves that need the whole system."""
+    """Measure the curves that need the whole system."""
 
     def point(curve: str, x: float, ran: Ran) -> Point:
         roles = {name.partition("-")[0]: us for name, us in ran.us.items() if name not in {"gateway", "receiver"}}
@@ -63,4 +63,4 @@ def on_the_path(installation: RunningInstallation) -> Iterator[Point]:
     yield from curve("batch", iter(BATCHES), of_batch)
     yield from curve("copies", iter(COPIES), of_copies)
     yield from curve("delay_ms", iter(DELAYS_MS), of_delay)
-    yield from curve("rate", iter(RATES), of_rate)  # last: by then Kafka has compiled what it uses often
+    yield from curve("rate", iter(RATES), of_rate)  # last: by then Kafka's JVM has compiled its hot code

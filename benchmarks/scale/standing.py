@@ -1,9 +1,9 @@
-"""What subscriptions cost a process that only knows them: ``python -m benchmarks.scale.standing COUNT ACCOUNTS``.
+"""What subscriptions without events cost a process: ``python -m benchmarks.scale.standing COUNT ACCOUNTS``.
 
-Reads the control records of so many subscriptions, shared evenly by the accounts, as an API process does (into its
-snapshot) and as a router does (into its matcher as well). Prints as JSON what one of them takes: CPU and memory; and
-the CPU to find an event's subscriptions among them, of all accounts in turn. Those of one account ask for different
-types: as long as the catalogue has some left, an event is for one of them.
+Reads the control records of COUNT subscriptions, spread evenly over the accounts, like an API process (into its
+snapshot) and like a router (also into its matcher). Prints as JSON the CPU and memory per subscription, and the CPU to
+find an event's subscriptions among them, with events of all accounts in turn. The subscriptions of one account have
+different types: as long as the catalogue has types left, an event matches one of them.
 """
 
 import gc
@@ -29,7 +29,14 @@ _ASKED: Final = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Of one subscription: to read its record, its share of a snapshot's memory, of a matcher's; to match one event."""
+    """The cost of one subscription.
+
+    Attributes:
+        read_us: CPU to read its record, in µs.
+        snapshot_kib: Its share of the snapshot's memory.
+        matcher_kib: Its share of the matcher's memory.
+        match_us: CPU to match one event, in µs.
+    """
 
     read_us: float
     snapshot_kib: float
@@ -38,7 +45,7 @@ class Standing:
 
 
 def measure(count: int, accounts: int) -> Standing:
-    gc.disable()  # as every process has it while it loads
+    gc.disable()  # like every process while it loads
     snapshot = Snapshot()
     matcher = Matcher(default_ttl_ms=14_400_000, topic_of=lambda kind, sid: f"es.sub.{kind}.{sid}")
     base_kib, read_ns = _resident_kib(), 0

@@ -1,1 +1,1 @@
-"""Accounts, subaccounts, auth tokens and API keys: for the accounts themselves, for their owners, for the operator."""
+"""Accounts, subaccounts, auth tokens and API keys: as seen by the accounts, by their owners and by the operator."""

@@ -1,4 +1,4 @@
-"""Answers about accounts, in the two forms of the reference: its first API's (``2010-04-01``) and ours of ``/v1``."""
+"""Answers about accounts in two formats: that of the reference's ``2010-04-01`` API, and that of our ``/v1``."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 def secret_answer(body: Mapping[str, object], *, status: HTTPStatus = HTTPStatus.CREATED) -> web.Response:
-    """``body``, which holds a secret: not to be kept by anybody on the way."""
+    """An answer with ``body``, which contains a secret, so that no cache may store it."""
     answer = json_answer(body, status=status)
     answer.headers[hdrs.CACHE_CONTROL] = "no-store"
     return answer
@@ -33,10 +33,10 @@ def list_2010(
     position: Callable[[T], Position],
     show: Callable[[T], Mapping[str, object]],
 ) -> web.Response:
-    """The page of ``items`` that ``request`` asks for; its links are relative, as this API's are.
+    """The page of ``items`` that ``request`` asks for. As everywhere in this API, its links are relative.
 
     Raises:
-        RefusedError: it asks for a page that makes no sense.
+        RefusedError: the paging parameters are invalid.
     """
     query = PageQuery.parse(request.query)
     page = paginate(items, position, query)
@@ -60,7 +60,7 @@ def list_2010(
 
 
 def show_2010(account: Account, status: AccountStatus, *, token: str | None = None) -> dict[str, object]:
-    """The account; ``auth_token`` is there for the one answer to its creation, and null ever after."""
+    """The account. ``auth_token`` is null except in the answer to its creation."""
     uri = f"{ROOT}/{account.sid}"
     return {
         "sid": account.sid,
@@ -86,7 +86,7 @@ def show_key_2010(key: ApiKey) -> dict[str, object]:
 
 
 def show_account(account: Account, status: AccountStatus, *, now_ms: int, url: str) -> dict[str, object]:
-    """The account as the operator sees it: how it stands, never a token."""
+    """The account as the operator sees it, without any token."""
     account = account.settled(now_ms)
     promoted = None if account.promote_at_ms is None else rfc3339_s(from_ms(account.promote_at_ms))
     return {

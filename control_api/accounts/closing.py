@@ -1,11 +1,11 @@
-"""Takes apart what closed accounts leave: routes first, then, once nothing waits any more, sinks and keys.
+"""Removes what closed accounts leave behind: first keys and routes, then, once no event waits any more, the sinks.
 
-    closed ─► subscriptions are deleted: no event is copied to them, what waits becomes dead letters (see janitor)
+    closed ─► subscriptions are deleted: no more events are copied, and waiting ones become dead letters (see janitor)
            ─► when the last one is gone: the sinks, with their secrets
            ─► redrives and replays are cancelled, and forgotten once they have ended
-    its API keys go at once; its record stays, so that its SID is never somebody else's
+    its API keys are removed at once; its record stays, so that its SID is never reused
 
-Works from the snapshot alone, so it goes on after a restart where it was.
+It works from the snapshot alone, so after a restart it continues where it was.
 """
 
 import asyncio
@@ -20,13 +20,13 @@ from eventstreams.control.snapshot import Change
 from eventstreams.errors import EventStreamsError
 from eventstreams.telemetry.logging import get_logger
 
-_AGAIN_S: Final = 2.0  # after Kafka refused, or while a job that was cancelled has not ended yet
+_AGAIN_S: Final = 2.0  # after an error of Kafka, or while a cancelled job has not ended yet
 
 _log = get_logger(__name__)
 
 
 class Closer:
-    """``await run()`` works for ever."""
+    """Cleans up after closed accounts. ``run()`` never returns."""
 
     def __init__(self, plane: ControlPlane, jobs: JobFeed, job_writer: JobWriter) -> None:
         self._plane = plane
@@ -34,10 +34,10 @@ class Closer:
         self._job_writer = job_writer
         self._changed = asyncio.Event()
         plane.feed.listen(self._on_change)
-        jobs.listen(self._changed.set)  # one may come behind the closing: its request was under way
+        jobs.listen(self._changed.set)  # a job may appear after the closing: its request was under way
 
     async def run(self) -> None:
-        """Look after every account that is closed, now and later."""
+        """Clean up after every account that is closed now or later."""
         while True:
             self._changed.clear()
             try:
@@ -52,7 +52,7 @@ class Closer:
                 await self._wait()
 
     async def _wait(self) -> None:
-        """Return when there may be something to do. Nobody tells of a job that has ended: that is looked for."""
+        """Return when there may be something to do. The end of a job is not announced, so that is polled for."""
         try:
             async with asyncio.timeout(_AGAIN_S if self._gone_with_jobs() else None):
                 await self._changed.wait()
@@ -67,7 +67,7 @@ class Closer:
         return self._plane.feed.snapshot.status_of(account) is AccountStatus.CLOSED
 
     def _has_something(self, account_sid: str) -> bool:
-        """Whether there is anything to take apart now; sinks wait until the last subscription is gone."""
+        """Whether there is anything to remove now; sinks wait until the last subscription is gone."""
         snapshot = self._plane.feed.snapshot
         subscriptions = list(snapshot.subscriptions_of(account_sid))
         return (
@@ -77,7 +77,7 @@ class Closer:
         )
 
     def _gone_with_jobs(self) -> Sequence[str]:
-        """Accounts that are closed, or closed and forgotten, and have jobs."""
+        """The accounts that have jobs and are closed, or closed and forgotten."""
         accounts = self._plane.feed.snapshot.accounts
         owners = {job.order.selection.account_sid for job in self._jobs.jobs.values()}
         return [sid for sid in owners if (found := accounts.get(sid)) is None or self._is_closed(found)]
@@ -98,7 +98,7 @@ class Closer:
                     await plane.writer.remove(sink.sid)
 
     async def _end_jobs(self, account_sid: str) -> None:
-        """Cancel what is under way, and forget what has ended: its runner writes of it no more."""
+        """Cancel jobs that are under way, and forget those that have ended, which their runner no longer writes."""
         async with self._plane.writing:
             for job in self._jobs.jobs_of(account_sid):
                 if job.finished:

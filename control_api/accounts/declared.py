@@ -1,4 +1,4 @@
-"""The parameters of operations about accounts and keys, as the API declares them."""
+"""The declared parameters of operations on accounts and keys."""
 
 from typing import Final
 

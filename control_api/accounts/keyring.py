@@ -1,4 +1,4 @@
-"""What can be done with API keys."""
+"""Operations on API keys."""
 
 import hashlib
 import secrets
@@ -12,13 +12,13 @@ from eventstreams.control.records import Account, AccountStatus, ApiKey, KeyScop
 from eventstreams.http import RefusedError
 from eventstreams.sids import SidKind, new_sid
 
-MAX_KEYS: Final = 100  # of an account: one for each program and person, with room to rotate them
+MAX_KEYS: Final = 100  # per account: one for each program and person, with room to rotate them
 _SECRET_BYTES: Final = 32  # see ApiKey.secret_hash
 
 
 @dataclass(frozen=True, slots=True)
 class WithSecret:
-    """A key, and its secret in the clear, to be shown this once: nobody can find it again."""
+    """A key, with its secret in the clear, to be shown just once: only its hash is stored."""
 
     key: ApiKey
     secret: str = field(repr=False)
@@ -26,7 +26,7 @@ class WithSecret:
 
 @dataclass(frozen=True, slots=True)
 class Keyring:
-    """Makes and revokes API keys."""
+    """Creates, finds, renames and revokes API keys."""
 
     plane: ControlPlane
 
@@ -35,15 +35,15 @@ class Keyring:
         return list(self.plane.snapshot.keys_of(account_sid))
 
     def find(self, account_sid: str, sid: str) -> ApiKey | None:
-        """The key ``sid``; None also where it is another account's."""
+        """The key ``sid``; None if there is none, or if it belongs to another account."""
         found = self.plane.snapshot.keys.get(sid)
         return found if found is not None and found.account_sid == account_sid else None
 
     async def create(self, account: Account, friendly_name: str, scope: KeyScope) -> WithSecret:
-        """A new key.
+        """Create a key.
 
         Raises:
-            RefusedError: the account is closed, or has as many as it may.
+            RefusedError: the account is closed, or has the maximum number of keys.
         """
         plane, secret = self.plane, secrets.token_urlsafe(_SECRET_BYTES)
         async with plane.writing:
@@ -66,7 +66,7 @@ class Keyring:
         return WithSecret(key, secret)
 
     async def rename(self, key: ApiKey, friendly_name: str) -> ApiKey:
-        """The key under another name. Raises ``RefusedError`` where it was revoked meanwhile."""
+        """Rename the key, and return it. Raises ``RefusedError`` if it was revoked meanwhile."""
         async with self.plane.writing:
             key = self._still(key)
             if key.friendly_name != friendly_name:
@@ -75,7 +75,7 @@ class Keyring:
         return key
 
     async def revoke(self, key: ApiKey) -> None:
-        """Remove the key: it proves nothing any more, in every process within moments. Raises as ``rename``."""
+        """Remove the key; every process stops accepting it within moments. Raises like ``rename``."""
         async with self.plane.writing:
             await self.plane.writer.remove(self._still(key).sid)
 

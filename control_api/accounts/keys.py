@@ -1,4 +1,7 @@
-"""``/v1/Keys`` and ``/v1/AuthTokens``: an account's own credentials, on the reference's paths, with scope and grace."""
+"""``/v1/Keys`` and ``/v1/AuthTokens``: an account's own credentials, on the reference's paths.
+
+Scopes of keys and grace periods of tokens are our extensions.
+"""
 
 from http import HTTPStatus
 from typing import Final
@@ -25,7 +28,7 @@ PROMOTE: Final = "/v1/AuthTokens/Promote"
 
 
 async def create(request: web.Request) -> web.Response:
-    """An API key with ``FriendlyName`` and ``Scope``. Its secret is in this answer, and in no other."""
+    """Create an API key with ``FriendlyName`` and ``Scope``. Only this answer contains its secret."""
     form = await read_form_or_json(request)
     form.refuse_others("FriendlyName", "Scope")
     name, scope = fields.friendly_name(form) or "", fields.key_scope(form)
@@ -34,7 +37,7 @@ async def create(request: web.Request) -> web.Response:
 
 
 async def list_all(request: web.Request) -> web.Response:
-    """The account's keys, oldest first."""
+    """List the account's keys, oldest first."""
     return list_answer(
         request,
         Keyring(request.app[PLANE]).of(request[ACCOUNT].sid),
@@ -50,7 +53,7 @@ async def fetch(request: web.Request) -> web.Response:
 
 
 async def update(request: web.Request) -> web.Response:
-    """Change ``FriendlyName``. A scope stays as it is: make another key."""
+    """Change ``FriendlyName``. A key's scope cannot be changed."""
     key, form = _find(request), await read_form_or_json(request)
     form.refuse_others("FriendlyName")
     name = fields.friendly_name(form)
@@ -66,7 +69,7 @@ async def delete(request: web.Request) -> web.Response:
 
 
 async def create_secondary(request: web.Request) -> web.Response:
-    """A second auth token, valid beside the first; with ``GraceSeconds`` it takes its place by itself."""
+    """Create a second auth token, valid alongside the first, which it replaces after ``GraceSeconds`` if given."""
     form = await read_form_or_json(request)
     grace = None if form.given("GraceSeconds") is None else read_grace(form)
     made = await AccountRegistry(request.app[PLANE]).rotate(request[ACCOUNT].sid, grace)
@@ -74,7 +77,7 @@ async def create_secondary(request: web.Request) -> web.Response:
 
 
 async def fetch_secondary(request: web.Request) -> web.Response:
-    """Whether there is a second token, and when it takes the place of the first; never the token itself."""
+    """Show that there is a second token, and when it replaces the first, but not the token; 404 if there is none."""
     account = request[ACCOUNT].settled(request.app[PLANE].clock())
     if account.secondary_token is None:
         raise not_found(request)
@@ -82,13 +85,13 @@ async def fetch_secondary(request: web.Request) -> web.Response:
 
 
 async def delete_secondary(request: web.Request) -> web.Response:
-    """Take the second token back."""
+    """Revoke the second token."""
     await AccountRegistry(request.app[PLANE]).drop_secondary(request[ACCOUNT].sid)
     return web.Response(status=HTTPStatus.NO_CONTENT)
 
 
 async def promote(request: web.Request) -> web.Response:
-    """The second token takes the place of the first, now. It was shown when it was made, and is not again."""
+    """Replace the first token by the second one now. It was shown when it was created, and is not shown again."""
     account = await AccountRegistry(request.app[PLANE]).promote(request[ACCOUNT].sid)
     return json_answer({**_show_token(request, account), "auth_token": None})
 

@@ -1,4 +1,4 @@
-"""``/operator/v1``: accounts and keys for whoever runs the installation; behind a token of the settings."""
+"""``/operator/v1``: accounts and keys, for the operator of the installation. Protected by a token from the settings."""
 
 import hashlib
 import hmac
@@ -30,14 +30,14 @@ USER: Final = "operator"
 PATH: Final = f"{START}v1/Accounts"
 RELOCK: Final = f"{START}v1/SecretRotations"
 OPERATOR: Final = web.RequestKey("operator", bool)
-"""There, and true, where the operator asks."""
+"""Present, and True, in requests of the operator."""
 
 ACCOUNT: Final = f"{PATH}/{{account_sid}}"
 KEYS: Final = f"{ACCOUNT}/Keys"
 
 
 def require_operator(token: SecretStr | None, failures: FailedAttempts) -> Middleware:
-    """A middleware that lets requests below ``/operator/`` through with the operator's token alone."""
+    """A middleware that lets requests below ``/operator/`` pass only with the operator's token."""
 
     @web.middleware
     async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -49,7 +49,7 @@ def require_operator(token: SecretStr | None, failures: FailedAttempts) -> Middl
                 )
             failures.check(request)
             user, given = parse_basic(request.headers.get(hdrs.AUTHORIZATION)) or ("", b"")
-            wanted = hashlib.sha256(token.get_secret_value().encode()).digest()  # so that its length does not show
+            wanted = hashlib.sha256(token.get_secret_value().encode()).digest()  # hides its length
             right = hmac.compare_digest(hashlib.sha256(given).digest(), wanted)
             if not right or user != USER:
                 failures.failed(request)
@@ -63,7 +63,7 @@ def require_operator(token: SecretStr | None, failures: FailedAttempts) -> Middl
 
 
 async def create(request: web.Request) -> web.Response:
-    """An account, or with ``OwnerAccountSid`` a subaccount; with ``Sid`` one whose SID others know already."""
+    """Create an account, or with ``OwnerAccountSid`` a subaccount; with ``Sid``, under a SID that is known already."""
     registry, form = AccountRegistry(request.app[PLANE]), await read_form_or_json(request)
     name = fields.friendly_name(form)
     if name is None:
@@ -77,7 +77,7 @@ async def create(request: web.Request) -> web.Response:
 
 
 async def list_all(request: web.Request) -> web.Response:
-    """Every account, oldest first; filters ``FriendlyName``, ``Status`` and ``OwnerAccountSid``."""
+    """List all accounts, oldest first; filters ``FriendlyName``, ``Status`` and ``OwnerAccountSid``."""
     registry = AccountRegistry(request.app[PLANE])
     names = ("FriendlyName", "Status", "OwnerAccountSid")
     filters = {name: request.query[name] for name in names if name in request.query}
@@ -115,19 +115,19 @@ async def update(request: web.Request) -> web.Response:
 
 
 async def rotate(request: web.Request) -> web.Response:
-    """Another auth token; the present one goes on to count for ``GraceSeconds``."""
+    """Create a new auth token; the present one remains valid for ``GraceSeconds``."""
     account, grace = _account(request), read_grace(await read_form_or_json(request))
     made = await AccountRegistry(request.app[PLANE]).rotate(account.sid, grace)
     return secret_answer({**_show(request, made.account), "auth_token": made.token})
 
 
 async def promote(request: web.Request) -> web.Response:
-    """End a rotation's grace now."""
+    """End the grace period of a rotation now."""
     return json_answer(_show(request, await AccountRegistry(request.app[PLANE]).promote(_account(request).sid)))
 
 
 async def create_key(request: web.Request) -> web.Response:
-    """An API key of the account, with ``FriendlyName`` and ``Scope``."""
+    """Create an API key of the account, with ``FriendlyName`` and ``Scope``."""
     account, form = _account(request), await read_form_or_json(request)
     made = await Keyring(request.app[PLANE]).create(account, fields.friendly_name(form) or "", fields.key_scope(form))
     return secret_answer({**_show_key(request, made.key), "secret": made.secret})
@@ -155,7 +155,7 @@ async def delete_key(request: web.Request) -> web.Response:
 
 
 async def relock_secrets(request: web.Request) -> web.Response:
-    """Encrypt some of the secrets that are not under the first key anew; says how many are left."""
+    """Re-encrypt some of the secrets that are not encrypted with the first key; the answer says how many are left."""
     done, left = await rotate_secrets(request.app[PLANE])
     return json_answer({"reencrypted": done, "left": left})
 

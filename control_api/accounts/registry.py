@@ -1,4 +1,4 @@
-"""What can be done with accounts and their tokens. Whose business it is, the routes decide."""
+"""Operations on accounts and their tokens. Who may do them is decided by the routes."""
 
 import secrets
 from collections.abc import Sequence
@@ -15,16 +15,16 @@ from eventstreams.settings import PREFIX
 from eventstreams.sids import SidKind, new_sid
 from eventstreams.times import from_ms, rfc3339_s
 
-MAX_SUBACCOUNTS: Final = 1000  # of an account: the reference's limit
+MAX_SUBACCOUNTS: Final = 1000  # per account: the reference's limit
 MAX_KNOWN: Final = 2 * MAX_SUBACCOUNTS
-"""Of an account, with closed subaccounts. Each is in the memory of every process."""
-_FORGOTTEN_AFTER_MS: Final = 3_600_000  # far longer than a request of its own can be under way
-_TOKEN_BYTES: Final = 16  # as long as the reference's: 32 hexadecimal digits
+"""Subaccounts of an account, including closed ones. Each takes memory in every process."""
+_FORGOTTEN_AFTER_MS: Final = 3_600_000  # far longer than any of its requests can still be under way
+_TOKEN_BYTES: Final = 16  # as in the reference: 32 hexadecimal digits
 
 
 @dataclass(frozen=True, slots=True)
 class WithToken:
-    """An account, and a token of it in the clear, to be shown this once."""
+    """An account, with one of its tokens in the clear, to be shown just once."""
 
     account: Account
     token: str = field(repr=False)
@@ -32,7 +32,7 @@ class WithToken:
 
 @dataclass(frozen=True, slots=True)
 class AccountRegistry:
-    """Makes and changes accounts."""
+    """Creates and changes accounts, and rotates their tokens."""
 
     plane: ControlPlane
 
@@ -44,14 +44,15 @@ class AccountRegistry:
         return sorted(self.plane.snapshot.accounts.values(), key=lambda each: (each.created_ms, each.sid))
 
     def status_of(self, account: Account) -> AccountStatus:
-        """The status that counts: the account's, or its owner's where that is the worse."""
+        """The effective status: the account's own, or its owner's if that is worse."""
         return self.plane.snapshot.status_of(account)
 
     async def create(self, friendly_name: str, *, owner_sid: str | None = None, sid: str | None = None) -> WithToken:
-        """A new account, with a token that nobody else has.
+        """Create an account with a new token.
 
         Raises:
-            RefusedError: there is one of this SID, or the owner may have no more subaccounts, or none at all.
+            RefusedError: the SID is taken, the owner does not exist or is closed or a subaccount itself, or it has
+                the maximum number of subaccounts.
         """
         plane, token = self.plane, new_token()
         async with plane.writing:
@@ -73,10 +74,10 @@ class AccountRegistry:
         return WithToken(account, token)
 
     async def change(self, sid: str, *, friendly_name: str | None, status: AccountStatus | None) -> Account:
-        """Give the account another name or status; None: as it was.
+        """Change the account's name or status; None leaves it as it is.
 
         Raises:
-            RefusedError: it is closed, for good.
+            RefusedError: the account does not exist or is closed, which is final.
         """
         plane = self.plane
         async with plane.writing:
@@ -94,12 +95,12 @@ class AccountRegistry:
     # -- tokens ----------------------------------------------------------------------------------------------
 
     async def rotate(self, sid: str, grace: timedelta | None) -> WithToken:
-        """Another token beside the present one, whose place it takes after ``grace``; None: once it is promoted.
+        """Create a secondary token, which replaces the present one after ``grace``; None: when it is promoted.
 
-        Without any grace it takes its place now, and a rotation that is under way ends.
+        With a grace of zero, it replaces the present one now, and a rotation that is under way ends.
 
         Raises:
-            RefusedError: a rotation is under way, or the token is a setting.
+            RefusedError: a rotation is under way, the account is closed, or its token comes from the settings.
         """
         plane, token = self.plane, new_token()
         async with plane.writing:
@@ -118,15 +119,15 @@ class AccountRegistry:
         return WithToken(account, token)
 
     async def promote(self, sid: str) -> Account:
-        """Let the secondary token take the place of the other, which proves nothing any more.
+        """Replace the primary token, which becomes invalid, by the secondary one.
 
         Raises:
-            RefusedError: there is no secondary token.
+            RefusedError: there is no secondary token, the account is closed, or its token comes from the settings.
         """
         return await self._end_rotation(sid, promote=True)
 
     async def drop_secondary(self, sid: str) -> Account:
-        """Let the secondary token prove nothing any more: the rotation did not happen. Raises as ``promote``."""
+        """Revoke the secondary token, which cancels the rotation. Raises like ``promote``."""
         return await self._end_rotation(sid, promote=False)
 
     async def _end_rotation(self, sid: str, *, promote: bool) -> Account:
@@ -170,16 +171,16 @@ class AccountRegistry:
             raise RefusedError(f"The account has {MAX_SUBACCOUNTS} subaccounts, the most it may")
 
     async def _make_room(self, owner_sid: str) -> None:
-        """Forget the subaccount that was closed first, if the owner has as many, closed and not, as it may.
+        """Forget the subaccount that was closed first, if the owner has ``MAX_KNOWN``, including closed ones.
 
         Raises:
-            RefusedError: none was closed long ago, or something of it is still there.
+            RefusedError: none was closed long enough ago with nothing of it left.
         """
         there = list(self.plane.snapshot.subaccounts_of(owner_sid))
         if len(there) < MAX_KNOWN:
             return
         closed = (each for each in there if each.status is AccountStatus.CLOSED)
-        # Nearly always the first is: to ask that of all takes many times as long, and nobody writes meanwhile.
+        # Usually the first one can be forgotten: checking all takes many times as long, and blocks other writes.
         over = next(filter(self._is_over, sorted(closed, key=lambda each: each.updated_ms)), None)
         if over is None:
             raise RefusedError(
@@ -197,7 +198,7 @@ class AccountRegistry:
 
 
 def new_token() -> str:
-    """A new auth token, of 128 random bits."""
+    """A new auth token with 128 random bits."""
     return secrets.token_hex(_TOKEN_BYTES)
 
 

@@ -1,7 +1,7 @@
-"""Secrets on the control topic, encrypted anew under the first key and bound to what they are for, beside other writes.
+"""Re-encrypts the secrets on the control topic with the first key, bound to their purpose, while other writes go on.
 
-Each record is read, changed and written under the lock that every other write takes, so none is undone. What is done
-is known from the records alone: to begin again, or twice, harms nothing.
+Each record is read, changed and written under the lock that every write takes, so no other write is undone. The records
+themselves show what is done, so the rotation can be started again, or twice, without harm.
 """
 
 import asyncio
@@ -15,13 +15,13 @@ from eventstreams.control.records import Resource
 from eventstreams.control.reseal import resealed, secrets_of
 from eventstreams.control.vault import Purpose
 
-_SLICE_S: Final = 5.0  # of one request: long enough to get on, short enough for every proxy on the way
-_AT_ONCE: Final = 50  # records written under one hold of the lock, which others wait for
-_LOOK: Final = 500  # records looked at before others get their turn: 10 ms
+_SLICE_S: Final = 5.0  # of work in one request: long enough for progress, short enough for every proxy on the way
+_AT_ONCE: Final = 50  # records written each time the lock is held, while other writes wait
+_LOOK: Final = 500  # records checked before other tasks get their turn: 10 ms
 
 
 async def rotate_secrets(plane: ControlPlane) -> tuple[int, int]:
-    """Work for some seconds; how many records were written anew, and how many are left to be."""
+    """Work for some seconds; return how many records were rewritten, and how many are left."""
     end, done = time.monotonic() + _SLICE_S, 0
     waiting = await _waiting(plane)
     while waiting and time.monotonic() < end:
@@ -32,12 +32,12 @@ async def rotate_secrets(plane: ControlPlane) -> tuple[int, int]:
         done += len(found)
     if not waiting:
         return done, 0
-    await plane.writing.write_now()  # to count takes a second or two, in which others are to write
+    await plane.writing.write_now()  # counting takes a second or two, during which others can write
     return done, len(await _waiting(plane))
 
 
 async def _waiting(plane: ControlPlane) -> list[str]:
-    """The SIDs of the records with a secret that is not under the first key."""
+    """The SIDs of the records with a secret that is not encrypted with the first key."""
     found = []
     for count, (sid, secrets) in enumerate(list(_secrets(plane.snapshot))):
         if count % _LOOK == 0:
@@ -48,14 +48,14 @@ async def _waiting(plane: ControlPlane) -> list[str]:
 
 
 def _secrets(snapshot: Resources) -> Iterator[tuple[str, Sequence[tuple[Purpose, str]]]]:
-    """What each record holds, by its SID."""
+    """The SID of each record with its secrets."""
     records: Sequence[Resource] = [*snapshot.accounts.values(), *snapshot.sinks.values()]
     for record in records:
         yield record.sid, secrets_of(record)
 
 
 def _relocked(sid: str, plane: ControlPlane) -> Resource | None:
-    """The record as it is now, its secrets under the first key; None where there is nothing to do any more."""
+    """The current record with its secrets encrypted with the first key; None if there is nothing left to do."""
     snapshot = plane.snapshot
     found: Resource | None = snapshot.accounts.get(sid) or snapshot.sinks.get(sid)
     changed = None if found is None else resealed(found, plane.vault)

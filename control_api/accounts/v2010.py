@@ -1,6 +1,6 @@
-"""``/2010-04-01/Accounts``: the reference's own API of subaccounts and API keys, as its clients speak it.
+"""``/2010-04-01/Accounts``: the reference's API for subaccounts and API keys, which its clients use.
 
-An account sees itself and its subaccounts, and acts on both; whatever else a path names is not there.
+An account can see and change itself and its subaccounts; all others are answered with 404.
 """
 
 from datetime import UTC, datetime
@@ -38,7 +38,7 @@ _KEY: Final = f"{ROOT}/{{account_sid}}/Keys/{{sid}}.json"
 
 
 async def create(request: web.Request) -> web.Response:
-    """A subaccount of the caller's. Its token is in this answer, and in no other."""
+    """Create a subaccount of the caller. Only this answer contains its token."""
     registry = AccountRegistry(request.app[PLANE])
     name = fields.friendly_name(await read_form(request))
     if name is None:
@@ -50,7 +50,7 @@ async def create(request: web.Request) -> web.Response:
 
 
 async def list_all(request: web.Request) -> web.Response:
-    """The caller and its subaccounts, oldest first; filters ``FriendlyName`` and ``Status``."""
+    """List the caller and its subaccounts, oldest first; filters ``FriendlyName`` and ``Status``."""
     registry, caller = AccountRegistry(request.app[PLANE]), request[ACCOUNT]
     found = [caller, *registry.plane.snapshot.subaccounts_of(caller.sid)]
     filters = {name: request.query[name] for name in ("FriendlyName", "Status") if name in request.query}
@@ -74,7 +74,7 @@ async def fetch(request: web.Request) -> web.Response:
 
 
 async def update(request: web.Request) -> web.Response:
-    """Change ``FriendlyName``, and of a subaccount ``Status``."""
+    """Change ``FriendlyName`` and, for a subaccount, ``Status``."""
     registry, account = AccountRegistry(request.app[PLANE]), _account(request)
     form = await read_form(request)
     name, status = fields.friendly_name(form), fields.account_status(fields.optional(form, "Status"))
@@ -86,7 +86,7 @@ async def update(request: web.Request) -> web.Response:
 
 
 async def create_key(request: web.Request) -> web.Response:
-    """An API key. Its secret is in this answer, and in no other. ``Scope`` is an extension."""
+    """Create an API key. Only this answer contains its secret. ``Scope`` is an extension."""
     account, form = _account(request), await read_form(request)
     made = await Keyring(request.app[PLANE]).create(account, fields.friendly_name(form) or "", fields.key_scope(form))
     return secret_answer({**show_key_2010(made.key), "secret": made.secret})
@@ -122,7 +122,7 @@ async def delete_key(request: web.Request) -> web.Response:
 
 
 def _account(request: web.Request) -> Account:
-    """The account that the path names: the caller's own, or a subaccount of it.
+    """The account in the path: the caller's own or one of its subaccounts.
 
     Raises:
         RefusedError: 404: it is neither.

@@ -1,1 +1,1 @@
-"""The audit trail: who changed what, when, from where, and what came of it; on a topic of its own."""
+"""The audit trail: who changed what, when, from where, and with what outcome; kept on a topic of its own."""

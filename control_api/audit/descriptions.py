@@ -1,4 +1,4 @@
-"""What a write did, in the words of people: ``created sink 'orders' (DG…)``. Pure."""
+"""Describes what a write did in plain words: ``created sink 'orders' (DG…)``. Pure."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ _VOWELS: Final = frozenset("Aa")
 
 @dataclass(frozen=True, slots=True)
 class WriteDescription:
-    """A kind of write.
+    """How to describe one kind of write.
 
     Attributes:
-        asked: What was to be done; ``{}`` is the thing.
-        done: The same where it was.
-        thing: What kind of thing that is.
+        asked: What was requested; ``{}`` stands for the thing.
+        done: The same in the past tense, if it was done.
+        thing: The kind of thing.
     """
 
     asked: str
@@ -104,17 +104,17 @@ DESCRIPTIONS: Final[Mapping[str, WriteDescription]] = {
     ),
     "DELETE /operator/v1/Topics/{name}": WriteDescription("remove {}", "removed {}", "topic"),
 }
-"""By method and route, as the record has them."""
+"""By method and route, as in the records."""
 
 
 def describe(event: AuditEvent, name_of: Callable[[str], str]) -> str:
-    """What the write did, or where it was not done, or nobody knows, what it was to do.
+    """What the write did; if it was not done, or that is not known, what was requested.
 
-    A write that this release does not know is its method and route.
+    A write that this release does not know is described by its method and route.
 
     Args:
         event: The write.
-        name_of: What the thing of a SID is called now; empty where it is gone, or not to be known.
+        name_of: Returns the present name of the thing with a SID; empty if it is gone or must not be revealed.
     """
     description = DESCRIPTIONS.get(f"{event.method} {event.route}")
     if description is None:

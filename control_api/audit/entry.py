@@ -1,7 +1,7 @@
 """The records of the audit trail. Pure.
 
-Two tell of a write, under one SID: one before it is made, without an outcome, and one after it. So a write that was
-made has a record whatever happens in the middle of it, and one without an outcome may have been made or not.
+Each write has two records with the same SID: one before it is made, without an outcome, and one after it. So every
+write that was made is on record, whatever happens meanwhile; one without an outcome may or may not have been made.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _DONE: Final = 400
 
 
 class ActorType(StrEnum):
-    """Whose credentials a write came with."""
+    """The kind of credentials that a write was made with."""
 
     ACCOUNT = "account"
     API_KEY = "api_key"
@@ -23,7 +23,7 @@ class ActorType(StrEnum):
 
 
 class Outcome(StrEnum):
-    """``unknown``: the process, or Kafka, went away in the middle: look at what it was to change."""
+    """How a write ended. ``unknown``: the process or Kafka failed meanwhile: look at what it was meant to change."""
 
     DONE = "done"
     REFUSED = "refused"
@@ -36,14 +36,17 @@ class AuditEvent:
     """One write.
 
     Attributes:
-        at_ms: When it was asked for.
-        actor_sid: Account or API key; None: the operator.
-        accounts: Who may see this: the actor's account, and the one that was acted on.
-        route: The operation's path, with names in braces where SIDs stand.
-        resource_sid: What it was about, or made.
-        fields: Names of the parameters that were given; never a value.
-        source: The client's address; empty where it is not known.
-        status: Of the answer; None: not known (yet).
+        sid: The SID of this entry.
+        at_ms: When it was requested, in ms since the epoch.
+        actor_type: The kind of credentials it was made with.
+        actor_sid: The account or API key; None for the operator.
+        accounts: The accounts that may see this: the actor's, and the one that was acted on.
+        method: The HTTP method.
+        route: The operation's path, with names in braces in place of SIDs.
+        resource_sid: What was changed or created.
+        fields: The names of the parameters that were given, never their values.
+        source: The client's address; empty if it is not known.
+        status: The status of the answer; None if it is not known (yet).
     """
 
     sid: str
@@ -75,7 +78,7 @@ def encode(event: AuditEvent) -> bytes:
 
 
 def decode(value: bytes) -> AuditEvent | None:
-    """None where this release cannot read it."""
+    """Parse a record; None if this release cannot read it."""
     try:
         return _ADAPTER.validate_json(value)
     except ValidationError:

@@ -1,4 +1,4 @@
-"""``/v1/AuditEvents`` for an account, ``/operator/v1/AuditEvents`` for the operator: what was written, newest first."""
+"""Lists audit events, newest first: ``/v1/AuditEvents`` for accounts, ``/operator/v1/AuditEvents`` for the operator."""
 
 from typing import Final
 
@@ -26,7 +26,7 @@ _FILTERS: Final = ("ActorSid", "ResourceSid", "After", "Before")
 
 
 async def list_all(request: web.Request) -> web.Response:
-    """The writes that the caller may know of, newest first; the operator's filter ``AccountSid`` as well."""
+    """List the writes that the caller may see, newest first. The filter ``AccountSid`` is for the operator."""
     is_operator = request.get(OPERATOR) is not None
     query = PageQuery.parse(request.query)
     given = Parameters.check(request.query.items(), (*_FILTERS, *(("AccountSid",) if is_operator else ()), *_PAGING))
@@ -66,8 +66,8 @@ async def list_all(request: web.Request) -> web.Response:
 
 
 def _show(event: AuditEvent, asks: str | None, snapshot: Snapshot) -> dict[str, object]:
-    """The write as the account ``asks`` sees it, or, None, the operator."""
-    # Where the operator, or a subaccount's owner, works from is not for accounts to know.
+    """The write as the account ``asks`` may see it; None: as the operator may."""
+    # An account must not learn the address of the operator or of its owner.
     own = event.actor_type is not ActorType.OPERATOR and event.accounts[:1] == (asks,)
     shows_source = asks is None or own
     return {
@@ -88,9 +88,9 @@ def _show(event: AuditEvent, asks: str | None, snapshot: Snapshot) -> dict[str, 
 
 
 def _name(snapshot: Snapshot, sid: str, asks: str | None) -> str:
-    """What the thing of ``sid`` is called now, where it is the account's that asks, or its subaccount's.
+    """The present name of ``sid`` if it belongs to the account ``asks`` or to a subaccount of it; else empty.
 
-    Whoever asked for somebody else's thing was refused, and has it on their trail: its name is not for them.
+    A refused request for somebody else's thing is on the requester's trail, but must not reveal the thing's name.
     """
     if (thing := snapshot.sinks.get(sid) or snapshot.subscriptions.get(sid)) is not None:
         owner, name = thing.account_sid, thing.description

@@ -17,20 +17,20 @@ from eventstreams.settings import Settings
 from eventstreams.topics import Topics
 
 _READ: Final = 500
-_FIRST_WINDOW: Final = 500  # offsets looked through at first for a page; each next window is larger
+_FIRST_WINDOW: Final = 500  # offsets searched first for a page; each further window is larger
 _MAX_WINDOW: Final = 10_000
-_BUDGET: Final = 50_000  # records looked at for one page: about a second of work
-_AHEAD: Final = 2_000  # records behind a page in which the outcomes of its writes are looked for
+_BUDGET: Final = 50_000  # records searched for one page: about a second of work
+_AHEAD: Final = 2_000  # records after a page that are searched for the outcomes of its writes
 _READERS: Final = 2
-_OF_ONE: Final = 1  # of them for one customer
-_READ_S: Final = 10.0  # for a broker that does not answer
+_OF_ONE: Final = 1  # readers for one customer at a time
+_READ_S: Final = 10.0  # until a broker counts as not answering
 
 Takes = Callable[[AuditEvent], bool]
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Writes, newest first; ``following`` is the offset before which the next page goes on, None: there is none."""
+    """Writes, newest first. ``following``: the offset before which the next page continues; None: there is none."""
 
     events: Sequence[AuditEvent]
     following: int | None
@@ -38,7 +38,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditReader:
-    """Looks things up on the trail. ``reading``: who may do so at a time."""
+    """Searches the trail. ``reading`` limits who may do so at the same time."""
 
     settings: Settings
     topics: Topics
@@ -47,22 +47,27 @@ class AuditReader:
 
     @staticmethod
     def semaphore(customer_of: Callable[[str], str]) -> FairSemaphore:
-        """The semaphore that readers of the trail share."""
+        """Create the semaphore that the readers of the trail share."""
         return FairSemaphore(most=_READERS, of_one=_OF_ONE, customer_of=customer_of)
 
     async def page(
         self, takes: Takes, size: int, before: int | None, *, after_ms: int | None, before_ms: int | None, asks: str
     ) -> Found:
-        """For ``asks``, an account or the operator.
+        """The writes that match ``takes``, at most ``size``, newest first, beginning before the offset ``before``.
 
-        The writes that ``takes`` takes, ``size`` at most, newest first, from before the offset ``before`` on.
+        A page may be short, even empty, and still have a next one, because the work of one request is bounded.
 
-        A page can be short, even empty, and yet have a next one: where little of much is wanted, the work of one
-        request is bounded.
+        Args:
+            takes: The filter.
+            size: The most writes of a page.
+            before: Where the page before ended; None: begin with the newest.
+            after_ms: Only writes at this time or later; None: no bound.
+            before_ms: Only writes before this time; None: no bound.
+            asks: The SID of the account that asks, or the operator's name.
 
         Raises:
-            TopicError: Kafka did not say.
-            RefusedError: too much is asked for just now.
+            TopicError: Kafka did not answer.
+            RefusedError: too many requests are waiting.
         """
         async with self.reading.slot(asks):
             return await self._page(takes, size, before, after_ms=after_ms, before_ms=before_ms)

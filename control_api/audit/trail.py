@@ -1,4 +1,4 @@
-"""Writes the audit trail: a middleware around every write that somebody's credentials allow."""
+"""Writes the audit trail: a middleware around every authenticated write."""
 
 import re
 from collections.abc import Mapping
@@ -25,9 +25,9 @@ from eventstreams.topics import Topics
 _READING: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
 _CREATED: Final = 201
 _MAX_FIELDS: Final = 50
-_MAX_SID: Final = 64  # of what a path names; ours have 34
-# A parameter's name as the API spells them. Whoever sends a secret where a name should be does not find it here:
-# ours, and nearly all others, hold digits.
+_MAX_SID: Final = 64  # characters of what a path names; ours have 34
+# How the API spells parameters' names. If a secret is sent in place of a name, it is not recorded: our secrets, and
+# nearly all others, contain digits.
 _FIELD: Final = re.compile(r"[A-Z][A-Za-z]{0,39}")
 
 _log = get_logger(__name__)
@@ -35,21 +35,22 @@ _log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class AuditTrail:
-    """The topic of the audit trail, to write on.
+    """Writes to the topic of the audit trail.
 
     Attributes:
-        producer: For records that stand on their own, not in the transaction of what they tell of.
+        producer: For records that are not part of the transaction of the write that they describe.
+        topics: The names of topics.
     """
 
     producer: AckedProducer
     topics: Topics
 
     def record(self, event: AuditEvent) -> Outgoing:
-        """``event`` as it stands on the topic."""
+        """``event`` as a record for the topic."""
         return Outgoing(self.topics.audit, encode(event), event.accounts[0].encode() if event.accounts else None)
 
     async def write(self, event: AuditEvent) -> bool:
-        """Whether the broker has acknowledged ``event``."""
+        """Write ``event``; return whether the broker has acknowledged it."""
         record = self.record(event)
         answer = await self.producer.send(record.topic, record.value, key=record.key)
         if isinstance(answer, NotAcked):
@@ -58,10 +59,10 @@ class AuditTrail:
 
 
 def audit_writes(trail: AuditTrail, clients: ClientAddress) -> Middleware:
-    """A middleware that has each write on the trail before it is made, and what came of it before it is answered.
+    """A middleware that records each write before it is made, and its outcome before it is answered.
 
-    A write whose first record is not acknowledged is refused, and changes nothing. The second record is part of the
-    transaction that makes the write, so it says ``done`` if and only if it is.
+    If the first record is not acknowledged, the write is refused and changes nothing. The second record is part of the
+    transaction that makes the write, so it says ``done`` if and only if the write was made.
     """
 
     @web.middleware
@@ -126,7 +127,7 @@ def _owns(snapshot: Snapshot, owner_sid: str, sid: str) -> bool:
 
 
 def _fields(body: bytes, content_type: str) -> tuple[str, ...]:
-    """The names of the parameters in ``body``, each once, in order."""
+    """The names of the parameters in ``body``, in order and without duplicates."""
     names: list[str] = []
     try:
         if content_type == FORM:
@@ -140,7 +141,7 @@ def _fields(body: bytes, content_type: str) -> tuple[str, ...]:
 
 
 def _made(answer: web.StreamResponse) -> str | None:
-    """The SID in a JSON answer."""
+    """The ``sid`` in a JSON answer; None if there is none."""
     body = answer.body if isinstance(answer, web.Response) else None
     if not isinstance(body, bytes) or not body:
         return None

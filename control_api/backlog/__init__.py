@@ -1,4 +1,4 @@
-"""What waits for workers and routers, as metrics: told by the primary, so also while no worker runs."""
+"""Metrics of what waits for workers and routers. The API's primary exports them, so they exist even without workers."""
 
 from control_api.backlog.survey import surveying
 

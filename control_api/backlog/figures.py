@@ -1,4 +1,4 @@
-"""What waits, from how far topics reach and how far they are settled. Pure; times are in seconds of any clock."""
+"""Computes what waits from topics' end offsets and settled offsets. Pure; times are in seconds of any clock."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ from typing import Final
 from eventstreams.kafka.records import Partition
 
 STILL_S: Final = 300.0
-"""So long without one event settled, and a partition is still: even a broken sink is tried once a minute, and whoever
-takes one event in five minutes gains nothing from another worker."""
-_STEPS: Final = 8  # of halving: from a quarter of a minute to 29 hours, to within 4 %
-_SURE_S: Final = 15.0  # younger than the time between two looks: no matter how much
+"""A partition that has settled no event for this long is ``still``: even a broken sink is tried once a minute, and a
+sink that takes one event in five minutes gains nothing from another worker."""
+_STEPS: Final = 8  # bisections: of a quarter of a minute to 29 hours, to within 4 %
+_SURE_S: Final = 15.0  # the time between two looks: a lower age is not worth finding
 
 
 class State(StrEnum):
-    """Whether a subscription's events get on: some were settled of late, none was, or none is meant to be."""
+    """Whether a subscription's events make progress: some were settled recently, none was, or it is paused."""
 
     MOVING = "moving"
     STILL = "still"
@@ -24,7 +24,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PartitionLag:
-    """One partition: the next offset to be settled, and where it ends."""
+    """One partition: the next offset to be settled, and its end offset."""
 
     partition: Partition
     settled: int
@@ -36,13 +36,13 @@ class PartitionLag:
 
 
 class Progress:
-    """Remembers since when a partition stands still: since its oldest event could be settled and was not."""
+    """Remembers how long each partition has not settled anything although events wait."""
 
     def __init__(self) -> None:
         self._since: dict[Partition, tuple[int, float]] = {}
 
     def look(self, lags: Iterable[PartitionLag], now: float) -> Mapping[Partition, float]:
-        """For how long each of ``lags`` has stood still; 0 where nothing waits. Forgets all others."""
+        """How long each of ``lags`` has made no progress, in seconds; 0 if nothing waits. Forgets all others."""
         found: dict[Partition, tuple[int, float]] = {}
         for lag in lags:
             settled, since = self._since.get(lag.partition, (-1, now))
@@ -52,27 +52,27 @@ class Progress:
 
 
 class OldestSearch:
-    """How old the oldest waiting event of a group of partitions is, by questions that Kafka can answer.
+    """Finds the age of the oldest waiting event of a group of partitions, by questions that Kafka can answer.
 
-    Kafka tells the first offset at or after a time. Where that is beyond what is settled, something older waits; so the
-    age is found by halving, of all partitions of a group at once.
+    Kafka can say which offset is the first at or after a time. If that is beyond what is settled, something older
+    waits. So the age is found by bisection, for all partitions of a group at once.
     """
 
     def __init__(self, lags: Sequence[PartitionLag], *, longest_s: float) -> None:
-        """``lags``: those of the group where something waits; ``longest_s``: nothing is older."""
+        """``lags``: those partitions of the group where something waits; ``longest_s``: the greatest possible age."""
         self._lags = lags
         self._low_s, self._high_s = _SURE_S, max(longest_s, 2 * _SURE_S)
         self._left = _STEPS if lags else 0
 
     @property
     def question(self) -> tuple[Sequence[Partition], float] | None:
-        """Of which partitions, and for how many seconds ago, the first offset is to be asked; None: it is found."""
+        """The partitions to ask for their first offset, and at how many seconds ago; None: the age is found."""
         if not self._left:
             return None
         return [lag.partition for lag in self._lags], self._middle_s
 
     def answer(self, offsets: Mapping[Partition, int]) -> None:
-        """``offsets``: to the question; below 0 where there was no record at or after that time."""
+        """Take the answer to ``question``: first offsets, below 0 if there is no record at or after that time."""
         older = any(_is_older(lag, offsets.get(lag.partition)) for lag in self._lags)
         if older:
             self._low_s = self._middle_s
@@ -82,7 +82,7 @@ class OldestSearch:
 
     @property
     def age_s(self) -> float:
-        """Something has waited at least for so long; 0 where nothing waits."""
+        """A lower bound on the age of the oldest waiting event, in seconds; 0 if nothing waits."""
         return self._low_s if self._lags else 0.0
 
     @property
@@ -92,15 +92,15 @@ class OldestSearch:
 
 def _is_older(lag: PartitionLag, offset: int | None) -> bool:
     if offset is None:
-        return False  # Kafka did not say: its topic went meanwhile
+        return False  # Kafka did not answer for it: its topic was deleted meanwhile
     return lag.waiting > 0 and (offset < 0 or offset > lag.settled)
 
 
 def due_now(lag: PartitionLag, offset: int) -> int:
-    """Of a retry partition: how many wait from before ``offset``, the first whose time has not come; below 0: all."""
+    """How many records of a retry partition are due: those before ``offset``, the first that is not; below 0: all."""
     return lag.waiting if offset < 0 else min(max(offset - lag.settled, 0), lag.waiting)
 
 
 def for_autoscaler(*, moving: int, held: int, due: int) -> int:
-    """What another worker could get on with; 1 where only what is held waits: it must be tried, and expire in time."""
+    """How many events more workers could deliver; 1 if only held ones wait: they must be tried, and expire in time."""
     return max(moving + due, 1 if held else 0)

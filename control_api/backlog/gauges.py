@@ -1,4 +1,4 @@
-"""The figures of a survey as metrics."""
+"""Exports the figures of a survey as metrics."""
 
 import heapq
 import time
@@ -14,7 +14,7 @@ _RETRY_STATES: Final = ("waiting", "due", "overdue")
 
 @dataclass(frozen=True, slots=True)
 class Unrouted:
-    """What waits for routers."""
+    """What waits for routers: the number of events, and the age of the oldest in seconds."""
 
     events: int
     oldest_s: float
@@ -25,10 +25,14 @@ class TypeBacklog:
     """What waits for the workers of one sink type.
 
     Attributes:
-        events: On subscriptions' topics.
-        oldest_s: How long the oldest of them has been there.
-        retries: All on retry topics; ``due`` and ``overdue`` are of them, and no event is in both.
-        subscriptions: By SID, where something waits: how much, and for how long none of it was settled.
+        sink_type: The type.
+        events: The events on subscription topics, by state.
+        oldest_s: The age of the oldest of them in seconds, by state.
+        retries: The events on retry topics, including ``due`` and ``overdue``.
+        due: Those whose time has come, but less than a minute ago.
+        overdue: Those whose time came a minute ago or earlier.
+        subscriptions: For each subscription where events wait, by SID: how many, and for how many seconds none of them
+            was settled.
     """
 
     sink_type: str
@@ -41,14 +45,14 @@ class TypeBacklog:
 
 
 class BacklogGauges:
-    """What the metrics say of backlogs."""
+    """Sets the backlog metrics."""
 
     def __init__(self, metrics: BacklogMetrics, *, most_subscriptions: int) -> None:
         self._metrics = metrics
         self._most = most_subscriptions
 
     def tell(self, types: Sequence[TypeBacklog], unrouted: Unrouted) -> None:
-        """Say this from now on."""
+        """Export these figures from now on."""
         metrics, now = self._metrics, time.monotonic()
         self._clear()
         for each in types:
@@ -78,7 +82,7 @@ class BacklogGauges:
             metrics.subscription_still.labels(sink_type, sid).set(still_s)
 
     def end(self) -> None:
-        """Say nothing any more."""
+        """Stop exporting figures."""
         self._clear()
         self._metrics.unrouted.set(0)
         self._metrics.oldest_unrouted.set(0)

@@ -1,4 +1,4 @@
-"""Asks Kafka every 15 s how far everything is settled. Reads records only to tell them from what is none."""
+"""Asks Kafka every 15 s how far everything is settled. Records are read only to tell them from transaction markers."""
 
 import asyncio
 import time
@@ -27,9 +27,9 @@ from eventstreams.topics import Topics
 _EVERY_S: Final = 15.0
 _OVERDUE_MS: Final = 60_000
 _DAY_S: Final = 86_400.0
-_MOST_SEARCHED: Final = 256  # partitions of a group, those that stand still for longest: they hold what is oldest
-_MOST_MARKERS: Final = 100  # a transaction leaves one; a redrive has one for some hundred events
-_MOST_READ: Final = 32  # partitions in one look
+_MOST_SEARCHED: Final = 256  # partitions of a group: those without progress for longest, which hold the oldest events
+_MOST_MARKERS: Final = 100  # each transaction leaves one; a redrive makes one for some hundred events
+_MOST_READ: Final = 32  # partitions that are read in one look
 _READ_S: Final = 5.0
 
 _log = get_logger(__name__)
@@ -37,7 +37,7 @@ _log = get_logger(__name__)
 
 @asynccontextmanager
 async def surveying(process: Process, plane: ControlPlane) -> AsyncIterator[None]:
-    """Tell what waits meanwhile, and nothing of it afterwards: another process does."""
+    """Export what waits inside the block, and nothing afterwards: then another process does."""
     gauges = BacklogGauges(process.metrics.backlogs, most_subscriptions=process.settings.metrics_subscriptions)
     survey = Survey(
         process.settings,
@@ -74,7 +74,7 @@ async def _keep_looking(survey: "Survey", gauges: BacklogGauges) -> None:
 
 
 class Survey:
-    """One look after the other; remembers what moved in between."""
+    """Surveys all topics; remembers what has moved between two looks."""
 
     def __init__(
         self,
@@ -97,11 +97,11 @@ class Survey:
         self._looked_at: dict[Partition, tuple[int, int, bool]] = {}  # settled, end, whether there are records between
 
     async def look(self) -> tuple[Sequence[TypeBacklog], Unrouted]:
-        """What waits now.
+        """Find out what waits now.
 
         Raises:
             BrokerUnreachableError: no broker answered.
-            TopicError: Kafka did not say.
+            TopicError: Kafka refused or did not answer a request.
         """
         topics = self._topics
         there = await self._admin.topics()
@@ -171,7 +171,7 @@ class Survey:
     async def _without_markers(
         self, fresh: Mapping[str, Sequence[PartitionLag]], still: Mapping[Partition, float]
     ) -> dict[str, list[PartitionLag]]:
-        """``fresh``, with nothing waiting before an end of mere markers of transactions, which redrives leave."""
+        """``fresh``, with nothing waiting where only markers of transactions are left, which redrives cause."""
         doubtful = [
             lag
             for lags in fresh.values()
@@ -194,7 +194,7 @@ class Survey:
         }
 
     async def _look_into(self, lags: Sequence[PartitionLag]) -> dict[Partition, tuple[int, int, bool]]:
-        """Whether there is a record among what waits; those of which that could not be told are left out."""
+        """For each of ``lags``, whether there is a record before its end; left out if that could not be found out."""
         if not lags:
             return {}
         ends = {lag.partition: lag for lag in lags}
@@ -231,7 +231,7 @@ class Survey:
     async def _due(
         self, retries: Mapping[str, Mapping[str, timedelta]], waiting: Mapping[str, Sequence[PartitionLag]]
     ) -> tuple[Mapping[str, int], Mapping[str, int]]:
-        """By sink type: of how many the time has come, and of how many it had come a minute ago."""
+        """By sink type: the retries that became due less than a minute ago, and those that did before."""
         delays = {name: delay for topics in retries.values() for name, delay in topics.items()}
         now_ms = self._clock()
         put_ms = {

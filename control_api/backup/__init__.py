@@ -1,1 +1,1 @@
-"""The control topic in a file, and from a file into an installation: ``eventstreams control export`` and ``import``."""
+"""Exports the control topic to a file, and imports it: ``eventstreams control export`` and ``import``."""

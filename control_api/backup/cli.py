@@ -19,9 +19,7 @@ from eventstreams.settings import Settings
 from eventstreams.times import from_ms, now_ms
 
 _STANDARD: Final = "-"
-_MOST_BYTES: Final = (
-    1 << 30
-)  # 120,000 records are some 60 MB; what is larger is another file, and would fill the memory
+_MOST_BYTES: Final = 1 << 30  # 120,000 records are some 60 MB; a larger file is no backup, and would fill the memory
 _PRIVATE: Final = 0o600
 
 
@@ -47,7 +45,7 @@ def export_command(file: str, *, anew: bool) -> None:
     for each in taken.unread:
         click.echo(f"warning: {harmless(each)}", err=True)
     content = write(entries, taken_at=from_ms(now_ms()), prefix=settings.topic_prefix, seals=vault)
-    held = read(content, name=file, seals=vault)  # what cannot be read again is no backup
+    held = read(content, name=file, seals=vault)  # a file that cannot be read again is no backup
     _put(file, content)
     click.echo(f"exported {counted(held.resources)}", err=file == _STANDARD)
     click.echo("keep EVENTSTREAMS_SECRET_KEY too, and apart: the secrets in the file open with it alone", err=True)
@@ -94,7 +92,7 @@ def _tell(planned: Plan, backup: Backup, *, dry_run: bool) -> None:
 
 
 def _put(file: str, content: bytes) -> None:
-    """Write it whole, or leave no file of that name."""
+    """Write the whole file, or leave none of that name."""
     if file == _STANDARD:
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
@@ -102,7 +100,7 @@ def _put(file: str, content: bytes) -> None:
     path = Path(file)
     part = path.with_name(f"{path.name}.part")
     try:
-        part.unlink(missing_ok=True)  # of an export that was killed
+        part.unlink(missing_ok=True)  # left by an export that was killed
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE), "wb") as out:
             out.write(content)
             out.flush()

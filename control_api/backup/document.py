@@ -1,9 +1,9 @@
-"""The file of a backup: a line that says what it is, then a line for each resource. Pure.
+"""The format of a backup file: a header line, then a line for each resource. Pure.
 
 Header: ``{"format": …, "version": 1, "taken_at": …, "prefix": …, "records": …, "seal": …}``. Then, in the order in
-which they can be written back: ``{"sid": …, "written_ms": …, "value": {…}}``, the value as it stands on the topic. The
-seal is the digest of everything else, encrypted with the secret key: so a file that was damaged or changed is told from
-a whole one, and so is an installation whose key does not open what is in the file.
+which they can be written back: ``{"sid": …, "written_ms": …, "value": {…}}``, with the value as it is on the topic. The
+seal is the digest of everything else, encrypted with the secret key: it reveals a file that was damaged or changed, and
+an installation whose key does not decrypt the secrets in the file.
 """
 
 import hashlib
@@ -28,11 +28,11 @@ _ORDER: Final = {
 
 
 class BackupError(EventStreamsError):
-    """A backup that cannot be made, or is not one that can be imported; nothing was written because of it."""
+    """A backup cannot be made or imported. Records written before are on the topic: the message says so."""
 
 
 class Seals(Protocol):
-    """What encrypts and opens; see ``Vault``."""
+    """Encrypts and decrypts; see ``Vault``."""
 
     def lock(self, secret: str, purpose: Purpose, owner: str) -> str: ...
     def unlock(self, locked: str, purpose: Purpose, owner: str) -> str: ...
@@ -59,7 +59,7 @@ class _Line(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A resource's newest record: ``value`` is its JSON, ``written_ms`` the broker's time of it."""
+    """A resource's newest record: ``value`` is its JSON, ``written_ms`` the broker's timestamp."""
 
     sid: str
     written_ms: int
@@ -68,7 +68,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """What a file holds: accounts before what is theirs, sinks before their subscriptions."""
+    """The content of a file: accounts come before what they own, sinks before their subscriptions."""
 
     taken_at: datetime
     prefix: str
@@ -76,7 +76,7 @@ class Backup:
 
 
 def write(entries: Iterable[Entry], *, taken_at: datetime, prefix: str, seals: Seals) -> bytes:
-    """The whole file."""
+    """The content of the file."""
     lines = [
         orjson.dumps({"sid": each.sid, "written_ms": each.written_ms, "value": each.value})
         for each in sorted(entries, key=_place)
@@ -93,10 +93,10 @@ def write(entries: Iterable[Entry], *, taken_at: datetime, prefix: str, seals: S
 
 
 def read(content: bytes, *, name: str, seals: Seals) -> Backup:
-    """What the file ``name`` holds.
+    """Parse the content of the file ``name``, which is used in messages only.
 
     Raises:
-        BackupError: it is no whole and unchanged backup, or one that this release or this key cannot read.
+        BackupError: it is not a complete and unchanged backup, or this release or this key cannot read it.
     """
     first, _, rest = content.partition(b"\n")
     header = _header(first, name)
@@ -165,7 +165,7 @@ def _time(text: str, name: str) -> datetime:
 
 
 def _resource(line: bytes, name: str) -> Resource:
-    """Raises ``BackupError`` also where the line says more than this release knows: it would be lost."""
+    """Parse a line. Raises ``BackupError`` also for fields that this release does not know: they would be lost."""
     try:
         entry = _Line.model_validate(orjson.loads(line))
         _ = key_of(entry.sid)
@@ -183,7 +183,7 @@ def _resource(line: bytes, name: str) -> Resource:
 
 
 def _unknown(given: object, known: object) -> str | None:
-    """The first name in ``given`` that ``known`` has not."""
+    """The first key in ``given``, at any depth, that ``known`` does not have."""
     if isinstance(given, Mapping) and isinstance(known, Mapping):
         for key, value in given.items():
             if key not in known:

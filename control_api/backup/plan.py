@@ -1,4 +1,4 @@
-"""What an import would write, given what is there. Pure."""
+"""Decides what an import writes, given what is there already. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,13 +20,13 @@ _NAMES = {Account: "account", ApiKey: "API key", SinkRecord: "sink", Subscriptio
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be done.
+    """What an import is to do.
 
     Attributes:
-        added: Resources that are not there, in an order in which each can be written.
-        replaced: Resources that are older there, likewise.
-        kept: How many are there and as new, or newer.
-        left_out: A sentence for each resource of the file that is not imported.
+        added: Resources that are missing in the installation, in an order in which they can be written.
+        replaced: Resources that are older in the installation, likewise.
+        kept: How many are as new or newer in the installation.
+        left_out: A sentence for each resource of the file that cannot be imported.
     """
 
     added: Sequence[Resource]
@@ -40,15 +40,16 @@ class Plan:
 
     @property
     def subscriptions(self) -> Sequence[Subscription]:
-        """Those whose topics have to be there first."""
+        """The subscriptions to write, whose topics must exist first."""
         return [each for each in self.writes if isinstance(each, Subscription)]
 
 
 def plan(backup: Backup, there: Snapshot, *, into_existing: bool, most_partitions: int) -> Plan:
-    """What importing ``backup`` comes to.
+    """Decide what importing ``backup`` writes.
 
     Raises:
-        BackupError: something is there already, belongs to somebody else there, or there would be too many partitions.
+        BackupError: the installation is not empty and not ``into_existing``, a resource belongs to another account or
+            sink there, or there would be too many partitions.
     """
     if not into_existing:
         _check_empty(there)
@@ -80,14 +81,14 @@ def plan(backup: Backup, there: Snapshot, *, into_existing: bool, most_partition
 
 
 def counted(resources: Iterable[Resource]) -> str:
-    """``3 accounts, 1 sink``; ``nothing`` where there is none."""
+    """``3 accounts, 1 sink``, or ``nothing`` if there are none."""
     counts = Counter(map(name_of, resources))
     named = ((name, counts[name]) for name in _NAMES.values() if counts[name])
     return ", ".join(f"{number} {name}{'' if number == 1 else 's'}" for name, number in named) or "nothing"
 
 
 def name_of(resource: Resource) -> str:
-    """What it is, in a word or two."""
+    """The kind of resource, in a word or two."""
     return _NAMES[type(resource)]
 
 
@@ -114,7 +115,7 @@ def _owners(resource: Resource) -> Sequence[str | None]:
 
 
 def _lacks(resource: Resource, known: Mapping[str, Resource]) -> str | None:
-    """Why it cannot be written; None where it can."""
+    """Why the resource cannot be written; None if it can."""
     match resource:
         case Account(owner_account_sid=None):
             return None

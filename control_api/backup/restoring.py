@@ -1,7 +1,7 @@
-"""Writes a backup to the control topic, as the process of the API that writes: never beside another.
+"""Writes a backup to the control topic, as the only process that writes, in the place of the API's primary.
 
-It stands for the seat that the API's processes have among them, and opens their transactional id. So what ADR 0009
-says of two processes holds of an import and a process too: one can write, and who has lost the seat writes no more.
+An import competes for the same seat as the API's processes, and uses their transactional id. So what ADR 0009 says of
+two processes also holds for an import and a process: only one can write, and one that has lost the seat is fenced.
 """
 
 import asyncio
@@ -29,9 +29,9 @@ from eventstreams.sids import SidKind, new_sid
 from eventstreams.times import now_ms
 from eventstreams.topics import Topics
 
-_SEAT_S: Final = SESSION_S + 9.0  # a dead process keeps the seat for its session; then a new member is given it
+_SEAT_S: Final = SESSION_S + 9.0  # a dead process keeps the seat for its session; then a new member gets it
 _FEED_S: Final = 60.0  # 120,000 records take 5 s
-_AT_ONCE: Final = 500  # records of a transaction, which is to be done in seconds; topics of one request to Kafka
+_AT_ONCE: Final = 500  # records of a transaction, which must take only seconds; topics in one request to Kafka
 _SUCCESS: Final = 200
 
 T = TypeVar("T")
@@ -39,7 +39,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportOptions:
-    """How to import. ``reseal``: with secrets under the first key. ``dry_run``: write nothing."""
+    """How to import.
+
+    Attributes:
+        into_existing: Add to an installation that is not empty.
+        reseal: Re-encrypt the secrets with the first key.
+        dry_run: Write nothing.
+    """
 
     into_existing: bool = False
     reseal: bool = False
@@ -47,14 +53,14 @@ class ImportOptions:
 
 
 async def restore(settings: Settings, backup: Backup, options: ImportOptions, *, say: Callable[[str], None]) -> Plan:
-    """Do as ``options`` say; return what was done, or would be.
+    """Import ``backup``; return what was done, or, in a dry run, would be.
 
-    Each transaction is written whole or not at all, accounts before what is theirs. An import that is broken off
-    leaves what it had written, and is finished by another one ``into_existing``.
+    Each transaction is written completely or not at all, accounts before what they own. What an interrupted import has
+    written remains; another import ``into_existing`` completes it.
 
     Raises:
-        BackupError: it does not fit what is there, or a process of the API writes.
-        SettingsError: no key opens one of the secrets.
+        BackupError: the backup does not fit what is there, or a process of the API is running.
+        SettingsError: no key decrypts one of the secrets.
         BrokerUnreachableError: no broker answers.
         TopicError: Kafka refused.
     """
@@ -62,7 +68,7 @@ async def restore(settings: Settings, backup: Backup, options: ImportOptions, *,
     backup = replace(backup, resources=list(_opened(backup.resources, vault, reseal=options.reseal)))
     await admin.wait_for_broker()
     if options.dry_run:
-        # Nothing is made: where there is no control topic, nothing is there either.
+        # No topic is created: without a control topic, the installation is empty.
         if topics.control not in await admin.topics():
             return _planned(backup, None, options, settings)
         async with _following(settings) as feed:
@@ -100,7 +106,7 @@ def _opened(resources: Iterable[Resource], vault: Vault, *, reseal: bool) -> Ite
 
 @asynccontextmanager
 async def _following(settings: Settings) -> AsyncIterator[ControlFeed]:
-    """The snapshot, with all that was there when this was entered."""
+    """Follow the control topic. The snapshot contains at least everything that was on it at the start."""
     crashed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     async with AsyncExitStack() as stack:
         try:
@@ -116,10 +122,11 @@ async def _following(settings: Settings) -> AsyncIterator[ControlFeed]:
 
 @asynccontextmanager
 async def _alone(settings: Settings, topics: Topics) -> AsyncIterator[TransactionalProducer]:
-    """The only one that writes the control topic, until it is left or somebody else takes the seat.
+    """The only producer that can write the control topic, until the block ends or somebody else takes the seat.
 
     Raises:
         BackupError: another process has the seat.
+        TopicError: Kafka allows no transactions.
     """
     seated: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -132,7 +139,7 @@ async def _alone(settings: Settings, topics: Topics) -> AsyncIterator[Transactio
         group=topics.group("api"),
         topic=topics.control,
         on_taken=lambda: end(None),
-        on_lost=lambda: None,  # whoever takes it fences the producer: its next write says so
+        on_lost=lambda: None,  # the one that takes it fences our producer, which the next write reports
         on_crash=end,
     )
     async with seat, TransactionalProducer(settings, topics.group("api.primary")) as producer:

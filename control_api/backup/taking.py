@@ -1,4 +1,4 @@
-"""Reads all current records of the control topic. Changes nothing, and needs no API to run."""
+"""Reads all current records of the control topic. Changes nothing, and works without a running API."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -19,28 +19,28 @@ from eventstreams.settings import Settings
 from eventstreams.topics import Topics
 
 _BATCH: Final = 1000
-_SILENT_S: Final = 30.0  # without one record of a topic that has more: its broker is away
+_SILENT_S: Final = 30.0  # without a record although there are more: the broker is down
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What was there at one moment. ``unread``: a sentence for each record that this release cannot read."""
+    """The records at one point in time. ``unread``: a sentence for each record that this release cannot read."""
 
     entries: Sequence[Entry]
     unread: Sequence[str]
 
 
 async def take(settings: Settings) -> Taken:
-    """What the control topic says at the time of this call: every write that was answered before it.
+    """Read the control topic as of this call: it includes every write that was answered before.
 
     Raises:
         BrokerUnreachableError: no broker answers.
         TopicError: Kafka does not let us read.
-        BackupError: there is no control topic, or its broker went away in the middle.
+        BackupError: there is no control topic, or its broker stopped answering.
     """
     admin, topic = KafkaAdmin(settings), Topics(settings).control
     await admin.wait_for_broker()
-    # Up to the first transaction that is open: that was not answered, and would be waited for.
+    # Up to the first open transaction: its write was not answered yet, and reading on would wait for its end.
     ranges = await admin.ranges([topic], committed=True)
     if not ranges:
         raise BackupError(f"there is no topic {topic} at {settings.kafka}: name the Kafka and the prefix of the API")
@@ -50,7 +50,7 @@ async def take(settings: Settings) -> Taken:
             try:
                 async with asyncio.timeout(_SILENT_S):
                     while not (records := await reader.read(_BATCH)) and not reader.ended:
-                        pass  # each look waits a moment
+                        pass  # each read waits a moment
             except TimeoutError:
                 raise BackupError(f"the broker of {topic} did not answer for {_SILENT_S:g} s: try again") from None
             newest.update((each.key, each) for each in records)
@@ -58,7 +58,7 @@ async def take(settings: Settings) -> Taken:
 
 
 def reseal(entries: Sequence[Entry], vault: Vault) -> Sequence[Entry]:
-    """``entries``, each secret under the first key; raises ``SettingsError`` where no key opens one."""
+    """``entries`` with all secrets encrypted with the first key; raises ``SettingsError`` if no key decrypts one."""
     return [
         Entry(each.sid, each.written_ms, {**each.value, **orjson.loads(encode(resealed(_resource(each), vault)))})
         for each in entries

@@ -1,1 +1,1 @@
-"""Event types and schemas: what can be subscribed to."""
+"""The event types that can be subscribed to, and their schemas."""

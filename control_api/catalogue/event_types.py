@@ -1,4 +1,4 @@
-"""``/v1/Types``: the event types there are."""
+"""``/v1/Types``: the existing event types."""
 
 from datetime import date
 from typing import Final
@@ -42,7 +42,7 @@ async def fetch(request: web.Request) -> web.Response:
 
 
 def show(plane: ControlPlane, request: web.Request, event_type: catalog.EventType) -> dict[str, object]:
-    """The event type as the API answers it."""
+    """The event type as the API shows it."""
     return {
         "type": event_type.name,
         "schema_id": event_type.schema_id,
@@ -57,7 +57,7 @@ def show(plane: ControlPlane, request: web.Request, event_type: catalog.EventTyp
 
 
 def show_day(day: date) -> str:
-    """The start of ``day`` in the one form that the official clients read."""
+    """The start of ``day`` in the only format that the official clients can read."""
     return f"{day:%Y-%m-%d}T00:00:00Z"
 
 

@@ -1,4 +1,4 @@
-"""Registers the catalogue's schemas at a schema registry, beside everything else: nothing of ours waits for it."""
+"""Registers the catalogue's schemas with a schema registry, in the background: nothing waits for it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -10,7 +10,7 @@ from eventstreams.schema_registry import Refused, Registered, RegistryError, Sch
 from eventstreams.settings import Settings
 from eventstreams.telemetry.logging import get_logger
 
-# After a registry that did not answer; the last repeats, since it may come at any time.
+# Delays after a registry did not answer; the last repeats, as it may become reachable at any time.
 _RETRY_AFTER_S: Final[Sequence[float]] = (5, 30, 120, 600)
 
 _log = get_logger(__name__)
@@ -18,7 +18,7 @@ _log = get_logger(__name__)
 
 @asynccontextmanager
 async def registering(settings: Settings, catalog: Catalog) -> AsyncIterator[None]:
-    """Register in the background meanwhile, where the settings name a registry."""
+    """Register in the background inside the block, if the settings name a registry."""
     registry = SchemaRegistry.of(settings)
     if registry is None:
         yield
@@ -54,6 +54,6 @@ async def _register(registry: SchemaRegistry, catalog: Catalog) -> None:
 
 
 def _ended(task: "asyncio.Task[None]") -> None:
-    """What is optional ends nothing else, a bug in it neither."""
+    """Registration is optional, so even a bug in it does not end the process."""
     if not task.cancelled() and (error := task.exception()):
         _log.error("registrar.failed", exc_info=error)

@@ -1,4 +1,4 @@
-"""``GET /schemas/{Id}/{version}``: a schema version as JSON Schema, for everybody; with ``.json`` behind it as well.
+"""``GET /schemas/{Id}/{version}``, also with ``.json``: a schema version as JSON Schema, without authentication.
 
 With ``EVENTSTREAMS_SCHEMA_BASE_URL`` at the API's ``/schemas``, the ``dataschema`` of every event leads here.
 """
@@ -17,13 +17,13 @@ from eventstreams.http import RefusedError
 
 PATH: Final = "/schemas/{id}/{version}"
 DOCUMENTS: Final = web.AppKey("documents", SchemaDocuments)
-_CACHED: Final = "public, max-age=3600"  # a version's fields never change, but an upgrade may better its words
+_CACHED: Final = "public, max-age=3600"  # a version's fields never change, but an upgrade may improve its descriptions
 _MAX_SHOWN: Final = 200
 _TYPE: Final = "Type"
 
 
 async def fetch(request: web.Request) -> web.Response:
-    """The document; 304 where the client has it already."""
+    """Answer with the document, or with 304 if the client has it already."""
     catalog = request.app[PLANE].catalog
     version = _wanted(catalog, request.match_info["id"], request.match_info["version"])
     document = request.app[DOCUMENTS].document(version, _type(catalog, version, request.query.get(_TYPE)))
@@ -38,7 +38,7 @@ def _wanted(catalog: Catalog, schema_id: str, number: str) -> SchemaVersion:
     """The version that ``number`` names, such as ``7`` or ``7.json``.
 
     Raises:
-        RefusedError: 404; says what there is.
+        RefusedError: 404: there is none; says which there are.
     """
     schema = catalog.schemas.get(schema_id)
     if schema is None:
@@ -56,7 +56,7 @@ def _wanted(catalog: Catalog, schema_id: str, number: str) -> SchemaVersion:
 
 
 def _type(catalog: Catalog, version: SchemaVersion, name: str | None) -> EventType | None:
-    """The event type ``name``, of whose events the example is to be; None where nobody asks for one.
+    """The event type ``name`` for the document's example; None for None.
 
     Raises:
         RefusedError: 400: there is no such type, or its events have another schema.

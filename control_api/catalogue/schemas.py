@@ -1,4 +1,4 @@
-"""``/v1/Schemas/{Id}`` and its ``Versions``: what the data of events looks like, and where its JSON Schema is."""
+"""``/v1/Schemas/{Id}`` and its ``Versions``: the schemas of events' data, with links to their JSON Schema documents."""
 
 from typing import Final
 

@@ -1,1 +1,1 @@
-"""Commands of ``eventstreams`` that ask a running API."""
+"""The commands of ``eventstreams`` that talk to a running API."""

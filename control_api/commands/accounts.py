@@ -1,4 +1,4 @@
-"""``eventstreams accounts`` and ``keys``: the operator's API, and an account's own keys, from a terminal."""
+"""``eventstreams accounts`` and ``keys``: the operator's API, and an account's own keys, on the command line."""
 
 from datetime import timedelta
 from typing import Final

@@ -1,4 +1,4 @@
-"""``eventstreams dead-letters``, and ``eventstreams redrive``: what the API offers, from a terminal."""
+"""``eventstreams dead-letters`` and ``eventstreams redrive``: the API's dead letters on the command line."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ _LOOK_S: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class _Listing:
-    """A list of dead letters, and what is shown of each."""
+    """A list of dead letters in the API, and the columns that are shown."""
 
     path: str
     key: str
@@ -50,7 +50,7 @@ _F = TypeVar("_F", bound=Callable[..., object])
 
 
 def _filters(command: _F) -> _F:
-    """The options that choose dead letters; ``_chosen`` makes fields of them."""
+    """Add the options that select dead letters; ``_chosen`` turns them into fields of the API."""
     for option in reversed(
         [
             click.option("--subscription", metavar="DF…", help="Of this subscription."),
@@ -172,7 +172,7 @@ async def _redrive(settings: Settings, url: str | None, fields: Fields, *, yes: 
 
 
 async def _followed(api: Remote, job: Answer, *, expected: object) -> Answer:
-    """``job`` when it has ended. Who waits at a terminal sees how far it is."""
+    """Wait until ``job`` has ended, and return it. Shows a progress bar on a terminal."""
     shown = Progress(
         BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=True
     )
@@ -191,7 +191,7 @@ def _number(told: object) -> int | None:
 
 
 def _chosen(options: dict[str, object]) -> Fields:
-    """The API's fields for the options that were given."""
+    """The API's parameters for the options that were given."""
     names = {
         "subscription": "SubscriptionSid",
         "reason": "Reason",

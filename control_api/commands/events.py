@@ -1,4 +1,4 @@
-"""``eventstreams events where``: what became of one event, from a terminal."""
+"""``eventstreams events where``: shows what became of one event."""
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
@@ -12,7 +12,7 @@ from control_api.commands.run import all_of, ask, cell, common, console, named, 
 from eventstreams.cli.group import Group
 from eventstreams.cli.terminal import examples
 
-_MOST: Final = 500  # an event that ten subscriptions try all their four hours has fewer
+_MOST: Final = 500  # an event that ten subscriptions retry for four hours has fewer
 
 
 @click.group(cls=Group)
@@ -87,7 +87,7 @@ def _show_attempts(attempts: Sequence[Answer]) -> None:
 
 
 def _line(indent: int, *parts: object) -> None:
-    """One line of ``parts``, each in its colour."""
+    """Print a line of ``parts``, each in its colour."""
     line = Text(" " * indent)
     for part in parts:
         line.append(cell(part))
@@ -95,5 +95,5 @@ def _line(indent: int, *parts: object) -> None:
 
 
 def _place(told: Answer) -> str:
-    """``topic/partition/offset``, as far as they are known."""
+    """``topic/partition/offset``, as far as known."""
     return "/".join(str(told[name]) for name in ("topic", "partition", "offset") if told[name] is not None)

@@ -1,8 +1,8 @@
-"""The attempts of the delivery log as they come: what is new since the last look. Pure but for the asking.
+"""Follows the attempts in the delivery log: finds what is new since the last look. Pure, except for the requests.
 
-The list is newest first by the time at which an attempt began, and one that took long comes in below others that were
-there before it. So each look reads from the newest down, until a whole page brings nothing new; what comes in below
-that is left out.
+The list is sorted by when attempts began, newest first, so an attempt that took long appears below others that were
+there before it. So each look reads from the newest one down until a whole page has nothing new; an attempt that appears
+further down is missed.
 """
 
 from collections import OrderedDict
@@ -17,10 +17,10 @@ from eventstreams.times import rfc3339_ms
 
 PAGE: Final = 200
 MOST_PAGES: Final = 5
-"""Of one look: a thousand lines at a time are more than anybody reads, and the API has others to answer."""
-_KNOWN: Final = 20 * PAGE * MOST_PAGES  # attempts that are told apart; twenty looks at their fullest
+"""In one look: nobody reads more than a thousand lines at a time, and the API has other clients."""
+_KNOWN: Final = 20 * PAGE * MOST_PAGES  # attempts that are remembered: those of twenty full looks
 _LATE: Final = timedelta(seconds=60)
-"""How long after its begin an attempt still is looked for: it takes seconds, and the log may lag."""
+"""How long after its start an attempt is still looked for: it takes seconds, and the log may lag."""
 
 _NAME: Final = ("event_id", "subscription_sid", "attempt", "outcome", "began_at", "origin")
 
@@ -29,14 +29,14 @@ Get = Callable[[Fields], Awaitable[Answer]]
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a look brought, oldest first. ``sampled``: there was more than it could read."""
+    """The new attempts of one look, oldest first. ``sampled``: there were more than it could read."""
 
     attempts: Sequence[Answer]
     sampled: bool
 
 
 class Following:
-    """Looks again and again, with the same filters."""
+    """Looks repeatedly, with the same filters."""
 
     def __init__(self, get: Get, filters: Fields) -> None:
         self._get = get
@@ -45,7 +45,7 @@ class Following:
         self._newest: datetime | None = None
 
     async def look(self) -> Look:
-        """What is new. Raises ``ApiError``."""
+        """Return what is new. Raises ``ApiError``."""
         found: list[Answer] = []
         fields = [*self._filters, ("PageSize", str(PAGE)), *self._since()]
         for _ in range(MOST_PAGES):

@@ -1,4 +1,4 @@
-"""``eventstreams listen``: a receiver of webhooks in a terminal."""
+"""``eventstreams listen``: a webhook receiver for the terminal."""
 
 import asyncio
 import errno
@@ -121,7 +121,7 @@ async def _listen(settings: Settings, wanted: _Wanted, url: str | None) -> None:
         nonlocal left, unseen
         try:
             _show(what, as_json=wanted.as_json)
-        except (BrokenPipeError, SystemExit):  # rich makes the second of the first
+        except (BrokenPipeError, SystemExit):  # rich turns the first into the second
             unseen = True
             stopping.set()
             return
@@ -147,13 +147,13 @@ async def _listen(settings: Settings, wanted: _Wanted, url: str | None) -> None:
         _say(f"listening on {here}" + ("" if token else "; EVENTSTREAMS_AUTH_TOKEN is not set: signatures unchecked"))
         await stopping.wait()
     if unseen:
-        raise BrokenPipeError(errno.EPIPE, "nobody reads what is shown")  # click ends the process as it is usual
+        raise BrokenPipeError(errno.EPIPE, "nobody reads what is shown")  # click then ends the process as usual
 
 
 def _end_at_signals(stopping: asyncio.Event) -> None:
-    """The first ends in order, the second at once."""
+    """Stop gracefully at the first signal, at once at the second."""
     if threading.current_thread() is not threading.main_thread():
-        return  # nobody sends us any
+        return  # only the main thread receives signals
     loop = asyncio.get_running_loop()
 
     def stop(number: signal.Signals) -> None:
@@ -191,7 +191,7 @@ def _line(seen: Seen) -> Text:
 
 
 def _short(data: object) -> str:
-    """The begin of ``data``, which may be of megabytes."""
+    """The beginning of ``data``, which may be megabytes."""
     return harmless(orjson.dumps(data)[: 4 * _LONGEST_DATA].decode(errors="ignore"), longest=_LONGEST_DATA)
 
 

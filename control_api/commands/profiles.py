@@ -1,4 +1,4 @@
-"""``eventstreams profiles``: several installations, or several accounts of one, each under a name."""
+"""``eventstreams profiles``: named sets of an API's address and credentials, for several installations or accounts."""
 
 import sys
 from dataclasses import asdict, replace
@@ -86,7 +86,10 @@ def remove(name: str) -> None:
 
 
 def _secret(what: str) -> SecretStr:
-    """Never an argument: those can be seen by everybody on the machine, and stay in the shell's history."""
+    """Prompt for a secret, or read it from standard input.
+
+    Secrets are never arguments: everybody on the machine can see those, and they stay in the shell's history.
+    """
     if sys.stdin.isatty():
         return SecretStr(click.prompt(what, hide_input=True, err=True))
     line = sys.stdin.readline().strip()

@@ -1,4 +1,4 @@
-"""A running API, asked from the command line."""
+"""The connection of commands to a running API."""
 
 from eventstreams.cli.profiles import chosen_profile, is_http_url, must_ask
 from eventstreams.client.connection import Connection, Fields, Json
@@ -11,13 +11,13 @@ Answer = Json
 
 
 class Remote(Connection):
-    """The API at ``url``, asked as the account of the profile or the settings, or as the operator.
+    """A client of the API at ``url``, with the credentials of the profile, of the settings or of the operator.
 
     Use as ``async with``.
     """
 
     def __init__(self, settings: Settings, url: str | None, *, as_operator: bool = False) -> None:
-        """Raises ``SettingsError`` where nobody is named who asks, the profile is not there, or ``url`` is none."""
+        """Raises ``SettingsError`` if there are no credentials, the profile does not exist, or ``url`` is not a URL."""
         if url is not None and not is_http_url(url):
             raise SettingsError(f"--url is {url!r}: it must be one such as https://events.example.com")
         profile = chosen_profile(settings)

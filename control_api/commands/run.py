@@ -1,4 +1,4 @@
-"""What commands that ask a running API share: their options, the asking, and how answers are shown."""
+"""What the commands that talk to a running API share: options, requests, and how answers are shown."""
 
 import asyncio
 import sys
@@ -28,7 +28,7 @@ _STYLES: Final[Mapping[str, str]] = {
     **dict.fromkeys(("deprecated", "paused", "restricted", "retry_later", "retrying", "suspended"), _PASSING),
 }
 _WHOLE: Final = ("sid", "_at", "status", "type", "date_created")
-"""How columns are named whose values are short, and copied: they stay in one line."""
+"""Names, or endings of names, of columns with short values that people copy: they are not wrapped."""
 _READABLE: Final = 12
 _F = TypeVar("_F", bound=Callable[..., object])
 
@@ -53,7 +53,7 @@ def given(**fields: str | None) -> Fields:
 
 
 def named(text: str) -> str:
-    """As one part of a path."""
+    """Quote ``text`` as one segment of a path."""
     return quote(text, safe="")
 
 
@@ -69,7 +69,7 @@ async def all_of(api: Remote, path: str, key: str, fields: Fields, *, limit: int
 def ask(
     work: Callable[[Remote], Awaitable[Answer | list[Answer]]], url: str | None, *, as_operator: bool = False
 ) -> Answer | list[Answer]:
-    """What the API tells ``work``."""
+    """Connect to the API, and return the result of ``work``."""
 
     async def asking() -> Answer | list[Answer]:
         async with Remote(Settings.load(), url, as_operator=as_operator) as api:
@@ -87,7 +87,7 @@ def run(
     as_operator: bool = True,
     none: str = "none",
 ) -> None:
-    """Ask, and show what was told; ``none``: what is said where that is an empty list."""
+    """Ask the API, and show the answer; ``none``: what is printed for an empty list."""
     told = ask(work, url, as_operator=as_operator)
     if output == "json":
         show_json(told)
@@ -102,7 +102,7 @@ def show_json(told: object) -> None:
 
 
 def show_one(told: Answer, columns: Sequence[str]) -> None:
-    """A line for each of ``columns`` that ``told`` has."""
+    """Print a line for each of ``columns`` that ``told`` has, and for secrets."""
     for name in (*columns, *_SECRETS):
         if told.get(name) is not None:
             show_line(name, told[name])
@@ -111,7 +111,7 @@ def show_one(told: Answer, columns: Sequence[str]) -> None:
 
 
 def show_line(name: str, value: object) -> None:
-    """``name`` and the whole of ``value``."""
+    """Print ``name`` and the whole ``value``."""
     line = Text(f"{name:<18} ")
     line.append(cell(value, longest=None))
     console().print(line, soft_wrap=True)
@@ -120,7 +120,10 @@ def show_line(name: str, value: object) -> None:
 def show_table(
     items: Sequence[Answer], columns: Sequence[str], *, width: int | None = None, none: str = "none"
 ) -> None:
-    """A line for each of ``items``, or several where that is wider than ``width``, by default the terminal's."""
+    """Print ``items`` as a table, or as a block of lines each if it would be wider than ``width``.
+
+    ``width`` defaults to the terminal's.
+    """
     rows = [[cell(item.get(name)) for name in columns] for item in items]
     whole = [name.endswith(_WHOLE) for name in columns]
     if not rows:
@@ -140,20 +143,20 @@ def show_table(
 
 
 def _least_width(columns: Sequence[str], rows: Sequence[Sequence[Text]], whole: Sequence[bool]) -> int:
-    """How wide a table must be for its whole columns to stay so, and the others to be read."""
+    """The least width of a table in which no value of a ``whole`` column is wrapped and the others stay readable."""
     widest = [max(len(name), *(row[at].cell_len for row in rows)) for at, name in enumerate(columns)]
     needed = [width if stays else min(width, _READABLE) for width, stays in zip(widest, whole, strict=True)]
     return sum(needed) + 2 * (len(needed) - 1)
 
 
 def console() -> Console:
-    """Standard output. Where nobody looks at it, a line is as long as it must be, for grep and awk; no colours."""
+    """Standard output. If it is not a terminal, lines are not wrapped, for grep and awk, and there are no colours."""
     looked_at = sys.stdout.isatty()
     return Console(width=None if looked_at else _ENDLESS, highlight=False, color_system="auto" if looked_at else None)
 
 
 def cell(value: object, *, longest: int | None = LONGEST) -> Text:
-    """``value`` as it may be shown: not markup, no control characters; well-known words in their colour."""
+    """``value`` as safe text: no markup and no control characters; well-known words are coloured."""
     text = harmless(_text(value), longest=longest)
     return Text(text, style=_STYLES.get(text, ""))
 

@@ -1,4 +1,4 @@
-"""``eventstreams sample``: one made-up event to a sink, from a terminal."""
+"""``eventstreams sample``: sends a sample event to a sink."""
 
 from collections.abc import Mapping
 

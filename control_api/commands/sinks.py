@@ -1,4 +1,4 @@
-"""``eventstreams sinks``: what a subscriber does with sinks, from a terminal."""
+"""``eventstreams sinks``: a subscriber's sinks on the command line."""
 
 import asyncio
 import time
@@ -188,7 +188,7 @@ def _configuration(text: bytes | None, destination: str | None) -> Mapping[str, 
 
 
 async def _health(api: Remote, sid: str) -> Answer:
-    """How the sink is; nothing where the delivery log, which knows it, is off or away."""
+    """The sink's health; only a summary that says why if the delivery log, which knows it, is off or unreachable."""
     try:
         return await api.get(f"{_SINKS}/{named(sid)}/Health")
     except ApiError as error:
@@ -196,7 +196,7 @@ async def _health(api: Remote, sid: str) -> Answer:
 
 
 async def _last_test(api: Remote, sid: str) -> Answer | None:
-    """The newest first attempt at a test event of the sink: all of them have the account's SID for an id."""
+    """The newest first attempt at a test event of the sink. All test events have the account's SID as their id."""
     told = await api.get("/v1/Attempts", [("SinkSid", sid), ("EventId", str(api.account_sid)), ("PageSize", "50")])
     attempts = told["attempts"]
     assert isinstance(attempts, list)

@@ -1,4 +1,4 @@
-"""``eventstreams subscriptions``: which events go to which sink, from a terminal."""
+"""``eventstreams subscriptions``: a subscriber's subscriptions on the command line."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -99,7 +99,7 @@ def create_subscription(
         except ApiError as error:
             if error.code != Code.EVENT_TYPE_NOT_FOUND:
                 raise
-            for each in types:  # the API says that there is none, and we can say which is like it
+            for each in types:  # the API only says that one is unknown; suggest similar ones
                 if unknown := await unknown_type(api, _parsed(each)[0]):
                     raise ApiError(unknown) from None
             raise
@@ -150,7 +150,7 @@ def delete(sid: str, url: str | None, output: str, *, yes: bool) -> None:
 
 
 def subscribed_fields(types: Sequence[str]) -> Fields:
-    """The API's fields for ``TYPE`` or ``TYPE:VERSION``. Raises ``click.BadParameter``."""
+    """The API's parameters for ``TYPE`` or ``TYPE:VERSION``. Raises ``click.BadParameter``."""
     parsed = [_parsed(each) for each in types]
     wanted = [
         {"type": name} if version is None else {"type": name, "schema_version": version} for name, version in parsed

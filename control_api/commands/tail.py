@@ -1,4 +1,4 @@
-"""``eventstreams tail``: attempts as they are made, in a terminal."""
+"""``eventstreams tail``: shows attempts as they are made."""
 
 import asyncio
 from collections.abc import Sequence
@@ -72,7 +72,7 @@ def tail(
     try:
         asyncio.run(_follow(fields, type_, lines, interval, count, url, as_json=output == "json"))
     except KeyboardInterrupt:
-        click.echo(err=True)  # behind the terminal's ^C
+        click.echo(err=True)  # a new line after the terminal's ^C
 
 
 async def _follow(
@@ -88,7 +88,7 @@ async def _follow(
     left = count
     async with Remote(Settings.load(), url) as api:
         if type_ is not None and type_ != TEST_EVENT and (unknown := await unknown_type(api, type_)):
-            click.echo(f"… {harmless(unknown)}", err=True)  # a type of former days can have attempts all the same
+            click.echo(f"… {harmless(unknown)}", err=True)  # a type that no longer exists may still have attempts
         following = Following(lambda fields: api.get("/v1/Attempts", fields), filters)
         first = await following.look()
         look = Look(_of_type(first.attempts, type_)[-lines:] if lines else (), sampled=False)

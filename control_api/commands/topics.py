@@ -1,4 +1,4 @@
-"""``eventstreams orphans``: the topics of a running installation, whose they are, and which are nobody's."""
+"""``eventstreams orphans``: lists an installation's topics, and removes those that belong to nothing."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""``eventstreams types``: which events there are, by product, and what is in them."""
+"""``eventstreams types``: the event types by product, and their schemas."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -23,7 +23,7 @@ _LIST: Final = "list"
 
 
 class _Listing(click.Group):
-    """``types`` alone, and ``types SEARCH``, list."""
+    """A group for which ``types`` alone and ``types SEARCH`` mean ``types list``."""
 
     @override
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -90,7 +90,7 @@ def show_type(type_: str, url: str | None, output: str) -> None:
 
 
 async def unknown_type(api: Remote, name: str) -> str | None:
-    """None where there is an event type ``name``; else a sentence that says so, and which are like it."""
+    """None if there is an event type ``name``; else a sentence that says so and suggests similar ones."""
     try:
         await api.get(f"/v1/Types/{named(name)}")
     except ApiError as error:
@@ -102,7 +102,7 @@ async def unknown_type(api: Remote, name: str) -> str | None:
 
 
 def matching(found: Sequence[Answer], search: str) -> Sequence[Answer]:
-    """Those of ``found`` that have ``search`` somewhere in their words, by product and name."""
+    """Those of ``found`` with ``search`` in their name, description or schema, sorted by product and name."""
     wanted = search.casefold()
     words = ("type", "description", "schema_id")
     chosen = [each for each in found if any(wanted in str(each[name]).casefold() for name in words)]
@@ -110,5 +110,5 @@ def matching(found: Sequence[Answer], search: str) -> Sequence[Answer]:
 
 
 def _product(event_type: Answer) -> str:
-    """The part of the schema's name that names the product."""
+    """The product, which is the first part of the schema's name."""
     return str(event_type["schema_id"]).partition(".")[0]

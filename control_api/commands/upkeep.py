@@ -1,4 +1,4 @@
-"""``eventstreams audit`` and ``rotate-secrets``: what an operator does now and then, from a terminal."""
+"""``eventstreams audit`` and ``rotate-secrets``: an operator's occasional tasks."""
 
 import asyncio
 from typing import Final

@@ -1,4 +1,4 @@
-"""An account's own pages: its name, token, API keys and subaccounts; what was written, newest first."""
+"""An account's own pages: its name, token, API keys and subaccounts, and its audit trail."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -24,7 +24,7 @@ _WRITES: Final = 20
 _SUBACCOUNTS: Final = 1000  # as many as an account may have open
 
 _Secret = tuple[str, str]
-"""What it is, and itself: to be shown this once."""
+"""A title and the secret itself, to be shown just once."""
 
 
 async def show(page: PageRequest) -> web.Response:
@@ -45,7 +45,7 @@ async def rename(page: PageRequest) -> web.Response:
 
 
 async def rotate(page: PageRequest) -> web.Response:
-    """Make a second token, which is on the page that follows, and on no other."""
+    """Create a second token, which only the answering page shows."""
     form = await page.form()
     grace = {"GraceSeconds": form.given("GraceSeconds") or ""}
     return await _made(
@@ -54,19 +54,19 @@ async def rotate(page: PageRequest) -> web.Response:
 
 
 async def promote(page: PageRequest) -> web.Response:
-    """Let the second token take the place of the first. Whoever signed in with that one has to do so again."""
+    """Replace the first token by the second one. Whoever signed in with the first has to sign in again."""
     await page.form()
     return await _done(page, page.api.post(PROMOTE), "updated")
 
 
 async def take_back(page: PageRequest) -> web.Response:
-    """Let the second token count no more."""
+    """Revoke the second token."""
     await page.form()
     return await _done(page, page.api.delete(SECONDARY), "deleted")
 
 
 async def create_key(page: PageRequest) -> web.Response:
-    """Make a key, whose secret is on the page that follows, and on no other."""
+    """Create a key, whose secret only the answering page shows."""
     form = await page.form()
     fields = {"FriendlyName": form.given("FriendlyName") or "", "Scope": form.given("Scope") or ""}
     return await _made(
@@ -82,7 +82,7 @@ async def delete_key(page: PageRequest) -> web.Response:
 
 
 async def create_subaccount(page: PageRequest) -> web.Response:
-    """Make a subaccount, whose token is on the page that follows, and on no other."""
+    """Create a subaccount, whose token only the answering page shows."""
     form = await page.form()
     fields = {"FriendlyName": form.given("FriendlyName") or ""}
     return await _made(
@@ -100,7 +100,7 @@ async def update_subaccount(page: PageRequest) -> web.Response:
 
 
 async def writes(page: PageRequest) -> web.Response:
-    """The audit trail, a page at a time. It is looked for on a topic, so the account's page does not wait for it."""
+    """The audit trail, page by page. Reading the topic takes time, so the account's own page does not wait for it."""
     answer = await page.api.get(AUDIT, query=page_query(page.request.query, _WRITES))
     template = "account/writes.html" if page.is_part else "account/trail.html"
     return page.render(template, writes=answer["audit_events"], after=next_page(answer["meta"]))
@@ -145,7 +145,7 @@ async def _show(
 
 
 async def _rotation(api: InnerApi) -> Json | None:
-    """The rotation of the token that is under way; None: there is none."""
+    """The rotation of the token that is under way; None if there is none."""
     try:
         return await api.get(SECONDARY)
     except RefusedError as error:

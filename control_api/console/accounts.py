@@ -1,4 +1,4 @@
-"""Accounts and API keys, for the operator: create, rename, suspend, close; keys; another token."""
+"""The operator's pages of accounts: create, rename, suspend and close them, rotate tokens, manage API keys."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -24,7 +24,7 @@ async def list_all(page: PageRequest) -> web.Response:
 
 
 async def create(page: PageRequest) -> web.Response:
-    """Make an account. Its token is on the page that follows, and on no other."""
+    """Create an account, whose token only the answering page shows."""
     form = await page.form()
     name, owner = form.given("FriendlyName") or "", (form.given("OwnerAccountSid") or "").strip()
     fields = {"FriendlyName": name, **({"OwnerAccountSid": owner} if owner else {})}
@@ -40,7 +40,7 @@ async def show(page: PageRequest) -> web.Response:
 
 
 async def update(page: PageRequest) -> web.Response:
-    """Another name, or another status."""
+    """Change the name or the status."""
     form, sid = await page.form(), page.name("sid")
     try:
         await page.api.post(_ONE, sid, form=form.fields)
@@ -50,7 +50,7 @@ async def update(page: PageRequest) -> web.Response:
 
 
 async def rotate(page: PageRequest) -> web.Response:
-    """Make another token, which is on the page that follows, and on no other."""
+    """Create a new token, which only the answering page shows."""
     form, sid = await page.form(), page.name("sid")
     try:
         made = await page.api.post(f"{_ONE}/RotateToken", sid, form=form.fields)
@@ -60,7 +60,7 @@ async def rotate(page: PageRequest) -> web.Response:
 
 
 async def promote(page: PageRequest) -> web.Response:
-    """End the grace of a rotation."""
+    """End the grace period of a rotation."""
     await page.form()
     sid = page.name("sid")
     try:
@@ -71,7 +71,7 @@ async def promote(page: PageRequest) -> web.Response:
 
 
 async def create_key(page: PageRequest) -> web.Response:
-    """Make a key, whose secret is on the page that follows, and on no other."""
+    """Create a key, whose secret only the answering page shows."""
     form, sid = await page.form(), page.name("sid")
     fields = {"FriendlyName": form.given("FriendlyName") or "", "Scope": form.given("Scope") or ""}
     try:
@@ -107,7 +107,7 @@ async def _list(
 async def _show(
     page: PageRequest, sid: str, *, secret: tuple[str, str] | None = None, problem: RefusedError | None = None
 ) -> web.Response:
-    """The page of an account. ``secret``: what it is, and itself, to be shown this once."""
+    """The page of an account. ``secret``: a title and the secret itself, to be shown just once."""
     account: Json = await page.api.get(_ONE, sid)
     return page.render(
         "accounts/show.html",

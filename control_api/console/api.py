@@ -1,4 +1,4 @@
-"""The API, asked from within its own process: the same application, as if a client had sent the request."""
+"""Calls the API from within its own process: the same application, as if a client had sent the request."""
 
 import asyncio
 import hashlib
@@ -21,17 +21,17 @@ from eventstreams.http.client_address import FORWARDED_FOR
 Json = dict[str, Any]
 Fields = Mapping[str, str] | Iterable[tuple[str, str]]
 _TOLD: Final = (hdrs.HOST, FORWARDED_FOR, hdrs.USER_AGENT)
-"""What goes along of the browser's own request: where to, and where from."""
-_LARGEST: Final = "1000"  # page of the API
-_PAGES: Final = 5  # of a list that is shown whole: an account has 100 sinks, a catalogue some hundreds of types
+"""The headers that are copied from the browser's request: they say where it went and where it came from."""
+_LARGEST: Final = "1000"  # items on the largest page of the API
+_PAGES: Final = 5  # of a list that is shown whole: an account has 100 sinks, a catalogue a few hundred types
 _KEPT: Final = (hdrs.RETRY_AFTER,)
 
 
 class InnerApi:
-    """The API for whoever ``authorization`` proves, in the course of ``request``.
+    """The API, called with the credentials in ``authorization``, on behalf of the browser's ``request``.
 
-    A request passes all that stands before every operation, the path to the primary included: there is no second way
-    in. It costs no connection; some 0.2 ms where nothing is written.
+    A call passes all middlewares, including forwarding to the primary: there is no second way in. It needs no
+    connection, and takes some 0.2 ms if nothing is written.
     """
 
     def __init__(self, request: web.Request, authorization: str) -> None:
@@ -42,18 +42,19 @@ class InnerApi:
         """The answer to a read.
 
         Args:
-            path: With ``{}`` where ``names`` stand.
-            names: What the path names: SIDs, types. They are quoted, so that none can be more than a name.
-            query: Parameters, of which several may have one name.
+            path: With ``{}`` in place of each of ``names``.
+            names: What the path names: SIDs, types. They are quoted, so that each is just one segment.
+            query: The parameters; a name may occur several times.
 
         Raises:
-            RefusedError: with the API's own status, code and words.
-            web.HTTPUnauthorized: the credentials count no more. No page has to catch that: its visitor is to sign in.
+            RefusedError: the API refused, with its status, code and message.
+            web.HTTPUnauthorized: the credentials are no longer valid. Pages need not catch it: the visitor is asked to
+                sign in.
         """
         return await self._ask(hdrs.METH_GET, _url(path, names, query))
 
     async def listed(self, path: str, *names: str, key: str, query: Fields = ()) -> list[Json]:
-        """All items of a list that is short: some pages of it at most. Raises as ``get``."""
+        """All items of a short list, of at most five pages. Raises like ``get``."""
         fields = list(query.items() if isinstance(query, Mapping) else query)
         found: list[Json] = []
         for number in range(_PAGES):
@@ -65,27 +66,27 @@ class InnerApi:
         return found
 
     async def post(self, path: str, *names: str, form: Fields = (), once: str = "") -> Json:
-        """The answer to a write. Raises as ``get``.
+        """The answer to a write. Raises like ``get``.
 
         Args:
-            path: As of ``get``.
-            names: As of ``get``.
-            form: What to send.
-            once: What the page's form has in ``once``: the same form, sent twice, is carried out once.
+            path: As for ``get``.
+            names: As for ``get``.
+            form: The parameters to send.
+            once: The value of ``once`` in the page's form: the same form, sent twice, is carried out once.
         """
         fields = form.items() if isinstance(form, Mapping) else form
         body = urlencode(list(fields), errors="replace").encode()
-        # Whoever goes back and fills in something else means something else.
+        # If somebody goes back and fills in something else, that is another request.
         key = hashlib.sha256(once.encode(errors="replace") + b"\0" + body).hexdigest() if once else ""
         return await self._ask(hdrs.METH_POST, _url(path, names), body, key)
 
     async def delete(self, path: str, *names: str) -> None:
-        """Raises as ``get``."""
+        """Delete a resource. Raises like ``get``."""
         await self._ask(hdrs.METH_DELETE, _url(path, names))
 
     async def _ask(self, method: str, url: URL, body: bytes | None = None, key: str = "") -> Json:
         asked = self._made(method, url, body, key)
-        # aiohttp's own entry for a request that was parsed: to find the operation, and to pass its middlewares.
+        # aiohttp's own entry point for a parsed request: finds the operation and passes the middlewares.
         answer = await self._request.app._handle(asked)  # noqa: SLF001 - tests/unit/test_console_api.py notices a change
         assert isinstance(answer, web.Response)  # no operation streams
         told = orjson.loads(answer.body) if isinstance(answer.body, bytes) and answer.body else {}
@@ -111,7 +112,7 @@ class InnerApi:
         payload: StreamReader = EMPTY_PAYLOAD
         if body is not None:
             headers[hdrs.CONTENT_TYPE], headers[hdrs.CONTENT_LENGTH] = FORM, str(len(body))
-            # A bound that it stays below: at it, a reader stops its connection, which has nothing to do with this.
+            # A limit above its size: at the limit, a reader pauses its connection, which is the browser's.
             payload = StreamReader(came.protocol, len(body) + 1, loop=loop)
             payload.feed_data(body)
             payload.feed_eof()

@@ -1,4 +1,4 @@
-"""The catalogue: which events there are, what is in them, and what the versions of their schemas differ in."""
+"""The catalogue: the event types, their data, and the differences between the versions of their schemas."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -21,13 +21,13 @@ WARNINGS: Final[Mapping[str, str]] = {
     "restricted": "This type is restricted: those who have it get it, and nobody can add it.",
     "discontinued": "This type is discontinued: its events are delivered to nobody any more.",
 }
-"""What is to be known of a type by its status."""
+"""The warning to show for a type, by its status."""
 ADDABLE: Final = frozenset({"available", "deprecated"})
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The types of one product, by name."""
+    """The types of one product, sorted by name."""
 
     title: str
     types: Sequence[Json]
@@ -52,15 +52,15 @@ async def document(api: InnerApi, schema_id: str, version: int) -> Json:
 
 
 async def between(api: InnerApi, schema_id: str, older: int, newer: int) -> Sequence[Difference]:
-    """What version ``newer`` has that ``older`` has not, and the other way round."""
+    """The differences between version ``older`` and version ``newer``."""
     return differences(await document(api, schema_id, older), await document(api, schema_id, newer))
 
 
 def example_of(request: web.Request, event_type: str, version: int) -> Mapping[str, object] | None:
-    """Data as events of this type have it, in a version of their schema; None: there is no example."""
+    """Example data of this event type, in a version of its schema; None if there is no example."""
     catalog = request.app[PLANE].catalog
     known = catalog.types[event_type]
-    with suppress(CatalogError):  # of an operator's own folder, which was sound when we started
+    with suppress(CatalogError):  # in an operator's own folder, which was valid when the process started
         return request.app[DOCUMENTS].example(catalog.schemas[known.schema_id].versions[version - 1], known)
     return None
 
@@ -71,13 +71,13 @@ async def list_all(page: PageRequest) -> web.Response:
 
 
 async def show(page: PageRequest) -> web.Response:
-    """A type, with its schema in the newest version or in the one that is asked for."""
+    """A type, with its schema in the newest version or in the requested one."""
     found = await page.api.get("/v1/Types/{}", page.name("type"))
     schema_id = found["schema_id"]
     versions = await versions_of(page.api, schema_id)
     newest = versions[0]["schema_version"]
     asked = page.request.query.get("version", "")
-    # One that there is not is the API's matter, and its words.
+    # The API refuses a version that does not exist, in its own words.
     chosen = (await page.api.get("/v1/Schemas/{}/Versions/{}", schema_id, asked))["schema_version"] if asked else newest
     schema = await document(page.api, schema_id, chosen)
     return page.render(

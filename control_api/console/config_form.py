@@ -1,6 +1,6 @@
-"""The form of a sink's configuration, made of its plugin's own model; and what is filled in, as the API takes it. Pure.
+"""Makes the form for a sink's configuration from its plugin's model, and the configuration from a filled-in form. Pure.
 
-Nothing is checked here: the API has the plugin check it. What it says is wrong is put beside the field it names.
+Nothing is validated here: the API has the plugin do so, and its errors are put beside the fields that they name.
 """
 
 import math
@@ -17,12 +17,12 @@ from pydantic import BaseModel
 from eventstreams.http import RefusedError
 
 PREFIX: Final = "c."
-"""Of the names of these fields in the form."""
-_LONG: Final = 4096  # characters that a text may have from which on it gets several lines: a PEM, not a URL
-_MOST: Final = (1 << 63) - 1  # of a number that JSON can say everywhere
+"""The prefix of these fields' names in the form."""
+_LONG: Final = 4096  # a text that may have more characters gets a multi-line field: a PEM, not a URL
+_MOST: Final = (1 << 63) - 1  # the largest integer that every JSON implementation here can represent
 _USE: Final = "on"
 _RARE: Final = frozenset({"long", "number", "pairs", "json", "group"})
-"""Kinds of fields that are rare where they are not needed."""
+"""Kinds of fields that are ``rare`` unless required."""
 _MODELS: Final = 100  # far more than plugins are installed
 _SHORT: Final = frozenset({"arn", "url", "id", "tls", "ca", "sasl", "ms"})
 _REFUSAL: Final = re.compile(r"Sink not \w+: (?:SinkConfiguration(?: ([\w.-]+))?: )?(.*)", re.DOTALL)
@@ -32,7 +32,7 @@ Json = dict[str, object]
 
 
 class Kind(StrEnum):
-    """How a field is filled in. ``pairs``: lines of ``name: value``; ``json``: what no other kind fits."""
+    """How a field is filled in. ``pairs``: lines of ``name: value``; ``json``: everything else."""
 
     TEXT = "text"
     LONG = "long"
@@ -50,10 +50,16 @@ class ConfigField:
     """One key of a configuration.
 
     Attributes:
-        path: Keys with dots between.
-        hides: Its values are secrets, which no answer has.
-        fields: Of a group, which is there only where somebody says so.
-        rare: Most sinks need it not: it stands below the others, folded away.
+        path: Its keys, joined by dots.
+        kind: How it is filled in.
+        help: Its description.
+        required: Whether it must be given.
+        default: Its default value.
+        choices: The values to choose from.
+        bounds: HTML attributes that limit its value.
+        hides: Whether its values are secrets, which the API never shows.
+        fields: The fields of a group, which is part of the configuration only if its box is checked.
+        rare: Whether most sinks do not need it: it is shown below the others, collapsed.
     """
 
     path: str
@@ -82,19 +88,19 @@ class ConfigField:
 
     @property
     def placeholder(self) -> str:
-        """What counts where nothing is filled in."""
+        """The value that applies if the field is left empty."""
         return str(self.default) if isinstance(self.default, int | float | str) else ""
 
 
 @lru_cache(maxsize=_MODELS)
 def fields_of(model: type[BaseModel]) -> Sequence[ConfigField]:
-    """The fields of ``model``, those that are needed first."""
+    """The fields of ``model``, required ones first."""
     schema = model.model_json_schema()  # takes some milliseconds
     return tuple(_fields(schema, schema.get("$defs", {}), ""))
 
 
 def read(fields: Sequence[ConfigField], given: Mapping[str, str]) -> Json:
-    """The configuration that the form ``given`` says; what was left empty is left out."""
+    """The configuration in the form ``given``; empty fields are left out."""
     found: Json = {}
     for field in fields:
         text = given.get(field.name, "")
@@ -124,7 +130,7 @@ def _value(kind: Kind, text: str) -> object:
 
 
 def written(fields: Sequence[ConfigField], shown: Mapping[str, object]) -> dict[str, str]:
-    """The form that says ``shown``, a configuration as the API answers it: where secrets are, it is empty."""
+    """The form for ``shown``, a configuration as the API shows it: fields for secrets are empty."""
     found: dict[str, str] = {}
     for field in fields:
         value = shown.get(field.key)
@@ -147,14 +153,14 @@ def written(fields: Sequence[ConfigField], shown: Mapping[str, object]) -> dict[
 
 
 def initial(fields: Sequence[ConfigField]) -> dict[str, str]:
-    """The form before anything was filled in."""
+    """The form before anything is filled in."""
     return written(fields, {field.key: field.default for field in fields if field.kind is Kind.CHOICE})
 
 
 def problems(error: RefusedError, fields: Sequence[ConfigField]) -> dict[str, str]:
-    """What is wrong, by the name of the field that it is said of; by the empty name where that cannot be told.
+    """What is wrong, by the name of the field it is about; by the empty name if that is not known.
 
-    The API's words name the key. Where they are put is all that hangs on it.
+    The key is parsed out of the API's message, which only decides where the message is shown.
     """
     found = _REFUSAL.fullmatch(str(error))
     if found is None:
@@ -176,7 +182,7 @@ def _fields(schema: Schema, shared: Schema, path: str) -> Sequence[ConfigField]:
     found: list[ConfigField] = []
     for key, each in schema["properties"].items():
         field = _field(each, shared, f"{path}{key}", required=key in needed)
-        # A secret goes with what stands before it: the key with its certificate, the password with its user.
+        # A secret belongs to the field before it: the key to its certificate, the password to its user.
         rare = field.kind in _RARE or (field.kind is Kind.SECRET and bool(found) and found[-1].rare)
         found.append(replace(field, rare=rare and not field.required))
     return sorted(found, key=lambda field: (not field.required, field.rare, field.kind is Kind.GROUP))
@@ -200,14 +206,14 @@ def _field(declared: Schema, shared: Schema, path: str, *, required: bool) -> Co
 
 
 def _bounds(schema: Schema) -> Mapping[str, object]:
-    """What HTML knows of them."""
+    """The bounds in ``schema`` that HTML attributes can express."""
     named = (("minimum", "min"), ("maximum", "max"), ("maxLength", "maxlength"))
     found = {html: schema[name] for name, html in named if name in schema}
     return found | ({"step": "any"} if schema.get("type") == "number" else {})
 
 
 def _one(schema: Schema, shared: Schema) -> Schema:
-    """``schema`` without the null that it may also be, and with what it refers to."""
+    """``schema`` with references resolved, and without an alternative of null."""
     if "$ref" in schema:
         found = shared[str(schema["$ref"]).rpartition("/")[2]]
         return _one(found, shared)
@@ -236,7 +242,7 @@ def _kind(schema: Schema) -> Kind:
 
 
 def _number(text: str) -> object:
-    """``text`` itself where it is none: the API says so."""
+    """``text`` as a number, or unchanged if it is not one: then the API says so."""
     try:
         found = int(text)
     except ValueError:
@@ -247,7 +253,7 @@ def _number(text: str) -> object:
         fraction = float(text)
     except ValueError:
         return text
-    return fraction if math.isfinite(fraction) else text  # JSON would say null, which drops what is there
+    return fraction if math.isfinite(fraction) else text  # it would become null in JSON, which removes the key
 
 
 def _pairs(text: str) -> Json:
@@ -259,7 +265,7 @@ def _pairs(text: str) -> Json:
 
 
 def _json(text: str) -> object:
-    """``text`` itself where it is none: the API says so."""
+    """``text`` as JSON, or unchanged if it is not JSON: then the API says so."""
     try:
         found: object = orjson.loads(text)
         orjson.dumps(found)  # it reads 1,024 levels and writes 254

@@ -1,4 +1,4 @@
-"""Dead letters: by reason, one of them, and redriving them: what would happen, then how far it is."""
+"""Dead letters: their list, counts by reason, single ones; and redrives: preview, start, progress."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -22,8 +22,8 @@ JOBS: Final = f"{PREFIX}redrives"
 _FILTERS: Final = ("SubscriptionSid", "Reason", "Type", "EventId", "After", "Before", "DeadLetterId")
 _TIMES: Final = frozenset({"After", "Before"})
 _LISTED: Final = 25
-_COUNTED: Final = 1_000  # newest dead letters, by reason: one page of the API
-_SUBSCRIPTIONS: Final = "100"  # that an account can have
+_COUNTED: Final = 1_000  # newest dead letters that are counted by reason: one page of the API
+_SUBSCRIPTIONS: Final = "100"  # an account has at most as many
 _MOST_SHOWN: Final = 64 << 10  # characters of one dead letter's data
 _ENDED: Final = frozenset({"completed", "cancelled", "failed"})
 
@@ -33,7 +33,7 @@ async def list_all(page: PageRequest) -> web.Response:
 
 
 async def reasons(page: PageRequest) -> web.Response:
-    """How many of the newest died of what. Apart from the list, since more must be read for it."""
+    """Counts of the newest dead letters by reason. Separate from the list, because it has to read more."""
     given = [each for each in _given(page.request.query) if each[0] != "Reason"]
     answer = await page.api.get("/v1/DeadLetters", query=[*given, ("PageSize", str(_COUNTED))])
     found = Counter(each["reason"] for each in answer["dead_letters"])
@@ -55,7 +55,7 @@ async def show(page: PageRequest) -> web.Response:
 
 
 async def preview(page: PageRequest) -> web.Response:
-    """What a redrive of these would do."""
+    """Preview a redrive of the selected dead letters."""
     given = _given(dict((await page.form()).fields))
     try:
         found = await page.api.post("/v1/Redrives/Preview", form=given)
@@ -80,13 +80,13 @@ async def redrive(page: PageRequest) -> web.Response:
 
 
 async def jobs(page: PageRequest) -> web.Response:
-    """The account's redrives, newest first: the API has them the other way round, and a hundred at most and ten."""
+    """The account's redrives, newest first. The API lists them oldest first; there are at most 110."""
     found = (await page.api.get("/v1/Redrives", query={"PageSize": "200"}))["redrives"]
     return page.render("dead_letters/jobs.html", jobs=found[::-1], ended=_ENDED)
 
 
 async def job(page: PageRequest) -> web.Response:
-    """How far a redrive is; a part of the page asks again until it has ended."""
+    """The progress of a redrive; a part of the page is refreshed until it has ended."""
     found = await page.api.get("/v1/Redrives/{}", page.name("sid"))
     template = "dead_letters/progress.html" if page.is_part else "dead_letters/job.html"
     return page.render(template, job=found, ended=found["status"] in _ENDED)
@@ -138,7 +138,7 @@ async def _list(
 
 
 def _given(query: Mapping[str, str], more: Sequence[str] = ()) -> list[tuple[str, str]]:
-    """What the form chooses by, in the API's own names."""
+    """The form's filters as the API's parameters."""
     given = [(name, query[name].strip()) for name in (*_FILTERS, *more) if query.get(name, "").strip()]
     return [(name, utc(value) if name in _TIMES else value) for name, value in given]
 

@@ -1,4 +1,4 @@
-"""Events: find them by id, type and time, follow them as they come, and see where one went."""
+"""Events: find them by id, type and time, follow them live, and see where one went."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -20,10 +20,10 @@ from eventstreams.times import from_ms
 
 PATH: Final = f"{PREFIX}events"
 _LISTED: Final = 25
-_ATTEMPTS: Final = 200  # of one event: a page that is longer helps nobody
+_ATTEMPTS: Final = 200  # of one event: a longer page helps nobody
 _MOST_SHOWN: Final = 64 << 10  # characters of its JSON
-_NEW_S: Final = 60.0  # so long an event that was just sent may take until it is in the log
-_ALL: Final = {"PageSize": "100"}  # of sinks and of subscriptions an account has at most so many
+_NEW_S: Final = 60.0  # how long an event may take to appear in the log after it was sent
+_ALL: Final = {"PageSize": "100"}  # an account has at most as many sinks, and as many subscriptions
 _DONE: Final = frozenset({"delivered", "dead", "filtered", "unrecorded"})
 STATES: Final[Mapping[str, tuple[str, str]]] = {
     "routing": ("off", "accepted, on its way to the router"),
@@ -34,7 +34,7 @@ STATES: Final[Mapping[str, tuple[str, str]]] = {
     "filtered": ("off", "kept back by the filter"),
     "unrecorded": ("warn", "settled, but nothing was logged of it"),
 }
-"""How each state of a delivery looks, and what it is called."""
+"""The style and the words for each state of a delivery."""
 BECAME_OF: Final = (
     ("delivered", "good", "✓", "delivered"),
     ("retrying", "warn", "↻", "to be tried again"),
@@ -42,7 +42,7 @@ BECAME_OF: Final = (
     ("waiting", "off", "…", "waiting"),
     ("filtered_or_waiting", "off", "○", "kept back by the filter, or waiting"),
 )
-"""What became of an event, for how many subscriptions: the API's count, how it looks, its shape, its words."""
+"""What became of an event: the API's count of subscriptions, its style, symbol and words."""
 OUTCOMES: Final[Mapping[str, tuple[str, str]]] = {
     "delivered": ("good", "delivered"),
     "retry_later": ("warn", "failed, to be tried again"),
@@ -53,7 +53,7 @@ OUTCOMES: Final[Mapping[str, tuple[str, str]]] = {
 
 
 async def list_all(page: PageRequest) -> web.Response:
-    """The newest, or those that the form at the top asks for."""
+    """The newest events, or those that match the form at the top."""
     query = page.request.query
     if wanted := query.get("id", "").strip():
         return page.redirect(_path(wanted))
@@ -83,7 +83,7 @@ async def list_all(page: PageRequest) -> web.Response:
 
 
 async def live(page: PageRequest) -> web.StreamResponse:
-    """The newest, each second."""
+    """The newest events, updated each second."""
     wanted = page.request.query.get("type", "")
     given = {"Type": wanted} if wanted else {}
 
@@ -101,7 +101,7 @@ async def live(page: PageRequest) -> web.StreamResponse:
 
 
 async def show(page: PageRequest) -> web.Response:
-    """Where one event went. One that was just sent may not be in the log yet: then its page waits for it."""
+    """Where one event went. If it was just sent, it may not be in the log yet: then the page waits for it."""
     event_id = page.name("id")
     try:
         found = await _found(page, event_id)
@@ -124,7 +124,7 @@ async def show(page: PageRequest) -> web.Response:
 
 
 async def content(page: PageRequest) -> web.Response:
-    """The event as JSON: as it was written, or as a subscription gets it."""
+    """The event as JSON: as it was published, or as a subscription gets it."""
     wanted = page.request.query.get("subscription", "")
     answer = await page.api.get(
         "/v1/Events/{}/CloudEvent", page.name("id"), query={"SubscriptionSid": wanted} if wanted else {}
@@ -144,7 +144,7 @@ async def content(page: PageRequest) -> web.Response:
 
 
 async def _found(page: PageRequest, event_id: str) -> Json:
-    """What the API says of the event, with its attempts, oldest first."""
+    """The event from the API, with its attempts, oldest first."""
     found = await page.api.get("/v1/Events/{}", event_id)
     query = {"EventId": event_id, "PageSize": str(_ATTEMPTS)}
     attempts: Sequence[Json] = (await page.api.get("/v1/Attempts", query=query))["attempts"]
@@ -153,14 +153,14 @@ async def _found(page: PageRequest, event_id: str) -> Json:
 
 
 async def _names(page: PageRequest) -> Mapping[str, str]:
-    """What the account calls its subscriptions and sinks, by SID."""
+    """The descriptions of the account's subscriptions and sinks, by SID."""
     subscriptions = (await page.api.get("/v1/Subscriptions", query=_ALL))["subscriptions"]
     sinks = (await page.api.get("/v1/Sinks", query=_ALL))["sinks"]
     return {each["sid"]: each["description"] or each["sid"] for each in (*subscriptions, *sinks)}
 
 
 def _letter(delivery: Json, attempts: Sequence[Json]) -> str:
-    """The id of the dead letter that a subscription's part of an event has become; empty where it has not."""
+    """The id of the dead letter that the event became for a subscription; empty if it did not."""
     if delivery["state"] != "dead" or delivery["offset"] is None:
         return ""
     mine = (each["sink_type"] for each in attempts if each["subscription_sid"] == delivery["subscription_sid"])
@@ -169,7 +169,7 @@ def _letter(delivery: Json, attempts: Sequence[Json]) -> str:
 
 
 def _is_new(page: PageRequest) -> bool:
-    """Whether the event was sent within the last minute, as the address says."""
+    """Whether the event was sent within the last minute, according to the page's URL."""
     try:
         sent = datetime.fromisoformat(page.request.query.get("sent", ""))
     except ValueError:
@@ -183,7 +183,7 @@ def _time(query: Mapping[str, str], name: str) -> str:
 
 
 def _console_query(query: Mapping[str, str], api_query: str) -> str:
-    """The query of the page beside this one: our own filters, and the API's paging."""
+    """The query of the next or previous page: our own filters, and the API's paging parameters."""
     if not api_query:
         return ""
     ours = urlencode([(name, query[name]) for name in ("type", "after", "before") if query.get(name)])

@@ -1,4 +1,4 @@
-"""Figures, times and others' texts as pages show them. Pure."""
+"""Formats figures, times and foreign texts for pages. Pure."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -6,19 +6,19 @@ from typing import Final
 
 from eventstreams.cli.terminal import harmless, harmless_lines
 
-_LONGEST: Final = 300  # characters of others' text on one line
+_LONGEST: Final = 300  # characters of foreign text on one line
 _UNITS: Final = ("B", "KiB", "MiB", "GiB")
 _KIB: Final = 1024
 _FEW: Final = 100
 
 
 def shown(value: object, longest: int = _LONGEST) -> str:
-    r"""Somebody else's text on one line: what turns, hides or breaks text shows as ``\u202e``, what is long is cut."""
+    r"""Foreign text on one line: characters that reverse, hide or break text become ``\u202e`` and the like; cut."""
     return harmless(str(value), longest=longest)
 
 
 def shown_text(text: str) -> str:
-    """As ``shown``, of several lines and any length."""
+    """Like ``shown``, but with several lines and of any length."""
     return harmless_lines(text)
 
 
@@ -29,16 +29,16 @@ def instant(text: str) -> str:
 
 
 def utc(text: str) -> str:
-    """What a field for a time has, as the API takes it; browsers' have no zone, and their labels say UTC.
+    """The value of a time field in the API's format. Browsers' fields have no zone, and their labels say UTC.
 
-    What is no time stays as it is: the API says what would be right.
+    A text that is not a time is unchanged: the API says what it expects.
     """
     at = _moment(text)
     return text if at is None else at.isoformat().replace("+00:00", "Z")
 
 
 def field_time(text: str) -> str:
-    """A time as a browser's field for it takes it, in UTC; empty for what is none."""
+    """A time in the format of a browser's time field, in UTC; empty if it is not a time."""
     at = _moment(text)
     return "" if at is None else f"{at:%Y-%m-%dT%H:%M:%S}"
 
@@ -47,26 +47,26 @@ def _moment(text: str) -> datetime | None:
     try:
         at = datetime.fromisoformat(text)
         return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):  # the latter of what is before the year 1, or after 9999, in UTC
+    except (ValueError, OverflowError):  # the latter if it is before the year 1 or after 9999 in UTC
         return None
 
 
 def rate(per_s: float) -> str:
-    """Events a second: with a digit behind the point where there are few."""
+    """Events a second, with a decimal if there are fewer than 100."""
     if not per_s:
         return "0"
     return f"{per_s:,.0f}" if per_s >= _FEW else f"{per_s:.1f}"
 
 
 def share(part: float, whole: float) -> str:
-    """``part`` of ``whole`` in percent, rounded down, so that not all is not called all; empty: of nothing."""
+    """``part`` of ``whole`` in percent, rounded down, so that only all is 100 %; empty if ``whole`` is 0."""
     if not whole:
         return ""
     return f"{int(1000 * part / whole) / 10:g} %"
 
 
 def size(number: float) -> str:
-    """So many bytes."""
+    """A number of bytes in binary units."""
     for unit in _UNITS[:-1]:
         if number < _KIB:
             return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
@@ -83,4 +83,4 @@ FIGURES: Final[Mapping[str, Callable[..., str]]] = {
     "share": share,
     "bytes": size,
 }
-"""As filters of templates."""
+"""The filters of templates, by name."""

@@ -1,4 +1,4 @@
-"""What flows, out of the API's answers: products, subscriptions, sinks, and how much goes from which to which. Pure."""
+"""Computes the flow between products, subscriptions and sinks from the API's answers. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,11 +11,17 @@ _BAD = ("retry_later", "rejected", "died")
 
 @dataclass(slots=True)
 class Node:
-    """A product, a subscription or a sink, and what goes through it in a second.
+    """A product, a subscription or a sink, with its rates in events a second.
 
     Attributes:
-        accepted: Of a product alone.
-        oldest_waiting: When it was accepted; empty where nothing waits.
+        key: The product's name or the SID.
+        name: What it is called.
+        href: Its page.
+        accepted: For products only.
+        delivered: Deliveries.
+        failed: Failed attempts and dead letters.
+        waiting: Events that wait.
+        oldest_waiting: When the oldest of them was accepted; empty if none waits.
     """
 
     key: str
@@ -29,13 +35,13 @@ class Node:
 
     @property
     def busy(self) -> tuple[float, int]:
-        """What makes one more worth showing than another."""
+        """The sort key: busier nodes are shown first."""
         return self.accepted + self.delivered + self.failed, self.waiting
 
 
 @dataclass(slots=True)
 class Edge:
-    """From one node to another, by their keys."""
+    """The flow from one node to another, identified by their keys."""
 
     source: str
     target: str
@@ -45,12 +51,12 @@ class Edge:
 
 @dataclass(slots=True)
 class Flow:
-    """Rates are of a second.
+    """All nodes and edges, by key, with the total rates in events a second.
 
     Attributes:
-        known_waiting: Whether ``waiting`` and ``oldest_waiting`` of its nodes mean anything: Kafka was asked.
-        sampled: There was more than was counted: the rates are of a shorter time.
-        seconds: Of which time.
+        known_waiting: Whether the nodes' ``waiting`` and ``oldest_waiting`` are known, because Kafka could be asked.
+        sampled: Whether there was too much to count: then the rates are of a shorter period.
+        seconds: The period that the rates are of.
     """
 
     products: dict[str, Node] = field(default_factory=dict)
@@ -76,7 +82,14 @@ class Flow:
 
 
 def flow_of(counts: Json, backlog: Sequence[Json] | None, subscriptions: Sequence[Json], sinks: Sequence[Json]) -> Flow:
-    """Of the answer of ``/v1/Flow``, the subscriptions of ``/v1/Backlog`` (None: not known), and the lists of both."""
+    """Compute the flow.
+
+    Args:
+        counts: The answer of ``/v1/Flow``.
+        backlog: The subscriptions in the answer of ``/v1/Backlog``; None if it is not known.
+        subscriptions: The account's subscriptions.
+        sinks: The account's sinks.
+    """
     asked_s = (_moment(counts["until"]) - _moment(counts["since"])).total_seconds()
     counted_s = min(counts["accepted_seconds"], counts["deliveries_seconds"])
     flow = Flow(known_waiting=backlog is not None, sampled=counted_s < asked_s, seconds=counted_s)
@@ -100,7 +113,7 @@ def flow_of(counts: Json, backlog: Sequence[Json] | None, subscriptions: Sequenc
 
 
 def _add(flow: Flow, counts: Json, seconds: float) -> None:
-    """What went to one sink for one subscription, of one type."""
+    """Add what went to one sink for one subscription, of one event type."""
     delivered, failed = counts["delivered"] / seconds, sum(counts[name] for name in _BAD) / seconds
     sid, sink_sid = counts["subscription_sid"] or "", counts["sink_sid"] or ""
     product = _product(flow, counts).key

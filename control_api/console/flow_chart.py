@@ -1,6 +1,6 @@
-"""The diagram of what flows: a box for each product, subscription and sink, a band for each way between. Pure.
+"""Lays out the flow diagram: a box for each product, subscription and sink, and a band for each edge between. Pure.
 
-There is room for so many boxes in a column: the busiest, and one that stands for the rest.
+A column has a limited number of boxes: the busiest ones, and one that represents the rest.
 """
 
 import math
@@ -12,23 +12,23 @@ from typing import Final
 from control_api.console.flow import Edge, Flow, Node
 
 MOST: Final = 12
-"""Boxes of one column: what a screen has room for."""
-_REST: Final = "\0"  # no SID and no product is called so
+"""Boxes in one column: as many as fit on a screen."""
+_REST: Final = "\0"  # the key of the rest: no SID and no product has it
 WIDTH: Final = 960
 BOX_WIDTH: Final = 240
 BOX_HEIGHT: Final = 50
 HEAD_HEIGHT: Final = 14
-"""Above the boxes, for what a column is of."""
+"""The height of a column's title above the boxes."""
 _GAP: Final = 12
 COLUMNS: Final = (0, (WIDTH - BOX_WIDTH) // 2, WIDTH - BOX_WIDTH)
 _THIN, _WIDE = 1.5, 14.0  # widths of bands
-_MUCH: Final = 1_000.0  # events a second, of the widest
-_FAILING: Final = 0.01  # of what was tried
+_MUCH: Final = 1_000.0  # events a second of the widest band
+_FAILING: Final = 0.01  # the share of failed attempts from which on it is shown as bad
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """Where a node stands; ``others``: it stands for so many."""
+    """The position of a node; ``others``: how many nodes it represents, if it is the rest."""
 
     node: Node
     x: int
@@ -42,7 +42,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """A way, as the path of an SVG."""
+    """The band of an edge, as an SVG path."""
 
     path: str
     width: float
@@ -57,7 +57,7 @@ class Chart:
 
 
 def chart_of(flow: Flow) -> Chart:
-    """``flow`` as it is drawn."""
+    """The layout of ``flow``."""
     products, subscriptions = (
         _column(nodes.values(), x) for nodes, x in zip((flow.products, flow.subscriptions), COLUMNS, strict=False)
     )
@@ -72,7 +72,7 @@ def chart_of(flow: Flow) -> Chart:
 
 
 def _beside(flow: Flow, subscriptions: Mapping[str, Box]) -> Mapping[str, float]:
-    """How far down the subscriptions stand, on average, that deliver to each sink: so fewer bands cross."""
+    """For each sink, the average vertical position of its subscriptions: sorting by it, fewer bands cross."""
     found: dict[str, list[int]] = {}
     for edge in flow.to_sinks.values():
         if (box := subscriptions.get(edge.source)) is not None:
@@ -81,9 +81,9 @@ def _beside(flow: Flow, subscriptions: Mapping[str, Box]) -> Mapping[str, float]
 
 
 def _column(nodes: Iterable[Node], x: int, places: Mapping[str, float] = MappingProxyType({})) -> Mapping[str, Box]:
-    """The boxes of ``nodes``, by key: the busiest, in the order of their ``places`` and names, so that they stay there.
+    """The boxes of the busiest of ``nodes``, by key, sorted by ``places`` and then by name, so that they do not move.
 
-    Those without a place are the last.
+    Those without a place come last.
     """
     listed = sorted(nodes, key=lambda node: node.busy, reverse=True)
     kept, rest = (listed, []) if len(listed) <= MOST else (listed[: MOST - 1], listed[MOST - 1 :])
@@ -108,7 +108,7 @@ def _sum(nodes: Sequence[Node]) -> Node:
 
 
 def _bands(edges: Iterable[Edge], sources: Mapping[str, Box], targets: Mapping[str, Box]) -> Sequence[Band]:
-    """One for each pair of boxes; what has none, being deleted by now, is left out."""
+    """A band for each pair of boxes; edges of deleted nodes, which have no box, are left out."""
     found: dict[tuple[str, str], Edge] = {}
     for edge in edges:
         source = edge.source if edge.source in sources else _REST

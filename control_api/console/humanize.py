@@ -1,4 +1,4 @@
-"""Things in the words of people. Pure."""
+"""Puts reasons, times and counts into everyday words. Pure."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -20,9 +20,9 @@ REASONS: Final[Mapping[DeadReason, str]] = {
     DeadReason.UNKNOWN_SCHEMA: "the catalogue does not have its schema",
     DeadReason.UNDECODABLE: "its data cannot be read by its schema",
 }
-"""Why an event could not be delivered, for those who do not know the words of the API."""
+"""Why an event could not be delivered, for people who do not know the API's terms."""
 _JUST: Final = timedelta(seconds=5)
-_LONG: Final = timedelta(days=30)  # then the day says more
+_LONG: Final = timedelta(days=30)  # from then on, the date says more
 _UNITS: Final = (
     ("day", timedelta(days=1)),
     ("hour", timedelta(hours=1)),
@@ -32,7 +32,7 @@ _UNITS: Final = (
 
 
 def ago(at: datetime, now: datetime) -> str:
-    """How long ``at`` is before ``now``, or after it: ``3 minutes ago``, ``in 2 hours``, ``2026-03-29``."""
+    """``at`` relative to ``now``: ``3 minutes ago``, ``in 2 hours``, ``2026-03-29``."""
     distance = abs(now - at)
     if distance < _JUST:
         return "just now"

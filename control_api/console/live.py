@@ -1,4 +1,4 @@
-"""Parts of a page that follow what happens: sent each second, as server-sent events, while the browser is there."""
+"""Live parts of a page: sent each second as server-sent events, while the browser is connected."""
 
 import asyncio
 import time
@@ -15,22 +15,22 @@ from eventstreams.http import RefusedError, unavailable
 from eventstreams.http.limits import too_often
 
 EVERY_S: Final = 1.0
-_LASTS_S: Final = 600.0  # then the browser asks again by itself, and who has left without a word is forgotten
-_WRITE_S: Final = 20.0  # for a browser that does not read
-_MOST: Final = 200  # of everybody: each costs two questions to the API a second
-_OF_ONE: Final = 10  # of one account: browsers keep six
-_OF_HOUSEHOLD: Final = 40  # of an owner and its subaccounts, of which there may be a thousand
+_LASTS_S: Final = 600.0  # then the browser reconnects by itself, and one that has silently left is forgotten
+_WRITE_S: Final = 20.0  # until a browser counts as not reading
+_MOST: Final = 200  # streams of all accounts: each makes two requests to the API a second
+_OF_ONE: Final = 10  # streams of one account: a browser opens up to six
+_OF_HOUSEHOLD: Final = 40  # streams of an account and its subaccounts, of which there may be a thousand
 _AGAIN_MS: Final = 2_000
 
 Look = Callable[[], Awaitable[Mapping[str, str]]]
-"""What a page shows now: the HTML of each part, by the name that its ``sse-swap`` has."""
+"""What a page shows now: the HTML of each part, by the name in its ``sse-swap``."""
 
 
 class Streams:
-    """Those that are open, of this process."""
+    """Counts and limits the open streams of this process."""
 
     def __init__(self, customer_of: Callable[[str], str] = str) -> None:
-        """``customer_of``: who counts as one: maps an account's SID, such as a subaccount's to its owner's."""
+        """``customer_of``: maps the SID of a subaccount to its owner's, as they share a limit."""
         self._customer_of = customer_of
         self._open: Counter[str] = Counter()
         self._of_households: Counter[str] = Counter()
@@ -38,7 +38,7 @@ class Streams:
 
     @contextmanager
     def place(self, account_sid: str) -> Iterator[None]:
-        """Room for one more, meanwhile.
+        """Take a place for one more stream, inside the block.
 
         Raises:
             RefusedError: there is none; the page stays as it was loaded.
@@ -59,7 +59,7 @@ class Streams:
                     del counted[sid]
 
     async def stop(self, _: web.Application) -> None:
-        """End them all: the process stops."""
+        """End all streams, because the process stops."""
         self.stopping.set()
 
 
@@ -67,21 +67,21 @@ STREAMS: Final = web.AppKey("streams", Streams)
 
 
 async def stream(page: PageRequest, look: Look) -> web.StreamResponse:
-    """What ``look`` finds, each second; of it what has changed. Ends when the browser goes, or its session does."""
+    """Send what has changed in the result of ``look``, each second, until the browser leaves or its session ends."""
     streams = page.request.app[STREAMS]
     with streams.place(page.session.account_sid):
         answer = web.StreamResponse(
             headers={
                 hdrs.CONTENT_TYPE: "text/event-stream",
                 hdrs.CACHE_CONTROL: "no-store",
-                "X-Accel-Buffering": "no",  # nginx would hold it back
+                "X-Accel-Buffering": "no",  # else nginx would buffer it
             }
         )
         await answer.prepare(page.request)
         try:
             await _follow(page, look, answer, streams.stopping)
         except (ConnectionError, TimeoutError):
-            page.request.protocol.force_close()  # it has gone, or does not read
+            page.request.protocol.force_close()  # the browser has left, or does not read
         return answer
 
 
@@ -112,5 +112,5 @@ async def _write(answer: web.StreamResponse, text: str) -> None:
 
 
 def event(name: str, text: str) -> str:
-    """One server-sent event. Every kind of line end begins a new line of its data."""
+    """One server-sent event. Any kind of line break in ``text`` begins a new ``data`` line."""
     return f"event: {name}\n" + "".join(f"data: {line}\n" for line in text.splitlines() or [""]) + "\n"

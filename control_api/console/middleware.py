@@ -1,7 +1,7 @@
-"""The console's way in: a middleware that takes what is the console's out of the API's hands.
+"""The console's entry point: a middleware that handles the console's requests instead of the API.
 
-It stands before all others. So a page is not sent to the primary, and no other site's script may read it: both are for
-the requests that pages make of the API, which come through the whole application once more (``api.InnerApi``).
+It is the outermost middleware. So a page is not forwarded to the primary, and CORS does not apply to it: these are for
+the requests that pages make to the API, which pass through the whole application again (``api.InnerApi``).
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,8 +28,8 @@ SIGN_IN: Final = f"{PREFIX}sign-in"
 _READING: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD})
 _HTML: Final = "text/html"
 _SITE: Final = "Sec-Fetch-Site"
-_OWN: Final = frozenset({"same-origin", "none"})  # none: typed in, or out of a bookmark
-_MOST_BEFORE: Final = 8 << 10  # bytes of a body from nobody: to sign in takes some 300
+_OWN: Final = frozenset({"same-origin", "none"})  # none: typed in, or from a bookmark
+_MOST_BEFORE: Final = 8 << 10  # bytes of a body before sign-in: signing in takes some 300
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -37,7 +37,7 @@ _POLICY: Final = (
 HEADERS: Final[Mapping[str, str]] = {
     "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",  # not less: without it browsers say of no form where it comes from
+    "Referrer-Policy": "same-origin",  # not stricter: otherwise browsers do not say where a form comes from
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
@@ -45,7 +45,14 @@ HEADERS: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Console:
-    """Attributes: ``public_host``: where people reach the API, if that is known."""
+    """The console as a part of the API's application.
+
+    Attributes:
+        sessions: Reads and writes session cookies.
+        static: The static files.
+        renderer: Renders templates.
+        public_host: The host at which people reach the API, if known.
+    """
 
     sessions: Sessions
     static: StaticFiles
@@ -64,7 +71,7 @@ class Console:
         return console
 
     def routes(self, pages: Sequence[Page]) -> Sequence[web.RouteDef]:
-        """For the application that the middleware stands in."""
+        """The routes of ``pages``, for the application that has the middleware."""
         return [web.route(each.method, each.path, self._handler(each)) for each in pages]
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
@@ -83,7 +90,7 @@ class Console:
         if request.match_info.http_exception is not None:
             raise request.match_info.http_exception
         resource = request.match_info.route.resource
-        if resource is None or not resource.canonical.startswith(PREFIX):  # only ours ask who comes by themselves
+        if resource is None or not resource.canonical.startswith(PREFIX):  # only ours check credentials themselves
             raise not_found(request)
         if request.method not in _READING:
             self._refuse_others(request)
@@ -103,7 +110,7 @@ class Console:
             session = self.sessions.of(request)
             if session is None or not session.sid:
                 return self._to_sign_in(request)
-            if session.is_operator is not (page.caller is Caller.OPERATOR):  # it is there, for others
+            if session.is_operator is not (page.caller is Caller.OPERATOR):  # it exists, but for the other kind of user
                 raise _for_others(session)
             return await page.handler(self._page_request(request, session))
 
@@ -116,14 +123,14 @@ class Console:
         back = request.path_qs if request.method in _READING and not _is_part(request) else ""
         query = urlencode([each for each in (("next", back), ("said", said)) if each[1]])
         path = f"{SIGN_IN}?{query}" if query else SIGN_IN
-        if _is_part(request):  # else it would come to stand in the middle of a page
+        if _is_part(request):  # else it would be swapped into the middle of a page
             return web.Response(status=HTTPStatus.OK, headers={"HX-Redirect": path})
         return web.Response(status=HTTPStatus.SEE_OTHER, headers={hdrs.LOCATION: path})
 
     def _problem(self, request: web.Request, answer: web.Response) -> web.Response:
-        """An error of ours, or one of the API's that no page dealt with, for people."""
+        """The error page for an error of ours, or for one of the API's that no page has handled."""
         if answer.content_type == _HTML:
-            return answer  # a page with a form, and what is wrong beside it
+            return answer  # a page with a form, which shows what is wrong
         session = self.sessions.of(request)
         if answer.status == HTTPStatus.UNAUTHORIZED:
             ended = self._to_sign_in(request, "ended")
@@ -138,12 +145,12 @@ class Console:
         return shown
 
     def _refuse_others(self, request: web.Request) -> None:
-        """Raises ``RefusedError`` (403) where a browser says that a page of another site sent this."""
+        """Raises ``RefusedError`` (403) if a browser says that a page of another site sent this."""
         site, origin = request.headers.get(_SITE), request.headers.get(hdrs.ORIGIN)
         if site is not None:
             own = site in _OWN
-        else:  # an old browser, or none; those that are not told so by https leave it out, too
-            # Not ``request.host``: where there is none, that asks the resolver, and all others wait for it.
+        else:  # an old browser, or none; without https, browsers leave the header out, too
+            # Not ``request.host``: without a Host header, it would ask the resolver and block the event loop.
             ours = {request.headers.get(hdrs.HOST), self.public_host} - {None, ""}
             own = origin is None or _host_of(origin) in ours
         if not own:
@@ -152,7 +159,7 @@ class Console:
 
 
 def _host_of(origin: str) -> str:
-    """Host and port of ``origin``, as ``Host`` has them; its own text, which no host is, where it is no origin."""
+    """Host and port of ``origin``, as in ``Host``; ``origin`` itself, which equals no host, if it is not an origin."""
     try:
         return urlsplit(origin).netloc or origin
     except ValueError:
@@ -160,7 +167,7 @@ def _host_of(origin: str) -> str:
 
 
 def _for_others(session: Session) -> RefusedError:
-    """A page is there, but not for who has signed in: what to do instead."""
+    """The error for a page that is not for the kind of user who is signed in; it says what to do instead."""
     message = (
         "This page is an account's, and you are signed in as the operator: sign out, then sign in as the account"
         if session.is_operator
@@ -170,7 +177,7 @@ def _for_others(session: Session) -> RefusedError:
 
 
 def _refuse_large(request: web.Request) -> None:
-    """Raises ``RefusedError`` (413) where nobody sends more than it takes to sign in."""
+    """Raises ``RefusedError`` (413) for a body that is larger than signing in needs."""
     if request.can_read_body and (request.content_length is None or request.content_length > _MOST_BEFORE):
         message = f"The body is larger than {_MOST_BEFORE} bytes, or does not say how large it is"
         raise RefusedError(message, status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)

@@ -1,4 +1,4 @@
-"""The overview: what flows from products to subscriptions to sinks just now, how well, and what waits."""
+"""The overview: the current flow from products to subscriptions to sinks, failures, and what waits."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -13,10 +13,10 @@ from control_api.console.page_request import PREFIX, Page, PageRequest, get
 from eventstreams.http import RefusedError
 
 PATH: Final = f"{PREFIX}overview"
-_ALL: Final = {"PageSize": "100"}  # of sinks and of subscriptions an account has at most so many
+_ALL: Final = {"PageSize": "100"}  # an account has at most as many sinks, and as many subscriptions
 _TITLES: Final = ("Products", "Subscriptions", "Sinks")
-_LISTS_EVERY: Final = 5  # looks: names and ways change seldom
-_BACKLOG_EVERY: Final = 5  # the API does not look at Kafka more often either
+_LISTS_EVERY: Final = 5  # looks: names and edges change rarely
+_BACKLOG_EVERY: Final = 5  # looks: the API does not ask Kafka more often either
 
 
 async def show(page: PageRequest) -> web.Response:
@@ -25,7 +25,7 @@ async def show(page: PageRequest) -> web.Response:
 
 
 async def live(page: PageRequest) -> web.StreamResponse:
-    """The same, each second."""
+    """The same, updated each second."""
     looking = Looking(page)
 
     async def look() -> Mapping[str, str]:
@@ -37,27 +37,27 @@ async def live(page: PageRequest) -> web.StreamResponse:
 
 
 class Looking:
-    """One page that looks again and again; what changes seldom it asks for seldom."""
+    """The repeated requests of one open page; what changes rarely is requested less often."""
 
     def __init__(self, page: PageRequest) -> None:
         self._page = page
         self._looks = 0
         self._subscriptions: list[dict[str, object]] = []
         self._sinks: list[dict[str, object]] = []
-        self._backlog: list[dict[str, object]] | None = None  # nobody has looked yet
+        self._backlog: list[dict[str, object]] | None = None  # not asked yet
 
     async def look(self) -> Flow:
-        """What flows now. Raises ``RefusedError`` as the API does."""
+        """The current flow. Raises ``RefusedError`` if the API refuses."""
         api = self._page.api
         if self._looks % _LISTS_EVERY == 0:
             self._subscriptions = (await api.get("/v1/Subscriptions", query=_ALL))["subscriptions"]
             self._sinks = (await api.get("/v1/Sinks", query=_ALL))["sinks"]
         counts = await api.get("/v1/Flow")
-        if self._looks and (self._looks - 1) % _BACKLOG_EVERY == 0:  # not on the page itself: Kafka takes its time
+        if self._looks and (self._looks - 1) % _BACKLOG_EVERY == 0:  # not when the page is loaded: Kafka takes a while
             try:
                 self._backlog = (await api.get("/v1/Backlog"))["subscriptions"]
             except RefusedError:
-                self._backlog = None  # the rest is worth showing
+                self._backlog = None  # show the rest
         self._looks += 1
         return flow_of(counts, self._backlog, self._subscriptions, self._sinks)
 

@@ -1,4 +1,4 @@
-"""One request of a browser, as the handler of a page has it; and what a page is."""
+"""A browser's request as the handler of a page sees it, and the definition of a page."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -25,8 +25,10 @@ class PageRequest:
     """What a handler works with.
 
     Attributes:
-        session: Whose request it is; one of nobody on the pages for anybody.
-        api: The API, for whoever signed in.
+        request: The HTTP request.
+        session: The session; on pages for anybody, it may be one in which nobody has signed in.
+        api: The API, with the session's credentials.
+        renderer: Renders templates.
     """
 
     request: web.Request
@@ -36,18 +38,18 @@ class PageRequest:
 
     @property
     def is_part(self) -> bool:
-        """Whether htmx asks, for something to put into the page that is there."""
+        """Whether htmx asks for a part to put into the page that is open."""
         return _HTMX in self.request.headers
 
     def name(self, key: str) -> str:
-        """What the path has in place of ``key``."""
+        """The part of the path in place of ``{key}``."""
         return self.request.match_info[key]
 
     async def form(self) -> Form:
-        """The fields of a POST, without our own.
+        """The fields of a POST, without the CSRF token.
 
         Raises:
-            RefusedError: 403: it was not sent by a page of this session; or the body is no form.
+            RefusedError: 403: it was not sent by a page of this session; or the body is not a form.
         """
         form = await read_form(self.request)
         if not self.session.is_own(form.given(CSRF) or ""):
@@ -58,11 +60,11 @@ class PageRequest:
         return Form([(name, value) for name, value in form.fields if name != CSRF])
 
     def render(self, template: str, *, status: HTTPStatus = HTTPStatus.OK, **context: object) -> web.Response:
-        """``templates/<template>`` with ``context``, and what ``base.html`` asks for."""
+        """Render ``templates/<template>`` with ``context`` and what ``base.html`` needs."""
         return web.Response(status=status, text=self.render_text(template, **context), content_type="text/html")
 
     def render_text(self, template: str, **context: object) -> str:
-        """As ``render``, without an answer around it."""
+        """Like ``render``, but return just the text."""
         return self.renderer.render(
             template,
             session=self.session,
@@ -73,11 +75,11 @@ class PageRequest:
         )
 
     def redirect(self, path: str, *, said: str = "") -> web.Response:
-        """Send the browser to ``path``, after a write.
+        """Redirect the browser to ``path`` after a write.
 
         Args:
-            path: Below ``/console/``.
-            said: What was done: a key of ``render.SAID``, whose words stand at the top of that page.
+            path: A path below ``/console/``.
+            said: What was done: a key of ``render.SAID``, whose text is shown at the top of that page.
         """
         query = f"?{urlencode({'said': said})}" if said else ""
         return web.Response(status=HTTPStatus.SEE_OTHER, headers={hdrs.LOCATION: f"{path}{query}"})
@@ -88,7 +90,7 @@ Handler = Callable[[PageRequest], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One path of the console. ``caller`` is whom it is for; others are asked to sign in, or find nothing there."""
+    """One page of the console. ``caller`` is whom it is for; others are asked to sign in, or get a 404."""
 
     method: str
     path: str
@@ -97,7 +99,7 @@ class Page:
 
 
 def get(path: str, handler: Handler, *, caller: Caller = Caller.ACCOUNT) -> Page:
-    """``path`` is below ``/console/``, without it."""
+    """Declare a page; ``path`` is relative to ``/console/``."""
     return Page(hdrs.METH_GET, f"{PREFIX}{path}", handler, caller)
 
 

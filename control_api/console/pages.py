@@ -1,4 +1,4 @@
-"""Every page of the console, what stands in its navigation, and the console as the application takes it in."""
+"""All pages of the console, its navigation, and its installation in the application."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ from control_api.plane import ControlPlane
 ALL: Final[Sequence[Page]] = (
     *sign_in.PAGES,
     *sinks.PAGES,
-    *subscribing.PAGES,  # before those with a SID in the place of their words
+    *subscribing.PAGES,  # before those whose paths have a SID where these have words
     *subscriptions.PAGES,
     *catalogue.PAGES,
     *overview.PAGES,
@@ -48,7 +48,7 @@ ALL: Final[Sequence[Page]] = (
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What stands at the top of every page of those it is for; current on all pages below ``path`` and ``others``."""
+    """A link at the top of every page, for some kind of user; current on all pages below ``path`` and ``others``."""
 
     title: str
     path: str
@@ -76,14 +76,14 @@ NAVIGATION: Final = (
 
 
 def make_console(plane: ControlPlane) -> Console:
-    """The console of the API that works with ``plane``."""
+    """Create the console for the API that works with ``plane``."""
     static, url = StaticFiles(STATIC), urlsplit(plane.public_url or "")
     sessions = Sessions(plane.vault, plane.clock, https=url.scheme == "https")
     return Console(sessions, static, Renderer(static, NAVIGATION, plane.clock), url.netloc or None)
 
 
 def add_console(app: web.Application, plane: ControlPlane, *, gateway_url: str | None = None) -> None:
-    """Serve the console in ``app``, which is to have its other middlewares already; see the setting ``gateway_url``."""
+    """Serve the console in ``app``, which must have its other middlewares already. See the setting ``gateway_url``."""
     console = make_console(plane)
     app[GATEWAY], app[STREAMS] = gateway_url or "", Streams(plane.feed.snapshot.customer_of)
     app.on_shutdown.append(app[STREAMS].stop)

@@ -1,4 +1,4 @@
-"""Templates, with what all of them have: everything escaped, no name undefined, times in words."""
+"""Renders templates: everything is escaped, an undefined name is an error, and there are common filters."""
 
 import re
 import secrets
@@ -27,9 +27,9 @@ SAID: Final[Mapping[str, str]] = {
     "signed-out": "You are signed out.",
     "ended": "Your session is over: sign in again.",
 }
-"""What a page says at its top after something was done: by key, since addresses are anybody's to write."""
+"""What a page says at its top after something was done. By key, because anybody can write a link to our pages."""
 
-# HTML has no way to write these: https://html.spec.whatwg.org/multipage/parsing.html#preprocessing-the-input-stream
+# HTML cannot contain these: https://html.spec.whatwg.org/multipage/parsing.html#preprocessing-the-input-stream
 _NO_TEXT: Final = re.compile(
     "[\\x00-\\x08\\x0b\\x0e-\\x1f\\x7f-\\x9f\\ud800-\\udfff\\ufdd0-\\ufdef"
     + "".join(f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0, 0x110000, 0x10000))
@@ -63,9 +63,9 @@ class Renderer:
         }
 
     def render(self, template: str, **context: object) -> str:
-        """The text of ``templates/<template>``; whatever ``context`` holds is text in it, never markup.
+        """Render ``templates/<template>``; what ``context`` contains is text, never markup.
 
-        What cannot be a character of HTML, whoever wrote it, is U+FFFD.
+        Characters that HTML cannot contain become U+FFFD.
         """
         return _NO_TEXT.sub("\ufffd", self._environment.get_template(template).render(**context))
 
@@ -75,24 +75,24 @@ class Renderer:
 
 
 def next_page(meta: Mapping[str, object], key: str = "next_page_url") -> str:
-    """The query of the page beside this one, out of the API's ``meta``; empty: there is none."""
+    """The query of the next or previous page, from the API's ``meta``; empty if there is none."""
     url = meta.get(key)
     return urlsplit(url).query if isinstance(url, str) else ""
 
 
 def page_query(query: Mapping[str, str], size: int) -> list[tuple[str, str]]:
-    """The API's parameters of paging, out of the console's own query; ``size`` where it names none."""
+    """The API's paging parameters, from the console's query; ``size`` is the default page size."""
     known = [(name, query[name]) for name in ("Page", "PageToken") if name in query]
     return [*known, ("PageSize", query.get("PageSize", str(size)))]
 
 
 def _once() -> str:
-    """Names one form on one page as it was shown once."""
+    """A token that identifies one form of a page as it was shown once."""
     return secrets.token_urlsafe(16)
 
 
 def _name(value: str) -> str:
-    """``value`` as one part of a path."""
+    """``value`` quoted as one segment of a path."""
     return quote(value, safe="", errors="replace")
 
 
@@ -103,7 +103,7 @@ def _moment(text: str) -> str:
 
 
 def _marked(text: str) -> Markup:
-    """``text`` with what stands in backticks as code."""
+    """``text`` as markup, with what is in backticks as code."""
     parts = [escape(each) for each in text.split("`")]
     return Markup("").join(
         Markup("<code>{}</code>").format(each) if index % 2 else each for index, each in enumerate(parts)
@@ -114,5 +114,5 @@ def _read(text: str) -> datetime | None:
     try:
         at = datetime.fromisoformat(text)
         return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):  # the latter of what is before the year 1, or after 9999, in UTC
+    except (ValueError, OverflowError):  # the latter if it is before the year 1 or after 9999 in UTC
         return None

@@ -1,11 +1,11 @@
-"""A schema's fields in a table, and what one version of it has that another has not. Pure."""
+"""Lists a schema's fields, and the differences between two of its versions. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-_DEEP: Final = 12  # the catalogue's schemas may refer to themselves
+_DEEP: Final = 12  # levels: the catalogue's schemas may be recursive
 
 Schema = Mapping[str, Any]
 
@@ -15,8 +15,10 @@ class SchemaField:
     """One field of an event's data.
 
     Attributes:
-        path: Names with dots between; ``[]`` behind a list's.
-        type: In words.
+        path: Its names, joined by dots; ``[]`` follows the name of a list.
+        type: Its type, in words.
+        required: Whether it is always there.
+        help: Its description.
     """
 
     path: str
@@ -33,7 +35,7 @@ class Change(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What became of one field from a version to another. ``before``: its type where it is another now."""
+    """How one field differs between two versions. ``before``: its earlier type, if that has changed."""
 
     change: Change
     field: SchemaField
@@ -41,12 +43,12 @@ class Difference:
 
 
 def schema_fields(document: Schema) -> Sequence[SchemaField]:
-    """The fields of ``document``, a JSON Schema of the catalogue, in its order, each before those within it."""
+    """The fields of ``document``, a JSON Schema of the catalogue, in its order, each before the fields inside it."""
     return list(_within(document, document.get("$defs", {}), "", 0))
 
 
 def differences(older: Schema, newer: Schema) -> Sequence[Difference]:
-    """What is to be reckoned with when ``newer`` takes the place of ``older``: in the order of ``newer``, then lost."""
+    """The differences from ``older`` to ``newer``: fields of ``newer`` in its order, then removed ones."""
     before = {each.path: each for each in schema_fields(older)}
     after = {each.path: each for each in schema_fields(newer)}
     found = []

@@ -22,7 +22,7 @@ from eventstreams.trust import tls_to
 
 PATH: Final = f"{PREFIX}send"
 GATEWAY: Final = web.AppKey("gateway", str)
-"""Where the gateway is; empty: nobody has said."""
+"""The gateway's URL; empty if it is not configured."""
 _EVENTS: Final = "/v1/Events"
 _CLOUD_EVENT: Final = "application/cloudevents+json"
 _ANSWER_S: Final = 15.0
@@ -31,7 +31,7 @@ _SOURCE: Final = "/console/send"
 
 
 async def show(page: PageRequest) -> web.Response:
-    """The form, with an example of the type that was chosen."""
+    """The form, with an example of the chosen type."""
     wanted = page.request.query.get("type", "")
     text, problem = "", ""
     if wanted:
@@ -76,7 +76,7 @@ def _form(
 
 
 async def _example(page: PageRequest, wanted: str) -> Mapping[str, object]:
-    """An event of the type ``wanted``, with an id of its own and an example of its data in the newest schema."""
+    """An event of the type ``wanted``, with a new id and example data in the newest schema version."""
     event_type = await page.api.get("/v1/Types/{}", wanted)
     newest = len(page.request.app[PLANE].catalog.schemas[event_type["schema_id"]].versions)
     return {
@@ -90,10 +90,10 @@ async def _example(page: PageRequest, wanted: str) -> Mapping[str, object]:
 
 
 async def _publish(page: PageRequest, event: str) -> str:
-    """The event's id, once the gateway has accepted ``event``, which goes to it as it was written.
+    """Send ``event`` to the gateway exactly as it was written; return the event's id once it is accepted.
 
     Raises:
-        RefusedError: in the gateway's own words; or it does not answer.
+        RefusedError: the gateway refused, with its own message; or it does not answer.
     """
     url = page.request.app[GATEWAY]
     if not url:
@@ -107,7 +107,7 @@ async def _publish(page: PageRequest, event: str) -> str:
                 data=event.encode(),
                 headers=headers,
                 ssl=tls_to(url),
-                allow_redirects=False,  # another server is not given the password
+                allow_redirects=False,  # never send the password to another server
             ) as answer,
         ):
             body = await answer.content.read(_MOST_ANSWER)
@@ -118,7 +118,7 @@ async def _publish(page: PageRequest, event: str) -> str:
 
 
 def _accepted(status: int, body: bytes) -> str:
-    """The id in the gateway's answer. Raises as ``_publish``."""
+    """The id in the gateway's answer. Raises like ``_publish``."""
     try:
         told = orjson.loads(body)
     except orjson.JSONDecodeError:

@@ -1,8 +1,8 @@
-"""Who has signed in: the cookie that says so, sealed, and the token that forms carry against forgery.
+"""Sessions of people who have signed in: an encrypted cookie, and the CSRF token of forms.
 
-A session is the credentials that somebody gave, encrypted with the installation's key, and an end. The API is asked
-with them, and checks them, at each page. So a session needs no memory in any process, every replica knows it, and it
-ends with its credentials: when a token is rotated, a key deleted, an account suspended or closed.
+A session consists of the given credentials, encrypted with the installation's key, and an expiry time. Each page calls
+the API with these credentials, which checks them. So a session needs no memory in any process, every replica knows it,
+and it ends with its credentials: when a token is rotated, a key deleted, or an account suspended or closed.
 """
 
 import hmac
@@ -29,15 +29,15 @@ _OWNER: Final = ""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """A visit of a person, who may not have signed in yet.
+    """A session of somebody who may not have signed in yet.
 
     Attributes:
-        csrf: Stands in each form of the session's pages, and in no other site's.
-        ends_ms: Then it is over.
-        authorization: As requests to the API carry it; empty: nobody has signed in.
-        sid: Of the account or key that signed in; ``operator``; empty.
-        account_sid: Whose it is; empty for the operator.
-        account_name: What people call the account.
+        csrf: The token in each form of the session's pages, which other sites do not know.
+        ends_ms: When it expires, in ms since the epoch.
+        authorization: The header for requests to the API; empty if nobody has signed in.
+        sid: The SID of the account or key that signed in, or ``operator``; empty if nobody has.
+        account_sid: The account; empty for the operator.
+        account_name: The account's friendly name.
     """
 
     csrf: str = field(repr=False)
@@ -56,7 +56,7 @@ class Session:
         return self.sid == USER
 
     def is_own(self, csrf: str) -> bool:
-        """Whether a form with the token ``csrf`` came with a page of this session."""
+        """Whether a form with the token ``csrf`` came from a page of this session."""
         return hmac.compare_digest(self.csrf.encode(), csrf.encode(errors="replace"))
 
 
@@ -65,10 +65,12 @@ _SESSION: Final = TypeAdapter(Session)
 
 @dataclass(frozen=True, slots=True)
 class Sessions:
-    """Makes sessions, reads and writes their cookies.
+    """Creates sessions, and reads and writes their cookies.
 
     Attributes:
-        https: Whether people reach the API by https, although it does not speak it itself; None: not known.
+        vault: Encrypts the cookies.
+        clock: The current time, in ms since the epoch.
+        https: Whether people reach the API by https, even if the API does not speak it itself.
     """
 
     vault: Vault
@@ -76,7 +78,7 @@ class Sessions:
     https: bool = False
 
     def begin(self) -> Session:
-        """One of nobody yet, for the form to sign in with."""
+        """A session in which nobody has signed in yet, for the sign-in form."""
         return Session(csrf=secrets.token_urlsafe(16), ends_ms=self._end_ms())
 
     def sign_in(self, user: str, password: str, *, account_sid: str, account_name: str) -> Session:
@@ -90,18 +92,18 @@ class Sessions:
         )
 
     def of(self, request: web.Request) -> Session | None:
-        """The session that ``request`` belongs to; None where it has none, or one that is over."""
+        """The session of ``request``; None if it has none or an expired one."""
         sealed = request.cookies.get(self._name(request))
         if not sealed:
             return None
         try:
             found = _SESSION.validate_json(self.vault.unlock(sealed, Purpose.SESSION, _OWNER))
-        except (SettingsError, ValueError):  # another installation's, or an older release's
+        except (SettingsError, ValueError):  # of another installation or an older release
             return None
         return found if found.ends_ms > self.clock() else None
 
     def keep(self, request: web.Request, answer: web.StreamResponse, session: Session) -> None:
-        """Have the browser send ``session`` from now on."""
+        """Set the cookie, so that the browser sends ``session`` from now on."""
         answer.set_cookie(
             self._name(request),
             self.vault.lock(orjson.dumps(session).decode(), Purpose.SESSION, _OWNER),
@@ -113,7 +115,7 @@ class Sessions:
         )
 
     def end(self, request: web.Request, answer: web.StreamResponse) -> None:
-        """Have the browser forget the session."""
+        """Delete the cookie."""
         answer.del_cookie(self._name(request), path="/", httponly=True, secure=self._is_https(request), samesite="Lax")
 
     def _end_ms(self) -> int:
@@ -123,10 +125,10 @@ class Sessions:
         return self.https or request.secure or request.headers.get("X-Forwarded-Proto") == "https"
 
     def _name(self, request: web.Request) -> str:
-        """With https a name that browsers let no other host, and nothing without https, set."""
+        """The cookie's name. With https, browsers let no other host, and nothing without https, set this name."""
         return f"__Host-{_COOKIE}" if self._is_https(request) else _COOKIE
 
 
 def basic(user: str, password: str) -> str:
-    """The header that proves ``user`` to the API."""
+    """The Authorization header for ``user``."""
     return aiohttp.encode_basic_auth(user, password)

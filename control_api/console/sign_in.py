@@ -1,4 +1,4 @@
-"""Signing in, with what the API takes: SID and token of an account, SID and secret of a key, the operator's token."""
+"""Signing in with the API's credentials: SID and token of an account, SID and secret of a key, the operator's token."""
 
 from http import HTTPStatus
 from typing import Final
@@ -25,13 +25,13 @@ async def show(page: PageRequest) -> web.Response:
 
 
 async def sign_in(page: PageRequest) -> web.Response:
-    """Ask the API something that changes nothing, with what was given: it says who that is, or what is wrong."""
+    """Check the credentials by reading the account from the API, which says who that is, or what is wrong."""
     form = await page.form()
     user, password = (form.given("sid") or "").strip(), (form.given("token") or "").strip()
     where = _below(form.given("next") or "")
     try:
         account = await _account(page, user, password)
-    except web.HTTPUnauthorized:  # which makes browsers ask by themselves
+    except web.HTTPUnauthorized:  # not answered as a 401, which would make browsers ask for a password themselves
         return page.render("sign_in.html", status=HTTPStatus.FORBIDDEN, next=where, sid=user, problem=_WRONG)
     except RefusedError as error:
         answer = page.render("sign_in.html", status=HTTPStatus(error.status), next=where, sid=user, problem=str(error))
@@ -45,7 +45,7 @@ async def sign_in(page: PageRequest) -> web.Response:
 
 
 async def sign_out(page: PageRequest) -> web.Response:
-    """Have the browser forget who it was."""
+    """Delete the session's cookie."""
     await page.form()
     answer = page.redirect(SIGN_IN, said="signed-out")
     page.request.app[SESSIONS].end(page.request, answer)
@@ -53,20 +53,20 @@ async def sign_out(page: PageRequest) -> web.Response:
 
 
 async def home(page: PageRequest) -> web.Response:
-    """Where to begin."""
+    """Redirect to the first page for this kind of user."""
     if not page.session.sid:
         return page.redirect(SIGN_IN)
     return page.redirect(f"{PREFIX}accounts" if page.session.is_operator else f"{PREFIX}overview")
 
 
 async def _account(page: PageRequest, user: str, password: str) -> tuple[str, str]:
-    """SID and name of the account; both empty for the operator.
+    """SID and name of the account that the credentials are for; both empty for the operator.
 
     Raises:
-        web.HTTPUnauthorized: the API lets nobody in with that.
-        RefusedError: it does, but to look; or not now.
+        web.HTTPUnauthorized: the credentials are wrong.
+        RefusedError: they are right, but do not allow reading the account; or the API refuses just now.
     """
-    if ":" in user:  # no name that could be sent has one
+    if ":" in user:  # a name with a colon cannot be sent
         raise web.HTTPUnauthorized
     api = InnerApi(page.request, basic(user, password))
     if user == USER:
@@ -81,7 +81,7 @@ def _next(page: PageRequest) -> str:
 
 
 def _below(path: str) -> str:
-    """``path`` if it is one of the console's own; empty if it is not, or would lead elsewhere."""
+    """``path`` if it is one of the console's own; empty if not, so that nobody is led elsewhere."""
     return path if path.startswith(PREFIX) and path.isprintable() and "\\" not in path else ""
 
 

@@ -1,4 +1,4 @@
-"""Sinks: where events go. List, create, how one is, test and probe, change, pause, delete."""
+"""The pages of sinks: list, create, show, health, test and probe, change, pause, signing secret, delete."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ from eventstreams.times import from_ms, rfc3339_ms
 
 PATH: Final = f"{PREFIX}sinks"
 _SINK: Final = "/v1/Sinks/{}"
-_LISTED: Final = 25  # each asks for its health once it is seen, which counts as a request of the account
+_LISTED: Final = 25  # each row requests its health when it becomes visible, which counts as a request of the account
 STATES: Final[Mapping[str, tuple[str, str]]] = {
     "working": ("good", "working"),
     "failing": ("warn", "failing"),
@@ -28,12 +28,12 @@ STATES: Final[Mapping[str, tuple[str, str]]] = {
     "paused": ("off", "paused"),
     "silent": ("off", "nothing sent yet"),
 }
-"""How each state of a sink's health looks, and what it is called."""
+"""The style and the words for each state of a sink's health."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Filled:
-    """A form as it stands, and what is wrong with it, by the names of fields."""
+    """A form's values, and what is wrong with them, by field name."""
 
     values: Mapping[str, str]
     wrong: Mapping[str, str] = field(default_factory=dict)
@@ -52,13 +52,13 @@ async def list_all(page: PageRequest) -> web.Response:
 
 
 async def health(page: PageRequest) -> web.Response:
-    """The state alone, for a row of the list."""
+    """Just the state, for a row of the list."""
     found = await page.api.get(f"{_SINK}/Health", page.name("sid"))
     return page.render("sinks/state.html", health=found, states=STATES)
 
 
 async def choose(page: PageRequest) -> web.Response:
-    """Which type the new sink is to be of."""
+    """The page for choosing the type of a new sink."""
     plane = page.request.app[PLANE]
     listed = sorted(plane.usable, key=lambda each: (each.sink_type != "webhook", each.sink_type))
     return page.render("sinks/choose.html", types=listed)
@@ -115,7 +115,7 @@ async def update(page: PageRequest) -> web.Response:
 
 
 async def probe(page: PageRequest) -> web.Response:
-    """Ask the destination now; the answer stands on the sink's page, or is put there by htmx."""
+    """Probe the destination now; the answer is shown on the sink's page, or put there by htmx."""
     await page.form()
     sid = page.name("sid")
     answer = await page.api.post(f"{_SINK}/Probe", sid)
@@ -125,7 +125,7 @@ async def probe(page: PageRequest) -> web.Response:
 
 
 async def test(page: PageRequest) -> web.Response:
-    """Send a test event. What became of it comes to stand beside the button."""
+    """Send a test event. Its outcome then appears beside the button."""
     await page.form()
     sid, now = page.name("sid"), from_ms(page.request.app[PLANE].clock())
     await page.api.post(f"{_SINK}/Test", sid)
@@ -136,7 +136,7 @@ async def test(page: PageRequest) -> web.Response:
 
 
 async def test_answer(page: PageRequest) -> web.Response:
-    """What was tried with the test event so far."""
+    """The attempts at the test event so far."""
     sid, since = page.name("sid"), page.request.query.get("since", "")
     sink = await page.api.get(_SINK, sid)
     query = {"SinkSid": sid, "EventId": page.session.account_sid, "After": since, "PageSize": "5"}
@@ -148,7 +148,7 @@ async def test_answer(page: PageRequest) -> web.Response:
 
 
 async def validate(page: PageRequest) -> web.Response:
-    """Take the id that came with a test event as the proof that it arrived."""
+    """Validate the sink with the id in a test event, which proves that the event arrived."""
     form, sid = await page.form(), page.name("sid")
     try:
         await page.api.post(f"{_SINK}/Validate", sid, form={"TestId": form.given("test_id") or ""})
@@ -159,7 +159,7 @@ async def validate(page: PageRequest) -> web.Response:
 
 
 async def deliver(page: PageRequest) -> web.Response:
-    """Pause, resume, limit the rate: what the form names."""
+    """Pause, resume or limit the rate, as the form says."""
     form, sid = await page.form(), page.name("sid")
     try:
         await page.api.post(f"{_SINK}/Delivery", sid, form=form.fields)
@@ -170,7 +170,7 @@ async def deliver(page: PageRequest) -> web.Response:
 
 
 async def signing(page: PageRequest) -> web.Response:
-    """What receivers check its signatures with."""
+    """The page of the secret or public key that receivers verify signatures with."""
     sid = page.name("sid")
     sink = await page.api.get(_SINK, sid)
     try:
@@ -183,7 +183,7 @@ async def signing(page: PageRequest) -> web.Response:
 
 
 async def rotate_signing(page: PageRequest) -> web.Response:
-    """Make another secret; the present one signs beside it for a while."""
+    """Create a new secret; the present one goes on signing for a while."""
     form, sid = await page.form(), page.name("sid")
     try:
         await page.api.post(f"{_SINK}/SigningSecret", sid, form=form.fields)
@@ -195,7 +195,7 @@ async def rotate_signing(page: PageRequest) -> web.Response:
 
 
 async def confirm(page: PageRequest) -> web.Response:
-    """Ask whether it is to be deleted, and say what stands in the way."""
+    """Ask whether to delete the sink, and say what prevents it."""
     sid = page.name("sid")
     sink = await page.api.get(_SINK, sid)
     return page.render("sinks/delete.html", sink=sink, subscriptions=await _subscriptions(page, sid), problem="")
@@ -224,11 +224,11 @@ async def _shown(
     wrong_id: str = "",
     wrong_delivery: str = "",
 ) -> Json:
-    """What the page of ``sink`` shows."""
+    """The context of the page of ``sink``."""
     sid = sink["sid"]
     try:
         state, no_state = await page.api.get(f"{_SINK}/Health", sid), ""
-    except RefusedError as error:  # the delivery log is off, or behind: the rest of the page is there
+    except RefusedError as error:  # the delivery log is off or lags: show the rest of the page
         state, no_state = None, str(error)
     return {
         "sink": sink,
@@ -254,7 +254,7 @@ async def _subscriptions(page: PageRequest, sid: str) -> list[Json]:
 
 
 def _destination(page: PageRequest, sink: Json) -> str:
-    """Where its events go, in one line: the first thing that its configuration must have and that is no secret."""
+    """The sink's destination in one line: the first key of its configuration that is required and not secret."""
     plugin = page.request.app[PLANE].plugins.get(sink["sink_type"])
     fields = () if plugin is None else fields_of(plugin.config)
     key = next((each.key for each in fields if each.required and not each.hides), "")
@@ -263,7 +263,7 @@ def _destination(page: PageRequest, sink: Json) -> str:
 
 
 def _fields(page: PageRequest, sink_type: str) -> Sequence[ConfigField]:
-    """The fields of a sink of ``sink_type``.
+    """The configuration fields of ``sink_type``.
 
     Raises:
         RefusedError: 404: no plugin of that type is installed here.

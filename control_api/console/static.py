@@ -1,4 +1,4 @@
-"""The console's own files: style, scripts. Read once, named by their content, so that browsers keep them for ever."""
+"""The console's static files: styles, scripts. Read once, and named by their hash, so that browsers cache them."""
 
 import hashlib
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ class _File:
 
 
 class StaticFiles:
-    """Every file of ``static/``, below ``prefix``."""
+    """Serves every file of ``static/`` below ``prefix``."""
 
     def __init__(self, prefix: str) -> None:
         found = [each for each in files("control_api.console").joinpath("static").iterdir() if each.is_file()]
@@ -32,11 +32,11 @@ class StaticFiles:
         self._by_path = {each.path: each for each in named.values()}
 
     def path(self, name: str) -> str:
-        """Where browsers get ``name``. Raises ``KeyError``: there is no such file."""
+        """The URL path of the file ``name``. Raises ``KeyError`` if there is no such file."""
         return self._by_name[name].path
 
     def answer(self, request: web.Request) -> web.Response | None:
-        """The file that ``request`` asks for; None where there is none."""
+        """The file that ``request`` asks for; None if there is none."""
         found = self._by_path.get(request.path)
         if found is None:
             return None

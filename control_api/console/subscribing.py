@@ -1,4 +1,4 @@
-"""What is subscribed: a new subscription, its types and their versions, its filter, tried on the events of late."""
+"""The pages for creating and changing subscriptions: types and versions, and the filter, tried on recent events."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,12 +23,12 @@ _TYPES: Final = f"{ONE}/SubscribedEvents"
 _TYPE: Final = f"{_TYPES}/{{}}"
 _SUBACCOUNTS: Final = "ReceiveEventsFromSubaccounts"
 _SHOWN: Final = "10"  # events of a preview
-_MAX_DIGITS: Final = 9  # of a version: what has more, JSON may not be able to say
+_MAX_DIGITS: Final = 9  # of a version: longer numbers may not be representable in JSON
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A form that asks for types. ``chosen``: each with the version that is asked for, empty for the newest."""
+    """The content of a form. ``chosen``: the chosen types with their versions; empty for the newest."""
 
     chosen: Mapping[str, str] = field(default_factory=dict)
     description: str = ""
@@ -38,7 +38,7 @@ class Wanted:
 
     @classmethod
     def of(cls, form: Form) -> "Wanted":
-        """What ``form`` asks for."""
+        """Read ``form``."""
         return cls(
             chosen={each: form.given(f"{_VERSION}{each}") or "" for each in form.all("type")},
             description=form.given("description") or "",
@@ -49,13 +49,13 @@ class Wanted:
 
     @property
     def types(self) -> Sequence[tuple[str, str]]:
-        """As the API takes them: a field for each."""
+        """The chosen types as the API's parameters."""
         return [("Types", _type(name, version)) for name, version in self.chosen.items()]
 
 
 @dataclass(frozen=True, slots=True)
 class VersionChange:
-    """A version, and what it has that the one before it has not."""
+    """A version, and how it differs from the one before."""
 
     version: Json
     words: str
@@ -86,13 +86,13 @@ async def create(page: PageRequest) -> web.Response:
 
 
 async def versions(page: PageRequest) -> web.Response:
-    """The versions of a type to choose from, for the list of types."""
+    """The versions of a type, for the list of types to choose from."""
     name = page.request.query.get("type", "")
     return page.render("subscriptions/versions.html", type=name, versions=await _versions(page, name))
 
 
 async def preview(page: PageRequest) -> web.Response:
-    """What the filter of the form makes of the account's latest events."""
+    """Try the form's filter on the account's latest events."""
     form = await page.form()
     wanted, sid = Wanted.of(form), form.given("sid")
     which = [("SubscriptionSid", sid)] if sid else wanted.types
@@ -105,7 +105,7 @@ async def preview(page: PageRequest) -> web.Response:
 
 
 async def edit(page: PageRequest) -> web.Response:
-    """Its description and its filter."""
+    """The page for changing description and filter."""
     sid = page.name("sid")
     subscription, delivery = await page.api.get(ONE, sid), await page.api.get(f"{ONE}/Delivery", sid)
     wanted = Wanted(description=subscription["description"], filter=delivery["filter"] or "")
@@ -125,12 +125,12 @@ async def update(page: PageRequest) -> web.Response:
 
 
 async def more(page: PageRequest) -> web.Response:
-    """Types to add."""
+    """The page for adding types."""
     return await _more(page, Wanted(), "")
 
 
 async def add(page: PageRequest) -> web.Response:
-    """Add one type after the other. Where one is refused, those before it are added, and the page has the others."""
+    """Add the types one by one. If one is refused, those before it were added, and the page still has the others."""
     wanted, sid = Wanted.of(await page.form()), page.name("sid")
     left = dict(wanted.chosen)
     for name, version in wanted.chosen.items():
@@ -143,12 +143,12 @@ async def add(page: PageRequest) -> web.Response:
 
 
 async def one_type(page: PageRequest) -> web.Response:
-    """A type of the subscription: its version, what others have that it has not, and a way to lose it."""
+    """The page of one type of the subscription: change its version, compare versions, or remove the type."""
     return await _one_type(page, "")
 
 
 async def change_type(page: PageRequest) -> web.Response:
-    """Another version, or none of it any more."""
+    """Change the version, or remove the type."""
     form, sid, name = await page.form(), page.name("sid"), page.name("type")
     try:
         if form.given("remove"):
@@ -211,7 +211,7 @@ async def _groups(page: PageRequest) -> Sequence[Group]:
 
 
 async def _versions(page: PageRequest, name: str) -> Sequence[VersionChange]:
-    """The versions of the schema of a type, newest first."""
+    """The versions of a type's schema, newest first."""
     schema_id = (await page.api.get("/v1/Types/{}", name))["schema_id"]
     said = page.request.app[PLANE].catalog.schemas[schema_id].versions
     found = []
@@ -223,7 +223,7 @@ async def _versions(page: PageRequest, name: str) -> Sequence[VersionChange]:
 
 
 def _type(name: str, version: str) -> str:
-    """One of ``Types``. What is no number goes as it is: the API says what is wrong with it."""
+    """A value of ``Types``. A version that is not a number is passed on: the API says what is wrong with it."""
     wanted: dict[str, object] = {"type": name}
     if version:
         is_number = version.isascii() and version.isdecimal() and len(version) <= _MAX_DIGITS
@@ -232,7 +232,7 @@ def _type(name: str, version: str) -> str:
 
 
 def _place(error: RefusedError) -> dict[str, str]:
-    """What is wrong, by the field of the form that it is said of; empty: of the whole."""
+    """What is wrong, by the form's field that it is about; an empty name means the whole form."""
     text = str(error).removeprefix("Subscription not created: ").removeprefix("Subscription not updated: ")
     sentence = text[:1].upper() + text[1:]
     return {_PLACES.get(error.code, "description" if text.startswith("Description") else ""): sentence}

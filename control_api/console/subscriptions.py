@@ -1,4 +1,4 @@
-"""Subscriptions: which events go to which sink. List, how one is, pause, delivery settings, delete."""
+"""The pages of subscriptions: list, show, pause, delivery settings, delete."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -32,7 +32,7 @@ async def list_all(page: PageRequest) -> web.Response:
 
 
 async def state(page: PageRequest) -> web.Response:
-    """How it is delivered and how many types it has, for a row of the list."""
+    """The delivery settings and the number of types, for a row of the list."""
     sid = page.name("sid")
     delivery = await page.api.get(f"{ONE}/Delivery", sid)
     return page.render("subscriptions/state.html", delivery=delivery, types=await _types(page, sid))
@@ -56,7 +56,7 @@ async def pause(page: PageRequest) -> web.Response:
 
 
 async def deliver(page: PageRequest) -> web.Response:
-    """Change the settings that the form has otherwise than they are: none becomes the subscription's own unasked."""
+    """Change only the settings that differ in the form, so that inherited ones are not fixed by accident."""
     form, sid = await page.form(), page.name("sid")
     given = {name: (form.given(name) or "").strip() for name in _SETTINGS}
     before = settings_of(await page.api.get(f"{ONE}/Delivery", sid))
@@ -83,7 +83,7 @@ async def delete(page: PageRequest) -> web.Response:
 
 
 def settings_of(delivery: Json) -> dict[str, str]:
-    """The settings of ``delivery`` as its form has them."""
+    """The settings in ``delivery`` as the form's values."""
     most = delivery["max_attempts"]
     return {
         "Ttl": _duration(delivery["ttl"]),
@@ -104,7 +104,7 @@ async def _shown(
     given: Mapping[str, str] | None = None,
     wrong: Mapping[str, str] | None = None,
 ) -> Json:
-    """What the page of a subscription shows."""
+    """The context of the page of a subscription."""
     sid = page.name("sid")
     subscription = await page.api.get(ONE, sid)
     delivery = await page.api.get(f"{ONE}/Delivery", sid)

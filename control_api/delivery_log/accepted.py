@@ -1,4 +1,4 @@
-"""``/v1/Events``: what was accepted, newest first. An extension of ours."""
+"""``/v1/Events``: the accepted events, newest first. An extension of ours."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -23,7 +23,7 @@ _FILTERS: Final = ("Type", "After", "Before")
 
 
 async def list_all(request: web.Request) -> web.Response:
-    """The account's events, whether or not a subscription is for them."""
+    """List the account's events, whether or not a subscription matches them."""
     query = PageQuery.parse(request.query)
     filters = {name: request.query[name] for name in _FILTERS if name in request.query}
     mark = mark_in(request, query)
@@ -35,7 +35,7 @@ async def list_all(request: web.Request) -> web.Response:
         mark=mark,
         newer=query.backwards,
         skip=0 if mark is not None else query.number * query.size,
-        limit=query.size + 1,  # the last only says that there are more
+        limit=query.size + 1,  # one more, to know whether there is another page
     )
     with using_log(request) as service:
         found, lag = await service.log.events(wanted), service.log.lag

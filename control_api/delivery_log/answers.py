@@ -1,4 +1,4 @@
-"""What the routes of the delivery log share: how to get at it, and how its answers look."""
+"""What the routes of the delivery log share: access to the log, its errors, and formats of answers."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,15 +15,15 @@ from eventstreams.settings import PREFIX
 from eventstreams.times import from_ms, rfc3339_ms
 
 NO_LOG: Final = refused_with(ErrorCode.CONFLICT)
-"""How every operation that needs the log is refused where it is switched off."""
+"""How every operation that needs the log is refused if it is switched off."""
 
 
 @contextmanager
 def using_log(request: web.Request) -> Iterator[DeliveryLogService]:
-    """The log, meanwhile; what it cannot do becomes an error answer.
+    """Use the log inside the block; its errors become error answers.
 
     Raises:
-        RefusedError: 409: it is switched off, which no repetition mends; 503: it cannot be read just now; 400: the
+        RefusedError: 409: it is switched off, so retrying does not help; 503: it cannot be read just now; 400: the
             search takes too long.
     """
     service = request.app.get(LOG)
@@ -43,15 +43,15 @@ def using_log(request: web.Request) -> Iterator[DeliveryLogService]:
 
 
 def show_lag(lag: Lag | None) -> Mapping[str, object] | None:
-    """How far the log is behind; null while that is not known."""
+    """How far the log is behind; None while that is not known."""
     return None if lag is None else {"records": lag.records, "seconds": lag.seconds}
 
 
 def show_time(at_ms: int | None) -> str | None:
-    """With milliseconds, which matter here and which no official client has to read."""
+    """A time with milliseconds, which matter here, and which no official client has to parse."""
     return None if at_ms is None else rfc3339_ms(from_ms(at_ms))
 
 
 def utf8(text: str) -> str:
-    """``text`` of a request without what is not UTF-8 in it, which no store can look for."""
+    """``text`` of a request with invalid UTF-8 replaced, as no store can search for that."""
     return text.encode(errors="replace").decode()

@@ -1,4 +1,4 @@
-"""``/v1/Attempts``: what was tried, newest first. An extension: the reference has nothing of the kind."""
+"""``/v1/Attempts``: the attempts, newest first. An extension: the reference has nothing like it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -29,7 +29,7 @@ _SIDS: Final = {"SubscriptionSid": SidKind.SUBSCRIPTION, "SinkSid": SidKind.SINK
 
 
 async def list_all(request: web.Request) -> web.Response:
-    """Attempts of the account, with filters; failures of the last hour are ``Outcome=failed&After=…``."""
+    """List the account's attempts, with filters; the failures since a time are ``Outcome=failed&After=…``."""
     query = PageQuery.parse(request.query)
     filters = {name: request.query[name] for name in _FILTERS if name in request.query}
     wanted = _entry_query(request[ACCOUNT].sid, filters, query, mark_in(request, query))
@@ -42,7 +42,7 @@ async def list_all(request: web.Request) -> web.Response:
 
 
 def show(logged: LoggedEntry) -> Mapping[str, object]:
-    """One entry as the API answers it."""
+    """One entry as the API shows it."""
     entry = logged.entry
     expires = entry.next_at_ms is not None and entry.next_at_ms == entry.deadline_ms
     return {
@@ -70,10 +70,10 @@ def show(logged: LoggedEntry) -> Mapping[str, object]:
 
 
 def _entry_query(account_sid: str, filters: Mapping[str, str], query: PageQuery, mark: Mark | None) -> EntryQuery:
-    """What to ask the log.
+    """The query for the log.
 
     Raises:
-        RefusedError: 400: a filter or the page makes no sense; says what would.
+        RefusedError: 400: a filter or a paging parameter is invalid; says what is expected.
     """
     for name, values in _CLOSED_SETS.items():
         if name in filters and filters[name] not in values:
@@ -97,7 +97,7 @@ def _entry_query(account_sid: str, filters: Mapping[str, str], query: PageQuery,
         mark=mark,
         newer=query.backwards,
         skip=0 if mark is not None else query.number * query.size,
-        limit=query.size + 1,  # the last only says that there are more
+        limit=query.size + 1,  # one more, to know whether there is another page
     )
 
 

@@ -1,4 +1,4 @@
-"""``/v1/Events/{Id}/CloudEvent``: an event as its subscribers get it. An extension of ours."""
+"""``/v1/Events/{Id}/CloudEvent``: an event as its subscribers receive it. An extension of ours."""
 
 from http import HTTPStatus
 from typing import Final
@@ -24,7 +24,7 @@ PATH: Final = f"{EVENTS}/{{id}}/CloudEvent"
 
 
 async def fetch(request: web.Request) -> web.Response:
-    """The event with its data, read from the events topic: as it was written, or as a subscription gets it."""
+    """Answer with the event and its data, read from the events topic: as published, or as a subscription gets it."""
     plane, account_sid = request.app[PLANE], request[ACCOUNT].sid
     event_id = utf8(request.match_info["id"])
     subscription = None
@@ -52,7 +52,10 @@ async def fetch(request: web.Request) -> web.Response:
 
 
 def cloud_event(record: Record, subscription: Subscription | None, codec: Codec) -> OutboundEvent | str:
-    """The event in ``record`` in the version that ``subscription`` pins (None: its own), or why there is none. Pure."""
+    """The event in ``record`` in the schema version that ``subscription`` pins, or why it cannot be read. Pure.
+
+    Without a subscription, it is in the version that it was published in.
+    """
     envelope = Envelope.parse(dict(record.headers))
     if isinstance(envelope, HeaderProblem):
         return envelope.detail

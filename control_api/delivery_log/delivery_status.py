@@ -1,6 +1,6 @@
-"""Where one event is now, for each subscription that it is for. Pure.
+"""Finds where one event is now, for each subscription that it is for. Pure.
 
-What the log has of it decides; of what it has nothing, the routes and the offsets of the router tell.
+What the log has of it decides. If it has nothing for a subscription, the router's routes and offsets do.
 """
 
 from collections import Counter
@@ -19,7 +19,7 @@ from eventstreams.topics import Topics
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a record is. ``offset``: None where only its partition is known; ``partition`` likewise."""
+    """The place of a record. ``offset`` is None if only its partition is known, ``partition`` if only its topic is."""
 
     topic: str
     partition: int | None = None
@@ -27,24 +27,26 @@ class Place:
 
     @classmethod
     def parse(cls, text: str) -> "Place":
-        """From ``topic/partition/offset``."""
+        """Parse ``topic/partition/offset``."""
         topic, partition, offset = (*text.split("/"), "", "")[:3]
         return cls(topic, _number(partition), _number(offset))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryStatus:
-    """One subscription's part.
+    """The delivery of an event to one subscription.
 
     Attributes:
-        sink_sid: None where it is not known any more.
-        place: None for delivered, filtered and unrecorded.
-        last: What was logged last; None before the first attempt.
-        attempts: How many there were.
-        next_try_ms: None where there will be none, or at once.
-        deadline_ms: None where it is not known.
-        paused: The subscription or its sink is paused.
-        kept_back: By the filter, and why; None where it is not.
+        subscription_sid: The subscription.
+        sink_sid: Its sink; None if it is no longer known.
+        state: What has become of the event.
+        place: Where its record is; None if it was delivered, filtered or is unrecorded.
+        last: The last entry in the log; None before the first attempt.
+        attempts: The number of attempts.
+        next_try_ms: When it is tried next; None if it is not, or if at once.
+        deadline_ms: When it expires; None if that is not known.
+        paused: Whether the subscription or its sink is paused.
+        kept_back: Why the filter keeps the event back; None if it does not.
     """
 
     subscription_sid: str
@@ -60,7 +62,7 @@ class DeliveryStatus:
 
 
 def latest(entries: Iterable[LoggedEntry]) -> Mapping[str, Entry]:
-    """The last of ``entries`` of each subscription."""
+    """The last entry of each subscription."""
     found: dict[str, LoggedEntry] = {}
     for each in entries:
         sid = each.entry.subscription_sid
@@ -70,7 +72,10 @@ def latest(entries: Iterable[LoggedEntry]) -> Mapping[str, Entry]:
 
 
 def _is_later(one: LoggedEntry, other: LoggedEntry) -> bool:
-    """In the order of the log; but a redrive and the attempt that follows it are told by different processes."""
+    """Compare by the order of the log, or by time for a redrive: its entry and those of workers may be out of order.
+
+    They are written by different processes.
+    """
     if EntryKind.REDRIVEN not in (one.entry.kind, other.entry.kind):
         return one.mark > other.mark
     if one.entry.at_ms == other.entry.at_ms:
@@ -79,7 +84,7 @@ def _is_later(one: LoggedEntry, other: LoggedEntry) -> bool:
 
 
 def matching(event: AcceptedEvent, subscriptions: Iterable[Subscription]) -> Sequence[Subscription]:
-    """Those of the account's ``subscriptions`` that the router copies ``event`` to, as they are now, filters aside."""
+    """Those of ``subscriptions``, as they are now, that match ``event``; filters are not considered."""
     return [
         each
         for each in subscriptions
@@ -90,11 +95,15 @@ def matching(event: AcceptedEvent, subscriptions: Iterable[Subscription]) -> Seq
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """How many subscriptions an event is so far for.
+    """For how many subscriptions an event is in each state.
 
     Attributes:
-        waiting: Those of which nothing is logged yet, and those that were redriven.
-        filtered_or_waiting: Those with a filter of which nothing is logged: to know which, it would have to be read.
+        delivered: It was delivered.
+        retrying: It will be tried again.
+        dead: It is a dead letter.
+        waiting: Nothing is logged yet, or it was redriven.
+        filtered_or_waiting: Nothing is logged, and there is a filter: to know whether it keeps the event back, the
+            event would have to be read.
     """
 
     delivered: int = 0
@@ -114,11 +123,11 @@ _STATE_OF: Mapping[EntryKind, str] = {
 
 
 def counts_of(last: Mapping[str, str], wanting: Iterable[Subscription]) -> Counts:
-    """How it is with an event.
+    """Count the states of an event.
 
     Args:
         last: The kind of its last entry, by subscription.
-        wanting: The subscriptions that it matches.
+        wanting: The subscriptions that match it.
     """
     found = Counter(_STATE_OF[EntryKind(kind)] for kind in last.values())
     silent = [each for each in wanting if each.sid not in last]
@@ -128,7 +137,7 @@ def counts_of(last: Mapping[str, str], wanting: Iterable[Subscription]) -> Count
 
 
 def after_entry(entry: Entry, *, topics: Topics, wheel: RetryWheel, now_ms: int) -> DeliveryStatus:
-    """What the last entry of a subscription says."""
+    """The status according to the last entry of a subscription."""
     kind = EntryKind(entry.kind)
     place = None if entry.rests_at is None else Place.parse(entry.rests_at)
     found = DeliveryStatus(
@@ -170,16 +179,16 @@ def before_entry(
     topics: Topics,
     ttl_ms: int,
 ) -> DeliveryStatus:
-    """What can be said of a matching subscription of which nothing is logged.
+    """The status for a matching subscription for which nothing is logged.
 
     Args:
-        event: Which.
-        subscription: For whom.
-        routed: The router is past the event.
-        gone: Everything in the subscription's topic is settled, and what was settled would be in the log by now.
-        kept_back: What the subscription's filter answers if it keeps the event back; None: it does not.
-        topics: Names.
-        ttl_ms: For subscriptions that ask for no other; the most that any gets.
+        event: The event.
+        subscription: The subscription.
+        routed: Whether the router has passed the event.
+        gone: Whether everything in the subscription's topic is settled, and would be in the log by now.
+        kept_back: The answer of the subscription's filter if it keeps the event back; None if it does not.
+        topics: Names topics.
+        ttl_ms: The ttl in the settings: the default for subscriptions, and their maximum.
     """
     topic = topics.subscription(subscription.sink_type, subscription.sid)
     if not routed:
@@ -201,11 +210,11 @@ def before_entry(
 
 
 def _on_wheel(entry: Entry, put: Place | None, topics: Topics, wheel: RetryWheel, now_ms: int) -> Place | None:
-    """Where a record that waits for its retry is now: it moves on to shorter slots without being logged."""
+    """Where a record that waits for its retry is now: it moves to shorter slots without being logged."""
     if put is None or entry.next_at_ms is None:
         return put
     if put.topic == topics.subscription(entry.sink_type, entry.subscription_sid):
-        return put  # its sink as a whole does not work: it waits where it is
+        return put  # its sink is broken: it waits where it is
     put_ms = entry.at_ms + (entry.duration_ms or 0)
     slot = wheel.resting_slot(put_ms=put_ms, not_before_ms=entry.next_at_ms, now_ms=now_ms)
     now = Place(topics.retry(entry.sink_type, slot.delay), slot.partition)

@@ -23,10 +23,10 @@ _MOST_SHOWN: Final = 100
 
 
 async def fetch(request: web.Request) -> web.Response:
-    """The event and one delivery for each subscription that it is for."""
+    """Answer with the event and its delivery to each subscription that it is for."""
     event_id, account_sid = utf8(request.match_info["id"]), request[ACCOUNT].sid
     with using_log(request) as service:
-        lag = service.log.lag  # asked first: what is found is at least so new
+        lag = service.log.lag  # read first, so that what is found is at least as new
         found = await service.find(account_sid, event_id)
     if found is None:
         raise _unknown(event_id, lag)
@@ -45,7 +45,7 @@ async def fetch(request: web.Request) -> web.Response:
 
 def _acceptance(found: Found, topic: str) -> Mapping[str, object]:
     event = found.event
-    if event is None:  # its record is older than the log, or was never read; its attempts say some of it
+    if event is None:  # its record is older than the log, or was not readable; its attempts have part of it
         entry = found.entries[0].entry
         return {
             "type": entry.event_type,
@@ -94,7 +94,7 @@ def _show(found: DeliveryStatus, attempts_url: str, event_id: str) -> Mapping[st
 
 
 def _unknown(event_id: str, lag: Lag | None) -> RefusedError:
-    """404 that says how far the log has read, so that whoever asks knows whether to ask again."""
+    """A 404 that says how far the log has read, so that the client knows whether to ask again."""
     shown = event_id if len(event_id) <= _MOST_SHOWN else f"{event_id[:_MOST_SHOWN]}…"
     if lag is None or lag.read_until_ms is None:
         read = "and how far it has read is not known just now: try again"

@@ -1,4 +1,4 @@
-"""``/v1/Flow``: how many events come in by type, and how many go where, in the last seconds. An extension of ours."""
+"""``/v1/Flow``: counts of the last seconds: events accepted by type, and attempts by sink. An extension of ours."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -19,13 +19,16 @@ from eventstreams.http import ACCOUNT, RefusedError
 PATH: Final = "/v1/Flow"
 _SECONDS: Final = 10
 _MOST_SECONDS: Final = 60
-_LATE_MS: Final = 1_000  # what was settled so long ago is in the log, unless the log lags
+_LATE_MS: Final = 1_000  # what was settled this long ago is in the log, unless the log lags
 MOST_COUNTED: Final = 20_000
-"""Rows of the log that one look counts, of each kind: some 30 ms. 10 s of 1,000 events a second are half as many."""
+"""The most rows of each kind that a request counts: some 30 ms. 10 s of 1,000 events a second are half as many."""
 
 
 async def fetch(request: web.Request) -> web.Response:
-    """Counts of the last seconds but one. What counts attempts says when they began, so slow ones come late."""
+    """Answer with the counts of a period that ended a second ago.
+
+    Attempts count at the time when they began, so slow ones may be missing.
+    """
     plane, account_sid = request.app[PLANE], request[ACCOUNT].sid
     seconds = _seconds(request)
     until_ms = plane.clock() - _LATE_MS
@@ -55,7 +58,7 @@ def _seconds(request: web.Request) -> int:
 
 
 def _counted_s(tallies: Sequence[EventTally] | Sequence[Tally], span: Span) -> float:
-    """Over how long was counted: less than was asked for where there was more than is counted."""
+    """The period that was counted, in seconds: shorter than requested if there were too many rows."""
     if sum(each.number for each in tallies) < span.most:
         return (span.before_ms - span.from_ms) / 1000
     return max(span.before_ms - min(each.oldest_ms for each in tallies), 1) / 1000

@@ -1,4 +1,4 @@
-"""The delivery log as the API uses it: asked on the event loop, searched beside it."""
+"""The delivery log as the API uses it: called on the event loop, searched in threads."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -25,15 +25,15 @@ from eventstreams.settings import Settings
 from eventstreams.telemetry.metrics import Metrics
 from eventstreams.times import Clock
 
-_SEARCHES: Final = 4  # at once; others wait. Each may read the disk for seconds.
-_OF_ONE: Final = 2  # of them for one customer
+_SEARCHES: Final = 4  # at the same time; others wait. Each may read the disk for seconds.
+_OF_ONE: Final = 2  # of them, for one customer
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 class DeliveryLog:
-    """Use as ``async with``: it is kept current meanwhile."""
+    """Use as ``async with``: inside the block, it is kept up to date."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class DeliveryLog:
         clock: Clock,
         customer_of: Callable[[str], str],
     ) -> None:
-        """``customer_of``: maps an account's SID to who counts as one customer."""
+        """``customer_of``: maps an account's SID to the customer whose searches are limited together."""
         self._reader = stores.reader
         self._projector = Projector(settings, stores.writer, metrics=metrics, clock=clock)
         self._searching = FairSemaphore(most=_SEARCHES, of_one=_OF_ONE, customer_of=customer_of)
@@ -62,34 +62,34 @@ class DeliveryLog:
 
     @property
     def lag(self) -> Lag | None:
-        """None while it is not known."""
+        """How far the log is behind; None while that is not known."""
         return self._projector.lag
 
     async def entries(self, query: EntryQuery) -> list[LoggedEntry]:
-        """What ``query`` asks for, newest first.
+        """The entries that match ``query``, newest first.
 
         Raises:
-            StoreUnavailableError: not now.
-            SearchTooLongError: it was given up.
-            RefusedError: too much is asked for just now.
+            StoreUnavailableError: the store cannot be read just now.
+            SearchTooLongError: the search took too long.
+            RefusedError: too many searches are waiting.
         """
         return list(await self._search(query.account_sid, self._reader.entries, query))
 
     async def events(self, query: EventQuery) -> list[AcceptedEvent]:
-        """What ``query`` asks for, newest first; raises as ``entries``."""
+        """The events that match ``query``, newest first; raises like ``entries``."""
         return list(await self._search(query.account_sid, self._reader.events, query))
 
     async def tallies(self, span: Span) -> tuple[Sequence[EventTally], Sequence[Tally]]:
-        """What was accepted in ``span``, and what happened; raises as ``entries``."""
+        """Counts of the events accepted and the entries logged in ``span``; raises like ``entries``."""
         accepted = await self._search(span.account_sid, self._reader.tally_events, span)
         return accepted, await self._search(span.account_sid, self._reader.tally, span)
 
     async def last_kinds(self, account_sid: str, event_ids: Sequence[str], from_ms: int) -> Sequence[LastKind]:
-        """What became of each of ``event_ids`` for each subscription of the account; raises as ``entries``."""
+        """The last entry's kind for each of ``event_ids`` and subscription of the account; raises like ``entries``."""
         return await self._search(account_sid, self._reader.last_kinds, account_sid, event_ids, from_ms)
 
     async def event(self, account_sid: str, accounts: Sequence[str], event_id: str) -> AcceptedEvent | None:
-        """For ``account_sid``: the event ``event_id`` of one of ``accounts``, as accepted; raises as ``entries``."""
+        """The accepted event ``event_id`` of one of ``accounts``, for ``account_sid``; raises like ``entries``."""
         return await self._search(account_sid, self._reader.event, accounts, event_id)
 
     async def _search(self, asks: str, search: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -1,4 +1,4 @@
-"""Pages of what a search of the log finds: which part of it is asked for, and where the parts beside it go on."""
+"""Paging of the log's search results: which page is requested, and where the next and previous ones begin."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final, Protocol, TypeVar
@@ -12,11 +12,11 @@ from control_api.http.sealed_pages import seal, unseal
 from eventstreams.http import RefusedError
 from eventstreams.times import parse_rfc3339, to_ms
 
-_MOST_SKIPPED: Final = 10_000  # a page that is asked for by number costs all that is before it
+_MOST_SKIPPED: Final = 10_000  # finding a page by its number costs as much as reading all before it
 
 
 class Marked(Protocol):
-    """What has its place among all."""
+    """A result with its position in the order of all."""
 
     @property
     def mark(self) -> Mark: ...
@@ -26,10 +26,10 @@ R = TypeVar("R", bound=Marked)
 
 
 def mark_in(request: web.Request, query: PageQuery) -> Mark | None:
-    """Where the page goes on from; None where ``query`` counts pages.
+    """The position that the page continues from; None if ``query`` has a page number instead.
 
     Raises:
-        RefusedError: 400: its token is none of ours, or its number is too large.
+        RefusedError: 400: the token is not ours, or the number is too large.
     """
     sealed = unseal(request, query)
     if sealed is not None:
@@ -40,7 +40,7 @@ def mark_in(request: web.Request, query: PageQuery) -> Mark | None:
 
 
 def page_of(request: web.Request, found: Sequence[R], query: PageQuery) -> Page[R]:
-    """The page in ``found``, newest first, which has one more than the page where there is more."""
+    """The page from ``found``, which is sorted newest first and has one item too many if there are more pages."""
     newer, more = query.backwards, len(found) > query.size
     items = (found[-query.size :] if newer else found[: query.size]) if more else found
     goes_back = more if newer else query.token is not None or query.number > 0
@@ -57,10 +57,10 @@ def page_of(request: web.Request, found: Sequence[R], query: PageQuery) -> Page[
 
 
 def time_in(filters: Mapping[str, str], name: str) -> int | None:
-    """The time that ``filters`` name, in ms; None where they do not.
+    """The time in the filter ``name``, in ms since the epoch; None if it is not given.
 
     Raises:
-        RefusedError: 400: it is no time.
+        RefusedError: 400: it is not a time.
     """
     if name not in filters:
         return None

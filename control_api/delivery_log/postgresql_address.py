@@ -1,4 +1,4 @@
-"""Which PostgreSQL, as whom, and under which name there. The only module that knows the password."""
+"""The address, credentials and schema of the PostgreSQL database. The only module that knows the password."""
 
 import hashlib
 import re
@@ -19,16 +19,16 @@ _MALFORMED: Final = (
     f"{PREFIX}DELIVERY_LOG is malformed: it must be postgresql://user:password@host:5432/database, "
     "with %40 for an @ in the password, %2F for a slash and so on"
 )
-# A password with a character that is not escaped ends up in other parts, which error texts show. None may hold it.
+# With an unescaped character in it, part of a password ends up in other components, which errors show. So check these.
 _HOST: Final = re.compile(r"[\w.,:/-]*", re.ASCII)
 _PORT: Final = re.compile(r"[\d,]*", re.ASCII)
 _DATABASE: Final = re.compile(r"[^@:/]*")
 _SECRET: Final = ("password", "sslpassword")
-_OURS: Final = {  # an operator's own values go first
+_OURS: Final = {  # defaults; an operator's own values take precedence
     "application_name": "eventstreams-delivery-log",
     "client_encoding": "utf8",
-    "connect_timeout": "3",  # seconds, of each host; a search waits for it
-    # Both sides notice within half a minute that the other has gone without a word, such as with its power.
+    "connect_timeout": "3",  # seconds, per host; a search waits for it
+    # Both sides notice within half a minute if the other has vanished, for example in a power failure.
     "keepalives_idle": "10",
     "keepalives_interval": "5",
     "keepalives_count": "3",
@@ -39,20 +39,20 @@ _SESSION: Final = (
     "set idle_in_transaction_session_timeout = '60s'; set synchronous_commit = off; "  # the last rows *and* offsets
     "set standard_conforming_strings = on"
 )
-_LONGEST_SCHEMA: Final = 63  # PostgreSQL's; a longer one would be cut
+_LONGEST_SCHEMA: Final = 63  # PostgreSQL's limit; a longer one would be cut
 _MOST_TEXT: Final = 300
 
 Connection = psycopg.Connection[TupleRow]
 
 
 class Address:
-    """One database, and the schema in it that is ours."""
+    """A database, and our schema in it."""
 
     def __init__(self, dsn: str, *, topic_prefix: str) -> None:
         """Parse ``dsn``.
 
         Raises:
-            SettingsError: it is malformed; no part of it is in the text.
+            SettingsError: it is malformed. The message contains no part of it.
         """
         try:
             parts = {name: str(value) for name, value in conninfo_to_dict(dsn).items()}
@@ -71,7 +71,7 @@ class Address:
         return self._shown
 
     def connect(self) -> Connection:
-        """A connection in autocommit; raises what psycopg does."""
+        """Open a connection in autocommit mode; raises psycopg's errors."""
         connection = psycopg.connect(self._conninfo, autocommit=True, prepare_threshold=None)
         try:
             connection.execute(_SESSION)
@@ -82,7 +82,7 @@ class Address:
 
     @contextmanager
     def telling(self, *, reading: bool = False) -> Iterator[None]:
-        """Raise ours for what psycopg raises meanwhile. ``reading``: what is missing may be about to come."""
+        """Translate psycopg's errors into ours. ``reading``: if something is missing, it may still be created."""
         try:
             yield
         except (
@@ -103,7 +103,7 @@ class Address:
             raise StoreUnavailableError(f"{self} cannot be used just now: {self._plain(error)}") from None
 
     def _plain(self, error: psycopg.Error) -> str:
-        """What it says, in a line, without what is secret in the address."""
+        """The error's first line, without the address's secrets."""
         text = str(error).partition("\n")[0]
         for secret in self._secrets:
             text = text.replace(secret, "***")
@@ -111,7 +111,7 @@ class Address:
 
 
 def schema_of(topic_prefix: str) -> str:
-    """The schema of the installation with this prefix: ``eventstreams_es`` for ``es.``; no two share one."""
+    """The schema for the installation with this prefix: ``eventstreams_es`` for ``es.``; unique for each prefix."""
     plain = re.sub(r"[^a-z0-9_]", "_", topic_prefix.removesuffix(".").lower())
     name = f"eventstreams_{plain}"
     if f"{plain}." == topic_prefix and len(name) <= _LONGEST_SCHEMA:

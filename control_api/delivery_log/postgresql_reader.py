@@ -1,4 +1,4 @@
-"""Searches in the PostgreSQL of the delivery log, beside its writer or without one."""
+"""Searches the PostgreSQL database of the delivery log. Works with or without a writer in this process."""
 
 import queue
 from collections.abc import Sequence
@@ -28,19 +28,19 @@ from eventstreams.attempts import Entry
 from eventstreams.times import Clock
 
 _SEARCH_S: Final = 5.0
-# To compile takes longer than to search. Without bitmaps a search goes along an index in the order of its answer, and
-# ends with its page; the planner would rather fetch and sort all of a subscription, being wrong about how much that is.
+# JIT compilation takes longer than a search. Without bitmap scans, a search follows an index in the order of its answer
+# and stops after a page; the planner, misjudging its size, would rather fetch and sort all of a subscription.
 _MANNER: Final = "set default_transaction_read_only = on; set jit = off; set enable_bitmapscan = off"
 
 
 class PostgresqlReader:
-    """A ``LogReader``. Keeps connections that are not in use for the next search."""
+    """A ``LogReader``. Keeps idle connections for later searches."""
 
     def __init__(self, address: Address, *, retention_ms: int, clock: Clock, search_s: float = _SEARCH_S) -> None:
         self._address = address
         self._retention_ms = retention_ms
         self._clock = clock
-        self._search_ms = max(int(search_s * 1000), 1)  # 0 would be for ever
+        self._search_ms = max(int(search_s * 1000), 1)  # 0 would mean no limit
         self._statements = schema.Statements(address.schema)
         self._idle: queue.SimpleQueue[Connection] = queue.SimpleQueue()
 
@@ -104,7 +104,7 @@ class PostgresqlReader:
                     ).fetchall()
                 except psycopg.Error:
                     if kept is not None and connection.closed:
-                        continue  # the server was started again since: with another connection
+                        continue  # the server was restarted meanwhile: try another connection
                     connection.close()
                     raise
                 self._idle.put(connection)
@@ -127,7 +127,7 @@ class PostgresqlReader:
         return connection
 
     def _check(self, connection: Connection) -> None:
-        """Not to read what another release wrote."""
+        """Refuse to read what another release has written."""
         about = connection.execute(self._statements.sql(schema.ABOUT)).fetchall()
         if [version for version, _ in about] != [schema.VERSION]:
             raise StoreUnavailableError(f"the delivery log in {self._address} is of another release, or being made")

@@ -1,4 +1,4 @@
-"""Rows for PostgreSQL, as JSON, and what they were made of. Pure."""
+"""Converts events and entries to rows for PostgreSQL, as JSON. Pure."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -10,7 +10,7 @@ from control_api.delivery_log.postgresql_schema import ENTRY_COLUMNS, EVENT_COLU
 from control_api.delivery_log.store import AcceptedEvent, LoggedEntry
 
 _LONGEST_NAME: Final = 500  # characters; an index takes 2,700 bytes
-_NUL: Final = "\0"  # PostgreSQL's texts hold every character but this one
+_NUL: Final = "\0"  # PostgreSQL's texts can contain every character but this one
 _FOR_NUL: Final = "\N{REPLACEMENT CHARACTER}"
 
 Row = dict[str, int | str | None]
@@ -27,16 +27,16 @@ def entry_row(logged: LoggedEntry) -> Row:
 
 
 def is_askable(logged: LoggedEntry) -> bool:
-    """Whether its names can be those of anything of ours; somebody else's do not fit into an index."""
+    """Whether its SIDs are short enough for an index; ours always are."""
     entry = logged.entry
     return max(len(entry.account_sid), len(entry.subscription_sid), len(entry.sink_sid or "")) <= _LONGEST_NAME
 
 
 def to_json(rows: Sequence[Row]) -> bytes:
-    """All of ``rows`` as one parameter.
+    """All ``rows`` as one parameter.
 
     Raises:
-        TypeError: a number is larger than PostgreSQL's.
+        TypeError: an integer has more than 64 bits.
     """
     text = orjson.dumps(rows)
     if rb"\u0000" not in text:
@@ -45,5 +45,5 @@ def to_json(rows: Sequence[Row]) -> bytes:
 
 
 def plain(value: int | str | None) -> int | str | None:
-    """``value`` as PostgreSQL holds it."""
+    """``value`` as PostgreSQL can store it."""
     return value.replace(_NUL, _FOR_NUL) if isinstance(value, str) else value

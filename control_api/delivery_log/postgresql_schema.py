@@ -1,9 +1,9 @@
-"""The tables, all in a schema of their own, here ``@``; ``$`` stands for the number of a segment.
+"""The tables in PostgreSQL, in a schema of their own: ``@`` stands for it, and ``$`` for the number of a segment.
 
-``entry`` and ``event`` are partitioned by segment. Rows are written to the newest one's tables and searched in all;
-to drop a segment costs next to nothing. A place is one integer, as in ``places``.
+``entry`` and ``event`` are partitioned by segment. Rows are written to the tables of the newest one, and searched in
+all; dropping a segment costs next to nothing. A place is one integer, see ``places``.
 
-Events are found by a hash index: it takes ids of any length. The other indexes have the order that searches answer in.
+Events are found by a hash index, which takes ids of any length. The other indexes have the order of search results.
 """
 
 from typing import Final
@@ -13,7 +13,7 @@ from psycopg.sql import SQL
 VERSION: Final = 2
 
 TABLES: Final = ("about", "told", "position", "segment", "event", "entry")
-"""All that was ever ours in the schema: what a later release has no use for any more stays in this list."""
+"""All tables that were ever ours in the schema: those that a later release no longer uses stay in this list."""
 
 BASE: Final = """
 create table @.about (version integer not null, identity text not null);
@@ -37,7 +37,7 @@ create table @.entry (
 ) partition by list (segment);
 """
 
-# Made and then attached: searches go on meanwhile, which a `partition of` would stop.
+# Created and then attached, so that searches can go on meanwhile; `partition of` would block them.
 SEGMENT: Final = """
 create table @.event_$ (like @.event);
 create unique index on @.event_$ (place, at);
@@ -63,9 +63,9 @@ ENTRY_COLUMNS: Final = (
     *("place", "failed", "kind", "at", "event", "type", "account", "subscription", "sink", "sink_type", "attempt"),
     *("duration", "accepted", "deadline", "origin", "rest", "next", "reason", "code", "status", "detail", "answer"),
 )
-"""After the first two in the order of ``Entry``."""
+"""After the first two, in the order of ``Entry``."""
 
-# One parameter for all rows, as JSON; the columns' types are the table's.
+# One parameter for all rows, as JSON; the columns' types come from the table.
 _ADD: Final = (
     "insert into {table} (segment, {columns}) select $, {columns} from json_populate_recordset(null::{table}, %s) "
     "on conflict do nothing"
@@ -105,7 +105,7 @@ TALLY_EVENTS: Final = (
     "select type, count(*), min(at) from (select type, at from @.event "
     "where account = %s and at >= %s and at < %s order by at desc, place desc limit %s) as newest group by type"
 )
-# For each event by itself: then the index of events is what is looked into, whatever the planner thinks.
+# A lateral join for each event, so that the index on events is used, whatever the planner thinks.
 LAST_KINDS: Final = (
     "select wanted.id, last.subscription, last.kind, last.at from unnest(%s::text[]) as wanted(id) cross join lateral "
     "(select distinct on (subscription) subscription, kind, at from @.entry "
@@ -115,12 +115,12 @@ ENTRIES: Final = f"select {', '.join(ENTRY_COLUMNS)} from @.entry"  # noqa: S608
 
 
 class Statements:
-    """The statements for one schema."""
+    """Fills in templates of statements for one schema."""
 
     def __init__(self, schema: str) -> None:
-        self._schema = f'"{schema}"'  # of letters, digits and _ alone
+        self._schema = f'"{schema}"'  # contains only letters, digits and _
 
     def sql(self, template: str, segment: int | None = None) -> SQL:
-        """``template`` for our schema, and for one segment."""
+        """``template`` for our schema, and, if given, for one segment."""
         text = template.replace("@", self._schema)
         return SQL(text if segment is None else text.replace("$", str(segment)))

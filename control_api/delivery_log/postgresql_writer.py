@@ -1,7 +1,7 @@
-"""The delivery log in a PostgreSQL that several processes share: one of them writes, whichever holds its lock.
+"""Writes the delivery log to a PostgreSQL database that several processes share: only the one with the lock writes.
 
-The lock is the connection's that also writes. When that is gone, so is the lock, and nothing of it can be written any
-more; the next process takes over from the offsets in the database.
+The lock belongs to the same connection that writes. So if the connection is lost, so is the lock, and nothing more can
+be written through it; the next process takes over from the offsets in the database.
 """
 
 import hashlib
@@ -27,10 +27,10 @@ from control_api.delivery_log.store import (
 )
 from eventstreams.kafka.records import Partition
 
-_ROWS: Final = 1_000  # in one statement: a MiB of JSON, ten where each has the longest answer
-_HEARD_S: Final = 15  # the one that writes tells every second, unless a transaction takes longer
+_ROWS: Final = 1_000  # in one statement: a MiB of JSON, or ten if each row has the longest answer
+_HEARD_S: Final = 15  # the writing process states its lag every second, unless a transaction takes longer
 _LIMITS: Final = "set statement_timeout = '20s'; set lock_timeout = '10s'"
-# Dropping waits for whoever reads just now, and whoever comes meanwhile waits for it: soon given up, and tried again.
+# Dropping waits for current readers, and blocks new ones meanwhile: so give up soon, and try again later.
 _DROP_LIMIT: Final = "set local lock_timeout = '500ms'"
 
 
@@ -94,7 +94,7 @@ class PostgresqlWriter:
         if self._connection is None:
             return
         if self._is_ours:
-            with suppress(psycopg.Error):  # it goes with the connection anyway, but some moments later
+            with suppress(psycopg.Error):  # closing releases the lock anyway, but a little later
                 self._connection.execute("select pg_advisory_unlock_all()")
         self._connection.close()
         self._connection = None
@@ -113,7 +113,7 @@ class PostgresqlWriter:
             raise StoreUnavailableError(f"the database of {self._address} is in {encoding}: it must be in UTF8")
 
     def _lock(self) -> None:
-        """Keep other processes from writing, for as long as the connection lasts."""
+        """Keep other processes from writing as long as the connection lasts."""
         if self._is_ours:
             return
         key = int.from_bytes(hashlib.sha256(self._address.schema.encode()).digest()[:8], signed=True)
@@ -123,7 +123,7 @@ class PostgresqlWriter:
         self._is_ours = True
 
     def _fits(self, identity: str) -> bool:
-        """Whether what is there is of this release and holds the topics of ``identity``."""
+        """Whether the tables are of this release and contain the topics of ``identity``."""
         try:
             with self._address.telling():
                 return self._rows(schema.ABOUT) == [(schema.VERSION, identity)]
@@ -131,10 +131,10 @@ class PostgresqlWriter:
             return False
 
     def _rebuild(self, identity: str) -> None:
-        """Begin anew. Only tables of ours go; if somebody's view stands on one, nothing does."""
+        """Start with empty tables. Only our own are dropped; if somebody's view depends on one, this fails."""
         name, statements = self._address.schema, self._statements
         with self._database.transaction():
-            # Asked first: to make it needs a right, even where it is there.
+            # Check first: `create schema` needs a privilege, even if the schema exists.
             if self._database.execute("select to_regnamespace(%s)", (name,)).fetchall() == [(None,)]:
                 self._database.execute(statements.sql("create schema @"))
             ours = ", ".join(f"@.{table}" for table in schema.TABLES)
@@ -155,7 +155,7 @@ class PostgresqlWriter:
     # -- rows ------------------------------------------------------------------------------------------------
 
     def _trim(self, now_ms: int) -> None:
-        """Begin a new segment when the newest is full, and drop what is too old or too much."""
+        """Begin a new segment if the newest is full, and drop segments that are too old or too much."""
         if self._bounds.wants_new(self._segments, now_ms):
             self._begin_segment(now_ms)
         while (spare := self._bounds.spare(self._segments, now_ms)) is not None:
@@ -164,7 +164,7 @@ class PostgresqlWriter:
                     self._database.execute(_DROP_LIMIT)
                     self._database.execute(self._statements.sql(schema.DROP_SEGMENT, spare.id))
             except psycopg.errors.LockNotAvailable:
-                return  # somebody reads for long, such as a backup: the next write tries again
+                return  # somebody reads for long, for example a backup: the next write tries again
             self._segments.remove(spare)
 
     def _begin_segment(self, now_ms: int) -> None:

@@ -1,6 +1,6 @@
-"""Reads the events and attempts topics into the store, on a thread of its own, for ever.
+"""Reads the events and attempts topics into the store, continuously, on a thread of its own.
 
-Whatever goes wrong with the store or Kafka, it opens the store again and goes on from the offsets that are in it.
+Whatever goes wrong with the store or Kafka, it opens the store again and continues from the offsets in the store.
 """
 
 import threading
@@ -28,18 +28,18 @@ from eventstreams.telemetry.metrics import Metrics
 from eventstreams.times import Clock
 from eventstreams.topics import Topics
 
-_READ: Final = 4_000  # records in one transaction, which takes a tenth of a second then
+_READ: Final = 4_000  # records in one transaction, which then takes a tenth of a second
 _WAIT_S: Final = 0.2
-_GATHER_S: Final = 0.05  # so that what one fetch brought of all partitions shares a transaction
-# While many come they are gathered for longer: a row costs half in a transaction of 3,000 of what it does in one of
-# 300, since each writes whole pages, and few rows share one. Who looks for a single event is not kept waiting.
-_MANY: Final = 50  # records of the transaction before
+_GATHER_S: Final = 0.05  # so that one fetch's records of all partitions share a transaction
+# At high rates, records are gathered for longer: in a transaction of 3,000, a row costs half of what it does in one of
+# 300, because whole pages are written, which few rows share. At low rates, a search for a single event need not wait.
+_MANY: Final = 50  # records in the previous transaction
 _GATHER_MANY_S: Final = 0.5
-_IDLE_WRITE_MS: Final = 5_000  # what is too old goes although nothing comes
-_AGAIN_S: Final = 2.0  # the first time, then twice as long, up to the next
+_IDLE_WRITE_MS: Final = 5_000  # how often old segments are dropped although no records come
+_AGAIN_S: Final = 2.0  # the first delay after an error; doubled each time, up to the following
 _LONGEST_AGAIN_S: Final = 30.0
-_MOST_HALTS: Final = 8  # that are counted
-_END_S: Final = 20.0  # a database that does not answer may hold the thread for longer; it ends with the process
+_MOST_HALTS: Final = 8  # the most errors in a row that are counted
+_END_S: Final = 20.0  # an unresponsive database may hold the thread for longer; it ends with the process
 _TELL_MS: Final = 1_000
 _LONGEST_NAME: Final = 1024
 
@@ -47,7 +47,7 @@ _log = get_logger(__name__)
 
 
 class Projector:
-    """Use as ``with``: leaving ends the thread after the transaction that it is in."""
+    """Use as ``with``: on exit, the thread ends after its current transaction."""
 
     def __init__(
         self,
@@ -85,14 +85,14 @@ class Projector:
 
     @property
     def lag(self) -> Lag | None:
-        """None while it is not known: at the start, and while the store or Kafka cannot be used.
+        """How far the store is behind; None while that is not known: at the start, and if the store or Kafka fails.
 
-        Where another process writes the store: what it says.
+        If another process writes the store, it is the lag that this process states there.
         """
         return self._lag
 
     def rebuild(self) -> None:
-        """Throw the store away and begin anew: somebody who read it found it damaged."""
+        """Discard the store and rebuild it, because a search found it damaged."""
         self._damaged.set()
 
     def _run(self) -> None:
@@ -106,7 +106,7 @@ class Projector:
             except EventStreamsError as error:
                 _log.warning("delivery_log.halted", error=str(error), follows="again in a moment; it lags meanwhile")
                 self._halt()
-            except Exception:  # noqa: BLE001 - a bug in what nobody waits for must not end the API
+            except Exception:  # noqa: BLE001 - a bug in the log must not end the API
                 _log.exception("delivery_log.failed", follows="again in a moment; it lags meanwhile")
                 self._halt()
         self._writer.close()
@@ -115,7 +115,7 @@ class Projector:
         self._lag = None
         try:
             self._writer.discard()
-        except Exception:  # noqa: BLE001 - as above: a disk that is full or read-only must not end the thread
+        except Exception:  # noqa: BLE001 - a disk that is full or read-only must not end the thread
             _log.exception("delivery_log.not_thrown_away", follows="again in a moment; it lags meanwhile")
             self._halt()
 
@@ -147,7 +147,7 @@ class Projector:
                 self._tell(reader.backlogs())
 
     def _open(self, identity: str) -> Mapping[Partition, int] | None:
-        """The offsets to go on from, once the store is ours to write; None where we are told to stop."""
+        """Wait until the store is ours to write; return the offsets to continue from, or None when stopping."""
         while not self._stopping.is_set():
             try:
                 offsets = self._writer.open(identity)
@@ -160,7 +160,7 @@ class Projector:
         return None
 
     def _stand_by(self, error: StoreTakenError) -> None:
-        """Another process writes: say what it says of its lag. Sizes and the rest are its to measure."""
+        """Another process writes the store: export the lag that it states. Sizes and the rest are left to it."""
         if not self._stands_by:
             _log.info("delivery_log.standing_by", reason=str(error), follows="it is read, and written when that ends")
         self._stands_by, self._halts = True, 0
@@ -174,7 +174,7 @@ class Projector:
             self._metrics.delivery_log_lag.set(max(now_ms - self._current_ms, 0) / 1000)
 
     def _sort(self, records: Sequence[Record]) -> tuple[Sequence[AcceptedEvent], Sequence[LoggedEntry]]:
-        """The events and the entries in ``records``."""
+        """Split ``records`` into events and entries."""
         events: list[AcceptedEvent] = []
         entries: list[LoggedEntry] = []
         attempts = self._topics[0]
@@ -219,12 +219,12 @@ class Projector:
 
 
 def patience_s(before: int) -> float:
-    """How long to wait for more than one record, where there were ``before`` of them the last time; in seconds."""
+    """How long to gather records, in seconds, if there were ``before`` of them the last time."""
     return _GATHER_S if before < _MANY else _GATHER_MANY_S
 
 
 def read_event(record: Record) -> AcceptedEvent | None:
-    """The event in a record of the events topic; None where nobody could ask for it, having no account or id."""
+    """The event in a record of the events topic; None if nobody could search for it, as it lacks an account or id."""
     headers = dict(record.headers)
     try:
         account, event_id, event_type = headers[ACCOUNT].decode(), headers[ID].decode(), headers[TYPE].decode()

@@ -1,6 +1,6 @@
-"""What a search asks of the rows, in SQL that every store understands. Pure.
+"""Builds the conditions of a search, in SQL that every store understands. Pure.
 
-The columns that it names: at, place, account, subscription, sink, kind, reason, event, failed; of events type.
+It uses the columns at, place, account, subscription, sink, kind, reason, event, failed, and type for events.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from control_api.delivery_log.store import EntryQuery, EventQuery, Mark
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One condition. ``text`` has a ``?`` for each of ``values``; ``is_name``: its value is a text that repeats."""
+    """One condition. ``text`` has a ``?`` for each of ``values``; ``is_name``: its value is an often repeated text."""
 
     text: str
     values: tuple[int | str, ...] = ()
@@ -20,7 +20,7 @@ class Term:
 
 
 def terms(query: EntryQuery, *, oldest_ms: int) -> Sequence[Term]:
-    """All that a row must fulfil; nothing older than ``oldest_ms`` does."""
+    """All conditions that a row must meet; nothing older than ``oldest_ms`` does."""
     found = [Term("at >= ?", (max(query.from_ms, oldest_ms),)), Term("account = ?", (query.account_sid,), is_name=True)]
     for column, text in (
         ("subscription", query.subscription_sid),
@@ -38,7 +38,7 @@ def terms(query: EntryQuery, *, oldest_ms: int) -> Sequence[Term]:
 
 
 def event_terms(query: EventQuery, *, oldest_ms: int) -> Sequence[Term]:
-    """As ``terms``, of the rows of events."""
+    """Like ``terms``, for rows of events."""
     found = [Term("at >= ?", (max(query.from_ms, oldest_ms),)), Term("account = ?", (query.account_sid,), is_name=True)]
     if query.type is not None:
         found.append(Term("type = ?", (query.type,), is_name=True))
@@ -56,6 +56,6 @@ def _bounds(before_ms: int | None, mark: Mark | None, *, newer: bool) -> Sequenc
 
 
 def order(query: EntryQuery | EventQuery) -> str:
-    """In which a search comes across the rows that it wants."""
+    """The sort order in which a search reads rows."""
     direction = "asc" if query.newer else "desc"
     return f"at {direction}, place {direction}"

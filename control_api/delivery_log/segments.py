@@ -1,7 +1,8 @@
-"""When a store begins a new segment, and which ones it lets go: one rule for every store. Pure.
+"""Decides when a store begins a new segment, and which ones it drops. The same rule for every store. Pure.
 
-Rows go to the newest segment; the others only wait to be dropped, whole. They follow the order of writing and not the
-rows' times, so that a worker's wrong clock, or a week that is read in an hour, cannot make too many or too large ones.
+Rows go to the newest segment; the others are only kept until they are dropped as a whole. Segments follow the order of
+writing, not the rows' times, so that a worker's wrong clock, or a week that is read in an hour, cannot make too many or
+too large ones.
 """
 
 from collections.abc import Sequence
@@ -9,13 +10,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Self
 
-_SEGMENTS: Final = 32  # so many make up the whole; the log shrinks by one at a time, and a search asks each
+_SEGMENTS: Final = 32  # in a full log, which shrinks by one at a time; a search asks each
 _BEYOND: Final = 1 << 62  # later than any time
 
 
 @dataclass(slots=True)
 class Segment:
-    """One of them; ``first_ms`` and ``last_ms`` are its rows' times."""
+    """One segment; ``first_ms`` and ``last_ms`` are the times of its earliest and latest rows."""
 
     id: int
     begun_ms: int
@@ -24,14 +25,14 @@ class Segment:
     bytes: int = 0
 
     def cover(self, times: Sequence[int]) -> None:
-        """Know that there are rows of ``times`` in it."""
+        """Note that it has rows with these times."""
         if times:
             self.first_ms, self.last_ms = min(self.first_ms, *times), max(self.last_ms, *times)
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How much a store holds."""
+    """The limits of a store in time and size."""
 
     retention_ms: int
     max_bytes: int
@@ -41,7 +42,7 @@ class Bounds:
         return cls(retention // timedelta(milliseconds=1), max_bytes)
 
     def wants_new(self, segments: Sequence[Segment], now_ms: int) -> bool:
-        """Whether the next rows go to a new segment: the last one is full, or has been written for long enough."""
+        """Whether the next rows go to a new segment, because the last one is full or old enough."""
         if not segments:
             return True
         newest = segments[-1]
@@ -49,11 +50,11 @@ class Bounds:
         return is_old or newest.bytes >= self.max_bytes // _SEGMENTS
 
     def part(self, segment: Segment, parts: int) -> int:
-        """Which of so many equal parts of ``segment`` the next rows go to, from 0 on, by its size."""
+        """Which of ``parts`` equal parts of ``segment``, counted from 0, the next rows go to, by its present size."""
         return min(segment.bytes * parts * _SEGMENTS // max(self.max_bytes, 1), parts - 1)
 
     def spare(self, segments: Sequence[Segment], now_ms: int) -> Segment | None:
-        """The one to drop, being too old or too much; never the newest. None where all may stay."""
+        """The segment to drop because it is too old or there is too much; never the newest. None if all may stay."""
         if len(segments) < 2:  # noqa: PLR2004 - the newest and another
             return None
         oldest = min(segments[:-1], key=lambda segment: segment.last_ms)

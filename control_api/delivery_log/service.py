@@ -1,4 +1,4 @@
-"""Answers *where is this event now* from the log, the routes and, where the log is silent, Kafka's offsets."""
+"""Answers *where is this event now* from the log, the routes and, if the log has nothing, Kafka's offsets."""
 
 import asyncio
 import time
@@ -30,18 +30,18 @@ from eventstreams.retry import RetryWheel
 from eventstreams.settings import Settings
 
 _MOST_ENTRIES: Final = 10_000  # of one event: 100 subscriptions, 100 attempts each
-# Entries are gathered, sent and read within a second; a worker that drops them does so after half a minute.
+# Entries are gathered, sent and read within a second; a worker that has to drop them does so after half a minute.
 _LOGGED_BY_MS: Final = 60_000
-_CLOCKS_MS: Final = 600_000  # attempts have the time of a worker, events that of a broker
+_CLOCKS_MS: Final = 600_000  # clock difference: attempts have a worker's time, events a broker's
 _CURRENT_S: Final = 10.0
-_READERS: Final = 4  # requests that ask Kafka at once: each has connections
-_OF_ONE: Final = 2  # of them for one customer
+_READERS: Final = 4  # concurrent requests that ask Kafka: each has connections
+_OF_ONE: Final = 2  # of them, for one customer
 _READ_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One event. ``event`` is None where only attempts of it are left."""
+    """What was found about one event. ``event`` is None if only attempts of it are left."""
 
     event: AcceptedEvent | None
     entries: Sequence[LoggedEntry]
@@ -49,7 +49,7 @@ class Found:
 
 
 class DeliveryLogService:
-    """What the routes of the delivery log work with."""
+    """The service behind the routes of the delivery log."""
 
     def __init__(self, settings: Settings, plane: ControlPlane, log: DeliveryLog) -> None:
         self.log = log
@@ -62,7 +62,7 @@ class DeliveryLogService:
         self._ttl_ms = int(settings.ttl.total_seconds() * 1000)
 
     async def find(self, account_sid: str, event_id: str) -> Found | None:
-        """The event ``event_id``, the account's or for it, with all that is known of it; None where nothing is."""
+        """All that is known about the event ``event_id``, the account's or for it; None if nothing is."""
         event, subscriptions = await self._event(account_sid, event_id)
         entries = await self.log.entries(EntryQuery(account_sid=account_sid, event_id=event_id, limit=_MOST_ENTRIES))
         if event is None and not entries:
@@ -80,7 +80,7 @@ class DeliveryLogService:
         return Found(event, entries, [self._with_pause(each) for each in deliveries])
 
     async def counts(self, account_sid: str, events: Sequence[AcceptedEvent]) -> Mapping[str, Counts]:
-        """How it is with each of the account's ``events``, by id: one question to the log for all of them."""
+        """The states of each of the account's ``events``, by id, with a single query to the log."""
         if not events:
             return {}
         last: dict[str, dict[str, str]] = {each.id: {} for each in events}
@@ -94,7 +94,7 @@ class DeliveryLogService:
         }
 
     async def record(self, account_sid: str, event_id: str) -> Record | None:
-        """The record of the event that ``find`` finds; None where there is none, or it is not there any more."""
+        """The record of the event that ``find`` finds; None if there is none, or Kafka no longer has it."""
         event, _ = await self._event(account_sid, event_id)
         if event is None:
             return None
@@ -102,7 +102,7 @@ class DeliveryLogService:
             return await self._record(event)
 
     async def _event(self, account_sid: str, event_id: str) -> tuple[AcceptedEvent | None, Sequence[Subscription]]:
-        """The event, the account's or for it, and the subscriptions of the account that it can be for."""
+        """The event, the account's or for it, and those of the account's subscriptions that it can be for."""
         event = await self.log.event(account_sid, [account_sid], event_id)
         subscriptions = self._plane.subscriptions_of(account_sid)
         if event is None and (receiving := [each for each in subscriptions if each.receive_events_from_subaccounts]):
@@ -120,7 +120,7 @@ class DeliveryLogService:
     async def _silent(
         self, event: AcceptedEvent, subscriptions: Sequence[Subscription], now_ms: int
     ) -> Sequence[DeliveryStatus]:
-        """Of ``subscriptions``, which match and of which nothing is logged."""
+        """The statuses for ``subscriptions``, which match the event but for which nothing is logged."""
         topics, admin = self._plane.topics, self._plane.admin
         committed = await admin.committed(topics.group("router"), topics.events)
         routed = committed.get(event.partition, 0) > event.offset
@@ -146,9 +146,10 @@ class DeliveryLogService:
         return found
 
     async def _kept_back(self, event: AcceptedEvent, subscriptions: Sequence[Subscription]) -> Mapping[str, Answer]:
-        """Those of ``subscriptions`` whose filter keeps ``event`` back.
+        """The answers of those of ``subscriptions`` whose filter keeps ``event`` back, by SID.
 
-        None where the event is gone; none whose filter is younger than it, of which nobody knows what was before.
+        Empty if the event's record is gone. Filters that are newer than the event are not considered, as the earlier
+        ones are not known.
         """
         filtering = [
             (each.sid, each.filter, each)
@@ -160,7 +161,7 @@ class DeliveryLogService:
             return {}
         reading, found = FilterInput(dict(record.headers), record.value, self.codec), {}
         for sid, text, subscription in filtering:
-            await asyncio.sleep(0)  # of an event of 1 MiB each can take a tenth of a second
+            await asyncio.sleep(0)  # for an event of 1 MiB, each can take a tenth of a second
             version = next(each.schema_version for each in subscription.types if each.type == event.type)
             answer = self._filters.ask(text, reading, version)
             if not answer.verdict.delivers:
@@ -168,7 +169,7 @@ class DeliveryLogService:
         return found
 
     async def _record(self, event: AcceptedEvent) -> Record | None:
-        """The event's record, if it is still there and can be read within a moment."""
+        """The event's record, if Kafka still has it and it can be read within five seconds."""
         part = Range(self._plane.topics.events, event.partition, event.offset, event.offset + 1)
         async with RangeReader(self._settings, [part], buffer_mib=1) as reader:
             deadline = time.monotonic() + _READ_S
@@ -188,4 +189,4 @@ class DeliveryLogService:
 
 
 LOG: Final = web.AppKey("delivery-log", DeliveryLogService)
-"""Not there where the delivery log is switched off."""
+"""Missing if the delivery log is switched off."""

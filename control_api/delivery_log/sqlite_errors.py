@@ -1,4 +1,4 @@
-"""SQLite's errors as ours."""
+"""Translates SQLite's errors into ours."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -8,14 +8,14 @@ from typing import Final
 
 from control_api.delivery_log.store import SearchTooLongError, StoreDamagedError, StoreUnavailableError
 
-# Damaged, no database at all, or without the tables that ours has: the file is not what we wrote.
+# Damaged, not a database, or without our tables: the file is not what we wrote.
 _DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
-_PRIMARY: Final = 0xFF  # the rest of a code only says more of it
+_PRIMARY: Final = 0xFF  # the other bits of a code are details
 
 
 @contextmanager
 def telling(file: Path) -> Iterator[None]:
-    """Raise ours for what SQLite raises meanwhile."""
+    """Translate SQLite's errors inside the block into ours."""
     try:
         yield
     except sqlite3.Error as error:

@@ -1,4 +1,4 @@
-"""Searches in the SQLite file of the delivery log, beside its writer."""
+"""Searches the SQLite file of the delivery log, concurrently with its writer."""
 
 import queue
 import sqlite3
@@ -26,8 +26,8 @@ from control_api.delivery_log.store import (
 )
 from eventstreams.times import Clock
 
-_SEARCH_S: Final = 5.0  # a search with no index to help reads 2 GiB in about as long
-_STEPS: Final = 10_000  # SQLite's, between looks at the clock: a few milliseconds
+_SEARCH_S: Final = 5.0  # a search without a suitable index reads 2 GiB in about this time
+_STEPS: Final = 10_000  # of SQLite's virtual machine, between looks at the clock: a few milliseconds
 _CACHE_KIB: Final = 4 << 10
 
 R = TypeVar("R", LoggedEntry, AcceptedEvent)
@@ -35,7 +35,7 @@ C = TypeVar("C", Tally, EventTally)
 
 
 class SqliteReader:
-    """A ``LogReader``. Keeps connections that are not in use for the next search."""
+    """A ``LogReader``. Keeps idle connections for later searches."""
 
     def __init__(self, file: Path, *, retention_ms: int, clock: Clock, search_s: float = _SEARCH_S) -> None:
         self._file = file
@@ -85,7 +85,7 @@ class SqliteReader:
         return max(found, default=None)
 
     def _page(self, query: EntryQuery | EventQuery, search: Callable[[SegmentSearch, int], Sequence[R]]) -> Sequence[R]:
-        """What ``query`` asks for, of what ``search`` finds in each segment, in its order."""
+        """The page of ``query``, merged from what ``search`` finds in each segment."""
         wanted = query.skip + query.limit
         found: list[R] = []
         with self._searching() as database:
@@ -99,7 +99,7 @@ class SqliteReader:
         return page[::-1] if query.newer else page
 
     def _count(self, span: Span, search: Callable[[SegmentSearch, int], Sequence[C]]) -> Iterator[C]:
-        """What ``search`` counts in each segment that has rows of ``span``, the newest first."""
+        """What ``search`` counts in each segment that has rows in ``span``, newest first."""
         left = span.most
         with self._searching() as database:
             for segment, first_ms, last_ms in self._segments(database, newer=False):
@@ -120,13 +120,13 @@ class SqliteReader:
 
     @staticmethod
     def _segments(database: sqlite3.Connection, *, newer: bool) -> Sequence[tuple[int, int, int]]:
-        """Number, first and last time of each: in the order in which a search comes across them."""
+        """Number, first and last time of each segment, in the order in which a search reads them."""
         rows = database.execute(schema.SEGMENTS).fetchall()
         return sorted(rows, key=lambda row: row[1]) if newer else rows
 
     @contextmanager
     def _searching(self) -> Iterator[sqlite3.Connection]:
-        """A connection that sees one state of the file, for as long as a search may take."""
+        """A connection that sees a consistent state of the file, with the time limit of a search."""
         with telling(self._file):
             inode, database = self._take()
             deadline = time.monotonic() + self._search_s
@@ -156,7 +156,7 @@ class SqliteReader:
                 break
             if kept == inode:
                 return kept, database
-            database.close()  # of a file that was thrown away
+            database.close()  # of a file that was discarded
         opened = sqlite3.connect(self._file, isolation_level=None, check_same_thread=False)
         opened.row_factory = sqlite3.Row
         opened.execute("pragma query_only = 1")
@@ -165,7 +165,7 @@ class SqliteReader:
 
 
 def _is_beyond(last: LoggedEntry | AcceptedEvent, first_ms: int, last_ms: int, *, newer: bool) -> bool:
-    """Whether a segment, and so all after it, has nothing that comes before ``last``."""
+    """Whether a segment, and so all that follow, has nothing that comes before ``last``."""
     return first_ms > last.mark.at_ms if newer else last_ms < last.mark.at_ms
 
 

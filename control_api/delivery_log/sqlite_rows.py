@@ -1,4 +1,4 @@
-"""Rows of one segment: texts that repeat become numbers, and what no search asks for becomes one list. Pure."""
+"""Builds and reads the rows of a segment: repeated texts are numbers, unsearched values are one JSON list. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -11,7 +11,7 @@ from control_api.delivery_log.store import AcceptedEvent, LoggedEntry
 from eventstreams.attempts import Entry
 
 _NONE: Final[Mapping[str, int]] = MappingProxyType({})
-_SHORT: Final = 8  # values of what was delivered; all else has those of a failure as well
+_SHORT: Final = 8  # values of a delivery; all other entries have those of a failure as well
 _NOTHING: Final = (None,) * 6
 
 EventRow = tuple[int, int, int, str, int, int, str]
@@ -20,7 +20,7 @@ StoredEntry = tuple[int, int, int, int, str, int, int, int | None, int | None, b
 
 
 class _Names(dict[str, int]):
-    """The number of each name. One that is new gets the next: looked up a dozen times for an event."""
+    """The number of each name; a new one gets the next. A fast dict: a dozen names are looked up for an event."""
 
     def __missing__(self, text: str) -> int:
         number = self[text] = len(self) + 1
@@ -28,26 +28,26 @@ class _Names(dict[str, int]):
 
 
 class SegmentRows:
-    """Makes the rows of the newest segment, and knows the names that they lean on."""
+    """Makes the rows of the newest segment, and keeps the names that they refer to."""
 
     def __init__(self, names: Mapping[str, int] = _NONE) -> None:
-        """``names``: those that are in the segment, with numbers from 1 on."""
+        """``names``: those already in the segment, numbered from 1."""
         self._names = _Names(names)
         self._told = len(self._names)
 
     def new_names(self) -> Sequence[tuple[int, str]]:
-        """Those that rows were made with since this was asked last; to be written with them."""
+        """The names that are new since the last call, which must be written together with the rows."""
         fresh = [(number, text) for text, number in list(self._names.items())[self._told :]]
         self._told = len(self._names)
         return fresh
 
     def event(self, event: AcceptedEvent, part: int) -> EventRow:
-        """In the order of the table's columns."""
+        """The row, in the order of the table's columns."""
         at_ms, partition, offset, id_, account, type_, time = event
         return part, at_ms, place(partition, offset), id_, self._names[account], self._names[type_], time
 
     def entry(self, logged: LoggedEntry, part: int) -> EntryRow:
-        """In the order of the table's columns."""
+        """The row, in the order of the table's columns."""
         entry, names = logged.entry, self._names
         return (
             part,
@@ -85,10 +85,10 @@ class SegmentRows:
 
 
 def read_entry(row: StoredEntry, text: Callable[[int], str]) -> LoggedEntry:
-    """What a row was made of: its columns in the order of ``ENTRY_ROWS``; ``text`` tells a name by its number.
+    """Read a row with the columns of ``ENTRY_ROWS``; ``text`` returns a name by its number.
 
     Raises:
-        ValueError, TypeError: it is none of ours.
+        ValueError, TypeError: the row is not one of ours.
     """
     at_ms, where, account, kind, event, type_, subscription, sink, reason, more = row
     values = orjson.loads(more)
@@ -122,5 +122,5 @@ def read_entry(row: StoredEntry, text: Callable[[int], str]) -> LoggedEntry:
 
 
 def _place(topic: str, rest: str) -> str:
-    """``topic/partition/offset``, or the topic alone where no more is known."""
+    """``topic/partition/offset``, or just the topic if no more is known."""
     return f"{topic}/{rest}" if rest else topic

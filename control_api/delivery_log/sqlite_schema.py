@@ -1,13 +1,15 @@
-"""The tables. Everything is in segments, each with tables of its own: to drop one costs next to nothing, whereas to
-delete its rows would cost as much as writing them did, and indexes stay small enough to be written in memory.
+"""The tables in SQLite.
 
-``$`` stands for the number of a segment. Texts that repeat (SIDs, types, reasons, topics) are numbers of ``name_$``.
-A place is one integer, as in ``places``.
+Everything is in segments, each with tables of its own. Dropping one costs next to nothing, whereas deleting its rows
+would cost as much as writing them did; and the indexes stay small enough to be updated in memory.
 
-What a row costs is the trees that it is put into, and the pages of theirs that a transaction writes. So rows stand in
+``$`` stands for the number of a segment. Repeated texts (SIDs, types, reasons, topics) are stored as numbers of
+``name_$``. A place is one integer, see ``places``.
+
+The cost of a row is the B-trees that it is put into, and their pages that a transaction writes. So rows are stored in
 the order of an account's lists, which then need no index. ``part`` says which eighth of the segment a row is in, and
-comes first where events are found by their ids: those are random, and each would be written to a page of its own.
-What of an entry no search asks for is one list as JSON, ``more``: columns would cost as much as three trees.
+comes first in the indexes by event id: ids are random, so each would otherwise be written to a page of its own.
+Those values of an entry that no search uses are one JSON list, ``more``: columns would cost as much as three B-trees.
 """
 
 from typing import Final
@@ -15,7 +17,7 @@ from typing import Final
 APPLICATION_ID: Final = 0x45534C47  # "ESLG"
 VERSION: Final = 3
 PARTS: Final = 8
-"""Of a segment: so many places are looked at for an id, and so many times fewer pages are written for many."""
+"""Parts of a segment: a search for an id looks in each, but writing many rows touches that many times fewer pages."""
 
 BASE: Final = """
 create table about (identity text not null);
@@ -72,7 +74,7 @@ EVENT: Final = (
 ENTRY_ROWS: Final = (
     "select at, place, account, kind, event, type, subscription, sink, reason, more from entry_$ indexed by {}"
 )
-BY_ACCOUNT: Final = "sqlite_autoindex_entry_$_1"  # the table itself, which SQLite would leave for a smaller index
+BY_ACCOUNT: Final = "sqlite_autoindex_entry_$_1"  # the table itself; SQLite would prefer a smaller index
 TALLY: Final = (
     "select subscription, sink, type, kind, count(*), min(at) from (select subscription, sink, type, kind, at "  # noqa: S608
     f"from entry_$ indexed by {BY_ACCOUNT} where account = ? and at >= ? and at < ? "
@@ -82,7 +84,7 @@ TALLY_EVENTS: Final = (
     "select type, count(*), min(at) from (select type, at from event_$ indexed by sqlite_autoindex_event_$_1 "
     "where account = ? and at >= ? and at < ? order by at desc, place desc limit ?) group by type"
 )
-LAST_KINDS: Final = (  # of the columns beside max() SQLite takes those of the same row
+LAST_KINDS: Final = (  # with max(), SQLite returns the other columns of the same row
     "select event, subscription, kind, max(at) from entry_$ indexed by entry_event_$ "  # noqa: S608
     f"where account = ? and at >= ? and {IN_ANY_PART} and event in ({{}}) group by event, subscription"
 )

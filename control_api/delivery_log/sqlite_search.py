@@ -1,4 +1,4 @@
-"""Searches in one segment of the SQLite file."""
+"""Searches one segment of the SQLite file."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ Values = list[int | str]
 
 
 class SegmentSearch:
-    """One segment, as one state of the file has it. Nothing older than ``oldest_ms`` is answered."""
+    """The searches of one segment, in one state of the file. Nothing older than ``oldest_ms`` is returned."""
 
     def __init__(self, database: sqlite3.Connection, segment: int, oldest_ms: int) -> None:
         self._database = database
@@ -32,7 +32,7 @@ class SegmentSearch:
         self._texts: dict[int, str] = {}
 
     def entries(self, query: EntryQuery, limit: int) -> Sequence[LoggedEntry]:
-        """The first ``limit`` in the order of ``query``."""
+        """The first ``limit`` matching entries, in the order of ``query``."""
         wanted = terms(query, oldest_ms=self._oldest_ms)
         where = self._where(wanted if query.event_id is None else [*wanted, Term(schema.IN_ANY_PART)])
         if where is None:
@@ -46,7 +46,7 @@ class SegmentSearch:
         return [self._logged(row) for row in rows]
 
     def events(self, query: EventQuery, limit: int) -> Sequence[AcceptedEvent]:
-        """As ``entries``."""
+        """The first ``limit`` matching events, in the order of ``query``."""
         where = self._where(event_terms(query, oldest_ms=self._oldest_ms))
         if where is None:
             return ()
@@ -59,11 +59,11 @@ class SegmentSearch:
         return [self._event(row) for row in rows]
 
     def event(self, accounts: str, event_id: str) -> Sequence[AcceptedEvent]:
-        """None or one; ``accounts``: a list as JSON."""
+        """The event with this id, in a list that is empty if there is none; ``accounts``: a list as JSON."""
         return [self._event(row) for row in self._rows(schema.EVENT, event_id, self._oldest_ms, accounts)]
 
     def tally(self, span: Span, most: int) -> Sequence[Tally]:
-        """Of the newest ``most`` rows."""
+        """Counts of the newest ``most`` entries in ``span``."""
         return [
             Tally(
                 self._text(subscription),
@@ -77,12 +77,12 @@ class SegmentSearch:
         ]
 
     def tally_events(self, span: Span, most: int) -> Sequence[EventTally]:
-        """As ``tally``."""
+        """Counts of the newest ``most`` events in ``span``."""
         rows = self._within(schema.TALLY_EVENTS, span, most)
         return [EventTally(self._text(type_), number, at_ms) for type_, number, at_ms in rows]
 
     def last_kinds(self, account_sid: str, event_ids: Sequence[str], from_ms: int) -> Sequence[LastKind]:
-        """One for each event and subscription that have entries here."""
+        """The last entry's kind for each event and subscription with entries in this segment."""
         account = self._number(account_sid)
         if account is None:
             return ()
@@ -100,7 +100,7 @@ class SegmentSearch:
         return self._database.execute(schema.sql(template, self._segment), values)
 
     def _where(self, wanted: Sequence[Term]) -> tuple[str, Values] | None:
-        """What the rows must fulfil; None where nothing in this segment can."""
+        """The conditions on rows, and their values; None if no row of this segment can meet them."""
         values: Values = []
         for term in wanted:
             if not term.is_name:

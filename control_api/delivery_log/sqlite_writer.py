@@ -1,4 +1,4 @@
-"""The delivery log in a SQLite file: rows and the offsets they came from in one transaction, in segments."""
+"""Writes the delivery log to a SQLite file: rows, in segments, and the offsets they came from in one transaction."""
 
 import fcntl
 import os
@@ -17,7 +17,7 @@ from control_api.delivery_log.store import AcceptedEvent, Lag, LoggedEntry, Stor
 from eventstreams.kafka.records import Partition
 
 _CACHE_KIB: Final = 32 << 10  # half of a segment of the default size: 70,000 rows/s, against 20,000 in one table
-_MOST_WAL_BYTES: Final = 16 << 20  # what is kept of it between transactions
+_MOST_WAL_BYTES: Final = 16 << 20  # its file is truncated to this size between transactions
 _PRIVATE: Final = 0o600
 
 
@@ -78,10 +78,10 @@ class SqliteWriter:
                 raise
 
     def tell(self, lag: Lag) -> None:
-        """Nobody is there to be told: the file is one process's."""
+        """Nothing to do: no other process uses the file."""
 
     def heard(self, *, now_ms: int) -> Lag | None:
-        """Nobody tells."""
+        """None: no other process writes the file."""
 
     def discard(self) -> None:
         self._disconnect()
@@ -94,7 +94,7 @@ class SqliteWriter:
     # -- the file --------------------------------------------------------------------------------------------
 
     def _lock(self) -> None:
-        """Keep other processes from writing the same file, until ``close``."""
+        """Keep other processes from writing the same file until ``close``."""
         if self._locked:
             return
         try:
@@ -116,14 +116,14 @@ class SqliteWriter:
     def _connect(self) -> None:
         self._disconnect()
         try:
-            os.close(os.open(self._file, os.O_RDWR | os.O_CREAT, _PRIVATE))  # answers of sinks are nobody else's
+            os.close(os.open(self._file, os.O_RDWR | os.O_CREAT, _PRIVATE))  # private: it contains answers of sinks
         except OSError as error:
             raise StoreUnavailableError(f"{self._file} cannot be written: {error.strerror}") from None
         self._inode = self._file.stat().st_ino
         self._connection = sqlite3.connect(self._file, isolation_level=None)
 
     def _is_ours(self, identity: str) -> bool:
-        """Whether the file is of this release and holds the topics of ``identity``. Sets it up for writing."""
+        """Whether the file is of this release and contains the topics of ``identity``. Sets it up for writing."""
         try:
             if (
                 self._pragma("application_id") != schema.APPLICATION_ID
@@ -149,10 +149,10 @@ class SqliteWriter:
         self._database.execute(f"pragma journal_size_limit = {_MOST_WAL_BYTES}")
 
     def _check_file(self) -> None:
-        """Notice that somebody removed or replaced the file under us.
+        """Check that nobody has removed or replaced the file.
 
         Raises:
-            StoreDamagedError: they did.
+            StoreDamagedError: somebody has.
         """
         try:
             same = self._file.stat().st_ino == self._inode
@@ -183,7 +183,7 @@ class SqliteWriter:
     # -- rows ------------------------------------------------------------------------------------------------
 
     def _trim(self, now_ms: int) -> None:
-        """Begin a new segment when the newest is full, and drop what is too old or too much."""
+        """Begin a new segment if the newest is full, and drop segments that are too old or too much."""
         if self._bounds.wants_new(self._segments, now_ms):
             self._begin_segment(now_ms)
         while (spare := self._bounds.spare(self._segments, now_ms)) is not None:

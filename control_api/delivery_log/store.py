@@ -1,4 +1,4 @@
-"""What a store of the delivery log takes and answers, whichever it is: SQLite, or PostgreSQL."""
+"""The interface of the delivery log's stores, SQLite and PostgreSQL."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,19 +12,19 @@ _GOOD: Final = frozenset({EntryKind.DELIVERED, EntryKind.REDRIVEN})
 
 
 class StoreDamagedError(EventStreamsError):
-    """What the store holds cannot be relied on: it is to be thrown away and built anew."""
+    """The content of the store cannot be relied on: discard and rebuild it."""
 
 
 class StoreUnavailableError(EventStreamsError):
-    """The store cannot be used just now; what it holds is not in doubt."""
+    """The store cannot be used just now; its content is not in doubt."""
 
 
 class StoreTakenError(StoreUnavailableError):
-    """Another process writes the store that several share: read it, and write when that one has gone."""
+    """Another process writes the shared store: read it, and write it once that process is gone."""
 
 
 class SearchTooLongError(EventStreamsError):
-    """A search was given up because it would have taken too long."""
+    """A search was aborted because it took too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,9 @@ class Lag:
     """How far behind the log is.
 
     Attributes:
-        records: That are in the topics and not in the log.
-        read_until_ms: Every record that is older is in the log. None before a record of each partition was read.
-        seconds: How long ago that is; 0 when there is nothing to read.
+        records: The records that are in the topics but not in the log.
+        read_until_ms: Every older record is in the log. None until a record of each partition was read.
+        seconds: How long ago that is; 0 if there is nothing to read; None if it is not known.
     """
 
     records: int
@@ -49,7 +49,7 @@ class Lag:
 
 
 class AcceptedEvent(NamedTuple):
-    """One record of the events topic, without its value. ``time`` is what the producer wrote."""
+    """One record of the events topic, without its value. ``time`` is as the producer wrote it."""
 
     accepted_ms: int
     partition: int
@@ -65,7 +65,7 @@ class AcceptedEvent(NamedTuple):
 
 
 class LoggedEntry(NamedTuple):
-    """One entry of the attempts topic, and where it stands there; ``position`` counts within its record."""
+    """One entry of the attempts topic with its place; ``position`` is its index in the record."""
 
     partition: int
     offset: int
@@ -74,7 +74,7 @@ class LoggedEntry(NamedTuple):
 
     @property
     def failed(self) -> bool:
-        """Neither delivered nor redriven."""
+        """Whether it is neither delivered nor redriven."""
         return self.entry.kind not in _GOOD
 
     @property
@@ -83,7 +83,7 @@ class LoggedEntry(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """Where an entry, or an event, stands among all, oldest first. The same however often the store is built."""
+    """The sort key of entries and events, oldest first. It is the same whenever the store is rebuilt."""
 
     at_ms: int
     partition: int
@@ -93,16 +93,22 @@ class Mark(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryQuery:
-    """Which entries of one account. None: whatever.
+    """Selects entries of one account. None means any.
 
     Attributes:
-        failed: Only those that are neither delivered nor redriven.
+        account_sid: The account.
+        event_id: Only entries of this event.
+        subscription_sid: Only entries of this subscription.
+        sink_sid: Only entries of this sink.
+        kind: Only entries of this kind.
+        failed: Only entries that are neither delivered nor redriven.
+        reason: Only entries with this reason.
         from_ms: At this time or later.
-        before_ms: Sooner than this.
-        mark: Only what is older, or with ``newer`` what is newer, than this.
-        newer: The oldest of those that are newer, instead of the newest of those that are older.
-        skip: How many to leave out first.
-        limit: How many at most.
+        before_ms: Before this time.
+        mark: Only entries older than this, or newer with ``newer``.
+        newer: Return the oldest of the newer entries instead of the newest of the older ones.
+        skip: How many to skip first.
+        limit: How many to return at most.
     """
 
     account_sid: str
@@ -122,7 +128,7 @@ class EntryQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventQuery:
-    """Which accepted events of one account: as ``EntryQuery``."""
+    """Selects accepted events of one account, like ``EntryQuery``."""
 
     account_sid: str
     type: str | None = None
@@ -135,7 +141,7 @@ class EventQuery:
 
 
 class Tally(NamedTuple):
-    """How many entries of a span are alike, and when the oldest of those began."""
+    """The number of entries in a span with these properties, and the time of the oldest of them."""
 
     subscription_sid: str
     sink_sid: str | None
@@ -146,7 +152,7 @@ class Tally(NamedTuple):
 
 
 class LastKind(NamedTuple):
-    """What became of an event for one subscription last, and when that began."""
+    """The kind and time of the last entry of an event for one subscription."""
 
     event_id: str
     subscription_sid: str
@@ -155,7 +161,7 @@ class LastKind(NamedTuple):
 
 
 class EventTally(NamedTuple):
-    """How many events of one type were accepted in a span, and the oldest of them when."""
+    """The number of events of one type that were accepted in a span, and the time of the oldest of them."""
 
     type: str
     number: int
@@ -164,10 +170,13 @@ class EventTally(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """Part of one account's time: from ``from_ms`` to before ``before_ms``.
+    """A period of one account.
 
     Attributes:
-        most: So many rows are counted, the newest. Where there are as many, there may be more that are older.
+        account_sid: The account.
+        from_ms: Its start, inclusive.
+        before_ms: Its end, exclusive.
+        most: The most rows to count, newest first. If as many were counted, there may be more, older ones.
     """
 
     account_sid: str
@@ -177,20 +186,20 @@ class Span:
 
 
 class LogWriter(Protocol):
-    """One thread's."""
+    """Writes a store. Use it on one thread only."""
 
     @property
     def held_bytes(self) -> int:
-        """What the store holds now."""
+        """The present size of the store in bytes."""
 
     def open(self, identity: str) -> Mapping[Partition, int]:
-        """The next offset of each partition that is in the store; empty for one that is new.
+        """Open the store for writing; return the next offset of each partition in it; empty for a new store.
 
         Args:
-            identity: Which topics of which Kafka; a store of others is begun anew.
+            identity: Identifies the topics and the Kafka cluster. A store with another identity is discarded.
 
         Raises:
-            StoreTakenError: another process writes it; ``heard`` says how far it is.
+            StoreTakenError: another process writes it; ``heard`` says how far that is.
             StoreUnavailableError: it cannot be written.
         """
 
@@ -202,47 +211,47 @@ class LogWriter(Protocol):
         *,
         now_ms: int,
     ) -> None:
-        """Take all of it in, or nothing; and let go of what is too old or too much.
+        """Store everything or nothing, and drop what is too old or too much.
 
         Raises:
-            StoreDamagedError: begin anew.
+            StoreDamagedError: discard the store and start again.
             StoreUnavailableError: try again.
         """
 
     def tell(self, lag: Lag) -> None:
-        """Let those know who read the store in other processes; raises as ``write`` does."""
+        """State the lag for other processes, which read the store; raises like ``write``."""
 
     def heard(self, *, now_ms: int) -> Lag | None:
-        """What the process that writes told last, as it is now; None where that was too long ago."""
+        """The lag that the writing process stated last, as of now; None if that was too long ago."""
 
     def discard(self) -> None:
-        """Throw away everything. ``open`` begins anew."""
+        """Discard everything. ``open`` then starts with an empty store."""
 
     def close(self) -> None: ...
 
 
 class LogReader(Protocol):
-    """May be asked from several threads at once. What is past the retention is not answered.
+    """Searches a store. Thread-safe. Rows older than the retention are not returned.
 
     All methods raise ``StoreUnavailableError``, ``StoreDamagedError`` and ``SearchTooLongError``.
     """
 
     def entries(self, query: EntryQuery) -> Sequence[LoggedEntry]:
-        """Newest first."""
+        """The matching entries, newest first."""
 
     def events(self, query: EventQuery) -> Sequence[AcceptedEvent]:
-        """Newest first."""
+        """The matching events, newest first."""
 
     def tally(self, span: Span) -> Sequence[Tally]:
-        """What happened to events of ``span``."""
+        """Counts of the entries in ``span``."""
 
     def tally_events(self, span: Span) -> Sequence[EventTally]:
-        """What was accepted in ``span``."""
+        """Counts of the events accepted in ``span``."""
 
     def last_kinds(self, account_sid: str, event_ids: Sequence[str], from_ms: int) -> Sequence[LastKind]:
-        """For each of ``event_ids``, and each subscription of the account with entries of it since ``from_ms``."""
+        """The last kind for each of ``event_ids`` and subscription of the account, among entries since ``from_ms``."""
 
     def event(self, accounts: Sequence[str], event_id: str) -> AcceptedEvent | None:
-        """The event, of one of ``accounts``; of several with this id the one that was accepted last."""
+        """The event with this id of one of ``accounts``; if there are several, the one that was accepted last."""
 
     def close(self) -> None: ...

@@ -1,4 +1,4 @@
-"""Which store the settings ask for."""
+"""Creates the store that the settings ask for."""
 
 import os
 import tempfile
@@ -19,17 +19,17 @@ _OFF: Final = frozenset({"", "off"})
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """Both sides of one store."""
+    """The writer and the reader of one store."""
 
     writer: LogWriter
     reader: LogReader
 
 
 def make_stores(settings: Settings, clock: Clock) -> Stores | None:
-    """The store; None where there is to be none. Nothing is opened yet.
+    """Create the store without opening it; None if the settings want none.
 
     Raises:
-        SettingsError: it is a PostgreSQL whose address is malformed, or psycopg is missing.
+        SettingsError: the address of a PostgreSQL database is malformed, or psycopg is missing.
     """
     given = _given(settings)
     if given.startswith(DSN_SCHEMES):
@@ -45,7 +45,7 @@ def make_stores(settings: Settings, clock: Clock) -> Stores | None:
 
 
 def file_of(settings: Settings) -> Path | None:
-    """The file of a log that is to be in one; None where there is to be no log."""
+    """The file of a log in SQLite; None if there is to be no log."""
     if settings.delivery_log is None:
         return _state_folder() / "eventstreams" / f"{settings.topic_prefix}delivery-log.db"
     given = _given(settings)
@@ -58,7 +58,7 @@ def _given(settings: Settings) -> str:
 
 def _postgresql(settings: Settings, dsn: str, clock: Clock) -> Stores:
     try:
-        # Here, since psycopg is an extra.
+        # Imported here because psycopg is an extra.
         from control_api.delivery_log.postgresql_address import Address  # noqa: PLC0415
         from control_api.delivery_log.postgresql_reader import PostgresqlReader  # noqa: PLC0415
         from control_api.delivery_log.postgresql_writer import PostgresqlWriter  # noqa: PLC0415
@@ -75,7 +75,7 @@ def _postgresql(settings: Settings, dsn: str, clock: Clock) -> Stores:
 
 
 def _state_folder() -> Path:
-    """By the XDG base directory specification; a folder for temporary files where the user has no home."""
+    """The folder by the XDG base directory specification, or for temporary files if the user has no home."""
     if home := os.environ.get("XDG_STATE_HOME"):
         return Path(home)
     try:

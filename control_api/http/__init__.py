@@ -1,1 +1,1 @@
-"""Requests and answers in the reference's form: what operations declare, forms, pages, codes."""
+"""Requests and answers in the reference's format: declared operations, forms, paging, error codes."""

@@ -1,4 +1,4 @@
-"""JSON answers in the reference's form."""
+"""JSON answers in the reference's format."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -30,7 +30,7 @@ def list_answer(
     """The page of ``items`` that ``request`` asks for.
 
     Raises:
-        RefusedError: it asks for a page that makes no sense.
+        RefusedError: the paging parameters are invalid.
     """
     query = PageQuery.parse(request.query)
     page = paginate(items, position, query)
@@ -39,5 +39,5 @@ def list_answer(
 
 
 def timestamp(at_ms: int) -> str:
-    """``YYYY-MM-DDTHH:MM:SSZ``: the official clients take no fraction."""
+    """A time as ``YYYY-MM-DDTHH:MM:SSZ``: the official clients cannot parse fractions of a second."""
     return f"{datetime.fromtimestamp(at_ms // 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"

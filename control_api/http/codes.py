@@ -1,4 +1,4 @@
-"""The reference's error codes of sinks and subscriptions (its error pages), and shorthands for refusals."""
+"""The reference's error codes for sinks and subscriptions, from its error pages, and a shorthand for refusals."""
 
 from http import HTTPStatus
 
@@ -28,5 +28,5 @@ class Code(DescribedCode):
 
 
 def refused(code: Code, message: str, *, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> RefusedError:
-    """The error answer with one of our codes."""
+    """An error answer with one of these codes."""
     return RefusedError(message, status=status, code=code)

@@ -1,4 +1,4 @@
-"""What pages of other sites may do: the reference's CORS headers, and no writes behind the back of a person."""
+"""What pages of other sites may do: the reference's CORS headers, but no writes without the user's knowledge."""
 
 from http import HTTPStatus
 from typing import Final
@@ -9,8 +9,8 @@ from aiohttp.typedefs import Handler, Middleware
 from eventstreams.http import RefusedError
 from eventstreams.http.auth import is_below
 
-# Any page may ask with an Authorization that it was given. What a browser adds by itself is the password that a person
-# once typed at its prompt: see refuse_cross_site.
+# Any page may send requests with an Authorization that it was given. But a browser adds by itself the password that a
+# person once typed at its prompt: see refuse_cross_site.
 _HEADERS: Final = {
     hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*",
     hdrs.ACCESS_CONTROL_ALLOW_METHODS: "GET, POST, DELETE, OPTIONS",
@@ -27,7 +27,7 @@ _READING: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD})
 
 @web.middleware
 async def add_cors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer preflight requests; let all other answers carry the headers."""
+    """Answer preflight requests; add the headers to all other answers."""
     if request.method == hdrs.METH_OPTIONS:
         return web.Response(status=HTTPStatus.NO_CONTENT, headers=_HEADERS)
     answer = await handler(request)
@@ -36,10 +36,11 @@ async def add_cors(request: web.Request, handler: Handler) -> web.StreamResponse
 
 
 def refuse_cross_site(operator: str) -> Middleware:
-    """A middleware that refuses writes that a browser was made to send by a page of another site.
+    """A middleware that refuses writes that a page of another site made a browser send.
 
-    Browsers say so themselves (``Sec-Fetch-Site``); no other client does. To accounts a script of another site may
-    write, as the reference lets it, but no form or link; below ``operator``, where no page has any business, neither.
+    Browsers say so in ``Sec-Fetch-Site``; other clients do not send it. For accounts, scripts of other sites may write,
+    as in the reference, but forms and links may not; below ``operator``, where no page has any business, none of them
+    may.
     """
 
     @web.middleware

@@ -1,4 +1,4 @@
-"""What an operation takes, answers and refuses: declared once, beside its handler. Pure."""
+"""Declarations of operations, beside their handlers: what they take, answer and refuse. Pure."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +20,7 @@ _IN_BRACES: Final = re.compile(r"{(\w+)}")
 
 
 class Caller(StrEnum):
-    """Who may ask."""
+    """Who may call an operation."""
 
     ACCOUNT = "account"
     OPERATOR = "operator"
@@ -29,11 +29,14 @@ class Caller(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """A part of the path, of the query or of a form.
+    """A parameter in the path, the query or a form.
 
     Attributes:
-        schema: Of one value, as JSON Schema.
-        repeated: It may be there several times.
+        name: Its name.
+        description: Its description in the OpenAPI document.
+        schema: The JSON Schema of one value.
+        required: Whether it must be given.
+        repeated: Whether it may be given several times.
     """
 
     name: str
@@ -44,21 +47,21 @@ class Parameter:
 
     @property
     def needed(self) -> "Parameter":
-        """The same, which must be there."""
+        """The same parameter, but required."""
         return replace(self, required=True)
 
     @property
     def often(self) -> "Parameter":
-        """The same, which may be there several times."""
+        """The same parameter, but allowed several times."""
         return replace(self, repeated=True)
 
     def said(self, description: str) -> "Parameter":
-        """The same in other words."""
+        """The same parameter with another description."""
         return replace(self, description=description)
 
 
 def text(name: str, description: str, *, least: int | None = None, most: int | None = None) -> Parameter:
-    """Any text of ``least`` to ``most`` characters."""
+    """A text of ``least`` to ``most`` characters."""
     bounds = {"minLength": least, "maxLength": most}
     return _parameter(name, description, {"type": "string", **_given(bounds)})
 
@@ -87,7 +90,7 @@ def sid(name: str, description: str, kind: SidKind) -> Parameter:
 
 
 def json_text(name: str, description: str, schema: JsonSchema) -> Parameter:
-    """A text that holds JSON."""
+    """A text that contains JSON."""
     said = {"type": "string", "contentMediaType": "application/json", "contentSchema": schema}
     return _parameter(name, description, said)
 
@@ -108,8 +111,9 @@ class Listed:
     """An answer that is a page of a list.
 
     Attributes:
-        key: Name of the array.
-        also: What stands beside it, by name.
+        key: The name of the array.
+        model: The model of its items.
+        also: Further fields beside it, by name.
     """
 
     key: str
@@ -119,7 +123,7 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Listed2010:
-    """As ``Listed``, in the form of the reference's first API."""
+    """Like ``Listed``, in the format of the reference's first API."""
 
     key: str
     model: type[BaseModel]
@@ -127,7 +131,7 @@ class Listed2010:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """An answer that is none of the API's own objects."""
+    """An answer that is not one of the API's objects."""
 
     media_type: str
 
@@ -138,15 +142,24 @@ Answer = One | Listed | Listed2010 | Document | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One operation; ``name`` is the ``operationId``, of the reference's operations the reference's.
+    """One operation.
 
     Attributes:
-        group: What it belongs to on the page.
+        name: The ``operationId``; for operations of the reference, the reference's.
+        method: The HTTP method.
+        path: The path, with names in braces.
+        handler: Handles it.
+        group: The heading on the page that it belongs to.
         summary: A few words.
-        names: What stands in braces in ``path``.
-        answer: Of every status in ``statuses``.
-        refusals: Status and code of what is refused for reasons of its own; the general ones go without saying.
-        takes_json: The form may be a JSON object as well.
+        description: More words; may be empty.
+        names: The parameters in braces in ``path``, in order.
+        query: The parameters of the query.
+        form: The parameters of the body.
+        answer: The answer for every status in ``statuses``.
+        statuses: The statuses of success.
+        refusals: The statuses and codes of refusals that are specific to it; general ones need not be declared.
+        caller: Who may call it.
+        takes_json: Whether the form may be a JSON object as well.
     """
 
     name: str
@@ -166,13 +179,13 @@ class Operation:
     takes_json: bool = True
 
     def __post_init__(self) -> None:
-        """Raises ``ValueError`` where ``names`` are not what stands in the path."""
+        """Raises ``ValueError`` if ``names`` do not match those in the path."""
         if _IN_BRACES.findall(self.path) != [each.name for each in self.names]:
             raise ValueError(f"{self.name}: {self.path} has other names than are declared")
 
     @property
     def form_only(self) -> "Operation":
-        """The same, which takes no JSON: as the reference."""
+        """The same operation, but without JSON bodies, as in the reference."""
         return replace(self, takes_json=False)
 
     def route(self) -> web.RouteDef:
@@ -181,7 +194,7 @@ class Operation:
 
 
 def refused_with(*codes: Code | ErrorCode) -> Sequence[tuple[HTTPStatus, int]]:
-    """For ``Operation.refusals``: each of ``codes`` with the status that it comes with."""
+    """For ``Operation.refusals``: each of ``codes`` with its status."""
     return tuple((_STATUSES.get(code, HTTPStatus.BAD_REQUEST), int(code)) for code in codes)
 
 

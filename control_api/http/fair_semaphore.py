@@ -1,6 +1,6 @@
-"""How many requests do something dear at once: all together, and of one customer, who get their slots in rotation.
+"""Limits concurrent expensive requests, in total and per customer; customers get free slots in rotation.
 
-And how such work lets others have theirs.
+Also lets long computations yield to other tasks.
 """
 
 import asyncio
@@ -13,29 +13,29 @@ from typing import Final
 from eventstreams.http import unavailable
 from eventstreams.http.limits import too_often
 
-_MOST_WAITING: Final = 16  # of one customer: what a page of a console asks at once
-_WAIT_S: Final = 20.0  # then clients and proxies begin to give up by themselves
-_AGAIN_S: Final = 1.0  # about as long as one takes
-_SLICE_S: Final = 0.01  # of work at a time: one record of 1 MiB can take ten times as long
+_MOST_WAITING: Final = 16  # per customer: as many as a page of a console requests at once
+_WAIT_S: Final = 20.0  # after that, clients and proxies begin to give up by themselves
+_AGAIN_S: Final = 1.0  # about as long as a request takes
+_SLICE_S: Final = 0.01  # work this long at a time; one record of 1 MiB can take ten times as long
 
 
 class FairSemaphore:
-    """Places that are shared fairly.
+    """Slots that are shared fairly.
 
-    ``of_one`` below ``most`` leaves room for others however slow what one asks for is; and where all places are taken,
-    the next goes to the customer who was served longest ago, whoever has more waiting.
+    With ``of_one`` below ``most``, there is room for others however slow one customer's requests are; and if all slots
+    are taken, the next goes to the customer who was served longest ago, however many requests others have waiting.
     """
 
     def __init__(
         self, *, most: int, of_one: int, customer_of: Callable[[str], str] = str, wait_s: float = _WAIT_S
     ) -> None:
-        """All places free.
+        """Start with all slots free.
 
         Args:
-            most: Places.
-            of_one: That one customer can have.
-            customer_of: Who counts as one: maps an account's SID, such as a subaccount's to its owner's.
-            wait_s: How long somebody waits for a place.
+            most: The number of slots.
+            of_one: The most slots that one customer can have.
+            customer_of: Maps an account's SID to its customer, for example a subaccount's to its owner's.
+            wait_s: How long a request waits for a slot, in seconds.
         """
         self._most = most
         self._of_one = of_one
@@ -46,10 +46,10 @@ class FairSemaphore:
 
     @asynccontextmanager
     async def slot(self, sid: str) -> AsyncIterator[None]:
-        """A place, meanwhile, for the account ``sid`` (or whatever else the operator is called).
+        """Hold a slot inside the block, for the account ``sid`` or the operator.
 
         Raises:
-            RefusedError: 429: too many requests of the same customer wait already; 503: none got free in time.
+            RefusedError: 429: too many requests of the same customer wait already; 503: no slot became free in time.
         """
         who = self._customer_of(sid)
         await self._take(who)
@@ -59,7 +59,7 @@ class FairSemaphore:
             self._release(who)
 
     async def _take(self, who: str) -> None:
-        if self._has_room(who):  # whoever waits then has as many as one can have
+        if self._has_room(who):  # any customer with waiting requests then has the maximum already
             self._start(who)
             return
         queue = self._waiting.setdefault(who, deque())
@@ -82,11 +82,11 @@ class FairSemaphore:
             raise
 
     def _give_up(self, who: str, place: "asyncio.Future[None]") -> None:
-        if not place.cancelled():  # it was given in the same moment
+        if not place.cancelled():  # the slot was granted at the same moment
             self._release(who)
             return
         queue = self._waiting.get(who)
-        if queue is not None and place in queue:  # else it was passed over already
+        if queue is not None and place in queue:  # else it was skipped already
             queue.remove(place)
             if not queue:
                 del self._waiting[who]
@@ -114,14 +114,14 @@ class FairSemaphore:
 
 
 class Slices:
-    """Work on many records that does not wait by itself, cut into slices, so that others are answered in between."""
+    """Cuts CPU-bound work on many records into slices, so that other requests are answered in between."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._began_s = clock()
 
     async def pause(self) -> None:
-        """Let everybody else have a turn, if a slice is over. To be called after each record."""
+        """Yield to other tasks if a slice is over. Call it after each record."""
         if self._clock() - self._began_s > _SLICE_S:
             await asyncio.sleep(0)
             self._began_s = self._clock()

@@ -1,4 +1,4 @@
-"""Request parameters: form fields of a body, as the reference takes them, and their absence; JSON as well for ours."""
+"""Reads request parameters: form fields, as in the reference; for our extensions also JSON."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from eventstreams.http import RefusedError, read_body
 MAX_BODY_BYTES: Final = 256 << 10  # 1,000 event types as JSON objects, percent-encoded, and a long description
 FORM: Final = "application/x-www-form-urlencoded"
 JSON: Final = "application/json"
-_UNTOLD: Final = "application/octet-stream"  # what a body is whose request says nothing of it
+_UNTOLD: Final = "application/octet-stream"  # aiohttp's content type of a request without one
 _ONLY_FORMS: Final = f"The body must be {FORM}"
 _FORM_OR_JSON: Final = f"The body must be {FORM} or {JSON}"
 _MAX_FIELDS: Final = 2000
@@ -23,7 +23,7 @@ _BOOLEANS: Final = {"true": True, "false": False}
 
 
 def boolean(name: str, text: str) -> bool:
-    """The value of the parameter ``name``, as clients spell it.
+    """The boolean value of the parameter ``name``.
 
     Raises:
         RefusedError: 400: it is neither true nor false.
@@ -39,17 +39,18 @@ class Form:
     """The fields of a body, in order.
 
     Attributes:
-        note: What is wrong with a body that was passed over, in words that follow others; empty where none was.
+        fields: Names and values.
+        note: A suffix for errors, which says why the body was ignored; empty if it was not.
     """
 
     fields: Sequence[tuple[str, str]]
     note: str = ""
 
     def given(self, name: str) -> str | None:
-        """The value of ``name``, which may be left out; the last one where there are several.
+        """The value of the optional ``name``, the last one if there are several; None if it is missing.
 
         Raises:
-            RefusedError: 415: it may well be in the body, which is no form.
+            RefusedError: 415: the body is not a form, so the parameter may be in it unread.
         """
         if self.note:
             raise RefusedError(_ONLY_FORMS, status=HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
@@ -57,19 +58,19 @@ class Form:
         return values[-1] if values else None
 
     def refuse_others(self, *known: str) -> None:
-        """Raises ``RefusedError`` (400) where a field has another name: misspelt, it would be passed over unseen."""
+        """Raises ``RefusedError`` (400) if a field has another name: a misspelt one would otherwise be ignored."""
         if others := sorted({name for name, _ in self.fields} - set(known)):
             raise RefusedError(f"{others[0][:100]} is no parameter here: there are {', '.join(sorted(known))}")
 
     def all(self, name: str) -> Sequence[str]:
-        """Every value of a field that may be repeated."""
+        """All values of a field that may be repeated."""
         return [value for key, value in self.fields if key == name]
 
     def required(self, name: str) -> str:
-        """The value of ``name``, which may be empty; the last one where there are several.
+        """The value of ``name``, which may be empty; the last one if there are several.
 
         Raises:
-            RefusedError: 400, code 20001: it is not there.
+            RefusedError: 400, code 20001: it is missing.
         """
         values = self.all(name)
         if not values:
@@ -78,10 +79,10 @@ class Form:
 
 
 async def read_form(request: web.Request) -> Form:
-    """The form in the body of ``request``; empty where the body is JSON, which the reference passes over.
+    """Read the form in the body of ``request``; empty if the body is JSON, which the reference ignores.
 
     Raises:
-        RefusedError: the body is too large, too slow, of another type, or no form although it says so.
+        RefusedError: the body is too large, too slow, of another type, or not a valid form.
     """
     body = await read_body(request)
     if request.content_type != FORM:
@@ -92,13 +93,13 @@ async def read_form(request: web.Request) -> Form:
 
 
 async def read_form_or_json(request: web.Request) -> Form:
-    """The parameters in the body of ``request`` to an extension, which takes a form, or the same names in JSON.
+    """Read the parameters in the body of a ``request`` to an extension: a form, or the same names in a JSON object.
 
-    In JSON ``true`` and numbers are what they are in a form; a list is a field that is repeated, an object is its
-    JSON as a text, and ``null`` is an empty text.
+    JSON's ``true`` and numbers mean the same as in a form; a list is a repeated field, an object is its JSON as a text,
+    and ``null`` is an empty text.
 
     Raises:
-        RefusedError: the body is too large, too slow, of another type, or not what it says it is.
+        RefusedError: the body is too large, too slow, of another type, or not valid.
     """
     body = await read_body(request)
     if not body:
@@ -127,7 +128,7 @@ async def read_form_or_json(request: web.Request) -> Form:
 
 
 def _text(value: object) -> str:
-    """A JSON value as a form has it."""
+    """A JSON value as the text in a form."""
     match value:
         case str():
             return value

@@ -1,4 +1,4 @@
-"""What a request says that it was sent to, which answers name as the start of their URLs."""
+"""Checks the ``Host`` of a request, which URLs in answers begin with."""
 
 import re
 from typing import Final
@@ -9,15 +9,15 @@ from aiohttp.typedefs import Handler, Middleware
 from eventstreams.http import RefusedError
 from eventstreams.http.auth import is_below
 
-# A name or an address, and a port: RFC 3986, 3.2.2, without what no client writes there.
+# A name or an address, and a port: RFC 3986, 3.2.2, without forms that no client uses.
 _HOST: Final = re.compile(r"(?:[A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 
 
 def check_host(*starts: str) -> Middleware:
-    """A middleware that refuses requests with a ``Host`` that is none, before they change anything.
+    """A middleware that refuses requests with an invalid ``Host``, before they change anything.
 
-    Such bytes would be in each URL of the answer, or make it one that no JSON can say. Below ``starts`` there must be
-    one: aiohttp asks the resolver otherwise, and all others wait for it.
+    Its bytes would be in each URL of the answer, and might not be representable in JSON. Below ``starts``, the header
+    is required: without it, aiohttp asks the resolver, which blocks the event loop.
     """
 
     @web.middleware

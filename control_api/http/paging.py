@@ -1,6 +1,6 @@
-"""Lists in pages, in the reference's envelope. Pure.
+"""Paging of lists, in the reference's envelope. Pure.
 
-A token says after (or before) which item a page goes on, so pages stay right while items come and go.
+A token says after (or before) which item a page continues, so pages stay correct while items come and go.
 """
 
 import base64
@@ -13,18 +13,18 @@ from urllib.parse import urlencode
 from control_api.http.codes import Code, refused
 
 DEFAULT_SIZE: Final = 50
-MAX_SIZE: Final = 1000  # the reference's; the official client asks for more, and is to get this many
+MAX_SIZE: Final = 1000  # as in the reference; the official client may ask for more, and then gets this many
 _MAX_DIGITS: Final = 9
 _NEXT, _PREVIOUS = "PT", "PB"
 
 T = TypeVar("T")
 Position = tuple[int, str]
-"""Where an item stands in its list: time of creation in ms, then its SID."""
+"""The sort key of an item in its list: its time of creation in ms, then its SID."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageQuery:
-    """Which page is asked for. ``number`` counts only where there is no ``token``."""
+    """Which page is requested. ``number`` applies only without a ``token``."""
 
     size: int
     number: int
@@ -32,15 +32,15 @@ class PageQuery:
 
     @property
     def backwards(self) -> bool:
-        """Whether the page is the one that ends before what ``token`` says."""
+        """Whether the page ends before the position in ``token``, instead of beginning after it."""
         return self.token is not None and self.token.startswith(_PREVIOUS)
 
     @classmethod
     def parse(cls, query: Mapping[str, str]) -> "PageQuery":
-        """From the parameters ``PageSize``, ``Page`` and ``PageToken``.
+        """Read the parameters ``PageSize``, ``Page`` and ``PageToken``.
 
         Raises:
-            RefusedError: 400, code 91002: one is not a number that makes sense.
+            RefusedError: 400, code 91002: one of the numbers is invalid.
         """
         size = _integer(query, "PageSize", default=DEFAULT_SIZE, least=1)
         number = _integer(query, "Page", default=0, least=0)
@@ -49,7 +49,7 @@ class PageQuery:
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """Some items of a list, and the positions that the pages beside it go on from; None where there is none."""
+    """Items of a list, and the positions at which the previous and next pages begin; None if there is none."""
 
     items: Sequence[T]
     before: Position | None
@@ -57,10 +57,10 @@ class Page(Generic[T]):
 
 
 def paginate(items: Sequence[T], position: Callable[[T], Position], query: PageQuery) -> Page[T]:
-    """The page of ``items``, which are in order of ``position``, that ``query`` asks for.
+    """The page that ``query`` asks for, of ``items``, which must be sorted by ``position``.
 
     Raises:
-        RefusedError: 400, code 91002: the token is none of ours.
+        RefusedError: 400, code 91002: the token is not one of ours.
     """
     if query.token is None:
         first = query.number * query.size
@@ -91,12 +91,12 @@ def envelope(
     """The answer to a list request.
 
     Args:
-        page: What to show.
-        query: What was asked for.
-        key: Name of the array.
-        url: Absolute, without a query.
+        page: The page to show.
+        query: The page that was requested.
+        key: The name of the array.
+        url: The absolute URL of the list, without a query.
         filters: The other parameters of the request, which come first in every URL.
-        show: How to show one item.
+        show: Converts one item to JSON.
     """
 
     def link(number: int, token: str | None = None) -> str:
@@ -137,10 +137,10 @@ def _token(direction: str, position: Position) -> str:
 
 
 def mark_of(token: str) -> Position:
-    """The position that a page's ``token`` names.
+    """The position in a page's ``token``.
 
     Raises:
-        RefusedError: 400, code 91002: the token is none of ours.
+        RefusedError: 400, code 91002: the token is not one of ours.
     """
     text = token.removeprefix(_NEXT).removeprefix(_PREVIOUS)
     try:

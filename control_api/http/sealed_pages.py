@@ -1,7 +1,7 @@
-"""Page tokens of lists that read a topic on which everybody's records stand.
+"""Encrypted page tokens, for lists that read a topic with everybody's records.
 
-Where such a page goes on is an offset, and offsets tell how much others write. So the token is encrypted, and opens for
-the same caller and the same list alone.
+Such a page continues at an offset, and offsets would reveal how much others write. So the token is encrypted, and is
+valid only for the same caller and the same list.
 """
 
 from aiohttp import web
@@ -15,15 +15,15 @@ from eventstreams.http import ACCOUNT
 
 
 def seal(request: web.Request, mark: str) -> Position:
-    """The position that a page after ``mark`` goes on from, for whoever sent ``request``."""
+    """Encrypt ``mark`` as the position of a page, for the caller and the list of ``request``."""
     return 0, request.app[PLANE].vault.lock(mark, Purpose.PAGE, _reader(request))
 
 
 def unseal(request: web.Request, query: PageQuery) -> str | None:
-    """The mark that the page goes on from; None where it is the first.
+    """Decrypt the mark that the page continues from; None if it is the first page.
 
     Raises:
-        RefusedError: 400, code 91002: the token is none of ours, another account's or another list's.
+        RefusedError: 400, code 91002: the token is not ours, or belongs to another account or another list.
     """
     if query.token is None:
         return None

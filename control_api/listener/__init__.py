@@ -1,1 +1,1 @@
-"""A receiver of webhooks in a terminal: shows what comes, checks its signature, answers as it is told."""
+"""A webhook receiver for the terminal: shows events, checks signatures, and answers as configured."""

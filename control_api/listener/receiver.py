@@ -1,4 +1,4 @@
-"""The receiver: takes deliveries one after the other, tells of each, answers as it is told. Nothing is kept of them."""
+"""The receiver: takes deliveries, reports each event, and answers as configured. It keeps nothing of them."""
 
 import asyncio
 import hashlib
@@ -17,21 +17,21 @@ from aiohttp import web
 from control_api.listener.signatures import Known, Verdict, verdict
 from eventstreams.process.health import serve_app
 
-MAX_BODY: Final = 8 << 20  # a sink's batch is at most 1 MiB, and one event that is larger comes alone
-_AT_ONCE: Final = 8  # bodies in memory; the other requests wait for their turn
+MAX_BODY: Final = 8 << 20  # a sink's batch is at most 1 MiB, and a larger event comes alone
+_AT_ONCE: Final = 8  # bodies in memory; other requests wait for their turn
 _READ_S: Final = 10.0  # for a body; a worker gives up after five
-_REMEMBERED: Final = 10_000  # events whose arrivals are counted; of one that was forgotten the count begins anew
+_REMEMBERED: Final = 10_000  # events whose arrivals are counted; for a forgotten one, the count starts again
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How to answer. ``fail_first``: so many arrivals of each event get ``status``; None: all get it."""
+    """How to answer. ``fail_first``: how many arrivals of each event get ``status``; None: all do."""
 
     status: int = HTTPStatus.OK
     fail_first: int | None = None
 
     def answer(self, arrivals: Sequence[int]) -> int:
-        """To a request whose events have arrived so many times, with this one."""
+        """The status for a request whose events have arrived this many times, including this time."""
         if self.fail_first is None or any(each <= self.fail_first for each in arrivals):
             return self.status
         return HTTPStatus.OK
@@ -39,7 +39,15 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One event of a request with ``others``. ``arrival``: how often it has come here; 0 where it does not count."""
+    """One event of a request.
+
+    Attributes:
+        event: The CloudEvent.
+        arrival: How often it has arrived so far; 0 if the request's signature is wrong or missing.
+        signature: The verdict on the request's signatures.
+        answered: The status of the answer.
+        others: The number of other events in the request.
+    """
 
     event: Mapping[str, object]
     arrival: int
@@ -50,7 +58,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class UnexpectedRequest:
-    """A request with no event, and why: a probe, or nothing of ours."""
+    """A request without events, and why: a probe, or not a delivery of ours."""
 
     what: str
     signature: Verdict
@@ -58,12 +66,12 @@ class UnexpectedRequest:
 
 
 class Receiver:
-    """Tells ``tell`` of each event, in the order of arrival."""
+    """Passes each event to ``tell``, in the order of arrival."""
 
     def __init__(
         self, plan: Plan, tell: Callable[[Seen | UnexpectedRequest], None], *, clock: Callable[[], float] = time.time
     ) -> None:
-        """``clock``: seconds since 1970."""
+        """``clock``: seconds since the epoch."""
         self.known = Known()
         self._plan = plan
         self._tell = tell
@@ -73,7 +81,7 @@ class Receiver:
 
     @asynccontextmanager
     async def listening(self, opened: socket) -> AsyncIterator[None]:
-        """Take deliveries at ``opened`` meanwhile."""
+        """Accept deliveries at ``opened`` inside the block."""
         app = web.Application(client_max_size=MAX_BODY)
         app.router.add_route("*", "/{path:.*}", self._take)
         async with serve_app(app, opened):
@@ -99,7 +107,7 @@ class Receiver:
             answered = HTTPStatus.FORBIDDEN if forged else HTTPStatus.BAD_REQUEST if events is None else self._probed()
             self._tell(UnexpectedRequest(what, signature, answered))
             return answered
-        if forged:  # what anybody sends does not count, and gets no answer that was asked for
+        if forged:  # anybody may have sent it: it does not count, and the plan does not apply
             arrivals, answered = [0] * len(events), int(HTTPStatus.FORBIDDEN)
         else:
             arrivals = [self._arrived(str(each.get("id"))) for each in events]
@@ -109,11 +117,11 @@ class Receiver:
         return answered
 
     def _probed(self) -> int:
-        """A sink that always fails does so for probes; one that fails at first is there."""
+        """The status for a probe: a plan that always fails fails probes, too; one that fails at first does not."""
         return self._plan.status if self._plan.fail_first is None else HTTPStatus.OK
 
     def _arrived(self, event_id: str) -> int:
-        name = hashlib.sha256(event_id.encode(errors="surrogatepass")).digest()  # however long the id is
+        name = hashlib.sha256(event_id.encode(errors="surrogatepass")).digest()  # bounds the memory for long ids
         count = self._arrivals.pop(name, 0) + 1
         self._arrivals[name] = count
         if len(self._arrivals) > _REMEMBERED:
@@ -122,7 +130,7 @@ class Receiver:
 
 
 def _events(body: bytes) -> Sequence[Mapping[str, object]] | None:
-    """The CloudEvents of ``body``; None where it is something else."""
+    """The CloudEvents in ``body``; None if it is something else."""
     try:
         found = orjson.loads(body)
     except orjson.JSONDecodeError:

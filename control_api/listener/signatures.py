@@ -1,4 +1,4 @@
-"""Whether a request was signed by whom we know, as docs/sinks/webhook.md tells receivers to look. Pure."""
+"""Verifies a request's signatures, as docs/sinks/webhook.md tells receivers to do. Pure."""
 
 import base64
 import binascii
@@ -17,13 +17,13 @@ TWILIO: Final = "X-Twilio-Signature"
 _STANDARD: Final = "webhook-signature"
 _HMAC: Final = "whsec_"
 _PUBLIC: Final = "whpk_"
-_AGE_S: Final = 300  # as the specification's own libraries have it
+_AGE_S: Final = 300  # as in the specification's own libraries
 _PUBLIC_BYTES: Final = 32
 _LONGEST_STAMP: Final = 12
 
 
 class Verdict(StrEnum):
-    """What a signature says. ``unchecked``: there is nothing to check it with."""
+    """The result of verification. ``unchecked``: there is no secret to verify with."""
 
     GENUINE = "genuine"
     WRONG = "wrong"
@@ -33,12 +33,12 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What requests are checked with.
+    """What requests are verified with.
 
     Attributes:
-        token: The account's auth token.
-        standard: ``whsec_…`` or ``whpk_…`` of the sink; None where it does not sign so.
-        url: Where the sink delivers to; None: as the request says.
+        token: The account's auth token; None if it is not known.
+        standard: The sink's ``whsec_…`` or ``whpk_…``; None if it does not use Standard Webhooks.
+        url: The URL that the sink delivers to; None: that of the request.
     """
 
     token: str | None = field(default=None, repr=False)
@@ -47,7 +47,7 @@ class Known:
 
 
 def check_secret(text: str) -> str:
-    """``text`` where Standard Webhooks can be checked with it. Raises ``ValueError``, with nothing of it."""
+    """Return ``text`` if Standard Webhooks can be verified with it; else raise ``ValueError``, without quoting it."""
     if text.startswith(_HMAC) and _decoded(text.removeprefix(_HMAC)):
         return text
     public = _decoded(text.removeprefix(_PUBLIC)) if text.startswith(_PUBLIC) else None
@@ -57,7 +57,7 @@ def check_secret(text: str) -> str:
 
 
 def verdict(known: Known, url: str, headers: Mapping[str, str], body: bytes, *, now_s: float) -> Verdict:
-    """Of all signatures that can be checked: one that is wrong or missing decides."""
+    """The verdict on all signatures that can be verified: if one is wrong or missing, that decides."""
     found = [
         Verdict.UNCHECKED if known.token is None else twilio(known.token, known.url, url, headers.get(TWILIO), body),
         Verdict.UNCHECKED if known.standard is None else standard_webhooks(known.standard, headers, body, now_s=now_s),
@@ -66,7 +66,7 @@ def verdict(known: Known, url: str, headers: Mapping[str, str], body: bytes, *, 
 
 
 def twilio(token: str, sink_url: str | None, url: str, given: str | None, body: bytes) -> Verdict:
-    """``X-Twilio-Signature`` of a request of ``url``, whose host a proxy may have changed: then ``sink_url`` has it."""
+    """Verify ``X-Twilio-Signature`` of a request to ``url``; ``sink_url``: the original URL, if a proxy changes it."""
     if given is None:
         return Verdict.MISSING
     if sink_url is not None:
@@ -81,7 +81,7 @@ def twilio(token: str, sink_url: str | None, url: str, given: str | None, body: 
 
 
 def standard_webhooks(secret: str, headers: Mapping[str, str], body: bytes, *, now_s: float) -> Verdict:
-    """Of Standard Webhooks: one signature of several must be right, and its time no further away than five minutes."""
+    """Verify Standard Webhooks: one of the signatures must be right, and the time within five minutes of now."""
     given, stamp = headers.get(_STANDARD), headers.get("webhook-timestamp", "")
     if given is None:
         return Verdict.MISSING

@@ -1,4 +1,4 @@
-"""A sink and a subscription for as long as somebody listens."""
+"""Creates a temporary sink and subscription for a listener."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -20,7 +20,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Temporary:
-    """What was made. ``secret``: what Standard Webhooks are checked with; None where they are not asked for."""
+    """The temporary resources. ``secret``: for verifying Standard Webhooks; None if these are not used."""
 
     sink_sid: str
     subscription_sid: str
@@ -31,7 +31,7 @@ class Temporary:
 async def subscribed(
     api: Remote, url: str, types: Sequence[str], *, scheme: str | None, say: Say
 ) -> AsyncIterator[Temporary]:
-    """Deliver ``types`` to ``url`` meanwhile. Both are removed at the end, also where the rest fails.
+    """Deliver ``types`` to ``url`` inside the block. Sink and subscription are always removed at the end.
 
     Raises:
         ApiError: the API refuses.
@@ -65,7 +65,7 @@ async def _secret(api: Remote, sink_sid: str) -> str:
 
 
 async def _remove(api: Remote, path: str, say: Say) -> None:
-    """Delete what was made. Where that fails it is told, so that a person can."""
+    """Delete a temporary resource. If that fails, say so, so that a person can do it."""
     try:
         async with asyncio.timeout(_CLEAN_S):
             await api.delete(path)

@@ -1,1 +1,1 @@
-"""The API's own description: OpenAPI 3.1, and a page of it to read."""
+"""The API's own description: an OpenAPI 3.1 document, and an HTML page made from it."""

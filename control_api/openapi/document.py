@@ -1,4 +1,4 @@
-"""The OpenAPI document of a table of operations. Pure."""
+"""Builds the OpenAPI document from declared operations. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -53,7 +53,7 @@ _WAYS: Final = {
     HTTPStatus.SERVICE_UNAVAILABLE: ("Retry-After", "Seconds."),
 }
 _WRITES: Final = ("POST", "DELETE")
-# Python says them as RFC 9110 does from 3.13 on: the document is the same on each.
+# Python has these phrases of RFC 9110 from 3.13 on: so the document is the same on every version.
 _PHRASES: Final = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Content Too Large",
     HTTPStatus.UNPROCESSABLE_ENTITY: "Unprocessable Content",
@@ -62,7 +62,7 @@ _MEANINGS: Final[Mapping[int, str]] = {int(each): each.meaning for each in (*Err
 
 
 class _Generator(GenerateJsonSchema):
-    """Without the titles that only say a field's name again."""
+    """Leaves out titles that only repeat a field's name."""
 
     @override
     def field_title_should_be_set(self, schema: object) -> bool:
@@ -70,7 +70,7 @@ class _Generator(GenerateJsonSchema):
 
 
 def openapi_document(operations: Sequence[Operation]) -> Json:
-    """OpenAPI 3.1 as JSON."""
+    """The OpenAPI 3.1 document as JSON."""
     paths: dict[str, Json] = defaultdict(dict)
     for each in operations:
         paths[each.path][each.method.lower()] = _operation(each)
@@ -106,7 +106,7 @@ def openapi_document(operations: Sequence[Operation]) -> Json:
 
 
 def refusals(operation: Operation) -> Mapping[HTTPStatus, Sequence[int]]:
-    """Status and codes of everything that ``operation`` may be refused with, the general reasons included."""
+    """The statuses and codes that ``operation`` may be refused with, including the general ones."""
     found: dict[HTTPStatus, set[int]] = defaultdict(set)
     for status, code in (*_general(operation), *operation.refusals):
         found[status].add(int(code))
@@ -219,7 +219,7 @@ def _phrase(status: HTTPStatus) -> str:
 
 
 def _refusal_name(status: HTTPStatus, codes: Sequence[int]) -> str:
-    """The same refusals have one name."""
+    """The name of a refusal, which equal refusals share."""
     return "-".join(map(str, (int(status), *codes)))
 
 

@@ -1,4 +1,4 @@
-"""The API to read: one page of HTML without scripts, made of the OpenAPI document. Pure."""
+"""Renders the OpenAPI document as one HTML page without scripts. Pure."""
 
 import base64
 import hashlib
@@ -28,7 +28,7 @@ POLICY: Final = (
 
 
 def page(document: Json) -> str:
-    """All operations by group, then all objects; every text of the document is escaped."""
+    """The page: all operations by group, then all objects. Every text of the document is escaped."""
     return "".join(_page(document))
 
 
@@ -103,7 +103,7 @@ def _object(name: str, schema: Json) -> Iterator[str]:
 
 
 def _type(schema: Json) -> str:
-    """In words, with links to objects."""
+    """The type in words, with links to objects."""
     match schema:
         case {"$ref": str(), "properties": dict(properties)}:
             return f"page: {_first(properties)}"
@@ -128,7 +128,7 @@ def _type(schema: Json) -> str:
 
 
 def _found(item: Json, shared: Json) -> Json:
-    """What ``item`` is, or refers to."""
+    """``item`` with its reference resolved."""
     return _map(shared[str(item["$ref"]).rpartition("/")[2]]) if "$ref" in item else item
 
 
@@ -138,7 +138,7 @@ def _first(properties: Json) -> str:
 
 
 def _text(value: object) -> str:
-    """Escaped, with what stands in backticks as code."""
+    """``value`` escaped, with what is in backticks as code."""
     parts = escape(str(value)).split("`")
     return "".join(f"<code>{each}</code>" if index % 2 else each for index, each in enumerate(parts))
 

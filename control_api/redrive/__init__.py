@@ -1,1 +1,1 @@
-"""Dead letters, and the jobs that put events on a subscription's topic again: redrives and replays."""
+"""Dead letters, and the jobs that put events back on a subscription's topic: redrives and replays."""

@@ -1,4 +1,4 @@
-"""The service with everything behind it: the writer of jobs, their runner."""
+"""Assembles the redrive service: the writer of jobs, and their runner."""
 
 from contextlib import AsyncExitStack
 
@@ -12,7 +12,7 @@ from eventstreams.process import Process
 
 
 def open_redrive_service(process: Process, plane: ControlPlane, feed: JobFeed, stack: AsyncExitStack) -> RedriveService:
-    """A service that works until ``stack`` is left. Jobs go on while its runner is entered."""
+    """Create a service that works until ``stack`` is closed. Jobs run while its runner is entered."""
     settings = process.settings
     codec = Codec(plane.catalog, schema_base_url=settings.schema_base_url)
     redrive_log = stack.enter_context(RedriveLog(settings, process.metrics))

@@ -1,4 +1,4 @@
-"""What becomes of one record that a job comes across: a copy for a subscription's topic, or why not. Pure."""
+"""Decides for each record that a job reads: a copy for a subscription's topic, or why not. Pure."""
 
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from eventstreams.topics import Topics
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A record to produce: key and value are the event's own."""
+    """A record to produce, with the event's own key and value."""
 
     record: Outgoing
     sink_type: str
@@ -27,7 +27,7 @@ class Copy:
 
 
 class Copier:
-    """Decides for the records of one job, or of its preview. Subscriptions count as they are when it is asked."""
+    """Decides for the records of one job or preview, by the subscriptions as they are at each call."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Copier:
         codec: Codec,
         accounts_for: Callable[[Subscription], Container[str]] | None = None,
     ) -> None:
-        """``accounts_for`` a subscription: those whose events a replay looks for; None: its own account alone."""
+        """``accounts_for``: returns the accounts whose events a replay to a subscription takes; None: only its own."""
         self._kind = kind
         self._selection = selection
         self._selector = Selector(selection, of_dead_letters=kind is JobKind.REDRIVE)
@@ -55,7 +55,7 @@ class Copier:
         self._filters = CompiledFilters()
 
     def copy(self, record: Record, *, now_ms: int) -> Copy | SkipReason | None:
-        """The copy to make of ``record``; None where the selection does not take it."""
+        """The copy to make of ``record``, or why it is skipped; None if it is not selected."""
         match self._kind:
             case JobKind.REDRIVE:
                 dead_letter = DeadLetter.read(record, self._topics.sink_type_of_dead(record.topic) or "")
@@ -93,16 +93,16 @@ class Copier:
         return Copy(outgoing, subscription.sink_type, subscription.sink_sid)
 
     def _known_accounts(self) -> Container[str] | None:
-        """Whose events a replay looks for: asked once, for each record would be too dear."""
+        """The accounts whose events a replay takes. Computed once: for each record would be too expensive."""
         if self._accounts is None and self._accounts_for is not None:
             subscription = self._subscriptions().get(self._selection.subscription_sid or "")
-            # Whatever the job says: of another account's subscription nothing is looked for.
+            # Whatever the job says, nothing is taken for another account's subscription.
             if subscription is not None and subscription.account_sid == self._selection.account_sid:
                 self._accounts = self._accounts_for(subscription)
         return self._accounts
 
     def _passes(self, record: Record, subscription: Subscription) -> bool:
-        """Whether a router would copy the event now. (A dead letter has passed already, and is wanted by its name.)"""
+        """Whether the filter takes the event now. (A dead letter has passed it before, and is selected explicitly.)"""
         if subscription.filter is None:
             return True
         headers = dict(record.headers)

@@ -1,4 +1,4 @@
-"""A dead letter as a person wants to see it, read from its record. Pure; never raises, whatever the record is."""
+"""Reads a dead letter from its record, for people. Pure; never raises, whatever is in the record."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from eventstreams.sids import SidKind
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a dead letter stands. ``str()`` is its id."""
+    """The place of a dead letter. ``str()`` gives its id."""
 
     sink_type: str
     partition: int
@@ -24,7 +24,7 @@ class Place:
 
     @classmethod
     def parse(cls, text: str) -> "Place | None":
-        """The place that an id names; None where it is no id."""
+        """The place that an id names; None if it is not an id."""
         sink_type, *numbers = text.rsplit(".", 2)
         if len(numbers) != 2 or not all(_is_number(each) for each in numbers):  # noqa: PLR2004 - partition, offset
             return None
@@ -33,14 +33,27 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One dead letter. What its headers do not say, or say wrongly, is None.
+    """One dead letter. What its headers do not say, or what is invalid in them, is None.
 
     Attributes:
-        died_ms: When it became one: the broker's time.
-        account_sid: Who was to get it.
-        subscription_sid: None also of the test of a sink.
-        origin: ``topic/partition/offset`` of the subscription's record.
-        job_sid: The redrive or replay that had put the event there.
+        place: Its place, which is its id.
+        record: The record.
+        died_ms: When it became a dead letter, by the broker's time.
+        account_sid: The account that was to receive it.
+        event_id: The event's id.
+        event_type: The event's type.
+        subscription_sid: The subscription; None also for a test of a sink.
+        reason: Why it died.
+        code: The service error code.
+        detail: The explanation, in words.
+        attempts: The number of attempts.
+        accepted_ms: When the event was accepted.
+        first_attempt_ms: When the first attempt began.
+        last_attempt_ms: When the last attempt began.
+        status: The destination's last status code.
+        answer: The start of the destination's last answer.
+        origin: ``topic/partition/offset`` of the record in the subscription's topic.
+        job_sid: The redrive or replay that had put the event there; None if none had.
     """
 
     place: Place
@@ -64,7 +77,7 @@ class DeadLetter:
 
     @classmethod
     def read(cls, record: Record, sink_type: str) -> "DeadLetter":
-        """What ``record``, of the dead-letter topic of ``sink_type``, says."""
+        """Read ``record``, which is from the dead-letter topic of ``sink_type``."""
         headers = dict(record.headers)
         return cls(
             place=Place(sink_type, record.partition, record.offset),
@@ -88,7 +101,7 @@ class DeadLetter:
         )
 
     def without_value(self) -> "DeadLetter":
-        """This letter with an empty value: a list of them then takes little memory."""
+        """This dead letter with an empty value, so that a list of them takes little memory."""
         return replace(self, record=self.record._replace(value=b""))
 
 

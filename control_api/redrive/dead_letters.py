@@ -24,7 +24,7 @@ _PAGING: Final = ("PageSize", "Page", "PageToken")
 
 
 async def list_all(request: web.Request) -> web.Response:
-    """The account's dead letters, newest first, without their payload; filters as of a redrive."""
+    """List the account's dead letters, newest first, without their data; with the filters of a redrive."""
     plane, redrives = request.app[PLANE], request.app[REDRIVES]
     query = PageQuery.parse(request.query)
     mark = unseal(request, query)
@@ -46,7 +46,7 @@ async def list_all(request: web.Request) -> web.Response:
 
 
 async def fetch(request: web.Request) -> web.Response:
-    """One dead letter, with what it holds."""
+    """Answer with one dead letter, including its data."""
     redrives = request.app[REDRIVES]
     place = Place.parse(request.match_info["id"])
     dead_letter = None if place is None else await redrives.dead_letter(request[ACCOUNT].sid, place)
@@ -56,7 +56,7 @@ async def fetch(request: web.Request) -> web.Response:
     dataschema = headers.get(names.DATASCHEMA, b"").decode(errors="replace")
     data = redrives.codec.decode(dataschema, dead_letter.record.value)
     problem = data.detail if isinstance(data, CodecProblem) else None
-    if dead_letter.event_type == TEST_EVENT:  # its id proves that it has arrived where it was sent to
+    if dead_letter.event_type == TEST_EVENT:  # the id in it proves that it has arrived at its destination
         data, problem = {}, "what is in a test event is for who gets it"
     return json_answer(
         {
@@ -72,7 +72,7 @@ async def fetch(request: web.Request) -> web.Response:
 
 
 def show(request: web.Request, dead_letter: DeadLetter) -> dict[str, object]:
-    """The dead letter as the API answers it."""
+    """The dead letter as the API shows it."""
     return {
         "id": str(dead_letter.place),
         "account_sid": dead_letter.account_sid,
@@ -99,7 +99,7 @@ def show(request: web.Request, dead_letter: DeadLetter) -> dict[str, object]:
 def _time(at_ms: int | None) -> str | None:
     try:
         return None if at_ms is None else timestamp(at_ms)
-    except (ValueError, OverflowError, OSError):  # a header can say any number
+    except (ValueError, OverflowError, OSError):  # a header may have any number
         return None
 
 

@@ -1,4 +1,4 @@
-"""The parameters of dead letters, redrives and replays, as the API declares them."""
+"""The declared parameters of dead letters, redrives and replays."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final

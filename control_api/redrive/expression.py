@@ -1,4 +1,4 @@
-"""Filters over dead letters, and over accepted events that are replayed: what their headers say. Pure.
+"""Filters over the headers of dead letters, and of accepted events that are replayed. Pure.
 
 The language is that of subscriptions' filters.
 """
@@ -20,17 +20,17 @@ _OF_LETTERS: Final = Dialect({**ATTRIBUTE_TYPES, **_LETTER_TYPES})
 
 
 class Expression:
-    """A compiled filter. What a record does not say is an empty text, or 0."""
+    """A compiled filter. What a record does not have is an empty text, or 0."""
 
     def __init__(self, text: str, *, of_dead_letters: bool) -> None:
         """Compile ``text``.
 
         Args:
-            text: In CEL.
-            of_dead_letters: It may use what only dead letters say, such as ``reason``.
+            text: The filter in CEL.
+            of_dead_letters: Whether it may use attributes that only dead letters have, such as ``reason``.
 
         Raises:
-            FilterError: it is no CEL, or uses what is not let in, or is not true or false; says which.
+            FilterError: it is not CEL, uses something that is not allowed, or is not boolean; says which.
         """
         refuse_unfit(text)
         dialect = _OF_LETTERS if of_dead_letters else _OF_EVENTS

@@ -1,4 +1,4 @@
-"""The jobs there are, kept current from the jobs topic; and the writes of the API to it."""
+"""Follows the jobs on the jobs topic, and writes the API's changes to it."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -27,17 +27,17 @@ from eventstreams.settings import Settings
 from eventstreams.telemetry.logging import get_logger
 from eventstreams.topics import Topics
 
-# A transaction that a dead process left open on the topic hides what was written behind it until the broker ends
-# it, 10 to 20 s later, or its job is taken up again. Neither an answer nor the start of a process waits for that.
+# A transaction that a dead process left open on the topic hides what was written after it, until the broker ends it 10
+# to 20 s later, or its job is taken up again. Neither an answer nor the start of a process waits for that.
 _READ_BACK_S: Final = 3.0
 
 _log = get_logger(__name__)
 
 
 class JobFeed:
-    """Follows the jobs topic. Use as ``async with``: once entered, it knows the jobs that there were then.
+    """Follows the jobs topic. Use as ``async with``: once entered, it knows the jobs that existed then.
 
-    But for those behind a transaction that a dead process left open: it is a runner's first act to end that one.
+    The exception are jobs after a transaction that a dead process left open, which a runner ends first.
     """
 
     def __init__(self, settings: Settings, *, on_crash: Callable[[BaseException], None]) -> None:
@@ -57,20 +57,20 @@ class JobFeed:
         await self._stack.aclose()
 
     def listen(self, listener: Callable[[], None]) -> None:
-        """Call ``listener`` when jobs were submitted, on the event loop."""
+        """Call ``listener`` on the event loop whenever jobs were submitted."""
         self._listeners.append(listener)
 
     async def catch_up(self) -> None:
-        """Return once all that was written before this was called is known."""
+        """Return once everything that was written before this call is known."""
         await self._follower.catch_up()
 
     @property
     def position(self) -> int:
-        """The offset before which everything is known."""
+        """The offset below which everything is known."""
         return self._follower.position
 
     async def know(self, offset: int | None = None) -> None:
-        """Return once the record before ``offset``, default all that there is, is known; or after three seconds."""
+        """Return once everything below ``offset`` is known, by default all that there is; or after three seconds."""
         try:
             async with asyncio.timeout(_READ_BACK_S):
                 await (self.catch_up() if offset is None else self._follower.wait_until(offset))
@@ -115,27 +115,27 @@ class JobFeed:
 
 
 class JobWriter:
-    """Makes, cancels and forgets jobs, as part of what is being written."""
+    """Submits, cancels and forgets jobs, as part of the current write."""
 
     def __init__(self, writing: Writing, topics: Topics) -> None:
         self._writing = writing
         self._topic = topics.jobs
 
     def staged(self) -> Sequence[Order]:
-        """For whoever has the turn to write what others have ordered, and nobody has written yet."""
+        """The orders of other requests that are staged and not on the topic yet. Call it while ``writing`` is held."""
         return [each for each in self._writing.staged().values() if isinstance(each, Order)]
 
     async def submit(self, order: Order) -> None:
-        """Have ``order`` done."""
+        """Submit a job."""
         await self._put(JobPart.ORDER, order.sid, encode(order), changes={order.sid: order})
 
     async def cancel(self, sid: str) -> None:
-        """Have the job ``sid`` ended."""
+        """Cancel the job ``sid``."""
         await self._put(JobPart.CANCEL, sid, b"{}")
 
     async def forget(self, sid: str) -> None:
         """Remove the finished job ``sid``."""
-        for part in JobPart:  # the order first: what is left of a job without one counts as nothing
+        for part in JobPart:  # the order first: without it, the other records of a job are ignored
             await self._put(part, sid, None)
 
     async def _put(self, part: JobPart, sid: str, value: bytes | None, *, changes: Changes = NOTHING) -> None:

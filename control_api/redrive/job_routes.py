@@ -22,24 +22,24 @@ PATHS: Final = {JobKind.REDRIVE: "/v1/Redrives", JobKind.REPLAY: "/v1/Replays"}
 KEYS: Final = {JobKind.REDRIVE: "redrives", JobKind.REPLAY: "replays"}
 _COPIED: Final = {JobKind.REDRIVE: "redriven", JobKind.REPLAY: "replayed"}
 _FAILED_CODE: Final = 93100  # the reference's "Replay failed"
-_MAX_UNFINISHED: Final = 10  # jobs of an account: they share eight places with everybody else's
-_MAX_FINISHED: Final = 100  # jobs of an account that are remembered
+_MAX_UNFINISHED: Final = 10  # jobs per account: they share eight slots with everybody else's
+_MAX_FINISHED: Final = 100  # jobs per account that are remembered
 _MAX_SHOWN: Final = 1000
 
 
 class JobRoutes:
-    """The routes of one kind of jobs."""
+    """The routes of one kind of job."""
 
     def __init__(self, kind: JobKind) -> None:
         self._kind = kind
 
     async def preview(self, request: web.Request) -> web.Response:
-        """What a job with the same parameters would do now. Changes nothing."""
+        """Answer with what a job with the same parameters would do now. Changes nothing."""
         order = await self._order(request)
         return json_answer(show_preview(order, await request.app[REDRIVES].preview(order)))
 
     async def create(self, request: web.Request) -> web.Response:
-        """Make a job. It works on what is there now, and ends by itself."""
+        """Submit a job. It works on what exists now, and ends by itself."""
         redrives, account = request.app[REDRIVES], request[ACCOUNT]
         order = await self._order(request)
         async with request.app[PLANE].writing:
@@ -50,11 +50,11 @@ class JobRoutes:
         return json_answer(self._show(request, Job(order)), status=HTTPStatus.CREATED)
 
     async def fetch(self, request: web.Request) -> web.Response:
-        """How far a job is."""
+        """Answer with a job and its progress."""
         return json_answer(self._show(request, self._find(request)))
 
     async def list_all(self, request: web.Request) -> web.Response:
-        """The account's jobs, oldest first; filter ``Status``."""
+        """List the account's jobs, oldest first; filter ``Status``."""
         filters = {name: request.query[name] for name in ("Status",) if name in request.query}
         jobs = [job for job in request.app[REDRIVES].jobs.jobs_of(request[ACCOUNT].sid) if job.order.kind is self._kind]
         if "Status" in filters:
@@ -71,7 +71,7 @@ class JobRoutes:
         )
 
     async def update(self, request: web.Request) -> web.Response:
-        """Cancel a job: ``Status=cancelling``. What it has copied stays; again does nothing."""
+        """Cancel a job: ``Status=cancelling``. What it has copied remains. Idempotent."""
         redrives, job, form = request.app[REDRIVES], self._find(request), await read_form_or_json(request)
         if form.required("Status") != JobStatus.CANCELLING:
             raise RefusedError(f"Status can be set to {JobStatus.CANCELLING} only")
@@ -84,7 +84,7 @@ class JobRoutes:
     # -- parts -----------------------------------------------------------------------------------------------
 
     async def _order(self, request: web.Request) -> Order:
-        """The job that the form in ``request`` asks for."""
+        """Make the order from the form in ``request``."""
         redrives, account = request.app[REDRIVES], request[ACCOUNT]
         form = await read_form_or_json(request)
         of_dead_letters = self._kind is JobKind.REDRIVE
@@ -147,7 +147,7 @@ class JobRoutes:
 
 
 def show_selection(selection: Selection) -> Mapping[str, object]:
-    """The selection as it was asked for; null and empty lists take any."""
+    """The selection as it was requested; None and empty lists mean any."""
     return {
         "subscription_sid": selection.subscription_sid,
         "types": list(selection.types),
@@ -162,7 +162,7 @@ def show_selection(selection: Selection) -> Mapping[str, object]:
 
 
 def show_preview(order: Order, preview: Preview) -> Mapping[str, object]:
-    """The preview as the API answers it; ``complete`` false: there may be more than was counted."""
+    """The preview as the API shows it; if ``complete`` is false, there may be more than was counted."""
     return {
         "selection": show_selection(order.selection),
         "rate": order.rate,
@@ -200,7 +200,7 @@ def _check_redrive(selection: Selection, form: Form, plane: ControlPlane) -> Non
 
 
 def _replay(selection: Selection, form: Form, plane: ControlPlane) -> Selection:
-    """``selection`` of all or some of the types that its subscription wants."""
+    """Check ``selection``; without types, it gets all types of its subscription."""
     form.required("After")
     sid = form.required("SubscriptionSid")
     subscription = plane.subscription_of(selection.account_sid, sid)

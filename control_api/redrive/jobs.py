@@ -1,10 +1,10 @@
-"""Jobs as they stand on the jobs topic. Pure.
+"""Jobs and their records on the jobs topic. Pure.
 
-Three records tell of a job, each with one writer, so that no write can undo another's:
+A job has up to three records, each with one writer, so that no write can undo another's:
 
-    job/<SID>        what is to be done; by the API, once
-    cancel/<SID>     that it is to end; by the API
-    progress/<SID>   how far it is; by its runner, in the transaction of the copies that it counts
+    job/<SID>        what is to be done; written by the API, once
+    cancel/<SID>     that it is to end; written by the API
+    progress/<SID>   how far it is; written by its runner, in the same transaction as the copies that it counts
 """
 
 from collections.abc import Mapping
@@ -30,12 +30,16 @@ class JobKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What is to be done.
+    """What a job is to do.
 
     Attributes:
-        ranges: What to look through. They end where the topics ended when the job was made, so that what dies again
-            because of it is not its work.
-        rate: Most events a second.
+        sid: The job's SID.
+        kind: Redrive or replay.
+        selection: Which events.
+        ranges: What to search. They end where the topics ended when the job was submitted, so that it does not process
+            events that die again because of it.
+        rate: The most events a second.
+        created_ms: When it was submitted, in ms since the epoch.
     """
 
     sid: str
@@ -51,11 +55,15 @@ class Progress:
     """How far a job is.
 
     Attributes:
-        left: What it has still to look through.
-        examined: Records looked at.
-        selected: Events among them that the selection takes: ``copied`` and all ``skipped``.
-        copied: Events that are on a subscription's topic again.
-        detail: Why it failed; empty otherwise.
+        status: Its status.
+        left: What it still has to search.
+        updated_ms: When this was written, in ms since the epoch.
+        started_ms: When it was started.
+        examined: Records that were searched.
+        selected: Events among them that are selected: ``copied`` and all ``skipped``.
+        copied: Events that were put back on a subscription's topic.
+        skipped: Selected events that were not copied, by reason.
+        detail: Why it failed; else empty.
     """
 
     status: JobStatus
@@ -78,7 +86,7 @@ class Progress:
         now_ms: int,
         status: JobStatus = JobStatus.RUNNING,
     ) -> "Progress":
-        """The progress once everything before ``positions`` is dealt with, of which the numbers tell."""
+        """The progress once everything before ``positions`` is processed; the other numbers are added."""
         moved = (replace(each, first=positions[Partition(each.topic, each.partition)]) for each in self.left)
         reasons = {**self.skipped, **skipped}
         return replace(
@@ -95,7 +103,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job as it is known now. ``progress`` is None until a runner has taken it up."""
+    """The current state of a job. ``progress`` is None until a runner has taken it up."""
 
     order: Order
     progress: Progress | None = None
@@ -112,8 +120,9 @@ class Job:
 
     @property
     def looked_through(self) -> float:
-        """Which part of its ranges is behind it, from 0 to 1. (How many records that were is for operators to know:
-        they are everybody's.)
+        """The share of its ranges that was searched, from 0 to 1.
+
+        (The number of records must not be shown to accounts, as they are everybody's.)
         """
         if self.progress is None or not self.order.ranges:
             return 0.0 if self.progress is None else 1.0
@@ -122,12 +131,12 @@ class Job:
 
     @property
     def position(self) -> tuple[int, str]:
-        """Where it stands in a list of jobs: oldest first."""
+        """The sort key for lists of jobs, oldest first."""
         return self.order.created_ms, self.order.sid
 
 
 class JobPart(StrEnum):
-    """Which of a job's records; the start of its key."""
+    """The records of a job; the value is the start of the key."""
 
     ORDER = "job"
     PROGRESS = "progress"
@@ -147,10 +156,10 @@ def key_of(part: JobPart, sid: str) -> bytes:
 
 
 def parse_key(key: bytes | None) -> tuple[JobPart, str]:
-    """Which record of which job ``key`` names.
+    """The kind of record and the job's SID in ``key``.
 
     Raises:
-        JobRecordError: it names none.
+        JobRecordError: it is not the key of a job's record.
     """
     name, _, sid = (key or b"").decode(errors="replace").partition("/")
     try:
@@ -164,7 +173,7 @@ def encode(part: Order | Progress) -> bytes:
 
 
 def decode_order(value: bytes) -> Order:
-    """Raises ``JobRecordError`` where ``value`` is none. Fields of a later release are ignored."""
+    """Parse an order; fields of a later release are ignored. Raises ``JobRecordError`` if it is not valid."""
     try:
         return _ORDER.validate_json(value)
     except ValidationError as error:
@@ -172,7 +181,7 @@ def decode_order(value: bytes) -> Order:
 
 
 def decode_progress(value: bytes) -> Progress:
-    """As ``decode_order``."""
+    """Parse progress, like ``decode_order``."""
     try:
         return _PROGRESS.validate_json(value)
     except ValidationError as error:

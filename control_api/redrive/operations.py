@@ -1,4 +1,4 @@
-"""The operations of redrives and replays."""
+"""The declared operations of redrives and replays."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -19,7 +19,7 @@ _CONFLICT: Final = refused_with(ErrorCode.CONFLICT)
 
 
 def operations(kind: JobKind) -> Sequence[Operation]:
-    """Preview, create, list, fetch, cancel."""
+    """The operations of one kind of job: preview, create, list, fetch, cancel."""
     routes, path, group, title = JobRoutes(kind), PATHS[kind], f"{kind.capitalize()}s", kind.capitalize()
     if kind is JobKind.REDRIVE:
         made, preview = One(models.Redrive), One(models.RedrivePreview)

@@ -1,4 +1,4 @@
-"""Request parameters of dead letters, redrives and replays: checked, and made a selection. Pure."""
+"""Checks the request parameters of dead letters, redrives and replays, and makes selections from them. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,23 +17,23 @@ from eventstreams.times import parse_rfc3339, to_ms
 FILTERS: Final = ("SubscriptionSid", "Reason", "Code", "Type", "EventId", "After", "Before", "Filter")
 REDRIVE: Final = (*FILTERS, "DeadLetterId", "Rate")
 REPLAY: Final = ("SubscriptionSid", "Type", "EventId", "After", "Before", "Filter", "Rate")
-_MAX_VALUES: Final = 1000  # of one parameter; a job's record has room for as many, and a list of more is a range
-_MAX_LENGTH: Final = 255  # of an id or a type
+_MAX_VALUES: Final = 1000  # per parameter: they fit into a job's record, and for more a time range is better
+_MAX_LENGTH: Final = 255  # characters of an id or a type
 _MAX_SHOWN: Final = 80
 
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """The parameters of a request, none of them unknown: a filter that is misspelt must not select everything."""
+    """The parameters of a request. Unknown ones are refused: a misspelt filter must not select everything."""
 
     values: Sequence[tuple[str, str]]
 
     @classmethod
     def check(cls, values: Iterable[tuple[str, str]], known: Sequence[str]) -> "Parameters":
-        """``values``, all of whose names are ``known``.
+        """Check that all names in ``values`` are ``known``; empty values are left out.
 
         Raises:
-            RefusedError: 400: one is not, or one has too many values, or one that is too long.
+            RefusedError: 400: a name is unknown, or has too many values, or a value is too long.
         """
         listed = [(name, value) for name, value in values if value]
         for name, value in listed:
@@ -51,7 +51,7 @@ class Parameters:
         return tuple(value for key, value in self.values if key == name)
 
     def one(self, name: str) -> str | None:
-        """The value of ``name``; None where it is not there.
+        """The value of ``name``; None if it is missing.
 
         Raises:
             RefusedError: there are several.
@@ -62,10 +62,10 @@ class Parameters:
         return found[0] if found else None
 
     def selection(self, account_sid: str, *, of_dead_letters: bool) -> Selection:
-        """What of the account's is selected, of dead letters or of accepted events.
+        """The selection of the account's dead letters or accepted events.
 
         Raises:
-            RefusedError: 400: a value is malformed; says what would be right.
+            RefusedError: 400: a value is malformed; says what is expected.
         """
         after_ms, before_ms = self._time("After"), self._time("Before")
         if after_ms is not None and before_ms is not None and after_ms >= before_ms:

@@ -1,4 +1,4 @@
-"""Reads a partition of dead letters backwards, so much at a time as a page needs."""
+"""Reads a partition of dead letters backwards, as much at a time as a page needs."""
 
 import time
 from collections import deque
@@ -11,29 +11,33 @@ from eventstreams.kafka.ranges import Range, RangeReader
 from eventstreams.kafka.records import Record
 from eventstreams.settings import Settings
 
-PAGE_BUDGET: Final = 50_000  # records looked at for one page, of all topics: about a second of work
+PAGE_BUDGET: Final = 50_000  # records searched for one page, over all topics: about a second of work
 _READ: Final = 500
-_FIRST_WINDOW: Final = 200  # offsets looked through at first for a page; each next window is larger
+_FIRST_WINDOW: Final = 200  # offsets searched first for a page; each further window is larger
 _MAX_WINDOW: Final = 10_000
-_READ_S: Final = 10.0  # for a broker that does not answer
+_READ_S: Final = 10.0  # until a broker counts as not answering
 
 T = TypeVar("T")
 
 
 class PartitionPage(Generic[T]):
-    """What was found in one partition, newest first, each with its offset; all from ``floor`` on was looked at."""
+    """The results in one partition, newest first, each with its offset. Everything from ``floor`` on was searched."""
 
     def __init__(self, whole: Range, before: int | None) -> None:
-        """Nothing found yet; ``before``: the offset before which a page goes on, None: from the end."""
+        """Start without results. ``before``: the offset before which the page continues; None: from the end."""
         self.whole = whole
         self.found: list[tuple[int, T]] = []
         self._ceiling = whole.end if before is None else min(whole.end, before)
         self.floor = self._ceiling
 
     async def fill(self, settings: Settings, keep: Callable[[Record], T | None], size: int, budget: int) -> int:
-        """Look backwards until ``size`` are found; return how many records that took, ``budget`` or a few more at most.
+        """Search backwards until there are ``size`` results; return how many records were searched.
 
-        ``keep`` makes of a record what is kept of it, None where that is nothing.
+        Args:
+            settings: Where Kafka is.
+            keep: Converts a record to a result; None: it is not one.
+            size: The number of results to find.
+            budget: After how many records to stop; the last window may exceed it.
 
         Raises:
             TopicError: the topic cannot be read.
@@ -48,7 +52,7 @@ class PartitionPage(Generic[T]):
                     if (kept := keep(each)) is not None:
                         newest.append((each.offset, kept))
                     await slices.pause()
-            # Where there are as many as were asked for, there may be more before them.
+            # If there are as many as wanted, there may be more before them in this window.
             self.floor = newest[0][0] if len(newest) == newest.maxlen else first
             self.found += reversed(newest)
             looked_at += part.records
@@ -56,7 +60,7 @@ class PartitionPage(Generic[T]):
         return looked_at
 
     def left(self, shown: Iterable[int]) -> int:
-        """The offset before which the next page goes on, once the finds at the offsets ``shown`` are shown."""
+        """The offset before which the next page continues, if the results at the offsets ``shown`` are shown."""
         offsets = list(shown)
         if len(offsets) == len(self.found):
             return self.floor
@@ -64,7 +68,7 @@ class PartitionPage(Generic[T]):
 
 
 async def batches(settings: Settings, part: Range) -> AsyncIterator[Sequence[Record]]:
-    """All records of ``part``. Raises ``TopicError`` where it cannot be read."""
+    """Read all records of ``part``. Raises ``TopicError`` if it cannot be read."""
     async with RangeReader(settings, [part]) as reader:
         deadline = time.monotonic() + _READ_S
         while not reader.ended:

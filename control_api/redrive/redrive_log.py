@@ -1,4 +1,4 @@
-"""Tells the delivery log what a job has put on a subscription's topic again. Nobody waits for it."""
+"""Writes entries for the delivery log about events that jobs have copied. Best effort: nothing waits for it."""
 
 from collections.abc import Sequence
 from types import TracebackType
@@ -12,11 +12,11 @@ from eventstreams.settings import Settings
 from eventstreams.telemetry.metrics import Metrics
 from eventstreams.topics import Topics
 
-_MOST_ENTRIES: Final = 256  # of a record, as workers have it: what a reader takes in at once
+_MOST_ENTRIES: Final = 256  # in a record, as in workers: what a reader takes at once
 
 
 class RedriveLog:
-    """Use as ``with``: leaving sends out what is there."""
+    """Use as ``with``: on exit, pending entries are sent."""
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._topic = Topics(settings).attempts
@@ -33,7 +33,7 @@ class RedriveLog:
         self._producer.__exit__(kind, error, trace)
 
     def tell(self, copies: Sequence[Copy], at_ms: int) -> None:
-        """``copies`` are on their topics since ``at_ms`` or a little later."""
+        """Report that ``copies`` were written, at ``at_ms`` or a little later."""
         for first in range(0, len(copies), _MOST_ENTRIES):
             some = copies[first : first + _MOST_ENTRIES]
             entries = [entry for copy in some if (entry := redriven(copy, at_ms=at_ms)) is not None]
@@ -45,7 +45,7 @@ class RedriveLog:
 
 
 def redriven(copy: Copy, *, at_ms: int) -> Entry | None:
-    """What the log is told of ``copy``; None where its headers do not say whose it is."""
+    """The log's entry about ``copy``; None if its headers cannot be read."""
     headers = dict(copy.record.headers)
     progress = DeliveryProgress.parse(headers)
     if not isinstance(progress, DeliveryProgress):
@@ -63,7 +63,7 @@ def redriven(copy: Copy, *, at_ms: int) -> Entry | None:
         duration_ms=None,
         accepted_ms=progress.accepted_at_ms,
         deadline_ms=progress.deadline_ms,
-        origin=copy.record.topic,  # its offset is known to nobody before it is delivered
+        origin=copy.record.topic,  # its offset is not known here
         rests_at=copy.record.topic,
     )
 

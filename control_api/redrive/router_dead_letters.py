@@ -1,4 +1,4 @@
-"""``/operator/v1/RouterDeadLetters``: events that the router could not read, so that they are for no subscription."""
+"""``/operator/v1/RouterDeadLetters``: events that the router could not read, and so could not match."""
 
 from collections.abc import Collection
 from functools import partial
@@ -22,13 +22,13 @@ from eventstreams.kafka.records import Record
 PATH: Final = f"{START}v1/RouterDeadLetters"
 _FILTERS: Final = ("Reason", "After", "Before")
 _PAGING: Final = ("PageSize", "Page", "PageToken")
-_ROUTER: Final = "router"  # in the place of a sink type
+_ROUTER: Final = "router"  # in place of a sink type
 _MOST_HEADERS: Final = 30  # an event has ten; a record may have 1 MiB of them, and a page a thousand records
 _MOST_CHARACTERS: Final = 256
 
 
 async def list_all(request: web.Request) -> web.Response:
-    """Newest first, with the start of their headers and without their payload."""
+    """List them, newest first, with the start of their headers and without their values."""
     query = PageQuery.parse(request.query)
     given = Parameters.check(request.query.items(), (*_FILTERS, *_PAGING))
     wanted = given.selection("", of_dead_letters=True)
@@ -53,7 +53,7 @@ async def list_all(request: web.Request) -> web.Response:
 
 
 def show(reasons: Collection[str], record: Record) -> dict[str, object] | None:
-    """``record`` as the API answers it; None where it died of none of ``reasons``, which take any if there are none."""
+    """``record`` as the API shows it; None if its reason is not in ``reasons``. Empty ``reasons`` mean any."""
     dead_letter = DeadLetter.read(record, _ROUTER)
     if reasons and (dead_letter.reason or "") not in reasons:
         return None

@@ -1,8 +1,9 @@
-"""One job, from where it stands to its end: reads, selects, keeps its pace, writes copies and checkpoint as one.
+"""Runs one job from its checkpoint to its end: reads, selects, limits the rate, writes copies with a checkpoint.
 
-The copies and the progress that counts them are one transaction, so however often a job is interrupted, a reader of
-the subscription's topic finds each selected event exactly once. Whoever takes the job up first opens its transactional
-id, which ends what an earlier runner left half done, then reads how far the job is. ADR 0006 has the reasons.
+The copies and the progress that counts them are one transaction. So however often a job is interrupted, a reader of
+the subscription's topic finds each selected event exactly once. A runner that takes up the job first opens its
+transactional id, which aborts what an earlier runner left unfinished, and then reads how far the job is. ADR 0006 has
+the reasons.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -24,24 +25,24 @@ from eventstreams.telemetry.metrics import Metrics
 from eventstreams.times import Clock
 from eventstreams.topics import Topics
 
-_READ: Final = 500  # records looked at together; between two such runs the loop is free for others
-_CHECKPOINT: Final = 20_000  # records looked at in vain before that is noted: a restart looks at them again
-_MAX_CHUNK_BYTES: Final = 1 << 20  # of a transaction, unless one event is larger: readers wait until it is over
+_READ: Final = 500  # records searched at a time; in between, the event loop is free for others
+_CHECKPOINT: Final = 20_000  # records without a match before progress is written: a restart searches them again
+_MAX_CHUNK_BYTES: Final = 1 << 20  # of a transaction, unless one event is larger: readers wait until it is committed
 
 
 class Ended(Enum):
-    """Why a run of a job is over."""
+    """Why a run of a job ended."""
 
     FINISHED = auto()
     NOT_OURS = auto()
     """Another process has taken it up."""
     GAVE_WAY = auto()
-    """Somebody else is to have its place. Run it again, later: it goes on from its checkpoint."""
+    """It gave its slot to another job. Run it again later: it continues from its checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The job cannot go on now: its topic, or the jobs topic, could not be written. Run it again."""
+    """The job cannot continue now, because ``topics`` or the jobs topic could not be written. Run it again."""
 
     because: str
     topics: frozenset[str]
@@ -49,7 +50,7 @@ class Waiting:
 
 @dataclass(slots=True)
 class _Batch:
-    """What was looked at since the last checkpoint, and is not noted yet."""
+    """What was searched since the last checkpoint."""
 
     positions: dict[Partition, int]
     chosen: list[Record] = field(default_factory=list)
@@ -62,7 +63,7 @@ class _Batch:
 
 
 Tell = Callable[[Sequence[Copy], int], None]
-"""Gets copies that were written, and a time in ms since the epoch that is not later than they were."""
+"""Called with copies that were written, and a time, in ms since the epoch, at or before that of the write."""
 
 
 class JobRun:
@@ -100,7 +101,7 @@ class JobRun:
         self._progress: Progress
 
     async def run(self) -> Ended | Waiting:
-        """Go on with the job until it is over or has to wait. Raises what reading raises, and bugs."""
+        """Continue the job until it ends or has to wait. Raises the errors of reading, and bugs."""
         opened = await self._producer.open()
         if isinstance(opened, Unwritten):
             return Waiting(opened.text, frozenset())
@@ -117,7 +118,7 @@ class JobRun:
         return await self._copy_all(job)
 
     async def fail(self, detail: str) -> Ended | Waiting:
-        """End the job as failed, where it stands."""
+        """End the job as failed, at its checkpoint."""
         if isinstance(opened := await self._producer.open(), Unwritten):
             return Waiting(opened.text, frozenset())
         await self._feed.catch_up()
@@ -141,7 +142,7 @@ class JobRun:
                             return over
                         batch = self._batch()
                 batch.positions.update(reader.positions)
-                idle = bool(batch.chosen) and not records  # no more at hand: these wait for nobody
+                idle = bool(batch.chosen) and not records  # no more records at hand: write these now
                 if idle or reader.ended or batch.examined >= _CHECKPOINT or self._cancelled:
                     if (over := await self._flush(batch, pace, last=reader.ended)) is not None:
                         return over
@@ -162,7 +163,7 @@ class JobRun:
                 pass
 
     async def _flush(self, batch: _Batch, pace: Pace, *, last: bool = False) -> Ended | Waiting | None:
-        """Write the copies of ``batch`` and how far that is; None where the job goes on."""
+        """Write the copies of ``batch`` with a checkpoint; None if the job continues."""
         wait_s = pace.wait_s(len(batch.chosen), now_s=self._monotonic())
         if wait_s > 0 and not self._cancelled:
             await self._sleep(wait_s)
@@ -170,7 +171,7 @@ class JobRun:
             return await self._finish(JobStatus.CANCELLED)
         now_ms, slices = self._clock(), Slices()
         copies: list[Copy] = []
-        for record in batch.chosen:  # decided anew: a subscription may have gone meanwhile, and the window begins now
+        for record in batch.chosen:  # decide again: a subscription may be gone, and the delivery window begins now
             match self._copier.copy(record, now_ms=now_ms):
                 case Copy() as copy:
                     copies.append(copy)
@@ -183,7 +184,7 @@ class JobRun:
             batch.positions, examined=batch.examined, copied=len(copies), skipped=batch.skipped, now_ms=now_ms
         )
         over = await self._write(copies, progress)
-        if over is None and not last and self._give_way():  # with the last all that is left is to say so
+        if over is None and not last and self._give_way():  # after the last batch, only the end is left to write
             return Ended.GAVE_WAY
         return over
 

@@ -1,4 +1,4 @@
-"""Runs the jobs that are not finished, while it is this process that does: first all, then each new one."""
+"""Runs unfinished jobs while this process is the primary: first the existing ones, then each new one."""
 
 import asyncio
 import time
@@ -25,25 +25,34 @@ from eventstreams.telemetry.metrics import Metrics
 from eventstreams.times import Clock
 from eventstreams.topics import Topics
 
-_SIDE_BY_SIDE: Final = 8  # jobs: each holds two connections and up to 8 MiB
-_OF_ONE: Final = 4  # of them for one customer: who has many that are slow leaves room for others
-_TURN_S: Final = 30.0  # for which a job keeps its place though others wait: to take one up takes a second or so
-_LOOK_S: Final = 1.0  # between two looks whether others wait: it goes through all jobs there are
+_SIDE_BY_SIDE: Final = 8  # concurrent jobs: each has two connections and up to 8 MiB
+_OF_ONE: Final = 4  # of them, for one customer: many slow jobs of one leave room for others
+_TURN_S: Final = 30.0  # a job keeps its slot this long although others wait: taking one up takes a second or so
+_LOOK_S: Final = 1.0  # between checks whether others wait, which go through all jobs
 _OTHERS_TURN: Final = "others have their turn"
-_AGAIN_S: Final = (0.5, 2.0, 5.0, 10.0)  # before a job that could not write tries again; the last one repeats
+_AGAIN_S: Final = (0.5, 2.0, 5.0, 10.0)  # delays before a job that could not write tries again; the last one repeats
 
-_RETAKE_S: Final = 60.0  # a job writes how far it is every second or so; see ``_leave``
+_RETAKE_S: Final = 60.0  # a job writes its progress every second or so; see ``_leave``
 
 _log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunnerParts:
-    """What a runner is made of.
+    """The dependencies of a runner.
 
     Attributes:
-        tell: Gets what has been put on a subscription's topic again; must not wait.
-        retake_s: How long a job that another process took may stand still before this one takes it back.
+        settings: The settings.
+        feed: The jobs.
+        control: The subscriptions and accounts.
+        admin: Administers Kafka.
+        codec: Reads events for filters.
+        metrics: Where copies are counted.
+        clock: The current time, in ms since the epoch.
+        tell: Called with the copies that were written; must not wait.
+        retake_s: How long a job that another process took may make no progress before this one takes it back.
+        sleep: Waits for some seconds.
+        monotonic: A monotonic clock, in seconds.
     """
 
     settings: Settings
@@ -60,21 +69,22 @@ class RunnerParts:
 
 
 class JobRunner:
-    """Runs jobs while it is entered, as often as it is. Leaving stops them between two writes; the next runner goes on.
+    """Runs jobs inside its ``async with`` block, which can be entered repeatedly.
 
-    Where two processes run one job, the one that took it up last goes on and the other stops: see ``JobRun``.
+    On exit, jobs stop between two writes, and the next runner continues them. If two processes run the same job, the
+    one that took it up last continues and the other stops: see ``JobRun``.
     """
 
     def __init__(self, parts: RunnerParts) -> None:
         self._parts = parts
         self._topics = Topics(parts.settings)
         self._running: dict[str, asyncio.Task[None]] = {}
-        self._left: dict[str, asyncio.TimerHandle] = {}  # to other processes
-        self._broken: set[str] = set()  # by a bug of ours, which would meet them again
+        self._left: dict[str, asyncio.TimerHandle] = {}  # left to other processes
+        self._broken: set[str] = set()  # stopped by a bug, which would stop them again
         self._problems: dict[str, str] = {}
-        self._look_at_s: dict[str, float] = {}  # of a running job: when it looks next whether others wait
-        self._giving_way: str | None = None  # one at a time, so that no two do for the same other one
-        self._gave_way_s: dict[str, float] = {}  # of a job that waits for its next turn: since when
+        self._look_at_s: dict[str, float] = {}  # of running jobs: when they next check whether others wait
+        self._giving_way: str | None = None  # one at a time, so that no two give way to the same job
+        self._gave_way_s: dict[str, float] = {}  # of jobs that wait for their next turn: since when
         self._working = False
         parts.feed.listen(self._start_more)
 
@@ -89,7 +99,7 @@ class JobRunner:
         self._working = False
         for timer in self._left.values():
             timer.cancel()
-        self._left.clear()  # the next time it is entered it may be ours to take up
+        self._left.clear()  # when it is entered again, they may be ours to take up
         tasks = list(self._running.values())
         for task in tasks:
             task.cancel()
@@ -98,7 +108,7 @@ class JobRunner:
         self._problems.clear()
 
     def problem(self, sid: str) -> str | None:
-        """Why the job ``sid`` waits; None where it does not."""
+        """Why the job ``sid`` waits; None if it does not."""
         return self._problems.get(sid)
 
     def _start_more(self) -> None:
@@ -111,9 +121,9 @@ class JobRunner:
             task.add_done_callback(partial(self._ended, sid))
 
     def _next(self) -> Job | None:
-        """Who gets the next place: of the customer that has the fewest, who has waited for longest.
+        """The job that gets the next slot: of the customer with the fewest running jobs, the longest waiting one.
 
-        One that is cancelled comes before all: it needs a place for a moment, to say that it has ended.
+        A cancelled job comes first: it needs a slot only for a moment, to write that it has ended.
         """
         places = self._places()
         taken = self._running.keys() | self._left.keys() | self._broken
@@ -133,9 +143,9 @@ class JobRunner:
         )
 
     def _gives_way(self, sid: str) -> bool:
-        """Whether the running job ``sid`` is to leave its place, at the checkpoint where it is, to one that waits.
+        """Whether the running job ``sid`` is to give its slot, at its present checkpoint, to a waiting job.
 
-        A job can go on for days, so nobody who has fewer places than its customer has to wait for its end.
+        A job may run for days, so a customer with fewer slots than its own must not have to wait for its end.
         """
         if self._giving_way == sid:
             return True
@@ -143,7 +153,7 @@ class JobRunner:
         if self._giving_way is not None or now_s < self._look_at_s[sid]:
             return False
         self._look_at_s[sid] = now_s + _LOOK_S
-        self._start_more()  # a cancelled one, of whom nobody said that it has become that
+        self._start_more()  # for cancelled ones, as cancelling is not announced
         first, mine = self._next(), self._parts.feed.jobs.get(sid)
         if first is None or mine is None:
             return False
@@ -154,7 +164,7 @@ class JobRunner:
         return True
 
     def _places(self) -> Counter[str]:
-        """How many jobs are running of each customer."""
+        """How many jobs of each customer are running."""
         jobs = self._parts.feed.jobs
         return Counter(self._customer_of(jobs[sid]) for sid in self._running if sid in jobs)
 
@@ -203,9 +213,9 @@ class JobRunner:
                         tries += 1
 
     def _leave(self, sid: str) -> None:
-        """Leave the job to the process that has taken it up, as long as it gets on with it.
+        """Leave the job to the process that has taken it up, as long as that makes progress.
 
-        Where that one died, nobody else may be told of it: a process takes jobs up at its start and when one is new.
+        If that process died, nobody else may notice: processes take jobs up only at their start and when a job is new.
         """
         job = self._parts.feed.jobs.get(sid)
         seen = None if job is None else job.progress
@@ -228,12 +238,12 @@ class JobRunner:
             return await run.run()
         except EventStreamsError as error:
             return Waiting(str(error), frozenset())
-        except Exception as error:  # noqa: BLE001 - a seam: a bug that one job meets must not end the API
+        except Exception as error:  # noqa: BLE001 - a seam: a bug in one job must not end the API
             _log.exception("job.failed", sid=sid, follows="it ends as failed; what it copied stays")
             return await run.fail(f"internal error: {type(error).__name__}")
 
     async def _restore(self, wanted: frozenset[str]) -> None:
-        """Make the topics of live subscriptions, and of jobs, again if somebody removed them by hand."""
+        """Create the topics of active subscriptions, and of jobs, again, in case somebody has deleted them by hand."""
         await self._parts.control.catch_up()
         found = (self._parts.control.snapshot.subscriptions.get(Topics.subscription_of(topic)) for topic in wanted)
         specs = [

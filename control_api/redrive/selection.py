@@ -1,4 +1,4 @@
-"""Which dead letters, or which accepted events, a list, a preview or a job takes. Pure."""
+"""Selects the dead letters or accepted events of a list, a preview or a job. Pure."""
 
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
@@ -12,14 +12,19 @@ from eventstreams.kafka.records import Record
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """What is taken; a field that is empty takes any.
+    """What is selected; an empty field means any.
 
     Attributes:
-        account_sid: Never empty: nobody sees, or moves, what is another account's.
-        types: Event types; of a replay never empty, for they are what its subscription wants.
-        after_ms: Died, or of a replay accepted, at this time or later.
-        before_ms: Sooner than this.
-        expression: In CEL; see ``Expression``.
+        account_sid: Never empty: nobody may see or move what belongs to another account.
+        subscription_sid: The subscription; for a replay, the one that the events go to.
+        types: Event types; for a replay never empty, as they are those of its subscription.
+        event_ids: Ids of events.
+        reasons: Reasons of dead letters.
+        codes: Error codes of dead letters.
+        dead_letter_ids: Ids of dead letters.
+        after_ms: Died, or for a replay accepted, at this time or later.
+        before_ms: Before this time.
+        expression: A filter in CEL; see ``Expression``.
     """
 
     account_sid: str
@@ -35,12 +40,12 @@ class Selection:
 
     @property
     def takes_all(self) -> bool:
-        """Whether it names nothing but the account."""
+        """Whether nothing but the account is given."""
         return self == Selection(account_sid=self.account_sid)
 
 
 class Selector:
-    """A selection, made ready to be asked often. Times are not asked for: the ranges of the topic are cut by them."""
+    """A selection, prepared for many records. Times are not checked: they determine the ranges that are read."""
 
     def __init__(self, selection: Selection, *, of_dead_letters: bool) -> None:
         self._account_sid = selection.account_sid
@@ -66,9 +71,9 @@ class Selector:
         )
 
     def takes_event(self, record: Record, accounts: Container[str] | None = None) -> bool:
-        """Whether a record of the events topic is taken; never one that a router would call malformed.
+        """Whether a record of the events topic is selected; never one that a router would refuse as malformed.
 
-        ``accounts``: whose events; None: the selection's account's.
+        ``accounts``: the accounts whose events are taken; None: only the selection's.
         """
         headers = dict(record.headers)
         account_sid = headers.get(names.ACCOUNT, b"").decode(errors="replace")
@@ -82,7 +87,7 @@ class Selector:
 
 
 def narrow(whole: Range, sink_type: str, ids: Sequence[str]) -> Range:
-    """The part of ``whole``, dead letters of ``sink_type``, in which those of ``ids`` are; all of it without ids."""
+    """The part of ``whole``, a range of dead letters of ``sink_type``, that contains ``ids``; all of it without ids."""
     if not ids:
         return whole
     places = [place for text in ids if (place := Place.parse(text)) is not None]

@@ -1,4 +1,4 @@
-"""What the routes ask for: dead letters in pages, one of them, a job's preview, and a job."""
+"""The service behind the routes: pages of dead letters, single ones, previews of jobs, and jobs."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -27,13 +27,13 @@ from eventstreams.times import Clock
 from eventstreams.topics import Topics
 
 _READ: Final = 500
-_PREVIEW_S: Final = 10.0  # a preview says how far it came in so long
-_READERS: Final = 4  # requests that look through topics at once: each has a connection and up to 4 MiB
-_OF_ONE: Final = 2  # of them for one customer
+_PREVIEW_S: Final = 10.0  # a preview searches this long, and says if there is more
+_READERS: Final = 4  # concurrent requests that search topics: each has a connection and up to 4 MiB
+_OF_ONE: Final = 2  # of them, for one customer
 
 T = TypeVar("T")
 Cursor = Mapping[str, int]
-"""Of each sink type, the offset before which the next page goes on."""
+"""For each sink type, the offset before which the next page continues."""
 
 
 @dataclass(slots=True)
@@ -41,9 +41,12 @@ class Preview:
     """What a job would do now.
 
     Attributes:
+        examined: Records that were searched.
         copied: Events that would be put on their subscriptions' topics.
-        oldest_ms: Of the selected events: when they died, or of a replay when they were accepted.
-        complete: Whether all was looked at; False: there may be more than was counted.
+        skipped: Selected events that would not be copied, by reason.
+        oldest_ms: When the oldest selected event died, or for a replay was accepted; None if there is none.
+        newest_ms: The same for the newest one.
+        complete: Whether everything was searched; if not, there may be more than was counted.
     """
 
     examined: int = 0
@@ -60,10 +63,19 @@ class Preview:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedriveService:
-    """Reads dead letters and events, and makes jobs.
+    """Reads dead letters and events, and previews jobs.
 
     Attributes:
-        reading: Who may look through topics at a time.
+        settings: The settings.
+        topics: Names topics.
+        admin: Administers Kafka.
+        control: The subscriptions and accounts.
+        codec: Reads events.
+        jobs: The jobs.
+        writer: Submits, cancels and forgets jobs.
+        runner: Runs jobs, on the primary.
+        clock: The current time, in ms since the epoch.
+        reading: Limits concurrent searches of topics.
     """
 
     settings: Settings
@@ -79,11 +91,11 @@ class RedriveService:
 
     @staticmethod
     def semaphore(customer_of: Callable[[str], str]) -> FairSemaphore:
-        """The semaphore that all who look through topics share."""
+        """Create the semaphore that all searches of topics share."""
         return FairSemaphore(most=_READERS, of_one=_OF_ONE, customer_of=customer_of)
 
     async def ranges(self, kind: JobKind, selection: Selection) -> tuple[Range, ...]:
-        """Where the events of ``selection`` can be, as of now. Raises ``TopicError`` and ``BrokerUnreachableError``."""
+        """Where the events of ``selection`` may be now. Raises ``TopicError`` and ``BrokerUnreachableError``."""
         look = partial(self.admin.ranges, after_ms=selection.after_ms, before_ms=selection.before_ms)
         if kind is JobKind.REPLAY:
             found = await look([self.topics.events])
@@ -94,7 +106,7 @@ class RedriveService:
         return tuple(each for each in cut if each.records)
 
     async def preview(self, order: Order) -> Preview:
-        """What ``order`` would do now, as far as can be told in a few seconds. Raises as ``ranges`` and ``slot``."""
+        """What ``order`` would do now, as far as ten seconds allow. Raises like ``ranges`` and ``slot``."""
         copier = Copier(
             order.kind,
             order.selection,
@@ -119,10 +131,10 @@ class RedriveService:
     async def page(
         self, selection: Selection, size: int, cursor: Cursor | None
     ) -> tuple[Sequence[DeadLetter], Cursor | None]:
-        """Dead letters of ``selection``, newest first, and where the next page goes on (None: there is none).
+        """Dead letters of ``selection``, newest first, and where the next page continues (None: there is none).
 
-        The page can be short, even empty, and yet have a next one: where little of much matches, the work of one
-        request is bounded. Raises as ``ranges`` and ``slot``.
+        A page may be short, even empty, and still have a next one, because the work of one request is bounded. Raises
+        like ``ranges`` and ``slot``.
         """
         async with self.reading.slot(selection.account_sid):
             return await self._page(selection, size, cursor)
@@ -157,9 +169,9 @@ class RedriveService:
         after_ms: int | None,
         before_ms: int | None,
     ) -> tuple[Sequence[T], int | None]:
-        """For the operator: what ``keep`` keeps of the events that the router could not read, newest first.
+        """For the operator: those events that the router could not read and ``keep`` returns, newest first.
 
-        As ``page``; ``before`` and the second result are offsets.
+        Like ``page``, but ``before`` and the second result are offsets.
         """
         async with self.reading.slot("operator"):
             topic = self.topics.router_dead
@@ -170,7 +182,7 @@ class RedriveService:
             return [each for _, each in page.found], left if left > page.whole.first else None
 
     async def dead_letter(self, account_sid: str, place: Place) -> DeadLetter | None:
-        """The dead letter at ``place``; None also where it is another account's. Raises as ``ranges`` and ``slot``."""
+        """The dead letter at ``place``; None if there is none or it is another account's. Raises like ``page``."""
         selection = Selection(account_sid=account_sid, dead_letter_ids=(str(place),))
         selector = Selector(selection, of_dead_letters=True)
         async with self.reading.slot(account_sid):
@@ -181,11 +193,11 @@ class RedriveService:
         return None
 
     async def _sink_types(self, selection: Selection) -> Mapping[str, str]:
-        """The dead-letter topics that can hold what is selected, and of which sink type each is."""
+        """The dead-letter topics that may contain what is selected, with their sink types."""
         of = {topic: self.topics.sink_type_of_dead(topic) for topic in await self.admin.topics()}
         found = {topic: sink_type for topic, sink_type in sorted(of.items()) if sink_type is not None}
         subscription = self.control.snapshot.subscriptions.get(selection.subscription_sid or "")
-        if subscription is not None:  # what died of it is nowhere else
+        if subscription is not None:  # its dead letters are nowhere else
             found = {topic: sink_type for topic, sink_type in found.items() if sink_type == subscription.sink_type}
         if selection.dead_letter_ids:
             wanted = {place.sink_type for text in selection.dead_letter_ids if (place := Place.parse(text)) is not None}

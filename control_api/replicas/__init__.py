@@ -1,1 +1,1 @@
-"""Several API processes as one: which of them writes, how the others reach it, what a repeated request is answered."""
+"""Makes several API processes act as one: which of them writes, how others forward to it, and repeated requests."""

@@ -1,4 +1,4 @@
-"""Where the other replicas reach this process."""
+"""The address at which other replicas reach this process."""
 
 import socket
 from ipaddress import ip_address
@@ -10,15 +10,16 @@ _KAFKA_PORT: Final = 9092
 
 
 def advertised_url(settings: Settings, listening: socket.socket) -> str:
-    """The setting; default: the address that ``listening`` is bound to, or where that is any, the one that Kafka sees.
+    """The URL in the settings, or else of the address that ``listening`` is bound to.
 
-    Whoever reaches the same brokers as we do can most likely reach us where they do. No packet is sent.
+    If that is the wildcard address, it is the local address towards Kafka: others who reach the same brokers most
+    likely reach us there. No packet is sent to find it out.
     """
     if settings.api_advertised_url is not None:
         return settings.api_advertised_url.rstrip("/")
     host, port = listening.getsockname()[:2]
     if ip_address(host).is_unspecified:
-        # A socket of IPv4 is reached by nothing else; one of IPv6 that takes any address takes both.
+        # An IPv4 socket is reached only by IPv4; an IPv6 wildcard socket by both.
         family = listening.family if listening.family == socket.AF_INET else socket.AF_UNSPEC
         host = _seen_by(settings.kafka.split(",")[0].strip(), family)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

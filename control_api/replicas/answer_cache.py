@@ -1,4 +1,4 @@
-"""What was answered, in memory, within bounds: the oldest goes first. Pure."""
+"""A bounded cache of answers in memory; the oldest are dropped first. Pure."""
 
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -6,22 +6,22 @@ from typing import Final
 
 from eventstreams.topics import ANSWERS_MS
 
-MOST_OF_OWNER: Final = 4_096  # answers of an account: what it sends in excess is its own loss, not another's
-MOST_BYTES: Final = 64 << 20  # of all: about 50,000 of a sink
+MOST_OF_OWNER: Final = 4_096  # answers per account: if it exceeds that, only it loses old answers
+MOST_BYTES: Final = 64 << 20  # of all answers: about 50,000 that show a sink
 MOST_BYTES_OF_OWNER: Final = MOST_BYTES // 8
-# A replica sends a request again within two minutes, and clocks may be five apart.
+# A replica repeats a request within two minutes, and clocks may differ by five.
 _OWN_MS: Final = 420_000
-_OVERHEAD: Final = 512  # of one in memory, beside its answer
+_OVERHEAD: Final = 512  # bytes in memory per answer, in addition to its text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestName:
-    """What tells a request that comes again from another.
+    """Identifies a request, so that a repeated one is recognized.
 
     Attributes:
-        digest: Of its key and whose key it is: says neither.
-        owner: Whose request it is: an account.
-        by_client: Whether the client chose the key; then it is remembered for a day. A replica's is for seven minutes.
+        digest: Of its key and its owner; reveals neither.
+        owner: The account that sent it.
+        by_client: Whether the client chose the key: then it is remembered for a day. A replica's is for seven minutes.
         content: Digest of the request: the same key with another request is a mistake.
     """
 
@@ -32,13 +32,13 @@ class RequestName:
 
     @property
     def key(self) -> str:
-        """The name as it stands on the topic."""
+        """The key of its record on the topic."""
         return f"{'key' if self.by_client else 'request'}/{self.digest}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CachedAnswer:
-    """An answer as it stands on the topic: ``answer`` is encrypted JSON."""
+    """An answer as on the topic: ``answer`` is encrypted JSON."""
 
     owner: str
     content: str
@@ -59,7 +59,7 @@ class AnswerCache:
         self._most_bytes_of_owner = most_bytes_of_owner
         self._most_bytes = most_bytes
         self._kept: OrderedDict[str, tuple[int, CachedAnswer]] = OrderedDict()
-        self._of_owner: dict[str, OrderedDict[str, int]] = {}  # and how many bytes each takes
+        self._of_owner: dict[str, OrderedDict[str, int]] = {}  # keys with their sizes in bytes
         self._bytes_of_owner: dict[str, int] = {}
         self._bytes = 0
 
@@ -67,12 +67,12 @@ class AnswerCache:
         return len(self._kept)
 
     def find(self, key: str, *, now_ms: int) -> CachedAnswer | None:
-        """The answer to the request ``key``; None where there is none, or it is too old."""
+        """The answer to the request ``key``; None if there is none or it is too old."""
         at_ms, kept = self._kept.get(key, (0, None))
         return None if kept is None or is_old(key, at_ms, now_ms) else kept
 
     def put(self, key: str, kept: CachedAnswer, *, at_ms: int, now_ms: int) -> None:
-        """Take in the answer to the request ``key``; they come in order of ``at_ms``. Old ones are forgotten."""
+        """Store the answer to the request ``key``, in order of ``at_ms``; forget old ones."""
         if is_old(key, at_ms, now_ms):
             return
         self._remove(key)
@@ -108,5 +108,5 @@ class AnswerCache:
 
 
 def is_old(key: str, at_ms: int, now_ms: int) -> bool:
-    """Whether what was answered at ``at_ms`` to the request ``key`` is remembered no more."""
+    """Whether the answer of ``at_ms`` to the request ``key`` has expired."""
     return at_ms + (ANSWERS_MS if key.startswith("key/") else _OWN_MS) < now_ms

@@ -1,7 +1,8 @@
-"""Answers to requests that wrote something, remembered so that a request that comes again is not carried out again.
+"""Remembers the answers to requests that wrote something, so that a repeated request is not carried out again.
 
-They stand on a topic of their own, each in the transaction of the writes that it tells of; encrypted, since an answer
-may hold a secret that is shown once. Every API process follows the topic: any may be the next primary.
+They are on a topic of their own, each written in the same transaction as the request's writes, and encrypted, because
+an answer may contain a secret that is shown only once. Every API process follows the topic, as any may be the next
+primary.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,7 +24,7 @@ from eventstreams.telemetry.logging import get_logger
 from eventstreams.times import Clock
 from eventstreams.topics import Topics
 
-_MOST_ANSWER: Final = 512 << 10  # of one, encrypted: no answer to a write is a tenth of it
+_MOST_ANSWER: Final = 512 << 10  # bytes of one, encrypted: no answer to a write has a tenth of that
 _KEPT: Final = (hdrs.CONTENT_TYPE, hdrs.CACHE_CONTROL, hdrs.LOCATION)
 
 _log = get_logger(__name__)
@@ -37,7 +38,7 @@ class AnotherRequestError(Exception):
 
 
 class Answers:
-    """The answers of the last day, within bounds; the oldest go first. Use as ``async with``."""
+    """The answers of the last day, within bounds; the oldest are dropped first. Use as ``async with``."""
 
     def __init__(
         self, settings: Settings, vault: Vault, *, clock: Clock, on_crash: Callable[[BaseException], None]
@@ -61,24 +62,24 @@ class Answers:
         await self._stack.aclose()
 
     async def catch_up(self) -> None:
-        """Return once every answer is known that was given before this was called."""
+        """Return once every answer that was given before this call is known."""
         await self._follower.catch_up()
 
     @property
     def position(self) -> int:
-        """The offset before which every answer is known."""
+        """The offset below which every answer is known."""
         return self._follower.position
 
     async def wait_until(self, offset: int) -> None:
-        """Return once the answer before ``offset`` is known."""
+        """Return once all answers below ``offset`` are known."""
         await self._follower.wait_until(offset)
 
     def find(self, name: RequestName) -> web.Response | None:
-        """The answer to the request ``name``; None where it was not carried out, or too long ago.
+        """The answer to the request ``name``; None if it was not carried out, or too long ago.
 
         Raises:
-            AnotherRequestError: it was another request that had this key.
-            SettingsError: the vault has no key for it.
+            AnotherRequestError: the key was used for another request.
+            SettingsError: the vault has no key that decrypts it.
         """
         kept = self._cache.find(name.key, now_ms=self._clock())
         if kept is None:
@@ -89,7 +90,7 @@ class Answers:
         return web.Response(status=found["status"], headers=found["headers"], body=found["body"].encode())
 
     def record(self, name: RequestName, answer: web.Response) -> Outgoing | None:
-        """What remembers ``answer`` to the request ``name``; None where it is too large, or no text."""
+        """The record that remembers ``answer`` to the request ``name``; None if it is too large or not text."""
         body = answer.body if isinstance(answer.body, bytes | bytearray) else b""
         headers = {str(each): answer.headers[each] for each in _KEPT if each in answer.headers}
         try:
@@ -108,7 +109,7 @@ class Answers:
         for record in records:
             key = (record.key or b"").decode(errors="replace")
             if is_old(key, record.timestamp_ms, now_ms):
-                continue  # most of what a process finds at its start, so not even parsed
+                continue  # most records at the start of a process are old, so they are not even parsed
             try:
                 kept = _RECORD.validate_json(record.value)
             except ValidationError:

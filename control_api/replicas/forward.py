@@ -1,4 +1,4 @@
-"""Sends a request to the primary and brings its answer back."""
+"""Forwards a request to the primary, and returns its answer."""
 
 import asyncio
 from collections.abc import Mapping
@@ -19,8 +19,8 @@ from eventstreams.telemetry.logging import get_logger
 from eventstreams.telemetry.metrics import Metrics
 
 _ANSWER_S: Final = 60.0  # the longest that a client waits; a preview takes ten seconds
-_READ_BACK_S: Final = 3.0  # then the answer goes out although this replica does not have the write yet
-# Of one connection; and what aiohttp says itself of the body, which it has decompressed.
+_READ_BACK_S: Final = 3.0  # after that, the answer is sent although this replica has not read the write yet
+# Hop-by-hop headers, and those that aiohttp sets itself for the body, which it has decompressed.
 _NOT_PASSED: Final = frozenset(
     name.lower()
     for name in (
@@ -34,7 +34,7 @@ _log = get_logger(__name__)
 
 
 class Forwarder:
-    """Use as ``async with``."""
+    """Forwards requests to the primary. Use as ``async with``."""
 
     def __init__(self, vault: Vault, primacy: Primacy, followed: Mapping[str, Followed], metrics: Metrics) -> None:
         self._vault = vault
@@ -54,15 +54,15 @@ class Forwarder:
     async def send(
         self, primary: Primary, request: web.Request, body: bytes, forwarded: ForwardedRequest
     ) -> web.Response | None:
-        """The answer of ``primary``, once what it wrote is known here too.
+        """The answer of ``primary``, once this replica has read what it wrote.
 
-        None where it is no primary any more or did not answer. What it did is not known then, so the request is to go
-        to the next one with the same ``forwarded.request``, which answers without doing again what was done.
+        None if it is no longer the primary or did not answer. Then it is not known what it did, so the request must go
+        to the next primary with the same ``forwarded.request``: that one does not repeat what was done.
         """
         asking = asyncio.create_task(self._ask(primary, request, body, forwarded), name="forward")
         try:
             while not asking.done() and self._primacy.other == primary:
-                # A process that was stopped, and not ended, keeps its connections and never answers.
+                # A suspended process keeps its connections and never answers.
                 moving = asyncio.create_task(self._primacy.moved(within_s=_ANSWER_S), name="moved")
                 try:
                     await asyncio.wait({asking, moving}, return_when=asyncio.FIRST_COMPLETED)
@@ -110,7 +110,7 @@ class Forwarder:
         return told
 
     async def reaches(self, primary: Primary) -> bool:
-        """Whether ``primary`` answers us, and is what it says."""
+        """Whether ``primary`` answers, and proves its identity."""
         try:
             return await self._links.reaches(primary)
         except (aiohttp.ClientError, TimeoutError):

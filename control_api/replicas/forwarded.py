@@ -1,7 +1,7 @@
-"""What one replica tells another with a request that it forwards, so that only a replica can say it.
+"""What a replica tells the primary along with a forwarded request, in a form that only a replica can make.
 
-The client's own ``Authorization`` goes along untouched: the primary lets in whom it would let in. What it could not
-know, the client's address and the request's name, stands in a token that is made with the installation's secret key.
+The client's own ``Authorization`` is forwarded unchanged, so the primary authenticates as usual. What it could not
+know, the client's address and the request's name, is in a token that is encrypted with the installation's secret key.
 """
 
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ from eventstreams.times import Clock
 
 HEADER: Final = "EventStreams-Forwarded"
 ELSEWHERE: Final = "EventStreams-Primary-Elsewhere"
-"""On the answer of a process that is not the primary, to a request that was forwarded to it."""
+"""Header of an answer to a forwarded request: this process is not the primary."""
 WRITTEN: Final = "EventStreams-Written"
-"""On the answer to a forwarded request: JSON, of each topic the offset that its writes end before."""
+"""Header of an answer to a forwarded request: JSON with the end offset of its writes on each topic."""
 PROVE_PATH: Final = "/replica"
 CHALLENGE: Final = "EventStreams-Challenge"
-_LASTS_MS: Final = 300_000  # more than clocks differ; a token alone lets nobody in
+_LASTS_MS: Final = 300_000  # more than clocks differ; a token alone authenticates nobody
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +33,11 @@ class ForwardedRequest:
     """A forwarded request.
 
     Attributes:
-        request: The name that the replica gave it: the same when it sends it again.
+        request: The name that the replica gave it, the same when it is sent again.
         remote: The client's address.
+        method: The HTTP method.
+        path: Path and query.
+        at_ms: When it was forwarded, in ms since the epoch.
     """
 
     request: str
@@ -45,12 +48,12 @@ class ForwardedRequest:
 
 
 FORWARDED: Final = web.RequestKey("forwarded", ForwardedRequest)
-"""``request[FORWARDED]`` is there where another replica forwarded the request."""
+"""``request[FORWARDED]`` is present if another replica forwarded the request."""
 _FORWARDED: Final = TypeAdapter(ForwardedRequest)
 
 
 def target(request: web.Request) -> str:
-    """The path and query of ``request`` as they are forwarded: without a fragment, which no client sends on."""
+    """The path and query of ``request`` as they are forwarded: without a fragment, which clients do not send."""
     found: str = request.rel_url.raw_path_qs
     return found
 
@@ -60,7 +63,7 @@ def token(vault: Vault, forwarded: ForwardedRequest) -> str:
 
 
 def accept_forwarded(vault: Vault, clock: Clock) -> Middleware:
-    """A middleware that gives a forwarded request its client's address, and refuses what only looks like one."""
+    """A middleware that gives a forwarded request its client's address, and refuses forged ones."""
 
     @web.middleware
     async def accept(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -74,7 +77,7 @@ def accept_forwarded(vault: Vault, clock: Clock) -> Middleware:
             or (forwarded.method, forwarded.path) != asked
             or abs(clock() - forwarded.at_ms) > _LASTS_MS
         ):
-            # Never passed on: two processes that do not trust each other would send it to and fro.
+            # Never forwarded on: two processes that do not trust each other would send it back and forth.
             raise RefusedError(
                 f"{HEADER} is for the API's own replicas, with one secret key and clocks that agree",
                 status=HTTPStatus.FORBIDDEN,
@@ -89,15 +92,15 @@ def accept_forwarded(vault: Vault, clock: Clock) -> Middleware:
 def _open(vault: Vault, given: str) -> ForwardedRequest | None:
     try:
         return _FORWARDED.validate_json(vault.unlock(given, Purpose.FORWARDED, ""))
-    except (SettingsError, ValueError):  # the second also where it is no text at all, or says something else
+    except (SettingsError, ValueError):  # the latter if it is not text, or not a valid token
         return None
 
 
-# -- that who listens at an address is the replica that it should be ----------------------------------------------
+# -- proof that the process at an address is the expected replica --------------------------------------------------
 
 
 def prove(vault: Vault, replica: str) -> web.RouteDef:
-    """The route that proves to who has our secret key that this process is ``replica``."""
+    """The route that proves to holders of our secret key that this process is ``replica``."""
 
     async def answer(request: web.Request) -> web.Response:
         try:
@@ -112,7 +115,7 @@ def prove(vault: Vault, replica: str) -> web.RouteDef:
 
 
 def is_proof(vault: Vault, text: str, *, replica: str, nonce: str) -> bool:
-    """Whether ``text`` answers the challenge ``nonce`` in the name of ``replica``."""
+    """Whether ``text`` is the correct answer of ``replica`` to the challenge ``nonce``."""
     try:
         return vault.unlock(text, Purpose.PROOF, replica) == nonce
     except (SettingsError, ValueError):

@@ -1,7 +1,8 @@
-"""Connections to the primary, each of which has proven where it ends.
+"""Connections to the primary, each of which has proven that it ends there.
 
-Addresses change owners: before anybody knows that a process died there may be another program at its address. Requests
-hold secrets, and a stranger's 404 is no answer. So the proof is of a connection, and nothing goes over another one.
+Addresses change owners: before anybody notices that a process died, there may be another program at its address. But
+requests contain secrets, and a stranger's 404 is no answer. So each connection is proven, and nothing is sent over an
+unproven one.
 """
 
 import asyncio
@@ -22,7 +23,7 @@ _ANSWER_S: Final = 60.0  # the longest that a client waits; a preview takes ten 
 _CONNECT_S: Final = 2.0
 _PROOF_S: Final = 2.0
 _MOST_PROOF: Final = 4096
-_MOST_LINKS: Final = 100  # requests that are on their way at once; the others wait for one of them
+_MOST_LINKS: Final = 100  # concurrent requests; further ones wait
 _MOST_IDLE: Final = 16  # kept for the next requests
 
 T = TypeVar("T")
@@ -31,11 +32,11 @@ _log = get_logger(__name__)
 
 
 class _ClosedError(aiohttp.ClientConnectionError):
-    """The connection is gone. What is sent over a link may be sent again: it has a name."""
+    """The connection is gone. A request over a link may be sent again, because it has a name."""
 
 
 class Link:
-    """One connection to ``url``, for one request at a time. ``session`` fails where it would have to connect again."""
+    """One connection to ``url``, for one request at a time. ``session`` fails instead of connecting again."""
 
     def __init__(self, url: str) -> None:
         self._connected = False
@@ -55,7 +56,7 @@ class Link:
 
 
 class Links:
-    """Links to the primary. Use as ``async with``."""
+    """A pool of links to the primary. Use as ``async with``."""
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
@@ -73,9 +74,9 @@ class Links:
         await self._forget()
 
     async def over(self, primary: Primary, use: Callable[[aiohttp.ClientSession], Awaitable[T]]) -> T | None:
-        """What ``use`` makes of a link to ``primary``; None where it is not ``primary`` that listens there.
+        """Call ``use`` with a link to ``primary``; None if another process listens at its address.
 
-        Raises what ``use`` raises, and ``aiohttp.ClientError`` or ``TimeoutError`` where nobody answers.
+        Raises what ``use`` raises, and ``aiohttp.ClientError`` or ``TimeoutError`` if nobody answers.
         """
         async with self._room:
             while True:
@@ -98,7 +99,7 @@ class Links:
                     await self._put(primary, link, keeps=keeps)
 
     async def reaches(self, primary: Primary) -> bool:
-        """Whether it is ``primary`` that listens there. Raises where nobody answers."""
+        """Whether ``primary`` listens at its address. Raises like ``over`` if nobody answers."""
         link = self._take(primary) or await self._open(primary)
         if link is not None:
             await self._put(primary, link, keeps=True)
@@ -134,7 +135,7 @@ class Links:
         return link
 
     async def _prove(self, primary: Primary, session: aiohttp.ClientSession) -> bool:
-        """Whether who listens at its URL is that primary."""
+        """Whether the process at the URL proves that it is ``primary``."""
         nonce = secrets.token_hex(16)
         limit = aiohttp.ClientTimeout(total=_PROOF_S)
         headers = {CHALLENGE: self._vault.lock(nonce, Purpose.CHALLENGE, primary.replica)}

@@ -1,8 +1,8 @@
-"""Which API process writes: the one with the seat, from when it has fenced the one before until it is fenced itself.
+"""Decides which API process writes: the one with the seat, from fencing its predecessor until it is fenced itself.
 
-A **term** is one such time. It begins with the seat (a consumer group gives it to one process), goes on with the
-transactional id (opening it ends what an earlier primary left open, and fences it), then with reading all that was
-written before; its first transaction says who is primary now. ADR 0009 has the reasons.
+Such a period is a **term**. It begins with the seat, which a consumer group assigns to one process. Then the process
+opens the transactional id, which aborts what an earlier primary left open and fences it; reads everything that was
+written before; and says in its first transaction that it is the primary now. ADR 0009 has the reasons.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ _log = get_logger(__name__)
 
 
 class Primacy:
-    """This process as a candidate. Use as ``async with``, which stands for the seat; then ``start``."""
+    """This process as a candidate. Use as ``async with``, which competes for the seat; then call ``start``."""
 
     def __init__(
         self,
@@ -43,15 +43,15 @@ class Primacy:
         plain: AckedProducer,
         on_crash: Callable[[BaseException], None],
     ) -> None:
-        """A candidate.
+        """Create a candidate.
 
         Args:
-            settings: Which Kafka and which installation.
-            feed: The control topic's.
+            settings: Where Kafka is, and how topics are named.
+            feed: The control topic's feed.
             url: Where the other replicas reach this process.
-            followed: Every topic that the primary writes: what was written is read back before it is answered.
-            plain: For what is no part of any transaction.
-            on_crash: Called once when this process can be no candidate any more.
+            followed: All topics that the primary writes: writes are read back before they are answered.
+            plain: For records outside of transactions.
+            on_crash: Called once if this process can no longer be a candidate.
         """
         self.own = Primary(uuid.uuid4().hex[:16], url)
         self._topics = Topics(settings)
@@ -92,38 +92,38 @@ class Primacy:
             await asyncio.gather(self._task, return_exceptions=True)
 
     def start(self, *, duties: Sequence[Duty], prepare: Callable[[], Sequence[Outgoing]]) -> None:
-        """Be primary whenever the seat is ours.
+        """Become the primary whenever this process has the seat.
 
         Args:
-            duties: Entered in each term, in order, and left at its end.
-            prepare: Records that go with a term's first transaction, made once everything is known.
+            duties: Entered in each term, in order, and exited at its end.
+            prepare: Makes records for a term's first transaction, once everything written before is known.
         """
         self._task = asyncio.create_task(self._run(duties, prepare), name="primacy")
         self._task.add_done_callback(self._ended)
 
     def listen(self, listener: Callable[[], None]) -> None:
-        """Call ``listener``, on the loop, whenever there is another primary, here or elsewhere."""
+        """Call ``listener`` on the event loop whenever the primary changes, here or elsewhere."""
         self._listeners.append(listener)
 
     @property
     def term(self) -> int | None:
-        """The number of the term, if this process may write now. A higher one is a later one of this process."""
+        """The number of the current term if this process may write now, else None. Later terms have higher numbers."""
         return self._term
 
     @property
     def resigned(self) -> bool:
-        """Whether this process will never be primary again: it stops."""
+        """Whether this process will never be primary again, because it stops."""
         return self._resigned
 
     @property
     def other(self) -> Primary | None:
-        """The primary, as far as is known, where it is another process; None: nobody, or this one."""
+        """The primary, as far as known, if it is another process; None if there is none or it is this process."""
         told = self._told
-        # One with our own URL is what ran here before.
+        # One with our own URL ran here before us.
         return None if told is None or told.replica == self.own.replica or told.url == self.own.url else told
 
     async def moved(self, *, within_s: float) -> None:
-        """Return when there is another primary, here or elsewhere, or after ``within_s`` seconds."""
+        """Return when the primary changes, here or elsewhere, or after ``within_s`` seconds."""
         moved = self._moved
         try:
             async with asyncio.timeout(within_s):
@@ -132,11 +132,13 @@ class Primacy:
             return
 
     async def write(self, term: int | None, records: Sequence[Outgoing]) -> Mapping[str, int]:
-        """Write ``records`` as one in ``term``, one call at a time; return each topic's next offset, read back.
+        """Write ``records`` in one transaction in ``term``, and read them back; return each topic's next offset.
+
+        One call at a time.
 
         Raises:
             NotPrimaryError: the term is over.
-            TopicError: no broker will ever take one of the records.
+            TopicError: Kafka will never take one of the records.
         """
         if term is None or term != self._term:
             raise NotPrimaryError
@@ -154,11 +156,11 @@ class Primacy:
                 raise NotPrimaryError
 
     def positions(self) -> Mapping[str, int]:
-        """Of each topic that the primary writes the offset before which all is known here."""
+        """For each topic that the primary writes, the offset below which everything is known here."""
         return {topic: each.position() for topic, each in self._followed.items()}
 
     async def resign(self) -> None:
-        """Write no more, and let another process have the seat at once."""
+        """Stop writing, and let another process have the seat at once."""
         self._resigned = True
         self._seated.clear()
         self._end_term("it stops", stand_again=False)
@@ -182,7 +184,7 @@ class Primacy:
                     await self._over.wait()
 
     async def _begin(self, prepare: Callable[[], Sequence[Outgoing]]) -> bool:
-        """Whether a term has begun."""
+        """Try to begin a term; return whether it has begun."""
         opened = await self._producer.open()
         if isinstance(opened, Unwritten):
             _log.warning("primary.not_begun", because=opened.text, follows="it tries again")
@@ -215,7 +217,7 @@ class Primacy:
         self._announce()
         _log.info("primary.ended", replica=self.own.replica, because=because)
         if stand_again:
-            # A seat that we believe to have may be another's by now: only a new one counts.
+            # The seat that we believe to have may be another's by now: only a newly assigned one counts.
             self._seated.clear()
             self._seat.stand_again()
 
@@ -248,8 +250,8 @@ class Primacy:
             if topic in self._followed:
                 await self._followed[topic].wait_until(end)
         if self._topics.control in ends:
-            # Read back means that the marker is there, so this comes to stand behind it. Nobody waits for it.
-            with suppress(FatalProducerError):  # readers are late then, and nothing else
+            # The write was read back, so its commit marker is on the topic, and this comes after it. Nothing waits.
+            with suppress(FatalProducerError):  # then readers are only late
                 _ = await self._plain.enqueue(self._topics.control, b"", key=BEHIND_KEY)
 
     def _ended(self, task: "asyncio.Task[None]") -> None:

@@ -1,4 +1,4 @@
-"""This API process as one of several, put together."""
+"""Assembles the parts that make this API process one of several."""
 
 import asyncio
 import socket
@@ -24,9 +24,9 @@ from eventstreams.times import now_ms
 from eventstreams.topics import Topics
 
 _PRIMARY: Final = "a process of the API that takes writes"
-_LOOK_S: Final = 0.5  # a dead process's record is followed by another's
+_LOOK_S: Final = 0.5  # the primary on record may be dead, and soon be replaced
 _PLAIN_S: Final = 10.0
-_LAST_WRITES_S: Final = 1.0  # for what is being written when this process stops; then the next primary takes it
+_LAST_WRITES_S: Final = 1.0  # for current writes when this process stops; the rest is for the next primary
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,12 @@ class Replica:
     """What this process needs to be one of several.
 
     Attributes:
-        plain: For records that are no part of what a request writes.
+        process: The process.
+        primacy: Whether it is the primary.
+        writing: The right to write.
+        router: Routes requests to the primary.
+        forwarder: Forwards requests.
+        plain: For records outside of requests' transactions.
     """
 
     process: Process
@@ -48,7 +53,10 @@ class Replica:
     async def taking_part(
         self, *, duties: Sequence[Duty], prepare: Callable[[], Sequence[Outgoing]]
     ) -> AsyncIterator[None]:
-        """Take part meanwhile, as ``Primacy.start``. The process is ready once it is the primary, or has reached it."""
+        """Be a candidate inside the block, see ``Primacy.start``.
+
+        The process is ready once it is the primary or has reached the primary.
+        """
         self.process.health.expect(_PRIMARY)
         self.primacy.listen(lambda: self.process.metrics.api_primary.set(self.primacy.term is not None))
         self.primacy.start(duties=duties, prepare=prepare)
@@ -60,8 +68,8 @@ class Replica:
             await asyncio.gather(looking, return_exceptions=True)
 
     async def resign(self) -> None:
-        """Answer what is being written, then leave the rest, and what only a primary does, to another process."""
-        with suppress(TimeoutError):  # what takes longer goes to the next primary
+        """Finish current writes, then leave the rest, and the duties of the primary, to another process."""
+        with suppress(TimeoutError):  # requests that take longer go to the next primary
             async with asyncio.timeout(_LAST_WRITES_S):
                 await self.writing.idle()
         await self.primacy.resign()
@@ -78,7 +86,7 @@ class Replica:
 async def open_replica(
     process: Process, vault: Vault, listening: socket.socket, stack: AsyncExitStack, *, feed: ControlFeed, jobs: JobFeed
 ) -> Replica:
-    """A replica until ``stack`` is left; ``feed`` and ``jobs`` are entered, and hold what there is, on return."""
+    """Create a replica that works until ``stack`` is closed. On return, ``feed`` and ``jobs`` are open and current."""
     settings, topics = process.settings, Topics(process.settings)
     answers = Answers(settings, vault, clock=now_ms, on_crash=process.crash)
     followed = {
@@ -89,7 +97,7 @@ async def open_replica(
     plain = await stack.enter_async_context(AckedProducer(settings, linger_ms=0, timeout_s=_PLAIN_S))
     url = advertised_url(settings, listening)
     primacy = Primacy(settings, feed, url=url, followed=followed, plain=plain, on_crash=process.crash)
-    await stack.enter_async_context(primacy)  # first: the group takes its time while the rest is read
+    await stack.enter_async_context(primacy)  # first, as joining the group takes a while, in which the rest is read
     for each in (feed, answers, jobs):
         await stack.enter_async_context(each)
     writing = Writing(primacy)

@@ -1,4 +1,4 @@
-"""What is written as one: what each request puts, and the round that several of them share."""
+"""Units of writing: the writes of one request, and the round in which several requests share a transaction."""
 
 import asyncio
 from collections.abc import Mapping
@@ -9,12 +9,18 @@ from eventstreams.kafka.transaction import Outgoing
 
 
 class Unit:
-    """What one request, or one section outside of any, writes.
+    """The writes of one request, or of one section outside of a request.
 
     Attributes:
-        ends: Of each topic that it has written the next offset.
-        changes: What it puts, as those will see it who come after it.
-        saw: The round that was open when it had its turn: what it found there may not come to be.
+        deferred: Whether it is a request's, which is written only with its answer.
+        ended: Whether the request is over.
+        holds: Whether it has the turn to write.
+        term: The term in which it got its turn.
+        records: What it has put and not handed over to a round yet.
+        changes: The resources that these records change, for those who come after it.
+        ends: The next offset of each topic that it has written.
+        saw: The round that was open when it had its turn: what it saw there may not be written after all.
+        token: Resets the context variable.
     """
 
     __slots__ = ("changes", "deferred", "ended", "ends", "holds", "records", "saw", "term", "token")
@@ -31,15 +37,19 @@ class Unit:
         self.token: Token[Unit | None] | None = None
 
     def forget(self) -> None:
-        """Forget what it has put and not handed over."""
+        """Forget what it has put and not handed over yet."""
         self.records, self.changes = [], {}
 
 
 class Round:
-    """What some units write as one.
+    """The writes of several units in one transaction.
 
     Attributes:
-        task: Ends once it is written and read back, with each topic's next offset, or with the error that they all get.
+        term: The term in which it is written.
+        records: What is written.
+        changes: The resources that are changed.
+        size: Bytes of the records.
+        task: Ends once it is written and read back: with each topic's next offset, or with an error for all units.
     """
 
     __slots__ = ("changes", "records", "size", "task", "term")
@@ -62,7 +72,7 @@ UNIT: Final[ContextVar[Unit | None]] = ContextVar("unit", default=None)
 
 
 def current() -> Unit | None:
-    """The unit of this task; None also where it was a request's, which the task has outlived."""
+    """The unit of this task; None if there is none, or its request is over and the task has outlived it."""
     unit = UNIT.get()
     return None if unit is None or unit.ended else unit
 

@@ -1,4 +1,4 @@
-"""Where a request is carried out: reads here, writes on the primary, and each write once however often it is sent."""
+"""Routes requests: reads are handled here, writes on the primary, and each only once however often it is sent."""
 
 import asyncio
 import hashlib
@@ -29,8 +29,8 @@ KEY: Final = "Idempotency-Key"
 REPLAYED: Final = "Idempotency-Replayed"
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")  # a UUID has 36
 _WRITES: Final = frozenset({hdrs.METH_POST, hdrs.METH_DELETE, hdrs.METH_PUT, hdrs.METH_PATCH})
-_PRIMARY_S: Final = 15.0  # a dead primary is followed by another within 8 s: a client sees a delay and no error
-_LAST_S: Final = 3.0  # in a process that stops, which cuts what takes longer than five seconds
+_PRIMARY_S: Final = 15.0  # a dead primary is replaced within 8 s: clients see a delay and no error
+_LAST_S: Final = 3.0  # in a process that stops, which aborts what takes longer than five seconds
 _LOOK_S: Final = 0.2
 
 
@@ -41,11 +41,12 @@ class _Turn:
 
 
 class WriteRouter:
-    """The middleware's parts; ``middleware`` is to be the innermost, so that nobody's request is forwarded who may not.
+    """Provides the middleware that routes writes. It must come after authentication, so that only allowed requests
+    are forwarded.
 
     Every write has a name: the client's ``Idempotency-Key``, or one that the first replica gives it. Whenever it is not
-    known what became of a write (the primary died, or was fenced) it is sent again under its name, and is carried
-    out if and only if it was not.
+    known what became of a write, because the primary died or was fenced, it is sent again under its name, and is
+    carried out if and only if it was not before.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class WriteRouter:
         self._turns: dict[str, _Turn] = {}
 
     def middleware(self) -> Middleware:
-        """What gives each request its answer, from wherever it comes."""
+        """The middleware that gets each request its answer, here or from the primary."""
 
         @web.middleware
         async def route(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -97,7 +98,7 @@ class WriteRouter:
     async def _anywhere(
         self, request: web.Request, handler: Handler, body: bytes, name: RequestName, own: str
     ) -> web.StreamResponse | None:
-        """The answer; None where there is no primary, or was none any more."""
+        """The answer of the primary, here or elsewhere; None if there is none now, or it was replaced meanwhile."""
         if self._primacy.term is not None:
             async with self._in_turn(name):
                 return await self._here(request, handler, name)
@@ -144,20 +145,20 @@ class WriteRouter:
             raise
 
     def _tell(self, request: web.Request, answer: web.StreamResponse, ends: Mapping[str, int]) -> web.StreamResponse:
-        """Let the replica that forwarded ``request`` know what it has to have read before it answers."""
+        """Tell the replica that forwarded ``request`` what it must have read before it answers."""
         if FORWARDED in request and ends:
             answer.headers[WRITTEN] = orjson.dumps(dict(ends)).decode()
         return answer
 
     async def _remember(self, unit: Unit, name: RequestName, answer: web.StreamResponse) -> None:
-        """Have ``answer`` written with what it tells of. What was refused is decided anew if it comes again."""
+        """Write ``answer`` in the same transaction as the request's writes. Refusals are not remembered."""
         done = answer.status < HTTPStatus.BAD_REQUEST and name.by_client
         if isinstance(answer, web.Response) and (unit.records or unit.ends or done):
             record = self._answers.record(name, answer)
             if record is not None:
                 await self._writing.add(record)
             elif not unit.ends:
-                # What cannot be remembered could be done twice, so it is not done.
+                # If the answer cannot be remembered, the request could be carried out twice: so it is refused.
                 raise RefusedError(
                     "The answer to this request would be too large: ask for less at once",
                     status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -165,7 +166,7 @@ class WriteRouter:
 
     @asynccontextmanager
     async def _in_turn(self, name: RequestName) -> AsyncIterator[None]:
-        """One request of a name at a time: the second finds the answer of the first."""
+        """Handle requests of the same name one at a time: the second finds the answer of the first."""
         turn = self._turns.setdefault(name.key, _Turn())
         turn.takers += 1
         try:
@@ -178,7 +179,7 @@ class WriteRouter:
 
 
 def _client_key(request: web.Request) -> str | None:
-    """The key that the client gave a POST; in quotation marks, as the draft standard has it, it is the same."""
+    """The client's key of a POST; quotation marks, as in the draft standard, are removed."""
     found = request.headers.getall(KEY, []) if request.method == hdrs.METH_POST else []
     if not found:
         return None
@@ -189,7 +190,7 @@ def _client_key(request: web.Request) -> str | None:
 
 
 def _owner(request: web.Request) -> str:
-    """Who has keys of their own: an account; where a path needs none, whoever brings the same credentials."""
+    """The owner of keys: the account, or, for paths without one, a digest of the credentials."""
     account = request.get(ACCOUNT)
     if account is not None:
         sid: str = account.sid

@@ -1,4 +1,4 @@
-"""What there is with what is staged: put by others, and written together with what is put next. Pure."""
+"""The snapshot overlaid with staged writes, which are not on the topic yet. Pure."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, Generic, Protocol, TypeVar
@@ -11,12 +11,12 @@ from eventstreams.control.snapshot import Snapshot, status_under
 T = TypeVar("T", bound=Resource)
 
 Changes = Mapping[str, object]
-"""What is staged: by SID its newest version; None: it goes."""
+"""Staged changes: by SID, the new version of a resource; None: it is removed."""
 NOTHING: Final[Changes] = {}
 
 
 class Resources(Protocol):
-    """All resources, to be looked at; as ``Snapshot`` has them."""
+    """Read access to all resources, like ``Snapshot``."""
 
     @property
     def accounts(self) -> Mapping[str, Account]: ...
@@ -35,7 +35,7 @@ class Resources(Protocol):
 
 
 class SnapshotOverlay:
-    """``below`` as it will be once ``changes`` are written; both may move on."""
+    """``below`` as it will be once ``changes`` are written. It follows later changes of both."""
 
     def __init__(self, below: Snapshot, changes: Changes) -> None:
         self._below = below
@@ -63,7 +63,7 @@ class SnapshotOverlay:
         return self._with(there, Subscription, lambda each: each.account_sid == account_sid)
 
     def _with(self, there: Iterable[T], kind: type[T], is_theirs: Callable[[T], bool]) -> Sequence[T]:
-        """``there`` with what is staged, oldest first."""
+        """``there`` with staged changes, oldest first."""
         found = [each for each in there if each.sid not in self._changes]
         found += [each for each in self._changes.values() if isinstance(each, kind) and is_theirs(each)]
         return sorted(found, key=lambda each: (each.created_ms, each.sid))

@@ -1,4 +1,4 @@
-"""The words in which replicas speak of who writes."""
+"""Types that the replicas' modules share."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -11,12 +11,12 @@ from eventstreams.errors import EventStreamsError
 from eventstreams.kafka.transaction import Outgoing
 
 Duty = Callable[[], AbstractAsyncContextManager[object]]
-"""Work that only the primary does, while it is entered."""
+"""Work that only the primary does, inside its ``async with`` block."""
 
 
 @dataclass(frozen=True, slots=True)
 class Primary:
-    """A process that is, or was, the primary: its id, new with each start, and the URL where replicas reach it."""
+    """A process that is or was the primary: its id, new at each start, and its URL for other replicas."""
 
     replica: str
     url: str
@@ -26,7 +26,7 @@ PRIMARY: Final = TypeAdapter(Primary)
 
 
 class NotPrimaryError(EventStreamsError):
-    """This process may not write now. A write that it had begun was made or was not: the next primary knows."""
+    """This process may not write now. A write that it had begun may or may not be made: the next primary knows."""
 
     def __init__(self) -> None:
         super().__init__("this process does not write the control topic now")
@@ -37,9 +37,9 @@ class Followed:
     """How a topic that the primary writes is followed.
 
     Attributes:
-        catch_up: Returns once all that was written before is known.
-        wait_until: Returns once what lies before an offset is known.
-        position: The offset before which all is known.
+        catch_up: Returns once everything that was written before is known.
+        wait_until: Returns once everything below an offset is known.
+        position: Returns the offset below which everything is known.
     """
 
     catch_up: Callable[[], Awaitable[None]]
@@ -48,7 +48,7 @@ class Followed:
 
 
 class Terms(Protocol):
-    """What a ``Primacy`` is to whoever writes."""
+    """What writing needs of a ``Primacy``."""
 
     @property
     def term(self) -> int | None: ...

@@ -1,16 +1,16 @@
-"""Writes of the primary: all of one request in one transaction, and what they were checked against still holds.
+"""Writes of the primary: those of a request are one transaction, and what they were checked against still holds.
 
-    async with plane.writing:          # alone, as primary: ``plane.snapshot`` has every write there is
+    async with plane.writing:          # exclusive, as the primary: ``plane.snapshot`` has every write so far
         …                              # check
         await plane.writer.put(sink)   # not written yet
 
-Outside of a request the end of the section writes. In a request nothing is written before its answer is known, since
-the answer is part of the transaction: a request that is refused, or fails, has written nothing. A second section in the
-same request first writes what the first one put.
+Outside of a request, the end of the section writes. In a request, nothing is written before its answer is known,
+because the answer is part of the transaction: a request that is refused or fails writes nothing. A second section in
+the same request first writes what the first one has put.
 
-Those who wait for their turn share a transaction, a **round**: each checks against what those before it have staged.
-So all of them stand or fall together, also whoever found nothing to write, or was refused, for what is staged: its
-answer waits for the round too. While a round is written nobody checks anything.
+Requests that wait for their turn share a transaction, a **round**: each is checked against what those before it have
+staged. So they succeed or fail together. That includes a request that wrote nothing or was refused because of something
+staged: its answer waits for the round, too. While a round is being written, nothing is checked.
 """
 
 import asyncio
@@ -27,14 +27,14 @@ from eventstreams.http import RefusedError, unavailable
 from eventstreams.kafka.transaction import Outgoing
 from eventstreams.topics import Topics
 
-_MOST_WAITING: Final = 1_000  # each keeps its body, of up to 256 KiB
-_TURN_S: Final = 20.0  # longer than a transaction that fails
-_MOST_RECORD: Final = 1 << 20  # half of what the topics take: a record that Kafka refused would take its round with it
-_MOST_ROUND: Final = 1 << 20  # bytes; some 300 sinks: all wait for the slowest, and nothing is gained beyond
+_MOST_WAITING: Final = 1_000  # each holds its body, of up to 256 KiB
+_TURN_S: Final = 20.0  # longer than a failing transaction takes
+_MOST_RECORD: Final = 1 << 20  # half of what the topics take: a record that Kafka refuses would fail its whole round
+_MOST_ROUND: Final = 1 << 20  # bytes, some 300 sinks: all wait for the slowest, and larger rounds gain nothing
 
 
 class Writing:
-    """The right to write: one section, or one request, at a time."""
+    """The right to write, for one section or request at a time."""
 
     def __init__(self, primacy: Terms, *, most_waiting: int = _MOST_WAITING, most_round: int = _MOST_ROUND) -> None:
         self._primacy = primacy
@@ -52,7 +52,7 @@ class Writing:
 
         Raises:
             NotPrimaryError: this process is not the primary.
-            RefusedError: 503: too many wait, or it took too long.
+            RefusedError: 503: too many requests wait, or it took too long.
         """
         unit = current()
         if unit is None:
@@ -80,11 +80,11 @@ class Writing:
             self._let_go(unit)
 
     async def add(self, *records: Outgoing, changes: Changes = NOTHING) -> None:
-        """Write ``records`` with the others of this request or section; outside of both, at once.
+        """Write ``records`` together with the others of this request or section; outside of both, at once.
 
         Args:
-            records: What to write.
-            changes: What that means, for those who are to see it before it is written.
+            records: The records to write.
+            changes: The resources that they change, for requests that are checked before the round is written.
 
         Raises:
             RefusedError: 413: one is too large.
@@ -100,22 +100,22 @@ class Writing:
             await self.add(*records, changes=changes)
 
     def has_written(self) -> bool:
-        """Whether this request has put anything so far."""
+        """Whether this request has put or written anything so far."""
         unit = current()
         return unit is not None and bool(unit.records or unit.ends)
 
     def staged(self) -> Changes:
-        """For whoever has the turn what others have put and nobody has written yet; else nothing."""
+        """What others have put and is not written yet, if this task has the turn to write; else nothing."""
         unit = current()
         return NOTHING if unit is None or not unit.holds or self._round is None else self._round.changes
 
     async def write_now(self) -> None:
-        """Write what this request has put so far, and let others write: for what must not begin before that.
+        """Write what this request has put so far, and give up the turn, before doing something that needs it written.
 
-        Where the primary dies before the answer is written the request is carried out once more, from its start.
+        If the primary dies before the answer is written, the request is carried out again from its start.
 
         Raises:
-            NotPrimaryError: it was made, or was not; the request is carried out again.
+            NotPrimaryError: the write may or may not be made; the request is carried out again.
         """
         unit = current()
         if unit is not None:
@@ -124,7 +124,7 @@ class Writing:
     # -- requests --------------------------------------------------------------------------------------------
 
     def begin_request(self) -> Unit:
-        """From now on this task's writes belong to one request: ``end_request`` when it is over."""
+        """From now on, this task's writes belong to one request, until ``end_request``."""
         unit = Unit(deferred=True)
         unit.token = UNIT.set(unit)
         self._requests += 1
@@ -132,25 +132,25 @@ class Writing:
         return unit
 
     async def commit_request(self, unit: Unit) -> None:
-        """Write what the request put; return once that, and what it was decided on, is written.
+        """Write what the request has put; return once that, and what its decision was based on, is written.
 
         Raises:
-            NotPrimaryError: it was made, or was not; the next primary knows.
+            NotPrimaryError: the write may or may not be made; the next primary knows.
             TopicError: Kafka will never take it.
         """
         await self._commit(unit)
 
     async def drop_request(self, unit: Unit) -> None:
-        """Write nothing of a request that was refused; return once what it was decided on is written.
+        """Discard the writes of a refused request; return once what the refusal was based on is written.
 
         Raises:
-            NotPrimaryError: that may not have come to be: the request is to be decided anew.
+            NotPrimaryError: that may not be written, so the request must be decided again.
         """
         self._leave(unit)
         await self._commit(unit)
 
     def end_request(self, unit: Unit) -> None:
-        """Forget what was not written."""
+        """End the request, and forget what it has put and not written."""
         self._leave(unit)
         unit.ended = True
         assert unit.token is not None
@@ -160,13 +160,13 @@ class Writing:
             self._idle.set()
 
     async def idle(self) -> None:
-        """Return once no request is being answered that may write."""
+        """Return once no request that may write is being answered."""
         await self._idle.wait()
 
     # -- parts -----------------------------------------------------------------------------------------------
 
     async def _take(self, unit: Unit) -> None:
-        await self._commit(unit)  # others may have waited for long
+        await self._commit(unit)  # what it has put before: others may have waited long
         if self._waiting >= self._most_waiting:
             raise unavailable("Too many writes wait for their turn: try again")
         self._waiting += 1
@@ -175,8 +175,8 @@ class Writing:
                 await self._turn.acquire()
                 while self._round is not None and self._round.size >= self._most_round:
                     self._turn.release()
-                    await asyncio.sleep(0)  # so that the round queues, if it has just been begun
-                    await self._turn.acquire()  # behind it
+                    await asyncio.sleep(0)  # so that the round queues for the turn, if it was only just begun
+                    await self._turn.acquire()  # after the round
         except TimeoutError:
             raise unavailable("The service cannot write just now: try again") from None
         finally:
@@ -187,23 +187,26 @@ class Writing:
             raise NotPrimaryError
 
     async def _commit(self, unit: Unit) -> None:
-        """Have what ``unit`` put written with the round, or what it saw; return once it is, without the turn."""
+        """Hand over what ``unit`` has put to the round, give up the turn, and wait until that round is written.
+
+        A unit without records waits for the round that it saw.
+        """
         wanted, has_put = unit.saw, bool(unit.records)
         if has_put:
             wanted = self._round = self._round or self._begin_round(unit.term)
             wanted.take(unit)
         self._let_go(unit)
         if wanted is not None:
-            # It goes on when whoever waits for it is cancelled: it is the others' too, and may be on the broker.
+            # Shielded: the round is also that of others, and may be on the broker already.
             ends = await asyncio.shield(wanted.task)
             unit.saw = None
             unit.ends |= ends if has_put else {}
 
     def _begin_round(self, term: int | None) -> Round:
         round_ = Round(term)
-        # It queues behind those who wait already, and before those who come later.
+        # It queues after those that wait already, and before those that come later.
         round_.task = asyncio.create_task(self._write(round_), name="write")
-        # Nobody hears of its error where all who waited were cancelled: then it is nobody's matter.
+        # Retrieves its error: if all that waited were cancelled, nobody else does.
         round_.task.add_done_callback(lambda task: task.cancelled() or task.exception())
         return round_
 
@@ -228,7 +231,7 @@ class Writing:
 
 
 class ResourceWriter:
-    """Puts and removes resources, as part of what is being written."""
+    """Puts and removes resources, as part of the current write."""
 
     def __init__(self, writing: Writing, topics: Topics) -> None:
         self._writing = writing
@@ -240,7 +243,7 @@ class ResourceWriter:
 
     async def remove(self, sid: str) -> None:
         """Remove the resource ``sid``."""
-        gone = Outgoing(self._topic, None, key_of(sid))  # null, so that compaction forgets it
+        gone = Outgoing(self._topic, None, key_of(sid))  # a tombstone for compaction
         await self._writing.add(gone, changes={sid: None})
 
 

@@ -1,1 +1,1 @@
-"""Sinks: the resource, its test, configuration, health, signing secret and samples."""
+"""Sinks: the resource, its configuration, tests, probes, samples, health and signing secret."""

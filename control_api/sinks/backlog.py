@@ -1,4 +1,4 @@
-"""What waits for its first attempt, as Kafka's offsets tell it: asked for once for all who ask at once."""
+"""Finds what waits for its first attempt, from Kafka's offsets. Concurrent callers share one look at Kafka."""
 
 import asyncio
 import time
@@ -19,9 +19,9 @@ from eventstreams.kafka.ranges import Range, RangeReader
 from eventstreams.kafka.records import Partition
 
 FRESH_S: Final = 5.0
-"""How old an answer can be: many screens that ask every second cost one look in so long."""
-_MOST_KEPT: Final = 1_000  # sinks and accounts, of up to 100 subscriptions: 10 MiB
-_HEADS: Final = 10  # offsets in which the first waiting record must be: some are not records
+"""How old an answer may be: however many screens ask every second, Kafka is asked once in this time."""
+_MOST_KEPT: Final = 1_000  # sinks and accounts, each with up to 100 subscriptions: 10 MiB
+_HEADS: Final = 10  # offsets among which the first waiting record is looked for: some are not records
 _READ_S: Final = 5.0
 
 
@@ -30,8 +30,8 @@ class Waiting:
     """What waits on one subscription's topic.
 
     Attributes:
-        events: At most; redrives leave marks on a topic that count as events here.
-        oldest_ms: When the first of them was accepted; None where nothing waits, or that cannot be told.
+        events: The number of events at most: transaction markers, which redrives leave on a topic, count as well.
+        oldest_ms: When the first of them was accepted; None if nothing waits or that could not be read.
     """
 
     events: int
@@ -40,7 +40,15 @@ class Waiting:
 
 @dataclass(slots=True)
 class _Known:
-    """``waiting`` of each subscription's SID, as of ``at_s``; and what came of the last of so many ``looks``."""
+    """What is known of a sink or account.
+
+    Attributes:
+        asking: Held while Kafka is asked.
+        at_s: When ``waiting`` was asked for.
+        waiting: What waits, by the subscription's SID.
+        looks: How often Kafka was asked.
+        failure: The error of the last look, if it failed.
+    """
 
     asking: asyncio.Lock = field(default_factory=asyncio.Lock)
     at_s: float = 0.0
@@ -50,7 +58,7 @@ class _Known:
 
 
 class Backlogs:
-    """Those of all sinks and accounts. Of each it knows for some seconds, or asks."""
+    """The backlogs of all sinks and accounts, cached for some seconds."""
 
     def __init__(
         self, plane: ControlPlane, redrives: RedriveService, *, clock: Callable[[], float] = time.monotonic
@@ -61,16 +69,16 @@ class Backlogs:
         self._known: OrderedDict[str, _Known] = OrderedDict()
 
     async def of(self, sink: SinkRecord, subscriptions: Sequence[Subscription]) -> Mapping[str, Waiting]:
-        """Of each of ``subscriptions``, which are those of ``sink``, by its SID.
+        """What waits for each of ``subscriptions``, which are those of ``sink``, by SID.
 
         Raises:
-            TopicError: Kafka did not say.
-            RefusedError: too much is asked for just now.
+            TopicError: Kafka did not answer.
+            RefusedError: too many requests are waiting.
         """
         return await self._of(sink.sid, sink.account_sid, subscriptions)
 
     async def of_account(self, account_sid: str, subscriptions: Sequence[Subscription]) -> Mapping[str, Waiting]:
-        """Of each of ``subscriptions``, which are all of the account; in one look. Raises as ``of``."""
+        """What waits for each of ``subscriptions``, which are all of the account's, by SID. Raises like ``of``."""
         return await self._of(account_sid, account_sid, subscriptions)
 
     async def _of(self, sid: str, account_sid: str, subscriptions: Sequence[Subscription]) -> Mapping[str, Waiting]:
@@ -80,7 +88,7 @@ class Backlogs:
             self._known.popitem(last=False)
         looks = known.looks
         async with known.asking:
-            if known.looks != looks and known.failure is not None:  # waited for: it would only take as long again
+            if known.looks != looks and known.failure is not None:  # failed meanwhile: do not repeat it
                 raise known.failure.with_traceback(None)
             wanted = {each.sid for each in subscriptions}
             waiting = known.waiting if self._clock() < known.at_s + FRESH_S else None
@@ -121,10 +129,10 @@ class Backlogs:
         }
 
     async def _heads(self, left: Sequence[Range]) -> tuple[Mapping[str, int], Container[Partition]]:
-        """What can be read within a moment of the first of ``left``.
+        """Read the first records of ``left``, for at most five seconds.
 
         Returns:
-            When the first record of each topic was accepted; and where there is none, but mere markers of transactions.
+            When the first record of each topic was accepted, and the partitions with nothing but transaction markers.
         """
         heads = [Range(each.topic, each.partition, each.first, min(each.end, each.first + _HEADS)) for each in left]
         found: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""The configuration that somebody gives for a sink, checked by its plugin's own model."""
+"""Checks a given sink configuration by its plugin's own model."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -16,10 +16,10 @@ _log: Final = get_logger(__name__)
 
 
 def configuration_in(text: str, done: str) -> dict[str, object]:
-    """``SinkConfiguration``, of a sink that is to be ``done``.
+    """Parse ``SinkConfiguration``. ``done`` is what the request does, for messages: ``created`` or ``updated``.
 
     Raises:
-        RefusedError: it is no JSON object.
+        RefusedError: it is not a JSON object.
     """
     try:
         given = orjson.loads(text)
@@ -33,10 +33,10 @@ def configuration_in(text: str, done: str) -> dict[str, object]:
 def checked_configuration(
     given: Mapping[str, object], plugin: AnySinkPlugin, done: str, *, note: str = ""
 ) -> BaseModel:
-    """``given`` as the plugin's model. ``note`` follows what is said to be wrong.
+    """``given`` as the plugin's model. ``note`` is appended to the message about what is wrong.
 
     Raises:
-        RefusedError: the plugin does not take it; has nothing of its values.
+        RefusedError: the plugin does not accept it. The message contains none of its values.
     """
     try:
         return plugin.config.model_validate(given)
@@ -64,6 +64,9 @@ def checked_configuration(
 
 
 def stored_configuration(given: Mapping[str, object], config: BaseModel, plugin: AnySinkPlugin) -> str:
-    """What is kept of ``given``, which was checked to be ``config``: all of it, as the model's defaults may change."""
+    """The JSON to store for ``given``, which was checked as ``config``: as given, because defaults may change.
+
+    If the plugin creates a signing secret, it is added.
+    """
     made = {} if plugin.signing is None else plugin.signing.create(config)
     return orjson.dumps({**given, **made}).decode()

@@ -1,6 +1,6 @@
-"""``/v1/Sinks/{Sid}/Configuration``: where a sink delivers to and how, changed after it was made. An extension.
+"""``/v1/Sinks/{Sid}/Configuration``: shows and changes the configuration of an existing sink. An extension.
 
-The reference's UpdateSink changes the description alone.
+The reference's UpdateSink changes only the description.
 """
 
 from collections.abc import Mapping
@@ -31,14 +31,14 @@ _STAYS: Final = " (secrets that were not given stay as they were; null drops one
 
 
 async def fetch(request: web.Request) -> web.Response:
-    """The sink's configuration, without its secrets."""
+    """Answer with the sink's configuration, without its secrets."""
     return json_answer(_show(request, sinks.find(request)))
 
 
 async def update(request: web.Request) -> web.Response:
-    """Another configuration in place of the sink's; its secrets stay where they are not given.
+    """Replace the sink's configuration; secrets that are not given are kept.
 
-    Deliveries under way end as they began; the next ones, those of events that wait among them, are made as it says.
+    Deliveries under way finish with the old configuration; later ones, including those of waiting events, use the new.
     """
     plane, form = request.app[PLANE], await read_form_or_json(request)
     given = checks.configuration_in(form.required("SinkConfiguration"), "updated")
@@ -56,17 +56,17 @@ async def update(request: web.Request) -> web.Response:
 
 
 def _wanted(plugin: AnySinkPlugin, given: Mapping[str, object], stored: Mapping[str, object]) -> str:
-    """What is to be stored.
+    """The configuration to store.
 
     Raises:
-        RefusedError: the plugin does not take it; or it would send a secret that was not given to another place.
+        RefusedError: the plugin does not accept it; or a secret that was not given would be sent somewhere else.
     """
     before = _read(plugin, stored)
     shown = {} if before is None else plugin.public(before)
     kept = keep_secrets(given, shown=shown, stored=stored, model=plugin.config)
     note = _STAYS if kept.secrets else ""
     config = checks.checked_configuration(kept.configuration, plugin, "updated", note=note)
-    # Whoever may change a sink but never knew its secrets must not have them sent to himself.
+    # Somebody who may change a sink but does not know its secrets must not be able to have them sent elsewhere.
     moved = places(plugin.public(config), plugin.config) - places(shown, plugin.config)
     if moved:
         signing = set() if before is None else _signing_keys(plugin, before)
@@ -81,28 +81,28 @@ def _wanted(plugin: AnySinkPlugin, given: Mapping[str, object], stored: Mapping[
 
 
 def _read(plugin: AnySinkPlugin, stored: Mapping[str, object]) -> BaseModel | None:
-    """The configuration so far; None where this release of the plugin does not take it any more."""
+    """The present configuration; None if this release of the plugin no longer accepts it."""
     try:
         return plugin.config.model_validate(stored)
-    except Exception:  # noqa: BLE001 - the seam to foreign code: what is wrong there, the check of the new one says
+    except Exception:  # noqa: BLE001 - the seam to foreign code: checking the new one will say what is wrong
         return None
 
 
 def _signing_keys(plugin: AnySinkPlugin, config: BaseModel) -> set[str]:
-    """Where signing secrets stand: they are never sent, so a destination learns nothing from them."""
+    """The keys that hold signing secrets, which are never sent, so a new destination cannot learn them."""
     if plugin.signing is None or plugin.signing.show(config) is None:
         return set()
     try:
         return set(plugin.signing.rotate(config, datetime.now(UTC), timedelta()))
-    except ValueError:  # not now: they are taken for such as are sent
+    except ValueError:  # cannot rotate now: treat them like secrets that are sent
         return set()
 
 
 def _to_be_validated(plane: ControlPlane, request: web.Request, sink: SinkRecord) -> SinkRecord:
-    """``sink``, which has to prove itself anew, since it may lead elsewhere.
+    """``sink``, to be validated again, because it may lead elsewhere.
 
     Raises:
-        RefusedError: a subscription delivers to it meanwhile.
+        RefusedError: a subscription delivers to it.
     """
     if sink.sid in plane.used_sinks(request[ACCOUNT].sid):
         raise refused(

@@ -1,6 +1,6 @@
-"""``/v1/Sinks/{Sid}/Health``: whether a sink takes its events, since when not, why, and what waits. An extension.
+"""``/v1/Sinks/{Sid}/Health``: whether a sink takes its events, else since when and why, and what waits. An extension.
 
-A sink's gate is in the memory of the workers. What the API says of it is what their log says of its attempts.
+A sink's gate is in the workers' memory. The API concludes its state from the attempts in the delivery log.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,8 +24,8 @@ from eventstreams.client.values import SinkHealth
 from eventstreams.control.records import SinkRecord, Subscription
 
 PATH: Final = f"{sinks.PATH}/{{sid}}/Health"
-_LOOKED_AT: Final = 100  # newest entries of the sink
-_BROKEN: Final = 10  # failures in a row after which workers hold events back and try with one: ADR 0007
+_LOOKED_AT: Final = 100  # newest entries of the sink that are considered
+_BROKEN: Final = 10  # failures in a row after which workers hold events back and probe with one: ADR 0007
 _ATTEMPTS: Final = frozenset({EntryKind.DELIVERED, EntryKind.RETRY_LATER, EntryKind.REJECTED})
 
 
@@ -40,7 +40,13 @@ class Backlog:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What the log has of a sink: ``failures`` in a row up to now, newest first, and the last delivery."""
+    """The log's entries of a sink.
+
+    Attributes:
+        attempts: The newest attempts, newest first.
+        delivered: The last delivery.
+        failed: The last failure.
+    """
 
     attempts: Sequence[Entry]
     delivered: Entry | None
@@ -48,7 +54,7 @@ class History:
 
     @property
     def answered(self) -> Sequence[Entry]:
-        """The attempts in a row up to now that delivered or were refused for good, newest first."""
+        """The latest attempts in a row that were delivered or refused for good, newest first."""
         return list(takewhile(lambda each: each.kind != EntryKind.RETRY_LATER, self.attempts))
 
     @property
@@ -68,7 +74,7 @@ def judge(history: History, *, paused: bool) -> SinkHealth:
 
 
 def in_words(health: SinkHealth, history: History, backlog: Sequence[Backlog]) -> str:
-    """One or two sentences for its owner."""
+    """A summary in one or two sentences, for the sink's owner."""
     events = sum(each.events for each in backlog)
     oldest_ms = min((each.oldest_ms for each in backlog if each.oldest_ms is not None), default=None)
     since = "" if oldest_ms is None else f", the oldest accepted at {show_time(oldest_ms)}"
@@ -95,7 +101,7 @@ def in_words(health: SinkHealth, history: History, backlog: Sequence[Backlog]) -
 
 
 def _answers(history: History) -> str:
-    """What a sink that answers does with its events: one that refuses them all answers, too."""
+    """A sentence about a sink that answers, which it does even if it refuses all events."""
     refused = [each for each in history.answered if each.kind == EntryKind.REJECTED]
     if not refused:
         return "It takes events."
@@ -106,7 +112,7 @@ def _answers(history: History) -> str:
 
 
 async def fetch(request: web.Request) -> web.Response:
-    """How the sink is now."""
+    """Answer with the sink's health."""
     plane, sink = request.app[PLANE], sinks.find(request)
     with using_log(request) as log_service:
         lag, history = log_service.log.lag, await _history(log_service.log, sink)

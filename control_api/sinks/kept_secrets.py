@@ -1,6 +1,6 @@
-"""A sink's next configuration, of which a client can give all but the secrets: those stay as they were. Pure.
+"""Merges a sink's new configuration with its old one, from which secrets that are not given are kept. Pure.
 
-Two ways to leave a secret as it is: to leave it out, or to send back what stands for it in answers. ``null`` drops it.
+There are two ways to keep a secret: to leave it out, or to send back its placeholder from answers. ``null`` removes it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,20 +17,20 @@ Json = Mapping[str, object]
 
 @dataclass(slots=True)
 class Kept:
-    """A configuration as it is to be, and which secrets in it nobody gave: paths such as ``oauth2.client_secret``."""
+    """The merged configuration, and the paths of kept secrets, such as ``oauth2.client_secret``."""
 
     configuration: dict[str, object]
     secrets: list[str] = field(default_factory=list)
 
 
 def keep_secrets(given: Json, *, shown: Json, stored: Json, model: type[BaseModel]) -> Kept:
-    """``given``, with what it leaves of ``stored`` as it is.
+    """Merge ``given`` with the secrets of ``stored`` that it does not change.
 
     Args:
-        given: What a client wants.
-        shown: What answers show of ``stored``.
-        stored: The configuration so far, with its secrets.
-        model: The plugin's.
+        given: The configuration from the client.
+        shown: ``stored`` as the API shows it.
+        stored: The present configuration with its secrets.
+        model: The plugin's model.
     """
     kept = Kept({})
     kept.configuration = _merged(given, shown, stored, model, "", kept.secrets)
@@ -53,7 +53,7 @@ def _merged(
             if was != value:
                 secrets.append(f"{path}{key}")
         elif value is not None and value == before and model is not None and key not in fields:
-            continue  # only ever shown, such as the public half of a key
+            continue  # only shown, such as the public half of a key
         else:
             merged[key] = value
     for key, each in fields.items():
@@ -64,10 +64,9 @@ def _merged(
 
 
 def places(shown: Json, model: type[BaseModel]) -> set[tuple[str, str]]:
-    """What in ``shown`` may say where secrets are sent: its texts with their paths, of URLs only up to the port.
+    """What in ``shown`` may determine where secrets are sent: its texts with their paths; of URLs, only the origin.
 
-    Texts that are one of a few words (a method, a scheme) say nothing of that, nor do numbers but for a port, and
-    that there is no TLS.
+    Values of closed sets (a method, a scheme) do not count, nor do numbers, except for a port and a disabled TLS.
     """
     return set(_places(shown, model, ""))
 
@@ -91,12 +90,12 @@ def _places(value: object, annotation: object, path: str) -> Iterator[tuple[str,
 def _origin(text: str) -> str:
     try:
         return str(URL(text).origin()) if "://" in text else text
-    except (ValueError, IndexError):  # the latter where yarl finds brackets before an @ and nothing behind it
+    except (ValueError, IndexError):  # raised by yarl for brackets before an @ with nothing after it
         return text
 
 
 def _is_choice(annotation: object) -> bool:
-    """Whether values are of a closed set."""
+    """Whether the values are from a closed set."""
     if annotation is type(None) or (isinstance(annotation, type) and issubclass(annotation, Enum)):
         return True
     if get_origin(annotation) is Literal:
@@ -107,7 +106,7 @@ def _is_choice(annotation: object) -> bool:
 
 
 def _is_secret(annotation: object) -> bool:
-    """Whether a field is a secret, or a list of things with secrets; not an object, whose fields count one by one."""
+    """Whether a field is a secret, or a list of objects with secrets; not an object: its fields count individually."""
     if annotation is SecretStr:
         return True
     origin = get_origin(annotation)
@@ -125,7 +124,7 @@ def _has_secrets(annotation: object) -> bool:
 
 
 def _model_in(annotation: object) -> type[BaseModel] | None:
-    """The model of an object's fields; None where there is none, or several."""
+    """The model of an object's fields; None if there is none or several."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     found = [each for each in map(_model_in, get_args(annotation)) if each is not None]

@@ -1,7 +1,7 @@
-"""``/v1/Sinks/{Sid}/Probe``: a look at a sink's destination, by its plugin's own probe. An extension.
+"""``/v1/Sinks/{Sid}/Probe``: checks a sink's destination with its plugin's own probe. An extension.
 
-A test event shows the same and more, but is delivered, and its outcome is in the delivery log; a probe is answered at
-once, and leaves nothing behind at most destinations.
+A test event shows the same and more, but it is delivered, and its outcome is in the delivery log; a probe is answered
+immediately, and leaves nothing behind at most destinations.
 """
 
 from collections import Counter
@@ -34,11 +34,11 @@ from eventstreams.telemetry.logging import get_logger
 from eventstreams.time_limits import within
 
 PATH: Final = f"{sinks.PATH}/{{sid}}/Probe"
-_OF_ONE: Final = 2  # customer, at once: they are for people, and each may take as long as a delivery
-_AT_ONCE: Final = 32  # connections and threads of one API process
+_OF_ONE: Final = 2  # concurrent probes per customer: they are for people, and may take as long as a delivery
+_AT_ONCE: Final = 32  # concurrent probes of one API process: each takes connections and threads
 _BUSY_S: Final = 5.0
 _CLOSE_S: Final = 2.0
-_MAX_TEXT: Final = 1024  # of what a plugin says, as in the delivery log
+_MAX_TEXT: Final = 1024  # characters of a plugin's texts, as in the delivery log
 
 T = TypeVar("T")
 
@@ -46,17 +46,18 @@ _log = get_logger(__name__)
 
 
 class SinkProber:
-    """Opens sinks for as long as it takes to probe them, past ``guard`` as in a worker."""
+    """Opens sinks just to probe them, with connections checked by ``guard`` as in a worker."""
 
     def __init__(self, guard: DestinationGuard) -> None:
         self._guard = guard
         self._under_way: Counter[str] = Counter()
 
     async def probe(self, plane: ControlPlane, sink: SinkRecord) -> DeliveryOutcome:
-        """What the probe of ``sink`` says.
+        """Probe ``sink``, and return the outcome.
 
         Raises:
-            RefusedError: its plugin, or a library of it, is not installed here; or too many probes are under way.
+            RefusedError: its plugin, or a library that the plugin needs, is not installed here; or too many probes are
+                under way.
         """
         plugin = _plugin(plane, sink)
         who = plane.feed.snapshot.customer_of(sink.account_sid)
@@ -66,7 +67,7 @@ class SinkProber:
         try:
             return await self._probe(plugin, plane, sink)
         finally:
-            self._under_way -= Counter({who: 1})  # without what is at zero
+            self._under_way -= Counter({who: 1})  # removes counts of zero
 
     async def _probe(self, plugin: AnySinkPlugin, plane: ControlPlane, sink: SinkRecord) -> DeliveryOutcome:
         account = plane.feed.snapshot.accounts[sink.account_sid]
@@ -100,7 +101,7 @@ PROBER: Final = web.AppKey("prober", SinkProber)
 
 
 async def probe(request: web.Request) -> web.Response:
-    """Have the sink's plugin look at its destination. Changes nothing of the sink."""
+    """Probe the sink's destination. Does not change the sink."""
     await read_form(request)
     sink = sinks.find(request)
     outcome = await request.app[PROBER].probe(request.app[PLANE], sink)
@@ -117,12 +118,12 @@ async def _asked(plugin: AnySinkPlugin, config: BaseModel, context: SinkContext)
 
 
 async def _awaited(given: Awaitable[T]) -> T:
-    """As a coroutine, whatever a plugin returns."""
+    """Wrap in a coroutine whatever awaitable a plugin returns."""
     return await given
 
 
 async def _closed(sink: Sink) -> None:
-    """Return once ``sink`` has let go of its connections, or does not, which changes nothing of what it said."""
+    """Close ``sink``. If that fails or takes too long, it does not affect the probe's outcome."""
     try:
         await within(_awaited(sink.aclose()), timeout_s=_CLOSE_S)
     except Exception as error:  # noqa: BLE001 - the seam to foreign code, as in a worker

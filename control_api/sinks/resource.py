@@ -24,7 +24,7 @@ PATH: Final = "/v1/Sinks"
 
 
 async def create(request: web.Request) -> web.Response:
-    """CreateSink. A sink is active at once, unless it must be validated first."""
+    """CreateSink. A sink is active immediately, unless it must be validated first."""
     plane, account = request.app[PLANE], request[ACCOUNT]
     form = await read_form(request)
     description = _description(form, "created")
@@ -77,7 +77,7 @@ async def list_all(request: web.Request) -> web.Response:
 
 
 async def update(request: web.Request) -> web.Response:
-    """UpdateSink: its description. Its configuration has an operation of its own."""
+    """UpdateSink: changes the description. The configuration has an operation of its own."""
     plane, form = request.app[PLANE], await read_form(request)
     if form.all("SinkType"):
         raise RefusedError("SinkType of a sink cannot be changed: create another sink")
@@ -107,7 +107,7 @@ async def delete(request: web.Request) -> web.Response:
 
 
 def show(plane: ControlPlane, request: web.Request, sink: SinkRecord) -> dict[str, object]:
-    """The sink as the API answers it."""
+    """The sink as the API shows it."""
     url = plane.url(request, f"{PATH}/{sink.sid}")
     return {
         "date_created": timestamp(sink.created_ms),
@@ -123,7 +123,7 @@ def show(plane: ControlPlane, request: web.Request, sink: SinkRecord) -> dict[st
 
 
 def public_configuration(plane: ControlPlane, sink: SinkRecord) -> Mapping[str, object]:
-    """Its configuration without secrets; empty where its plugin is not installed here any more."""
+    """The sink's configuration without secrets; empty if its plugin is no longer installed here."""
     plugin = plane.plugins.get(sink.sink_type)
     if plugin is None:
         return {}
@@ -131,12 +131,12 @@ def public_configuration(plane: ControlPlane, sink: SinkRecord) -> Mapping[str, 
 
 
 def unlocked_configuration(plane: ControlPlane, sink: SinkRecord) -> str:
-    """Its configuration as JSON, with its secrets."""
+    """The sink's configuration as JSON, with its secrets."""
     return plane.vault.unlock(sink.configuration, Purpose.SINK_CONFIGURATION, sink.sid)
 
 
 def locked_configuration(plane: ControlPlane, sink_sid: str, configuration: str) -> str:
-    """``configuration``, JSON, as the record of the sink holds it."""
+    """``configuration``, which is JSON, encrypted for the sink's record."""
     return plane.vault.lock(configuration, Purpose.SINK_CONFIGURATION, sink_sid)
 
 
@@ -144,7 +144,7 @@ def find(request: web.Request) -> SinkRecord:
     """The sink that the path of ``request`` names.
 
     Raises:
-        RefusedError: the account has none of that SID, or it is malformed.
+        RefusedError: the account has no such sink, or the SID is malformed.
     """
     sid = request.match_info["sid"]
     if not is_sid(sid, SidKind.SINK):
@@ -178,7 +178,7 @@ def _plugin(sink_type: str, plane: ControlPlane) -> AnySinkPlugin:
 
 
 def _why_not(sink_type: str, plane: ControlPlane) -> str:
-    """Why no sink of ``sink_type`` can be made, and of which types one can."""
+    """Why no sink of ``sink_type`` can be created, and of which types sinks can."""
     usable = ", ".join(sorted(each.sink_type for each in plane.usable))
     choice = f"SinkType must be one of {usable}" if usable else "sinks of no type can be created here"
     if sink_type in plane.plugins:
@@ -192,7 +192,7 @@ def _why_not(sink_type: str, plane: ControlPlane) -> str:
 
 
 def _config(text: str, plugin: AnySinkPlugin) -> str:
-    """The configuration as JSON, checked by the plugin's own model."""
+    """The configuration to store as JSON, checked by the plugin's own model."""
     given = configuration_in(text, "created")
     return stored_configuration(given, checked_configuration(given, plugin, "created"), plugin)
 

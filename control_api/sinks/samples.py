@@ -1,4 +1,4 @@
-"""``/v1/Sinks/{Sid}/Samples``: an event of any type that can be subscribed to, made up, to one sink. An extension."""
+"""``/v1/Sinks/{Sid}/Samples``: sends a sample event, of any type that can be subscribed to, to a sink. An extension."""
 
 from http import HTTPStatus
 from typing import Final
@@ -27,9 +27,9 @@ PATH: Final = f"{sinks.PATH}/{{sid}}/Samples"
 
 
 async def create(request: web.Request) -> web.Response:
-    """Send one event of ``Type``, whose data is the example of its schema; answered once it is on its way.
+    """Send an event of ``Type`` with its schema's example as data; answered once Kafka has it.
 
-    It takes the way of a test event, so it tells as much of the sink; it does not make the sink active.
+    It is delivered like a test event, so it says as much about the sink, but it does not make the sink active.
     """
     plane, form = request.app[PLANE], await read_form_or_json(request)
     name, wanted = form.required("Type"), version_in(form)
@@ -43,7 +43,7 @@ async def create(request: web.Request) -> web.Response:
     schema = plane.catalog.schemas[event_type.schema_id]
     try:
         data = request.app[DOCUMENTS].example(schema.versions[subscribed.schema_version - 1], event_type)
-    except CatalogError:  # of an operator's own folder, which was sound when we started
+    except CatalogError:  # in an operator's own folder, which was valid when the process started
         data = None
     if data is None:
         raise RefusedError(

@@ -1,4 +1,4 @@
-"""``/v1/Sinks/{sid}/SigningSecret``: what receivers check signatures with, and another one in its place."""
+"""``/v1/Sinks/{sid}/SigningSecret``: shows and rotates what receivers verify signatures with."""
 
 import re
 from collections.abc import Mapping
@@ -22,20 +22,20 @@ from eventstreams.http import ErrorCode, RefusedError
 from eventstreams.sinks import SigningSecrets
 
 PATH: Final = f"{sinks.PATH}/{{sid}}/SigningSecret"
-_GRACE_S: Final = 24 * 3600  # a working day for whoever has to change a receiver
+_GRACE_S: Final = 24 * 3600  # a day's time for changing the receiver
 _MAX_GRACE_S: Final = 7 * 24 * 3600
 _SECONDS: Final = re.compile(r"[0-9]{1,6}")
 
 
 async def fetch(request: web.Request) -> web.Response:
-    """The current secret, or the public key where signatures are checked with one. For the account's owner alone."""
+    """Answer with the current secret, or the public key if signatures are verified with one."""
     plane, sink = request.app[PLANE], sinks.find(request)
     signing, config, _ = _signing(plane, sink)
     return _answer(plane, request, sink, signing, config)
 
 
 async def rotate(request: web.Request) -> web.Response:
-    """Another secret; the old one signs beside it for ``GraceSeconds``, so that receivers can follow in their time."""
+    """Create a new secret. The old one goes on signing for ``GraceSeconds``, so that receivers have time to change."""
     plane = request.app[PLANE]
     grace = read_grace(await read_form_or_json(request))
     async with plane.writing:
@@ -57,7 +57,11 @@ async def rotate(request: web.Request) -> web.Response:
 def _signing(
     plane: ControlPlane, sink: SinkRecord
 ) -> tuple[SigningSecrets[BaseModel], BaseModel, Mapping[str, object]]:
-    """How ``sink`` signs: the plugin's ways, its configuration read, and as it is stored."""
+    """How ``sink`` signs: the plugin's functions, the parsed configuration, and the stored one.
+
+    Raises:
+        RefusedError: 404: it has no signing secret.
+    """
     plugin = plane.plugins.get(sink.sink_type)
     if plugin is not None and plugin.signing is not None:
         stored = sinks.unlocked_configuration(plane, sink)
@@ -84,10 +88,10 @@ def _answer(
 
 
 def read_grace(form: Form) -> timedelta:
-    """How long what is replaced goes on to count: ``GraceSeconds`` of a form, default a day.
+    """How long the replaced secret stays valid: ``GraceSeconds`` in the form, by default a day.
 
     Raises:
-        RefusedError: 400: it is no number, or too large; 415: it may be in the body, which is no form.
+        RefusedError: 400: it is not a number, or too large; 415: the body is not a form, so it may be in it unread.
     """
     given = form.given("GraceSeconds")
     text = str(_GRACE_S) if given is None else given

@@ -1,4 +1,4 @@
-"""``/v1/Sinks/{Sid}/Test`` and ``/Validate``: a test event to a sink, and the proof that it arrived."""
+"""``/v1/Sinks/{Sid}/Test`` and ``/Validate``: sends a test event to a sink, and accepts the proof of its arrival."""
 
 import hmac
 import uuid
@@ -33,14 +33,14 @@ from eventstreams.topics import Topics
 TEST_PATH: Final = f"{sinks.PATH}/{{sid}}/Test"
 VALIDATE_PATH: Final = f"{sinks.PATH}/{{sid}}/Validate"
 _MILLISECOND: Final = timedelta(milliseconds=1)
-# Of one customer, to destinations that somebody else may own and that have not agreed yet: they are a way to pester.
+# Tests per customer to destinations that may belong to somebody else who has not agreed yet: they could be spam.
 _UNASKED_AN_HOUR: Final = 10
 _HOUR_S: Final = 3600
 _MOST_CUSTOMERS: Final = 10_000
 
 
 class SinkTester:
-    """Hands events that are made for one sink to the sink workers, on the topic of its type."""
+    """Sends events for one sink to the sink workers, on the test topic of its type."""
 
     def __init__(
         self,
@@ -63,10 +63,10 @@ class SinkTester:
         self._unasked = RateLimiter(per_s=_UNASKED_AN_HOUR / _HOUR_S, burst=_UNASKED_AN_HOUR, most_keys=_MOST_CUSTOMERS)
 
     def admit_unasked(self, customer: str) -> None:
-        """Count a test of a sink whose owner may not have agreed to it.
+        """Count a test to a destination whose owner may not have agreed to it.
 
         Raises:
-            RefusedError: ``customer`` had as many within the hour as he may.
+            RefusedError: ``customer`` has used up its tests of the last hour.
         """
         wait_s = self._unasked.take(customer)
         if wait_s > 0:
@@ -74,11 +74,11 @@ class SinkTester:
             raise too_often(text, wait_s=wait_s)
 
     async def submit(self, sink: SinkRecord, event: Event) -> None:
-        """Return once Kafka has ``event`` for ``sink``.
+        """Send ``event`` to ``sink``; return once Kafka has acknowledged it.
 
         Raises:
             InvalidEventError: its data does not fit its schema.
-            TopicError: Kafka did not acknowledge it; it may be delivered nevertheless.
+            TopicError: Kafka did not acknowledge it; it may still be delivered.
         """
         version = event.schema_version
         found = self._catalog.schemas[self._catalog.types[event.type].schema_id]
@@ -102,9 +102,9 @@ TESTER: Final = web.AppKey("tester", SinkTester)
 
 
 async def test(request: web.Request) -> web.Response:
-    """CreateSinkTest: answered once the event is on its way. What becomes of it is in the delivery log.
+    """CreateSinkTest: answered once Kafka has the event. Its outcome is in the delivery log.
 
-    Where sinks must be validated, the id counts before its event leaves: nobody can be too quick with it.
+    If sinks must be validated, the id is written before the event is sent, so that a quick answer is not refused.
     """
     plane, tester = request.app[PLANE], request.app[TESTER]
     await read_form(request)
@@ -124,7 +124,7 @@ async def test(request: web.Request) -> web.Response:
 
 
 async def validate(request: web.Request) -> web.Response:
-    """CreateSinkValidate. Where sinks must be validated, only the id of the newest test makes one active."""
+    """CreateSinkValidate. If sinks must be validated, only the id of the newest test makes one active."""
     plane, form = request.app[PLANE], await read_form(request)
     test_id = form.required("TestId")
     async with plane.writing:
@@ -135,10 +135,10 @@ async def validate(request: web.Request) -> web.Response:
 
 
 def _validated(plane: ControlPlane, sink: SinkRecord, test_id: str) -> SinkRecord:
-    """``sink``, active.
+    """``sink`` as active.
 
     Raises:
-        RefusedError: it was never tested, or ``test_id`` is not that of its newest test; it stays as it is.
+        RefusedError: it was never tested, or ``test_id`` is not that of its newest test.
     """
     if sink.test_id is None:
         raise refused(Code.TEST_NOT_FOUND, f"No test event was sent to sink {sink.sid}: send one first")

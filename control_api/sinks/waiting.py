@@ -1,4 +1,4 @@
-"""``/v1/Backlog``: what waits for its first attempt, of all subscriptions of the account. An extension of ours."""
+"""``/v1/Backlog``: what waits for its first attempt, for all subscriptions of the account. An extension of ours."""
 
 from typing import Final
 
@@ -16,7 +16,7 @@ PATH: Final = "/v1/Backlog"
 
 
 async def fetch(request: web.Request) -> web.Response:
-    """As Kafka's offsets tell it."""
+    """Answer with what waits, from Kafka's offsets."""
     plane, account_sid = request.app[PLANE], request[ACCOUNT].sid
     subscriptions = plane.subscriptions_of(account_sid)
     waiting = await request.app[BACKLOGS].of_account(account_sid, subscriptions)

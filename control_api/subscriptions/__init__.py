@@ -1,1 +1,1 @@
-"""Subscriptions: the resource, its types, filter and retries, and the end of deleted ones."""
+"""Subscriptions: the resource, its types, filter and retries, and the clean-up after deleted ones."""

@@ -1,4 +1,4 @@
-"""``/v1/FilterPreviews``: what a filter makes of the account's latest events, or of a sample. Changes nothing."""
+"""``/v1/FilterPreviews``: tries a filter on the account's latest events, or on a sample. Changes nothing."""
 
 import time
 from collections import Counter, deque
@@ -34,7 +34,7 @@ from eventstreams.times import from_ms, parse_rfc3339
 
 PATH: Final = "/v1/FilterPreviews"
 _KNOWN: Final = frozenset({"Filter", "Types", "SubscriptionSid", "Event", "Count"})
-_LOOKED_AT: Final = 20_000  # newest records of the events topic, everybody's: a second's work or less
+_LOOKED_AT: Final = 20_000  # newest records of the events topic, of all accounts: a second's work or less
 _READ: Final = 200  # records
 _READ_S: Final = 10.0
 _SHOWN: Final = 20
@@ -56,7 +56,7 @@ _EVENT: Final = {
 
 @dataclass(slots=True)
 class _Preview:
-    """What was judged: the newest ``shown``, and how many there were of each verdict."""
+    """The judged events: the newest ones to show, and the number of each verdict."""
 
     shown: deque[tuple[int, Mapping[str, object]]]
     verdicts: Counter[Verdict] = field(default_factory=Counter)
@@ -75,7 +75,7 @@ class _Preview:
 
 
 async def create(request: web.Request) -> web.Response:
-    """Ask ``Filter`` of ``Event``, or of the account's events of late."""
+    """Try ``Filter`` on ``Event``, or on the account's recent events."""
     form = await read_form_or_json(request)
     if others := sorted({name for name, _ in form.fields} - _KNOWN):
         raise RefusedError(f"{others[0][:100]} is no parameter here: there are {', '.join(sorted(_KNOWN))}")
@@ -104,7 +104,7 @@ async def create(request: web.Request) -> web.Response:
 
 
 def _accounts(request: web.Request, form: Form) -> Container[str]:
-    """Whose events are looked at: the account's, and those of its subaccounts if its subscription is for them."""
+    """The accounts whose events are read: the account, and its subaccounts if the subscription receives theirs."""
     plane, account_sid = request.app[PLANE], request[ACCOUNT].sid
     named = form.all("SubscriptionSid")
     subscription = plane.subscription_of(account_sid, named[-1]) if named else None
@@ -126,11 +126,11 @@ async def _latest(
     versions: Mapping[str, int],
     count: int,
 ) -> _Preview:
-    """For ``account_sid``: the events of ``accounts``, of those types, among the newest of everybody's."""
+    """Judge the events of ``accounts`` with these types, among the newest of all accounts, for ``account_sid``."""
     found = await redrives.admin.ranges([redrives.topics.events])
     share = _LOOKED_AT // max(len(found), 1)
     parts = [replace(each, first=max(each.first, each.end - share)) for each in found]
-    # Each partition comes in order, but not all together: as many of each are kept as are shown.
+    # Only within a partition are events in order: so keep as many of each as are shown.
     kept: dict[int, _Preview] = {}
     verdicts: Counter[Verdict] = Counter()
     readable = [each for each in parts if each.records]
@@ -162,7 +162,7 @@ def _wanted(headers: Mapping[str, bytes], accounts: Container[str], versions: Ma
 def _of_sample(
     plane: ControlPlane, redrives: RedriveService, sample: Event, made: Filter | None, versions: Mapping[str, int]
 ) -> _Preview:
-    """The sample, encoded as its producer would and read as its subscriber."""
+    """Judge the sample, encoded like a producer's event and read like a subscriber's."""
     schema = plane.catalog.newest_schema(sample.type)
     assert schema is not None  # its type can be subscribed to
     try:
@@ -176,7 +176,7 @@ def _of_sample(
 
 
 def _types(request: web.Request, form: Form, sample: Event | None) -> Sequence[SubscribedType]:
-    """What the form names; of a subscription its types, of a sample its own."""
+    """The types in the form: those of a subscription, those listed, or that of the sample."""
     plane, sid, listed = request.app[PLANE], form.all("SubscriptionSid"), form.all("Types")
     if sid and listed:
         raise RefusedError("Name Types or a SubscriptionSid, not both")
@@ -204,7 +204,7 @@ def _count(form: Form) -> int:
 
 
 def _sample(request: web.Request, form: Form) -> Event | None:
-    """``Event`` of the form; what it leaves out is made up."""
+    """The ``Event`` in the form, with defaults for what it leaves out; None if there is none."""
     if not (values := form.all("Event")):
         return None
     try:

@@ -1,4 +1,4 @@
-"""The parameter ``Filter`` of subscriptions: checked against every type that the subscription has. An extension."""
+"""The parameter ``Filter`` of subscriptions, checked against all types of the subscription. An extension."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -19,10 +19,10 @@ CHECKER: Final = web.AppKey("checker", FilterChecker)
 
 
 def filter_in(form: Form) -> str | None:
-    """What ``form`` has as ``Filter``: None where it is not there, an empty text for no filter.
+    """``Filter`` in ``form``: None if it is missing; an empty text means no filter.
 
     Raises:
-        RefusedError: it is there twice.
+        RefusedError: it is given twice.
     """
     values = form.all("Filter")
     if len(values) > 1:
@@ -31,10 +31,10 @@ def filter_in(form: Form) -> str | None:
 
 
 def check_filter(request: web.Request, text: str | None, types: Iterable[SubscribedType]) -> str | None:
-    """``text`` as a filter over ``types``; None where there is none. To be asked whenever one of the two changes.
+    """Check that ``text`` is a filter that fits ``types``; None for no filter. Call it when either changes.
 
     Raises:
-        RefusedError: 400, code 91201: it is no filter, or does not fit one of the types.
+        RefusedError: 400, code 91201: it is not a filter, or does not fit one of the types.
     """
     if not text:
         return None
@@ -46,9 +46,9 @@ def check_filter(request: web.Request, text: str | None, types: Iterable[Subscri
 
 
 def with_filter(request: web.Request, subscription: Subscription, text: str) -> Subscription:
-    """``subscription`` with the filter ``text``, or none where that is empty.
+    """``subscription`` with the filter ``text``, or without a filter if that is empty.
 
-    Raises as ``check_filter`` and ``check_filter_budget``.
+    Raises like ``check_filter`` and ``check_filter_budget``.
     """
     if (text or None) == subscription.filter:
         return subscription

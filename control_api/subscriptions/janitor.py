@@ -1,6 +1,6 @@
-"""Ends deleted subscriptions: once the workers have settled what their topic held, the topic goes, then the record.
+"""Cleans up deleted subscriptions: once workers have settled everything in the topic, removes it and the record.
 
-Works from the snapshot alone, so it goes on after a restart where it was.
+It works from the snapshot alone, so after a restart it continues where it was.
 """
 
 import asyncio
@@ -14,8 +14,8 @@ from eventstreams.control.snapshot import Change
 from eventstreams.errors import EventStreamsError
 from eventstreams.telemetry.logging import get_logger
 
-# Routers match against routes no older than the runs that they read, so nothing is copied to a deleted
-# subscription that was not in flight when it was deleted; this is many times longer than that lasts.
+# Routers match against routes that are no older than the run of records they read, so only events that were in flight
+# when a subscription was deleted are still copied to it; this is many times longer than that takes.
 _GRACE_S: Final = 5.0
 _LOOK_S: Final = 2.0
 
@@ -23,19 +23,19 @@ _log = get_logger(__name__)
 
 
 class Janitor:
-    """``await run()`` works for ever; one of the replicas does."""
+    """Cleans up after deleted subscriptions. ``run()`` never returns; only the primary runs it."""
 
     def __init__(self, plane: ControlPlane, *, clock: Callable[[], float] = time.monotonic) -> None:
-        """``clock``: steady, in s. The time of day can be set, and those of two replicas differ."""
+        """``clock``: monotonic, in s. The time of day can be changed, and differs between replicas."""
         self._plane = plane
         self._clock = clock
         self._changed = asyncio.Event()
         there = plane.feed.snapshot.subscriptions.items()
-        self._deleting = {sid: clock() for sid, each in there if _is_deleting(each)}  # since when we know of it
+        self._deleting = {sid: clock() for sid, each in there if _is_deleting(each)}  # since when it is known
         plane.feed.listen(self._on_change)
 
     async def run(self) -> None:
-        """Look after every subscription that is being deleted, now and later."""
+        """Clean up every subscription that is being deleted, now or later."""
         while True:
             self._changed.clear()
             if await self.look():
@@ -44,7 +44,7 @@ class Janitor:
                 await self._changed.wait()
 
     async def look(self) -> bool:
-        """Finish what can be; whether there was anything to be looked after."""
+        """Finish the deletions that can be finished; return whether there were any to look after."""
         there, now_s = self._plane.feed.snapshot.subscriptions, self._clock()
         known = [(each, since_s) for sid, since_s in self._deleting.items() if (each := there.get(sid)) is not None]
         for subscription, since_s in known:

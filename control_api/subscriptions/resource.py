@@ -27,10 +27,10 @@ _SUBACCOUNTS: Final = "ReceiveEventsFromSubaccounts"
 
 
 async def create(request: web.Request) -> web.Response:
-    """CreateSubscription. Its topic exists before it is answered, so that no event is copied into the void.
+    """CreateSubscription. The topic exists before the answer, so that no event is copied into the void.
 
-    What is refused needs no topic, so all is checked before that is made; and again, with the turn to write, what
-    others may have changed meanwhile.
+    Everything is checked before the topic is created, as a refused subscription needs none. What others may have
+    changed meanwhile is checked again with the turn to write.
     """
     plane, account = request.app[PLANE], request[ACCOUNT]
     wanted = _wanted(request, await read_form(request))
@@ -46,7 +46,7 @@ async def create(request: web.Request) -> web.Response:
 
 
 def _wanted(request: web.Request, form: Form) -> Subscription:
-    """The subscription that ``form`` asks for, if it can be made as things are now."""
+    """The subscription that ``form`` asks for, if it can be created now."""
     plane, account = request.app[PLANE], request[ACCOUNT]
     description = _description(form.required("Description"), "created")
     sink_sid, from_subaccounts = form.required("SinkSid"), _from_subaccounts(form)
@@ -75,7 +75,7 @@ def _wanted(request: web.Request, form: Form) -> Subscription:
 
 
 def _check_room(plane: ControlPlane, account_sid: str, *, coming: int = 0) -> None:
-    """Raises ``RefusedError`` where the account can have no more; ``coming`` topics are made for it just now."""
+    """Raises ``RefusedError`` if the account can have no more; ``coming``: topics that are being created for it."""
     if len(plane.subscriptions_of(account_sid)) >= MAX_SUBSCRIPTIONS:
         raise refused(
             Code.SUBSCRIPTION_NOT_CREATED,
@@ -97,7 +97,7 @@ async def list_all(request: web.Request) -> web.Response:
     filters = {name: request.query[name] for name in ("SinkSid",) if name in request.query}
     if "SinkSid" in filters:
         sink_sid = _sink_sid(filters["SinkSid"])
-        if has_capitals(sink_sid):  # of which there is none, as an empty list would not say
+        if has_capitals(sink_sid):  # no SID has any; an empty list would not explain that
             raise refused(Code.BAD_SINK_SID, f"SinkSid is malformed: {CASE_COUNTS}")
         subscriptions = [each for each in subscriptions if each.sink_sid == sink_sid]
     return list_answer(
@@ -111,7 +111,7 @@ async def list_all(request: web.Request) -> web.Response:
 
 
 async def update(request: web.Request) -> web.Response:
-    """UpdateSubscription: its description, and as an extension ``Filter``; what is not named stays."""
+    """UpdateSubscription: changes the description and, as an extension, ``Filter``; the rest stays."""
     plane, form = request.app[PLANE], await read_form(request)
     given, from_subaccounts = form.given("Description"), _from_subaccounts(form)
     description = None if given is None else _description(given, "updated")
@@ -132,7 +132,7 @@ async def update(request: web.Request) -> web.Response:
 
 
 async def delete(request: web.Request) -> web.Response:
-    """DeleteSubscription: it is gone at once for the API and the router; the janitor ends what it leaves behind."""
+    """DeleteSubscription: it is gone at once for the API and the router; the janitor cleans up what it leaves."""
     plane = request.app[PLANE]
     async with plane.writing:
         subscription = find(request)
@@ -141,7 +141,7 @@ async def delete(request: web.Request) -> web.Response:
 
 
 def show(plane: ControlPlane, request: web.Request, subscription: Subscription) -> dict[str, object]:
-    """The subscription as the API answers it."""
+    """The subscription as the API shows it."""
     url = plane.url(request, f"{PATH}/{subscription.sid}")
     return {
         "account_sid": subscription.account_sid,
@@ -160,7 +160,7 @@ def find(request: web.Request) -> Subscription:
     """The subscription that the path of ``request`` names.
 
     Raises:
-        RefusedError: the account has none of that SID.
+        RefusedError: the account has no such subscription.
     """
     found = request.app[PLANE].subscription_of(request[ACCOUNT].sid, request.match_info["sid"])
     if found is None:

@@ -1,4 +1,4 @@
-"""A subscription's own way to try again: its parameters ``RetryDelays`` and ``MaxAttempts``. Pure."""
+"""Parses a subscription's own retry settings, ``RetryDelays`` and ``MaxAttempts``. Pure."""
 
 from datetime import timedelta
 from itertools import pairwise
@@ -7,17 +7,17 @@ from typing import Final
 from eventstreams.durations import format_duration, parse_duration
 from eventstreams.http import RefusedError
 
-_MOST_DELAYS: Final = 10  # doubled from a second they reach a quarter of an hour
-_MOST_ATTEMPTS: Final = 1000  # far more than a deadline leaves room for
+_MOST_DELAYS: Final = 10  # doubling from a second, ten cover a quarter of an hour
+_MOST_ATTEMPTS: Final = 1000  # far more than fit before a deadline
 _LEAST: Final = timedelta(seconds=1)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
 
 def delays_ms(text: str, longest: timedelta) -> tuple[int, ...] | None:
-    """What ``RetryDelays`` says, such as ``10s,1m,10m``; None for an empty text: the installation's.
+    """Parse ``RetryDelays``, such as ``10s,1m,10m``; None for an empty text: the installation's delays.
 
     Raises:
-        RefusedError: it says something else.
+        RefusedError: it is invalid.
     """
     if not text:
         return None
@@ -35,10 +35,10 @@ def delays_ms(text: str, longest: timedelta) -> tuple[int, ...] | None:
 
 
 def max_attempts(text: str) -> int | None:
-    """What ``MaxAttempts`` says; None for an empty text: no limit.
+    """Parse ``MaxAttempts``; None for an empty text: no limit.
 
     Raises:
-        RefusedError: it says something else.
+        RefusedError: it is invalid.
     """
     if not text:
         return None

@@ -16,17 +16,18 @@ from control_api.subscriptions import resource as subscriptions
 from eventstreams.client.models import RetrySchedule
 
 PATH: Final = f"{subscriptions.PATH}/{{sid}}/RetrySchedule"
-_MOST_SHOWN: Final = 100  # with the default delays four hours take some twenty
+_MOST_SHOWN: Final = 100  # with the default delays, there are some twenty in four hours
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One attempt, in ms after the event was accepted.
+    """One planned attempt. Times are in ms after the event was accepted.
 
     Attributes:
-        latest_ms: If every wait is as long as it may be.
-        expected_ms: If every wait is half as long, which it is on average.
-        longest_wait_ms: After the attempt before.
+        attempt: Its number, from 1.
+        latest_ms: When it is made if every wait is as long as possible.
+        expected_ms: When it is made if every wait is half as long, which is the average.
+        longest_wait_ms: The longest wait after the previous attempt.
     """
 
     attempt: int
@@ -39,9 +40,9 @@ def schedule(delays: Sequence[timedelta], *, ttl_ms: int, max_attempts: int | No
     """The attempts that are expected before the deadline, at most ``_MOST_SHOWN``.
 
     Args:
-        delays: Longest wait after the first, second, … attempt; the last repeats.
-        ttl_ms: Until the deadline.
-        max_attempts: Of the subscription.
+        delays: The longest wait after the first, second, … attempt; the last one repeats.
+        ttl_ms: The time until the deadline.
+        max_attempts: The subscription's limit; None: unlimited.
     """
     planned = [Planned(1, 0, 0, 0)]
     while len(planned) < min(_MOST_SHOWN, max_attempts or _MOST_SHOWN):
@@ -55,7 +56,7 @@ def schedule(delays: Sequence[timedelta], *, ttl_ms: int, max_attempts: int | No
 
 
 async def fetch(request: web.Request) -> web.Response:
-    """The attempts of an event whose attempts all fail."""
+    """Answer with the attempts of an event whose attempts all fail."""
     plane, settings = request.app[PLANE], request.app[REDRIVES].settings
     subscription = subscriptions.find(request)
     now_ms = plane.clock()

@@ -1,4 +1,4 @@
-"""``/v1/Subscriptions/{Sid}/SubscribedEvents``: single event types of a subscription, added, changed, removed live."""
+"""``/v1/Subscriptions/{Sid}/SubscribedEvents``: adds, changes and removes single event types of a subscription."""
 
 from dataclasses import replace
 from http import HTTPStatus
@@ -37,7 +37,7 @@ async def list_all(request: web.Request) -> web.Response:
 
 
 async def create(request: web.Request) -> web.Response:
-    """CreateSubscribedEvent. Of a type that is there already only the version changes, where one is named: 200."""
+    """CreateSubscribedEvent. For a type that exists already, only a given version is changed, and the status is 200."""
     plane, form = request.app[PLANE], await read_form(request)
     name, version = form.required("Type"), version_in(form)
     async with plane.writing:
@@ -64,7 +64,7 @@ async def fetch(request: web.Request) -> web.Response:
 
 
 async def update(request: web.Request) -> web.Response:
-    """UpdateSubscribedEvent: another schema version, from the next delivery on; without one all stays as it is."""
+    """UpdateSubscribedEvent: changes the schema version, from the next delivery on; without one, nothing changes."""
     plane, form = request.app[PLANE], await read_form(request)
     version = version_in(form)
     async with plane.writing:
@@ -74,7 +74,7 @@ async def update(request: web.Request) -> web.Response:
 
 
 async def delete(request: web.Request) -> web.Response:
-    """DeleteSubscribedEvent. The last one may go as well: the subscription then gets nothing until one is added."""
+    """DeleteSubscribedEvent. Even the last may be removed: then the subscription gets nothing until one is added."""
     plane = request.app[PLANE]
     async with plane.writing:
         subscription = _subscription(request)
@@ -86,7 +86,10 @@ async def delete(request: web.Request) -> web.Response:
 async def _pin(
     request: web.Request, subscription: Subscription, there: SubscribedType, version: int | None
 ) -> SubscribedType:
-    """``there``, of ``subscription``, in schema version ``version``; None leaves it. Since when it counts stays."""
+    """Change the type ``there`` of ``subscription`` to schema ``version``; None changes nothing.
+
+    The time since when the type is subscribed stays as it is.
+    """
     if version is None:
         return there
     changed = replace(there, schema_version=pinnable(there.type, version, request.app[PLANE].catalog))
@@ -120,13 +123,13 @@ def _type(request: web.Request, subscription: Subscription) -> SubscribedType:
 
 
 def version_in(form: Form) -> int | None:
-    """``SchemaVersion`` of ``form``; None where it is left open.
+    """``SchemaVersion`` in ``form``; None if it is missing or empty.
 
     Raises:
-        RefusedError: it is no integer.
+        RefusedError: it is not an integer.
     """
     text = form.given("SchemaVersion")
-    if not text:  # clients send an empty text for what they leave open
+    if not text:  # clients send an empty text for a parameter that is not set
         return None
     if not (text.isascii() and text.isdecimal()) or len(text) > _MAX_DIGITS:
         raise RefusedError("SchemaVersion must be an integer")

@@ -1,4 +1,4 @@
-"""The ``Types`` of a subscription: parsed from JSON objects and checked against the catalogue. Pure."""
+"""Parses the ``Types`` of a subscription from JSON objects, and checks them against the catalogue. Pure."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -11,21 +11,21 @@ from eventstreams.catalog import Catalog, EventTypeStatus, Schema
 from eventstreams.control.records import SubscribedType
 from eventstreams.http import RefusedError
 
-MAX_TYPES: Final = 1000  # of a subscription: far more than there are; bounds the work of one request
+MAX_TYPES: Final = 1000  # per subscription: far more than there are; bounds the work of one request
 _MAX_SHOWN: Final = 200
 _KEYS: Final = frozenset({"type", "schema_version"})
 _TOLD: Final = frozenset(
     {"account_sid", "subscription_sid", "url"}
-)  # beside those where the API lists what is subscribed
+)  # further keys in the API's lists of subscribed events
 
 
 def parse_types(values: Sequence[str], catalog: Catalog, *, sink_type: str) -> tuple[SubscribedType, ...]:
-    """What to subscribe to; the newest schema version where none is named.
+    """Parse the types to subscribe to; without a schema version, the newest is taken.
 
     Args:
-        values: One JSON object each: ``{"type": …, "schema_version": …?}``, or as the API lists them.
-        catalog: The types there are.
-        sink_type: Of the sink that is to get them.
+        values: A JSON object each: ``{"type": …, "schema_version": …?}``, or as the API lists them.
+        catalog: The existing types.
+        sink_type: The type of the sink that is to receive them.
 
     Raises:
         RefusedError: the list is empty, an item is malformed, or a type cannot be subscribed to.
@@ -52,7 +52,7 @@ def _parse_item(index: int, value: str, catalog: Catalog, sink_type: str) -> Sub
     name = item.get("type") if isinstance(item, dict) else None
     if not isinstance(name, str) or not name:
         raise RefusedError(f"Missing required input parameter {where}.type")
-    if others := sorted(item.keys() - _KEYS - _TOLD):  # a version whose name is misspelt would be the newest instead
+    if others := sorted(item.keys() - _KEYS - _TOLD):  # with a misspelt schema_version, the newest would be taken
         raise RefusedError(f"{where} has no {others[0][:_MAX_SHOWN]}: it has type and schema_version")
     version = item.get("schema_version")
     if version is not None and (not isinstance(version, int) or isinstance(version, bool)):
@@ -61,7 +61,7 @@ def _parse_item(index: int, value: str, catalog: Catalog, sink_type: str) -> Sub
 
 
 def subscribable(name: str, version: int | None, catalog: Catalog, *, sink_type: str) -> SubscribedType:
-    """Event type ``name`` in schema version ``version``, default the newest, for a sink of ``sink_type``.
+    """Event type ``name`` in schema ``version``, by default the newest, for a sink of ``sink_type``.
 
     Raises:
         RefusedError: there is no such type or version, or it may not be subscribed to.
@@ -77,7 +77,7 @@ def subscribable(name: str, version: int | None, catalog: Catalog, *, sink_type:
         case EventTypeStatus.AVAILABLE | EventTypeStatus.DEPRECATED:
             pass
     schema = catalog.schemas[found.schema_id]
-    # The catalogue knows the sinks of the reference; a sink type of somebody's own takes everything.
+    # The catalogue lists sink types of the reference; other sink types take everything.
     listed = {each for known in catalog.types.values() for each in known.sinks}
     if sink_type in listed and sink_type not in found.sinks:
         raise refused(
@@ -89,10 +89,10 @@ def subscribable(name: str, version: int | None, catalog: Catalog, *, sink_type:
 
 
 def pinnable(name: str, version: int, catalog: Catalog) -> int:
-    """``version``, if event type ``name``, which is subscribed to, can be delivered in it.
+    """Return ``version`` if the subscribed event type ``name`` can be delivered in it.
 
     Raises:
-        RefusedError: there is no such version, or the type is not delivered any more.
+        RefusedError: there is no such version, or the type is no longer delivered.
     """
     found = catalog.types.get(name)
     if found is None:

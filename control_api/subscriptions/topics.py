@@ -1,7 +1,7 @@
-"""The topics of new subscriptions: made before the turn to write is taken, since Kafka takes its time with them.
+"""Creates the topics of new subscriptions, before the turn to write is taken, as that takes Kafka a while.
 
-Kafka makes eight at once in the time of one, 35 to 45 ms, but takes eight times as long where it is asked for them one
-by one. So those that are wanted while a request to it is under way go together into the next one.
+Kafka creates eight topics in one request in the time of one, 35 to 45 ms, but takes eight times as long for eight
+requests. So topics that are wanted while a request is under way share the next one.
 """
 
 import asyncio
@@ -23,16 +23,16 @@ _log = get_logger(__name__)
 
 
 class _Together(Generic[T, R]):
-    """Does ``work`` for all who come while it is being done for others at once."""
+    """Batches calls: items that arrive while ``work`` is running share its next call."""
 
     def __init__(self, work: Callable[[Sequence[T]], Awaitable[R]]) -> None:
         self._work = work
-        self._wanted: list[T] = []  # one for each request that is being answered
+        self._wanted: list[T] = []  # at most one for each request that is being answered
         self._next: asyncio.Task[R] | None = None
         self._working = asyncio.Lock()
 
     async def do(self, item: T) -> R:
-        """Once it is done for ``item``, what came of it for all whom it was done for at once; raises as ``work``."""
+        """Return the result of ``work`` for the batch that contains ``item``; raises like ``work``."""
         self._wanted.append(item)
         if self._next is None:
             self._next = asyncio.create_task(self._do_all(), name="together")
@@ -45,7 +45,7 @@ class _Together(Generic[T, R]):
 
 
 class TopicMaker:
-    """Makes topics, and removes those that nobody came to need."""
+    """Creates topics, and removes those that turn out not to be needed."""
 
     def __init__(self, admin: KafkaAdmin) -> None:
         self._made = _Together[TopicSpec, Mapping[str, TopicError]](admin.ensure_each)
@@ -55,32 +55,32 @@ class TopicMaker:
 
     @property
     def partitions(self) -> Mapping[str, int]:
-        """By account, how many partitions are being made for what is not put yet."""
+        """By account, how many partitions are being created for subscriptions that are not put yet."""
         return self._partitions
 
     def under_way(self, account_sid: str) -> int:
-        """How many topics are made for subscriptions of the account that are not put yet."""
+        """How many topics are being created for subscriptions of the account that are not put yet."""
         return self._under_way[account_sid]
 
     @asynccontextmanager
     async def made(self, spec: TopicSpec, *, account_sid: str) -> AsyncIterator[None]:
-        """A topic that can be written to, for a subscription that is put meanwhile; where it is not the topic goes.
+        """Create a topic for a subscription that is put inside the block; if that fails, the topic is removed.
 
         Raises:
             TopicError: Kafka refused it.
         """
         with _counted(self._under_way, account_sid, 1), _counted(self._partitions, account_sid, spec.partitions):
             problem = (await self._made.do(spec)).get(spec.name)
-            if problem is not None:  # of this one: what is made with it is others'
+            if problem is not None:  # with this topic, not with others of the batch
                 raise problem
             try:
                 yield
-            except EventStreamsError:  # refused, or not for this process any more: nothing was put
+            except EventStreamsError:  # refused, or no longer the primary: nothing was put
                 await self._remove(spec)
                 raise
 
     def growing(self, account_sid: str, *, more: int) -> AbstractContextManager[None]:
-        """Counts ``more`` partitions that a topic of the account is given, until its subscription says so as well."""
+        """Count ``more`` partitions by which a topic of the account grows, until its subscription is written."""
         return _counted(self._partitions, account_sid, more)
 
     async def _remove(self, spec: TopicSpec) -> None:
@@ -102,10 +102,10 @@ def _counted(counts: Counter[str], key: str, number: int) -> Iterator[None]:
 
 
 def partitions_in(text: str, most: int) -> int:
-    """What ``Partitions`` says.
+    """Parse ``Partitions``.
 
     Raises:
-        RefusedError: it is no number from 1 to ``most``.
+        RefusedError: it is not an integer from 1 to ``most``.
     """
     number = int(text) if text.isascii() and text.isdecimal() and len(text) <= len(str(most)) else 0
     if not 1 <= number <= most:

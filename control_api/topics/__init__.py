@@ -1,1 +1,1 @@
-"""The life of topics: whose each is, those that belong to nobody, and how many there may be."""
+"""The life cycle of topics: their owners, orphaned ones, and how many there may be."""

@@ -1,4 +1,4 @@
-"""What all subscriptions may have together, so that nobody suffers: as Kafka carries partitions and routers filters."""
+"""Limits what all subscriptions may have together: partitions, by what Kafka can carry, and filters, by routers."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from eventstreams.control.filter_room import room_for, room_of
 from eventstreams.control.records import AccountStatus, Subscription
 from eventstreams.control.snapshot import Snapshot
 
-_SHARES: Final = 4  # an account and its subaccounts can count on one of so many, however much the others ask for
+_SHARES: Final = 4  # an account and its subaccounts are guaranteed one of four shares, however much others ask for
 
 
 @dataclass(frozen=True, slots=True)
 class _Bound:
-    """What is bounded, in words: whose it is, how it is counted, and what helps."""
+    """A limit in words: what has it, how it is counted, and what to do instead."""
 
     whose: str
     counted: str
@@ -33,12 +33,12 @@ _FILTERS: Final = _Bound(
 
 
 def check_budget(plane: ControlPlane, account_sid: str, *, more: int) -> None:
-    """Raises ``RefusedError`` where ``more`` partitions are too many; those that are being made or deleted count.
+    """Raises ``RefusedError`` if ``more`` partitions are too many, including those being created or deleted.
 
-    Those of the last moment's writes do not: there can be some more than the bound.
+    Writes of the last moment are not counted, so the limit may be exceeded slightly.
 
-    Who is not the only customer gets more than a quarter of the whole only while half of it stays free: so nobody can
-    use up what others come to need, and what nobody needs does not lie idle either.
+    If there are other customers, a customer gets more than a quarter of the whole only while half of it stays free. So
+    nobody can use up what others may need, and what nobody needs is not left unused.
     """
     snapshot, coming = plane.feed.snapshot, plane.maker.partitions
     who = snapshot.customer_of(account_sid)
@@ -48,10 +48,10 @@ def check_budget(plane: ControlPlane, account_sid: str, *, more: int) -> None:
 
 
 def check_filter_budget(plane: ControlPlane, account_sid: str, *, more: int) -> None:
-    """As ``check_budget``, where filters are to take ``more`` room (``room_of``) than they do.
+    """Like ``check_budget``, for filters that are to take ``more`` room (see ``room_of``).
 
-    For whoever has the turn to write those of the last moment's writes count, too: hundreds of requests can share a
-    transaction, and routers have room for a quarter more than the bound.
+    With the turn to write, staged filters are counted, too: hundreds of requests may share a transaction, and routers
+    have room for only a quarter more than the limit.
     """
     if more <= 0:
         return
@@ -65,7 +65,7 @@ def check_filter_budget(plane: ControlPlane, account_sid: str, *, more: int) -> 
 
 
 def _staged_filters(plane: ControlPlane) -> Iterator[tuple[str, int]]:
-    """By account, how much more room filters take once what is staged is written."""
+    """By account, how much more room filters take once the staged changes are written."""
     for sid, after in plane.writing.staged().items():
         for each, sign in ((plane.feed.snapshot.subscriptions.get(sid), -1), (after, 1)):
             if isinstance(each, Subscription):

@@ -1,7 +1,7 @@
-"""Whose each topic of this installation is; those that belong to nobody, and for how long. Pure.
+"""Finds the owner of each topic of this installation, and which topics are orphaned, for how long. Pure.
 
-A subscription's topic is its subscription's. A sink type's topics are everybody's who has a sink or a subscription of
-that type, or its plugin, or workers of it. What is neither, nor shared by all, is none of our business.
+A subscription topic belongs to its subscription. A sink type's topics are in use if there is a sink or subscription of
+that type, its plugin is installed, or it has workers. Topics with other names, except shared ones, are not ours.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -16,8 +16,11 @@ class OwnTopic:
     """A topic of this installation.
 
     Attributes:
-        account_sid: Whose subscription's it is; None: nobody's, or not one account's.
-        orphaned: What it is for does not exist.
+        name: Its name.
+        told: What the name says.
+        partitions: The number of its partitions.
+        account_sid: The account of its subscription; None if there is none, or it does not belong to one account.
+        orphaned: Whether what it is for does not exist.
     """
 
     name: str
@@ -30,10 +33,10 @@ class OwnTopic:
 def survey(
     existing: Mapping[str, int], topics: Topics, snapshot: Resources, delivered_types: Collection[str]
 ) -> Sequence[OwnTopic]:
-    """Every topic of ours among ``existing`` (each with its number of partitions), by name.
+    """All topics of ours among ``existing`` (names with numbers of partitions), sorted by name.
 
-    ``delivered_types`` have workers, whether or not anybody has such a sink. ``snapshot`` must hold all that was
-    written before ``existing`` was asked for: else what was made a moment ago seems to be nobody's.
+    ``delivered_types`` have workers, whether or not there are such sinks. ``snapshot`` must contain everything that was
+    written before ``existing`` was listed: otherwise, topics that were just created would seem to be orphaned.
     """
     subscriptions = snapshot.subscriptions.values()
     types = {*delivered_types, *(each.sink_type for each in snapshot.sinks.values())}
@@ -59,22 +62,22 @@ def _is_orphaned(told: TopicName, owner: str | None, types: Collection[str]) -> 
 
 
 class Sightings:
-    """For how long topics were seen to belong to nobody. Bounded by how many there are."""
+    """Remembers how long topics have been seen orphaned. Bounded by the number of topics."""
 
     def __init__(self, *, most_step_s: float) -> None:
-        """``most_step_s``: what lies between two looks counts for so long at most.
+        """``most_step_s``: the time between two looks counts as at most this long.
 
-        So a process that stood still, and goes on in the middle of what it was doing, has not waited meanwhile.
+        So if a process was suspended and resumed, that time does not count.
         """
         self._most_step_s = most_step_s
         self._ages: dict[str, float] = {}
         self._looked_s = 0.0
 
     def see(self, orphans: Iterable[str], now_s: float) -> None:
-        """Exactly ``orphans`` belong to nobody at ``now_s``, by a steady clock. What had an owner begins anew."""
+        """Note that exactly ``orphans`` are orphaned at ``now_s``, by a monotonic clock. Others start again at 0."""
         step_s, self._looked_s = min(now_s - self._looked_s, self._most_step_s), now_s
         self._ages = {name: self._ages[name] + step_s if name in self._ages else 0.0 for name in orphans}
 
     def age_s(self, topic: str) -> float:
-        """0 also where it was never seen so."""
+        """How long the topic has been seen orphaned, in seconds; 0 if never."""
         return self._ages.get(topic, 0.0)

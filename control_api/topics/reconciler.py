@@ -1,18 +1,18 @@
-"""Removes topics that belong to no subscription: what a crash between topic and record leaves, or a failed deletion.
+"""Removes topics that belong to no subscription, left by a crash between topic and record, or by a failed deletion.
 
-Only the primary does, and only what
+Only the primary does, and only if a topic
 
-- has the name of a subscription's topic of this installation, and no subscription in the snapshot, which is brought up
-  to date after the topics were listed,
-- has been so at every look for the time of grace, which is longer than any creation,
-- holds no record: what still waits somewhere is never removed, whatever the snapshot says,
-- comes in small numbers: a crash leaves few. Many at once look like a control topic that was lost, or a prefix that is
-  wrong, and are left to a person.
+- has the name of a subscription topic of this installation, and no subscription in the snapshot, which is updated after
+  the topics are listed,
+- has been in that state at every look for a grace period, which is longer than any creation takes,
+- has no records: waiting events are never removed, whatever the snapshot says,
+- is one of only a few: a crash leaves few. Many at once look like a lost control topic or a wrong prefix, and are left
+  to a person.
 
-Whoever becomes primary also has topics keep what waits on them for long enough: see ``retention``.
+A new primary also makes topics keep waiting events for long enough: see ``retention``.
 
-The topics of a sink type that is gone are told of, and removed only when the operator names them: a worker whose
-plugin this process does not have may use them.
+Topics of a sink type that is gone are reported, but removed only when the operator names them: they may be used by a
+worker with a plugin that is not installed here.
 """
 
 import asyncio
@@ -35,15 +35,15 @@ from eventstreams.telemetry.metrics import Metrics
 from eventstreams.topics import TopicKind
 
 MOST_AT_ONCE: Final = 50
-"""Orphans that one look removes; where there are more, none is. Creations that are under way together are fewer."""
+"""The most orphans that one look removes; if there are more, none is. Fewer creations are under way at a time."""
 _LOOK_S: Final = 60.0
-_BY_HAND_S: Final = 120.0  # grace of what the operator names: longer than a creation with all its waits
+_BY_HAND_S: Final = 120.0  # the grace period for topics that the operator names: longer than any creation takes
 
 _log = get_logger(__name__)
 
 
 class Reconciler:
-    """``await run()`` works for ever, in the primary; ``topics`` and ``remove`` answer the operator."""
+    """Removes orphaned topics. ``run()`` never returns and is for the primary; the rest serves the operator's API."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Reconciler:
         clock: Callable[[], float] = time.monotonic,
         look_s: float | None = None,
     ) -> None:
-        """``look_s``: how often to look; default: once a minute, and four times within a grace that is shorter."""
+        """``look_s``: how often to look; by default once a minute, or four times in a short grace period."""
         self._plane = plane
         self._metrics = metrics
         self._clock = clock
@@ -65,22 +65,22 @@ class Reconciler:
         self._sightings = self._none_seen()
 
     async def run(self) -> None:
-        """Look now and then. Whoever becomes primary begins with all grace before it."""
+        """Look periodically. With a new primary, all grace periods start again."""
         self._sightings, kept = self._none_seen(), False
         try:
             while True:
                 try:
-                    if not kept:  # once is enough: what this process makes is right from the start
+                    if not kept:  # once is enough: topics that this process creates are right from the start
                         kept = await keep_what_waits(self._plane.admin, self._plane.topics)
                     await self.look()
-                except EventStreamsError as error:  # Kafka refused, or this is the primary no more
+                except EventStreamsError as error:  # Kafka refused, or this is no longer the primary
                     _log.warning("topics.not_reconciled", error=str(error), follows="again")
                 await asyncio.sleep(self._look_s)
         finally:
-            self._tell(())  # the next primary tells
+            self._tell(())  # the next primary exports the figures
 
     async def look(self) -> Sequence[str]:
-        """Look once; the topics that were removed."""
+        """Look once; return the topics that were removed."""
         found = await self.topics()
         self._sightings.see([each.name for each in found if each.orphaned], self._clock())
         self._tell(found)
@@ -96,22 +96,21 @@ class Reconciler:
         return await self._remove_empty(due) if due else ()
 
     async def topics(self) -> Sequence[OwnTopic]:
-        """Every topic of this installation, by name."""
+        """All topics of this installation, sorted by name."""
         return self._survey(await self._existing())
 
     async def records(self, names: Sequence[str]) -> Mapping[str, int]:
-        """Most records that each of ``names`` can hold; those that are not there are left out."""
+        """The most records that each of ``names`` may have; missing topics are left out."""
         held: Counter[str] = Counter()
         for each in await self._plane.admin.ranges(names) if names else ():
             held[each.topic] += each.records
         return held
 
     async def remove(self, name: str) -> None:
-        """Remove the orphan ``name``, as the operator says.
+        """Remove the orphaned topic ``name`` for the operator.
 
         Raises:
-            RefusedError: 404: it is no topic of this installation. 409: it is somebody's, was a moment ago, or holds
-                records.
+            RefusedError: 404: it is not a topic of this installation. 409: it is in use, was recently, or has records.
         """
         found = {each.name: each for each in await self.topics()}.get(name)
         if found is None:
@@ -132,11 +131,11 @@ class Reconciler:
         )
 
     async def _remove_empty(self, names: Sequence[str]) -> Sequence[str]:
-        """Those of the orphans ``names`` that held nothing, and are gone now."""
-        # All is asked for before the turn to write is taken, since Kafka takes its time; who has it knows what was
-        # written since.
+        """Remove those of the orphaned topics ``names`` that are empty; return their names."""
+        # Kafka is asked before the turn to write is taken, as that takes a while. With the turn, later writes are
+        # known.
         held, existing = await self.records(names), await self._existing()
-        async with self._plane.writing:  # as the primary, and with what is about to be written
+        async with self._plane.writing:  # as the primary, and including staged writes
             orphans = {each.name for each in self._survey(existing) if each.orphaned}
         empty = [name for name in names if name in orphans and not held.get(name)]
         await self._plane.admin.delete(empty)
@@ -147,7 +146,7 @@ class Reconciler:
 
     async def _existing(self) -> Mapping[str, int]:
         existing = await self._plane.admin.topics()
-        await self._plane.feed.catch_up()  # after the listing: whatever is on it and has an owner is known to have one
+        await self._plane.feed.catch_up()  # after listing, so that owners of all listed topics are known
         return existing
 
     def _survey(self, existing: Mapping[str, int]) -> Sequence[OwnTopic]:

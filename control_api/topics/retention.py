@@ -1,7 +1,7 @@
-"""What waits for its delivery is kept for as long as it is owed, also where topics were made for a shorter time.
+"""Makes topics keep waiting events until their deadlines, even if the topics were created for a shorter time.
 
-A topic is made to keep records for a day longer than events are tried. Where ``EVENTSTREAMS_TTL`` is raised later,
-those that are there would drop events before their deadline, and nobody would hear of it.
+A topic is created to keep records for a day longer than events are tried. If ``EVENTSTREAMS_TTL`` is raised later,
+existing topics would silently drop events before their deadlines.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ _log = get_logger(__name__)
 
 
 class Kafka(Protocol):
-    """The part of ``KafkaAdmin`` that this takes."""
+    """The part of ``KafkaAdmin`` that is used here."""
 
     async def topics(self) -> Mapping[str, int]: ...
 
@@ -25,16 +25,16 @@ class Kafka(Protocol):
 
 
 async def keep_what_waits(kafka: Kafka, topics: Topics) -> bool:
-    """Lengthen the retention of topics that would drop an event before its deadline; what is longer stays.
+    """Raise the retention of topics that would drop an event before its deadline; longer ones stay as they are.
 
-    To look takes DescribeConfigs, and to change AlterConfigs, which no role needs: without the first nothing is known
-    here, and `eventstreams doctor` says so, too.
+    Checking requires the permission DescribeConfigs, and changing AlterConfigs, which no role needs otherwise. Without
+    the first, nothing is known here; `eventstreams doctor` says so, too.
 
     Returns:
-        False where it is to be tried again: a topic was not seen, or Kafka refused to change one.
+        False if it is to be tried again, because a topic was not described or Kafka refused to change one.
 
     Raises:
-        TopicError: Kafka did not say.
+        TopicError: Kafka did not answer.
     """
     asked = topics.waiting(await kafka.topics())
     kept = await kafka.retentions(asked)

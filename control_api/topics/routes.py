@@ -1,4 +1,4 @@
-"""``/operator/v1/Topics``: every topic of the installation, whose it is, and the removal of one that is nobody's."""
+"""``/operator/v1/Topics``: lists the installation's topics with their owners, and removes orphaned ones."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -21,7 +21,7 @@ PATH: Final = "/operator/v1/Topics"
 
 
 async def list_all(request: web.Request) -> web.Response:
-    """By name; filters ``Kind`` and ``Orphaned``. Of orphans it is told how many records they hold."""
+    """List topics by name; filters ``Kind`` and ``Orphaned``. For orphans, the number of records is shown."""
     query, reconciler = PageQuery.parse(request.query), request.app[RECONCILER]
     filters = {name: request.query[name] for name in ("Kind", "Orphaned") if name in request.query}
     kind = _kind(filters["Kind"]) if "Kind" in filters else None
@@ -46,7 +46,7 @@ async def list_all(request: web.Request) -> web.Response:
 
 
 async def delete(request: web.Request) -> web.Response:
-    """Remove a topic that is nobody's and holds nothing."""
+    """Remove an orphaned, empty topic."""
     await request.app[RECONCILER].remove(request.match_info["name"])
     return web.Response(status=HTTPStatus.NO_CONTENT)
 

@@ -1,1 +1,1 @@
-"""The whole of Event Streams at work on this machine: ``make demo``."""
+"""Demo of a complete Event Streams on this machine: ``make demo``."""

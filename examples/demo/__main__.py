@@ -1,4 +1,4 @@
-"""``python -m examples.demo``: accepted, routed, delivered, retried, dead-lettered, and whether it adds up."""
+"""``python -m examples.demo``: shows events accepted, routed, delivered, retried, dead-lettered, and checks the sum."""
 
 import asyncio
 import secrets
@@ -28,7 +28,7 @@ from producers.simulator import Scenario, SimulatedProduct, default_products, pa
 
 _SETTLE_S: Final = 60.0
 _REDRAW_S: Final = 0.2
-_BACK: Final = timedelta(hours=6)  # simulated time goes faster than life: so it stays behind it
+_BACK: Final = timedelta(hours=6)  # simulated time runs faster than real time: it starts earlier to stay in the past
 
 
 @click.command()
@@ -54,7 +54,7 @@ def main(seconds: float, rate: float) -> None:
 
 
 def _products() -> Sequence[SimulatedProduct]:
-    """All but the error logs: those of the demo's own dead letters would come in beside what it publishes."""
+    """Return all products but the error logs: the demo's own dead letters would add events that it did not publish."""
     return [product for product in default_products() if product.name != "errorlogs"]
 
 
@@ -76,7 +76,7 @@ async def _play(system: System, console: Console, *, seconds: float, rate: float
 
 
 def _subscribe(system: System, url: str, console: Console) -> None:
-    """What a customer does, with Twilio's own client."""
+    """Create a sink and a subscription like a customer, with Twilio's own client."""
     client = Client(system.account_sid, system.auth_token)
     client.events.base_url = system.api
     sink = client.events.v1.sinks.create(
@@ -112,14 +112,14 @@ async def _publish(system: System, settings: Settings, tally: Tally, seconds: fl
 
 
 async def _settled(tally: Tally) -> None:
-    """Return once nothing waits any more, or after a minute."""
+    """Wait until no event is waiting any more, at most a minute."""
     deadline = time.monotonic() + _SETTLE_S
-    while tally.waiting and time.monotonic() < deadline:  # noqa: ASYNC110 - a figure that others change
+    while tally.waiting and time.monotonic() < deadline:  # noqa: ASYNC110 - other tasks change it
         await asyncio.sleep(_REDRAW_S)
 
 
 async def _drawing(draw: Callable[[str], None], doing: str, work: Coroutine[None, None, None]) -> None:
-    """Redraw the table while ``work`` goes on."""
+    """Redraw the table while ``work`` runs."""
     task = asyncio.create_task(work)
     while not task.done():
         draw(doing)

@@ -1,4 +1,4 @@
-"""The live table, and the last words."""
+"""The live table, and the summary at the end."""
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
@@ -8,7 +8,7 @@ from examples.demo.tally import Tally
 
 
 def table(tally: Tally, *, doing: str) -> RenderableType:
-    """The figures as they stand."""
+    """Return the current figures as a table."""
     grid = Table(show_header=False, box=None, padding=(0, 2))
     grid.add_column(style="bold")
     grid.add_column(justify="right")
@@ -30,7 +30,7 @@ def table(tally: Tally, *, doing: str) -> RenderableType:
 
 
 def summary(console: Console, tally: Tally) -> None:
-    """Say whether it adds up."""
+    """Print whether the figures add up."""
     accepted, delivered, dead = len(tally.accepted), len(tally.delivered), len(tally.dead)
     console.print(f"{accepted:,} accepted = {delivered:,} delivered + {dead:,} dead-lettered", highlight=False)
     for problem in tally.problems():

@@ -1,4 +1,4 @@
-"""``eventstreams up`` as a child of the demo, with a folder, ports and an account of its own."""
+"""``eventstreams up`` as a child process of the demo, with a folder, ports and an account of its own."""
 
 import os
 import secrets
@@ -20,13 +20,13 @@ from eventstreams.sids import SidKind, new_sid
 
 _READY_S: Final = 120.0
 _STOP_S: Final = 60.0
-# Waits short enough to be watched; the real ones are 5 s to 30 min.
+# Retry delays short enough to watch; the real ones are 5 s to 30 min.
 _SETTINGS: Final = {"ALLOWED_DESTINATIONS": "127.0.0.0/8", "RETRY_DELAYS": "1s,2s,5s", "RETRY_PARTITIONS": "4"}
 
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """Where everything is."""
+    """Addresses and credentials of the running system."""
 
     api: str
     kafka: str
@@ -41,7 +41,7 @@ class DemoError(Exception):
 
 
 def forget_settings() -> None:
-    """Drop the settings of the shell: the demo is an installation of its own. Downloads stay where they are."""
+    """Drop settings from the environment: the demo is an installation of its own. Keep the download cache's."""
     for name in list(os.environ):
         if name.startswith(PREFIX) and name != f"{PREFIX}CACHE_DIR":
             del os.environ[name]
@@ -49,10 +49,10 @@ def forget_settings() -> None:
 
 @contextmanager
 def running_system() -> Iterator[System]:
-    """The whole of Event Streams meanwhile.
+    """Run a complete Event Streams while the context is open.
 
     Raises:
-        DemoError: it did not get ready.
+        DemoError: it did not become ready.
     """
     account_sid, auth_token = new_sid(SidKind.ACCOUNT), secrets.token_hex(16)
     with tempfile.TemporaryDirectory(prefix="eventstreams-demo-") as name:

@@ -1,4 +1,4 @@
-"""What became of every event of the demo, and whether it adds up. Pure."""
+"""What happened to every event of the demo, and whether the figures add up. No I/O."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -12,10 +12,10 @@ class Tally:
         accepted: When the broker accepted each, in ms since the epoch.
         delivered: When the receiver first answered 2xx, in ms since the epoch.
         dead: Reason of each dead letter.
-        deliveries: 2xx answers, an event in a request counting as one; more than ``delivered`` are duplicates.
+        deliveries: Events answered 2xx, counted per delivery; those beyond ``delivered`` are duplicates.
         bad_signatures: Requests whose signature the official validator refused.
-        counted: Copies on the subscription's topic, as the router counts; asked now and then.
-        retries: Attempts that failed and were put on a retry topic, as the worker counts.
+        counted: Copies on the subscription's topic, by the router's metric, which is polled.
+        retries: Attempts that failed and were put on a retry topic, by the worker's metric, which is polled.
     """
 
     accepted: dict[str, int] = field(default_factory=dict)
@@ -33,7 +33,7 @@ class Tally:
 
     @property
     def routed(self) -> int:
-        """Events on the subscription's topic: at least those that have come from there."""
+        """Events on the subscription's topic: at least those that were delivered from there."""
         return max(self.counted, len(self.delivered))
 
     @property
@@ -45,13 +45,13 @@ class Tally:
         return Counter(self.dead.values())
 
     def latency_ms(self, share: float) -> int | None:
-        """What ``share`` of the delivered events (0 to 1) took at most, from accepted to delivered."""
+        """Return the quantile ``share`` (0 to 1) of the ms from accepted to delivered; None without deliveries."""
         known = self.delivered.keys() & self.accepted.keys()
         took = sorted(self.delivered[event_id] - self.accepted[event_id] for event_id in known)
         return took[min(int(share * len(took)), len(took) - 1)] if took else None
 
     def problems(self) -> list[str]:
-        """Why the demo has failed; empty where every accepted event is delivered or a dead letter, and no other."""
+        """Return why the demo failed; empty if every accepted event was delivered or is a dead letter, and no other."""
         ended = self.delivered.keys() | self.dead.keys()
         both = self.delivered.keys() & self.dead.keys()
         checks = (

@@ -1,4 +1,4 @@
-"""Fills the tally from outside: dead letters from their topics, figures from the roles' metrics."""
+"""Fills the tally from outside: reads dead letters from their topics, and figures from the roles' metrics."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -21,7 +21,7 @@ _EACH_S: Final = 0.2
 
 @asynccontextmanager
 async def watching(settings: Settings, system: System, tally: Tally) -> AsyncIterator[None]:
-    """Keep ``tally`` current meanwhile."""
+    """Keep ``tally`` current while the context is open."""
 
     def bury(records: Sequence[Record]) -> None:
         for record in records:

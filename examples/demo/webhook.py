@@ -1,4 +1,4 @@
-"""The customer's side: checks every signature, is out of order for some events and refuses a few for good."""
+"""The customer's side: checks every signature, fails once for some events and refuses a few for good."""
 
 import time
 import zlib
@@ -14,7 +14,7 @@ _REFUSED_PERCENT: Final = 2  # of events that are answered 400 for good
 
 
 class Webhook:
-    """Answers a ``Receiver``'s requests and tells ``tally`` what came."""
+    """Answers a ``Receiver``'s requests and counts in ``tally`` what arrived."""
 
     def __init__(self, auth_token: str, tally: Tally) -> None:
         self._validator = RequestValidator(auth_token)

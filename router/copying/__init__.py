@@ -1,1 +1,1 @@
-"""Makes the copies, and sees to it that the brokers have them, around topics that take none."""
+"""Makes the copies and ensures that the brokers have them, with a detour for topics that accept none."""

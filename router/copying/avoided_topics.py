@@ -1,7 +1,7 @@
-"""The way around topics that take no copies now: a retry topic, from which a copy is delivered all the same.
+"""The detour for topics that accept no copies for now: a retry topic, from which a copy is delivered all the same.
 
-A topic may have no leader, or too few replicas in step, for hours. What its subscription is owed then goes where the
-workers look anyway, and the offsets of all others' events go on. Pure, but for its clocks.
+A topic may have no leader, or too few in-sync replicas, for hours. Its subscription's copies then go to a retry topic,
+which the workers read anyway, so that the offsets of all other events can advance. No I/O; reads clocks only.
 """
 
 import time
@@ -18,16 +18,19 @@ from eventstreams.topics import Topics
 from router.planning.plan import Copy
 
 _log = get_logger(__name__)
-_LOOK_S: Final = 5.0  # between two copies that are sent to see whether the topic takes them again
-_FORGET_S: Final = 600.0  # a topic that nobody had an event for is looked after then: its subscription may be gone
+_LOOK_S: Final = 5.0  # between two copies that probe whether the topic accepts them again
+_FORGET_S: Final = 600.0  # without events for a topic, its routes are looked up: its subscription may be gone
 _OF_THE_WAY_AROUND: Final = frozenset({ATTEMPT, ORIGIN, NOT_BEFORE})
 
 
 @dataclass(slots=True)
 class _Avoided:
-    """``look_at``: when the next copy is sent there; ``used_at``: when there was one to send, or a look for routes.
+    """An avoided topic.
 
-    ``partitions``: those that took nothing. A copy that another one takes says nothing of them.
+    Attributes:
+        look_at: When the next probe may be sent.
+        used_at: When there was last a copy for it, or its routes were last looked up.
+        partitions: Those that accepted nothing. That another partition accepts a copy says nothing about them.
     """
 
     look_at: float
@@ -36,7 +39,7 @@ class _Avoided:
 
 
 class AvoidedTopics:
-    """Which topics are avoided, and where their copies go meanwhile. For the lane's thread alone."""
+    """Which topics are avoided, and where their copies go meanwhile. Only for the lane's thread."""
 
     def __init__(
         self,
@@ -46,13 +49,13 @@ class AvoidedTopics:
         wanted: Callable[[], Container[str]],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Avoids nothing yet.
+        """Start with nothing to avoid.
 
         Args:
-            settings: Which topics.
-            tell: Hears how many topics are avoided, whenever that changes.
-            wanted: The topics that any route leads to. May take its time.
-            clock: In s.
+            settings: Topic names and retry settings.
+            tell: Called with the number of avoided topics whenever it changes.
+            wanted: Returns all topics that a route leads to; may be slow.
+            clock: Monotonic, in seconds.
         """
         self._topics = Topics(settings)
         self._delays = settings.retry_delays
@@ -61,18 +64,18 @@ class AvoidedTopics:
         self._wanted = wanted
         self._clock = clock
         self.avoided: dict[str, _Avoided] = {}
-        self._slots: dict[tuple[str, int], float] = {}  # of retry topics that took nothing either: until when
+        self._slots: dict[tuple[str, int], float] = {}  # retry partitions that failed, too: until when
 
     def avoids(self, copy: Copy) -> bool:
-        """Whether ``copy`` is not to go where it says."""
+        """Return whether ``copy`` must not be sent to its own topic and partition now."""
         if copy.home is not None:
             return self._slots.get((copy.topic, copy.partition), 0.0) > self._clock()
         return copy.topic in self.avoided
 
     def avoid(self, copy: Copy, partition: int) -> None:
-        """Let nothing go where ``copy`` was to go, its own topic or a partition of a retry topic, for now.
+        """Avoid, for now, the destination of ``copy``: its own topic, or a partition of a retry topic.
 
-        ``partition`` is the one that did not take it; -1 where that is not known.
+        ``partition`` is the one that did not accept it; -1 if unknown.
         """
         now = self._clock()
         if copy.home is not None:
@@ -86,13 +89,13 @@ class AvoidedTopics:
         self._tell(len(self.avoided))
 
     def forget(self) -> None:
-        """Avoid no topic that no route leads to any more: nobody would ever find out that it takes copies, or is gone.
+        """Stop avoiding topics that no route leads to any more: they get no copies that could probe them.
 
-        One that is only quiet stays: tried like any other, it would make everybody wait each time.
+        A topic that is only quiet stays avoided: tried like any other, it would stall all routing each time.
         """
         now = self._clock()
         due = [each for each in self.avoided.items() if each[1].used_at + _FORGET_S < now]
-        wanted = self._wanted() if due else ()  # once: there can be a hundred thousand
+        wanted = self._wanted() if due else ()  # called once: there can be a hundred thousand
         for topic, known in due:
             if topic in wanted:
                 known.used_at = now
@@ -101,34 +104,34 @@ class AvoidedTopics:
                 self._tell(len(self.avoided))
 
     def take_back(self, topic: str, partition: int) -> None:
-        """``partition`` of ``topic`` took a copy. Once all of them do, so does the topic."""
+        """Note that ``partition`` of ``topic`` accepted a copy; use the topic again once all its partitions do."""
         known = self.avoided.get(topic)
         if known is None:
             return
         known.partitions -= {partition, -1}
-        known.look_at = self._clock()  # at the next one, at once
+        known.look_at = self._clock()  # probe the next partition at once
         if not known.partitions:
             del self.avoided[topic]
             _log.warning("topic.taken_back", topic=topic)
             self._tell(len(self.avoided))
 
     def partition_of(self, topic: str) -> int:
-        """Which partition of ``topic``, which is avoided, is to be looked at next; -1: any."""
+        """Return which partition of the avoided ``topic`` to probe next; -1 for any."""
         return max(self.avoided[topic].partitions)
 
     def is_due(self, topic: str) -> bool:
-        """Whether it is time to see if ``topic``, which is avoided, takes a copy."""
+        """Return whether it is time to probe the avoided ``topic``."""
         return self.avoided[topic].look_at <= self._clock()
 
     def sent(self, topic: str) -> None:
-        """A copy is on its way to ``topic`` to see whether it takes it: no other need be for a while."""
+        """Note that a probe of ``topic`` is under way: the next one is due after ``_LOOK_S``."""
         known, now = self.avoided[topic], self._clock()
         known.look_at, known.used_at = now + _LOOK_S, now
 
     def around(self, copy: Copy) -> Copy:
-        """``copy`` on its way around; as it first was where no retry topic takes anything.
+        """Return ``copy`` redirected to a retry topic; as it originally was if no retry partition accepts anything.
 
-        All that one topic is owed takes the same partition, so that it keeps its order on the way.
+        All copies of one topic take the same partition, so that they stay in order on the detour.
         """
         home = copy.topic if copy.home is None else copy.home
         if home in self.avoided:
@@ -144,18 +147,18 @@ class AvoidedTopics:
         return copy if copy.home is None else Copy(home, _as_at_first(copy.headers))
 
     def home_of(self, topic: str, headers: Headers) -> str | None:
-        """Which topic a copy with these ``headers``, that goes to ``topic``, is on its way around; None: it is not."""
+        """Return which topic a copy with ``headers``, sent to ``topic``, makes a detour around; None if it is none."""
         origin = dict(headers).get(ORIGIN) if self._topics.sink_type_of_retry(topic) else None
         return None if origin is None else origin.decode()
 
     def _slots_of(self, home: str) -> Sequence[tuple[str, int]]:
-        """Those of the shortest delay: what has to wait there is soon out of the way."""
+        """Return the partitions of the retry topic with the shortest delay: copies there wait the least."""
         topic = self._topics.retry(self._topics.sink_type_of(home), self._delays[0])
         return [(topic, partition) for partition in range(self._partitions)]
 
 
 def _due_now(headers: Headers, home: str) -> list[tuple[str, bytes]]:
-    """As if the first attempt of what is on ``home`` had been put off until now. ``home`` holds no record of it."""
+    """Return ``headers`` as if a first attempt had been postponed until now. ``home`` itself has no such record."""
     return [*headers, (ATTEMPT, b"1"), (ORIGIN, home.encode()), (NOT_BEFORE, b"%d" % now_ms())]
 
 

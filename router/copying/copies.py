@@ -1,4 +1,4 @@
-"""What becomes of copies that brokers do not take, however they are made. For the lane's thread alone."""
+"""What happens to copies that brokers do not accept, in either mode of routing. Only for the lane's thread."""
 
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -16,16 +16,16 @@ from router.planning.plan import Copy
 
 RETRY_S: Final = 0.5
 TURN_S: Final = 1.0
-STUCK_S: Final = 5.0  # a leader that ends in order is replaced within one or two
-_STRIKES: Final = 3  # of a topic that refuses: a new one is refused, too, until all brokers know it
+STUCK_S: Final = 5.0  # a leader that shuts down cleanly is replaced within one or two seconds
+_STRIKES: Final = 3  # refusals before a topic is avoided: a new topic is refused, too, until all brokers know it
 
 Restore = Callable[[set[str]], set[str] | None]
-"""Of topics that did not take a copy: makes again those that are needed and missing. Returns those that are missing
-and that no route leads to any more; None where no broker answers."""
+"""Given topics that did not accept a copy, creates again those that are missing and still needed. Returns the missing
+ones that no route leads to any more; None if it could not find out, as when no broker answers."""
 
 
 class Source(Protocol):
-    """What a copy shares with its event: these very bytes."""
+    """What a copy shares with its event, byte for byte."""
 
     @property
     def key(self) -> bytes | None: ...
@@ -45,7 +45,7 @@ _Place = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A copy that the broker did not acknowledge; ``partition``: for which it was, where that is known, or -1."""
+    """A copy that the broker did not acknowledge; ``partition`` is the one it was sent to, -1 if unknown."""
 
     error: KafkaError
     copy: Copy
@@ -54,12 +54,12 @@ class Failed:
 
     @property
     def lasts(self) -> bool:
-        """Whether no broker will ever take it."""
+        """Whether no broker will ever accept it."""
         return self.error.code() in LASTING
 
 
 class Copies(ABC):
-    """``settle`` returns once all that were made are somewhere."""
+    """Copies on their way to the brokers; ``settle`` waits until each of them is stored or given up."""
 
     def __init__(
         self,
@@ -69,38 +69,38 @@ class Copies(ABC):
         avoided_topics: AvoidedTopics,
         turned: Callable[[], None],
     ) -> None:
-        """No copies yet.
+        """Start without copies.
 
         Args:
-            dead_topic: Where copies go that the broker will never take. There is no way around it.
-            restore: Asked before copies that failed are repeated or given up.
-            avoided_topics: Hears of topics that take nothing, and knows where their copies go.
-            turned: Called about every second while there is anything to wait for.
+            dead_topic: Topic for copies that no broker will ever accept. There is no detour around it.
+            restore: Called before failed copies are repeated or given up.
+            avoided_topics: Told of topics that accept nothing; knows where their copies go.
+            turned: Called about every second while waiting.
         """
         self._dead_topic = dead_topic
         self._restore = restore
         self._avoided_topics = avoided_topics
         self._turned = turned
         self.dropped = 0
-        """How many are on no subscription's topic although they were made: nobody wants them any more, or no broker
-        takes them. For others to take from."""
+        """Copies that were made but are on no subscription's topic: no subscription wants them any more, or no broker
+        accepts them. Callers reset it."""
         self.turns = 0
-        """In how many waits of ``TURN_S`` brokers acknowledged any: whoever looks sees that it goes on."""
+        """Number of waits of ``TURN_S`` in which brokers acknowledged anything: shows the health check progress."""
 
     @property
     @abstractmethod
     def topics(self) -> int:
-        """To how many topics copies have gone."""
+        """Number of topics that copies were sent to."""
 
     @abstractmethod
     def settle(self) -> object:
-        """Return once the brokers have every copy, on its topic or on its way around it; or its topic is gone."""
+        """Wait until the brokers have every copy, on its topic or on a detour, or its topic is gone."""
 
     def close(self) -> None:  # noqa: B027 - not all have anything to close
-        """Let go of what it sends with."""
+        """Release the producers."""
 
     def _judge(self, failed: Sequence[Failed], strikes: Counter[_Place]) -> None:
-        """Have places avoided that take nothing although brokers answer."""
+        """Have those destinations avoided that repeatedly accept nothing although brokers answer."""
         for place, each in {(each.copy.topic, each.partition): each for each in failed}.items():
             if each.lasts and each.copy.topic != self._dead_topic:
                 continue  # it becomes a dead letter at once
@@ -109,23 +109,24 @@ class Copies(ABC):
                 self._avoided_topics.avoid(each.copy, each.partition)
 
     def _again(self, failed: Failed) -> tuple[Copy, Source]:
-        """What to make in place of what failed."""
+        """Return the copy to send in place of a failed one, with what it is a copy of."""
         copy, source = failed.copy, failed.source
         if not failed.lasts:
             return (self._avoided_topics.around(copy) if self._avoided_topics.avoids(copy) else copy), source
         if copy.topic != self._dead_topic:
             self.dropped += 1
-            # Our topics take more than the events' own, so this needs an operator's hand; the partition goes on.
+            # Our topics accept larger records than the events topic, so an operator must have changed something; the
+            # partition goes on.
             reason, detail = DeadReason.TOO_LARGE, failed.error.str()
             origin = copy.home or copy.topic
             headers = dead_headers(copy.headers, None, origin=origin, reason=reason, code=reason.code, detail=detail)
             return Copy(self._dead_topic, headers), source
-        # Not even the dead letters take it: compressed by its producer it was small enough for the events topic,
-        # which still has it. What is left tells which event it was, and why.
+        # Not even the dead-letter topic accepts it: compressed by its producer it was small enough for the events
+        # topic, which still has it. The headers that are left tell which event it was, and why.
         return Copy(self._dead_topic, _short(copy.headers)), NOTHING
 
 
 def _short(headers: Headers) -> list[tuple[str, bytes]]:
-    """Those of ``headers`` that we know and that are short. Whatever types say, a header's value can be none at all."""
+    """Return those ``headers`` that are ours and short. Despite the type, a header's value can be None."""
     known = ((name, value or b"") for name, value in dict(headers).items() if name in KNOWN)
     return [(name, value) for name, value in known if len(value) <= MAX_DETAIL_BYTES]

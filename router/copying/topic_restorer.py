@@ -1,4 +1,4 @@
-"""Topics that copies go to, made again where somebody removed them by hand."""
+"""Creates topics of copies again if somebody deleted them by hand."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -12,11 +12,11 @@ from eventstreams.topics import Topics
 from router.planning.matcher import Matcher
 
 _log = get_logger(__name__)
-_CATCH_UP_S: Final = 10.0  # a read of the control topic takes milliseconds
+_CATCH_UP_S: Final = 10.0  # reading the control topic takes milliseconds
 
 
 class TopicRestorer:
-    """Makes what is missing and still wanted. Called on the lane's thread; what is asked of brokers, the loop asks."""
+    """Creates missing topics that are still wanted. Called on the lane's thread; talks to brokers on the event loop."""
 
     def __init__(
         self,
@@ -27,7 +27,7 @@ class TopicRestorer:
         catch_up: Callable[[], Awaitable[None]],
         within_s: float = _CATCH_UP_S,
     ) -> None:
-        """``catch_up`` returns once ``matcher`` knows all on the control topic; ``within_s`` it must."""
+        """``catch_up`` returns once ``matcher`` has applied all of the control topic; it may take ``within_s``."""
         self._topics = Topics(settings)
         self._admin = admin
         self._matcher = matcher
@@ -43,8 +43,8 @@ class TopicRestorer:
         try:
             missing = topics - (await self._admin.topics()).keys()
             if missing:
-                # After the listing: what is gone since its subscription was deleted has no route then, and is not made
-                # again for nobody. It would stay, with what is put on it, until all of that is too old.
+                # After the listing: a topic that is gone because its subscription was deleted has no route by then,
+                # and is not created again for nobody. It would stay until everything on it had expired.
                 async with asyncio.timeout(self._within_s):
                     await self._catch_up()
             routes = [route for topic in missing if (route := self._matcher.route_to(topic))]

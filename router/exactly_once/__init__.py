@@ -1,1 +1,1 @@
-"""What differs where copies, and how far events are read, are committed as one transaction."""
+"""What exactly-once routing does differently: copies and the events' offsets are committed in one transaction."""

@@ -1,4 +1,4 @@
-"""The consumer of a router that copies exactly once: it commits nothing itself, and goes back to what is settled."""
+"""The consumer of a router that copies exactly once: commits nothing itself, and seeks to settled offsets only."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -17,10 +17,10 @@ from router.faust_app.transport import CommittedThread, RunConsumer, RunTranspor
 
 
 class SettledThread(CommittedThread):
-    """Goes back to offsets that no transaction under way can still change. aiokafka does not ask Kafka for such."""
+    """Seeks to offsets that no pending transaction can still change, which aiokafka does not ask Kafka for."""
 
     seat: Seat | None = None
-    """Of this member when it went back last."""
+    """This member's seat at its last seek."""
 
     @override
     async def _go_back(self) -> Mapping[TP, int | None]:
@@ -29,14 +29,14 @@ class SettledThread(CommittedThread):
         seek, assigned = parent.seeks_due, consumer.assignment()
         assert assigned, "nothing is assigned"
         self.seat = None
-        # Before the offsets are asked for: should the group move on meanwhile, this seat is refused.
+        # Taken before the offsets are read: if the group moves on meanwhile, Kafka refuses this seat.
         seat = Seat(
             coordinator.group_id,
             coordinator.generation,
             coordinator.member_id,
             coordinator._group_instance_id,  # noqa: SLF001
         )
-        if seat.generation < 0 or not seat.member:  # which Kafka takes to be somebody outside the group, and lets in
+        if seat.generation < 0 or not seat.member:  # Kafka would take it for a client outside the group, and accept it
             raise KafkaError("not in the group at this moment")
         try:
             found = await cast(TransactionalTransport, self.transport).committed([Partition(*tp) for tp in assigned])
@@ -51,10 +51,10 @@ class SettledThread(CommittedThread):
 
 
 class TransactionalConsumer(RunConsumer):
-    """As ``RunConsumer``; acks only free what they are for, as the lane commits the offsets with the copies.
+    """Like ``RunConsumer``, but acks only free their runs, as the lane commits the offsets together with the copies.
 
-    After each seek the lane gets the number of it, and this member's place in the group. What was fetched before is
-    not routed any more: the offsets that the seek goes back to are those behind what was.
+    After each seek the lane gets its number and this member's place in the group. Runs fetched before the seek are no
+    longer routed: the seek went back to the end of what was committed, so the rest is fetched again.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -63,7 +63,7 @@ class TransactionalConsumer(RunConsumer):
 
     @property
     def seeks_due(self) -> int:
-        """The number of the last seek that is due."""
+        """Number of the latest seek that is due."""
         return self._seeks_due
 
     @override
@@ -87,7 +87,7 @@ class TransactionalConsumer(RunConsumer):
             await lane.leave()
             try:
                 await super().perform_seek()
-            except KafkaError as error:  # Faust's recovery would end with it; the next fetch seeks again, before it
+            except KafkaError as error:  # it would end Faust's recovery; the next fetch seeks again first
                 self.log.warning("cannot go back to the settled offsets, tries again: %r", error)
                 return
             seat = cast(SettledThread, self._thread).seat
@@ -96,7 +96,7 @@ class TransactionalConsumer(RunConsumer):
 
     @override
     def _new_offset(self, tp: TP) -> int | None:
-        super()._new_offset(tp)  # forgets what is finished
+        super()._new_offset(tp)  # forgets finished runs
         return None
 
 
@@ -104,8 +104,8 @@ class TransactionalTransport(RunTransport):
     """Stock Faust's transport with ``TransactionalConsumer``.
 
     Attributes:
-        lane: Commits offsets.
-        committed: What the group committed of partitions; waits until no transaction can change that.
+        lane: Commits the offsets.
+        committed: Returns the group's committed offsets of partitions, once no transaction can change them any more.
     """
 
     Consumer = TransactionalConsumer

@@ -1,4 +1,4 @@
-"""Copies within a transaction: one that fails spoils it, and what that tells is kept for the next attempt."""
+"""Copies within a transaction: one failed copy spoils it, and what was learnt from that is kept for the next try."""
 
 import time
 from collections import Counter
@@ -18,11 +18,11 @@ from router.planning.plan import Copy, Run
 
 _log = get_logger(__name__)
 
-# What becomes of the others of a transaction that one of them spoilt, and of what was given back.
+# Errors of the other copies in a transaction that one copy spoilt, and of purged copies: consequences, not causes.
 _CONSEQUENCES: Final = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT, KafkaError._STATE})  # noqa: SLF001 - their public names
 
 Place: TypeAlias = tuple[int, int, str]
-"""Of a copy: its event's partition and offset, and the topic that it was planned for."""
+"""Identifies a copy: its event's partition and offset, and the topic it was planned for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +34,9 @@ class _Spoiler:
 
 
 class TransactionalCopies(Copies):
-    """As ``Copies``; but whatever makes copies, or settles them, raises ``SpoiltError`` instead of repeating any.
+    """Like ``Copies``, but making and settling raise ``SpoiltError`` instead of repeating copies.
 
-    ``begin``, make, ``settle``, then either ``committed``, or ``learn`` and ``begin`` again.
+    Call ``begin``, ``make`` for each copy, ``settle``, then either ``committed``, or ``learn`` and ``begin`` again.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class TransactionalCopies(Copies):
         self._transactions.begin()
 
     def committed(self) -> None:
-        """The transaction is: what was learnt for it is forgotten."""
+        """Note that the transaction is committed: forget what was learnt for it."""
         self._strikes.clear()
         self._suspects_id = False
         self._gone.clear()
@@ -70,7 +70,7 @@ class TransactionalCopies(Copies):
 
     @property
     def special(self) -> set[str]:
-        """Topics that not every copy is made for as it was planned: ``make`` says what is."""
+        """Topics whose copies must go through ``make``, as not all of them may be sent as planned."""
         return self._gone | {topic for _, _, topic in self._refused} | self._avoided_topics.avoided.keys()
 
     @property
@@ -79,7 +79,7 @@ class TransactionalCopies(Copies):
         return len(self._transactions)
 
     def report(self, run: Run, offset: int, error: KafkaError | None, message: Message) -> None:
-        """For ``produce`` to say what became of a copy, made as planned, of the record at ``offset``."""
+        """Delivery report for a copy, sent as planned, of the record at ``offset`` of ``run``."""
         if error is not None:
             topic, partition = message.topic(), partition_of(message)
             assert topic is not None
@@ -87,7 +87,12 @@ class TransactionalCopies(Copies):
             self._spoilers.append(_Spoiler(failed, (run.partition, offset, topic)))
 
     def make(self, copy: Copy, source: Source, place: Place) -> None:
-        """Make what is to be made of ``copy`` by what was learnt: itself, a detour, a dead letter, nothing."""
+        """Send ``copy`` in the form that earlier attempts showed to be right: as is, detoured, as dead letter, or not.
+
+        Raises:
+            SpoiltError: the transaction cannot be committed any more.
+            FatalProducerError: the producer can never deliver again.
+        """
         if copy.topic in self._gone:
             self.dropped += 1
             return
@@ -120,11 +125,11 @@ class TransactionalCopies(Copies):
 
     @override
     def settle(self) -> None:
-        """Return once the brokers have every copy made since ``begin``.
+        """Wait until the brokers have every copy made since ``begin``.
 
         Raises:
-            SpoiltError: there is one that they do not have, or none was acknowledged for as long as a transaction may
-                take. No offsets were sent yet, so nothing of it can be committed by anybody.
+            SpoiltError: a copy failed, or none was acknowledged for as long as a transaction may take
+                (``TRANSACTION_S``). No offsets were sent yet, so nobody can commit any of it.
             FatalProducerError: the producer can never deliver again.
         """
         left = least = self._transactions.flush(TURN_S)
@@ -145,12 +150,12 @@ class TransactionalCopies(Copies):
             raise SpoiltError("a copy was not acknowledged")
 
     def learn(self) -> None:
-        """See what spoilt the transaction. It is still there, and to be left behind.
+        """Find out what spoilt the transaction, which is still open; the caller abandons it afterwards.
 
         Raises:
             FatalProducerError: the producer can never deliver again.
         """
-        self._transactions.flush(0)  # has it report what it knows
+        self._transactions.flush(0)  # serves the delivery reports that are there
         spoilers = self._spoilers
         for each in spoilers:
             if each.failed.error.code() == KafkaError._FATAL:  # noqa: SLF001 - its public name
@@ -170,7 +175,7 @@ class TransactionalCopies(Copies):
             self._look_at(asked, is_cause=bool(causes))
 
     def _look_at(self, failed: Sequence[Failed], *, is_cause: bool) -> None:
-        """Find which topics of ``failed`` cannot take copies: not all of them need be the cause."""
+        """Find out which topics of ``failed`` cannot take copies: not every one need be the cause."""
         topics = {each.copy.topic for each in failed}
         headless = self._transactions.headless(topics)
         gone = None if headless is None else self._restore(topics)
@@ -180,18 +185,18 @@ class TransactionalCopies(Copies):
         failed = [each for each in failed if each.copy.topic not in gone]
         if is_cause:
             self._judge(failed, self._strikes)
-        elif headless:  # where one partition cannot be had, others of its transaction are not sent either
+        elif headless:  # one unavailable partition keeps the rest of its transaction from being sent
             for each in {(each.copy.topic, each.partition): each for each in failed}.values():
                 for topic, number in headless:
                     if topic == each.copy.topic != self._dead_topic and number >= 0 and each.partition in {number, -1}:
                         self._avoided_topics.avoid(each.copy, number)
         elif self._suspects_id:
             self._judge(failed, self._strikes)
-        # A transaction waits for the one before it with the same id, and that for each partition that it had copies on.
+        # A transaction waits for the previous one of the same id, which waits for every partition that it wrote to.
         self._suspects_id = not is_cause
 
 
 def partition_of(message: Message) -> int:
-    """For which ``message`` was; -1: not known."""
+    """Return the partition that ``message`` was sent to; -1 if unknown."""
     partition = message.partition()
     return -1 if partition is None else partition

@@ -1,4 +1,4 @@
-"""The lane of a router that copies exactly once: copies of runs, and the offsets behind these, in one transaction."""
+"""The lane of a router that copies exactly once: commits copies of runs, and the runs' offsets, in one transaction."""
 
 import time
 from collections.abc import Collection, Sequence
@@ -20,17 +20,17 @@ from router.exactly_once.probes import Probes
 from router.exactly_once.transactions import Seat, SpoiltError, Transactions
 from router.planning.plan import Copy, Planner, Run, partition_of
 
-_LONGEST_S: Final = 2.0  # that copies are made for before they are committed: who reads them waits for that
-_PUT_OUT_S: Final = 60.0  # a member that was put out of its group is back within seconds
+_LONGEST_S: Final = 2.0  # of making copies before they are committed: readers wait for the commit
+_PUT_OUT_S: Final = 60.0  # a member that was removed from its group is back within seconds
 _UNDONE: Final = Settled(0, matched=0, dead=0, unmatched=0)
 _NO_RUN: Final = Run("", -1, (), is_last=True)
 
 
 class TransactionalLane(Lane):
-    """A ``Lane``. Runs that were fetched before the last seek are not routed: they are fetched again.
+    """A ``Lane`` that commits offsets itself. Runs fetched before the last seek are not routed: they are fetched again.
 
-    What it answers for such a run, or for one whose offsets Kafka refused as its partition is somebody else's now,
-    is that nothing was done. Kafka has the offsets of all others when it answers: nobody else may commit any.
+    For such a run, and for one whose offsets Kafka refused because its partition belongs to another member now, it
+    answers that nothing was done. For all others Kafka has the offsets when it answers: nobody else may commit any.
     """
 
     _copies: TransactionalCopies
@@ -50,19 +50,19 @@ class TransactionalLane(Lane):
             turned=self._turned,
             transactions=self._transactions,
         )
-        self._special: Collection[str] = ()  # topics of which each copy is looked at before it is made
+        self._special: Collection[str] = ()  # topics whose copies go through ``_make``, one by one
         self._probes = Probes(settings, avoided_topics)
         self._at: tuple[int, Seat] | None = None  # replaced as a whole, by the event loop
         self._put_out: tuple[int, float] = -1, 0.0
 
     async def leave(self) -> None:
-        """Route nothing more; return once nothing is under way: then it is known which offsets were committed."""
+        """Stop routing and wait for what is under way; after that it is certain which offsets were committed."""
         self._at = None
         for answer in self.deliver([_NO_RUN]):
             await answer
 
     def take(self, seek: int, seat: Seat) -> None:
-        """Route what is fetched after the seek of the number ``seek``, as the member that sits at ``seat``."""
+        """Route the runs fetched after seek number ``seek``, as the group member with the place ``seat``."""
         self._at = seek, seat
 
     # -- on the lane's thread --------------------------------------------------------------------------------
@@ -91,7 +91,12 @@ class TransactionalLane(Lane):
         return group
 
     def _attempt(self, jobs: Sequence[Job], seek: int, seat: Seat) -> int:
-        """Route the first of ``jobs``, in one transaction; how many."""
+        """Route the first of ``jobs`` in one transaction; return how many.
+
+        Raises:
+            SpoiltError: nothing was committed, and the transaction is to be abandoned.
+            FatalProducerError: the router cannot go on.
+        """
         self._copies.begin()
         self._special = self._copies.special
         until = time.monotonic() + _LONGEST_S
@@ -113,7 +118,11 @@ class TransactionalLane(Lane):
         return done
 
     def _refused(self, seek: int) -> None:
-        """The member that fetched after ``seek`` is put out of its group: it is to join again, and to seek."""
+        """Note that the member that fetched after ``seek`` was removed from its group; it must join and seek again.
+
+        Raises:
+            FatalProducerError: it has not done so for ``_PUT_OUT_S``.
+        """
         known, since = self._put_out
         if known != seek:
             self._put_out = seek, time.monotonic()
@@ -125,7 +134,7 @@ class TransactionalLane(Lane):
     def _produce_run(self, job: Job) -> Settled:
         events = copies = 0
         tally = Tally(self._dead_topic)
-        # Every lookup counts in this loop: a copy costs five microseconds in all.
+        # Every lookup counts in this loop: a copy takes five microseconds in all.
         run, ways_of, produces, report = job.run, self._planner.ways, self._transactions, self._copies.report
         special = self._special
         for batch in run.batches:
@@ -149,7 +158,7 @@ class TransactionalLane(Lane):
                         self._make(Copy(topic, headers, partition), record, run)
                         continue
                     try:
-                        # By their places, 0.4 µs less than by name: callback, its other name, timestamp, headers.
+                        # Positional arguments, 0.4 µs faster than keywords: callback, its alias, timestamp, headers.
                         produces[topic](topic, value, key, partition, told, None, 0, headers)
                     except (BufferError, KafkaException):
                         self._make(Copy(topic, headers, partition), record, run)

@@ -1,4 +1,4 @@
-"""Tells whether a topic that is avoided takes copies again, by one that is never committed: no reader ever has it."""
+"""Probes whether an avoided topic accepts copies again, with a copy that is never committed, so nobody reads it."""
 
 import uuid
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,7 +18,7 @@ _TURN_S: Final = 0.1
 
 
 class Probes:
-    """One at a time, on a thread of its own. All else is for the lane's thread."""
+    """Probes one topic at a time, on a thread of its own. The public methods are for the lane's thread."""
 
     def __init__(self, settings: Settings, avoided_topics: AvoidedTopics) -> None:
         self._settings = settings
@@ -28,16 +28,16 @@ class Probes:
 
     @property
     def is_idle(self) -> bool:
-        """Whether another may go."""
+        """Whether no probe is under way, so that another may be sent."""
         return self._out is None
 
     def send(self, copy: Copy, source: Source, *, partition: int) -> None:
-        """See if ``partition`` of the topic of ``copy`` takes it; -1: whichever its key says."""
+        """Start probing whether ``partition`` of the topic of ``copy`` accepts it; -1: the one that its key selects."""
         value, key = source.value, source.key
         self._out = copy, partition, self._pool.submit(self._takes, copy, key, value, partition)
 
     def look(self) -> None:
-        """Tell ``avoided_topics`` what became of the one that is out, if that is known."""
+        """Pass the result of the probe under way to ``avoided_topics``, if it is there."""
         if self._out is None or not self._out[2].done():
             return
         (copy, partition, answer), self._out = self._out, None
@@ -49,7 +49,7 @@ class Probes:
     # -- on a thread of its own ------------------------------------------------------------------------------
 
     def _takes(self, copy: Copy, key: bytes | None, value: bytes | None, partition: int) -> bool:
-        # Each has an id of its own: with one that has still something open nothing can be begun.
+        # A transactional id for each probe: one whose last transaction is still open cannot begin another.
         transactional_id = f"{Topics(self._settings).group('router')}.probe.{uuid.uuid4().hex}"
         config = transactional_config(self._settings, transactional_id) | {"delivery.report.only.error": False}
         client = Producer(config)
@@ -60,7 +60,7 @@ class Probes:
 
         try:
             if not _has_leaders(client, copy.topic, partition):
-                return False  # without a transaction, which would stay open until there is one
+                return False  # without beginning a transaction, which would stay open until there is a leader
             client.init_transactions(_PATIENCE_S)
             client.begin_transaction()
             client.produce(copy.topic, value, key, partition, headers=list(copy.headers), on_delivery=report)

@@ -1,9 +1,9 @@
-"""One transactional producer for all copies of a router: copies and how far it has read are committed as one.
+"""One transactional producer for all copies of a router: copies and the events' offsets are committed together.
 
-The transactional id is the router's name, if it has one, and a number that begins at 0: so who comes with the same name
-ends at once what its predecessor left open, if that had not come to a higher number (see ``leave``). What keeps two
-routers from routing the same events is not the id but the place in the group: offsets that a member sends after its
-partitions went to somebody else are refused, and the copies with them.
+The transactional id is the router's name, or a random one if it has none, and a number that starts at 0. A router with
+the same name thus ends at once what its predecessor left open, unless that had reached a higher number (see ``leave``).
+What keeps two routers from routing the same events is not the id but the place in the group: offsets that a member
+sends after its partitions went to another member are refused, and the copies with them.
 """
 
 import struct
@@ -27,20 +27,20 @@ from eventstreams.topics import Topics
 _log = get_logger(__name__)
 
 TRANSACTION_S: Final = 30.0
-"""Who reads subscription topics waits so long, and up to ten seconds more, for what a dead router without a name left
-open. Copies of which none is acknowledged for so long are given up and made again. A commit of which Kafka does not
-say for so long what became of it ends the router."""
+"""How long, with up to ten seconds more, readers of subscription topics wait for a transaction that a dead router
+without a name left open. Also: copies of which none is acknowledged for this long are given up and made again, and a
+commit whose outcome Kafka does not tell for this long ends the router."""
 
-_BUFFER_COPIES: Final = 100_000  # a second of what one router makes: bounds memory, and what a crash repeats
-_BUFFER_KIB: Final = 128 << 10  # of values; as many copies of events of 1.3 KiB
+_BUFFER_COPIES: Final = 100_000  # what one router makes in a second: bounds memory, and what a crash repeats
+_BUFFER_KIB: Final = 128 << 10  # of values: as many copies of events of 1.3 KiB
 
 _T = TypeVar("_T")
 _TURN_S: Final = 1.0
 _PAUSE_S: Final = 0.1
-_GRACE_S: Final = 1.0  # for a call to say itself that its time is over
-_NO_END: Final = -1.0  # librdkafka's advice for commits: one that is cut short may lose its place
+_GRACE_S: Final = 1.0  # for a call to report its time-out itself
+_NO_END: Final = -1.0  # no time-out, as librdkafka advises for commits: one that is cut short may lose its place
 _OFFSETS_S: Final = 10.0
-_OPEN_S: Final = 10.0  # a call, and also how long one id is tried for
+_OPEN_S: Final = 10.0  # for a call, and also how long one id is tried
 _ABORT_S: Final = 5.0
 _PUT_OUT: Final = frozenset(
     {KafkaError.ILLEGAL_GENERATION, KafkaError.UNKNOWN_MEMBER_ID, KafkaError.FENCED_INSTANCE_ID}
@@ -55,10 +55,13 @@ _UNKNOWN: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """A member's place in its group, of one generation.
+    """A member's place in its group, in one generation.
 
     Attributes:
-        instance: Its name, where it has one.
+        group: The group's id.
+        generation: The group's generation.
+        member: The member's id.
+        instance: The member's name (``group.instance.id``), if it has one.
     """
 
     group: str
@@ -67,32 +70,32 @@ class Seat:
     instance: str | None
 
     def as_bytes(self) -> bytes:
-        """As ``Consumer.consumer_group_metadata`` of confluent-kafka gives it, which the producer takes."""
+        """Encode like ``Consumer.consumer_group_metadata`` of confluent-kafka, which the producer accepts."""
         name = b"\1" if self.instance is None else b"\0" + self.instance.encode() + b"\0"
         names = self.group.encode() + b"\0" + self.member.encode() + b"\0"
         return b"CGMDv2:" + struct.pack("=i", self.generation) + names + name
 
 
 class OverdueError(Exception):
-    """A call takes longer than it may. It goes on, so nothing more can be had of its client."""
+    """A call takes longer than allowed. It is still running, so its client cannot be used any more."""
 
 
 class SpoiltError(Exception):
-    """Nothing of the transaction was committed, and nothing of it can be: it is to be begun anew."""
+    """Nothing of the transaction was or can be committed: it has to be started anew."""
 
 
 class Transactions(dict[str, Callable[..., None]]):
-    """By topic: the ``produce`` of the one client. For one thread alone.
+    """Maps each topic to the ``produce`` of the one client. For use by one thread only.
 
-    One for all topics, however many there are: what two clients write is never one transaction.
+    There is one client for all topics, however many, as two clients never share a transaction.
     """
 
     def __init__(self, settings: Settings, *, turned: Callable[[], None]) -> None:
-        """Not open before the first ``begin``.
+        """Open nothing before the first ``begin``.
 
         Args:
-            settings: Which Kafka, and the router's name.
-            turned: Called about every second while there is anything to wait for.
+            settings: How to reach Kafka, and the router's name.
+            turned: Called about every second while waiting.
         """
         super().__init__()
         self._settings = settings
@@ -108,33 +111,33 @@ class Transactions(dict[str, Callable[..., None]]):
         return produce
 
     def begin(self) -> None:
-        """Begin a transaction; the one before is over.
+        """Begin a transaction; the previous one must be over. Waits while no broker answers.
 
         Raises:
-            FatalProducerError: this router may not, or cannot for another reason that lasts.
+            FatalProducerError: this router is not allowed to, or cannot for another lasting reason.
         """
         client = self._client or self._open()
         self._raising(client.begin_transaction)
 
     def flush(self, timeout_s: float) -> int:
-        """Wait until the brokers have answered for every copy, at most ``timeout_s``; how many are left.
+        """Wait at most ``timeout_s`` for the brokers to answer for every copy; return how many are left.
 
         Raises:
-            FatalProducerError: it can never deliver again; nothing is known of its copies.
+            FatalProducerError: the producer can never deliver again; nothing is known of its copies.
         """
         assert self._client is not None
         client = self._client
         return self._raising(lambda: client.flush(timeout_s))
 
     def give_back(self) -> None:
-        """Let what cannot be sent be reported, each copy with an error of its own; what was sent stays."""
+        """Purge copies that are queued but not sent, so that each is reported as failed; those in flight stay."""
         assert self._client is not None
-        # ``blocking`` means its opposite in confluent-kafka 2.16: this one waits for nobody. One that waits for
-        # librdkafka's threads keeps the interpreter's lock, and nothing runs while one of them looks up a name.
+        # ``blocking`` means its opposite in confluent-kafka 2.16: this call does not block. A blocking one waits for
+        # librdkafka's threads with the interpreter's lock held, so nothing runs while one of them resolves a name.
         self._client.purge(in_queue=True, in_flight=False, blocking=True)
 
     def answered(self, topic: str, timeout_s: float) -> bool:
-        """Whether any broker says within ``timeout_s`` where ``topic`` is."""
+        """Return whether any broker answers a metadata request for ``topic`` within ``timeout_s``."""
         assert self._client is not None
         try:
             self._client.list_topics(topic, timeout=timeout_s)
@@ -143,7 +146,7 @@ class Transactions(dict[str, Callable[..., None]]):
         return True
 
     def headless(self, topics: set[str]) -> set[tuple[str, int]] | None:
-        """The partitions of ``topics`` without a leader; of a topic that is not there, -1. None: no broker answers."""
+        """Return the partitions of ``topics`` without a leader, -1 for a missing topic; None if no broker answers."""
         assert self._client is not None
         try:
             found = self._client.list_topics(timeout=_TURN_S).topics
@@ -157,19 +160,19 @@ class Transactions(dict[str, Callable[..., None]]):
         """Commit the copies made since ``begin``, all of them acknowledged, together with ``offsets``.
 
         Returns:
-            False: nothing was committed, as ``seat`` is not a place in the group any more.
+            False if nothing was committed because ``seat`` is not a place in the group any more.
 
         Raises:
-            SpoiltError: nothing was committed, for one because Kafka did not take ``offsets`` in time.
-            FatalProducerError: nobody knows, for one because Kafka did not say within ``TRANSACTION_S``; who begins
-                anew reads what was.
+            SpoiltError: nothing was committed, for example because Kafka did not take ``offsets`` in time.
+            FatalProducerError: the outcome is unknown, for example because Kafka did not answer within
+                ``TRANSACTION_S``; a router that starts anew reads it from Kafka. Or the producer cannot go on.
         """
         client, place = self._client, seat.as_bytes()
         assert client is not None
         begun = False
         try:
             self._at_most(_OFFSETS_S, lambda: client.send_offsets_to_transaction(list(offsets), place, _OFFSETS_S))
-            begun = True  # not in one call: what is overdue before this commits nothing, whenever it goes on
+            begun = True  # separate calls: one that is overdue before this commits nothing, whenever it goes on
             self._at_most(TRANSACTION_S, lambda: client.commit_transaction(_NO_END))
         except OverdueError as overdue:
             if not begun:
@@ -190,10 +193,10 @@ class Transactions(dict[str, Callable[..., None]]):
         return True
 
     def leave(self) -> None:
-        """Abort, and go on with another client under another id.
+        """Abort, and continue with another client under another id.
 
-        A transaction that has to do with a partition without a leader ends when that has one again, and there is no
-        other with its id before.
+        A transaction that involves a partition without a leader does not end before there is one again, and until then
+        its id cannot begin another.
         """
         self._abort()
         if self._client is not None:
@@ -205,7 +208,7 @@ class Transactions(dict[str, Callable[..., None]]):
             return
         try:
             self._at_most(_ABORT_S, lambda: client.abort_transaction(_ABORT_S))
-        except (KafkaException, OverdueError) as error:  # the broker does it by itself, after ``TRANSACTION_S``
+        except (KafkaException, OverdueError) as error:  # the broker aborts by itself after ``TRANSACTION_S``
             _log.warning("transaction.not_aborted", error=_text(error), follows="another id is taken")
             self._forget()
 
@@ -218,7 +221,7 @@ class Transactions(dict[str, Callable[..., None]]):
                 client.poll(0)
 
     def _open(self) -> Producer:
-        """Under the next id that comes free; waits while no broker answers."""
+        """Open a client under the next id that is free; waits while no broker answers."""
         while True:
             client = Producer(transactional_config(self._settings, f"{self._id}.{self._opened}"))
             self._opened += 1
@@ -235,17 +238,17 @@ class Transactions(dict[str, Callable[..., None]]):
                 return client
 
     def _at_most(self, seconds: float, call: Callable[[], object]) -> None:
-        """Make ``call``, on a thread of its own; the same again where that fails for the moment: librdkafka goes on.
+        """Make ``call`` on a thread of its own; repeat it after a retriable error, as librdkafka then resumes it.
 
-        The time-outs of librdkafka do not all hold: ``send_offsets_to_transaction`` waits for ever for a group's
-        coordinator that it believes to be where it is not (librdkafka#5456, #5511).
+        librdkafka does not keep all its time-outs: ``send_offsets_to_transaction`` waits forever for a group
+        coordinator if it believes it to be on the wrong broker (librdkafka#5456, #5511).
 
         Raises:
-            OverdueError: it goes on after ``seconds``, and ``_GRACE_S`` more.
+            OverdueError: it is still running after ``seconds`` and ``_GRACE_S`` more.
         """
         until = time.monotonic() + seconds
         answer: Future[None] = Future()
-        # A daemon, and no executor's: the process ends while it is stuck.
+        # A daemon thread, not an executor's: the process can exit while it is stuck.
         threading.Thread(target=_answer, args=(answer, call, until), name="router-transaction", daemon=True).start()
         while not wait([answer], _TURN_S).done:
             self._turned()
@@ -264,7 +267,7 @@ class Transactions(dict[str, Callable[..., None]]):
 def _answer(answer: "Future[None]", call: Callable[[], object], until: float) -> None:
     try:
         _until_answered(call, until)
-    except BaseException as error:  # noqa: BLE001 - who waits gets it
+    except BaseException as error:  # noqa: BLE001 - the waiting thread gets it
         answer.set_exception(error)
     else:
         answer.set_result(None)
@@ -287,16 +290,16 @@ def _text(error: Exception) -> str:
 
 
 def transactional_config(settings: Settings, transactional_id: str) -> dict[str, object]:
-    """Of a client that writes copies in transactions."""
+    """Return the configuration of a client that writes copies in transactions."""
     return client_config(
         settings,
         {
-            "linger.ms": 10_000,  # a flush says when; only a batch that is full goes sooner
+            "linger.ms": 10_000,  # a flush sends; only a full batch goes sooner
             "batch.size": 1 << 20,
             "message.max.bytes": 4 << 20,
             "queue.buffering.max.messages": _BUFFER_COPIES,
             "queue.buffering.max.kbytes": _BUFFER_KIB,
-            "topic.metadata.propagation.max.ms": 5_000,  # a topic that is gone stalls the lane this long
+            "topic.metadata.propagation.max.ms": 5_000,  # a deleted topic stalls the lane this long
             "socket.timeout.ms": 10_000,  # and a broker that hangs this long
             "delivery.report.only.error": True,
             "transactional.id": transactional_id,

@@ -1,1 +1,1 @@
-"""The Faust app: how events are fetched in runs, and acknowledged once their copies are made."""
+"""The Faust app: fetches events in runs, and acknowledges them once their copies are stored."""

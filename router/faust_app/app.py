@@ -1,4 +1,4 @@
-"""The Faust app: takes runs from the events topic, has their copies made, then acknowledges them."""
+"""The Faust app: takes runs from the events topic, passes them to the lane, and acknowledges them afterwards."""
 
 import asyncio
 import tempfile
@@ -28,10 +28,10 @@ from router.faust_app.membership import Name
 from router.faust_app.transport import RunConsumer, RunSchema, RunTransport, Taken
 from router.faust_app.window import Window
 
-_MOST_BATCHES: Final = 4000  # of records, a fetch may bring; of one partition it brings 1 MiB, Faust's own bound
+_MOST_BATCHES: Final = 4000  # of records in a fetch; of one partition it brings 1 MiB, Faust's own limit
 _BUFFERED_RUNS: Final = 8
 _GATHER_S: Final = 0.005  # runs of one fetch follow each other within a tenth of it
-_SESSION: Final = timedelta(seconds=8)  # a killed router is missed then: its share is to go on within ten seconds
+_SESSION: Final = timedelta(seconds=8)  # a killed router is noticed then: others take its share within ten seconds
 
 
 class RouterApp(faust.App):
@@ -47,19 +47,19 @@ class RouterApp(faust.App):
 
     @override
     def _create_directories(self) -> None:
-        """No tables, hence no folders: the file system may be read-only."""
+        """Create nothing: there are no tables, and the file system may be read-only."""
 
 
 def make_app(
     settings: Settings, *, on_crash: Callable[[BaseException], None], routes: Routes, lane: Lane | None = None
 ) -> RouterApp:
-    """A Faust app for the group of routers, without agents yet.
+    """Create a Faust app in the routers' consumer group, without agents yet.
 
     Args:
-        settings: Which Kafka.
+        settings: How to reach Kafka, topic names, the router's name.
         on_crash: Called when the app cannot go on.
-        routes: Brought up to date once for each fetch, before its runs are handed over.
-        lane: Where it is a ``TransactionalLane``, that commits the offsets.
+        routes: Brought up to date once per fetch, before its runs are handed over.
+        lane: If it is a ``TransactionalLane``, it commits the offsets, and the consumer does not.
     """
     topics = Topics(settings)
     group = topics.group("router")
@@ -99,18 +99,18 @@ def make_app(
 
 
 def add_agent(app: RouterApp, topic: str, pump: "RunPump") -> None:
-    """Let ``app`` route the events of ``topic`` through ``pump``."""
+    """Make ``app`` route the events of ``topic`` through ``pump``."""
 
     @app.agent(app.topic(topic, schema=RunSchema()), name="route")
     async def route(stream: Any) -> None:
         async for event in stream.noack().events():
             for taken in cast(Sequence[Taken], event.value):
                 await pump.put(taken)
-            event.ack()  # Faust's own count of what it has handed out; what is committed goes by the runs' acks
+            event.ack()  # only for Faust's own bookkeeping; what is committed depends on the runs' acks
 
 
 class RunPump:
-    """Takes runs in read order, has their copies made, those of one fetch together, and acknowledges.
+    """Passes runs to the lane in read order, those of one fetch together, and acknowledges each when it is settled.
 
     Acks may come in any order; the consumer commits the finished prefix.
     """
@@ -118,7 +118,7 @@ class RunPump:
     def __init__(self, *, lane: Lane, metrics: Metrics, on_crash: Callable[[BaseException], None]) -> None:
         self._lane = lane
         self._metrics = metrics
-        # Looked up once, and 0 is told as well.
+        # Looked up once; also makes each counter start at 0.
         self._matched, self._unmatched, self._dead = map(metrics.matched.labels, ("matched", "unmatched", "dead"))
         self._on_crash = on_crash
         self._window = Window()
@@ -126,10 +126,10 @@ class RunPump:
         self._gathered: list[Taken] = []  # bounded by the window
         self._gathering: asyncio.TimerHandle | None = None
         self.settled = 0
-        """Runs whose copies the brokers have."""
+        """Number of runs whose copies the brokers have."""
 
     async def put(self, taken: Taken) -> None:
-        """Take one run; waits while the window is full."""
+        """Accept one run; waits while the window is full."""
         while self._is_full():
             self._room.clear()
             await self._room.wait()
@@ -137,7 +137,7 @@ class RunPump:
         self._gathered.append(taken)
         if taken.value.is_last or self._is_full():
             self._hand_over()
-        elif self._gathering is None:  # the last one never comes where a rebalance came between
+        elif self._gathering is None:  # after a rebalance the last one may never come
             self._gathering = asyncio.get_running_loop().call_later(_GATHER_S, self._hand_over)
 
     def _is_full(self) -> bool:
@@ -157,7 +157,7 @@ class RunPump:
             return
         try:
             settled = answer.result()
-        except Exception as error:  # noqa: BLE001 - a callback's end must not pass unseen
+        except Exception as error:  # noqa: BLE001 - an error in a callback must not go unnoticed
             self._on_crash(error)  # a restart reads the unfinished runs again
             return
         taken.ack()  # only now may its offset be committed
@@ -172,7 +172,7 @@ class RunPump:
 
 @asynccontextmanager
 async def running(app: RouterApp) -> AsyncIterator[RunConsumer]:
-    """Run ``app`` on this event loop meanwhile; at the end it finishes and commits what it has handed out."""
+    """Run ``app`` on this event loop while the context is open; at the end finish and commit what was handed out."""
     await app.start()
     try:
         yield _consumer(app)

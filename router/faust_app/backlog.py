@@ -1,4 +1,4 @@
-"""What waits for this router on the events topic, as the brokers have it: a client that is stuck knows of nothing."""
+"""How much waits for this router on the events topic, as the brokers see it: a client that is stuck would not know."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -11,21 +11,21 @@ _ASK_S: Final = 15.0
 
 
 class Asked(Protocol):
-    """Whoever can be asked about offsets; see ``KafkaAdmin``."""
+    """Returns topics' offset ranges; see ``KafkaAdmin``."""
 
     async def ranges(self, topics: Sequence[str], *, committed: bool) -> Sequence[Range]: ...
 
 
 class Backlog:
-    """How many records of the partitions that are ours were not read yet. ``waiting`` is as old as the last look."""
+    """Counts the records of this router's partitions that it has not read yet. ``waiting`` is as of the last look."""
 
     def __init__(self, admin: Asked, *, topic: str, positions: Callable[[], Awaitable[dict[int, int | None]]]) -> None:
-        """A backlog of nothing yet.
+        """Start at zero.
 
         Args:
-            admin: Asked where ``topic`` ends.
+            admin: Asked for the ends of ``topic``.
             topic: The events topic.
-            positions: The next offset that this process reads of each partition that it is assigned; None: not known.
+            positions: Returns the next offset to read of each assigned partition; None if it is not known.
         """
         self._admin = admin
         self._topic = topic
@@ -33,16 +33,16 @@ class Backlog:
         self.waiting = 0
 
     async def keep_looking(self) -> None:
-        """Look four times a minute, for ever."""
+        """Look four times a minute, forever."""
         while True:
             await asyncio.sleep(_ASK_S)
             await self.look()
 
     async def look(self) -> None:
-        """Ask; while no broker answers, what was known last stays."""
+        """Update ``waiting``; while no broker answers, it keeps its value."""
         try:
-            # Asked before the positions, so that what is read meanwhile does not seem to wait.
-            # What a producer's open transaction holds back is no work yet.
+            # Before the positions, so that what is read meanwhile does not seem to wait.
+            # Committed only: what a producer's open transaction holds back is no work yet.
             found = await self._admin.ranges([self._topic], committed=True)
         except (BrokerUnreachableError, TopicError):
             return

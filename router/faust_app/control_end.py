@@ -1,7 +1,7 @@
-"""Where the control topic ends: asked by the client that fetched the events, on the thread on which it fetched them.
+"""The control topic's end offset, requested by the client that fetched the events, on its own thread.
 
-A question through another client wakes half a dozen threads, which at a few hundred events a second costs more than
-the events do.
+A request through another client wakes half a dozen threads, which at a few hundred events a second costs more than
+the events themselves.
 """
 
 import asyncio
@@ -19,16 +19,16 @@ _LATEST: Final = -1
 
 
 class _Connections(IntEnum):
-    """Beside aiokafka's own: on the fetcher's, a question waits behind a fetch that waits for events."""
+    """A connection besides aiokafka's own: on the fetcher's, requests would wait behind a fetch that waits."""
 
     ASKING = 2
 
 
 async def end_of(client: Any, partition: TP) -> int | None:
-    """The offset before which ``client`` (aiokafka's) can read all of ``partition`` now; None: not known just now."""
+    """Return the offset before which ``client`` (aiokafka's) can read all of ``partition`` now; None if unknown."""
     leader = client.cluster.leader_for_partition(partition)
     if leader is None or leader < 0:
-        client.add_topic(partition.topic)  # is known at one of the next questions
+        client.add_topic(partition.topic)  # so that one of the next calls knows the leader
         return None
     asked = OffsetRequest(_NOT_A_REPLICA, _READ_COMMITTED, [(partition.topic, [(partition.partition, _LATEST)])])
     try:
@@ -51,7 +51,7 @@ class Routes(Protocol):
 
 
 async def catch_up(routes: Routes, end: int | None) -> None:
-    """Return once ``routes`` has all before ``end``; where that is not known, it asks by itself."""
+    """Wait until ``routes`` has everything before ``end``; if ``end`` is unknown, ``routes`` finds it out itself."""
     if end is None:
         await routes.catch_up()
     else:

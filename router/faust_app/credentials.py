@@ -1,4 +1,4 @@
-"""How Faust's own client proves to Kafka who it is: the same settings, in Faust's words."""
+"""Kafka credentials for Faust's own client: the same settings, as Faust's types."""
 
 import time
 from typing import Final
@@ -16,12 +16,12 @@ from eventstreams.settings.kafka import KafkaSettings
 from eventstreams.trust import tls_to
 
 _TOKEN_S: Final = 10.0
-_EARLY: Final = 0.8  # of a token's life, after which the next is asked for; as librdkafka does
-_LIFE_S: Final = 60.0  # where the giver does not say
+_EARLY: Final = 0.8  # of a token's lifetime, after which the next is requested; as in librdkafka
+_LIFE_S: Final = 60.0  # if the authorization server gives no lifetime
 
 
 def credentials(settings: KafkaSettings) -> CredentialsT | None:
-    """What Faust is to give Kafka; None where Kafka asks for nothing."""
+    """Return the credentials that Faust uses for Kafka; None if Kafka needs neither TLS nor SASL."""
     tls = settings.tls_context() if settings.kafka_tls else None
     match settings.kafka_sasl:
         case "none":
@@ -42,7 +42,7 @@ def _secret(value: SecretStr | None) -> str:
 
 
 class TokenProvider(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka has no types
-    """Asks for a token by client credentials (RFC 6749, 4.4), and again before it ends."""
+    """Gets a token by the client credentials grant (RFC 6749, 4.4), and a new one before it expires."""
 
     def __init__(self, settings: KafkaSettings) -> None:
         super().__init__()
@@ -73,6 +73,6 @@ class TokenProvider(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka ha
                 given = orjson.loads(await answer.read())
                 token, life_s = str(given["access_token"]), float(given.get("expires_in", _LIFE_S))
         except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError) as error:
-            # aiokafka tries another connection, later, after an error of its own kind alone.
+            # Only after an error of its own kind does aiokafka try another connection later.
             raise KafkaError(f"{self._url} gives no token: {type(error).__name__}") from error
         self._token, self._until = token, time.monotonic() + life_s * _EARLY

@@ -1,8 +1,8 @@
-"""How often the router fetches: at once where many events wait, and every few milliseconds where few come.
+"""How often the router fetches: at once while many events wait, and every few milliseconds while few arrive.
 
-A turn of the router (a request of some partitions and its answer, a question about the routes, copies, a flush) costs
-about the same for one event as for twenty. An event that comes alone is fetched at once; those that come soon after it
-are fetched together.
+A round of the router (a fetch request and its response, a check of the routes, copies, a flush) costs about the same
+for one event as for twenty. An event that arrives alone is fetched at once; those that arrive soon after it are fetched
+together.
 """
 
 import asyncio
@@ -13,15 +13,15 @@ from aiokafka import TopicPartition
 from aiokafka.consumer import consumer, fetcher
 from typing_extensions import override
 
-_MANY: Final = 64  # events that wait: to fetch more of them at once is worth its price
-_PAUSE_S: Final = 0.004  # who comes at its beginning waits for all of it; shorter ones cost a third more: ADR 0037
+_MANY: Final = 64  # waiting events, from which fetching the next at once is worth its cost
+_PAUSE_S: Final = 0.004  # the longest an event waits for it; shorter pauses cost a third more: ADR 0037
 
 
 class PacedFetcher(fetcher.Fetcher):  # type: ignore[misc]  # the library has no types
-    """aiokafka's fetcher, which asks a broker nothing for a while after an answer that brought few events.
+    """aiokafka's fetcher, which pauses before it asks a broker again after a response that brought few events.
 
-    What was brought is handed over before the pause, not after it. The broker counts as asked meanwhile, which is
-    what keeps the fetcher from asking it; a partition that is taken away ends the pause as it ends a request.
+    Fetched records are handed over before the pause, not after it. During the pause the broker counts as having a
+    request under way, which keeps the fetcher from sending another; revoking a partition ends the pause like a request.
     """
 
     @override
@@ -30,13 +30,13 @@ class PacedFetcher(fetcher.Fetcher):  # type: ignore[misc]  # the library has no
             for waiter in self._fetch_waiters:
                 self._notify(waiter)
             if _waited(assignment, request) < _MANY:
-                with suppress(asyncio.CancelledError):  # as its other waits do: nothing is left to be done
+                with suppress(asyncio.CancelledError):  # like its other waits: nothing is left to do
                     await asyncio.sleep(_PAUSE_S)
-        return False  # whoever waits for records knows by now
+        return False  # those that wait for records have been notified
 
 
 def _waited(assignment: Any, request: Any) -> int:
-    """How many events there were to fetch, when ``request`` was answered."""
+    """Return how many events there were to fetch when ``request`` was answered."""
     waited = 0
     for topic, partitions in request.topics:
         for number, offset, _ in partitions:
@@ -46,5 +46,5 @@ def _waited(assignment: Any, request: Any) -> int:
 
 
 def pace_fetches() -> None:
-    """Have every consumer of this process that starts from now on fetch so; there is no other way in."""
+    """Make all consumers that this process starts from now on use ``PacedFetcher``; aiokafka has no option for it."""
     consumer.Fetcher = PacedFetcher

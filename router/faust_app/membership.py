@@ -1,8 +1,8 @@
-"""A router that has a name in its group gives way to a process that joined with the same name after it.
+"""Makes a router with a name in its group give way to a process that joined later with the same name.
 
-aiokafka's heartbeats do not carry the name, so Kafka does not say that somebody else has it, but that it does not know
-the member, as after a silence of more than a session. aiokafka joins again, and so takes the name back: two routers
-with one name would put each other out for ever, and nobody would be told.
+aiokafka's heartbeats do not carry the name (``group.instance.id``), so Kafka answers not that another process has it
+but that it does not know the member, as after a session time-out. aiokafka then joins again and so takes the name back:
+two routers with one name would remove each other from the group forever, and nobody would be told.
 """
 
 import asyncio
@@ -25,8 +25,8 @@ class Name:
     """The name of a router in its group.
 
     Attributes:
-        holder: The id of the member that has it; None: nobody has, or that is not known. Blocks.
-        taken: Called, on the client's thread, when it is another process that has it.
+        holder: Returns the id of the member that has it; None if nobody has, or it is not known. Blocks.
+        taken: Called on the client's thread when another process has it.
     """
 
     holder: Callable[[], str | None]
@@ -34,14 +34,14 @@ class Name:
 
 
 class Member(GroupCoordinator):  # type: ignore[misc]  # the library has no types
-    """aiokafka's member of a group; where Kafka put it out, it looks who has its name before it joins again.
+    """aiokafka's group member; after Kafka removed it from the group, it checks who has its name before it rejoins.
 
-    Once only, for then the name may be its own again: the answer to a member that joins can be lost.
+    It checks once only, for after that the name may be its own again: the response to a join request can get lost.
     """
 
     name: Name | None = None
-    refusals: Refusals | None = None  # of whoever has none it is not said
-    _was = ""  # its id when it was put out, until it has looked
+    refusals: Refusals | None = None  # None: refusals are not reported
+    _was = ""  # its id when it was removed, until it has checked
 
     @override
     def reset_generation(self) -> None:
@@ -55,7 +55,7 @@ class Member(GroupCoordinator):  # type: ignore[misc]  # the library has no type
             return False
         try:
             is_in = bool(await super()._do_rejoin_group(subscription))
-        except KafkaError:  # aiokafka has no name for what it gets if another process joins while it does
+        except KafkaError:  # aiokafka has no error for another process that joins meanwhile
             if await self._gave_way(self.member_id):
                 return False
             raise
@@ -66,9 +66,9 @@ class Member(GroupCoordinator):  # type: ignore[misc]  # the library has no type
 
     @override
     async def _push_error_to_user(self, exc: Exception) -> None:
-        """Say what Kafka's ACLs do not allow, and try again; aiokafka would wait for ever for somebody who asks.
+        """Report what Kafka's ACLs do not allow, and try again; aiokafka would wait forever for a call to raise it in.
 
-        Where it was in the group already the process ends with it, as with any other error.
+        If the member was in the group already, the error ends the process, like any other.
         """
         is_refusal = isinstance(exc, (GroupAuthorizationFailedError, TopicAuthorizationFailedError))
         if self.refusals is None or not is_refusal:
@@ -85,7 +85,7 @@ class Member(GroupCoordinator):  # type: ignore[misc]  # the library has no type
             await asyncio.wait([self._closing], timeout=_AGAIN_S)
 
     async def _gave_way(self, ours: str) -> bool:
-        """Whether another member than ``ours`` has its name; if so, it returns when this process ends."""
+        """Return whether a member other than ``ours`` has the name; if so, return only once this consumer closes."""
         if self.name is None or not ours or await asyncio.to_thread(self.name.holder) in {None, ours}:
             return False
         self.name.taken()
@@ -94,5 +94,5 @@ class Member(GroupCoordinator):  # type: ignore[misc]  # the library has no type
 
 
 def watch_names() -> None:
-    """Have every consumer of this process that starts from now on do so; there is no other way in."""
+    """Make all consumers that this process starts from now on use ``Member``; aiokafka has no option for it."""
     consumer.GroupCoordinator = Member

@@ -3,7 +3,7 @@
 Faust spends two asyncio tasks, three queue hops and a counted ``Message`` on every message, about 110 µs. Here
 that price is paid once for all that a fetch brought, or for each MiB of it. Membership, rebalances, flow control,
 tables, sensors and the web stay Faust's own; ADR 0003 has the reasons and the figures.
-``tests/unit/test_router_faust_inside.py`` fails when a Faust release changes what is leaned on here.
+``tests/unit/test_router_faust_inside.py`` fails when a Faust release changes the internals that this module uses.
 """
 
 import asyncio
@@ -31,15 +31,15 @@ from router.planning.plan import Run
 
 watch_names()
 pace_fetches()
-fetcher.MemoryRecords = Batches  # there is no other way in: all that this process fetches with aiokafka is batches
+fetcher.MemoryRecords = Batches  # aiokafka has no option for it: applies to all this process fetches
 _TURN_S: Final = 0.01
 _POSITION_S: Final = 2.0
-_NO_GENERATION: Final = -1  # of the group: Faust's streams pass such messages over
-_MESSAGE_BYTES: Final = 1 << 20  # as much as a fetch brings of one partition: what Faust buffers is bounded as before
+_NO_GENERATION: Final = -1  # of the group: Faust's streams skip such messages
+_MESSAGE_BYTES: Final = 1 << 20  # as much as a fetch brings of one partition, so Faust's buffers are bounded as usual
 
 
 class RunSchema(Schema[Any, Any]):
-    """Marks a topic as one that is handed over in runs: the value of its events is a sequence of ``Taken``."""
+    """Marks a topic as handed over in runs: the value of its events is a sequence of ``Taken``."""
 
     @override
     def compile(self, app: AppT, **_: Any) -> Any:
@@ -52,10 +52,11 @@ class RunSchema(Schema[Any, Any]):
 
 
 class CommittedThread(aiokafka.AIOKafkaConsumerThread):
-    """Reads what was committed: of a producer's transaction no more, and of a partition no less.
+    """Reads only committed records of transactions, and from the committed offset of a partition, or its beginning.
 
-    Stock Faust looks at the former only in transactions. As for the latter, the client leaves a partition where it is
-    if nothing was ever committed of it: what was read and not finished would be passed over for good.
+    Stock Faust reads committed records only if it uses transactions itself. And on a seek to the committed offsets the
+    client leaves a partition where it is if none was ever committed: what was read and not finished would be skipped
+    for good.
     """
 
     @override
@@ -65,8 +66,8 @@ class CommittedThread(aiokafka.AIOKafkaConsumerThread):
         return consumer
 
     async def fetch(self, partitions: set[TP], wait_s: float) -> tuple[Mapping[TP, list[Any]], int | None]:
-        """What came within ``wait_s`` seconds, and where the control topic ended after that; None: not known."""
-        # Past Faust's queue of methods, which takes longer than a fetch does.
+        """Return what arrived within ``wait_s`` seconds, and the control topic's end after that; None if unknown."""
+        # Bypasses Faust's method queue, which takes longer than a fetch.
         fetching = asyncio.run_coroutine_threadsafe(self._fetch(partitions, wait_s), self.thread_loop)
         return await asyncio.wrap_future(fetching)
 
@@ -90,13 +91,13 @@ class CommittedThread(aiokafka.AIOKafkaConsumerThread):
         committed: Mapping[TP, int | None] = await consumer.seek_to_committed()
         for tp, offset in committed.items():
             if not offset:
-                consumer.seek(tp, 0)  # the first there is, where 0 has expired: that is what a reset gives
+                consumer.seek(tp, 0)  # if 0 has expired, the offset reset goes to the first that is left
         return committed
 
 
 @dataclass(slots=True, eq=False)
 class Taken:
-    """A run that was handed over; ``ack`` once the brokers have every copy, and its offsets may be committed."""
+    """A run that was handed over; ``ack`` it once the brokers have all its copies and its offsets may be committed."""
 
     value: Run
     acked: bool = field(default=False, init=False)
@@ -108,36 +109,36 @@ class Taken:
 class RunConsumer(aiokafka.Consumer):
     """Makes one message of the runs that were fetched together, and commits only finished prefixes of runs.
 
-    A message stands for its first run, and carries the **last** offset of that. Unfinished runs wait in read order in
-    ``_pending``; what may be committed is the end of the finished prefix, so acks may arrive in any order and nothing
-    unfinished is ever passed. Faust's own acks, one for each message, commit nothing. (Stock Faust can commit over a
+    A message carries the partition and the **last** offset of its first run. Unfinished runs wait in read order in
+    ``_pending``; only the end of the finished prefix may be committed, so acks may arrive in any order and nothing
+    unfinished is ever skipped. Faust's own acks, one for each message, commit nothing. (Stock Faust can commit past a
     single unfinished message at the head: faust#606.)
 
-    Where the flow is stopped, Faust drops what was fetched and not handed over, and relies on a seek before the flow
-    goes on; but it goes on as well after a seek that failed or took too long. Here nothing is fetched before it
-    has succeeded, and nothing is handed over that was fetched before it.
+    When the flow stops, Faust drops what was fetched and not handed over, and relies on a seek before the flow resumes;
+    but it also resumes after a seek that failed or took too long. Here nothing is fetched before the seek has
+    succeeded, and nothing that was fetched before it is handed over.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._pending: defaultdict[TP, deque[Taken]] = defaultdict(deque)
         self._seeks_due = 0
-        self._seeks_done = 0  # the number of the last that was due and succeeded
+        self._seeks_done = 0  # number of the last one that succeeded
         super().__init__(*args, **kwargs)
 
     def in_flight(self) -> int:
-        """Records handed over and not acknowledged yet."""
+        """Return the number of records handed over and not acknowledged yet."""
         return sum(len(taken.value) for runs in self._pending.values() for taken in runs if not taken.acked)
 
     async def positions(self, topic: str) -> dict[int, int | None]:
-        """The next offset that is read of each partition of ``topic`` that is assigned; None where none is known."""
+        """Return the next offset to read of each assigned partition of ``topic``; None if it is not known."""
         ours = [tp for tp in self.assignment() if tp.topic == topic]
         return dict(zip((tp.partition for tp in ours), await asyncio.gather(*map(self._position, ours)), strict=True))
 
     async def _position(self, tp: TP) -> int | None:
-        try:  # the client's own waits until there is one
+        try:  # the client's own call waits until there is a position
             async with asyncio.timeout(_POSITION_S):
                 return await self._thread.position(tp)
-        except (TimeoutError, KafkaError):  # the latter: it was taken from us this moment
+        except (TimeoutError, KafkaError):  # the latter: just revoked
             return None
 
     @override
@@ -163,9 +164,9 @@ class RunConsumer(aiokafka.Consumer):
             if fetched:
                 await catch_up(cast(RunTransport, self.transport).routes, end)
         except asyncio.CancelledError:
-            self._seeks_due += 1  # what it may have brought is dropped with it
+            self._seeks_due += 1  # what it may have fetched is lost with it
             raise
-        if self._seeks_due != seek:  # nobody knows whether this was fetched before or after
+        if self._seeks_due != seek:  # unknown whether this was fetched before or after it
             self._seeks_due += 1
             return {}
         of_runs = [tp for tp, batches in fetched.items() if batches and self._is_run_topic(tp.topic)]
@@ -185,9 +186,9 @@ class RunConsumer(aiokafka.Consumer):
             for taken in runs:
                 each = TP(taken.value.topic, taken.value.partition)
                 self._pending[each].append(taken)
-                came[each] = now  # else Faust takes those that do not come first for stuck
-            # Else Faust passes over what it takes for read, and with a partition that lost its end and goes on further
-            # in front all that came with it. What was read before the last seek is stale already.
+                came[each] = now  # or Faust would take the partitions of runs that are not first for stuck
+            # Or Faust would skip what it takes for read already: after a partition lost its end and continues at lower
+            # offsets, all that came in the same message. What was read before the last seek is stale anyway.
             self._read_offset[tp] = None
         return ConsumerMessage(
             tp.topic,
@@ -197,7 +198,7 @@ class RunConsumer(aiokafka.Consumer):
             last.timestamp_type,
             {},
             None,
-            cast(bytes, runs),  # what RunSchema hands to the agent as it is
+            cast(bytes, runs),  # RunSchema hands it to the agent as is
             None,
             0,
             sum(map(len, record)),
@@ -245,19 +246,19 @@ class RunConsumer(aiokafka.Consumer):
 
     @override
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Finish and commit what was handed out; stock Faust drops these acks and so repeats the events."""
+        """Finish and commit what was handed over; stock Faust drops these acks and so repeats the events."""
         await self.drain()
         self._forget(revoked)
         await super().on_partitions_revoked(revoked)
 
     async def drain(self) -> None:
-        """Hand out no more runs, wait for those under way (at most half a session, then they repeat), commit."""
+        """Hand over no more runs, wait for those under way (at most half a session, then they repeat), and commit."""
         self.stop_flow()
         deadline = time.monotonic() + self.app.conf.broker_session_timeout / 2
         while self.in_flight() and time.monotonic() < deadline:
             await self.sleep(_TURN_S)
         while await self.maybe_wait_for_commit_to_finish():
-            pass  # what is under way does not hold the last runs, and as long as it is Faust begins no other
+            pass  # a commit under way does not include the last runs, and until it ends Faust begins no other
         await self.commit()
 
 
@@ -266,7 +267,7 @@ def _run(tp: TP, fetched: Sequence[ConsumerRecord[None, Batch]], seek: int, *, i
 
 
 def _in_messages(runs: Sequence[Run]) -> Iterator[tuple[Run, ...]]:
-    """``runs`` in their order, as many together as a message takes."""
+    """Group ``runs`` in their order, as many together as fit in a message."""
     together: list[Run] = []
     size = 0
     for run in runs:
@@ -284,7 +285,7 @@ def _batches(fetched: Sequence[ConsumerRecord[None, Batch]]) -> Sequence[Batch]:
 
 
 def _one_by_one(tp: TP, fetched: Sequence[ConsumerRecord[None, Batch]]) -> Iterator[ConsumerRecord[bytes, bytes]]:
-    """The records of a topic that is not handed over in runs, as stock aiokafka gives them."""
+    """Yield the records of a topic that is not handed over in runs, like stock aiokafka."""
     for batch in _batches(fetched):
         for record in batch.records():
             key, value = record.key, record.value
@@ -308,10 +309,10 @@ class RunTransport(aiokafka.Transport):
 
     Attributes:
         control: The control topic's partition.
-        name: This router's in its group; None: it has none.
+        name: This router's name in its group, if it has one.
         refusals: Told what Kafka's ACLs do not allow.
-        routes: At least as new as a fetch when what it brought is handed over: whoever was told that a subscription
-            exists gets every event accepted from then on.
+        routes: Brought up to date after each fetch, before its runs are handed over: a client that was told that its
+            subscription exists gets every event accepted from then on.
     """
 
     Consumer = RunConsumer

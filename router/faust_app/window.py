@@ -1,8 +1,8 @@
-"""How much may be under way: handed to the lane and not acknowledged. It bounds memory, and what is repeated. Pure.
+"""How much may be under way, that is handed to the lane and not acknowledged: bounds memory and repeats. No I/O.
 
-A request takes the copies of one topic, few or many alike. So where there are many topics, the more is under way the
-more copies of a topic come together, and the more is done in a second; up to what fills the time that a router has to
-finish before it gives partitions away.
+A produce request costs the same for few copies of a topic as for many. With many topics, therefore, the more is under
+way the more copies of a topic share a request, and the higher the throughput; the limit is what a router can finish in
+the time it has before it gives up partitions.
 """
 
 from typing import Final
@@ -10,36 +10,36 @@ from typing import Final
 _RUNS: Final = 16
 _WIDE_RUNS: Final = 64  # of up to 1 MiB, hence of about 1,000 events, or of many more that are small or compressed
 _MANY_TOPICS: Final = 250
-_WORTH_S: Final = 2.0  # half of the time that there is to finish
-_A_TOPIC: Final = 12  # events: with 3 for each of 5,000 topics, or fewer, half as many are done in a second
+_WORTH_S: Final = 2.0  # half of the time there is to finish
+_A_TOPIC: Final = 12  # events per topic: with 3 or fewer and 5,000 topics, throughput is half
 
 
 class Window:
-    """What is under way, in runs and in events: ``take`` and ``give_back``."""
+    """Counts what is under way, in runs and in events."""
 
     def __init__(self) -> None:
         self._runs = 0
         self._events = 0
 
     def take(self, events: int) -> None:
-        """One more run, of so many events."""
+        """Count one more run, with ``events`` events."""
         self._runs += 1
         self._events += events
 
     def give_back(self, events: int) -> None:
-        """One less."""
+        """Count one run fewer, with ``events`` events."""
         self._runs -= 1
         self._events -= events
 
     def is_full(self, *, topics: int, rate: float) -> bool:
-        """Whether no other run should be taken now.
+        """Return whether no other run should be taken now.
 
-        ``_RUNS`` may always be under way: to go by the time alone would go round in a circle where a round of all
-        topics takes longer than that. Fewer events took as long, so that fewer still would be taken.
+        ``_RUNS`` may always be under way. A limit by time alone would spiral down if a round of all topics takes longer
+        than that time: fewer events would take as long, so even fewer would be taken.
 
         Args:
-            topics: That copies go to.
-            rate: Events that the lane does in a second; infinite while nobody knows.
+            topics: Number of topics that copies go to.
+            rate: Events per second of the lane; infinite while unknown.
         """
         if self._runs < _RUNS:
             return False

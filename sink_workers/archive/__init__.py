@@ -1,1 +1,1 @@
-"""Reads back what S3 sinks have written: ``eventstreams archive``."""
+"""Reads back the objects that S3 sinks have written: ``eventstreams archive``."""

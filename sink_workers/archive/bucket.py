@@ -1,4 +1,4 @@
-"""An archive in a bucket: which objects there are for which days and types. AWS' own client reads it."""
+"""Lists and reads the objects of an archive in S3, by day and event type, with AWS's own client (botocore)."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,26 +10,26 @@ from urllib.parse import quote, unquote
 
 from eventstreams.errors import EventStreamsError, PrerequisiteError
 
-MAX_OBJECT_BYTES: Final = 64 << 20  # ours have a few MB; what is larger is none of ours
+MAX_OBJECT_BYTES: Final = 64 << 20  # our objects are a few MB; we did not write anything larger
 _PLACE: Final = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?")
 
 
 class ArchiveError(EventStreamsError):
-    """The archive cannot be read, or not be replayed; one sentence."""
+    """The archive cannot be read or replayed. The message is one sentence."""
 
 
 class Place(NamedTuple):
-    """Where an archive is. ``folder`` is empty, or ends with a slash."""
+    """The location of an archive. ``folder`` is empty or ends with a slash."""
 
     bucket: str
     folder: str
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The place that ``s3://bucket/prefix`` names.
+        """Parse ``s3://bucket`` or ``s3://bucket/prefix``.
 
         Raises:
-            ValueError: it names none; with a sentence.
+            ValueError: ``text`` is neither; the message is a sentence for the user.
         """
         found = _PLACE.fullmatch(text)
         if found is None:
@@ -42,14 +42,14 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which part of an archive: days from ``first`` to ``last``, both of them too; no ``types``: all."""
+    """Selects a part of an archive: days from ``first`` to ``last`` inclusive, and ``types`` (none means all)."""
 
     first: date | None = None
     last: date | None = None
     types: Sequence[str] = ()
 
     def takes_day(self, day: str) -> bool:
-        """Whether ``day`` is among them; one that is no day is where no bound was given."""
+        """Whether ``day`` is selected. A folder name that is not a date is selected only if there are no bounds."""
         if self.first is None and self.last is None:
             return True
         try:
@@ -60,7 +60,7 @@ class Wanted:
 
 
 class Part(NamedTuple):
-    """The objects of one day and type. An event that was stored twice is twice in one part, never in two."""
+    """One day and type of an archive. If an event was stored twice, both copies are in the same part."""
 
     day: str
     type: str
@@ -68,7 +68,7 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StoredAt:
-    """An object that is there; ``size`` in bytes."""
+    """An object in the bucket; ``size`` is in bytes."""
 
     key: str
     size: int
@@ -76,7 +76,7 @@ class StoredAt:
 
 @runtime_checkable
 class Client(Protocol):
-    """As much of AWS' client as is used here."""
+    """The part of botocore's S3 client that is used here."""
 
     def list_objects_v2(self, **parameters: str) -> Mapping[str, object]: ...
     def get_object(self, **parameters: str) -> Mapping[str, object]: ...
@@ -88,7 +88,7 @@ class _Body(Protocol):
 
 
 class Archive:
-    """Reads one archive. Every method raises ArchiveError where S3 does not answer, or refuses."""
+    """Reads one archive. Every method raises ArchiveError if S3 does not answer or refuses the request."""
 
     def __init__(self, place: Place, client: Client) -> None:
         self._place = place
@@ -96,11 +96,11 @@ class Archive:
 
     @classmethod
     def open(cls, place: Place, *, region: str | None, endpoint_url: str | None) -> Self:
-        """With the credentials that AWS' clients find on this machine.
+        """Create a client with the credentials that AWS's clients find on this machine.
 
         Raises:
-            PrerequisiteError: AWS' client is not installed.
-            ArchiveError: it cannot be made like this; says why.
+            PrerequisiteError: botocore is not installed.
+            ArchiveError: no client can be made from these arguments; says why.
         """
         try:
             from botocore.config import Config  # noqa: PLC0415 - needs the extra
@@ -122,7 +122,7 @@ class Archive:
         return cls(place, client)
 
     def parts(self, wanted: Wanted) -> Iterator[Part]:
-        """The days and types that there are objects of, in order."""
+        """The selected days and types, in order. If ``wanted`` names types, parts without objects are included."""
         for day in self._folders("day="):
             if not wanted.takes_day(day):
                 continue
@@ -132,7 +132,7 @@ class Archive:
                 yield from (Part(day, unquote(each)) for each in self._folders(f"day={day}/type="))
 
     def objects(self, part: Part) -> Iterator[StoredAt]:
-        """The objects of ``part`` by name, which is by the time of their first events."""
+        """The objects of ``part``, sorted by name, that is, by the time of their first event."""
         prefix = f"{self._place.folder}day={part.day}/type={quote(part.type, safe='')}/"
         for page in self._pages(Prefix=prefix):
             for each in _items(page, "Contents"):
@@ -143,7 +143,7 @@ class Archive:
                     yield StoredAt(key, size)
 
     def read(self, stored: StoredAt) -> bytes:
-        """The object, whole."""
+        """Return the whole content of an object."""
         if stored.size > MAX_OBJECT_BYTES:
             raise ArchiveError(f"{stored.key} has {stored.size:,} bytes: that is no object of an S3 sink")
         with _explained(f"read s3://{self._place.bucket}/{stored.key}"):
@@ -152,7 +152,7 @@ class Archive:
             return body.read()
 
     def _folders(self, start: str) -> Iterator[str]:
-        """What follows ``start`` in the names of folders, in order."""
+        """The names of the folders that begin with ``start``, without it, in order."""
         prefix = f"{self._place.folder}{start}"
         for page in self._pages(Prefix=prefix, Delimiter="/"):
             for each in _items(page, "CommonPrefixes"):
@@ -178,7 +178,7 @@ def _items(page: Mapping[str, object], name: str) -> Sequence[Mapping[str, objec
 
 @contextmanager
 def _explained(doing: str) -> Iterator[None]:
-    """Say what could not be done, and why, in one sentence."""
+    """Turn botocore's errors into an ArchiveError: one sentence that says what failed and why."""
     from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError  # noqa: PLC0415 - needs the extra
 
     try:

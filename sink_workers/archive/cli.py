@@ -1,4 +1,4 @@
-"""``eventstreams archive``: what S3 sinks have written, listed, exported and replayed."""
+"""``eventstreams archive``: lists, exports and replays what S3 sinks have written."""
 
 import asyncio
 import os
@@ -23,15 +23,15 @@ from sink_workers.archive.bucket import Archive, ArchiveError, Place, Wanted
 from sink_workers.archive.reader import Tally, distinct_events
 from sink_workers.archive.replay import Replayed, check_subscription, replay
 
-_DEFAULT_RATE: Final = 50  # events a second, as of a redrive
+_DEFAULT_RATE: Final = 50  # events a second, the same default as for a redrive
 _MAX_RATE: Final = 5000
-_SAY_S: Final = 1.0  # between two lines of progress
-_ENDLESS: Final = 1000  # columns where nobody looks at it: for grep and awk
+_SAY_S: Final = 1.0  # the shortest time between two lines of progress
+_ENDLESS: Final = 1000  # columns if the output is not a terminal: grep and awk need unwrapped lines
 _F = TypeVar("_F", bound=Callable[..., object])
 
 
 class _Parsed(click.ParamType):
-    """A parameter that ``parse`` reads; its ``ValueError`` is what the person is told."""
+    """A parameter type from a ``parse`` function, the message of whose ``ValueError`` is shown to the user."""
 
     def __init__(self, name: str, parse: Callable[[str], object]) -> None:
         self.name = name
@@ -53,7 +53,7 @@ def _day(text: str) -> date:
 
 
 def _of_archive(command: _F) -> _F:
-    """The options that say which archive, and which part of it; ``_opened`` takes them."""
+    """Add the options that select an archive and a part of it; ``_opened`` consumes their values."""
     day = _Parsed("YYYY-MM-DD", _day)
     for decorate in reversed(
         [
@@ -166,7 +166,7 @@ def replay_command(subscription: str, rate: int, output: str, *, yes: bool, **ch
 
 
 def _opened(chosen: Mapping[str, object]) -> tuple[Archive, Wanted]:
-    """The archive that the options of ``_of_archive`` name, and which part of it."""
+    """Open the archive that the options of ``_of_archive`` name; also return which part of it is wanted."""
     place, first, last = chosen["place"], chosen["first"], chosen["last"]
     region, endpoint_url, types = chosen["region"], chosen["endpoint_url"], chosen["types"]
     assert isinstance(place, Place)
@@ -181,14 +181,14 @@ def _opened(chosen: Mapping[str, object]) -> tuple[Archive, Wanted]:
 
 
 class _Progress:
-    """Lines on standard error, no more than one a second."""
+    """Prints progress on standard error, at most one line a second."""
 
     def __enter__(self) -> Self:
         self._said_s = time.monotonic()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """There is nothing to put away."""
+        """There is nothing to clean up."""
 
     def say(self, words: str) -> None:
         if time.monotonic() - self._said_s >= _SAY_S:
@@ -198,12 +198,12 @@ class _Progress:
 
 @contextmanager
 def _writing(into: Path | None) -> Iterator[BinaryIO]:
-    """Standard output; or a file, which gets its name when all is written."""
+    """Open standard output, or a temporary file that is renamed to ``into`` once everything is written."""
     if into is None:
         try:
             yield sys.stdout.buffer
             sys.stdout.buffer.flush()
-        except BrokenPipeError:  # whoever reads has had enough, as `head` has
+        except BrokenPipeError:  # the reader closed the pipe, as `head` does
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
         return
@@ -232,7 +232,7 @@ def _show(rows: Sequence[Mapping[str, object]], columns: Sequence[str], output: 
         return
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
-        table.add_row(*(Text(harmless(_cell(row[column]))) for column in columns))  # not markup: names can be anything
+        table.add_row(*(Text(harmless(_cell(row[column]))) for column in columns))  # no markup: names can be anything
     Console(width=None if sys.stdout.isatty() else _ENDLESS, highlight=False).print(table)
 
 

@@ -1,4 +1,4 @@
-"""What is in an archive's objects, and the view of it that has each event once."""
+"""Decodes an archive's objects into events, and removes duplicates."""
 
 import gzip
 import sqlite3
@@ -20,7 +20,7 @@ _UNREADABLE: Final = (OSError, EOFError, zlib.error, ValueError, KeyError, TypeE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchivedEvent:
-    """One event as it was stored. ``data`` has no field that is absent."""
+    """One event as it was stored. Absent optional fields are left out of ``data``."""
 
     id: str
     type: str
@@ -53,7 +53,7 @@ class ArchivedEvent:
 
 @dataclass(slots=True)
 class Tally:
-    """How far reading has come: ``rows`` were read, of which ``repeated`` were there before."""
+    """Counts of what has been read so far: of ``rows``, ``repeated`` were duplicates of earlier ones."""
 
     objects: int = 0
     read_bytes: int = 0
@@ -62,10 +62,10 @@ class Tally:
 
 
 def read_object(key: str, body: bytes) -> Iterator[ArchivedEvent]:
-    """The events of one object, in its order.
+    """Decode the events of one object, in the order they are stored in.
 
     Raises:
-        ArchiveError: it is damaged, or none of ours; names it.
+        ArchiveError: the object is damaged or was not written by an S3 sink; names the object.
     """
     rows = _avro_rows(body) if key.endswith(".avro") else _json_rows(body)
     try:
@@ -77,10 +77,10 @@ def read_object(key: str, body: bytes) -> Iterator[ArchivedEvent]:
 def distinct_events(
     archive: Archive, wanted: Wanted, tally: Tally, progress: Callable[[], None] = lambda: None
 ) -> Iterator[ArchivedEvent]:
-    """Each event of the archive once: days and types in order, within them as objects come.
+    """Yield each selected event of the archive once: by day and type, and within these in the order of the objects.
 
-    Two rows are one event where account, source and id are the same. ``progress`` is called when ``tally`` has changed.
-    Not to be used by two threads at once.
+    Two rows are the same event if their account, source and id are equal. ``progress`` is called after each object,
+    when ``tally`` is up to date. Not safe for use by two threads at once.
     """
     for part in archive.parts(wanted):
         with _Seen() as seen:
@@ -103,7 +103,7 @@ def _read(archive: Archive, stored: StoredAt, tally: Tally) -> Iterator[Archived
 
 
 class _Seen:
-    """Which events of a part were there: in a file that is nobody else's, so that no part is too large for memory."""
+    """The set of events of a part that were read before, in a private temporary SQLite file: it may exceed memory."""
 
     def __enter__(self) -> Self:
         self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)

@@ -1,8 +1,9 @@
-"""Puts archived events on the topic of one subscription, as a redrive puts its copies.
+"""Puts archived events on the topic of one subscription, as a redrive does with dead letters.
 
-Not on the events topic: from there a router would copy them to every subscription that matches, which has them already.
-A copy gets a fresh window, and is filtered as a router would. Kafka's acknowledgement of a chunk is awaited before the
-next one, so what was counted is there; who interrupts it and begins anew puts the first ones there again.
+They do not go to the events topic: from there a router would copy them to every matching subscription, and the others
+have had them already. Each copy gets a fresh delivery window, and the subscription's filter applies, as in a router.
+Each chunk is sent only after Kafka has acknowledged the one before, so every counted event is in the topic. If a replay
+is interrupted and started again, it begins at the start and produces the first events a second time.
 """
 
 import asyncio
@@ -30,7 +31,7 @@ from eventstreams.topics import Topics
 from sink_workers.archive.bucket import ArchiveError
 from sink_workers.archive.reader import ArchivedEvent
 
-_CHUNK: Final = 500  # events in memory; at a low rate a quarter of a second's worth
+_CHUNK: Final = 500  # most events in memory; at a low rate, a chunk is a quarter of a second's worth
 _CHUNKS_A_SECOND: Final = 4
 _MS: Final = 1000
 
@@ -54,10 +55,10 @@ class Replayed:
 
 
 class Copier:
-    """Makes the copies for one subscription."""
+    """Makes the records for one subscription from archived events."""
 
     def __init__(self, subscription: Subscription, accounts: frozenset[str], codec: Codec, *, ttl_ms: int) -> None:
-        """``accounts``: those whose events the subscription gets."""
+        """``accounts``: the SIDs of the accounts whose events the subscription receives."""
         self._subscription = subscription
         self._accounts = accounts
         self._codec = codec
@@ -65,7 +66,7 @@ class Copier:
         self._filters = CompiledFilters()
 
     def copy(self, archived: ArchivedEvent, at_ms: int) -> "Copy | Skip":
-        """The record for the subscription's topic, made at ``at_ms``, or why there is none."""
+        """The record for the subscription's topic, accepted at ``at_ms``, or the reason why the event is skipped."""
         subscription = self._subscription
         if archived.account_sid not in self._accounts:
             return Skip.OTHER_ACCOUNT
@@ -114,11 +115,11 @@ async def replay(
     done: Replayed,
     progress: Callable[[], None],
 ) -> None:
-    """Put ``events`` on the topic of the subscription, at most ``rate`` a second; ``done`` counts them.
+    """Put ``events`` on the subscription's topic, at most ``rate`` a second. ``done`` is updated after each chunk.
 
     Raises:
-        EventStreamsError: there is no such subscription, or it went; no broker, no catalogue; the archive cannot be
-            read; Kafka does not take the copies.
+        EventStreamsError: the subscription does not exist or was deleted meanwhile; there is no broker or no
+            catalogue; the archive cannot be read; or Kafka did not acknowledge every copy.
     """
     codec = Codec(Catalog.load(settings.catalog_dirs), schema_base_url=settings.schema_base_url)
     await KafkaAdmin(settings).wait_for_broker()
@@ -129,7 +130,7 @@ async def replay(
         free_s = loop.time()
         size = min(max(rate // _CHUNKS_A_SECOND, 1), _CHUNK)
         while chunk := await asyncio.to_thread(lambda: list(islice(events, size))):
-            subscription = _active(feed, subscription_sid)  # each time: it may go, and be changed, meanwhile
+            subscription = _active(feed, subscription_sid)  # for each chunk: it may be changed or deleted meanwhile
             copier = Copier(
                 subscription,
                 feed.snapshot.accounts_for(subscription),
@@ -154,7 +155,7 @@ async def replay(
 
 
 async def check_subscription(settings: Settings, subscription_sid: str) -> None:
-    """Raise ArchiveError where there is no such subscription, before anybody is asked anything."""
+    """Raise ArchiveError if there is no active subscription of that SID, before the user is asked to confirm."""
     await KafkaAdmin(settings).wait_for_broker()
     async with ControlFeed(settings, on_crash=_raise) as feed:
         _active(feed, subscription_sid)
@@ -171,7 +172,7 @@ def _event(archived: ArchivedEvent) -> Event:
     """The event as its producer made it.
 
     Raises:
-        ValueError: its time is none.
+        ValueError: its time is not a valid timestamp.
     """
     time = parse_rfc3339(archived.time)
     to_ms(time)

@@ -1,1 +1,1 @@
-"""Delivery: records are read, attempted, and settled as delivered, to be retried, or dead."""
+"""Delivery: records are read, attempted, and settled: delivered, put on a retry topic, or dead-lettered."""

@@ -1,4 +1,4 @@
-"""Records that share no batch. Kafka refuses whole batches: only of a record that has its own this says what it is."""
+"""Sends records in batches of their own. Kafka refuses whole batches, so only then is a refusal about that record."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,19 +9,19 @@ from eventstreams.kafka.producer import Acked, AckedProducer, NotAcked
 
 
 class Alone:
-    """Sends one record at a time, by a producer that is there only while anybody wants it."""
+    """Sends one record at a time, through a producer that exists only while there are senders."""
 
     def __init__(self, producer: Callable[[], AbstractAsyncContextManager[AckedProducer]]) -> None:
-        """``producer`` makes one, for which nobody else may have a use."""
+        """``producer`` makes a producer, which nothing else may use: two records at once might share a batch."""
         self._make = producer
         self._turn = asyncio.Lock()
-        self._senders = 0  # that have their turn or wait for it
+        self._senders = 0  # sending, or waiting for their turn
         self._open: tuple[AsyncExitStack, AckedProducer] | None = None
 
     async def send(
         self, topic: str, value: bytes, *, key: bytes | None, headers: Headers, partition: int
     ) -> Acked | NotAcked:
-        """As ``AckedProducer.send``; waits until all that came before are answered."""
+        """Like ``AckedProducer.send``, but waits until all earlier records have been answered."""
         self._senders += 1
         try:
             async with self._turn:
@@ -33,5 +33,5 @@ class Alone:
         finally:
             self._senders -= 1
             if not self._senders and self._open is not None:
-                (stack, _), self._open = self._open, None  # whoever comes while it closes has another
+                (stack, _), self._open = self._open, None  # a sender that comes while it closes opens another
                 await stack.aclose()

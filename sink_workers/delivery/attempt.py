@@ -29,10 +29,11 @@ async def attempt(
 ) -> Sequence[DeliveryOutcome]:
     """Deliver ``batch`` once and return exactly one outcome per event, in order.
 
-    Never raises but for cancellation, which must reach the worker so that nothing of this batch is settled.
-    A plugin that raises (also a cancellation that is not ours), hangs past ``timeout_s`` seconds, which ``watch`` sees,
-    or miscounts says nothing about the events, so all of them are retried. One that does not end when it is told to is
-    let go of ``grace_s`` seconds later. What is logged of its errors is without ``secrets``.
+    Raises only on cancellation of the caller, which must reach the worker so that nothing of this batch is settled.
+    A plugin that raises (including a CancelledError that we did not cause), runs longer than ``timeout_s`` seconds, as
+    measured by ``watch``, or returns the wrong number or kind of outcomes says nothing about the events, so all of them
+    are retried. One that ignores its cancellation is abandoned after another ``grace_s`` seconds. ``secrets`` are
+    removed from what is logged of its errors.
     """
     try:
         work = sink.deliver(batch)
@@ -55,12 +56,12 @@ async def attempt(
 
 
 async def _awaited(work: Awaitable[Sequence[DeliveryOutcome]]) -> Sequence[DeliveryOutcome]:
-    """As a coroutine, whatever the plugin's ``deliver`` returns."""
+    """Wrap in a coroutine whatever awaitable the plugin's ``deliver`` returns."""
     return await work
 
 
 def outcome_label(outcome: DeliveryOutcome) -> tuple[str, str]:
-    """Outcome and reason as metrics and log lines name them."""
+    """The outcome and its reason, as named in metrics and log lines."""
     match outcome:
         case Delivered():
             return "delivered", ""
@@ -73,18 +74,18 @@ def outcome_label(outcome: DeliveryOutcome) -> tuple[str, str]:
 
 
 def _miscount(batch: Sequence[OutboundEvent], outcomes: object) -> str | None:
-    if not isinstance(outcomes, (list, Sequence)):  # mostly it is a list, which is seen sooner
+    if not isinstance(outcomes, (list, Sequence)):  # usually a list, for which the check is faster
         return f"{type(outcomes).__name__} instead of a sequence of outcomes"
     if len(outcomes) != len(batch):
         return f"{len(outcomes)} outcomes for {len(batch)} events"
-    for outcome in outcomes:  # without a generator, which costs several times as much for a single one
+    for outcome in outcomes:  # no generator: it costs several times as much for a single outcome
         if problem := _strange(outcome):
             return problem
     return None
 
 
 def _strange(outcome: object) -> str | None:
-    """Why ``outcome`` is none of ours: a plugin without type checks may return anything, or fill ours with anything."""
+    """What is wrong with ``outcome``: an unchecked plugin may return anything, or put anything into our classes."""
     match outcome:
         case Delivered():
             status: object = outcome.status

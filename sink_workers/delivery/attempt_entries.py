@@ -1,4 +1,4 @@
-"""What happened to an event, as an entry of the attempts topic. Pure."""
+"""Builds the entries of the attempts topic, which say what happened to an event. Pure."""
 
 from dataclasses import dataclass
 from typing import Final, assert_never
@@ -11,18 +11,18 @@ from eventstreams.sids import SidKind, is_sid
 from eventstreams.sinks import Delivered, DeliveryOutcome, OutboundEvent, Rejected, RetryLater
 from eventstreams.topics import Topics
 
-_DELIVERED: Final = EntryKind.DELIVERED.value  # looked up once: an enumeration's member takes its time to tell it
+_DELIVERED: Final = EntryKind.DELIVERED.value  # looked up once: an enum member's ``value`` is slow
 _RETRY_LATER: Final = EntryKind.RETRY_LATER.value
 _REJECTED: Final = EntryKind.REJECTED.value
 
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """Where a copy was put that was not delivered.
+    """Where the record of an event that was not delivered is now.
 
     Attributes:
-        place: ``topic/partition/offset``, on a retry or dead-letter topic.
-        next_at_ms: When it is tried again; the deadline where it expires before; None for a dead letter.
+        place: ``topic/partition/offset``: on a retry or dead-letter topic, or still on its own, where it waits.
+        next_at_ms: When it is tried again, or its deadline if that comes first; None for a dead letter.
     """
 
     place: str
@@ -42,7 +42,7 @@ def attempted(
     duration_ms: int,
     rest: Rest | None,
 ) -> Row:
-    """See ``AttemptLog.attempted``. Made for every delivery, so no ``Entry``."""
+    """See ``AttemptLog.attempted``. A plain tuple, not an ``Entry``, as one is made for every delivery."""
     reason = code = detail = answer = None
     status = outcome.status
     if not isinstance(outcome, Delivered):
@@ -54,7 +54,7 @@ def attempted(
         event.id,
         event.type,
         account_sid,
-        progress.subscription_sid if progress.subscription_sid != sink_sid else "",  # a test has none
+        progress.subscription_sid if progress.subscription_sid != sink_sid else "",  # a sink test has none
         sink_sid,
         sink_type,
         progress.attempt,
@@ -118,7 +118,7 @@ def died(
 
 
 def subscription_of(record: Record, progress: DeliveryProgress | None) -> str:
-    """Whose record it is; where it does not say, from its topic; empty where it is no subscription's, but a test."""
+    """The SID of the record's subscription: from its headers, else from its topic. Empty for a test of a sink."""
     named = Topics.subscription_of(record.topic) if progress is None else progress.subscription_sid
     return named if is_sid(named, SidKind.SUBSCRIPTION) else ""
 

@@ -1,6 +1,6 @@
-"""Tells the attempts topic what happened. Deliveries call it and go on: it never waits, never fails, and drops.
+"""Writes what happened to the attempts topic. It never delays or fails a delivery: if it must, it drops entries.
 
-Entries are gathered for a moment and share a record: at 12,000 deliveries a second that is 47 records a second.
+Entries are gathered for 50 ms and share a record: 12,000 deliveries a second make 47 records a second.
 """
 
 import asyncio
@@ -25,16 +25,16 @@ from sink_workers.delivery import attempt_entries
 from sink_workers.delivery.attempt_entries import Rest, subscription_of
 
 _GATHER_S: Final = 0.05
-_MOST_ENTRIES: Final = 256  # of a record: larger ones gain nothing, and a lost one loses more
-_MOST_BYTES: Final = 256 << 10  # of the texts in a record; JSON may need six times that, and the topic takes 2 MiB
-_MOST_PENDING: Final = 20_000  # a second and a half at full speed; more means that the loop does not turn
-_SAY_S: Final = 60.0
+_MOST_ENTRIES: Final = 256  # in a record: larger ones gain nothing, and one that is lost loses more
+_MOST_BYTES: Final = 256 << 10  # of text in a record; JSON may need six times that, and the topic takes 2 MiB
+_MOST_PENDING: Final = 20_000  # a second and a half at full speed; more means that the event loop is blocked
+_SAY_S: Final = 60.0  # the shortest time between two warnings
 
 _log = get_logger(__name__)
 
 
 class Producer(AbstractContextManager[object], Protocol):
-    """What takes the records: see ``BestEffortProducer``."""
+    """What the log needs of a producer: see ``BestEffortProducer``."""
 
     @property
     def waiting(self) -> int: ...
@@ -43,7 +43,7 @@ class Producer(AbstractContextManager[object], Protocol):
 
 
 class AttemptLog:
-    """Use as ``async with``: leaving sends out what is there."""
+    """Use as ``async with``: on exit, the pending entries are sent."""
 
     def __init__(
         self,
@@ -55,22 +55,22 @@ class AttemptLog:
         clock: Clock,
         producer: Callable[[Callable[[int], None]], Producer] | None = None,
     ) -> None:
-        """A log of nothing yet.
+        """Create an empty log.
 
         Args:
-            settings: Which Kafka.
-            sink_type: Whose attempts.
-            snapshot: Tells a subscription's sink.
-            metrics: Where it is counted what was dropped.
-            clock: The time.
-            producer: Makes the producer from what is to be called with the number of dropped entries; default: a
+            settings: Where Kafka is, and how its topics are named.
+            sink_type: The type of sink whose attempts are logged.
+            snapshot: Where to look up the sink of a subscription.
+            metrics: Where dropped entries are counted.
+            clock: The current time, in ms since the epoch.
+            producer: Makes the producer, given a callback for the number of entries it dropped; by default a
                 ``BestEffortProducer``.
         """
         self._topic = Topics(settings).attempts
         self._sink_type = sink_type
         self._snapshot = snapshot
         self._dropped = metrics.attempt_log_dropped
-        self._dropped.labels(sink_type)  # 0 is told as well
+        self._dropped.labels(sink_type)  # so that a count of 0 is exported as well
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._producer = producer(self._drop) if producer else BestEffortProducer(settings, on_dropped=self._drop)
@@ -104,18 +104,18 @@ class AttemptLog:
         duration_ms: int,
         rest: Rest | None,
     ) -> None:
-        """An attempt was made, and what follows from it is settled.
+        """Log an attempt, once its consequence (a retry, a dead letter, waiting) is settled.
 
         Args:
-            record: What the attempt was made from.
-            progress: The record's own, as it was before the attempt.
-            event: What was attempted.
-            outcome: What came of it.
-            account_sid: Whose sink; the event may be a subaccount's.
-            sink_sid: Which sink.
-            began_ms: When it began.
+            record: The record that was attempted.
+            progress: The progress that the record's headers stated before the attempt.
+            event: The event that was attempted.
+            outcome: The attempt's outcome.
+            account_sid: The owner of the sink; the event may be a subaccount's.
+            sink_sid: The sink.
+            began_ms: When the attempt began, in ms since the epoch.
             duration_ms: How long it took.
-            rest: Where its copy is now; None for ``Delivered``.
+            rest: Where the record is now; None if it was delivered, or if ``died`` is logged next.
         """
         self._add(
             attempt_entries.attempted(
@@ -142,7 +142,10 @@ class AttemptLog:
         detail: str,
         rest: Rest,
     ) -> None:
-        """``record`` became a dead letter, at ``rest``, without an attempt. ``progress``: None where it had none."""
+        """Log that ``record`` is now a dead letter at ``rest``. ``progress``: None if its headers state none.
+
+        Not for events that their sink rejected: the entry of that attempt says so already.
+        """
         subscription = self._snapshot.subscriptions.get(subscription_of(record, progress))
         is_test = progress is not None and progress.subscription_sid in self._snapshot.sinks
         sink_sid = progress.subscription_sid if progress is not None and is_test else None
@@ -170,7 +173,7 @@ class AttemptLog:
 
     def _tick(self) -> None:
         self._write()
-        # Reports of what is on its way are looked for as well, so that drops are counted when they happen.
+        # Keep polling for the broker's reports as well, so that drops are counted when they happen.
         busy = self._pending or self._producer.waiting
         self._timer = self._loop.call_later(_GATHER_S, self._tick) if busy else None
 
@@ -179,7 +182,7 @@ class AttemptLog:
         for batch in _batches(entries):
             try:
                 value = encode(batch)
-            except TypeError as error:  # a plugin gave an outcome something that its types forbid
+            except TypeError as error:  # a plugin put a value into an outcome that its types forbid
                 _log.warning("attempts.not_written", error=str(error), follows="they are missing in the log")
                 self._drop(len(batch))
             else:
@@ -194,7 +197,7 @@ class AttemptLog:
 
 
 def _batches(entries: Sequence[Row]) -> Iterator[Sequence[Row]]:
-    """``entries`` in order, cut to records."""
+    """Split ``entries``, in order, into the contents of records."""
     batch: list[Row] = []
     left = _MOST_BYTES
     for entry in entries:

@@ -1,8 +1,8 @@
-"""What happens to a batch of records: read, attempted, settled. The heart of the worker, and its only policy.
+"""Reads, attempts and settles a batch of records. The heart of the worker: all of its policy is here.
 
-read ─► may its sink be tried? ─► one attempt ─► delivered, or on a retry or dead-letter topic: settled
-          │  no: a subscription's record waits here, a retry goes back to its topic
-          └─ its deadline is over, or its subscription gone: dead letter, settled
+read ─► may its sink be tried? ─► one attempt ─► delivered, or copied to a retry or dead-letter topic: settled
+          │  no: a record of a subscription topic waits here, a retry goes back to a retry topic
+          └─ its deadline has passed, or its subscription is gone: dead letter, settled
 """
 
 import asyncio
@@ -48,13 +48,13 @@ from sink_workers.gates.gates import Gates, steady_ms
 from sink_workers.lanes.handler import LaneHandle
 from sink_workers.notices import FailureNotices
 
-_SOON_MS: Final = 1_000  # within the first bucket that anybody asks about
+_SOON_MS: Final = 1_000  # the histogram's first bucket that an alert or a page looks at
 
 _log = get_logger(__name__)
 
 
 class Delivery:
-    """Takes records of subscription and retry topics to their sinks."""
+    """Delivers the records of subscription and retry topics to their sinks."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class Delivery:
         self._attempt_log = attempt_log
         self._clock = clock
         self._watch = Watch()
-        # Looked up once: for each event it would cost as much as its JSON.
+        # Looked up once: doing so for each event would cost as much as encoding its JSON.
         self._in_flight = 0
         metrics.in_flight.labels(sink_type).set_function(lambda: float(self._in_flight))
         self._attempt_seconds = metrics.attempt_seconds.labels(sink_type)
@@ -90,11 +90,11 @@ class Delivery:
         self._is_verbose = logging.getLogger(__name__).isEnabledFor(logging.DEBUG)
 
     async def handle(self, records: Sequence[Record], lane: LaneHandle, *, waits: bool) -> None:
-        """Settle ``records`` in order, those of one subscription together; tell ``lane`` of each.
+        """Settle ``records`` in order, subscription by subscription, and report each to ``lane`` once it is settled.
 
         Args:
-            records: Of one partition.
-            lane: Once it is stopped, what waits is left unsettled.
+            records: From one partition.
+            lane: Once it is stopped, records that are waiting are left unsettled.
             waits: Whether a record may wait here for its sink. If not, it goes back to a retry topic instead.
         """
         only = self._reader.read_one(records)
@@ -108,7 +108,7 @@ class Delivery:
     async def _go_on(
         self, deliveries: Sequence[PendingDelivery], lane: LaneHandle, *, waits: bool
     ) -> Sequence[PendingDelivery]:
-        """One step for ``deliveries``; those that are not settled after it, in order."""
+        """Take one step with ``deliveries``, all of one subscription; return those not yet settled, in order."""
         subscription = self._reader.known(deliveries[0].progress.subscription_sid)
         if subscription is None or subscription.state is not SubscriptionState.ACTIVE:
             await self._reader.write_dead_letters(
@@ -151,7 +151,7 @@ class Delivery:
     async def _through(
         self, gate: Gate, subscription: Subscription, batch: Sequence[PendingDelivery], lane: LaneHandle, *, waits: bool
     ) -> Sequence[PendingDelivery]:
-        """One attempt, for which ``gate`` was entered; those that are to be attempted again, from here."""
+        """Make one attempt, for which ``gate`` was entered; return those that are to be attempted again from here."""
         passed, straight = steady_ms(), gate.is_straight()
         outcomes: Sequence[DeliveryOutcome] = ()
         opened: OpenSink | RetryLater | None = None
@@ -163,7 +163,7 @@ class Delivery:
             else:
                 gate.set_ceiling(opened.capabilities.max_in_flight)
                 if not are_current(batch, subscription, began_ms):
-                    return batch  # to open the sink took that long
+                    return batch  # opening the sink took so long
                 outcomes = await self._attempt(opened, batch)
         finally:
             if isinstance(opened, OpenSink):
@@ -208,7 +208,7 @@ class Delivery:
         lane: LaneHandle,
         made: CompletedAttempt,
     ) -> None:
-        """Settle ``batch``, all of which was delivered; what is the same of all its events is told once."""
+        """Settle ``batch``, all of which was delivered; metrics and notices are updated once for the whole batch."""
         label, reason = outcome_label(outcomes[0])
         self._attempts(label, reason).inc(len(batch))
         self._notices.settled(made.subscription.sink_sid, made.subscription.sid, batch[0].event.type, outcomes[0])
@@ -216,7 +216,7 @@ class Delivery:
             self._observe_age(delivery, made)
             self._record(delivery, outcome, made, None)
             lane.settled(delivery.record)
-            if self._is_verbose:  # to build a line that nobody sees costs as much as the JSON
+            if self._is_verbose:  # building a log line that nobody sees costs as much as encoding the JSON
                 self._say(delivery, outcome, made)
 
     async def _settle_all(
@@ -230,10 +230,11 @@ class Delivery:
         *,
         waits: bool,
     ) -> Sequence[PendingDelivery]:
-        """Settle ``batch``, of which not all was delivered; those that are to be attempted again, from here."""
+        """Settle ``batch``, not all of which was delivered; return those that are to be attempted again from here."""
         together = waits and stays_together(opened, batch, made.subscription)
         holder = gate if together or (waits and gate.is_holding()) else None
-        # Whoever waits for a sink that is broken tries it out with what waits: that must not be one bad event for ever.
+        # A broken sink is probed with the events that wait for it. One event that a plugin cannot handle must not be
+        # that probe forever: so the batch is halved, and an event that fails alone goes to a retry topic.
         untold = waits and gate.state is GateState.BROKEN and is_untold(outcomes)
         if untold and len(batch) == 1:
             holder = None
@@ -241,8 +242,8 @@ class Delivery:
             self._settle(delivery, outcome, lane, made, holder)
             for delivery, outcome in zip(batch, outcomes, strict=True)
         ]
-        # The sink has answered: the next attempt need not wait until Kafka has. But what is tried again from here stays
-        # in front of it.
+        # The sink has answered, so the next attempt need not wait until Kafka has as well, unless some of these events
+        # are tried again from here: they stay ahead of the next.
         with lane.aside() if holder is None else nullcontext():
             settled = await asyncio.gather(*steps) if len(steps) > 1 else [await steps[0]]
         left = [delivery for delivery in settled if delivery is not None]
@@ -258,7 +259,7 @@ class Delivery:
         made: CompletedAttempt,
         holder: Gate | None,
     ) -> PendingDelivery | None:
-        """Settle ``delivery``; or return it as it is to be attempted next, where it waits for ``holder`` to open."""
+        """Settle ``delivery``, or return it as it is to be attempted next if it waits for ``holder`` to open."""
         rest: Rest | None = None
         match outcome:
             case Delivered():
@@ -266,7 +267,7 @@ class Delivery:
             case RetryLater():
                 if was_last(made.subscription, delivery.progress, outcome):
                     dead_letter = used_up(delivery.record, delivery.progress, outcome, began_ms=made.began_ms)
-                    self._record(delivery, outcome, made, None)  # the log is told of the dead letter after the attempt
+                    self._record(delivery, outcome, made, None)  # so that the attempt is logged before the dead letter
                     await self._reader.write_dead_letters([dead_letter], lane)
                     return None
                 if holder is not None and outcome.not_before is None:
@@ -294,7 +295,7 @@ class Delivery:
         return None
 
     def _observe(self, delivery: PendingDelivery, outcome: DeliveryOutcome, made: CompletedAttempt) -> None:
-        """Tell whoever keeps count of the attempt. Nobody here waits, and nothing depends on them."""
+        """Report the attempt to metrics, notices and the process's log. Never waits, and nothing depends on it."""
         label, reason = outcome_label(outcome)
         self._attempts(label, reason).inc()
         self._notices.settled(made.subscription.sink_sid, made.subscription.sid, delivery.event.type, outcome)
@@ -325,7 +326,7 @@ class Delivery:
     def _record(
         self, delivery: PendingDelivery, outcome: DeliveryOutcome, made: CompletedAttempt, rest: Rest | None
     ) -> None:
-        """Have the delivery log told of the attempt, and where the event is now."""
+        """Write an entry for the delivery log: the attempt, and where the event is now."""
         self._attempt_log.attempted(
             delivery.record,
             delivery.progress,

@@ -1,7 +1,7 @@
-"""Retries leave for their topic together: what fails within a moment shares a slot of the wheel, and so a request.
+"""Sends retries to their topic in groups: those that fail within 50 ms share a slot of the wheel, and so a request.
 
-A record that leaves by itself costs a request to Kafka of its own, as a client puts records of one partition into a
-request, and an answer to whoever reads the retry topics, of all their partitions. Both cost several times the record.
+A retry that is sent by itself costs a produce request, because a Kafka client puts only records of one partition into
+a batch, and a fetch response to the consumer of the retry topics' partitions. Both cost several times the record.
 """
 
 import asyncio
@@ -9,24 +9,25 @@ import random
 from collections.abc import Callable
 from typing import Final
 
-_GAP_S: Final = 0.05  # between two departures: so much longer is an event not settled whose attempt has failed
-_MOST: Final = 32  # of one: many failures of a moment are to come back over the whole delay, and not together
+_GAP_S: Final = 0.05  # between two departures: a failed event is settled at most this much later
+_MOST: Final = 32  # in a group: many failures at once must come back over the whole delay, and not together
 
 
 class Departures:
-    """When a retry leaves, and its share of the delay that it is to wait.
+    """Decides when each retry leaves for its topic, and what share of the delay it waits.
 
-    Where none has left for a moment one leaves at once: so a failure now and then waits for nobody. All that leave
-    together get shares of one part of the delay, a slot of the wheel; which one is drawn, and within it they are
-    spread evenly, in order. So the wait of each is spread evenly over the whole delay, as if it were drawn by itself.
+    If none has left in the last 50 ms, a retry leaves at once, so an occasional failure does not wait. A group that
+    leaves together shares one part of the delay, which is one slot of the wheel: the part is drawn at random, and the
+    group is spread evenly over it, in order. So each wait is distributed evenly over the whole delay, as if it had been
+    drawn by itself.
     """
 
     def __init__(self, parts: int, *, draw: Callable[[], float] = random.random) -> None:
-        """No departure yet.
+        """Nothing has departed yet.
 
         Args:
-            parts: Into which a delay is divided: as many as a retry topic has partitions.
-            draw: Evenly from [0, 1).
+            parts: How many parts a delay is divided into: the number of partitions of a retry topic.
+            draw: Draws from the uniform distribution over [0, 1).
         """
         self._parts = parts
         self._draw = draw
@@ -35,7 +36,7 @@ class Departures:
         self._left_s = float("-inf")
 
     async def next(self) -> float:
-        """Return when this retry leaves, with what stands for its chance: evenly from [0, 1)."""
+        """Wait until this retry leaves, and return the random number to use for its wait: uniform over [0, 1)."""
         loop = asyncio.get_running_loop()
         turn: asyncio.Future[float] = loop.create_future()
         self._waiting.append(turn)
@@ -54,7 +55,7 @@ class Departures:
         self._left_s = loop.time()
         part, count = int(self._draw() * self._parts), len(turns)
         for place, turn in enumerate(turns):
-            # Who leaves first waits least, as a slot's records come back one after the other: of a delay the wait is
-            # what the chance leaves of it.
+            # The first to leave waits least, because a slot's records come back one after another. The larger the
+            # number, the shorter the wait: see next_attempt_ms.
             within = (count - 1 - place + self._draw()) / count
             turn.set_result((part + within) / self._parts)

@@ -1,4 +1,4 @@
-"""How the two kinds of lanes differ: a subscription's lane waits for its sink, a retry lane looks at the clock."""
+"""The handlers of the two kinds of lanes: a subscription's lane waits for its sink, a retry lane for the clock."""
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import timedelta
@@ -17,17 +17,17 @@ from sink_workers.delivery.sink_pool import SinkPool
 from sink_workers.gates.gates import Gates
 from sink_workers.lanes.handler import LaneHandle, Limits
 
-# Before a sink is open: the first event goes alone, and opens it.
+# Until a sink is open: the first event goes alone, and opens it.
 _ALONE: Final = Limits(max_batch_events=1, max_batch_bytes=0, linger_s=0.0, max_in_flight=1)
 _NOT_NOW: Final = Limits(max_batch_events=1, max_batch_bytes=0, linger_s=0.0, max_in_flight=0)
-# What a deleted subscription leaves behind is only written to the dead letters.
+# The events that a deleted subscription leaves behind are only written to the dead-letter topic.
 _DISCARD: Final = Limits(max_batch_events=64, max_batch_bytes=1 << 20, linger_s=0.0, max_in_flight=16)
-# A retry lane carries records of many sinks, each with a time of its own.
+# A retry lane carries records of many sinks, each due at a time of its own.
 _RETRY: Final = Limits(max_batch_events=1, max_batch_bytes=0, linger_s=0.0, max_in_flight=64)
 
 
 class SubscriptionHandler:
-    """Handles the records of subscription topics: as many at once as the subscription's sink can take."""
+    """Handles the records of subscription topics, as many at once as the subscription's sink can take."""
 
     def __init__(self, delivery: Delivery, *, pool: SinkPool, gates: Gates, feed: ControlFeed) -> None:
         self._delivery = delivery
@@ -35,7 +35,7 @@ class SubscriptionHandler:
         self._gates = gates
         self._feed = feed
         self._lanes: dict[str, set[Callable[[], None]]] = {}  # by subscription
-        self._last: tuple[Capabilities, Limits] | None = None  # asked for again and again by whoever is busy
+        self._last: tuple[Capabilities, Limits] | None = None  # cached: a busy lane asks for each batch
         feed.listen(self._on_change)
 
     def limits(self, partition: Partition) -> Limits:
@@ -91,11 +91,11 @@ class SubscriptionHandler:
 class RetryHandler:
     """Handles the records of retry topics, each when its slot of the wheel comes round, and tests of sinks at once.
 
-    Both carry events of many sinks, so none may wait here for its sink.
+    Both topics carry events of many sinks, so no record may wait here for its sink.
     """
 
     def __init__(self, delivery: Delivery, wheel: RetryWheel, delays: Mapping[str, timedelta]) -> None:
-        """``delays``: of each retry topic; a topic that is not among them holds tests."""
+        """``delays``: by the name of the retry topic. Any other topic holds tests of sinks."""
         self._delivery = delivery
         self._wheel = wheel
         self._delays = delays
@@ -109,7 +109,7 @@ class RetryHandler:
             return 0
         look_ms = record.timestamp_ms + self._wheel.wait_ms(delay, record.partition)
         not_before_ms = _number(record, NOT_BEFORE)
-        # Its slot may have grown since it was put there, by other settings: that must not make it late.
+        # If the settings have changed, its slot may be longer than when it was put there: that must not make it late.
         return not_before_ms if not_before_ms <= look_ms + HOLD_MS else look_ms
 
     def deadline_ms(self, record: Record) -> int:
@@ -136,8 +136,8 @@ def _limits(capabilities: Capabilities, at_once: int) -> Limits:
 
 
 def _number(record: Record, name: str) -> int:
-    """The header ``name``; 0 where it is no number: whoever handles the record finds out."""
-    for found, text in reversed(record.headers):  # of several the last counts; and ours are at the end
+    """The value of the header ``name``, or 0 if it is not a number: that is noticed when the record is handled."""
+    for found, text in reversed(record.headers):  # the last of several counts, and ours are at the end
         if found == name:
             return int(text) if text.isdigit() and len(text) <= MOST_DIGITS else 0
     return 0

@@ -1,4 +1,4 @@
-"""A record of a subscription or retry topic, read: what is to be delivered, or why it never can be. Pure."""
+"""Reads a record of a subscription or retry topic: the event to deliver, or why it can never be delivered. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from eventstreams.headers import DeliveryProgress, Envelope, HeaderProblem
 from eventstreams.reasons import DeadReason
 from eventstreams.sinks import OutboundEvent
 
-_TEST_SUFFIX: Final = ".json"  # the reference's, in test events alone
+_TEST_SUFFIX: Final = ".json"  # as in the reference, which has it in test events only
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Undeliverable:
 
 
 def read_progress(headers: Mapping[str, bytes]) -> DeliveryProgress | Undeliverable:
-    """How far the record of ``headers`` has come."""
+    """The progress of a delivery as its record's ``headers`` state it, or why they make it undeliverable."""
     progress = DeliveryProgress.parse(headers)
     return Undeliverable(progress.reason, progress.detail) if isinstance(progress, HeaderProblem) else progress
 
@@ -37,9 +37,9 @@ def read_event(
     *,
     as_avro: bool = False,
 ) -> OutboundEvent | Undeliverable:
-    """The event in the schema version that ``subscription`` asks for now.
+    """Read the event in the schema version that ``subscription`` asks for now.
 
-    ``as_avro``: its sink takes Avro, so that the data is to be looked through, and not read.
+    ``as_avro``: its sink takes Avro, so the data is only checked now, and decoded if somebody looks at it.
     """
     envelope = Envelope.parse(headers)
     if isinstance(envelope, HeaderProblem):

@@ -1,6 +1,6 @@
-"""Records on their way through their attempts, and what is decided of them from what is known. Pure.
+"""Pending deliveries and completed attempts, and the decisions about them. Pure.
 
-Tuples, as some are made for every event: frozen dataclasses take several times as long.
+They are tuples because some are made for every event: frozen dataclasses take several times as long to create.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,18 +14,22 @@ from eventstreams.sinks import Capabilities, Delivered, DeliveryOutcome, Outboun
 from sink_workers.delivery.settle import failed
 from sink_workers.delivery.sink_pool import OpenSink
 
-_TOGETHER: Final = 10  # attempts of a batch; by then a sink that fails as a whole is known, and has its events wait
+_TOGETHER: Final = 10  # attempts of a whole batch; by then a failing sink is known to be broken, and its events wait
 
-# Of an attempt that says nothing about its events: one of them may be what the plugin cannot handle.
+# Reasons that say nothing about a batch's events: the plugin may be unable to handle a single one of them.
 _UNTOLD: Final = frozenset({RetryReason.PLUGIN_RAISED, RetryReason.PLUGIN_HUNG, RetryReason.PLUGIN_MISCOUNTED})
 
 
 class PendingDelivery(NamedTuple):
-    """One record on its way through its attempts. ``event`` is as ``types``, of its subscription, asked for it.
+    """One record that is being delivered.
 
     Attributes:
-        is_again: Whether a redrive or a replay put it there: then it was accepted long before it was due.
-        most: How many may be tried together from it on; None: as many as its sink takes.
+        record: The record as it was read.
+        progress: How far it has come: its next attempt, its deadline, what happened before.
+        event: The event, in the schema version that ``types`` asks for.
+        types: The subscription's types when ``event`` was read.
+        is_again: Whether a redrive or a replay put it on its topic: then it was accepted long before.
+        most: The largest batch that it may begin; None: as many as its sink takes.
     """
 
     record: Record
@@ -37,7 +41,14 @@ class PendingDelivery(NamedTuple):
 
 
 class CompletedAttempt(NamedTuple):
-    """An attempt that was made: for whom, when it began, how long it took, whether its sink gave no trouble before."""
+    """An attempt that was made.
+
+    Attributes:
+        subscription: Whose event it delivered.
+        began_ms: When it began, in ms since the epoch.
+        duration_ms: How long it took.
+        straight: Whether the sink had given no trouble before: see ``Gate.is_straight``.
+    """
 
     subscription: Subscription
     began_ms: int
@@ -46,7 +57,10 @@ class CompletedAttempt(NamedTuple):
 
 
 def by_subscription(deliveries: Sequence[PendingDelivery]) -> Iterable[Sequence[PendingDelivery]]:
-    """What a retry lane takes together, to have it expire, is of many; a clock that was set back finds it alive."""
+    """Group ``deliveries`` by subscription, in order.
+
+    A retry lane takes expired records of many subscriptions together; if the clock was set back, they are still alive.
+    """
     found: dict[str, list[PendingDelivery]] = {}
     for delivery in deliveries:
         found.setdefault(delivery.progress.subscription_sid, []).append(delivery)
@@ -54,15 +68,15 @@ def by_subscription(deliveries: Sequence[PendingDelivery]) -> Iterable[Sequence[
 
 
 def are_current(deliveries: Sequence[PendingDelivery], subscription: Subscription, now_ms: int) -> bool:
-    """Whether all deadlines are ahead, and all events in the schema versions that ``subscription`` asks for."""
-    for delivery in deliveries:  # without ``all``, which costs several times as much for a single one
+    """Whether no deadline has passed and all events are in the schema versions that ``subscription`` asks for."""
+    for delivery in deliveries:  # not ``all``, which costs several times as much for a single delivery
         if delivery.types is not subscription.types or delivery.progress.deadline_ms <= now_ms:
             return False
     return True
 
 
 def are_delivered(outcomes: Sequence[DeliveryOutcome]) -> bool:
-    """Whether nothing is left to do."""
+    """Whether all events were delivered."""
     for outcome in outcomes:  # noqa: SIM110 - as above
         if not isinstance(outcome, Delivered):
             return False
@@ -70,9 +84,9 @@ def are_delivered(outcomes: Sequence[DeliveryOutcome]) -> bool:
 
 
 def stays_together(opened: OpenSink | RetryLater, batch: Sequence[PendingDelivery], subscription: Subscription) -> bool:
-    """Whether a failed ``batch`` is to be tried again as it is, although its sink may work for others.
+    """Whether a failed ``batch`` is tried again as a whole, even if the sink may work for other events.
 
-    Not where its subscription counts attempts: a second apart, they would be used up long before its delays are over.
+    Not if its subscription limits attempts: only a second apart, they would be used up long before its delays are over.
     """
     if isinstance(opened, RetryLater) or not opened.capabilities.tried_together:
         return False
@@ -82,33 +96,33 @@ def stays_together(opened: OpenSink | RetryLater, batch: Sequence[PendingDeliver
 
 
 def was_last(subscription: Subscription, progress: DeliveryProgress, outcome: RetryLater) -> bool:
-    """Whether the attempt that ended with ``outcome`` is the last that ``subscription`` asks for.
+    """Whether the attempt that ended with ``outcome`` was the last that ``subscription`` allows.
 
-    Where the sink could not even be opened there was none, whatever its number.
+    If the sink could not even be opened, there was no attempt, so it does not count.
     """
     most = subscription.max_attempts
     return most is not None and progress.attempt >= most and outcome.reason is not RetryReason.SINK_UNUSABLE
 
 
 def is_untold(outcomes: Sequence[DeliveryOutcome]) -> bool:
-    """Whether an attempt ended in a way that says nothing about its events."""
+    """Whether the attempt ended in a way that says nothing about its events: the plugin raised, hung or miscounted."""
     return all(isinstance(outcome, RetryLater) and outcome.reason in _UNTOLD for outcome in outcomes)
 
 
 def again(delivery: PendingDelivery, outcome: RetryLater, began_ms: int) -> PendingDelivery:
-    """``delivery`` as it is to be attempted next, after ``outcome``."""
+    """``delivery`` as it is to be attempted next, after an attempt that ended with ``outcome``."""
     progress = failed(delivery.progress, outcome, began_ms=began_ms)
     delivery.event.attempt = progress.attempt
     return delivery._replace(progress=progress)
 
 
 def takes_avro(capabilities: Capabilities | None) -> bool:
-    """Whether a sink, None where it is not open yet, takes the events' Avro alone."""
+    """Whether a sink takes events as Avro only; ``capabilities`` is None while the sink is not open."""
     return capabilities is not None and capabilities.sized_as_avro
 
 
 def first_batch(deliveries: Sequence[PendingDelivery], capabilities: Capabilities | None) -> Sequence[PendingDelivery]:
-    """As many of ``deliveries``, from the first, as one delivery may carry; an event that is too large goes alone."""
+    """The first of ``deliveries``, as many as one attempt may carry; an event above the size limit goes alone."""
     if capabilities is None or capabilities.max_batch_events == 1:
         return deliveries[:1]
     most = min(capabilities.max_batch_events, deliveries[0].most or capabilities.max_batch_events)

@@ -1,4 +1,4 @@
-"""What a worker reads: deliveries, for which their sink is to be tried, and what needs no attempt, which is settled."""
+"""Turns records into pending deliveries, and settles those that need no attempt: expired, unreadable, too early."""
 
 import asyncio
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ GONE: Final = Undeliverable(
 
 
 class RecordReader:
-    """Makes pending deliveries of records, and keeps them as their subscription is now."""
+    """Makes pending deliveries of records, and updates them when their subscription changes."""
 
     def __init__(
         self,
@@ -45,14 +45,20 @@ class RecordReader:
         self._clock = clock
 
     def read_one(self, records: Sequence[Record]) -> Sequence[PendingDelivery]:
-        """The delivery of one record, as they mostly come; none of several, nor where there is more to do about it."""
+        """A fast path without a coroutine: the delivery of a single record.
+
+        Empty if there are several records, or if this one needs anything else than an attempt: then use ``read_all``.
+        """
         if len(records) > 1:
             return ()
         found = self._read(records[0], is_final=False)
         return (found,) if isinstance(found, PendingDelivery) else ()
 
     async def read_all(self, records: Sequence[Record], lane: LaneHandle) -> Sequence[PendingDelivery]:
-        """The deliveries of ``records``, in order. What needs no attempt is settled; tasks would cost more."""
+        """The deliveries of ``records``, in order. Those that need no attempt are settled.
+
+        A plain loop: a task for each record would cost more.
+        """
         deliveries: list[PendingDelivery] = []
         dead_letters: list[DeadLetter] = []
         early: list[tuple[Record, DeliveryProgress]] = []
@@ -77,9 +83,9 @@ class RecordReader:
         return deliveries
 
     def _read(self, record: Record, *, is_final: bool) -> PendingDelivery | DeadLetter | DeliveryProgress | None:
-        """The delivery of ``record``, its dead letter, or, where it is too early for an attempt, its progress.
+        """The delivery of ``record``, its dead letter, or, if it is too early for an attempt, its progress.
 
-        None where it is nobody's that we know; where the snapshot ``is_final``, its dead letter.
+        If its subscription is unknown: None, or its dead letter if the snapshot ``is_final``.
         """
         headers = dict(record.headers)
         progress = read_progress(headers)
@@ -102,14 +108,14 @@ class RecordReader:
         return PendingDelivery(record, progress, event, subscription.types, REDRIVE in headers)
 
     async def write_dead_letters(self, dead_letters: Sequence[DeadLetter], lane: LaneHandle) -> None:
-        """Write ``dead_letters``, then tell ``lane``."""
+        """Write ``dead_letters``, then report their records to ``lane`` as settled."""
         if dead_letters:
             await self._settler.write_dead_letters(dead_letters)
             for dead_letter in dead_letters:
                 lane.settled(dead_letter.record)
 
     async def wait_on_all(self, records: Sequence[tuple[Record, DeliveryProgress]], lane: LaneHandle) -> None:
-        """Put ``records`` back onto retry topics, side by side; what these will never take becomes dead letters."""
+        """Put ``records`` back on retry topics, concurrently; those that the topics will never take become dead."""
 
         async def wait_on(record: Record, progress: DeliveryProgress) -> None:
             found = await self._settler.wait_on(record, progress)
@@ -121,7 +127,7 @@ class RecordReader:
         await asyncio.gather(*(wait_on(*each) for each in records))
 
     def known(self, sid: str) -> Subscription | None:
-        """The subscription, or the sink under test, that records with ``sid`` are for."""
+        """The subscription whose records carry ``sid``, or the sink under test as a stand-in; None if unknown."""
         snapshot = self._feed.snapshot
         found = snapshot.subscriptions.get(sid)
         if found is None and (tested := snapshot.sinks.get(sid)) is not None:
@@ -131,9 +137,9 @@ class RecordReader:
     async def still_wanted(
         self, deliveries: Sequence[PendingDelivery], subscription: Subscription, lane: LaneHandle
     ) -> Sequence[PendingDelivery]:
-        """Those of ``deliveries`` whose time is not over, as ``subscription`` wants them; the others are settled.
+        """Those of ``deliveries`` that have not expired, as ``subscription`` now wants them; the others are settled.
 
-        Only where they are not ``are_current``: to ask that needs no coroutine.
+        Call it only if ``are_current`` says no: that check needs no coroutine.
         """
         alive = await self._without_expired(deliveries, lane)
         return await self._as_wanted_now(alive, subscription, lane)
@@ -153,7 +159,7 @@ class RecordReader:
     async def _as_wanted_now(
         self, deliveries: Sequence[PendingDelivery], subscription: Subscription, lane: LaneHandle
     ) -> Sequence[PendingDelivery]:
-        """``deliveries`` in the schema versions that ``subscription`` asks for since it was changed."""
+        """``deliveries``, read again in the schema versions that ``subscription`` asks for since it changed."""
         wanted: list[PendingDelivery] = []
         dead_letters: list[DeadLetter] = []
         for delivery in deliveries:

@@ -1,7 +1,7 @@
-"""Settling: an event that was not delivered is put on a retry or dead-letter topic, and the broker has said so.
+"""Settling: an event that was not delivered is copied to a retry or dead-letter topic, acknowledged by the broker.
 
-Nothing here commits. A lane calls an event settled when these coroutines return, and they return only then;
-while Kafka does not take the copy, the lane waits and says so.
+Nothing here commits. These coroutines return only once the broker has the copy, and only then does a lane regard the
+event as settled; while Kafka does not take the copy, the lane waits, and an error is logged.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ from sink_workers.delivery.attempt_log import AttemptLog
 from sink_workers.delivery.departures import Departures
 from sink_workers.delivery.inbound import Undeliverable
 
-_REPEAT_S: Final = (0.1, 0.5, 2.0, 5.0)  # between writes that Kafka did not take; the last one repeats
+_REPEAT_S: Final = (0.1, 0.5, 2.0, 5.0)  # waits between failed writes; the last one repeats
 
 _log = get_logger(__name__)
 
@@ -51,12 +51,14 @@ def failed(progress: DeliveryProgress, outcome: RetryLater, *, began_ms: int) ->
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """An event that is to be a dead letter.
+    """An event that is about to become a dead letter.
 
     Attributes:
-        progress: How far it came; None where its record does not say.
-        code: Service error code.
-        detail: In words.
+        record: The record it was read from.
+        progress: How far it came; None if its headers do not say.
+        reason: Why it died.
+        code: The service error code.
+        detail: The explanation, in words.
     """
 
     record: Record
@@ -67,7 +69,7 @@ class DeadLetter:
 
 
 def expired(record: Record, progress: DeliveryProgress) -> DeadLetter:
-    """The dead letter of ``record``, whose deadline is over."""
+    """The dead letter of ``record``, whose deadline has passed."""
     attempts = progress.attempt - 1
     last = (
         f"{attempts} attempts; the last: {progress.last_reason}: {progress.last_detail}" if attempts else "no attempt"
@@ -76,7 +78,7 @@ def expired(record: Record, progress: DeliveryProgress) -> DeadLetter:
 
 
 def used_up(record: Record, progress: DeliveryProgress, outcome: RetryLater, *, began_ms: int) -> DeadLetter:
-    """The dead letter of ``record``, whose attempt has failed and was the last that its subscription asks for."""
+    """The dead letter of ``record``, whose last attempt that its subscription allows has failed."""
     last = f"{progress.attempt} attempts; the last: {outcome.reason.value}: {outcome.detail}"
     after = failed(progress, outcome, began_ms=began_ms)
     return DeadLetter(record, after, DeadReason.ATTEMPTS_USED_UP, outcome.reason.code, last)
@@ -88,7 +90,7 @@ def discarded(record: Record, progress: DeliveryProgress | None, why: Undelivera
 
 
 class Settler:
-    """Writes the retries and dead letters of one sink type."""
+    """Writes retries and dead letters for one sink type."""
 
     def __init__(
         self,
@@ -113,7 +115,7 @@ class Settler:
         self._metrics = metrics
         self._clock = clock
         self._departures = Departures(settings.retry_partitions)
-        for reason in DeadReason:  # a counter that begins with its first event has no increase that anybody sees
+        for reason in DeadReason:  # Prometheus sees no increase in a counter that appears with its first event
             metrics.dead_letters.labels(sink_type, reason.value)
         metrics.settle_failures.labels(sink_type)
         metrics.late_retries.labels(sink_type)
@@ -127,17 +129,17 @@ class Settler:
         began_ms: int,
         delays: Sequence[timedelta] | None = None,
     ) -> Rest | DeadLetter:
-        """Have ``record`` tried again later, or at its deadline declared dead.
+        """Put ``record`` on a retry topic until its next attempt, or until its deadline if that comes first.
 
-        A dead letter, which is to be written: what its retry topic will never take, see ``wait_on``.
+        Returns a dead letter, for the caller to write, if the retry topic will never take the record: see ``wait_on``.
 
         Args:
-            record: What was attempted.
-            progress: Its own, as it was before the attempt.
-            outcome: Of the attempt.
-            began_ms: When that began.
-            delays: Of its subscription; None: the settings'. They need no topics of their own: a record waits in
-                whatever slots of the wheel there are until its time has come.
+            record: The record that was attempted.
+            progress: Its progress before the attempt.
+            outcome: The outcome of the attempt.
+            began_ms: When the attempt began, in ms since the epoch.
+            delays: The retry delays of its subscription; None: those of the settings. They need no topics of their own:
+                a record waits in the existing slots of the wheel until it is due.
         """
         chance = await self._departures.next()
         at_ms = next_attempt_ms(
@@ -155,16 +157,17 @@ class Settler:
             return place
         self._metrics.retries.labels(self._sink_type, outcome.reason.value).inc()
         half_over = began_ms - progress.accepted_at_ms > progress.deadline_ms - began_ms
-        if half_over and REDRIVE not in dict(record.headers):  # what is redriven was accepted before its time began
+        if half_over and REDRIVE not in dict(record.headers):  # redriven: accepted long before its present window began
             self._metrics.late_retries.labels(self._sink_type).inc()
         return Rest(place, at_ms)
 
     async def wait_on(self, record: Record, progress: DeliveryProgress) -> str | DeadLetter:
         """Put ``record`` into the slot of the wheel that suits ``progress.not_before_ms``; return its new place.
 
-        A dead letter, which is to be written, where the topic will never take it: ours take more than any event has, so
-        that an operator has lowered ``max.message.bytes``. Waiting for him would stop a partition that other sinks'
-        events are on; and what is a dead letter is not lost, and can be redriven.
+        Returns a dead letter, for the caller to write, if the topic will never take the record. Our topics take more
+        than any event has, so an operator must have changed their configuration, such as ``max.message.bytes``. Waiting
+        until that is mended would stop a partition that holds other sinks' events too, whereas a dead letter is not
+        lost and can be redriven.
         """
         slot = self._wheel.slot(progress.not_before_ms - self._clock())
         copy = _Copy(record.key, record.value, retry_headers(record.headers, progress))
@@ -173,7 +176,7 @@ class Settler:
         return _place(topic, answer) if isinstance(answer, Acked) else _too_large(record, progress, topic, answer)
 
     async def reject(self, record: Record, progress: DeliveryProgress, outcome: Rejected, *, began_ms: int) -> Rest:
-        """Make a dead letter of ``record``, which its sink refuses for good."""
+        """Write ``record``, which its sink has rejected for good, to the dead-letter topic."""
         made = progress._replace(
             attempt=progress.attempt + 1,
             first_attempt_at_ms=progress.first_attempt_at_ms or began_ms,
@@ -187,7 +190,7 @@ class Settler:
         return Rest(place)
 
     async def write_dead_letters(self, dead_letters: Sequence[DeadLetter]) -> None:
-        """Write ``dead_letters``, which share Kafka's requests; return once the broker has them all."""
+        """Write ``dead_letters`` in shared requests to Kafka; return once the broker has acknowledged them all."""
         topic = self._topics.dead(self._sink_type)
         copies = [_copy_of(dead_letter) for dead_letter in dead_letters]
         answers = await self._producer.enqueue_many(topic, copies)
@@ -207,7 +210,7 @@ class Settler:
             _log.debug("events.died", reason=reason.value, count=count)
 
     async def _insist_on_all(self, topic: str, copies: Sequence["_Copy"], answers: Sequence[Answer]) -> Sequence[str]:
-        """The places of ``copies``, of which not all were taken, once they are."""
+        """Repeat until Kafka has taken all ``copies``, given the first ``answers``; return their places."""
 
         async def insist(copy: _Copy, answer: Answer) -> str:
             if isinstance(answer, NoRoom):
@@ -217,12 +220,12 @@ class Settler:
         return await asyncio.gather(*map(insist, copies, answers))
 
     async def _write(self, topic: str, copy: "_Copy", partition: int) -> str:
-        """Return the place of ``copy`` once the broker has it."""
+        """Write ``copy``; return its place once the broker has acknowledged it."""
         answer = await self._send(topic, copy, partition)
         return await self._insist_for_ever(topic, copy, partition, answer)
 
     async def _insist_for_ever(self, topic: str, copy: "_Copy", partition: int, answer: Acked | NotAcked) -> str:
-        """As ``_write``, after the first ``answer``. What not even the dead letters take is held until they do."""
+        """Like ``_write``, after the first ``answer``. If the dead-letter topic refuses the copy, retry forever."""
         while isinstance(answer, NotAcked):
             answer = await self._insist(topic, copy, partition, answer)
             if isinstance(answer, NotAcked):
@@ -230,10 +233,10 @@ class Settler:
         return _place(topic, answer)
 
     async def _insist(self, topic: str, copy: "_Copy", partition: int, answer: Acked | NotAcked) -> Acked | NotAcked:
-        """The broker's answer once it has ``copy``, or will never take it; ``answer`` is its first.
+        """Repeat until the broker has ``copy`` or clearly will never take it; return its last answer.
 
-        Kafka refuses whole batches, for one record in them or for all together. So what it refuses is sent again
-        alone, and only what it refuses then it will never take.
+        Kafka refuses whole batches, be it for one of their records or for their total size. So a copy in a refused
+        batch is sent again alone; only if it is refused then will Kafka never take it.
         """
         failures, is_alone = 0, False
         while isinstance(answer, NotAcked):
@@ -260,7 +263,7 @@ class Settler:
         return await producer.send(topic, copy.value, key=copy.key, headers=copy.headers, partition=partition)
 
     async def _restore_topics(self) -> None:
-        """Make our topics again if somebody removed them by hand."""
+        """Create our topics again, in case somebody has deleted them by hand."""
         try:
             await self._admin.ensure(self._topics.worker_specs(self._sink_type))
         except TopicError as error:

@@ -1,5 +1,7 @@
-"""The sinks that are open in this worker, by sink SID: opened at first use, anew when anything they were made from
-changes; what was replaced or deleted is closed once nobody delivers through it any more.
+"""The sinks that are open in this worker, by sink SID.
+
+A sink is opened at first use, and again when anything it was made from changes. One that was replaced or deleted is
+closed once no delivery uses it any more.
 """
 
 import asyncio
@@ -26,20 +28,24 @@ from eventstreams.time_limits import OverdueError, is_cancelled, within
 from eventstreams.times import Clock, now_ms
 
 _USER_AGENT: Final = f"eventstreams/{__version__}"
-_CLOSE_S: Final = 2.0  # a plugin that hangs must not hold up the end of the process
+_CLOSE_S: Final = 2.0  # a plugin that hangs must not delay the end of the process
 
 _log = get_logger(__name__)
 
 
 @dataclass(slots=True)
 class OpenSink:
-    """A sink and what it was made from.
+    """An open sink and what it was made from.
 
     Attributes:
-        made_from: Encrypted configuration and account tokens; when they change, another sink takes its place.
-        seen: Its record and account, of which ``made_from`` was found; not where time alone may change the tokens.
-        secrets: What must not be logged of it.
-        users: Deliveries under way.
+        sink: The plugin's sink.
+        capabilities: How the worker may use it.
+        made_from: The encrypted configuration and account tokens; when they change, the sink is replaced.
+        seen: The sink record and account that ``made_from`` was last compared with, so that identical objects need no
+            comparison. None while a promotion is planned: then the tokens change with time alone.
+        secrets: Texts that must not be logged.
+        users: The number of deliveries under way.
+        replaced: Whether it is to be closed when its last user gives it back.
     """
 
     sink: Sink
@@ -87,12 +93,12 @@ class SinkPool:
             await asyncio.wait(self._closing, timeout=_CLOSE_S)
 
     def capabilities(self, sink_sid: str) -> Capabilities | None:
-        """What the sink can do; None where it is not open (yet)."""
+        """The sink's capabilities, or None if it is not open."""
         opened = self._open.get(sink_sid)
         return None if opened is None else opened.capabilities
 
     async def take(self, sink_sid: str) -> OpenSink | RetryLater:
-        """The sink as it is configured now, kept open until it is given back; or why it cannot be used now."""
+        """The sink as it is configured now, kept open until it is given back; or why it cannot be opened now."""
         opened = self.take_open(sink_sid)
         if opened is not None:
             return opened
@@ -102,7 +108,7 @@ class SinkPool:
         return found
 
     def take_open(self, sink_sid: str) -> OpenSink | None:
-        """As ``take``, without waiting: None where the sink, as it is configured now, is not open."""
+        """Like ``take``, but without waiting: None if the sink is not open in its present configuration."""
         opened, record = self._open.get(sink_sid), self._feed.snapshot.sinks.get(sink_sid)
         account = None if record is None else self._feed.snapshot.accounts.get(record.account_sid)
         if opened is None or record is None or account is None:
@@ -116,7 +122,7 @@ class SinkPool:
         return opened
 
     def give_back(self, opened: OpenSink) -> None:
-        """Whoever took it does not need it any more."""
+        """Return a sink that was taken. If it was replaced and has no other users, it is closed."""
         opened.users -= 1
         if opened.replaced and not opened.users:
             self._close(opened)
@@ -152,7 +158,7 @@ class SinkPool:
             )
             secrets = partial(secrets_of, self._plugin, config, context)
             capabilities = self._plugin.capabilities(config)
-            # A retry lane waits for it with events of other sinks.
+            # Bounded, because a retry lane waits for it with events of other sinks.
             sink = await within(_opened(self._plugin, config, context), timeout_s=capabilities.timeout_s)
         except (KeyboardInterrupt, GeneratorExit):
             raise
@@ -164,7 +170,7 @@ class SinkPool:
         opened = OpenSink(sink, capabilities, (record.configuration, *tokens), secrets=secrets)
         if record.sid in self._feed.snapshot.sinks:
             self._open[record.sid] = opened
-        else:  # it was deleted meanwhile, and nobody else would close it
+        else:  # deleted meanwhile: nothing else would close it
             opened.replaced = True
         return opened
 
@@ -192,7 +198,7 @@ class SinkPool:
 
 
 async def _opened(plugin: AnySinkPlugin, config: BaseModel, context: SinkContext) -> Sink:
-    """As a coroutine, whatever the plugin's ``open`` is."""
+    """Wrap in a coroutine whatever awaitable the plugin's ``open`` returns."""
     return await plugin.open(config, context)
 
 
@@ -204,4 +210,4 @@ def _unusable(record: SinkRecord, error: BaseException, secrets: Secrets) -> Ret
 
 
 async def _end(sink: Sink) -> None:
-    await sink.aclose()  # in a task of its own: whatever it raises, even at once, is nobody else's
+    await sink.aclose()  # in a task of its own, so that whatever it raises, even at once, stays there

@@ -1,4 +1,4 @@
-"""What traces are told of an attempt."""
+"""Reports attempts to the tracing backend."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from sink_workers.delivery.pending import CompletedAttempt, PendingDelivery
 def trace(
     tracing: Tracing, batch: Sequence[PendingDelivery], outcomes: Sequence[DeliveryOutcome], made: CompletedAttempt
 ) -> None:
-    """A span for each event of ``batch`` that is in a trace."""
+    """Record a span for each event of ``batch`` that is part of a trace."""
     attempted = []
     for delivery, outcome in zip(batch, outcomes, strict=True):
         label, reason = outcome_label(outcome)

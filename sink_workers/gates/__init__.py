@@ -1,1 +1,1 @@
-"""Gates: when a sink may be tried, with how many requests at once, how fast; learnt from its answers."""
+"""Gates decide when a sink may be tried, with how many concurrent requests and how fast, from the sink's answers."""

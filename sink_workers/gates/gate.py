@@ -1,8 +1,8 @@
-"""The gate of one sink: every attempt passes it, from whichever lane. It says how many may be under way, and when.
+"""The gate of one sink, which every attempt must pass, whatever its lane. It limits how many run at once, and when.
 
-    closed   paused by its owner, left alone as the sink asked, or the sink fails: lanes leave events in their topic
-    full     as many attempts under way as the sink takes, or the rate limit is used up: lanes wait in line
-    open     go on
+    closed   paused by its owner, waiting as the sink asked, or broken: lanes leave events in their topic
+    full     as many attempts under way as allowed, or the rate limit is used up: lanes wait in line
+    open     an attempt may begin
 
 Lanes of subscriptions wait at the gate; lanes of retry topics, which carry events of many sinks, never do.
 """
@@ -23,25 +23,25 @@ from sink_workers.gates.token_bucket import TokenBucket
 
 Wake = Callable[[], None]
 
-# Retries may be under way beside the limit, a quarter of it. New events cannot starve them, nor do they take the place
-# of new ones: else one retry under way would have all of these wait in line, which costs a third of a delivery.
+# Retries may exceed the limit by a quarter of it. So new events cannot starve them, nor do they take the place of new
+# ones: otherwise one retry under way would make all new events wait in line, which costs a third of a delivery.
 _RETRY_SHARE: Final = 4
-_TROUBLE_MS: Final = 5 * 60_000  # what has piled up behind a sink's trouble is delivered by then, or is trouble itself
+_TROUBLE_MS: Final = 5 * 60_000  # by then, the backlog of a sink's trouble is delivered, or is trouble itself
 _LOOK_AGAIN_MS: Final = 1_000  # when a retry that found the gate full is looked at again
-_LOOK_AGAIN_PAUSED_MS: Final = 10_000  # the same, while the sink is paused: how late it may learn that it is not
+_LOOK_AGAIN_PAUSED_MS: Final = 10_000  # the same while the sink is paused: how late it may notice the end of a pause
 # Each look is another write, kept for the ttl and a day: a hundred thousand retries of one paused sink, looked at every
 # ten seconds for four hours, would be 10,000 writes a second, and all other sinks' retries would wait behind them. So
-# what had its last attempt more than a minute ago is looked at more seldom: after a quarter of the time beyond that.
+# a retry whose last attempt was more than a minute ago is looked at less often: after a quarter of the excess time.
 _HELD_MS: Final = 60_000
 _HELD_SHARE: Final = 4
-_LONGEST_AGAIN_MS: Final = 150_000  # a slot of the wheel with the default delays, as the next one is: one write
-# Of a gate that is only full, at its rate, or asked to wait a moment: soon there is a place. Up to half of it by chance
-# less, so that retries which came together do not for ever: a few would get in each time, and none in between.
+_LONGEST_AGAIN_MS: Final = 150_000  # with the default delays, exactly one slot of the wheel: one write for each look
+# For a gate that is merely full, at its rate limit, or briefly waiting: soon there is room. A random part of up to half
+# is subtracted, so that retries that came together spread out: else a few would get in each time, and none in between.
 _LONGEST_AGAIN_FULL_MS: Final = 30_000
 
 
 class GateState(StrEnum):
-    """What a sink's gate is doing, for people."""
+    """The state of a sink's gate, for display."""
 
     OPEN = "open"
     PAUSED = "paused"
@@ -50,14 +50,17 @@ class GateState(StrEnum):
 
 
 class Spare:
-    """Attempts beyond ``USUAL`` that all gates together may still let pass: each takes a connection and memory."""
+    """The number of attempts beyond ``USUAL`` per gate that all gates together may still let pass.
+
+    It is limited because each takes a connection and memory.
+    """
 
     def __init__(self, most: int) -> None:
         self.left = most
 
 
 class Gate:
-    """One sink's. Everything happens on one event loop."""
+    """The gate of one sink. Use it on one event loop only."""
 
     def __init__(
         self,
@@ -67,13 +70,13 @@ class Gate:
         spare: Spare | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        """An open gate. Until the sink's ceiling is known, lanes send one attempt each, which opens the sink.
+        """Create an open gate. Until the sink's ceiling is known, each lane makes one attempt, which opens the sink.
 
         Args:
-            clock: Steady, in ms.
-            most: Attempts that may ever be under way, whatever the sink could take.
-            spare: What all gates together have beyond ``USUAL``; None: nothing.
-            jitter: Evenly from [0, 1).
+            clock: A steady clock, in ms.
+            most: The most attempts that may ever be under way, whatever the sink could take.
+            spare: The attempts that all gates share beyond ``USUAL`` each; None: no more than ``USUAL``.
+            jitter: Draws from the uniform distribution over [0, 1).
         """
         self._clock = clock
         self._jitter = jitter
@@ -89,27 +92,27 @@ class Gate:
         self._ceiling = min(USUAL, most)
         self._trouble_ms: int | None = None
         self._in_flight = 0
-        self._retries = 0  # of these
+        self._retries = 0  # among those in flight
         self._line: deque[tuple[asyncio.Future[bool], int]] = deque()
         self._watchers: set[asyncio.Future[None]] = set()
         self._lanes: set[Wake] = set()
         self._timer: asyncio.TimerHandle | None = None
 
     def configure(self, record: SinkRecord) -> None:
-        """Follow what the sink's owner has set."""
+        """Apply the owner's settings: pause, rate limit and throttle."""
         if self._paused or record.paused:
             self.note_trouble()
         self._paused, self._rate_limit = record.paused, record.rate_limit
         elsewhere = self._configuration not in {None, record.configuration}
         self._configuration = record.configuration
         held_back = self._pace.is_broken() or self._clock() < self._pace.opens_ms()
-        if record.throttle is not self._throttle or (elsewhere and held_back):  # it may be mended: try it at once
+        if record.throttle is not self._throttle or (elsewhere and held_back):  # it may have been fixed: try at once
             self._throttle = record.throttle
             self._pace = ReferencePace() if record.throttle is Throttle.REFERENCE else AdaptivePace(self._jitter)
         self.changed()
 
     def set_ceiling(self, most: int) -> None:
-        """The sink is open, and takes at most ``most`` attempts side by side."""
+        """Note that the sink is open and takes at most ``most`` concurrent attempts."""
         most = min(most, self._most)
         if most != self._ceiling:
             self._ceiling = most
@@ -124,7 +127,7 @@ class Gate:
         return GateState.WAITING if self._clock() < self._pace.opens_ms() else GateState.OPEN
 
     def limit(self) -> int:
-        """How many attempts may be under way now; 0 while it is closed, and then ``listen``ers are woken later."""
+        """How many attempts may be under way now; 0 while the gate is closed. Listeners are woken when it opens."""
         return self._limit_at(self._clock())
 
     def _limit_at(self, now_ms: int) -> int:
@@ -140,32 +143,32 @@ class Gate:
         return self._paused or self._pace.is_broken() or self._clock() < self._pace.opens_ms()
 
     def is_straight(self) -> bool:
-        """Whether nothing but us is in the way of its events, nor was it for five minutes.
+        """Whether, for five minutes, nothing outside our control has delayed the sink's events.
 
-        In the way are failures, refusals to take more, waits that it asked for, pauses, its rate limit, and as many
-        attempts under way as it gets however long they take.
+        Such delays are failures, throttling, waits that the sink asked for, pauses, its rate limit, and as many
+        attempts under way as a sink gets at least, however slow it is.
         """
         return self._trouble_ms is None or self._clock() - self._trouble_ms > _TROUBLE_MS
 
     def note_trouble(self) -> None:
-        """Something else holds some of its events up, or did until now."""
+        """Note that something outside our control delays some of the sink's events, or did until now."""
         self._trouble_ms = self._clock()
 
     def listen(self, wake: Wake) -> Wake:
-        """Have ``wake`` called when the limit may have grown; returns what ends that."""
+        """Call ``wake`` whenever the limit may have grown; returns a function that unsubscribes it."""
         self._lanes.add(wake)
         return lambda: self._lanes.discard(wake)
 
     # -- passing ---------------------------------------------------------------------------------------------
 
     def try_enter(self, events: int) -> bool:
-        """As ``enter``, without waiting: False where that would wait in line."""
+        """Like ``enter``, but without waiting: False if ``enter`` would wait in line."""
         return not self._line and self._try(events)
 
     async def enter(self, events: int, *, within_ms: int, stopped: "asyncio.Future[None]") -> bool:
-        """Wait in line for an attempt with ``events``; whoever gets True must ``leave``.
+        """Wait in line for an attempt with ``events`` events. If it returns True, the caller must ``leave``.
 
-        False means: look again. Something has changed, ``within_ms`` are over, or ``stopped`` is done.
+        False means: look again. Something has changed, ``within_ms`` have passed, or ``stopped`` is done.
         """
         if self.try_enter(events):
             return True
@@ -186,7 +189,7 @@ class Gate:
         return False
 
     async def wait(self, *, within_ms: int, stopped: "asyncio.Future[None]") -> None:
-        """Return when something has changed, ``within_ms`` are over, or ``stopped`` is done."""
+        """Return when something has changed, ``within_ms`` have passed, or ``stopped`` is done."""
         change: asyncio.Future[None] = self._loop.create_future()
         self._watchers.add(change)
         try:
@@ -196,15 +199,15 @@ class Gate:
             change.cancel()
 
     def try_enter_for_retry(self, events: int) -> bool:
-        """As ``enter``, without waiting, and ahead of the line: a retry has waited before."""
+        """Like ``enter``, but without waiting, and ahead of the line: a retry has waited already."""
         return self._try(events, is_retry=True)
 
     def look_again_ms(self, *, paused: bool, held_ms: int = 0) -> int:
-        """How long a retry that may not enter should wait until it is looked at again.
+        """How long, in ms, a retry that may not enter should wait until it is looked at again.
 
         Args:
-            paused: Whether its subscription is.
-            held_ms: How long ago its last attempt is.
+            paused: Whether its subscription is paused.
+            held_ms: The time since its last attempt.
         """
         seldom_ms = max(held_ms - _HELD_MS, 0) // _HELD_SHARE
         if paused or self._paused:
@@ -218,9 +221,13 @@ class Gate:
     def leave(
         self, outcomes: Sequence[DeliveryOutcome], *, began_ms: int, wait_ms: int = 0, is_retry: bool = False
     ) -> None:
-        """The attempt that began at ``began_ms`` is over; ``wait_ms``: how long the sink asks to be left alone.
+        """End the attempt that began at ``began_ms``, and learn from its ``outcomes``.
 
-        ``is_retry``: it was let pass as one.
+        Args:
+            outcomes: What came of it.
+            began_ms: When it began, by the gate's clock.
+            wait_ms: How long the sink asks to be left alone.
+            is_retry: Whether it entered by ``try_enter_for_retry``.
         """
         now_ms = self._clock()
         full = self._in_flight >= self._pace.limit(now_ms, self._ceiling)
@@ -236,14 +243,14 @@ class Gate:
             self._wake_lanes()
 
     def leave_untried(self, *, is_retry: bool = False) -> None:
-        """There was no attempt after all; nothing was learnt."""
+        """Leave without having made an attempt; nothing is learnt."""
         self._end(is_retry=is_retry)
         self._advance()
         if self._pace.is_broken():
             self._wake_lanes()
 
     def changed(self) -> None:
-        """Have everybody look again: a pause, a deletion or a setting has changed."""
+        """Make everything that waits look again, because of a pause, a deletion or a changed setting."""
         line, self._line = self._line, deque()
         for turn, _ in line:
             if not turn.done():
@@ -268,7 +275,10 @@ class Gate:
         return True
 
     def _has_room(self, limit: int, *, is_retry: bool = False) -> bool:
-        """Whether one more may be under way. With none to spare it is one of ours whose end makes room."""
+        """Whether one more attempt may be under way.
+
+        With no spare attempts left, the gate has its ``USUAL`` ones, which only its own attempts use.
+        """
         beside = 0 if self._pace.is_broken() else max(1, limit // _RETRY_SHARE)
         fresh = 0 if is_retry else self._in_flight - self._retries
         if self._in_flight >= limit + beside or fresh >= limit:
@@ -284,7 +294,7 @@ class Gate:
             self._spare.left += 1
 
     def _advance(self) -> None:
-        """Let pass who may, the first in line first."""
+        """Let in as many as possible of those in line, first come, first served."""
         while self._line:
             turn, events = self._line[0]
             if turn.done():
@@ -293,13 +303,13 @@ class Gate:
                 self._line.popleft()
                 turn.set_result(True)
             else:
-                if self._has_room(self.limit()):  # only the rate limit is in the way, which time alone mends
+                if self._has_room(self.limit()):  # only the rate limit is in the way: wait until it allows more
                     now_ms = self._clock()
                     self._wake_at(self._bucket.wait_ms(events, self._rate(now_ms), now_ms))
                 return
 
     def _rate(self, now_ms: int) -> float | None:
-        """The lower of its owner's limit and its pace's; None: there is neither."""
+        """The lower of the owner's rate limit and the pace's, in events a second; None if there is neither."""
         given, found = self._rate_limit, self._pace.rate(now_ms)
         if given is None or found is None:
             return found if given is None else given
@@ -309,7 +319,7 @@ class Gate:
         at_s = self._loop.time() + max(in_ms, 1) / 1000
         if self._timer is not None:
             if self._timer.when() <= at_s:
-                return  # whoever is woken then asks again
+                return  # those that are woken then ask again
             self._timer.cancel()
         self._timer = self._loop.call_at(at_s, self._on_timer)
 

@@ -1,4 +1,4 @@
-"""The gates of all sinks of a worker, set as the control topic says."""
+"""The gates of all sinks of a worker, kept in line with the control topic."""
 
 import resource
 import time
@@ -13,25 +13,25 @@ from eventstreams.times import Clock
 from sink_workers.gates.gate import Gate, GateState, Spare
 from sink_workers.gates.gradient import USUAL
 
-_MOST_SPARE: Final = 2048  # each of them a connection, and an event in memory
+_MOST_SPARE: Final = 2048  # each takes a connection, and an event in memory
 
 
 def steady_ms() -> int:
-    """A clock that nobody sets: gates measure spans, and a stepped clock must neither open nor close one."""
+    """A monotonic clock: gates measure intervals, and a step of the system clock must neither open nor close one."""
     return time.monotonic_ns() // 1_000_000
 
 
 def spare() -> Spare:
-    """What all sinks of a process may have beyond the usual: it has sockets for them, and as many again for others."""
+    """The spare attempts of a process: at most half of the files it may open, which leaves as many for the rest."""
     open_files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return Spare(_MOST_SPARE if open_files == resource.RLIM_INFINITY else min(_MOST_SPARE, open_files // 2))
 
 
 class Gates:
-    """Made at first use, by sink SID; gone with the sink."""
+    """Gates by sink SID: created at first use, dropped when the sink is deleted."""
 
     def __init__(self, feed: ControlFeed, clock: Clock = steady_ms, *, most: int = USUAL) -> None:
-        """No gates yet. ``most``: attempts that may be under way to one sink, be it ever so quick."""
+        """Create no gates yet. ``most``: the most attempts under way to one sink, however fast it is."""
         self._feed = feed
         self._clock = clock
         self._most = most
@@ -52,7 +52,7 @@ class Gates:
         return Counter(gate.state for gate in self._gates.values())
 
     def limit(self) -> int:
-        """How many attempts may be under way now, through all gates together."""
+        """How many attempts may be under way now, over all gates."""
         return sum(gate.limit() for gate in self._gates.values())
 
     def _on_change(self, change: Change) -> None:
@@ -77,7 +77,7 @@ class Gates:
                 return
 
     def _held(self, sink: SinkRecord) -> SinkRecord:
-        """``sink``, paused where its account is suspended: its events wait, until their deadlines."""
+        """``sink``, paused if its account is suspended: then its events wait until their deadlines."""
         snapshot = self._feed.snapshot
         account = snapshot.accounts.get(sink.account_sid)
         suspended = account is not None and snapshot.status_of(account) is AccountStatus.SUSPENDED

@@ -1,8 +1,8 @@
 """How fast one sink is delivered to, learnt from its answers. Pure: times are in ms of any steady clock.
 
-adaptive   concurrency grows while the sink takes what it gets and shrinks when it says stop; a sink that fails
-           again and again is left alone, but for one attempt at growing intervals (a circuit breaker)
-reference  the reference's own throttle: events a second, cut by one hundredth with each refusal
+adaptive   concurrency grows while the sink takes what it gets and shrinks when it refuses; a sink that keeps failing
+           is left alone but for one attempt at growing intervals (a circuit breaker)
+reference  the throttle of the reference service: events a second, cut by one hundredth with each refusal
 """
 
 from collections.abc import Callable, Sequence
@@ -17,23 +17,23 @@ _REFUSED: Final = frozenset({311, *range(400, 500)})  # AMQP has 311 for content
 
 
 class Signal(Enum):
-    """What an attempt says of the sink as a whole."""
+    """What an attempt says about the sink as a whole."""
 
     TOOK = auto()
-    """It works: it took an event, or refused that very event."""
+    """It works: it took an event, or refused an event for that event's own sake."""
     TOOK_SOME = auto()
-    """It works, and says that it gets too much: it took a part of a batch."""
+    """It works but is overloaded: it took part of a batch and throttled the rest."""
     SLOW_DOWN = auto()
-    """It says that it gets too much, and took nothing."""
+    """It is overloaded: it took nothing."""
     FAILED = auto()
     """It did not work, or there is no way to know."""
 
 
 def signal_of(outcomes: Sequence[DeliveryOutcome]) -> Signal:
-    """What the outcomes of one attempt say together: one event taken shows that the sink works."""
+    """What the outcomes of one attempt say together: one accepted event shows that the sink works."""
     if len(outcomes) == 1:
         return _signal(outcomes[0])
-    distinct = {id(outcome): outcome for outcome in outcomes}  # most plugins say the same of all, with one object
+    distinct = {id(outcome): outcome for outcome in outcomes}  # most plugins return one object for all
     found = {_signal(outcome) for outcome in distinct.values()}
     if Signal.SLOW_DOWN in found:
         return Signal.TOOK_SOME if Signal.TOOK in found else Signal.SLOW_DOWN
@@ -47,32 +47,32 @@ def _signal(outcome: DeliveryOutcome) -> Signal:
         case RetryLater(reason=RetryReason.THROTTLED):
             return Signal.SLOW_DOWN
         case RetryLater(status=status):
-            # A refused batch, whose events are tried one by one: the sink works, and says what it does not want.
+            # A refused batch, whose events will be tried one by one: the sink works, and rejects something in it.
             return Signal.TOOK if status in _REFUSED else Signal.FAILED
         case _:
             assert_never(outcome)
 
 
 class Pace(Protocol):
-    """What a gate asks about one sink."""
+    """What a gate asks about the speed of one sink."""
 
     def limit(self, now_ms: int, ceiling: int) -> int:
-        """Attempts side by side, at most ``ceiling``; 0: none before ``opens_ms``."""
+        """Allowed concurrent attempts, at most ``ceiling``; 0: none before ``opens_ms``."""
 
     def opens_ms(self) -> int:
-        """Until when there may be no attempt; in the past where there may."""
+        """The time before which there may be no attempt; in the past if there may be one now."""
 
     def rate(self, now_ms: int) -> float | None:
-        """Events a second; None: without limit."""
+        """The limit in events a second; None: unlimited."""
 
     def is_broken(self) -> bool:
-        """Whether the sink as a whole is taken not to work: its events wait in order, one attempt tries it out."""
+        """Whether the circuit breaker is open: the sink's events wait in order, and single attempts probe it."""
 
     def report(self, signal: Signal, *, began_ms: int, now_ms: int, wait_ms: int, full: bool) -> None:
         """Learn from an attempt.
 
         Args:
-            signal: What it says.
+            signal: What it says about the sink.
             began_ms: When it began.
             now_ms: When it ended.
             wait_ms: How long the sink asks to be left alone (``Retry-After``); 0: it does not.
@@ -80,18 +80,18 @@ class Pace(Protocol):
         """
 
 
-_FIRST_LIMIT: Final = 8  # enough to fill a quick sink; what a dead one gets before it is known to be dead
+_FIRST_LIMIT: Final = 8  # enough to fill a fast sink; also the load on a dead one before it is known to be dead
 _CUT: Final = 0.5
-_FAILING_SHARE: Final = 0.2  # below it failures are taken for those of single events, and do not slow the sink
-_SHARE_WEIGHT: Final = 1 / 20  # of one attempt in the moving share of failures
-_BREAK_AFTER: Final = 10  # failures in a row; with one event in two failing that happens once in a thousand
+_FAILING_SHARE: Final = 0.2  # below it, failures are regarded as those of single events and do not slow the sink down
+_SHARE_WEIGHT: Final = 1 / 20  # the weight of one attempt in the moving average of failures
+_BREAK_AFTER: Final = 10  # failures in a row; if every other event fails, that happens once in a thousand
 _FIRST_PROBE_MS: Final = 1_000
 _LONGEST_PROBE_MS: Final = 60_000
-_MOST_WAIT_MS: Final = 24 * 60 * 60 * 1000  # of a Retry-After: far beyond any deadline
+_MOST_WAIT_MS: Final = 24 * 60 * 60 * 1000  # the most that a Retry-After counts for: far beyond any deadline
 
 
 class AdaptivePace:
-    """Additive increase, multiplicative decrease, beyond ``USUAL`` as far as the gradient lets it; and a breaker.
+    """Additive increase, multiplicative decrease; above ``USUAL``, the gradient decides; and a circuit breaker.
 
     open ─ 10 failures in a row ─► broken ─ probe due ─► one attempt ─ it is taken ─► open
                                      ▲                        │
@@ -99,11 +99,11 @@ class AdaptivePace:
     """
 
     def __init__(self, random: Callable[[], float]) -> None:
-        """``random``: evenly from [0, 1); spreads the probes of sinks that broke together."""
+        """``random``: uniform over [0, 1); spreads the probes of sinks that broke at the same time."""
         self._random = random
         self._limit = float(_FIRST_LIMIT)
         self._gradient = Gradient()
-        self._cautious = False  # until the first cut the limit doubles with each round, as TCP's does
+        self._cautious = False  # until the first cut, the limit doubles each round, as in TCP's slow start
         self._share = 0.0
         self._in_a_row = 0
         self._cut_ms = -1
@@ -115,7 +115,7 @@ class AdaptivePace:
         if now_ms < self._opens_ms:
             return 0
         if self._limit > ceiling:
-            self._limit = max(float(ceiling), 1.0)  # what it may not use it has not proven either
+            self._limit = max(float(ceiling), 1.0)  # a limit that cannot be used is not proven
         return 1 if self._broken_ms is not None else int(self._limit)
 
     def opens_ms(self) -> int:
@@ -132,7 +132,7 @@ class AdaptivePace:
             self._took(began_ms, now_ms, full=full)
         elif signal is Signal.TOOK_SOME:
             self._took(began_ms, now_ms, full=False)
-            self._cut(began_ms, now_ms)  # slower, but never left alone: it works
+            self._cut(began_ms, now_ms)  # slow down, but never stop: it works
         else:
             self._failed(signal, began_ms, now_ms)
         if wait_ms > 0:
@@ -155,7 +155,7 @@ class AdaptivePace:
         self._in_a_row += 1
         self._share += (1 - self._share) * _SHARE_WEIGHT
         if self._broken_ms is not None:
-            if began_ms >= self._broken_ms:  # the probe; not an attempt that was under way when it broke
+            if began_ms >= self._broken_ms:  # the probe, not an attempt from before it broke
                 self._break(now_ms)
         elif self._in_a_row >= _BREAK_AFTER:
             self._break(now_ms)
@@ -171,20 +171,23 @@ class AdaptivePace:
         interval_ms = min(_FIRST_PROBE_MS * 2**self._probes, _LONGEST_PROBE_MS)
         self._probes = min(self._probes + 1, 10)
         self._broken_ms = now_ms if self._broken_ms is None else self._broken_ms
-        # Up to a fifth sooner: sinks that broke at the same moment are not all tried at the same moment.
+        # Up to a fifth sooner, so that sinks that broke at the same moment are not all probed at the same moment.
         self._opens_ms = max(self._opens_ms, now_ms + round(interval_ms * (1 - self._random() / 5)))
 
 
 _REFERENCE_RATE: Final = 100.0  # events a second, from the first 429 or 5xx on (the reference's beta documentation)
 _REFERENCE_CUT: Final = 0.99
-_REFERENCE_LEAST: Final = 1 / 60  # the reference goes down to nothing, from where nothing could ever be learnt
+_REFERENCE_LEAST: Final = 1 / 60  # the reference goes down to 0, at which nothing could ever be learnt again
 _REFERENCE_QUIET_MS: Final = 5 * 60_000
 _REFERENCE_GROWTH_S: Final = 0.01  # "slowly": a hundredth a second, a factor of ten in four minutes
-_REFERENCE_FREE: Final = 10_000.0  # beyond it there is no limit any more
+_REFERENCE_FREE: Final = 10_000.0  # above it, the limit is lifted
 
 
 class ReferencePace:
-    """The reference's throttle: 100 events/s from the first refusal, then x 0.99 with each; back after five minutes."""
+    """The reference's throttle: 100 events/s from the first failure or refusal on, then times 0.99 with each.
+
+    After five minutes without one, the rate grows again by 1 % a second.
+    """
 
     def __init__(self) -> None:
         self._rate: float | None = None

@@ -1,26 +1,26 @@
-"""A token bucket: no more than a rate of events, with a second's worth at once. Pure."""
+"""A token bucket: limits the rate of events, with bursts of one second's worth. Pure."""
 
 from typing import Final
 
-_BURST_S: Final = 1.0  # what a sink that was idle may get at once
+_BURST_S: Final = 1.0  # how much an idle sink may get at once
 
 
 class TokenBucket:
-    """Counts events against a rate that may change from call to call. Times are in ms of any steady clock."""
+    """A bucket whose rate may change from call to call. Times are in ms of any steady clock."""
 
     def __init__(self, now_ms: int) -> None:
-        self._tokens: float | None = None  # a full bucket, of whatever size
+        self._tokens: float | None = None  # full, whatever its size
         self._filled_ms = now_ms
 
     def take(self, events: int, rate: float | None, now_ms: int, *, debt: float = 0.0) -> bool:
         """Whether ``events`` may go now, and if so count them.
 
         Args:
-            events: How many, in one batch. A batch above the bucket's size goes when the bucket is full; it is paid
-                for afterwards.
-            rate: Events a second; None: without limit.
-            now_ms: The time.
-            debt: How many events below zero the bucket may be for this one.
+            events: The size of the batch. One that exceeds the bucket may go once the bucket is full, and leaves it
+                with a debt.
+            rate: Events a second; None: unlimited.
+            now_ms: The current time.
+            debt: How far below zero the bucket may already be for this batch, in events.
         """
         if rate is None:
             self._tokens = None
@@ -33,7 +33,7 @@ class TokenBucket:
         return True
 
     def wait_ms(self, events: int, rate: float | None, now_ms: int) -> int:
-        """How long until ``take`` says yes, if nobody else takes."""
+        """How long, in ms, until ``take`` would return True, if nothing else is taken meanwhile."""
         if rate is None:
             return 0
         self._fill(rate, now_ms)

@@ -1,1 +1,1 @@
-"""Lanes: the records of each assigned partition, in order, from fetched to settled. Knows nothing of sinks."""
+"""Lanes take the records of each assigned partition, in order, from fetched to settled. They know nothing of sinks."""

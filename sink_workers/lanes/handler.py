@@ -1,4 +1,4 @@
-"""What a lane and its handler are to each other: what the lane asks, and what the handler has of it."""
+"""The interface between a lane and its handler: what the lane asks of it, and the handle that it is given."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
@@ -10,9 +10,9 @@ from sink_workers.lanes.offsets import OffsetTracker
 
 
 class Limits(NamedTuple):
-    """How a lane takes batches: see ``Capabilities``. ``max_in_flight`` 0: not now.
+    """How a lane forms batches: see ``Capabilities``. A ``max_in_flight`` of 0 means none now.
 
-    A tuple, as one is made for every batch.
+    A tuple, because one is made for every batch.
     """
 
     max_batch_events: int
@@ -22,32 +22,33 @@ class Limits(NamedTuple):
 
 
 class LaneHandle:
-    """What a handler has of the lane while it works on a batch.
+    """The handler's view of the lane while it works on a batch.
 
     Attributes:
-        stopped: Done when the lane takes no more. Whoever only waits then returns; an attempt under way may finish.
+        stopped: Done once the lane takes no more. A handler that is only waiting then returns; an attempt under way may
+            finish.
     """
 
     def __init__(
         self, tracker: OffsetTracker, stopped: "asyncio.Future[None]", wake: Callable[[], None] = lambda: None
     ) -> None:
-        """``wake``: called when a batch has stepped aside."""
+        """``wake``: called when a batch gives up its slot."""
         self._tracker = tracker
         self._wake = wake
         self.stopped = stopped
         self.stood_aside = 0
-        """How many batches are under way that need no slot."""
+        """How many batches are under way without a slot."""
 
     def settled(self, record: Record) -> None:
-        """``record`` is delivered, or the broker has acknowledged its copy; it may be committed."""
+        """Report that ``record`` was delivered, or its copy acknowledged by the broker: it may be committed."""
         self._tracker.settle(record)
 
     @contextmanager
     def aside(self) -> Iterator[None]:
-        """Meanwhile the batch only waits for Kafka, and another may have its slot.
+        """Give up the batch's slot to another batch, for as long as this one only waits for Kafka.
 
-        Without it a sink of which some attempts fail never has as many under way as it may, and so is never found to
-        take more.
+        Without it, a sink that fails some attempts would never have as many under way as its limit allows, so its limit
+        would never grow.
         """
         self.stood_aside += 1
         self._wake()
@@ -58,22 +59,23 @@ class LaneHandle:
 
 
 class Handler(Protocol):
-    """What a lane asks. Handlers may be shared by lanes."""
+    """What a lane asks of its handler. Lanes may share one."""
 
     def limits(self, partition: Partition) -> Limits:
-        """How to batch now; asked before each batch."""
+        """How to form the next batch; asked before each one."""
 
     def ready_at_ms(self, record: Record) -> int:
-        """When ``record`` may be taken, in ms since the epoch; 0 for at once. It holds up those behind it."""
+        """When ``record`` may be taken, in ms since the epoch; 0: at once. Until then it holds up those behind it."""
 
     def deadline_ms(self, record: Record) -> int:
         """When ``record`` is to be taken whatever the limits say, in ms since the epoch."""
 
     def attach(self, partition: Partition, wake: Callable[[], None]) -> Callable[[], None]:
-        """Have ``wake`` called when the limits of ``partition`` may have grown; returns what ends that."""
+        """Call ``wake`` whenever the limits of ``partition`` may have grown; returns a function that ends that."""
 
     async def handle(self, records: Sequence[Record], lane: LaneHandle) -> None:
-        """Settle ``records``, of one partition, in order, and tell ``lane`` of each.
+        """Settle ``records``, all of one partition, in order, and report each to ``lane``.
 
-        Returns when the last is settled, or leaves some unsettled once ``lane.stopped`` is done. Raises only bugs.
+        Returns once the last is settled; after ``lane.stopped`` is done, it may leave some unsettled. An exception
+        means a bug.
         """

@@ -2,12 +2,12 @@
 
     offered ─► buffer ─► taken by a slot ─► handled ─► settled ─► committable
 
-What the owner before has settled, behind a record that it has not, is passed over.
-The buffer is bounded: above its high mark the partition is paused, below its low mark it goes on. Slots are tasks
-that each take a batch, have it handled and take the next; there are as many as the sink takes side by side, and
-beside them those that are done with the sink and only wait for Kafka to have what it did not take.
-While none may take, what reaches its deadline in the buffer is taken nevertheless, so that it expires in time.
-Lanes share nothing with each other but what their handlers share.
+Records that the partition's previous owner settled out of order are skipped.
+The buffer is bounded: above its high mark, the partition is paused; below its low mark, it is resumed. Slots are tasks
+that each take a batch, have it handled and take the next. There are as many as the sink takes concurrently, plus those
+that are done with the sink and only wait for Kafka to take the events that the sink did not.
+While no slot may take a record, those that reach their deadline in the buffer are taken all the same, so that they
+expire in time. Lanes share nothing with each other but what their handlers share.
 """
 
 import asyncio
@@ -24,19 +24,19 @@ from sink_workers.lanes.handler import Handler, LaneHandle, Limits
 from sink_workers.lanes.offsets import OffsetTracker
 from sink_workers.lanes.settled_ahead import AlreadySettled, from_note, to_note
 
-# Python objects of one record, and of each of its headers, measured: most of what a small event takes.
+# The measured size of the Python objects of a record and of each header: most of the memory that a small event takes.
 _RECORD_BYTES: Final = 500
 _HEADER_BYTES: Final = 200
 _MAX_BUFFERED: Final = 4096
-# With those settled behind one that is not: all of them are fetched again after a crash.
+# From the first unsettled record on, settled ones included: all of them are fetched again after a crash.
 _MAX_UNSETTLED: Final = 16_384
-_MOST_ASIDE: Final = 64  # events that only wait for Kafka; of a sink that gets more at a time, as many as it gets
+_MOST_ASIDE: Final = 64  # events that only wait for Kafka; more if the sink's limit of concurrent attempts is higher
 _EXPIRING_SLOTS: Final = 16
 _EXPIRING_BATCH: Final = 64  # with 16 slots that settle in 10 ms: 100,000 expired events a second
-_LONG_LINGER_S: Final = 1.0  # from which on deadlines are looked at, which takes reading them
-_SPARE_MS: Final = 30_000  # before the first deadline of a batch it is taken: time for two attempts
-_TICK_S: Final = 0.001  # the clock tells no less, so that the same moment may seem to be so much sooner
-_LOOK_S: Final = 0.5  # how soon a buffer that may not move is looked through for the deadlines of what came
+_LONG_LINGER_S: Final = 1.0  # from here on, deadlines are taken into account, which requires reading them
+_SPARE_MS: Final = 30_000  # a batch is taken this long before its first deadline: time for two attempts
+_TICK_S: Final = 0.001  # the resolution of the clock, so the same moment may seem to be this much sooner
+_LOOK_S: Final = 0.5  # how often a buffer that may not move is searched for the deadlines of new records
 
 _log = get_logger(__name__)
 
@@ -46,15 +46,15 @@ class _Waiting:
     record: Record
     arrived_ms: int
     size: int
-    deadline_ms: int | None = None  # read when it is needed
+    deadline_ms: int | None = None  # read only if needed
 
 
 class Lane:
-    """One assigned partition's records.
+    """Takes the records of one assigned partition to its handler, and tracks what may be committed.
 
     Attributes:
-        buffer_bytes: Of records in the buffer, above which the partition is paused; a smaller one counts from the next
-            records on.
+        buffer_bytes: The size of the buffer in bytes; once it is reached, the partition is paused. If it is lowered,
+            that takes effect when the next records are offered.
     """
 
     def __init__(
@@ -70,13 +70,25 @@ class Lane:
         held: bool = False,
         commit: Commit | None = None,
     ) -> None:
-        """Nothing is offered yet. ``commit``: the last one of the partition, from which on records will be."""
+        """Create a lane with an empty buffer.
+
+        Args:
+            partition: Whose records will be offered.
+            handler: Handles batches and says how to form them.
+            clock: The current time, in ms since the epoch.
+            buffer_bytes: The size of the buffer.
+            pause: Stops the fetching of the partition.
+            resume: Continues it.
+            on_crash: Called with the exception of a handler, which is a bug.
+            held: Whether to begin on ``hold``.
+            commit: The partition's last commit, at which the records that will be offered begin; None: there is none.
+        """
         self._partition = partition
         self._held = held
         ahead = from_note(commit.note, partition, commit.offset) if commit else None
         self._settled_before = AlreadySettled(ahead) if ahead else None
         self._commit: Commit | None = None
-        self._commit_is_of = 0  # changes of the tracker
+        self._commit_is_of = 0  # the tracker's ``changes`` when ``_commit`` was made
         self._handler = handler
         self._clock = clock
         self.buffer_bytes = buffer_bytes
@@ -91,18 +103,18 @@ class Lane:
         self._paused = False
         self._stopped: asyncio.Future[None] = self._loop.create_future()
         self._handle = LaneHandle(self._tracker, self._stopped, self._wake)
-        self._late_handle = LaneHandle(self._tracker, self._stopped)  # what expires has slots of its own
+        self._late_handle = LaneHandle(self._tracker, self._stopped)  # expiring records have slots of their own
         self._slots: set[asyncio.Task[None]] = set()
         self._expiring: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._look: asyncio.TimerHandle | None = None
-        self._soonest_ms: int | None = None  # deadline in the buffer; None: not known
-        self._first_ms: int | None = None  # deadline in the buffer, as far as it was looked through; None: not at all
+        self._soonest_ms: int | None = None  # the first deadline in the buffer; None: not known
+        self._first_ms: int | None = None  # the same, for ``_first_deadline_ms``: of the part that was searched so far
         self._detach = handler.attach(partition, self._wake)
 
     @property
     def commit(self) -> Commit | None:
-        """How far it is settled, with a note of what is beyond; None while nothing is."""
+        """What may be committed, with a note of what is settled beyond it; None while nothing is settled."""
         tracker = self._tracker
         if self._commit_is_of != tracker.changes:
             self._commit_is_of = tracker.changes
@@ -112,13 +124,13 @@ class Lane:
 
     @property
     def unsettled(self) -> int:
-        """Records that were offered and are not settled."""
+        """The number of records that were offered and are not settled yet."""
         return self._tracker.unsettled
 
     def offer(self, records: Sequence[Record]) -> None:
         """Take over ``records``, the next of the partition in order."""
         if self._stopped.done():
-            return  # not ours any more: the next owner reads them again
+            return  # the partition is no longer ours: its next owner reads them again
         arrived_ms, before = self._clock(), self._settled_before
         for record in records:
             self._tracker.take(record)
@@ -138,14 +150,14 @@ class Lane:
         self._wake()
 
     async def drain(self, timeout_s: float) -> None:
-        """Take no more; give what is in flight ``timeout_s`` seconds to be settled, then let go of it."""
+        """Take no more records; give those in flight ``timeout_s`` seconds to be settled, then abandon them."""
         self.stop()
         if under_way := self._slots | self._expiring:
             await asyncio.wait(under_way, timeout=timeout_s)
         self.abandon()
 
     def stop(self) -> None:
-        """Take no more."""
+        """Take no more records."""
         if not self._stopped.done():
             self._stopped.set_result(None)
             self._detach()
@@ -155,13 +167,13 @@ class Lane:
                 timer.cancel()
 
     def abandon(self) -> None:
-        """Take no more, and let go of what is in flight: whoever owns the partition next delivers it again."""
+        """Take no more records, and cancel those in flight: the partition's next owner delivers them again."""
         self.stop()
         for task in self._slots | self._expiring:
             task.cancel()
 
     def hold(self, *, held: bool) -> None:
-        """Take nothing for an attempt; or, ``held`` False, go on. What has expired is dealt with all the same."""
+        """Stop taking records for attempts, or, with ``held`` False, continue. Expired ones are still handled."""
         self._held = held
         self._wake()
 
@@ -176,8 +188,8 @@ class Lane:
             self._start(self._slot(batch), self._slots)
         self._resume_when_low()
         if self._buffer and self._look is None and self._busy(limits) >= limits.max_in_flight:
-            # Records that came too late are seen at once, so that a long backlog of them is gone quickly; but not
-            # while there is no slot for them: whoever frees one looks again.
+            # If the newest record has expired, look at once, so that a long backlog of expired ones is cleared quickly;
+            # but not while there is no slot for them: when one ends, the buffer is searched again.
             has_room = len(self._expiring) < _EXPIRING_SLOTS
             late = has_room and self._handler.deadline_ms(self._buffer[-1].record) <= self._clock()
             self._look = self._loop.call_later(0 if late else self._look_in_s(), self._look_through)
@@ -188,14 +200,14 @@ class Lane:
             limits = self._limits()
             batch = self._take(limits) if self._busy(limits) <= limits.max_in_flight else ()
             self._resume_when_low()
-            # The sink may take more side by side now than when this slot began, or none.
+            # The sink may now take more attempts concurrently than when this slot began, or none.
             if (batch or self._buffer) and (self._busy(limits) < limits.max_in_flight or self._look is None):
                 self._wake()
 
     def _busy(self, limits: Limits) -> int:
-        """How many slots count: not those that are done with the sink, as far as there is room for these."""
+        """How many slots count as busy: not those that are done with the sink, up to the bound on these."""
         aside = self._handle.stood_aside
-        if aside > limits.max_in_flight:  # mostly it is none, or few
+        if aside > limits.max_in_flight:  # usually it is 0, or small
             aside = min(aside, max(limits.max_in_flight, _MOST_ASIDE // limits.max_batch_events))
         return len(self._slots) - aside
 
@@ -204,7 +216,7 @@ class Lane:
         return limits._replace(max_in_flight=0) if self._held else limits
 
     def _look_in_s(self) -> float:
-        """How long until the next deadline in the buffer; no longer than until one that is not known is looked for."""
+        """How long to wait before the buffer is searched: until the next known deadline, at most ``_LOOK_S``."""
         if self._soonest_ms is None:
             return _LOOK_S
         return min(max(self._soonest_ms - self._clock(), 1) / 1000, _LOOK_S)
@@ -213,10 +225,10 @@ class Lane:
         self._look = None
         if self._soonest_ms is None or self._soonest_ms <= self._clock():
             self._expire()
-        self._wake()  # comes back here as long as the buffer may not move
+        self._wake()  # schedules this again as long as the buffer may not move
 
     def _expire(self) -> None:
-        """Take what has reached its deadline out of the buffer, wherever it stands."""
+        """Take the records that have reached their deadline out of the buffer, wherever in it they are."""
         now_ms = self._clock()
         due: list[Record] = []
         left: deque[_Waiting] = deque()
@@ -232,7 +244,7 @@ class Lane:
                 left.append(waiting)
                 soonest_ms = min(waiting.deadline_ms, soonest_ms or waiting.deadline_ms)
         self._first_ms = None
-        self._soonest_ms = None if self._buffer else soonest_ms  # of those that there was no room for nothing is known
+        self._soonest_ms = None if self._buffer else soonest_ms  # the rest was not searched
         left.extend(self._buffer)
         self._buffer = left
         if due:
@@ -259,12 +271,12 @@ class Lane:
             self._resume_when_low()
             if self._buffer:
                 self._expire()
-                self._wake()  # what has expired may have been all that the slots waited for
+                self._wake()  # the slots may have been waiting only for the expired records
 
     # -- buffer ----------------------------------------------------------------------------------------------
 
     def _take(self, limits: Limits) -> Sequence[Record]:
-        """The next batch; empty where there is none yet, and then a timer is set for when there will be."""
+        """The next batch. Empty if there is none yet; if it only has to wait, a timer is set."""
         if self._stopped.done() or not self._buffer:
             return ()
         if self._tracker.distance(self._buffer[0].record) >= _MAX_UNSETTLED:
@@ -292,7 +304,7 @@ class Lane:
         return batch
 
     def _wait_ms(self, limits: Limits) -> int:
-        """How long until the head may be taken: until its own time, and until its batch is full or has lingered."""
+        """How long until the head may be taken: until it is ready, and its batch is full or has lingered."""
         head = self._buffer[0]
         at_ms = self._handler.ready_at_ms(head.record)
         if limits.linger_s and not self._fills(limits):
@@ -300,19 +312,19 @@ class Lane:
         return at_ms - self._clock() if at_ms else 0
 
     def _fills(self, limits: Limits) -> bool:
-        """Whether what is in the buffer is a whole batch, or all of it that will come."""
+        """Whether the buffer holds a whole batch, or as much of it as will come."""
         full = len(self._buffer) >= limits.max_batch_events or self._value_bytes >= limits.max_batch_bytes
-        return full or self._paused  # while it is, no more will come
+        return full or self._paused  # while the partition is paused, no more will come
 
     def _lingered_ms(self, head: _Waiting, limits: Limits) -> int:
-        """When the batch of ``head`` has waited long enough: no deadline in it may pass just because it waits."""
+        """When the batch of ``head`` has waited long enough: no deadline may pass merely because a batch lingers."""
         lingered_ms = head.arrived_ms + int(limits.linger_s * 1000)
         if limits.linger_s < _LONG_LINGER_S:
             return lingered_ms
         return min(lingered_ms, self._first_deadline_ms() - _SPARE_MS)
 
     def _first_deadline_ms(self) -> int:
-        """The first deadline in the buffer. Only what came since is looked at, unless something was taken since."""
+        """The first deadline in the buffer. Searches only new records, unless some were taken since the last call."""
         first_ms = self._first_ms
         for waiting in reversed(self._buffer):
             if waiting.deadline_ms is None:
@@ -326,9 +338,9 @@ class Lane:
     def _wake_in(self, wait_ms: int) -> None:
         at_s = self._loop.time() + wait_ms / 1000
         if self._timer is not None:
-            # A retry lane comes here with every record, of which mostly only the first one's time counts.
+            # A retry lane comes here with every record, although usually only the first one's time matters.
             if self._timer.when() <= at_s + _TICK_S:
-                return  # who is woken then asks again
+                return  # when it fires, the wait is computed again
             self._timer.cancel()
         self._timer = self._loop.call_at(at_s, self._on_timer)
 

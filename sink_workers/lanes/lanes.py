@@ -1,4 +1,4 @@
-"""The lanes of one consumer: one for each partition that it is assigned."""
+"""The lanes of one consumer: one for each assigned partition."""
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -12,8 +12,8 @@ from eventstreams.times import Clock
 from sink_workers.lanes.handler import Handler
 from sink_workers.lanes.lane import Lane
 
-# Memory of all buffers of a consumer together, and the least and most of it that one lane gets: enough for a whole
-# batch of small events, and for half a second at full speed. A larger record is taken all the same, by itself.
+# The memory of all buffers of a consumer together, and the least and most that one lane gets: enough for a whole batch
+# of small events, and for half a second at full speed. A larger record is still taken, by itself.
 _BUFFERS_BYTES: Final = 64 << 20
 _LEAST_BYTES: Final = 384 << 10
 _MOST_BYTES: Final = 8 << 20
@@ -22,14 +22,17 @@ _log = get_logger(__name__)
 
 
 class FlowControl(Protocol):
-    """What a lane may do to its partition; see ``GroupConsumer``."""
+    """What a lane may do with its partition; see ``GroupConsumer``."""
 
     def pause(self, partition: Partition) -> None: ...
     def resume(self, partition: Partition) -> None: ...
 
 
 class Lanes:
-    """A ``PartitionOwner``. ``flow`` must be set before the first assignment."""
+    """The ``PartitionOwner`` of a consumer: creates, drains and removes its lanes.
+
+    ``flow`` must be set before the first assignment.
+    """
 
     flow: FlowControl
 
@@ -43,15 +46,15 @@ class Lanes:
         drain_s: float,
         on_crash: Callable[[BaseException], None],
     ) -> None:
-        """No lanes yet.
+        """Create no lanes yet.
 
         Args:
-            kind: Which partitions these are, for logs and metrics: ``subscription`` or ``retry``.
+            kind: The kind of partitions, for logs and metrics: ``subscription`` or ``retry``.
             handler: Shared by all lanes.
-            metrics: Where the number of lanes is told.
-            clock: The time.
-            drain_s: How long a revoked partition may settle what is in flight.
-            on_crash: Called when a lane fails for a reason that is a bug of ours.
+            metrics: Where lanes and rebalances are counted.
+            clock: The current time, in ms since the epoch.
+            drain_s: How long a revoked partition may take to settle what is in flight, in seconds.
+            on_crash: Called if a lane fails, which is a bug.
         """
         self._kind = kind
         self._handler = handler
@@ -64,7 +67,7 @@ class Lanes:
 
     @property
     def unsettled(self) -> int:
-        """Records in all lanes that are not settled."""
+        """The number of unsettled records in all lanes."""
         return sum(lane.unsettled for lane in self._lanes.values())
 
     def on_assigned(self, partitions: Mapping[Partition, Commit | None]) -> None:
@@ -102,7 +105,7 @@ class Lanes:
 
     def on_records(self, records: Sequence[Record]) -> None:
         first = 0
-        for index in range(1, len(records) + 1):  # runs of one partition, as the client hands them out
+        for index in range(1, len(records) + 1):  # the client returns records in runs of one partition
             if index == len(records) or _of(records[index]) != _of(records[first]):
                 lane = self._lanes.get(_of(records[first]))
                 if lane is not None:
@@ -118,7 +121,7 @@ class Lanes:
             lane.hold(held=held)
 
     def _share_room(self) -> None:
-        """All lanes alike: one that came when there were few has no more than those that came after it."""
+        """Divide the memory equally: a lane from when there were few gets no more than those that came later."""
         room = min(max(_BUFFERS_BYTES // max(len(self._lanes), 1), _LEAST_BYTES), _MOST_BYTES)
         for lane in self._lanes.values():
             lane.buffer_bytes = room

@@ -1,4 +1,4 @@
-"""Which records of one partition are settled, and how far it may be committed. Pure."""
+"""Tracks which records of one partition are settled, and up to which offset it may be committed. Pure."""
 
 from collections import OrderedDict
 
@@ -9,42 +9,42 @@ from sink_workers.lanes.settled_ahead import SettledAhead
 class OffsetTracker:
     """Records are taken in order of offset and settled in any order; only a contiguous prefix is committable.
 
-    A record that is taken out of order is the first of another topic, which somebody made again under the same name,
-    or the client has gone back. Then what was known is forgotten, and what is still under way says nothing any more.
+    If an offset does not increase, the topic was deleted and created again under the same name, or the client has gone
+    back. Then the tracker starts anew, and the settling of records that were under way before is ignored.
     """
 
     __slots__ = ("_last", "_newest", "_newest_epoch", "_newest_ms", "_open", "_taken", "changes")
 
     def __init__(self) -> None:
-        self._open: OrderedDict[int, tuple[Record, int]] = OrderedDict()  # not settled, each with how many came before
+        self._open: OrderedDict[int, tuple[Record, int]] = OrderedDict()  # unsettled; each with the number before it
         self._taken = 0
         self._last = -1
         self._newest = self._newest_ms = self._newest_epoch = -1  # of the settled one with the greatest offset
         self.changes = 0
-        """Grows whenever ``committable`` or ``ahead`` may have become another."""
+        """Increases whenever ``committable`` or ``ahead`` may have changed."""
 
     @property
     def committable(self) -> int | None:
-        """The **next** offset to read, before which everything is settled; None while nothing is settled at all."""
+        """The **next** offset to read, below which everything is settled; None while nothing is settled at all."""
         return None if self._newest < 0 else next(iter(self._open), self._last + 1)
 
     @property
     def unsettled(self) -> int:
-        """How many records were taken and are not settled."""
+        """How many records were taken and are not settled yet."""
         return len(self._open)
 
     @property
     def window(self) -> int:
-        """How many records were taken and are not committable: the first unsettled one and all behind it."""
+        """How many records were taken and are not committable: the first unsettled one and all after it."""
         return self._taken - self._open[next(iter(self._open))][1] if self._open else 0
 
     def distance(self, record: Record) -> int:
-        """How many records, settled or not, lie between ``record`` and the first one that is not settled."""
+        """How many records, settled or not, ``record`` is behind the first unsettled one."""
         found = self._open.get(record.offset)
         return found[1] - self._open[next(iter(self._open))][1] if found else 0
 
     def take(self, record: Record) -> None:
-        """``record`` is ours to settle now."""
+        """Track ``record`` from now on, as unsettled."""
         if record.offset <= self._last:
             self._open.clear()
             self._newest = -1
@@ -54,7 +54,7 @@ class OffsetTracker:
         self._last = record.offset
 
     def settle(self, record: Record) -> None:
-        """``record``, the very one that was taken, is settled."""
+        """Mark ``record``, which must be the very object that was taken, as settled."""
         found = self._open.get(record.offset)
         if found is None or found[0] is not record:
             return
@@ -64,7 +64,7 @@ class OffsetTracker:
             self._newest, self._newest_ms, self._newest_epoch = record.offset, record.timestamp_ms, record.leader_epoch
 
     def ahead(self) -> SettledAhead | None:
-        """What is settled behind the first record that is not; None where nothing is."""
+        """What is settled after the first unsettled record; None if nothing is."""
         if not self._open:
             return None
         offsets = iter(self._open)

@@ -1,7 +1,7 @@
-"""What is settled behind the first record that is not, as the text that Kafka keeps with a committed offset. Pure.
+"""Notes what is settled after the first unsettled record, as the metadata of a committed offset. Pure.
 
-Whoever has the partition next reads from the committed offset on, and passes over what is settled already. Where the
-text is missing, not ours, of another commit or of other records, it says nothing: then all is delivered again.
+The next owner of the partition reads from the committed offset on and skips what is settled already. If the text is
+missing, not ours, or belongs to another commit or to other records, it is ignored, and all of it is delivered again.
 """
 
 from base64 import b64decode, b64encode
@@ -33,14 +33,14 @@ _SCHEMA: Final = parse_schema(
 
 
 class SettledAhead(NamedTuple):
-    """Records that are settled behind one that is not.
+    """Records that are settled although an earlier one is not.
 
     Attributes:
-        first: Offset of the first record that is not settled: the committed one.
-        first_ms: That record's timestamp. Another record at its offset, of a topic that was made again, has another.
-        newest_ms: Timestamp of the last record that is settled.
-        epoch: Its leader epoch. What was written in place of records that Kafka has lost has a later one.
-        runs: From ``first`` on: how many offsets are not settled, then how many are, and so on in turn. Offsets
+        first: The offset of the first unsettled record, which is the committed offset.
+        first_ms: The timestamp of that record. If the topic was created again, the record at this offset has another.
+        newest_ms: The timestamp of the last settled record.
+        epoch: The leader epoch of that record. Records written in place of those that Kafka has lost have a later one.
+        runs: From ``first`` on: the number of unsettled offsets, then of settled ones, and so on alternately. Offsets
             without a record, such as a transaction's marker, count as settled.
     """
 
@@ -60,7 +60,7 @@ class _Fields(TypedDict):
 
 
 def to_note(ahead: SettledAhead | None, partition: Partition) -> str:
-    """``ahead`` as the text of a commit of ``partition``; of as many runs from the first on as it has room for."""
+    """``ahead`` as the metadata of a commit of ``partition``, truncated to as many runs as fit; empty for None."""
     while ahead is not None and ahead.runs:
         text = _text(ahead, partition)
         if len(text) <= NOTE_CHARS:
@@ -70,7 +70,7 @@ def to_note(ahead: SettledAhead | None, partition: Partition) -> str:
 
 
 def from_note(text: str, partition: Partition, offset: int) -> SettledAhead | None:
-    """What ``text`` says that was committed with ``offset`` of ``partition``; None where it is none of ours."""
+    """Parse the metadata that was committed with ``offset`` of ``partition``; None if it is not ours or not of that."""
     if not text.startswith(_VERSION):
         return None
     try:
@@ -79,7 +79,7 @@ def from_note(text: str, partition: Partition, offset: int) -> SettledAhead | No
         if seal != _seal(payload, partition):
             return None
         found = cast("_Fields", schemaless_reader(BytesIO(payload), _SCHEMA, None))
-    except Exception:  # noqa: BLE001 - any text may come; fastavro raises what it provokes
+    except Exception:  # noqa: BLE001 - the text may be anything, and fastavro may raise anything
         return None
     ahead = SettledAhead(found["first"], found["first_ms"], found["newest_ms"], found["epoch"], tuple(found["runs"]))
     return ahead if ahead.first == offset else None
@@ -93,12 +93,12 @@ def _text(ahead: SettledAhead, partition: Partition) -> str:
 
 
 def _seal(payload: bytes, partition: Partition) -> bytes:
-    """By which ``payload`` is known to be whole, and of ``partition``."""
+    """A checksum that shows that ``payload`` is intact and belongs to ``partition``."""
     return crc32(payload, crc32(f"{partition.topic}/{partition.number}".encode())).to_bytes(_SEAL_BYTES, "big")
 
 
 class AlreadySettled:
-    """Tells of each record from the committed offset on whether it was settled before its partition came here."""
+    """Says of each record from the committed offset on whether the partition's previous owner settled it."""
 
     def __init__(self, ahead: SettledAhead) -> None:
         self._ahead = ahead
@@ -111,17 +111,17 @@ class AlreadySettled:
 
     @property
     def is_over(self) -> bool:
-        """Whether no record that follows is."""
+        """Whether no further record is settled already."""
         return not self._spans
 
     def has(self, record: Record) -> bool:
-        """Whether ``record`` is. To be asked of every record, in the order in which they come."""
+        """Whether ``record`` is settled already. Call it for every record, in order."""
         if not self._follows(record):
             self._spans.clear()
         self._next = record.offset + 1
         while self._spans and record.offset >= self._spans[0].stop:
             self._spans.popleft()
-        # What Kafka had lost, and then wrote something else in its place, is of a later epoch and time.
+        # If Kafka lost records, those written in their place have a later epoch and time.
         return (
             bool(self._spans)
             and record.offset in self._spans[0]
@@ -130,7 +130,7 @@ class AlreadySettled:
         )
 
     def _follows(self, record: Record) -> bool:
-        """Whether ``record`` can be next: first the one that was committed, then any behind it."""
+        """Whether ``record`` can be the next: first the very one at the committed offset, then any after it."""
         if self._next is None:
             return (record.offset, record.timestamp_ms) == (self._ahead.first, self._ahead.first_ms)
         return record.offset >= self._next

@@ -1,8 +1,8 @@
-"""Failure notices: a sink's owner who subscribes to error logs is told, as an event, that deliveries to it fail.
+"""Failure notices: events that tell a sink's owner, if subscribed to error logs, that deliveries to the sink fail.
 
-    settled, expired ─► somebody subscribes? ─► the cadence says now? ─► outbox ─► events topic
+    settled, expired ─► is anybody subscribed? ─► is a notice due? ─► outbox ─► events topic
 
-Optional from end to end: nothing here makes a delivery wait or fail.
+All of it is best effort: nothing here makes a delivery wait or fail.
 """
 
 from sink_workers.notices.failures import FailureNotices, open_notices

@@ -1,8 +1,8 @@
-"""When a sink's owner is told of its errors: at the first, the 10th, 100th, 1000th …, and every 20 minutes. Pure.
+"""Decides when a sink's owner is notified of errors: at the 1st, 10th, 100th, 1000th …, and every 20 minutes. Pure.
 
-A sink's **trouble** begins with an error and is over when the sink takes an event 20 minutes or more after its last
-one. Silence does not end it: a dead sink whose events are tried every half hour is in one trouble all along. In one
-trouble of *n* errors and *m* minutes there are at most 1 + log10(n) + m/20 notices.
+A sink's **trouble** begins with an error and ends when the sink takes an event 20 minutes or more after the last one.
+Silence does not end it: a dead sink whose events are tried every half hour remains in one trouble. A trouble of *n*
+errors and *m* minutes causes at most 1 + log10(n) + m/20 notices.
 """
 
 from collections import OrderedDict
@@ -12,19 +12,19 @@ from typing import Final
 from eventstreams.times import Clock
 
 INTERVAL_MS: Final = 20 * 60 * 1000
-"""The reference's: between notices while errors go on, and without errors until a sink counts as well again."""
+"""As in the reference: between notices while errors go on, and without errors before a sink counts as recovered."""
 
-_MAX_SINKS: Final = 10_000  # in trouble at the same time in one worker; 3 MB, measured
+_MAX_SINKS: Final = 10_000  # in trouble at the same time in one worker: 3 MB, measured
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """How far a sink's trouble has come, the error included that it was asked at.
+    """The state of a sink's trouble, including the error that was just counted.
 
     Attributes:
-        errors: How many there were; each event of a batch is one.
-        since_ms: When the first was.
-        at_ms: When the last was.
+        errors: The number of errors; each event of a batch counts as one.
+        since_ms: When the first error happened, in ms since the epoch.
+        at_ms: When the last one happened.
     """
 
     errors: int
@@ -42,7 +42,7 @@ class _Count:
 
 
 class Cadence:
-    """Counts the errors of sinks. Forgets the sink whose last error is oldest when there are too many."""
+    """Counts the errors of sinks. If there are too many sinks, it forgets the one whose last error is the oldest."""
 
     def __init__(self, clock: Clock, *, max_sinks: int = _MAX_SINKS) -> None:
         self._clock = clock
@@ -54,7 +54,7 @@ class Cadence:
         return len(self._counts)
 
     def failed(self, sink_sid: str) -> Trouble | None:
-        """Count an error of ``sink_sid``; a trouble where its owner is to be told now."""
+        """Count an error of ``sink_sid``; return its trouble if the owner is to be notified now, else None."""
         now_ms = self._clock()
         count = self._counts.get(sink_sid)
         if count is None:
@@ -73,7 +73,7 @@ class Cadence:
         return Trouble(count.errors, count.since_ms, now_ms)
 
     def delivered(self, sink_sid: str) -> None:
-        """``sink_sid`` has taken an event."""
+        """Note that ``sink_sid`` has taken an event."""
         count = self._counts.get(sink_sid)
         if count is not None and self._clock() - count.last_error_ms >= INTERVAL_MS:
             del self._counts[sink_sid]

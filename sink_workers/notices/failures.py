@@ -1,4 +1,4 @@
-"""Watches what becomes of events, and has a notice published where the owner of a failing sink is to be told."""
+"""Watches the outcomes of deliveries, and publishes a notice when the owner of a failing sink is to be notified."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -25,23 +25,23 @@ _ERROR_LOGS: Final = "com.twilio.error-logs."
 
 
 class FailureNotices:
-    """Told of every outcome; decides at once, waits for nothing.
+    """Receives every outcome, and decides at once, without waiting.
 
-    A failure to deliver an error log is never looked at, whatever the sink: else a broken sink that reads error
-    logs would be sent notices of its own notices.
+    Failures to deliver an error log are ignored, whatever the sink: otherwise a broken sink that is subscribed to error
+    logs would be sent notices about its own notices.
     """
 
     def __init__(
         self, snapshot: Snapshot, readers: ErrorLogReaders, cadence: Cadence, post: Callable[[Event], None]
     ) -> None:
-        """``snapshot`` and ``readers`` are kept current by others; ``post`` publishes a notice and never waits."""
+        """The caller keeps ``snapshot`` and ``readers`` current. ``post`` publishes a notice and never waits."""
         self._snapshot = snapshot
         self._readers = readers
         self._cadence = cadence
         self._post = post
 
     def settled(self, sink_sid: str, subscription_sid: str, event_type: str, outcome: DeliveryOutcome) -> None:
-        """An attempt at an event of ``event_type`` has come to ``outcome``."""
+        """Note that an attempt at an event of ``event_type`` ended with ``outcome``."""
         match outcome:
             case Delivered():
                 self._cadence.delivered(sink_sid)
@@ -49,7 +49,7 @@ class FailureNotices:
                 self._failed(sink_sid, subscription_sid, event_type, reason, reason.code, outcome.status)
 
     def expired(self, sink_sid: str, progress: DeliveryProgress, event_type: str) -> None:
-        """The deadline of an event of ``event_type`` is over; counts as an error, though nothing was attempted."""
+        """Note that an event of ``event_type`` expired. It counts as an error although nothing was attempted."""
         code = progress.last_code or DeadReason.EXPIRED.code
         reason = DeadReason.EXPIRED
         self._failed(sink_sid, progress.subscription_sid, event_type, reason, code, progress.last_status)
@@ -85,7 +85,7 @@ class FailureNotices:
 async def open_notices(
     process: Process, *, feed: ControlFeed, catalog: Catalog, codec: Codec, producer: AckedProducer
 ) -> AsyncIterator[FailureNotices]:
-    """The notices of one worker, published through ``producer``."""
+    """Open the failure notices of one worker, which are published through ``producer``."""
     readers = ErrorLogReaders(feed.snapshot)
     feed.listen(readers.apply)
     topic = Topics(process.settings).events

@@ -1,7 +1,7 @@
-"""A notice as the event that it becomes: type ``com.twilio.error-logs.error.logged``, schema ``ErrorLogs.Error``. Pure.
+"""Builds a notice as an event of type ``com.twilio.error-logs.error.logged``, schema ``ErrorLogs.Error``. Pure.
 
-It carries codes, numbers and sentences of our own. Never the event that failed, and never what the destination
-answered: that may hold anything.
+It contains codes, numbers and sentences of our own, but never the event that failed or the destination's answer, which
+may hold anything.
 """
 
 from collections.abc import Mapping
@@ -51,15 +51,15 @@ def notice(
     status: int | None,
     trouble: Trouble,
 ) -> Event:
-    """What to tell the owner of ``sink``.
+    """Build the notice for the owner of ``sink``.
 
     Args:
-        sink: The sink that has an error.
-        subscription_sid: Whose event it was that failed; of a test the sink's own.
-        reason: Why.
-        code: Service error code.
-        status: The destination's status code, where its protocol has one and it answered.
-        trouble: How often it has failed, and since when.
+        sink: The sink that failed.
+        subscription_sid: The subscription of the event that failed; for a test of the sink, the sink's own SID.
+        reason: Why it failed.
+        code: The service error code.
+        status: The destination's status code, if it answered and its protocol has one.
+        trouble: How often the sink has failed, and since when.
     """
     sid, at = new_sid(SidKind.ERROR_LOG), from_ms(trouble.at_ms)
     is_warning = isinstance(reason, RetryReason) and code in _WARNINGS
@@ -87,7 +87,7 @@ def notice(
             "account_sid": sink.account_sid,
             "date_created": rfc3339_ms(at),
             "level": "WARNING" if is_warning else "ERROR",
-            "master_account_sid": sink.account_sid,  # accounts have none above them here
+            "master_account_sid": sink.account_sid,  # a parent account is not named here
             "product_name": _PRODUCT,
             "error_code": str(code),
             "payload": orjson.dumps(payload).decode(),

@@ -1,4 +1,4 @@
-"""Events that a worker publishes by the way: whoever posts one never waits; one too many is dropped and counted."""
+"""Publishes events in the background: posting never waits, and events that exceed the queue are dropped and counted."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,8 +15,8 @@ from eventstreams.kafka.producer import Acked, NotAcked
 from eventstreams.telemetry.logging import get_logger
 from eventstreams.telemetry.metrics import Metrics
 
-_MAX_WAITING: Final = 1000  # sinks that begin to fail in the same moment; a notice takes about 2 KB
-_LAST_S: Final = 2.0  # a process that ends waits no longer for what is left here
+_MAX_WAITING: Final = 1000  # so many sinks may begin to fail at the same moment; a notice takes about 2 KB
+_LAST_S: Final = 2.0  # how long a process that ends waits for the remaining events
 
 _log = get_logger(__name__)
 
@@ -30,7 +30,7 @@ class Producer(Protocol):
 
 
 class Outbox:
-    """Publishes events of our own types, one after the other. Use as ``async with``."""
+    """Publishes events of our own types, one after another. Use as ``async with``."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Outbox:
         on_crash: Callable[[BaseException], None],
         max_waiting: int = _MAX_WAITING,
     ) -> None:
-        """An outbox to the events topic ``topic``; ``on_crash`` is called when it fails for a bug of ours."""
+        """Create an outbox for the events topic ``topic``; ``on_crash`` is called if it fails, which is a bug."""
         self._topic = topic
         self._catalog = catalog
         self._codec = codec
@@ -68,7 +68,7 @@ class Outbox:
         await asyncio.wait({self._sending})
 
     def post(self, event: Event) -> None:
-        """Have ``event`` published soon, if it can be."""
+        """Queue ``event`` for publishing, or drop it if the queue is full."""
         try:
             self._waiting.put_nowait(event)
         except asyncio.QueueFull:
@@ -81,7 +81,7 @@ class Outbox:
             self._waiting.task_done()
 
     async def _publish(self, event: Event) -> str:
-        """What became of ``event``, in one word."""
+        """Publish ``event``; return the outcome as the metric's label."""
         schema = self._catalog.newest_schema(event.type)
         assert schema is not None  # our own types are in the built-in catalogue
         try:

@@ -1,4 +1,4 @@
-"""Which accounts have somebody who reads error logs: who has not is never counted for, and pays nothing. Pure."""
+"""Knows which accounts have a subscription to error logs: for all others, no errors are counted at all. Pure."""
 
 from eventstreams.control.records import Resource, Subscription, SubscriptionState
 from eventstreams.control.snapshot import Change, Snapshot
@@ -9,7 +9,7 @@ class ErrorLogReaders:
     """The accounts with a subscription to error logs."""
 
     def __init__(self, snapshot: Snapshot) -> None:
-        """Those of ``snapshot``; ``apply`` keeps them current."""
+        """Start from ``snapshot``; ``apply`` then keeps the accounts current."""
         self._subscriptions: dict[str, set[str]] = {}
         for subscription in snapshot.subscriptions.values():
             self.apply(Change(None, subscription))
@@ -18,7 +18,7 @@ class ErrorLogReaders:
         return account_sid in self._subscriptions
 
     def apply(self, change: Change) -> None:
-        """Follow one change of the control topic."""
+        """Apply one change of the control topic."""
         before, after = _reading(change.before), _reading(change.after)
         if before is not None and (left := self._subscriptions.get(before.account_sid)):
             left.discard(before.sid)
@@ -29,7 +29,7 @@ class ErrorLogReaders:
 
 
 def _reading(resource: Resource | None) -> Subscription | None:
-    """``resource`` where it is a subscription that gets error logs."""
+    """``resource`` if it is an active subscription to error logs, else None."""
     if not isinstance(resource, Subscription) or resource.state is not SubscriptionState.ACTIVE:
         return None
     return resource if any(each.type == ERROR_LOGGED for each in resource.types) else None

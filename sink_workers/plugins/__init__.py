@@ -1,1 +1,1 @@
-"""The built-in sinks. Each comes in by the same door as anybody's: the entry-point group ``eventstreams.sinks``."""
+"""The built-in sinks. They are found like anybody's plugins: through the entry-point group ``eventstreams.sinks``."""

@@ -1,17 +1,17 @@
-"""The start of a URL that a subscriber gives instead of a service's own address."""
+"""Checks the base URL that a subscriber gives instead of a service's own address."""
 
 from sink_workers.plugins.hosts import check_authority, url_of
 
 
 def checked_endpoint(endpoint: str | None, *, credentials: str) -> str | None:
-    """``endpoint``, if there is one and it can be used as it is spelled.
+    """Return ``endpoint`` unchanged if it is None or a usable URL.
 
     Args:
-        endpoint: As it was given.
-        credentials: The key of the configuration that says what a user in the URL could say.
+        endpoint: As the subscriber gave it.
+        credentials: The configuration key that holds what might be put into the URL as user and password.
 
     Raises:
-        ValueError: it cannot; with a sentence for the subscriber.
+        ValueError: it is not usable; with a sentence for the subscriber.
     """
     if endpoint is None:
         return None

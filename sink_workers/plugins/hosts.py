@@ -1,6 +1,6 @@
-"""Hosts that subscribers give: names and addresses in their one spelling, so that what is shown is where it goes.
+"""Checks hosts that subscribers give. Only unambiguous spellings are allowed, so that the host shown is the host used.
 
-Whether an address may be connected to is not asked here: that is known when the name is resolved.
+Whether an address may be connected to is not checked here: that is decided when the name is resolved.
 """
 
 import re
@@ -9,28 +9,28 @@ from typing import Final
 
 from yarl import URL
 
-MAX_HOST: Final = 253  # of a name: RFC 1035, as text
+MAX_HOST: Final = 253  # characters of a name: RFC 1035
 _LABEL: Final = re.compile(r"[A-Za-z0-9_-]{1,63}")
-# A last label like these makes a host an IPv4 address in disguise for many resolvers: 127.1, 2130706433, 0x7f.1
+# With such a last label, many resolvers regard a host as an IPv4 address: 127.1, 2130706433, 0x7f.1
 _NUMBER: Final = re.compile(r"\d+|0[xX][0-9a-fA-F]*")
 _SERVER: Final = re.compile(r"([A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):(\d{1,5})", re.ASCII)
 _MAX_PORT: Final = 65535
-_PORT: Final = re.compile(r"[^:]*(?::[0-9]*)?|\[[^\]]*\](?::[0-9]*)?")  # behind the user: yarl takes +80 and 8_0, too
+_PORT: Final = re.compile(r"[^:]*(?::[0-9]*)?|\[[^\]]*\](?::[0-9]*)?")  # after the user: yarl accepts +80 and 8_0, too
 
 
 def url_of(text: str) -> URL:
-    """The URL that ``text`` is, spelled as it is. Raises ``ValueError`` where it is none, and nothing else."""
+    """Parse ``text`` as a URL, leaving its spelling as it is. Raises only ``ValueError``, if it is not a URL."""
     try:
         return URL(text, encoded=True)
-    except IndexError:  # of yarl, where there are brackets before an @ and nothing behind it
+    except IndexError:  # raised by yarl for brackets before an @ with nothing after it
         raise ValueError("it is not a URL") from None
 
 
 def check_host(host: str) -> None:
-    """Return if ``host`` is a name or an IP address, an IPv6 address without brackets.
+    """Check that ``host`` is a name or an IP address; IPv6 without brackets.
 
     Raises:
-        ValueError: it is not; with a sentence for the subscriber.
+        ValueError: it is neither; with a sentence for the subscriber.
     """
     if _is_ip(host):
         return
@@ -42,10 +42,10 @@ def check_host(host: str) -> None:
 
 
 def host_and_port(server: str) -> tuple[str, int]:
-    """Of ``host:port``, an IPv6 address in brackets, which the host that is returned is without.
+    """Split ``host:port``. An IPv6 address must be in brackets, which are removed from the host.
 
     Raises:
-        ValueError: it is not; with a sentence for the subscriber.
+        ValueError: it has another form; with a sentence for the subscriber.
     """
     found = _SERVER.fullmatch(server)
     if found is None or not 1 <= int(found[2]) <= _MAX_PORT:
@@ -56,7 +56,7 @@ def host_and_port(server: str) -> tuple[str, int]:
 
 
 def check_authority(url: URL) -> None:
-    """Return if ``url`` has a host, and its port, if there is one, is digits. Raises as ``check_host``."""
+    """Check that ``url`` has a valid host, and that its port, if any, is digits. Raises like ``check_host``."""
     check_host(url.raw_host or "")
     if not _PORT.fullmatch(url.raw_authority.rpartition("@")[2]):
         raise ValueError("its port must be digits")
@@ -67,4 +67,4 @@ def _is_ip(host: str) -> bool:
         ip_address(host)
     except ValueError:
         return False
-    return "%" not in host  # a zone is of one machine's own network
+    return "%" not in host  # a zone means one machine's own network

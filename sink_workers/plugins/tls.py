@@ -1,4 +1,4 @@
-"""TLS beyond the usual, as a sink's configuration asks for it: private authorities, and a certificate to show."""
+"""TLS options of a sink's configuration: private certificate authorities, and client certificates."""
 
 import asyncio
 import secrets
@@ -24,7 +24,7 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from eventstreams.trust import client_tls
 
-MOST_RSA_BITS: Final = 4096  # with more, each connection costs a worker a tenth of a second and more
+MOST_RSA_BITS: Final = 4096  # with more, each connection takes a worker a tenth of a second or longer
 MAX_PEM: Final = 64 * 1024  # a chain, or the authorities of a large company
 
 
@@ -62,10 +62,10 @@ ClientKey = Annotated[
 
 
 def check_pair(certificate: str | None, key: SecretStr | None) -> None:
-    """Return if ``key`` belongs to the first of the certificates in ``certificate``, both PEM, or there is neither.
+    """Check that ``key`` belongs to the first certificate in ``certificate``, both in PEM, or that both are None.
 
     Raises:
-        ValueError: otherwise, or one cannot be read; the text has nothing of either.
+        ValueError: it does not, only one is given, or one cannot be read. The message contains nothing of either.
     """
     if (certificate is None) != (key is None):
         raise ValueError("client_certificate and client_key go together: give both, or neither")
@@ -84,15 +84,15 @@ def check_pair(certificate: str | None, key: SecretStr | None) -> None:
 async def client_context(
     authorities: str | None, certificate: str | None = None, key: SecretStr | None = None
 ) -> ssl.SSLContext:
-    """A context that trusts the system's authorities and ``authorities``, and shows ``certificate``.
+    """Create a context that trusts the system's authorities and ``authorities``, and presents ``certificate``.
 
-    It is made in a thread: that takes a while.
+    It is created in a thread, because that takes a while.
     """
     return await asyncio.to_thread(_context, authorities, certificate, key)
 
 
 def _context(authorities: str | None, certificate: str | None, key: SecretStr | None) -> ssl.SSLContext:
-    """OpenSSL takes a certificate's key from files alone, so it is in one meanwhile, encrypted for this one time."""
+    """OpenSSL reads a certificate's key only from a file: it is a temporary one, encrypted with a one-time password."""
     context = client_tls()
     if authorities is not None:
         context.load_verify_locations(cadata=authorities)
@@ -115,14 +115,14 @@ def _certificates(pem: str) -> list[x509.Certificate]:
 
 def _private_key(key: SecretStr) -> PrivateKey:
     try:
-        # Whether primes are such is not asked: of a key that was made for it the answer takes hours, and whoever checks
-        # a configuration answers nobody else meanwhile. With numbers that are none, connections fail.
+        # Primes are not tested: with a maliciously crafted key that takes hours, during which the process that checks
+        # the configuration answers nobody else. If they are not primes, connections fail.
         found = load_pem_private_key(
             key.get_secret_value().encode(), password=None, unsafe_skip_rsa_key_validation=True
         )
     except TypeError:
         raise ValueError("client_key must not be encrypted: it is kept encrypted here anyhow") from None
-    except (ValueError, UnsupportedAlgorithm, InternalError):  # the last of OpenSSL, for keys of Diffie and Hellman
+    except (ValueError, UnsupportedAlgorithm, InternalError):  # OpenSSL's InternalError: for Diffie-Hellman keys
         raise ValueError("client_key must be a private key in PEM (-----BEGIN PRIVATE KEY-----)") from None
 
     if isinstance(found, RSAPrivateKey):
@@ -134,7 +134,7 @@ def _private_key(key: SecretStr) -> PrivateKey:
 
 
 def _check_rsa(key: RSAPrivateKey) -> None:
-    """Return if ``key`` is small enough for what is done with it, and its numbers fit together."""
+    """Check that ``key`` is small enough and its numbers are consistent; raises ValueError otherwise."""
     if key.key_size > MOST_RSA_BITS:
         raise ValueError(f"client_key has {key.key_size} bits: {MOST_RSA_BITS} are the most")
     numbers = key.private_numbers()

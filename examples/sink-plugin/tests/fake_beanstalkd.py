@@ -1,4 +1,4 @@
-"""A small beanstalkd in the test's own event loop, that misbehaves when it is asked to."""
+"""A small beanstalkd in the test's own event loop that misbehaves on demand."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ class FakeBeanstalkd(Destination):
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator["FakeBeanstalkd"]:
-        """It, on a free port of loopback; ``config`` leads there."""
+        """Listen on a free loopback port while the context is open; ``config`` points there."""
         server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.port = server.sockets[0].getsockname()[1]
         self.config = {"host": "127.0.0.1", "port": self.port, "tube": "events"}
@@ -118,7 +118,7 @@ class FakeBeanstalkd(Destination):
     def _judge(self, job: bytes) -> bytes | None:
         if len(job) > MAX_JOB_BYTES:
             return b"JOB_TOO_BIG\r\n"
-        if self._draining or self._reached is not None:  # one that hangs takes nothing
+        if self._draining or self._reached is not None:  # a hanging server accepts nothing
             return b"DRAINING\r\n"
         if self._babbling:
             return b"MOO\r\n"

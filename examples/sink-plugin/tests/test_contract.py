@@ -1,4 +1,4 @@
-"""The sink keeps the contract of all sinks."""
+"""The sink fulfils the contract of all sinks."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager

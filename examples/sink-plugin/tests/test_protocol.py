@@ -1,4 +1,4 @@
-"""What beanstalkd is told, and what its answers mean."""
+"""The commands to beanstalkd, and what its responses mean."""
 
 import pytest
 

@@ -1,6 +1,6 @@
-"""AMQP 0-9-1: each event a persistent message to an exchange of a RabbitMQ, or of another broker that speaks it.
+"""AMQP 0-9-1: each event is a persistent message to an exchange of RabbitMQ or another AMQP broker.
 
-The API knows the type by this, without AMQP's library; only whoever opens a sink needs that.
+This module is all that the API needs; the AMQP library is imported only when a sink is opened.
 """
 
 from typing import Final
@@ -20,7 +20,7 @@ PLUGIN: Final = SinkPlugin(
     summary="An exchange of an AMQP broker, such as RabbitMQ.",
     config=AmqpConfig,
     capabilities=lambda _: Capabilities(
-        timeout_s=13.0,  # above the 10 s of a delivery
+        timeout_s=13.0,  # above the 10 s that a delivery may take
         max_batch_events=100,  # unconfirmed on one channel
         max_batch_bytes=1 << 20,
         linger_s=0.01,

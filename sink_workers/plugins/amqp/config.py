@@ -1,4 +1,4 @@
-"""Configuration of an AMQP sink, as subscribers give it in ``SinkConfiguration``. Knows nothing of AMQP's library."""
+"""The ``SinkConfiguration`` of an AMQP sink. Does not import the AMQP library."""
 
 from typing import Annotated, Final, Self
 

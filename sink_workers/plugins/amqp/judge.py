@@ -1,4 +1,4 @@
-"""What a broker's answers mean for events: the retry matrix of ``docs/sinks/amqp.md``. Pure."""
+"""Maps a broker's answers to outcomes: the retry matrix of ``docs/sinks/amqp.md``. Pure."""
 
 from enum import StrEnum
 from typing import Final
@@ -7,7 +7,7 @@ from eventstreams.sinks import DeadReason, DeliveryOutcome, Rejected, RetryLater
 
 
 class Refusal(StrEnum):
-    """What a broker can say against a message, or against all of a channel or connection, in the protocol's words."""
+    """How a broker can refuse a message, or a whole channel or connection, in the protocol's words."""
 
     NACK = "basic.nack"
     NO_ROUTE = "NO_ROUTE (312)"
@@ -23,7 +23,7 @@ _CODES: Final = {Refusal.CONTENT_TOO_LARGE: 311, Refusal.PRECONDITION_FAILED: 40
 
 
 def judge(refusal: Refusal, *, events: int) -> DeliveryOutcome:
-    """What ``refusal`` says of each of ``events``, which were on one channel together."""
+    """The outcome that ``refusal`` means for each event; ``events`` is how many were on the channel together."""
     detail = f"the broker says {refusal}"
     match refusal:
         case Refusal.NACK | Refusal.CLOSED:
@@ -35,8 +35,8 @@ def judge(refusal: Refusal, *, events: int) -> DeliveryOutcome:
         case Refusal.ACCESS_REFUSED | Refusal.NOT_ALLOWED:
             return RetryLater(RetryReason.ROLE_REFUSED, detail)
         case Refusal.CONTENT_TOO_LARGE | Refusal.PRECONDITION_FAILED:  # the latter is RabbitMQ's word for it
-            # The channel is at an end by it, and nobody says which message was meant. The code has the worker take the
-            # sink for one that works: at one that fails, the same events would be tried again together.
+            # It closes the channel, without saying which message was meant. The status tells the worker that the sink
+            # works: if it counted as failing, the same events would be tried again together.
             if events > 1:
                 alone = f"{detail} for {events} events: each is tried again alone"
                 return RetryLater(RetryReason.BAD_ANSWER, alone, status=_CODES[refusal])

@@ -1,4 +1,4 @@
-"""Events as messages: pure. See docs/sinks/amqp.md."""
+"""Builds AMQP messages from events. Pure. See docs/sinks/amqp.md."""
 
 import hashlib
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ _JSON: Final = "application/cloudevents+json"
 
 
 def as_message(event: OutboundEvent, *, app_id: str) -> Message:
-    """The message of ``event``; the same at each attempt."""
+    """The message for ``event``, the same at each attempt."""
     fits = len(event.id.encode()) <= _SHORT
     return Message(
         event.json(),
@@ -28,10 +28,10 @@ def as_message(event: OutboundEvent, *, app_id: str) -> Message:
 
 
 def different_ids(batch: Sequence[OutboundEvent]) -> Sequence[Sequence[int]]:
-    """The positions in ``batch``, in order, in parts in which no two events have one id; nearly always one part.
+    """Split the positions in ``batch``, in order, so that no two events of a part have the same id. Usually one part.
 
-    A message that a broker returns is known by its id alone: of two with one id the client would take the wrong one for
-    returned, and the other one, which no queue has, for delivered.
+    A message that the broker returns is identified by its id alone: of two with the same id, the client might regard
+    the wrong one as returned, and the other one, which is in no queue, as delivered.
     """
     parts: list[list[int]] = []
     times: dict[str, int] = {}
@@ -45,7 +45,7 @@ def different_ids(batch: Sequence[OutboundEvent]) -> Sequence[Sequence[int]]:
 
 
 def _timestamp(time: str) -> datetime | None:
-    """``time`` as the protocol can say it; None of one that it cannot: from before 1970, or no time at all."""
+    """``time`` as a timestamp of the protocol; None if it is before 1970 or not a valid time."""
     try:
         found = datetime.fromisoformat(time)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The AMQP sink: events published through aio-pika, which runs where the guard is asked at each connection."""
+"""The AMQP sink: publishes events through aio-pika, which runs guarded: every connection is checked first."""
 
 import asyncio
 import logging
@@ -31,13 +31,13 @@ from sink_workers.plugins.amqp.request import as_message, different_ids
 from sink_workers.plugins.tls import client_context
 
 TIMEOUT_S: Final = 10.0
-_END_S: Final = 2.0  # to say good-bye
+_END_S: Final = 2.0  # for closing a channel or connection
 _BY_CODE: Final = {311: Refusal.CONTENT_TOO_LARGE, 403: Refusal.ACCESS_REFUSED, 530: Refusal.NOT_ALLOWED}
 _FAILURES: Final = (amqp.AMQPError, amqp.ChannelInvalidStateError, OSError, RuntimeError, *NONSENSE)
 
 
 class SelfClosingConnection(aio_pika.Connection):
-    """Closes itself where it does not come about: the library leaves that to the garbage collector, on any thread."""
+    """Closes itself if connecting fails: the library leaves that to the garbage collector, on any thread."""
 
     @override
     async def connect(self, timeout: TimeoutType = None) -> None:
@@ -49,10 +49,10 @@ class SelfClosingConnection(aio_pika.Connection):
 
 
 class AmqpSink:
-    """Writes to one exchange, each delivery on a channel of its own: an error ends a channel and all that is on it."""
+    """Writes to one exchange. Each delivery has its own channel: an error closes a channel with all that is on it."""
 
     def __init__(self, config: AmqpConfig, tls: SSLContext | None, *, name: str, timeout_s: float) -> None:
-        for library in ("aio_pika", "aiormq"):  # they log messages at DEBUG, and at WARNING what is an outcome here
+        for library in ("aio_pika", "aiormq"):  # DEBUG logs messages, WARNING what is an outcome here
             logging.getLogger(library).setLevel(logging.CRITICAL)
         self._config = config
         self._tls = tls
@@ -64,7 +64,7 @@ class AmqpSink:
         self._pending_closes = PendingCloses()
 
     async def deliver(self, batch: Sequence[OutboundEvent]) -> Sequence[DeliveryOutcome]:
-        """Publish ``batch`` in order, and return what the broker confirmed of each."""
+        """Publish ``batch`` in order, and return what the broker confirmed for each event."""
         outcomes: list[DeliveryOutcome] = [no_answer(self._timeout_s)] * len(batch)
         channel: AbstractChannel | None = None
         well = False
@@ -84,12 +84,12 @@ class AmqpSink:
         finally:
             if channel is not None and well:
                 self._idle.append(channel)
-            elif channel is not None and not channel.is_closed:  # nobody knows what is still to come on it
+            elif channel is not None and not channel.is_closed:  # answers may still arrive on it
                 self._pending_closes.begin(_end(channel))
         return outcomes
 
     async def probe(self) -> DeliveryOutcome:
-        """Ask the broker about the exchange, or the queue, on a connection of its own: shows that it lets us in."""
+        """Look the exchange or queue up on a separate connection, which shows that the broker lets us in."""
         try:
             async with asyncio.timeout(self._timeout_s):
                 connection = await self._connect()
@@ -105,7 +105,7 @@ class AmqpSink:
         return Delivered()
 
     async def aclose(self) -> None:
-        """Have everything end soon. What comes after begins anew."""
+        """Close the connection in the background. A later delivery opens a new one."""
         self._idle.clear()
         if self._connection is not None:
             self._pending_closes.begin(_end(self._connection))
@@ -157,7 +157,7 @@ class AmqpSink:
 
 
 async def open_sink(config: AmqpConfig, context: SinkContext, *, timeout_s: float = TIMEOUT_S) -> GuardedSink:
-    """The sink; it connects when it has something to write."""
+    """Create the sink; it connects at the first delivery."""
     tls = await client_context(config.ca_certificate) if config.tls else None
 
     def make() -> AmqpSink:
@@ -167,12 +167,12 @@ async def open_sink(config: AmqpConfig, context: SinkContext, *, timeout_s: floa
 
 
 def _is_gone(connection: AbstractConnection) -> bool:
-    """Whether it has ended; aio-pika itself says so a little later."""
+    """Whether the connection is closed; aio-pika itself notices a little later."""
     return connection.is_closed or connection.transport is None or connection.transport.connection.is_closed
 
 
 def assume_capabilities(connection: AbstractConnection) -> None:
-    """Have a broker asked for confirmations that has no list of what it can do, as RabbitMQ has one."""
+    """Request confirms also from a broker that, unlike RabbitMQ, sends no list of capabilities."""
     if connection.transport is not None:
         properties = connection.transport.connection.server_properties
         properties.setdefault("capabilities", {"publisher_confirms": True})
@@ -183,7 +183,7 @@ async def _end(what: AbstractConnection | AbstractChannel) -> None:
         async with asyncio.timeout(_END_S):
             await what.close()
     except _FAILURES:
-        return  # it is at an end either way
+        return  # it is closed either way
 
 
 def _explain(error: Exception, *, events: int) -> DeliveryOutcome:
@@ -199,7 +199,7 @@ def _explain(error: Exception, *, events: int) -> DeliveryOutcome:
 
 
 def _refusal(error: Exception) -> Refusal | None:
-    """What the broker said; None where it said nothing."""
+    """The broker's refusal in ``error``; None if it is not the broker's."""
     match error:
         case amqp.PublishError():
             return Refusal.NO_ROUTE
@@ -215,7 +215,7 @@ def _refusal(error: Exception) -> Refusal | None:
             return Refusal.NOT_ALLOWED
         case amqp.AMQPChannelError() | amqp.ConnectionClosed() if error.args:
             return _BY_CODE.get(error.args[0], Refusal.CLOSED)
-        case amqp.ProtocolSyntaxError() | RuntimeError():  # the latter is what both libraries say of what is closed
+        case amqp.ProtocolSyntaxError() | RuntimeError():  # both libraries raise the latter for anything closed
             return Refusal.CLOSED
         case _:
             return None

@@ -1,1 +1,1 @@
-"""What sinks in a subscriber's AWS account share: as whom they write, signatures, keys of roles. No sink itself."""
+"""What sinks in a subscriber's AWS account share: credentials, signatures, assumed roles. Not a sink itself."""

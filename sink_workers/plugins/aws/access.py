@@ -1,4 +1,4 @@
-"""Keys of ``SinkConfiguration`` that say as whom a sink writes, and where AWS is. Knows nothing of AWS' libraries."""
+"""The keys of ``SinkConfiguration`` that hold credentials, and AWS's addresses. Does not import AWS's libraries."""
 
 import re
 from collections.abc import Sequence
@@ -6,11 +6,11 @@ from typing import Annotated, Final, Protocol
 
 from pydantic import AfterValidator, Field, SecretStr
 
-TIMEOUT_S: Final = 10.0  # of one exchange: 5 MB through a line of 10 Mbit/s take half of that
-HUNG_S: Final = 4 * TIMEOUT_S + 3  # above four of them: a role, a request, and both again with another key
+TIMEOUT_S: Final = 10.0  # for one exchange: 5 MB over a 10 Mbit/s line take half of that
+HUNG_S: Final = 4 * TIMEOUT_S + 3  # above four exchanges: a role, a request, and both again with another key
 REGION: Final = r"[a-z]{2}(?:-[a-z]+)+-\d{1,2}"
 _ROLE: Final = re.compile(r"arn:(aws|aws-cn|aws-us-gov):iam::\d{12}:role/[\w+=,.@/-]{1,576}", re.ASCII)
-_PARTITIONS: Final = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}  # by the start of a region; all others are "aws"
+_PARTITIONS: Final = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}  # by a region's prefix; all others are "aws"
 _DOMAINS: Final = {"aws": "amazonaws.com", "aws-cn": "amazonaws.com.cn", "aws-us-gov": "amazonaws.com"}
 
 
@@ -49,11 +49,11 @@ SecretAccessKey = Annotated[
 
 
 Allowed = Sequence[tuple[Sequence[str], str]]
-"""What the keys of a role may do, whatever else the role may: actions, and the ARN that each of them is for."""
+"""What the keys of an assumed role are restricted to: actions, and the ARN that they apply to."""
 
 
 class Access(Protocol):
-    """A configuration with these four."""
+    """A configuration with these four keys."""
 
     @property
     def role_arn(self) -> str | None: ...
@@ -66,12 +66,12 @@ class Access(Protocol):
 
 
 def check_access(access: Access, *, partition: str, key: str) -> None:
-    """Raise ValueError with a sentence unless ``access`` says who writes, in one way.
+    """Raise ValueError, with a sentence for the user, unless ``access`` has exactly one kind of credentials.
 
     Args:
         access: The configuration.
-        partition: Which of AWS' worlds it writes to.
-        key: Of the configuration, which says that.
+        partition: The AWS partition that the sink writes to.
+        key: The configuration's key that determines the partition.
     """
     if access.access_key_id is not None or access.secret_access_key is not None:
         if access.role_arn is not None or access.external_id is not None:
@@ -87,10 +87,10 @@ def check_access(access: Access, *, partition: str, key: str) -> None:
 
 
 def partition_of(region: str) -> str:
-    """Which of AWS' worlds ``region`` is in: what its ARNs begin with, after ``arn:``."""
+    """The AWS partition of ``region``, which its ARNs contain after ``arn:``."""
     return next((name for start, name in _PARTITIONS.items() if region.startswith(start)), "aws")
 
 
 def url_of(service: str, region: str) -> str:
-    """Where AWS itself has ``service`` in ``region``."""
+    """AWS's own URL of ``service`` in ``region``."""
     return f"https://{service}.{region}.{_DOMAINS[partition_of(region)]}/"

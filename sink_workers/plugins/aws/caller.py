@@ -1,4 +1,4 @@
-"""Signed requests to one service: with the sink's key, and with another one where that is not let in any more."""
+"""Sends signed requests to one service with the sink's key, and with a new key if that one is refused."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from sink_workers.plugins.aws.signing import AccessKey, Endpoint, endpoint
 from sink_workers.plugins.webhook.answer import excerpt
 from sink_workers.plugins.webhook.client import Answer, HttpClient
 
-_ANSWER_BYTES: Final = 1 << 20  # PutRecords' 500 entries have 60 KB, and 200 KB where each is an error with its message
+_ANSWER_BYTES: Final = 1 << 20  # PutRecords' 500 entries are 60 KB, or 200 KB if each is an error with its message
 _ANYWHERE: Final = DestinationGuard((ip_network("0.0.0.0/0"), ip_network("::/0")))
-_SHOWN: Final = 4096  # bytes of an answer, of which people get to see what is left in 1 KiB
+_SHOWN: Final = 4096  # bytes of an answer that secrets are removed from, before at most 1 KiB is shown
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """One sink's way to a service. ``code_of`` finds AWS' code for an error in the body of an answer."""
+    """Calls a service for one sink. ``code_of`` extracts AWS's error code from the body of an answer."""
 
     service: Endpoint
     client: HttpClient
@@ -39,7 +39,10 @@ class Caller:
         path: str = "",
         payload: str | None = None,
     ) -> Answer | Refusal | RetryLater:
-        """The answer, if it is 200; or why there is none. See ``Endpoint.signed`` for the arguments."""
+        """Send a request; return the answer if its status is 200, else why there is none.
+
+        See ``Endpoint.signed`` for the arguments.
+        """
         key = await self.keys.key()
         if isinstance(key, RetryLater):
             return key
@@ -70,7 +73,10 @@ class Caller:
 def caller(
     service: Endpoint, access: Access, context: SinkContext, *, allowed: Allowed, code_of: Callable[[bytes], str]
 ) -> Caller:
-    """What calls ``service`` as ``access`` says; keys of a role can do what is ``allowed``. Nothing is asked yet."""
+    """Create a caller of ``service`` with the credentials in ``access``. Sends nothing yet.
+
+    If they are a role's, its keys are restricted to ``allowed``.
+    """
     keys = _keys(service.region, access, allowed, context)
     return Caller(service, _client(service, context), keys, context.user_agent, code_of)
 
@@ -84,6 +90,6 @@ def _keys(region: str, access: Access, allowed: Allowed, context: SinkContext) -
 
 
 def _client(service: Endpoint, context: SinkContext) -> HttpClient:
-    """What the names of AWS resolve to must be public, as must an address that a subscriber gave."""
+    """An HTTP client that connects to public addresses only, unless the operator has set the service's address."""
     guard = _ANYWHERE if service.is_operators else context.guard
     return HttpClient(guard, timeout_s=TIMEOUT_S, body_bytes=_ANSWER_BYTES, body_s=TIMEOUT_S)

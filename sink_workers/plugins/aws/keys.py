@@ -1,4 +1,4 @@
-"""Keys to write with: the subscriber's own, or temporary ones of the role, fetched anew before they end."""
+"""Provides access keys: the subscriber's own, or temporary ones of the role, renewed before they expire."""
 
 import asyncio
 import time
@@ -17,27 +17,27 @@ from sink_workers.plugins.aws.access import Allowed
 from sink_workers.plugins.aws.signing import AccessKey, Endpoint, own_key
 from sink_workers.plugins.webhook.client import HttpClient
 
-_LIFE_S: Final = 3600  # the longest that a role assumed by a role may have; AWS' default as well
-_SPARE_S: Final = 300.0  # before its end another is fetched; never more than half its life
-_AGAIN_S: Final = 5.0  # after a failure, as long as the old one lives
+_LIFE_S: Final = 3600  # the longest that AWS allows if a role assumes another; also AWS's default
+_SPARE_S: Final = 300.0  # a key is renewed this long before it expires, but not before half its life
+_AGAIN_S: Final = 5.0  # between attempts to renew a key that is still valid
 _YOUNG_S: Final = 1.0  # a destination that refuses every key costs one fetch a second
 _NAMES: Final = ("AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration")
 _CLOSED: Final = RetryLater(RetryReason.SINK_UNUSABLE, "the sink was closed meanwhile")
 
 
 class Keys(Protocol):
-    """Where a sink's requests get their key."""
+    """Provides the key for a sink's requests."""
 
     async def key(self, *, refused: AccessKey | None = None) -> AccessKey | RetryLater:
-        """The key of now, or why there is none. ``refused``: one that was just not let in."""
+        """The current key, or why there is none. ``refused``: a key that was just refused."""
 
     async def aclose(self) -> None:
-        """Stop a request under way."""
+        """Cancel a request for a key that is under way."""
 
 
 @dataclass(frozen=True, slots=True)
 class GivenKey:
-    """The subscriber's own: there is no other."""
+    """The subscriber's own key. It cannot be renewed."""
 
     given: AccessKey
 
@@ -45,12 +45,12 @@ class GivenKey:
         return self.given
 
     async def aclose(self) -> None:
-        """There is nothing to stop."""
+        """There is nothing to cancel."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Temporary:
-    """Times are of the monotonic clock: when it was fetched, when another is to be, when it ends."""
+    """A temporary key: when it was fetched, is to be renewed, and expires, by the monotonic clock."""
 
     key: AccessKey
     fetched_s: float
@@ -59,9 +59,9 @@ class _Temporary:
 
 
 class RoleKeys:
-    """The temporary keys of one sink's role: however many ask at the same time, one request is made.
+    """The temporary keys of one sink's role. Concurrent callers share one request.
 
-    ``client`` is theirs alone, and closed with them.
+    It owns ``client``, and closes it.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class RoleKeys:
         user_agent: str,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``assume`` is what ``assume_role`` makes."""
+        """``assume``: the body of a request made by ``assume_role``."""
         self._body = assume
         self._headers = {"Content-Type": "application/x-www-form-urlencoded", "User-Agent": user_agent}
         self._client = client
@@ -83,11 +83,11 @@ class RoleKeys:
         self._fetching: asyncio.Task[_Temporary | RetryLater] | None = None
 
     async def key(self, *, refused: AccessKey | None = None) -> AccessKey | RetryLater:
-        """A key that lives on for a while, or why there is none.
+        """A key that is valid for a while, or why there is none.
 
         Args:
-            refused: One that was just not let in; not returned again unless it is so young that another would not
-                be better.
+            refused: A key that was just refused. It is not returned again, unless it is less than a second old: then a
+                new one would be refused as well.
         """
         held, now_s = self._held, self._clock()
         usable = held if held is not None and now_s < held.ends_s else None
@@ -114,7 +114,7 @@ class RoleKeys:
             self._fetching = asyncio.create_task(self._fetch(), name="aws role")
             self._fetching.add_done_callback(self._fetched)
         fetching = self._fetching
-        await asyncio.wait([fetching])  # who gives up waiting leaves it to the others
+        await asyncio.wait([fetching])  # a caller that is cancelled does not cancel it for the others
         return _CLOSED if fetching.cancelled() else fetching.result()
 
     async def _fetch(self) -> _Temporary | RetryLater:
@@ -134,7 +134,7 @@ class RoleKeys:
 
 
 def assume_role(role_arn: str, external_id: str, *, session: str, allowed: Allowed) -> bytes:
-    """The body of an ``AssumeRole`` for keys that can do no more than ``allowed``."""
+    """The body of an ``AssumeRole`` request for keys that are restricted to ``allowed``."""
     statements: list[Mapping[str, object]] = [
         {"Effect": "Allow", "Action": actions, "Resource": resource} for actions, resource in allowed
     ]
@@ -151,9 +151,9 @@ def assume_role(role_arn: str, external_id: str, *, session: str, allowed: Allow
 
 
 def read_role(status: int, body: bytes, *, now_s: float, now: datetime) -> _Temporary | RetryLater:
-    """The key in an answer to ``AssumeRole``, or what is wrong with it, of which only AWS' code is repeated."""
+    """The key in an answer to ``AssumeRole``, or what is wrong; of the answer, only AWS's error code is repeated."""
     try:
-        root = ET.fromstring(body)  # noqa: S314 - STS' own, or of the server that the operator put in its place
+        root = ET.fromstring(body)  # noqa: S314 - from STS, or a server that the operator put in its place
     except ET.ParseError:
         root = ET.Element("nothing")
     if status != HTTPStatus.OK:

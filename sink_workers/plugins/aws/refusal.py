@@ -1,9 +1,9 @@
-"""An answer of AWS that is an error. Pure."""
+"""An error that AWS answered. Pure."""
 
 from dataclasses import dataclass
 from typing import Final
 
-_NOT_LET_IN: Final = frozenset(  # the key, or its signature; a new key may be let in
+_NOT_LET_IN: Final = frozenset(  # codes about the key or its signature: a new key may be accepted
     {
         "ExpiredToken",
         "ExpiredTokenException",
@@ -18,12 +18,12 @@ _NOT_LET_IN: Final = frozenset(  # the key, or its signature; a new key may be l
         "UnrecognizedClientException",
     }
 )
-MAX_CODE: Final = 100  # characters of a code: AWS' longest has half of that
+MAX_CODE: Final = 100  # characters of a code: AWS's longest has half of that
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An answer that is an error: HTTP status, AWS' code for it, and the answer's start, without secrets."""
+    """An error that AWS answered: the HTTP status, AWS's code, and the start of the answer without secrets."""
 
     status: int
     code: str
@@ -31,10 +31,10 @@ class Refusal:
 
     @property
     def is_about_the_key(self) -> bool:
-        """Whether it may be another one with another key."""
+        """Whether another key might be accepted."""
         return self.code in _NOT_LET_IN
 
     @property
     def words(self) -> str:
-        """Status and code, in words of ours."""
+        """The status and code as text."""
         return f"HTTP {self.status} {self.code}".strip()

@@ -1,6 +1,6 @@
-"""AWS' signature of a request, version 4. Pure; that botocore signs the same is what its tests show.
+"""Computes AWS Signature Version 4. Pure; the tests compare it with botocore's.
 
-docs/adr/0031-signatures-of-our-own.md says why it is not botocore that does.
+docs/adr/0031-signatures-of-our-own.md says why botocore does not do it.
 """
 
 import hmac
@@ -12,21 +12,22 @@ from hashlib import sha256
 from typing import Final
 
 _ALGORITHM: Final = "AWS4-HMAC-SHA256"
-_KEYS: Final = 64  # kept, each good for a day; a sink more than that has to derive its own again
+_KEYS: Final = 64  # signing keys that are cached, each valid for a day; with more sinks, some are derived again
 _END: Final = "aws4_request"
-# What proxies may change.
+# Headers that proxies may change.
 _UNSIGNED: Final = frozenset({"expect", "transfer-encoding", "user-agent", "x-amzn-trace-id"})
 
 
 @dataclass(frozen=True, slots=True)
 class Signable:
-    """What is signed of a request.
+    """The parts of a request that are signed.
 
     Attributes:
-        host: As the Host header has it.
+        method: The HTTP method.
+        host: As in the Host header.
         path: Percent-encoded.
-        query: Likewise, without the question mark.
-        headers: Those that are sent, without Host. None of them repeats.
+        query: Percent-encoded, without the question mark.
+        headers: Those that are sent, without Host and without duplicates.
         payload: SHA-256 of the body, in hexadecimal.
     """
 
@@ -41,7 +42,7 @@ class Signable:
 def authorization(
     request: Signable, key_id: str, secret: str, *, region: str, service: str, now: datetime
 ) -> Mapping[str, str]:
-    """The headers ``X-Amz-Date`` and ``Authorization`` of ``request``; ``now`` is UTC."""
+    """The headers ``X-Amz-Date`` and ``Authorization`` for ``request``; ``now`` is in UTC."""
     stamp = f"{now:%Y%m%dT%H%M%SZ}"
     day = stamp[:8]
     signed = {"host": request.host, "x-amz-date": stamp}
@@ -78,5 +79,5 @@ def _signing_key(secret: str, day: str, region: str, service: str) -> bytes:
 
 
 def _hmac(key: bytes, text: str) -> bytes:
-    # Not `hmac.digest`, which lets go of the interpreter: a thread that packs objects would take it for milliseconds.
+    # Not `hmac.digest`, which releases the GIL: a thread that compresses objects would then hold it for milliseconds.
     return hmac.new(key, text.encode(), sha256).digest()

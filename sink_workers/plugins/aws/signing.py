@@ -1,7 +1,7 @@
-"""AWS' protocols by our own HTTP client and signatures: a fraction of what aiobotocore costs for an event.
+"""Signs requests to AWS for our own HTTP client, at a fraction of what aiobotocore costs per event.
 
-docs/adr/0011-kinesis-by-signature.md and 0031-signatures-of-our-own.md have the figures. What botocore does here is
-what one should not write oneself: find this worker's own credentials wherever AWS lets them be (environment, files,
+docs/adr/0011-kinesis-by-signature.md and 0031-signatures-of-our-own.md have the figures. botocore is used only for what
+one should not write oneself: finding this worker's own credentials wherever AWS allows them to be (environment, files,
 web identity, metadata).
 """
 
@@ -23,14 +23,14 @@ from sink_workers.plugins.aws.signature import Signable, authorization
 from sink_workers.plugins.webhook.client import HttpRequest
 from sink_workers.plugins.webhook.dialer import origin_of
 
-# At DEBUG it writes what it signs, session token and all, and what it was answered, which may be a key. Nor is it news
-# where a key was found.
+# At DEBUG, it logs what it signs, session token included, and the answers, which may contain a key. At INFO, it logs
+# where it found a key, which is no news.
 logging.getLogger("botocore").setLevel(logging.WARNING)
 
 
 @dataclass(frozen=True, slots=True)
 class AccessKey:
-    """Whom a request comes from. ``token`` is there where the key is a temporary one."""
+    """The credentials of a request. ``token``: the session token of a temporary key."""
 
     id: str
     secret: str = field(repr=False)
@@ -38,16 +38,19 @@ class AccessKey:
 
     @property
     def secrets(self) -> list[str]:
-        """What of it nobody may see."""
+        """The parts that nobody may see."""
         return [self.secret, *([] if self.token is None else [self.token])]
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a service of one region is.
+    """The address of a service in one region.
 
     Attributes:
-        is_operators: The operator has named the address, so that it may be in the operator's own network.
+        service: AWS's name for it, as in signatures.
+        region: The region.
+        url: Where it is; ends with a slash.
+        is_operators: Whether the operator has set the address, so that it may be in the operator's own network.
     """
 
     service: str
@@ -65,15 +68,15 @@ class Endpoint:
         path: str = "",
         payload: str | None = None,
     ) -> HttpRequest:
-        """A request with ``body``, signed with ``key`` for this moment.
+        """Build a request with ``body``, signed with ``key`` at the current time.
 
         Args:
-            key: Whose request it is.
-            headers: Without those that sign it.
-            body: Bytes.
-            method: Of HTTP.
-            path: Follows the URL, and is percent-encoded as it goes on the wire.
-            payload: SHA-256 of ``body``, in hexadecimal, where it is known already.
+            key: The key to sign with.
+            headers: The headers, without those of the signature.
+            body: The body.
+            method: The HTTP method.
+            path: Path and query, appended to the URL; percent-encoded as on the wire.
+            payload: SHA-256 of ``body``, in hexadecimal, if it is known already.
         """
         payload = payload or sha256(body).hexdigest()
         sent = dict(headers)
@@ -81,7 +84,7 @@ class Endpoint:
             sent["X-Amz-Security-Token"] = key.token
         target, _, query = path.partition("?")
         host, base = _place(self.url)
-        if self.service == "s3":  # which has paths signed as they are sent, and the body's hash in a header
+        if self.service == "s3":  # S3 signs paths as they are sent, and wants the body's hash in a header
             sent["X-Amz-Content-SHA256"] = payload
             target = base + target
         else:
@@ -94,12 +97,12 @@ class Endpoint:
 
 @lru_cache(64)
 def _place(url: str) -> tuple[str, str]:
-    """Of ``url``: the host as the client sends it, letter for letter, and the path."""
+    """The host of ``url``, exactly as the client sends it, and its path."""
     return origin_of(url).shown, urlsplit(url).path or "/"
 
 
 def endpoint(service: str, region: str, url: str) -> Endpoint:
-    """Of ``service``: ``url``, or where AWS' own variables for that send every client (``AWS_ENDPOINT_URL…``)."""
+    """The endpoint of ``service``: ``url``, or what AWS's own variables say (``AWS_ENDPOINT_URL…``)."""
     given = os.environ.get(f"AWS_ENDPOINT_URL_{service.upper()}") or os.environ.get("AWS_ENDPOINT_URL")
     if not given:
         return Endpoint(service, region, url, is_operators=False)
@@ -107,7 +110,7 @@ def endpoint(service: str, region: str, url: str) -> Endpoint:
 
 
 async def own_key() -> AccessKey | None:
-    """The key of this worker, from where AWS' clients look for one; None where there is none to be had."""
+    """This worker's own key, found as AWS's clients find theirs; None if there is none."""
     return await asyncio.to_thread(_own_key)
 
 

@@ -1,6 +1,6 @@
-"""Email: events in digests, to an address whose owner has agreed, through the operator's mail server.
+"""Email: digests of events, sent through the operator's mail server to an address whose owner has agreed.
 
-The API knows the type by this, without the library; only whoever opens a sink needs that.
+This module is all that the API needs; the mail library is imported only when a sink is opened.
 """
 
 from typing import Final
@@ -9,8 +9,8 @@ from eventstreams.sinks import Capabilities, Sink, SinkContext, SinkPlugin
 from sink_workers.plugins.email.config import EmailConfig
 
 _HUNG_S: Final = 63.0  # above what a delivery may take
-_MAX_BATCH_BYTES: Final = 1 << 20  # of JSON; in the mail half as much again: servers take ten times that
-_PAUSE_S: Final = 10.0  # between two mails, however many events there are: it is people who get them
+_MAX_BATCH_BYTES: Final = 1 << 20  # of JSON; half as much again in the mail: servers take ten times that
+_PAUSE_S: Final = 10.0  # between two mails, however many events there are: people read them
 
 
 async def _open(config: EmailConfig, context: SinkContext) -> Sink:
@@ -20,7 +20,7 @@ async def _open(config: EmailConfig, context: SinkContext) -> Sink:
 
 
 def _capabilities(config: EmailConfig) -> Capabilities:
-    """A batch is a mail: it waits in its lane until it is old or large enough, and one goes after the other."""
+    """A batch is a mail: it waits in its lane until it is old or large enough. Mails are sent one at a time."""
     return Capabilities(
         timeout_s=_HUNG_S,
         max_batch_events=config.max_events,

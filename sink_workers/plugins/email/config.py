@@ -1,4 +1,4 @@
-"""Configuration of an email sink, as subscribers give it in ``SinkConfiguration``."""
+"""The ``SinkConfiguration`` of an email sink."""
 
 import re
 from typing import Annotated, Final
@@ -6,11 +6,11 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 MAX_EVENTS: Final = 1000
-# What servers take everywhere: no quoted names, no comments, no addresses of machines, a domain with a dot in it.
+# Addresses that every server takes: no quoted names, comments or IP addresses, and a domain with a dot in it.
 _NAME: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _ADDRESS: Final = re.compile(rf"(?P<name>{_NAME}(?:\.{_NAME})*)@{_LABEL}(?:\.{_LABEL})+")
-_MAX_NAME: Final = 64  # RFC 5321; of the whole address 254
+_MAX_NAME: Final = 64  # RFC 5321; the whole address has at most 254
 _MAX_ADDRESS: Final = 254
 
 

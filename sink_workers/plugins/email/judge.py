@@ -1,4 +1,4 @@
-"""What a mail server's answers mean for the events of a mail: the retry matrix of ``docs/sinks/email.md``. Pure."""
+"""Maps a mail server's answers to outcomes: the retry matrix of ``docs/sinks/email.md``. Pure."""
 
 import re
 from enum import StrEnum
@@ -11,12 +11,12 @@ _TEMPORARY: Final = 400
 _END: Final = 600
 _ENHANCED: Final = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s|$)")  # RFC 3463, at the start of an answer
 _TOO_LARGE: Final = 552
-_MAILBOX_FULL: Final = 552  # the same number, said of a recipient: RFC 5321, 4.5.3.1.10
+_MAILBOX_FULL: Final = 552  # the same code, about a recipient: RFC 5321, 4.5.3.1.10
 _LOGIN_NEEDED: Final = frozenset({503, 530, 534, 535, 538})
 
 
 class Step(StrEnum):
-    """Where in the conversation it was said."""
+    """The step of the SMTP session that was refused."""
 
     GREETING = "at its greeting"
     LOGIN = "to our login"
@@ -26,19 +26,19 @@ class Step(StrEnum):
 
 
 def is_about_content(step: Step, code: int) -> bool:
-    """Whether it refuses what is in the mail, of which a part may be to blame."""
+    """Whether the server refuses the mail's content, for which a single event may be to blame."""
     return step is Step.CONTENT and _PERMANENT <= code < _END and code not in _LOGIN_NEEDED
 
 
 def judge(step: Step, code: int, words: str) -> DeliveryOutcome:
-    """What a refusal says of each event of a mail; where it is about content, of a mail of one event.
+    """The outcome that a refusal means for each event of a mail. If it is about content, the mail must have one event.
 
-    No ``RetryLater`` has the code as its status: 4xx of mail is no 4xx of HTTP, which says that a sink works.
+    A ``RetryLater`` never has the code as its status: an SMTP 4xx is not an HTTP 4xx, which says that the sink works.
 
     Args:
-        step: When it was said.
-        code: SMTP's reply code.
-        words: What the server said beside it.
+        step: What was refused.
+        code: The SMTP reply code.
+        words: The text of the reply.
     """
     found = _ENHANCED.match(words)
     enhanced = found[1] if found else ""

@@ -1,7 +1,7 @@
-"""Events as mail: a summary to read, and the events themselves as a file. Pure.
+"""Builds a mail from events: a readable summary, and the events themselves as an attachment. Pure.
 
-Headers are made by the standard library's policy, which takes no line break into one. Nothing that a subscriber chose
-is in the mail that asks an address to agree.
+Headers are built by the standard library's policy, which allows no line breaks in them. The mail that asks an address
+for its consent contains nothing that a subscriber chose.
 """
 
 import hashlib
@@ -18,16 +18,16 @@ from typing import Final
 from eventstreams.sinks import MailServer, OutboundEvent
 from sink_workers.plugins.email.config import EmailConfig
 
-TEST_EVENT: Final = "com.twilio.eventstreams.test-event"  # the reference's
-_POLICY: Final = SMTP.clone(cte_type="7bit")  # not every server takes 8 bits
-_LISTED: Final = 50  # events a summary names: what is more to read is in the file
+TEST_EVENT: Final = "com.twilio.eventstreams.test-event"  # as in the reference
+_POLICY: Final = SMTP.clone(cte_type="7bit")  # not every server takes 8-bit mail
+_LISTED: Final = 50  # events that the summary names: all of them are in the attachment
 _MAX_TEXT: Final = 100  # characters of an id, type or time in a line
 _FILE: Final = "events.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """Writes the mails of one sink."""
+    """Builds the mails of one sink."""
 
     config: EmailConfig
     server: MailServer
@@ -35,11 +35,11 @@ class Writer:
     account_sid: str
 
     def mail(self, events: Sequence[OutboundEvent], *, now: datetime) -> bytes:
-        """The mail with ``events``, which are one or more, in lines of at most 998 bytes that end with CR LF.
+        """Build the mail with ``events``, in lines of at most 998 bytes that end with CR LF.
 
         Args:
-            events: In order.
-            now: Aware; the mail's date.
+            events: At least one, in order.
+            now: The mail's date, timezone-aware.
         """
         is_test = all(event.type == TEST_EVENT for event in events)
         mail = EmailMessage(_POLICY)
@@ -48,17 +48,17 @@ class Writer:
         mail["Subject"] = self._subject(events, is_test=is_test)
         mail["Date"] = format_datetime(now)
         mail["Message-ID"] = self.message_id(events)
-        mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no answer from an absent person's machine
+        mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: suppresses vacation replies
         mail.set_content(self._request(events[-1]) if is_test else self._summary(events))
         array = b"[" + b",".join(event.json() for event in events) + b"]"
         mail.add_attachment(array, maintype="application", subtype="json", filename=_FILE)
         return mail.as_bytes()
 
     def message_id(self, events: Sequence[OutboundEvent]) -> str:
-        """The same for the same events to the same address, so that a mail that comes twice can be told."""
+        """The Message-ID: the same for the same events to the same address, so that duplicates can be recognized."""
         named = [self.sink_sid, self.config.to]
         for event in events:
-            # Each test has the id of its account: what is in it tells one from the other.
+            # All tests of an account have the same event id; only their data differ.
             named += [event.source, event.id, str(event.data) if event.type == TEST_EVENT else ""]
         digest = hashlib.sha256("\0".join(named).encode(errors="surrogatepass")).hexdigest()
         return f"<{digest[:40]}@{self.server.sender.rpartition('@')[2]}>"
@@ -94,5 +94,5 @@ class Writer:
 
 
 def _plain(text: str) -> str:
-    """``text`` as a part of one line: an event cannot draw lines of its own."""
+    """``text`` made safe for use in a line: an event cannot add lines of its own."""
     return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text[:_MAX_TEXT])

@@ -1,7 +1,7 @@
-"""The email sink: a batch is a mail, handed to the operator's server and judged by what that says.
+"""The email sink: a batch is one mail, handed to the operator's server, whose answer decides the outcome.
 
-A mail that is refused for what is in it is sent in halves, so that one event which no server takes keeps no other one
-from arriving, and no mailbox gets a mail for each of the others.
+A mail that is refused for its content is split in halves, so that one event that no server takes does not keep the
+others from arriving, and no mailbox gets a mail for each of the others.
 """
 
 import asyncio
@@ -33,8 +33,8 @@ from sink_workers.plugins.email.judge import Step, is_about_content, judge
 from sink_workers.plugins.email.request import Writer
 from sink_workers.plugins.webhook.answer import excerpt
 
-TIMEOUT_S: Final = 60.0  # for a delivery: a server may look through a mail before it answers
-_TRIES: Final = 21  # mails of one delivery, refused ones among them: enough to find one event among 1,000
+TIMEOUT_S: Final = 60.0  # for a delivery: a server may scan a mail before it answers
+_TRIES: Final = 21  # mails of one delivery, including refused ones: enough to find one event among 1,000
 _ACCEPTED: Final = 250
 _UNDECIDED: Final = RetryLater(RetryReason.BAD_ANSWER, "refused with others, and not yet known whether for itself")
 _STEPS: Final[Mapping[type[aiosmtplib.SMTPResponseException], Step]] = {
@@ -48,7 +48,7 @@ _FAILURES: Final = (aiosmtplib.SMTPException, OSError, ValueError)
 
 
 class EmailSink:
-    """Sends to one address. Connects for each delivery: there are minutes between two."""
+    """Sends to one address. Connects for each delivery, as there are minutes between two."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class EmailSink:
         timeout_s: float,
         now: Callable[[], datetime],
     ) -> None:
-        """``tls``: None where ``server`` is to be reached without. ``now``: aware; the date of mails."""
+        """``tls``: None if ``server`` is reached without TLS. ``now``: the date for mails, timezone-aware."""
         self._writer = writer
         self._server = server
         self._tls = tls
@@ -70,8 +70,8 @@ class EmailSink:
         self._secrets = [] if server.password is None else [server.password]
 
     async def deliver(self, batch: Sequence[OutboundEvent]) -> Sequence[DeliveryOutcome]:
-        """One mail; more only where the server refuses it. Delivered is what the server has answered 250 for."""
-        undecided = [(0, len(batch))]  # parts of it, from the last to the first
+        """Send one mail, or several if the server refuses it. Delivered means that the server has answered 250."""
+        undecided = [(0, len(batch))]  # parts of the batch, the last one first
         outcomes: list[DeliveryOutcome] = [_UNDECIDED] * len(batch)
         try:
             async with asyncio.timeout(self._timeout_s), self._connection() as client:
@@ -87,13 +87,13 @@ class EmailSink:
                     else:
                         outcomes[first:end] = [outcome] * (end - first)
                 await client.quit()
-        except _FAILURES as error:  # what was answered by then counts
+        except _FAILURES as error:  # parts that were answered before keep their outcome
             for first, end in undecided:
                 outcomes[first:end] = [self._explain(error)] * (end - first)
         return outcomes
 
     async def probe(self) -> DeliveryOutcome:
-        """Ask the server whether it would take mail for the address; sends none."""
+        """Ask the server whether it would take mail for the address, without sending any."""
         try:
             async with asyncio.timeout(self._timeout_s), self._connection() as client:
                 await self._address(client)
@@ -102,13 +102,13 @@ class EmailSink:
         return Delivered(_ACCEPTED)
 
     async def aclose(self) -> None:
-        """End what is under way; nothing stays open between deliveries."""
+        """Abort deliveries under way; nothing stays open between deliveries."""
         self._closed = True
         for client in self._connected:
             client.close()
 
     async def _send(self, client: aiosmtplib.SMTP, events: Sequence[OutboundEvent]) -> DeliveryOutcome | None:
-        """What became of one mail; None where it was refused for what is in it, and has more events than one."""
+        """Send one mail; return its outcome, or None if it was refused for its content and has several events."""
         data = await asyncio.to_thread(self._writer.mail, events, now=self._now())
         most = _size_limit(client)
         if most and len(data) > most:
@@ -125,7 +125,7 @@ class EmailSink:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[aiosmtplib.SMTP]:
-        """A conversation with the server that has come as far as mail; it ends with the block."""
+        """A session with the server that is ready to send mail; it is closed with the block."""
         client = self._client()
         self._connected.add(client)
         try:
@@ -152,7 +152,7 @@ class EmailSink:
             use_tls=self._server.security is MailSecurity.TLS,
             start_tls=self._server.security is MailSecurity.STARTTLS,
             tls_context=self._tls,
-            local_hostname=self._server.sender.rpartition("@")[2],  # to ask for our own name may take a name server
+            local_hostname=self._server.sender.rpartition("@")[2],  # finding our own name might need DNS
             timeout=self._timeout_s,
         )
 
@@ -165,7 +165,7 @@ class EmailSink:
 
 
 def _unsaid(error: Exception) -> RetryLater:
-    """Of what the server did not say."""
+    """The outcome of an error that is not an answer of the server."""
     cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
     match cause:
         case aiosmtplib.SMTPServerDisconnected():
@@ -179,16 +179,16 @@ def _unsaid(error: Exception) -> RetryLater:
 
 
 def _size_limit(client: aiosmtplib.SMTP) -> int:
-    """Bytes of the largest mail that the server takes, as it says itself; 0 where it does not."""
+    """The size of the largest mail that the server takes, in bytes, as it declares it; 0 if it does not."""
     said = client.esmtp_extensions.get("size", "").strip()
     return int(said) if said.isdecimal() and len(said) < 20 else 0  # noqa: PLR2004 - RFC 1870: at most 20 digits
 
 
 async def open_sink(config: EmailConfig, context: SinkContext, *, timeout_s: float = TIMEOUT_S) -> EmailSink:
-    """The sink; it connects when it has something to send.
+    """Create the sink; it connects at each delivery.
 
     Raises:
-        ValueError: the operator has set no mail server.
+        ValueError: the operator has configured no mail server.
     """
     server = context.mail
     if server is None:

@@ -1,4 +1,4 @@
-"""Configuration of a Kafka sink, as subscribers give it in ``SinkConfiguration``."""
+"""The ``SinkConfiguration`` of a Kafka sink."""
 
 from typing import Annotated, Final, Literal, Self
 
@@ -78,5 +78,5 @@ class KafkaConfig(BaseModel):
 
     @property
     def servers(self) -> list[tuple[str, int]]:
-        """Host and port of each."""
+        """Host and port of each bootstrap server."""
         return [host_and_port(server) for server in self.bootstrap_servers.split(",")]

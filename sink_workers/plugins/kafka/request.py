@@ -1,4 +1,4 @@
-"""Events as Kafka records, by the CloudEvents Kafka binding: pure. See docs/sinks/kafka.md."""
+"""Builds Kafka records from events, by the CloudEvents Kafka binding. Pure. See docs/sinks/kafka.md."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _KEYS: Final[Mapping[Key, Callable[[OutboundEvent], str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class KafkaRecord:
-    """One event as Kafka takes it."""
+    """One event as a Kafka record."""
 
     key: bytes
     value: bytes
@@ -32,7 +32,7 @@ class KafkaRecord:
 
 
 def as_record(event: OutboundEvent, *, form: Format, key: Key) -> KafkaRecord:
-    """The record of ``event``; the same at each attempt."""
+    """The record for ``event``, the same at each attempt."""
     key_bytes = _KEYS[key](event).encode()
     if form == "structured":
         return KafkaRecord(key_bytes, event.json(), _STRUCTURED)

@@ -1,7 +1,7 @@
-"""The Kafka sink: records written to one topic through aiokafka.
+"""The Kafka sink: writes records to one topic through aiokafka.
 
-aiokafka connects to every broker that the cluster names, so it runs where the guard is asked each time. Why it, and
-without idempotence: docs/adr/0014-clients-that-connect-by-themselves.md.
+aiokafka connects to every broker that the cluster names, so it runs guarded: every connection is checked first. Why
+aiokafka, and why without idempotence: docs/adr/0014-clients-that-connect-by-themselves.md.
 """
 
 import asyncio
@@ -45,11 +45,11 @@ from sink_workers.plugins.kafka.request import Headers, KafkaRecord, as_record
 from sink_workers.plugins.tls import client_context
 
 TIMEOUT_S: Final = 10.0
-MAX_BATCH_BYTES: Final = 512 << 10  # half of what brokers take by default, for headers and the like
-_OF_REQUEST: Final = 0.8  # of the time limit, so that a broker that hangs has its connection ended before
-_STAGGER_S: Final = 0.3  # between bootstrap servers that are tried; most that answer do so sooner
-_METADATA_MS: Final = 60_000  # a cluster that has moved is asked anew
-_MOST_ITERATIONS: Final = 100_000  # of SCRAM, a tenth of a second; Kafka's own most is 16,384
+MAX_BATCH_BYTES: Final = 512 << 10  # half of what brokers take by default, to leave room for headers and the like
+_OF_REQUEST: Final = 0.8  # of the time limit, so that the connection to a broker that hangs is closed before
+_STAGGER_S: Final = 0.3  # between attempts at bootstrap servers; most that answer do so sooner
+_METADATA_MS: Final = 60_000  # how often metadata is refreshed, in case the cluster has moved
+_MOST_ITERATIONS: Final = 100_000  # of SCRAM: a tenth of a second; Kafka's own maximum is 16,384
 _UNREACHED: Final = frozenset({RetryReason.CONNECT_FAILED, RetryReason.TIMED_OUT, RetryReason.WRITE_FAILED})
 _FAILURES: Final = (KafkaError, OSError, *NONSENSE)
 
@@ -77,7 +77,7 @@ class _Client(Protocol):
 
 
 class _Producer(Protocol):
-    """What is used of ``AIOKafkaProducer``, which has no types."""
+    """The part of ``AIOKafkaProducer``, which has no types, that is used here."""
 
     client: _Client
 
@@ -91,7 +91,7 @@ class _Producer(Protocol):
 
 
 class _Scram(ScramAuthenticator):  # type: ignore[misc]  # it has no types
-    """As aiokafka has it, but that no broker has a password hashed for minutes on end: no time limit ends that."""
+    """aiokafka's SCRAM, but no broker can make us hash a password for minutes, which no time limit could interrupt."""
 
     def create_salted_password(self, salt: bytes, iterations: int) -> None:
         if iterations > _MOST_ITERATIONS:
@@ -99,14 +99,14 @@ class _Scram(ScramAuthenticator):  # type: ignore[misc]  # it has no types
         super().create_salted_password(salt, iterations)
 
 
-aiokafka.conn.ScramAuthenticator = _Scram  # connections of this process take it from there; they are all of sinks
+aiokafka.conn.ScramAuthenticator = _Scram  # used by all connections of this process, which are all of sinks
 
 
 class KafkaSink:
-    """Writes to one topic; after a fault through a new producer, which asks the bootstrap servers again."""
+    """Writes to one topic. After a delivery that failed completely, it asks the bootstrap servers again."""
 
     def __init__(self, config: KafkaConfig, tls: SSLContext | None, *, client_id: str, timeout_s: float) -> None:
-        # It logs what it sends at DEBUG, user names at INFO, and at ERROR what is an outcome here.
+        # DEBUG logs what it sends, INFO user names, and ERROR what is an outcome here.
         logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
         self._config = config
         self._client_id = client_id
@@ -119,7 +119,7 @@ class KafkaSink:
         self._pending_closes = PendingCloses()
 
     async def deliver(self, batch: Sequence[OutboundEvent]) -> Sequence[DeliveryOutcome]:
-        """Write a record for each event, in order within a partition, and return what became of each."""
+        """Write a record for each event, in order within each partition, and return the outcomes."""
         records = [(n, as_record(each, form=self._config.format, key=self._config.key)) for n, each in enumerate(batch)]
         outcomes: list[DeliveryOutcome] = [no_answer(self._timeout_s)] * len(batch)
         producer: _Producer | None = None
@@ -134,7 +134,7 @@ class KafkaSink:
                     for partition, part in parts.items():
                         group.create_task(self._write(producer, partition, part, outcomes))
         except TimeoutError:
-            pass  # what was answered by then counts
+            pass  # records that were answered before keep their outcome
         except _FAILURES as error:
             outcomes = [_explain(error)] * len(batch)
         if all(isinstance(outcome, RetryLater) for outcome in outcomes) and producer is self._producer:
@@ -142,7 +142,7 @@ class KafkaSink:
         return outcomes
 
     async def probe(self) -> DeliveryOutcome:
-        """Ask the cluster about the topic, on connections of its own: shows that it lets us in, and has the topic."""
+        """Look the topic up on separate connections: shows that the cluster lets us in and has the topic."""
         try:
             async with asyncio.timeout(self._timeout_s):
                 producer = await self._connect()
@@ -155,7 +155,7 @@ class KafkaSink:
         return Delivered()
 
     async def aclose(self) -> None:
-        """Have everything end soon: a producer waits for what is under way. What comes after begins anew."""
+        """Stop the producer in the background: it waits for what is under way. A later delivery opens a new one."""
         if self._producer is not None:
             self._pending_closes.begin(self._producer.stop())
             self._producer = None
@@ -163,12 +163,12 @@ class KafkaSink:
     async def _write(
         self, producer: _Producer, partition: _Partition, part: Sequence[_Placed], outcomes: list[DeliveryOutcome]
     ) -> None:
-        """Write what belongs to one partition, and note what became of it in ``outcomes``.
+        """Write the records of one partition, and put their outcomes into ``outcomes``.
 
-        A broker takes or refuses a batch as a whole. Where one record may be the cause it is cut in halves, so that the
-        others arrive without it, and in order.
+        A broker takes or refuses a batch as a whole. If one record may be the cause, the batch is split in halves, so
+        that the others arrive without it, and in order.
         """
-        left = [part]  # what is to be written, the last first
+        left = [part]  # what is to be written, the last one first
         while left:
             wanted = left.pop()
             batch = producer.create_batch()
@@ -188,7 +188,7 @@ class KafkaSink:
                 outcomes[position] = outcome
 
     async def _partitions(self, producer: _Producer) -> list[_Partition]:
-        """Those of the topic. The producer itself would ask for a topic that is not there until the time is over."""
+        """The topic's partitions. The producer itself would ask for a missing topic until the time limit."""
         topic, client = self._config.topic, producer.client
         found = client.cluster.partitions_for_topic(topic)
         if found is None:
@@ -209,7 +209,7 @@ class KafkaSink:
             return self._producer
 
     async def _connect(self) -> _Producer:
-        """A new producer, of one bootstrap server: it would try those that do not answer again."""
+        """Create a producer with a single, working bootstrap server: it would keep trying those that do not answer."""
         producer: _Producer = AIOKafkaProducer(
             bootstrap_servers=[await self._greet()],
             client_id=self._client_id,
@@ -227,7 +227,7 @@ class KafkaSink:
         return producer
 
     async def _greet(self) -> str:
-        """The bootstrap server that lets us in first: what a producer says of those that do not, is not why."""
+        """The first bootstrap server that lets us in. If none does, a producer would not say why."""
         names = self._config.bootstrap_servers.split(",")
         ways = [partial(self._greet_one, *each) for each in zip(names, self._config.servers, strict=True)]
         return await first_of(ways, stagger_s=_STAGGER_S, failures=(KafkaError, OSError))
@@ -239,7 +239,7 @@ class KafkaSink:
 
 
 async def open_sink(config: KafkaConfig, context: SinkContext, *, timeout_s: float = TIMEOUT_S) -> GuardedSink:
-    """The sink; it connects when it has something to write."""
+    """Create the sink; it connects at the first delivery."""
     pair = config.client_certificate, config.client_key
     tls = await client_context(config.ca_certificate, *pair) if config.tls else None
     client_id = context.user_agent.replace("/", "-")
@@ -251,7 +251,7 @@ async def open_sink(config: KafkaConfig, context: SinkContext, *, timeout_s: flo
 
 
 def _fits(batch: _Batch, placed: _Placed) -> bool:
-    """Whether the record went into ``batch``."""
+    """Append the record to ``batch``; return whether there was room."""
     record = placed[1]
     return batch.append(timestamp=None, key=record.key, value=record.value, headers=record.headers) is not None
 

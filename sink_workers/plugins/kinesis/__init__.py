@@ -1,6 +1,6 @@
-"""Kinesis: each event a record of a data stream in the subscriber's own AWS account.
+"""Kinesis: each event is a record of a data stream in the subscriber's own AWS account.
 
-The API knows the type by this, without AWS' library; only whoever opens a sink needs that.
+This module is all that the API needs; AWS's library is imported only when a sink is opened.
 """
 
 from typing import Final
@@ -10,9 +10,9 @@ from sink_workers.plugins.aws.access import HUNG_S
 from sink_workers.plugins.kinesis.config import KinesisConfig
 from sink_workers.plugins.kinesis.request import MAX_KEY_CHARACTERS, MAX_RECORDS, MAX_REQUEST_BYTES
 
-_MAX_IN_FLIGHT: Final = 8  # 13,000 events/s where a request takes 300 ms; more would only run into a shard's limit
+_MAX_IN_FLIGHT: Final = 8  # 13,000 events/s if a request takes 300 ms; more would only hit a shard's limit
 _LINGER_S: Final = 0.1
-_PACED_S: Final = 5.0  # the last of so many waits so long where a stream takes no more than a shard does
+_PACED_S: Final = 5.0  # how long the last of 8 requests waits for its turn if a stream takes no more than one shard
 _KEY_BYTES: Final = 4 * MAX_KEY_CHARACTERS  # of UTF-8, at most
 
 

@@ -1,4 +1,4 @@
-"""Configuration of a Kinesis sink, as subscribers give it in ``SinkConfiguration``. Knows nothing of AWS' libraries."""
+"""The ``SinkConfiguration`` of a Kinesis sink. Does not import AWS's libraries."""
 
 import re
 from typing import Annotated, Final, Literal, Self

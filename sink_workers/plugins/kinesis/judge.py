@@ -1,4 +1,4 @@
-"""What AWS' answers mean for events: the retry matrix of ``docs/sinks/kinesis.md``. Pure."""
+"""Maps AWS's answers to outcomes: the retry matrix of ``docs/sinks/kinesis.md``. Pure."""
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -19,25 +19,25 @@ _THROTTLED: Final = frozenset(
         "ThrottlingException",
     }
 )
-# Said of the request. One record may be the cause; which one, only its own answer tells.
+# Errors about a request as a whole. One record may be the cause; which one, only a request of its own shows.
 _ABOUT_THE_RECORDS: Final = frozenset({"InvalidArgumentException", "SerializationException", "ValidationException"})
 _KMS: Final = "KMS"  # how the errors about a stream's encryption key begin
 _NO_STREAM: Final = "ResourceNotFoundException"
 
 
 def code_of(body: bytes) -> str:
-    """AWS' code in an answer of Kinesis that is an error; empty where it names none."""
+    """AWS's error code in an answer of Kinesis; empty if there is none."""
     found = _fields(body).get("__type", "")
     return found.rpartition("#")[2][:MAX_CODE] if isinstance(found, str) else ""
 
 
 def judge_refusal(refusal: Refusal, *, records: int) -> DeliveryOutcome:
-    """What a request that was refused as a whole says of each of its ``records``."""
+    """The outcome of each record in a request that was refused as a whole; ``records`` is how many it had."""
     detail, answer = refusal.words, refusal.answer
     status = refusal.status
     if refusal.code == _NO_STREAM:
         return Rejected(DeadReason.NO_SUCH_STREAM, detail, status, answer)
-    # Without the status: with a 4xx the worker would take the sink for one that works, and refuses single events.
+    # Without the status: a 4xx would tell the worker that the sink works and refuses single events.
     if refusal.code in _THROTTLED or status == HTTPStatus.TOO_MANY_REQUESTS:
         return RetryLater(RetryReason.THROTTLED, detail, answer=answer)
     if refusal.is_about_the_key:
@@ -54,7 +54,7 @@ def judge_refusal(refusal: Refusal, *, records: int) -> DeliveryOutcome:
 
 
 def judge_records(body: bytes, *, records: int) -> Sequence[DeliveryOutcome]:
-    """What the answer to a ``PutRecords`` says of each record, by its position."""
+    """The outcome of each record of a ``PutRecords``, in order, from the answer's body."""
     entries = _fields(body).get("Records")
     if not isinstance(entries, list) or len(entries) != records:
         return [RetryLater(RetryReason.BAD_ANSWER, "its answer is none to PutRecords")] * records
@@ -65,12 +65,12 @@ def judge_records(body: bytes, *, records: int) -> Sequence[DeliveryOutcome]:
 
 
 def throttled_of(outcomes: Sequence[DeliveryOutcome]) -> int:
-    """How many records of a ``PutRecords`` came too much for their shards."""
+    """How many records of a ``PutRecords`` exceeded their shards' limits."""
     return sum(isinstance(each, RetryLater) and each.detail in _THROTTLED for each in outcomes)
 
 
 def judge_probe(refusal: Refusal) -> DeliveryOutcome:
-    """What it says of a stream that its shards cannot be looked up."""
+    """The outcome of a probe whose request to list the stream's shards was refused."""
     outcome = judge_refusal(refusal, records=1)
     if isinstance(outcome, RetryLater) and outcome.reason is RetryReason.WRITE_FAILED:
         return RetryLater(RetryReason.STREAM_ERROR, outcome.detail, answer=outcome.answer)
@@ -95,7 +95,7 @@ def _judge_entry(entry: object) -> DeliveryOutcome:
 
 
 def _nothing_taken(outcome: DeliveryOutcome) -> DeliveryOutcome:
-    """Of a request of which nothing was taken: where single shards throttle, others take; this is all of the stream."""
+    """The outcome of a record if none was taken: then throttling is the whole stream's, not single shards'."""
     if isinstance(outcome, RetryLater) and outcome.detail in _THROTTLED:
         return RetryLater(RetryReason.THROTTLED, outcome.detail, answer=outcome.answer)
     return outcome

@@ -1,4 +1,4 @@
-"""What is said to Kinesis: pure, so that bounds and bytes can be tested without a server."""
+"""Builds the requests to Kinesis. Pure, so that limits and bytes can be tested without a server."""
 
 import base64
 import hashlib
@@ -12,7 +12,7 @@ from eventstreams.sinks import OutboundEvent
 from sink_workers.plugins.aws.access import Allowed
 from sink_workers.plugins.kinesis.config import PartitionKey
 
-# PutRecords' own limits. AWS lets larger records into streams that were set up for them; these hold for every stream.
+# PutRecords' limits. AWS takes larger records for streams that are configured for them; these hold for every stream.
 MAX_RECORDS: Final = 500
 MAX_RECORD_BYTES: Final = 1 << 20
 MAX_REQUEST_BYTES: Final = 5 << 20
@@ -31,14 +31,14 @@ _KEYS: Final[Mapping[PartitionKey, Callable[[OutboundEvent], str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One event as Kinesis takes it: ``data`` is its CloudEvents JSON."""
+    """One event as a Kinesis record; ``data`` is its CloudEvents JSON."""
 
     data: bytes
     key: str
 
     @property
     def is_too_large(self) -> bool:
-        """Whether no stream takes it: data and key count together."""
+        """Whether it exceeds the limit, which applies to data and key together."""
         return len(self.data) + len(self.key.encode()) > MAX_RECORD_BYTES
 
 
@@ -49,7 +49,7 @@ def as_records(batch: Sequence[OutboundEvent], partition_key: PartitionKey) -> S
 
 
 def allowed(arn: str) -> Allowed:
-    """What is asked of the role: to write to this one stream, and to look it up."""
+    """What the role's keys need: to write to this one stream, and to look it up."""
     return (
         (("kinesis:PutRecord", "kinesis:PutRecords"), arn),
         (("kinesis:ListShards", "kms:GenerateDataKey"), "*"),
@@ -57,16 +57,16 @@ def allowed(arn: str) -> Allowed:
 
 
 def put_records(arn: str, records: Sequence[Record]) -> bytes:
-    """The body of a ``PutRecords``. Its answer has an entry for each record, in order."""
+    """The body of a ``PutRecords`` request. The answer has an entry for each record, in order."""
     entries = [{"Data": base64.b64encode(each.data).decode(), "PartitionKey": each.key} for each in records]
     return orjson.dumps({"StreamARN": arn, "Records": entries})
 
 
 def list_shards(arn: str) -> bytes:
-    """The body of a ``ListShards`` that shows whether the stream is there."""
+    """The body of a ``ListShards`` request that shows whether the stream exists."""
     return orjson.dumps({"StreamARN": arn, "MaxResults": 1})
 
 
 def _fitting(key: str) -> str:
-    """``key``, or its hash where Kinesis would refuse it: the same key still goes to the same shard."""
+    """``key``, or its hash if Kinesis would refuse it: the same key still goes to the same shard."""
     return key if 0 < len(key) <= MAX_KEY_CHARACTERS else hashlib.sha256(key.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""The Kinesis sink: records put, and each judged by its own entry in the answer."""
+"""The Kinesis sink: puts records, and judges each by its own entry in the answer."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -41,7 +41,7 @@ from sink_workers.plugins.kinesis.request import (
 from sink_workers.plugins.learnt_pace import Pace
 from sink_workers.plugins.webhook.client import Answer
 
-_OF_SHARD: Final = 1000.0  # records a second that each shard takes, so every stream
+_OF_SHARD: Final = 1000.0  # records a second that each shard takes, so that every stream takes as many
 _TOO_LARGE: Final = Rejected(DeadReason.TOO_LARGE, f"with its partition key it has more than {MAX_RECORD_BYTES} bytes")
 
 
@@ -55,7 +55,7 @@ class KinesisSink:
         self._turn = asyncio.Lock()
 
     async def deliver(self, batch: Sequence[OutboundEvent]) -> Sequence[DeliveryOutcome]:
-        """One ``PutRecords`` for all that fit into a record."""
+        """Send one ``PutRecords`` with all events that are not too large for a record."""
         records = as_records(batch, self._config.partition_key)
         fitting = [record for record in records if not record.is_too_large]
         if not fitting:
@@ -64,7 +64,7 @@ class KinesisSink:
         return [_TOO_LARGE if record.is_too_large else next(outcomes) for record in records]
 
     async def probe(self) -> DeliveryOutcome:
-        """Look the stream's shards up: shows that the role can be assumed, and that the stream is there."""
+        """List the stream's shards: shows that the role can be assumed and that the stream exists."""
         answer = await self._kinesis.call(_headers(LIST_SHARDS), list_shards(self._config.arn))
         match answer:
             case RetryLater():
@@ -81,7 +81,7 @@ class KinesisSink:
 
     async def _put(self, body: bytes, records: int) -> Sequence[DeliveryOutcome]:
         now_s = asyncio.get_running_loop().time
-        async with self._turn:  # the first to come is the first to be put; of eight the last waits five seconds at most
+        async with self._turn:  # first come, first served; the last of eight waits five seconds at most
             while (wait_s := self._pace.wait_s(now_s=now_s())) > 0:  # noqa: ASYNC110 - the time may have been put off
                 await asyncio.sleep(wait_s)
             began_s = now_s()
@@ -100,7 +100,7 @@ class KinesisSink:
 
 
 async def open_sink(config: KinesisConfig, context: SinkContext) -> KinesisSink:
-    """The sink; it assumes its role when it has something to deliver."""
+    """Create the sink; it assumes its role at the first delivery."""
     kinesis = endpoint("kinesis", config.region, url_of("kinesis", config.region))
     return KinesisSink(config, caller(kinesis, config, context, allowed=allowed(config.arn), code_of=code_of))
 

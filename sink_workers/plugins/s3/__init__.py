@@ -1,6 +1,6 @@
-"""S3: events in Avro or JSON files, by day and type, in a bucket of the subscriber's.
+"""S3: events in Avro or JSON files, by day and type, in the subscriber's bucket.
 
-The API knows the type by this, without AWS' library; only whoever opens a sink needs that.
+This module is all that the API needs; AWS's library is imported only when a sink is opened.
 """
 
 from typing import Final
@@ -8,7 +8,7 @@ from typing import Final
 from eventstreams.sinks import Capabilities, Sink, SinkContext, SinkPlugin
 from sink_workers.plugins.s3.config import S3Config
 
-_MAX_IN_FLIGHT: Final = 3  # batches, each an object or several: one is packed while others are on their way
+_MAX_IN_FLIGHT: Final = 3  # batches, each of one or more objects: one is packed while others are uploaded
 _HUNG_S: Final = 63.0  # above what a batch may take
 
 
@@ -19,7 +19,7 @@ async def _open(config: S3Config, context: SinkContext) -> Sink:
 
 
 def _capabilities(config: S3Config) -> Capabilities:
-    """A batch is what an object is made of: it waits in its lane until it is large, many or old enough."""
+    """A batch becomes one or more objects: it waits in its lane until it has enough events or bytes, or is old."""
     return Capabilities(
         timeout_s=_HUNG_S,
         max_batch_events=config.max_events,

@@ -1,4 +1,4 @@
-"""Configuration of an S3 sink, as subscribers give it in ``SinkConfiguration``. Knows nothing of AWS' libraries."""
+"""The ``SinkConfiguration`` of an S3 sink. Does not import AWS's libraries."""
 
 import re
 from functools import partial
@@ -19,7 +19,7 @@ from sink_workers.plugins.aws.access import (
 from sink_workers.plugins.endpoint import checked_endpoint
 
 MAX_EVENTS: Final = 4000  # a lane holds 4,096 records
-MAX_BYTES: Final = 4 << 20  # what four uploads under way hold of it is what a sink may cost in memory
+MAX_BYTES: Final = 4 << 20  # bounds a sink's memory: four uploads under way hold this much each
 
 Format = Literal["avro", "jsonl"]
 
@@ -121,12 +121,12 @@ class S3Config(BaseModel):
 
     @property
     def folder(self) -> str:
-        """What each object's name begins with."""
+        """The prefix of each object's name: empty, or ending with a slash."""
         return f"{self.prefix.rstrip('/')}/" if self.prefix else ""
 
     @property
     def allowed(self) -> Allowed:
-        """What is asked of the role: to write below ``folder``, and to look the bucket up."""
+        """What the role's keys need: to write below ``folder``, and to look the bucket up."""
         bucket = f"arn:{partition_of(self.region)}:s3:::{self.bucket}"
         return (
             (("s3:PutObject", "s3:PutObjectRetention"), f"{bucket}/{self.folder}*"),

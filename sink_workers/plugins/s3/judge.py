@@ -1,7 +1,7 @@
-"""What S3's answers mean for the events of an object: the retry matrix of ``docs/sinks/s3.md``. Pure.
+"""Maps S3's answers to outcomes for the events of an object: the retry matrix of ``docs/sinks/s3.md``. Pure.
 
-S3 looks at no event, so nothing here is a dead letter. No outcome has the status: with a 4xx the worker would take the
-sink for one that works, and refuses single events.
+S3 does not look at events, so no answer makes a dead letter. A failure's outcome never has the status: a 4xx would tell
+the worker that the sink works and refuses single events.
 """
 
 import re
@@ -20,13 +20,13 @@ _NOT_USABLE: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, H
 
 
 def code_of(body: bytes) -> str:
-    """S3's code in an answer that is an error; empty where it names none."""
+    """S3's error code in an answer; empty if there is none."""
     found = _CODE.search(body)
     return found[1].decode() if found else ""
 
 
 def judge(answer: Answer | Refusal | RetryLater) -> DeliveryOutcome:
-    """What the answer to a ``PutObject`` says of each event of the object."""
+    """The outcome of each event of an object, from the answer to its ``PutObject``."""
     match answer:
         case RetryLater():
             return answer
@@ -39,7 +39,7 @@ def judge(answer: Answer | Refusal | RetryLater) -> DeliveryOutcome:
 
 
 def judge_probe(answer: Answer | Refusal | RetryLater) -> DeliveryOutcome:
-    """What it says of a bucket that it can, or cannot, be looked into."""
+    """The outcome of a probe, from the answer to its ``ListObjectsV2``."""
     match answer:
         case RetryLater():
             return answer

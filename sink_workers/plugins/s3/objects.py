@@ -1,6 +1,6 @@
-"""Events as objects: which belong together, what the object is called and holds. Pure.
+"""Builds objects from events: groups them, and makes the objects' names and contents. Pure.
 
-An object's name says what is in it: the same events make the same object, so that to store it again changes nothing.
+An object's name is derived from its content: the same events make the same object, so storing it again changes nothing.
 """
 
 import base64
@@ -19,14 +19,14 @@ from sink_workers.plugins.s3.config import S3Config
 
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\dT", re.ASCII)
 _DAY_AND_T: Final = 11  # characters
-_NO_DAY: Final = "unknown"  # of a time that is none; also such an event is kept
-# Of ISA-L's, which takes a fifth of zlib's time for 3 to 4 % more bytes: see docs/performance-measurements.md.
+_NO_DAY: Final = "unknown"  # for events with an invalid time, which are kept as well
+# ISA-L's compression level. It takes a fifth of zlib's time for 3 to 4 % more bytes: docs/performance-measurements.md.
 _LEVEL: Final = 2
-_RAW, _GZIP = -15, 31  # what stands around it: nothing, as in Avro, or gzip's head, without a time
+_RAW, _GZIP = -15, 31  # the framing: none, as in Avro, or a gzip header without a time
 
 
 class Partition(NamedTuple):
-    """What events of one object have in common. An event that comes again has the same one."""
+    """What the events of one object have in common. A redelivered event has the same partition."""
 
     day: str
     type: str
@@ -35,11 +35,14 @@ class Partition(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """An object as it is sent.
+    """An object as it is uploaded.
 
     Attributes:
-        md5: The header's value by which S3 sees that it came whole.
-        sha256: Of the body, in hexadecimal: what is signed of it.
+        key: Its name in the bucket.
+        body: Its content.
+        md5: The value of Content-MD5, by which S3 checks that the body arrived intact.
+        sha256: SHA-256 of the body in hexadecimal, for the signature.
+        content_type: The value of Content-Type.
     """
 
     key: str
@@ -51,7 +54,7 @@ class StoredObject:
 
 def partitions(batch: Sequence[OutboundEvent]) -> Mapping[Partition, Sequence[int]]:
     """The positions in ``batch`` of the events of each object, in order."""
-    days: dict[str, str] = {}  # by the start of a time: of all there are one or two
+    days: dict[str, str] = {}  # by the first characters of a time; a batch usually has one or two days
     found: dict[tuple[str, str, str], list[int]] = {}
     for position, event in enumerate(batch):
         start = event.time[:_DAY_AND_T]
@@ -61,7 +64,10 @@ def partitions(batch: Sequence[OutboundEvent]) -> Mapping[Partition, Sequence[in
 
 
 def pack_all(config: S3Config, batch: Sequence[OutboundEvent]) -> Sequence[tuple[StoredObject | None, Sequence[int]]]:
-    """The objects of ``batch``, and the positions of the events of each; None of those that cannot be Avro."""
+    """The objects of ``batch``, each with the positions of its events; None instead of an object if Avro is impossible.
+
+    That is the case if an event's Avro schema is not known.
+    """
     found: list[tuple[StoredObject | None, Sequence[int]]] = []
     for partition, positions in partitions(batch).items():
         try:
@@ -73,10 +79,10 @@ def pack_all(config: S3Config, batch: Sequence[OutboundEvent]) -> Sequence[tuple
 
 
 def pack(config: S3Config, partition: Partition, events: Sequence[OutboundEvent]) -> StoredObject:
-    """The object of ``events``, which are all of ``partition``.
+    """Build the object of ``events``, all of which belong to ``partition``.
 
     Raises:
-        NoSchemaError: it is to be Avro, and an event lacks what it takes.
+        NoSchemaError: the format is Avro, and an event's Avro schema is not known.
     """
     is_avro = config.format == "avro"
     rows = avro_rows(events) if is_avro else [_line(event) for event in events]
@@ -93,7 +99,7 @@ def pack(config: S3Config, partition: Partition, events: Sequence[OutboundEvent]
 
 
 def _stamp(events: Sequence[OutboundEvent]) -> str:
-    """When the first of them happened, so that names sort by time."""
+    """The time of the earliest event, so that names sort by time."""
     first = min(event.time for event in events)
     return re.sub(r"[^0-9TZ]", "", first)[:30]
 

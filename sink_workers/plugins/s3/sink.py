@@ -1,4 +1,4 @@
-"""The S3 sink: a batch is an object for each day and type in it, and each event is judged by its own object."""
+"""The S3 sink: a batch becomes an object for each day and type in it, and an event's outcome is that of its object."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -16,22 +16,22 @@ from sink_workers.plugins.s3.config import S3Config
 from sink_workers.plugins.s3.judge import code_of, judge, judge_probe
 from sink_workers.plugins.s3.objects import StoredObject, pack_all
 
-BATCH_S: Final = 60.0  # for all objects of a batch; what is stored by then is delivered, the others are tried again
-_SIDE_BY_SIDE: Final = 16  # objects of one batch; with three batches fewer than the client has connections
-_PACKERS: Final = 2  # threads of a sink: while one has let go of the interpreter to compress, the other encodes
+BATCH_S: Final = 60.0  # for all objects of a batch; those stored by then are delivered, the others are tried again
+_SIDE_BY_SIDE: Final = 16  # concurrent uploads of one batch; with three batches fewer than the client's connections
+_PACKERS: Final = 2  # threads of a sink: while one has released the GIL to compress, the other encodes
 _NO_TIME: Final = RetryLater(RetryReason.TIMED_OUT, f"its object was not stored within {BATCH_S:g} s")
 _NO_SCHEMA: Final = RetryLater(RetryReason.SINK_UNUSABLE, "the Avro schema of its data is not known")
 
 
 class S3Sink:
-    """Writes to one bucket. Keeps nothing: what is not stored is the worker's."""
+    """Writes to one bucket. Buffers nothing: events that are not stored remain with the worker."""
 
     def __init__(self, config: S3Config, s3: Caller, *, now: Callable[[], datetime]) -> None:
-        """``now``: aware; what ``retain_days`` count from."""
+        """``now``: the current time, timezone-aware, from which ``retain_days`` are counted."""
         self._config = config
         self._s3 = s3
         self._now = now
-        # Not the loop's own threads: those wait for name servers, and for as long as one does not answer.
+        # Not the loop's default threads: these may all be waiting for a name server that does not answer.
         self._packers = ThreadPoolExecutor(_PACKERS, thread_name_prefix="s3-packer")
 
     async def deliver(self, batch: Sequence[OutboundEvent]) -> Sequence[DeliveryOutcome]:
@@ -52,17 +52,17 @@ class S3Sink:
 
         with suppress(TimeoutError):
             async with asyncio.timeout(BATCH_S), asyncio.TaskGroup() as storing:
-                storing.create_task(pack())  # cancelled where the sink is closed meanwhile
+                storing.create_task(pack())  # cancelled if the sink is closed meanwhile
         return outcomes
 
     async def probe(self) -> DeliveryOutcome:
-        """Ask for no object at all of the bucket: shows that it is there, and that the key is let in."""
+        """List zero objects of the bucket, which shows that it exists and that the key is accepted."""
         prefix = quote(self._config.folder, safe="")
         query = f"list-type=2&max-keys=0&prefix={prefix}"
         return judge_probe(await self._s3.call({}, b"", method="GET", path=f"{self._config.bucket}?{query}"))
 
     async def aclose(self) -> None:
-        self._packers.shutdown(wait=False, cancel_futures=True)  # what packs an object now ends with it
+        self._packers.shutdown(wait=False, cancel_futures=True)  # threads that are packing finish their batch
         await self._s3.aclose()
 
     async def _store(self, packed: StoredObject) -> DeliveryOutcome:
@@ -80,7 +80,7 @@ class S3Sink:
 
 
 async def open_sink(config: S3Config, context: SinkContext) -> S3Sink:
-    """The sink; it assumes its role when it has something to deliver."""
+    """Create the sink; it assumes its role at the first delivery."""
     s3 = caller(_service(config), config, context, allowed=config.allowed, code_of=code_of)
     return S3Sink(config, s3, now=lambda: datetime.now(UTC))
 

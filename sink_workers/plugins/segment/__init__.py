@@ -1,4 +1,4 @@
-"""Segment: each event a ``track`` call about whom it is about."""
+"""Segment: each event becomes a ``track`` call for the user that it is about."""
 
 from sink_workers.plugins.segment.sink import PLUGIN
 

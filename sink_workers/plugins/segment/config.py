@@ -1,4 +1,4 @@
-"""Configuration of a Segment sink, as subscribers give it in ``SinkConfiguration``."""
+"""The ``SinkConfiguration`` of a Segment sink."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -66,5 +66,5 @@ class SegmentConfig(BaseModel):
 
     @property
     def url(self) -> str:
-        """Where batches go."""
+        """The URL that batches are sent to."""
         return _HOSTS[self.region] if self.endpoint is None else f"{self.endpoint.rstrip('/')}{_BATCH}"

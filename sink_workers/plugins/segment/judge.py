@@ -1,4 +1,4 @@
-"""What an answer of Segment means for the events of its request: the retry matrix of docs/sinks/segment.md. Pure."""
+"""Maps Segment's answers to outcomes for the events of a request: the retry matrix of docs/sinks/segment.md. Pure."""
 
 from datetime import datetime
 from http import HTTPStatus
@@ -15,18 +15,18 @@ _ABOUT_THE_KEY: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN
 def judge(
     status: int, body: bytes, *, is_whole: bool, retry_after: str | None, answer: str, events: int, now: datetime
 ) -> DeliveryOutcome:
-    """What an answer says of each event of its request: as of webhooks, but for what is about the write key.
+    """The outcome of each event of a request: as for webhooks, except for a refused write key and a doubtful success.
 
     Args:
         status: HTTP status code.
-        body: Start of the answer's body, as far as it can be read.
-        is_whole: It is all of it.
-        retry_after: The header of that name; None where there is none.
+        body: The start of the answer's body; empty if it is compressed.
+        is_whole: Whether ``body`` is all of it.
+        retry_after: The header of that name; None if there is none.
         answer: ``body`` for people, without secrets.
-        events: How many there are in the request.
-        now: Aware; a ``Retry-After`` in seconds counts from here.
+        events: The number of events in the request.
+        now: The current time, timezone-aware, from which a ``Retry-After`` in seconds counts.
     """
-    if status in _ABOUT_THE_KEY:  # without the status: the worker would take the sink for one that works
+    if status in _ABOUT_THE_KEY:  # without the status: it would tell the worker that the sink works
         return RetryLater(RetryReason.SINK_UNUSABLE, f"HTTP {status}: the write key is not let in", answer=answer)
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES and (doubt := _doubt(body, is_whole=is_whole)):
         return RetryLater(RetryReason.BAD_ANSWER, f"HTTP {status}, but {doubt}", None, status, answer)
@@ -34,10 +34,10 @@ def judge(
 
 
 def _doubt(body: bytes, *, is_whole: bool) -> str:
-    """Why it does not say that the events were taken; empty where it does.
+    """Why the answer of a 2xx does not confirm the events; empty if it does.
 
-    Other servers of this API say nothing at all, or just OK, or show a page. What is JSON as far as it can be read, or
-    cannot be read at all, may say that they were not.
+    Other servers of this API answer with nothing at all, just OK, or an HTML page: that is fine. But an answer that is
+    incomplete and either starts like JSON or could not be read at all might say that the events were not taken.
     """
     try:
         parsed = orjson.loads(body)

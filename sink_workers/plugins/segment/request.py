@@ -1,4 +1,4 @@
-"""Events as Segment's ``track`` calls, and the requests that carry them: pure. See docs/sinks/segment.md."""
+"""Builds Segment's ``track`` calls from events, and requests from these. Pure. See docs/sinks/segment.md."""
 
 import base64
 import hashlib
@@ -11,16 +11,16 @@ from eventstreams.sinks import OutboundEvent
 from sink_workers.plugins.segment.config import SegmentConfig
 from sink_workers.plugins.webhook.client import HttpRequest
 
-# Segment's own limits, and of a request a little less, as its libraries keep.
+# Segment's own limits; for a request a little less, as in Segment's libraries.
 MAX_EVENT_BYTES: Final = 32 << 10
 MAX_REQUEST_BYTES: Final = 475_000
 _MAX_ID: Final = 99  # characters of a messageId
-_MAX_USER_ID: Final = 256  # no id that is meant as one is longer
+_MAX_USER_ID: Final = 256  # no real user id is longer
 _AROUND: Final = len(b'{"batch":[]}')
 
 
 class Mapper:
-    """Makes the calls and requests of one sink."""
+    """Builds the calls and requests of one sink."""
 
     def __init__(self, config: SegmentConfig, *, user_agent: str) -> None:
         self._config = config
@@ -29,7 +29,7 @@ class Mapper:
         self._library = {"name": name, "version": version}
         self._pair = base64.b64encode(f"{config.write_key.get_secret_value()}:".encode()).decode()
         self._headers = {
-            "Accept-Encoding": "identity",  # an answer counts for what it says
+            "Accept-Encoding": "identity",  # the answer's body matters, so it must be readable
             "Authorization": f"Basic {self._pair}",
             "Content-Type": "application/json",
             "User-Agent": user_agent,
@@ -37,7 +37,7 @@ class Mapper:
 
     @property
     def secrets(self) -> Sequence[str]:
-        """What an answer may not be shown to repeat."""
+        """Secrets to remove from an answer before it is shown."""
         return [self._config.write_key.get_secret_value(), self._pair]
 
     def track(self, event: OutboundEvent) -> bytes:
@@ -64,7 +64,10 @@ class Mapper:
         return orjson.dumps(call)
 
     def requests(self, calls: Sequence[bytes]) -> Iterator[tuple[HttpRequest, int]]:
-        """The fewest requests that carry ``calls`` in order within Segment's bounds, each with how many it carries."""
+        """Put ``calls``, in order, into the fewest requests within Segment's limits.
+
+        Yields each request with its number of calls. Without any calls there is one empty request.
+        """
         part: list[bytes] = []
         size = _AROUND
         for call in calls:
@@ -80,7 +83,7 @@ class Mapper:
         return HttpRequest("POST", self._config.url, self._headers, b'{"batch":[' + b",".join(calls) + b"]}")
 
     def _user(self, event: OutboundEvent) -> tuple[str | None, str | None]:
-        """Whom ``event`` is about, and as what kind of identity; None where that is not known."""
+        """The kind of identity and the user id that ``event`` is about; None for what is not known."""
         if self._path:
             return None, _text(event.data, self._path)
         for kind, name in event.identity_fields.items():
@@ -90,7 +93,7 @@ class Mapper:
 
 
 def _text(data: object, path: Sequence[str]) -> str | None:
-    """The text or whole number at ``path`` of ``data``; None where there is none."""
+    """The text or integer at ``path`` in ``data``, as text; None if there is none."""
     for name in path:
         data = data.get(name) if isinstance(data, Mapping) else None
     if isinstance(data, bool) or not isinstance(data, str | int):

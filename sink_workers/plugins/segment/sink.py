@@ -1,4 +1,4 @@
-"""The Segment sink: events mapped, sent in batches and judged."""
+"""The Segment sink: maps events to calls, sends them in batches and judges the answers."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -21,9 +21,9 @@ from sink_workers.plugins.webhook.answer import excerpt
 from sink_workers.plugins.webhook.client import HttpClient, HttpRequest
 
 TIMEOUT_S: Final = 10.0
-_HUNG_S: Final = 33.0  # above three requests of 10 s: a batch has one, or two where its mapping makes it much larger
+_HUNG_S: Final = 33.0  # above three requests of 10 s: a batch needs one, or two if mapping makes it much larger
 _MAX_EVENTS: Final = 250
-_MAX_BATCH_BYTES: Final = 300_000  # of CloudEvents; as calls they have up to half as much again
+_MAX_BATCH_BYTES: Final = 300_000  # of CloudEvents; as calls they are up to half as large again
 _LINGER_S: Final = 0.2
 _MAX_IN_FLIGHT: Final = 16
 _TOO_LARGE: Final = Rejected(DeadReason.TOO_LARGE, f"as a call it has {MAX_EVENT_BYTES} bytes or more")
@@ -37,7 +37,7 @@ class SegmentSink:
         self._client = client
 
     async def deliver(self, batch: Sequence[OutboundEvent]) -> Sequence[DeliveryOutcome]:
-        """One request for all that are not too large; its answer counts for each of its events."""
+        """Send the events that are not too large, usually in one request, whose answer counts for all its events."""
         calls = [self._mapper.track(event) for event in batch]
         fitting = [call for call in calls if len(call) < MAX_EVENT_BYTES]
         outcomes: list[DeliveryOutcome] = []
@@ -48,7 +48,7 @@ class SegmentSink:
         return [next(rest) if len(call) < MAX_EVENT_BYTES else _TOO_LARGE for call in calls]
 
     async def probe(self) -> DeliveryOutcome:
-        """A batch without events, which makes nothing in Segment."""
+        """Send a batch without events, which creates nothing in Segment."""
         ((request, count),) = self._mapper.requests(())
         return await self._send(request, count)
 
@@ -71,7 +71,7 @@ class SegmentSink:
 
 
 async def open_sink(config: SegmentConfig, context: SinkContext) -> SegmentSink:
-    """The sink; it connects when it has something to deliver."""
+    """Create the sink; it connects at the first delivery."""
     return SegmentSink(Mapper(config, user_agent=context.user_agent), HttpClient(context.guard, timeout_s=TIMEOUT_S))
 
 

@@ -1,6 +1,6 @@
-"""SQS: each event a message of a queue in the subscriber's own AWS account.
+"""SQS: each event is a message in a queue of the subscriber's own AWS account.
 
-The API knows the type by this, without AWS' library; only whoever opens a sink needs that.
+This module is all that the API needs; AWS's library is imported only when a sink is opened.
 """
 
 from typing import Final
@@ -10,8 +10,8 @@ from sink_workers.plugins.aws.access import HUNG_S
 from sink_workers.plugins.sqs.config import SqsConfig
 from sink_workers.plugins.sqs.request import MAX_BYTES, MAX_MESSAGES
 
-_MAX_IN_FLIGHT: Final = 32  # 16,000 events/s where a request takes 20 ms
-_IN_ORDER: Final = 1  # requests of one sink side by side would come to a FIFO queue in any order
+_MAX_IN_FLIGHT: Final = 32  # 16,000 events/s if a request takes 20 ms
+_IN_ORDER: Final = 1  # concurrent requests would reach a FIFO queue in any order
 _LINGER_S: Final = 0.02
 
 

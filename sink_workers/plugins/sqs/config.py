@@ -1,4 +1,4 @@
-"""Configuration of an SQS sink, as subscribers give it in ``SinkConfiguration``. Knows nothing of AWS' libraries."""
+"""The ``SinkConfiguration`` of an SQS sink. Does not import AWS's libraries."""
 
 import re
 from typing import Annotated, Final, Literal, Self
@@ -75,6 +75,6 @@ class SqsConfig(BaseModel):
 
     @property
     def queue_url(self) -> str:
-        """The queue's name in AWS' protocol: it is no address that anything connects to."""
+        """The queue's name in AWS's protocol. Nothing connects to this URL."""
         account, name = self.arn.split(":")[4:]
         return f"{url_of('sqs', self.region)}{account}/{name}"

@@ -1,4 +1,4 @@
-"""What AWS' answers mean for events: the retry matrix of ``docs/sinks/sqs.md``. Pure."""
+"""Maps AWS's answers to outcomes: the retry matrix of ``docs/sinks/sqs.md``. Pure."""
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -11,7 +11,7 @@ from sink_workers.plugins.aws.refusal import MAX_CODE, Refusal
 
 _THROTTLED: Final = frozenset({"KmsThrottled", "OverLimit", "RequestThrottled", "Throttling", "ThrottlingException"})
 _TOO_LARGE: Final = "BatchRequestTooLong"
-# Said of the request, or of an entry. One message may be the cause; which one, only its own answer tells.
+# Errors about a request or an entry. One message may be the cause; which one, only a request of its own shows.
 _ABOUT_THE_MESSAGE: Final = frozenset(
     {"InvalidMessageContents", "InvalidParameterValue", "SerializationException", "ValidationException", _TOO_LARGE}
 )
@@ -21,20 +21,20 @@ _MESSAGE: Final = 1024  # characters
 
 
 def code_of(body: bytes) -> str:
-    """AWS' code in an answer of SQS that is an error, without what stands before it; empty where it names none."""
+    """AWS's error code in an answer of SQS, without its namespace; empty if there is none."""
     found = _fields(body).get("__type", "")
     return _short(found) if isinstance(found, str) else ""
 
 
 def judge_refusal(refusal: Refusal, *, messages: int) -> DeliveryOutcome:
-    """What a request that was refused as a whole says of each of its ``messages``."""
+    """The outcome of each message in a request that was refused as a whole; ``messages`` is how many it had."""
     if refusal.code in _ABOUT_THE_MESSAGE:
         if messages > 1:
             alone = f"{refusal.words} for {messages} events: each is tried again alone"
             return RetryLater(RetryReason.BAD_ANSWER, alone, None, refusal.status, refusal.answer)
         reason = DeadReason.TOO_LARGE if refusal.code == _TOO_LARGE else DeadReason.REFUSED
         return Rejected(reason, refusal.words, refusal.status, refusal.answer)
-    # Without the status: with a 4xx the worker would take the sink for one that works, and refuses single events.
+    # Without the status: a 4xx would tell the worker that the sink works and refuses single events.
     if refusal.code in _THROTTLED or refusal.status == HTTPStatus.TOO_MANY_REQUESTS:
         return RetryLater(RetryReason.THROTTLED, refusal.words, answer=refusal.answer)
     if refusal.is_about_the_key:
@@ -45,7 +45,7 @@ def judge_refusal(refusal: Refusal, *, messages: int) -> DeliveryOutcome:
 
 
 def judge_messages(body: bytes, *, messages: int) -> Sequence[DeliveryOutcome]:
-    """What the answer to a ``SendMessageBatch`` says of each message, by its id, which is its position."""
+    """The outcome of each message of a ``SendMessageBatch``, in order. The answer's entry ids are positions."""
     answer = _fields(body)
     found: dict[object, DeliveryOutcome] = {}
     for name, judged in (("Successful", _judge_taken), ("Failed", _judge_failed)):
@@ -77,7 +77,7 @@ def _judge_failed(entry: Mapping[str, object]) -> DeliveryOutcome:
 
 
 def _short(code: str) -> str:
-    """``AWS.SimpleQueueService.NonExistentQueue`` and ``com.amazonaws.sqs#QueueDoesNotExist`` by their last words."""
+    """The last word of ``AWS.SimpleQueueService.NonExistentQueue`` or ``com.amazonaws.sqs#QueueDoesNotExist``."""
     return code.rpartition("#")[2].rpartition(".")[2][:MAX_CODE]
 
 

@@ -1,4 +1,4 @@
-"""The SQS sink: messages sent, and each judged by its own entry in the answer."""
+"""The SQS sink: sends messages, and judges each by its own entry in the answer."""
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -43,7 +43,7 @@ class SqsSink:
         self._sqs = sqs
 
     async def deliver(self, batch: Sequence[OutboundEvent]) -> Sequence[DeliveryOutcome]:
-        """One ``SendMessageBatch`` for all that fit into a message."""
+        """Send one ``SendMessageBatch`` with all events that are not too large for a message."""
         messages = [as_message(event, self._config) for event in batch]
         fitting = [message for message in messages if not message.is_too_large]
         if not fitting:
@@ -52,7 +52,7 @@ class SqsSink:
         return [_TOO_LARGE if message.is_too_large else next(outcomes) for message in messages]
 
     async def probe(self) -> DeliveryOutcome:
-        """Look the queue up: shows that the role can be assumed, and that the queue is there."""
+        """Look the queue up: shows that the role can be assumed and that the queue exists."""
         answer = await self._sqs.call(_headers(LOOK), look(self._config.queue_url))
         match answer:
             case RetryLater():
@@ -79,7 +79,7 @@ class SqsSink:
 
 
 async def open_sink(config: SqsConfig, context: SinkContext) -> SqsSink:
-    """The sink; it assumes its role when it has something to deliver."""
+    """Create the sink; it assumes its role at the first delivery."""
     sqs = endpoint("sqs", config.region, url_of("sqs", config.region))
     return SqsSink(config, caller(sqs, config, context, allowed=allowed(config.arn), code_of=code_of))
 

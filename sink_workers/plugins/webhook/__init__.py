@@ -1,4 +1,4 @@
-"""Webhooks: events as JSON arrays by HTTP, signed as the reference signs them."""
+"""Webhooks: events as JSON arrays over HTTP, signed as in the reference."""
 
 from sink_workers.plugins.webhook.sink import PLUGIN
 

@@ -1,8 +1,8 @@
-"""What is kept of a destination's answer for people to read: its start, printable, without what we sent in confidence.
+"""Makes an excerpt of a destination's answer for people to read: its start, printable, with our secrets masked.
 
-Receivers in trouble like to repeat the request that they got, headers and all. An answer stands in delivery logs and
-dead letters, so whatever of our secrets it repeats is masked, in the spellings that servers commonly use. A
-destination that means to show its own credentials to its owner can always do so.
+Failing receivers often echo the request, headers included. As answers are kept in delivery logs and dead letters, our
+secrets in them are masked, in the encodings that servers commonly use. A destination that deliberately reveals its own
+credentials to its owner cannot be prevented from doing so.
 """
 
 import json
@@ -13,23 +13,23 @@ from typing import Final
 from urllib.parse import quote, quote_plus
 
 MASK: Final = "********"
-_MAX_BYTES: Final = 1024  # the contract's bound of an outcome's answer
-# Of an answer that are looked at: with secrets of some KiB that it repeats, or almost does, each KiB can take a
-# millisecond, in which no sink of the worker gets anything.
+_MAX_BYTES: Final = 1024  # the contract's bound on an outcome's answer
+# Bytes of an answer that are searched: with secrets of several KiB that it repeats, or almost repeats, each KiB can
+# take a millisecond, during which the worker delivers nothing.
 _LOOKED_AT: Final = 4 * _MAX_BYTES
 _DECODER: Final = getincrementaldecoder("utf-8")
-_SHORTEST: Final = 4  # what is shorter stands in any text, and to mask it would tell where
+_SHORTEST: Final = 4  # shorter secrets occur in any text, and masking them would reveal them
 
 
 class Masker:
-    """Masks some secrets."""
+    """Masks the given secrets in texts."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         spellings = {spelling for secret in secrets for spelling in _spellings(secret)}
         self._spellings = sorted((each for each in spellings if len(each) >= _SHORTEST), key=len, reverse=True)
 
     def __call__(self, text: str) -> str:
-        """``text`` with every secret masked, also one that its end cuts off."""
+        """``text`` with every secret masked, including one that is cut off by its end."""
         for spelling in self._spellings:
             text = text.replace(spelling, MASK)
         cut = max((_overlap(text, spelling) for spelling in self._spellings if spelling[:_SHORTEST] in text), default=0)
@@ -37,10 +37,10 @@ class Masker:
 
 
 def excerpt(body: bytes, secrets: Sequence[str]) -> str:
-    """The start of ``body`` as text of at most 1 KiB, ``secrets`` masked."""
-    if not body:  # as of many failures; to spell the secrets takes longer than to judge the answer
+    """The start of ``body`` as printable text of at most 1 KiB, with ``secrets`` masked."""
+    if not body:  # common in failures; encoding the secrets takes longer than judging the answer
         return ""
-    # A character that is cut in two is left out: in its place there would be one that no secret goes on with.
+    # A character that is cut in two is left out: a replacement character would hide that a secret is cut off there.
     text = Masker(secrets)(_DECODER("replace").decode(body[:_LOOKED_AT], final=len(body) <= _LOOKED_AT))
     shown = "".join(character if character.isprintable() else " " for character in text).strip()
     return shown.encode()[:_MAX_BYTES].decode(errors="ignore")
@@ -52,6 +52,6 @@ def _spellings(secret: str) -> Iterable[str]:
 
 
 def _overlap(text: str, secret: str) -> int:
-    """How many characters at the end of ``text`` are the beginning of ``secret``, from ``_SHORTEST`` on."""
+    """How many characters at the end of ``text`` are the start of ``secret``; 0 if fewer than ``_SHORTEST``."""
     longest = min(len(text), len(secret) - 1)
     return next((size for size in range(longest, _SHORTEST - 1, -1) if text.endswith(secret[:size])), 0)

@@ -1,10 +1,10 @@
-"""The HTTP client of one sink: guarded at each connection, bounded in time and size, and it judges nothing.
+"""The HTTP client of one sink: guarded at each connection, and bounded in time and size. It does not judge answers.
 
-Connections are kept alive. One that the destination closed just as we used it again is no failure of the
-destination: where no byte of an answer has come, the request goes out once more, within the same five seconds.
-Receivers tell events apart by their ids, so that nothing is lost by it and nothing counts twice.
+Connections are kept alive. If the destination closes one just as it is reused, that is no failure of the destination:
+if no byte of an answer has come, the request is sent once more, within the same five seconds. Receivers deduplicate
+events by their ids, so nothing is lost and nothing counts twice.
 
-It is our own, on a parser that is not, since it decides what a delivery costs: ADR 0022.
+The client is our own, on top of an existing parser, because it determines the cost of a delivery: ADR 0022.
 """
 
 import asyncio
@@ -23,21 +23,25 @@ from sink_workers.plugins.webhook.semaphore import Semaphore
 
 __all__ = ["MAX_IN_FLIGHT", "TIMEOUT_S", "Answer", "HttpClient", "HttpRequest"]
 
-TIMEOUT_S: Final = 5.0  # the reference's: the whole answer within five seconds
-MAX_IN_FLIGHT: Final = 1024  # the worker's own setting is below it
-_BODY_BYTES: Final = 16 * 1024  # read at most, so that the connection can be used again
+TIMEOUT_S: Final = 5.0  # as in the reference: for the whole answer
+MAX_IN_FLIGHT: Final = 1024  # the worker's own limit is lower
+_BODY_BYTES: Final = 16 * 1024  # the most that is read of a body, so that the connection can be used again
 _BODY_S: Final = 1.0
-_KEEPALIVE_S: Final = 4.0  # below the five seconds after which common servers close: no request into a closing door
-_CLOSE_S: Final = 1.0  # for connections to say goodbye, at the end
-_TICK_S: Final = 0.001  # a loop's clock may be so coarse
+_KEEPALIVE_S: Final = 4.0  # below the five seconds after which common servers close an idle connection
+_CLOSE_S: Final = 1.0  # how long connections may take to close at the end
+_TICK_S: Final = 0.001  # the possible resolution of a loop's clock
 
 
-@dataclass(slots=True)  # not frozen, which would take three times as long for each
+@dataclass(slots=True)  # not frozen: creating one would take three times as long
 class HttpRequest:
-    """One request, ready to send; ``url`` must go on the wire as it is spelled here. Nobody changes it.
+    """One request, ready to send. Do not modify it.
 
-    ``headers`` are without Host and Content-Length, which the client adds. ``lines``: they all, see ``lines_of``, by
-    whoever sends many that are alike; None: the client makes them.
+    Attributes:
+        method: The HTTP method.
+        url: Sent exactly as it is spelled here.
+        headers: Without Host and Content-Length, which the client adds.
+        body: The body.
+        lines: ``lines_of(headers)``, if the caller has it at hand; None: the client makes it.
     """
 
     method: str
@@ -48,15 +52,15 @@ class HttpRequest:
 
 
 def lines_of(headers: Mapping[str, str]) -> str:
-    """``headers`` as they go on the wire, each with its line's end."""
+    """``headers`` as they are sent, each with its line break."""
     return "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
 
 
 @dataclass(slots=True)
 class _Place:
-    """An origin, and its connections that wait for a request, the one that was used last at the end.
+    """An origin and its idle connections, the most recently used one last.
 
-    ``root``: how URLs there begin, up to and with the slash of their path, where they have one.
+    ``root``: the start of its URLs, up to and including the first slash of the path.
     """
 
     origin: Origin
@@ -65,7 +69,7 @@ class _Place:
 
 
 class HttpClient:
-    """Sends requests to where a sink's configuration says, which are one or two origins."""
+    """Sends requests to the origins in a sink's configuration, of which there are one or two."""
 
     def __init__(
         self,
@@ -78,16 +82,16 @@ class HttpClient:
         body_s: float = _BODY_S,
         at_once: int = MAX_IN_FLIGHT,
     ) -> None:
-        """A client; must be made on the event loop.
+        """Create a client. Must be called on the event loop.
 
         Args:
-            guard: Asked for the address of each connection, after names are resolved.
-            tls: None: the system's authorities, and no certificate of ours.
+            guard: Checks the address of each connection, after names are resolved.
+            tls: None: the system's authorities, and no client certificate.
             resolver: None: the system's.
-            timeout_s: From the start to the head of the answer, and, with the body, as far as it is read, at most.
-            body_bytes: Most that is read of an answer's body.
-            body_s: For how long it is read.
-            at_once: Most requests under way, and one beside them, for a token.
+            timeout_s: The time limit for the head of the answer, and for as much of the body as is read.
+            body_bytes: The most that is read of an answer's body.
+            body_s: How long the body is read at most.
+            at_once: The most requests under way; one more is allowed, for a token.
         """
         self._timeout_s = timeout_s
         self._dialer = Dialer(guard, tls, resolver)
@@ -95,14 +99,14 @@ class HttpClient:
         self._loop = asyncio.get_running_loop()
         self._semaphore = Semaphore(at_once + 1)
         self._places: dict[str, _Place] = {}  # by the start of the URL
-        self._last: _Place | None = None  # of the request before
+        self._last: _Place | None = None  # that of the previous request
         self._connections: set[Connection] = set()
         self._busy: set[Connection] = set()
         self._timer: asyncio.TimerHandle | None = None  # for the first deadline
-        self._sweeper: asyncio.TimerHandle | None = None  # for connections that nobody has used for a while
+        self._sweeper: asyncio.TimerHandle | None = None  # for connections that have been idle for a while
 
     async def exchange(self, request: HttpRequest) -> Answer | RetryLater:
-        """The answer to ``request``, whatever it is; or why there is none."""
+        """Send ``request``; return the answer, whatever its status, or why there is none."""
         deadline_s = self._loop.time() + self._timeout_s
         try:
             place, wire = self._made(request)
@@ -142,7 +146,7 @@ class HttpClient:
             self._busy.add(connection)
             if (
                 self._timer is None or self._timer.when() > deadline_s
-            ):  # it began before others, and connected meanwhile
+            ):  # the deadline may come first if the request began early and then had to connect
                 self._look_at(deadline_s)
             try:
                 answer = await connection.exchange(wire, deadline_s)
@@ -152,7 +156,7 @@ class HttpClient:
                 is_again = True
                 continue
             except asyncio.CancelledError:
-                connection.abort()  # an answer may come that is nobody's
+                connection.abort()  # its answer may still arrive, for nobody
                 raise
             finally:
                 self._busy.discard(connection)
@@ -164,7 +168,7 @@ class HttpClient:
             return answer
 
     def _idle(self, place: _Place) -> Connection | None:
-        """The connection that was used last of those that can be used again."""
+        """The most recently used connection that can be used again; closes those that are too old."""
         youngest_s = self._loop.time() - _KEEPALIVE_S
         while place.idle:
             connection = place.idle.pop()
@@ -181,10 +185,10 @@ class HttpClient:
         return connection
 
     def _made(self, request: HttpRequest) -> tuple[_Place, bytes]:
-        """Where ``request`` goes, and what goes on the wire.
+        """The origin that ``request`` goes to, and the bytes to send.
 
         Raises:
-            ValueError: a line of its head would end before its end.
+            ValueError: a header or the URL has a line break.
         """
         url, place = request.url, self._last
         if place is not None and url.startswith(place.root):
@@ -207,7 +211,10 @@ class HttpClient:
         return place, head.encode() + request.body
 
     def _look(self) -> None:
-        """End what has reached its deadline. One timer does for all, since what begins later mostly ends later."""
+        """Time out the requests that have reached their deadline.
+
+        One timer serves all, as requests that begin later usually have later deadlines.
+        """
         self._timer = None
         now_s = self._loop.time() + _TICK_S
         soonest_s: float | None = None
@@ -225,7 +232,7 @@ class HttpClient:
         self._timer = self._loop.call_at(deadline_s, self._look)
 
     def _sweep(self) -> None:
-        """Close what has been idle for so long that the other side may be about to."""
+        """Close connections that have been idle for so long that the other side may close them soon."""
         self._sweeper = None
         oldest_s = self._loop.time() - _KEEPALIVE_S + _TICK_S
         is_left = False

@@ -1,4 +1,4 @@
-"""Configuration of a webhook sink, as subscribers give it in ``SinkConfiguration``."""
+"""The ``SinkConfiguration`` of a webhook sink."""
 
 import re
 from collections.abc import Mapping
@@ -45,7 +45,7 @@ class WebhookConfig(BaseModel):
         int, Field(ge=1, le=1000, description="Most events of one request, where it may carry several.")
     ] = 100
     batch_max_bytes: Annotated[
-        int,  # the default is the only bound of a batch that the reference documents
+        int,  # the default is the only limit of a batch that the reference documents
         Field(ge=4096, le=1 << 20, description="Largest body, in bytes, unless a single event is larger."),
     ] = 64 * 1024
     batch_linger_ms: Annotated[
@@ -106,16 +106,16 @@ class WebhookConfig(BaseModel):
 
     @property
     def url(self) -> str:
-        """The destination without user, password and fragment, spelled as given: what is requested and signed."""
+        """The destination without user, password and fragment, else as spelled: the URL to request and to sign."""
         scheme, _, rest = self.destination.partition("#")[0].partition("://")
         authority = re.split("[/?]", rest, maxsplit=1)[0]
         path = rest.removeprefix(authority)
-        root = "" if path.startswith("/") else "/"  # what goes on the wire, and what a receiver sees, has one
+        root = "" if path.startswith("/") else "/"  # the request line has one, and a receiver sees it
         return f"{scheme.lower()}://{authority.rpartition('@')[2]}{root}{path.removesuffix('?')}"
 
     @property
     def credentials(self) -> tuple[str, str] | None:
-        """User and password of the destination, decoded; None where it has none."""
+        """The destination's user and password, decoded; None if it has none."""
         url = URL(self.destination, encoded=True)
         if url.raw_user is None and url.raw_password is None:
             return None
@@ -123,7 +123,7 @@ class WebhookConfig(BaseModel):
 
 
 def public(config: WebhookConfig) -> dict[str, object]:
-    """The configuration as the API answers it: the reference's keys, and of ours those that were given; no secret."""
+    """The configuration as the API shows it: the reference's keys, and those of our own that were given; no secrets."""
     url = URL(config.destination, encoded=True)
     shown: dict[str, object] = {
         "destination": str(url if config.credentials is None else url.with_password(None).with_user(HIDDEN)),
@@ -145,8 +145,8 @@ def public(config: WebhookConfig) -> dict[str, object]:
 
 
 def _ascii_form(host: str) -> str:
-    """Words for an error: how the name of ``host`` is written in ASCII, where that can be told, and told soon."""
-    if len(host) > MAX_HOST:  # of letters that stand for words, 2,000 take 170 ms
+    """A suffix for an error: the ASCII form of ``host``, if it can be computed, and quickly."""
+    if len(host) > MAX_HOST:  # 2,000 of certain letters take 170 ms
         return ""
     try:
         return f": {URL.build(scheme='https', host=host).raw_host}"

@@ -1,8 +1,8 @@
-"""One HTTP/1.1 connection to a destination: a request, its answer, the next request. Bounded; it judges nothing.
+"""One HTTP/1.1 connection to a destination: a request, its answer, the next request. Bounded; it does not judge.
 
-made ─► idle ─► waiting for the head ─► reading the body ─► idle, or closed where it cannot be used again
+made ─► idle ─► waiting for the head ─► reading the body ─► idle, or closed if it cannot be used again
 
-A connection that was cut off in between, or on which anything came that was not asked for, is never used again.
+A connection on which reading was broken off, or on which unrequested data arrived, is never used again.
 """
 
 import asyncio
@@ -15,23 +15,27 @@ from typing import Final, NamedTuple, cast
 import httptools
 from typing_extensions import override
 
-_MAX_LINE: Final = 8190  # of a status line, and of a header: what common servers and clients take
+_MAX_LINE: Final = 8190  # bytes of a status line or header: what common servers and clients take
 _MAX_FIELDS: Final = 128
-_MAX_HEAD: Final = 64 * 1024  # with the heads of interim answers before it
-_MOST_WIRE: Final = 6  # bytes on the wire for one of a body: in chunks of a single one, as 1\r\nx\r\n
+_MAX_HEAD: Final = 64 * 1024  # bytes of the head, including those of interim answers before it
+_MOST_WIRE: Final = 6  # bytes on the wire for one byte of a body: a chunk of a single byte is 1\r\nx\r\n
 _FIRST_FINAL: Final = 200
 _SWITCHED: Final = 101
 _ENCODING: Final = b"content-encoding"
-_FRAMING: Final = (b"content-length", b"transfer-encoding")  # without either a body lasts as long as its connection
+_FRAMING: Final = (b"content-length", b"transfer-encoding")  # without either, a body ends with its connection
 _KEPT: Final = frozenset({_ENCODING, *_FRAMING, b"retry-after", b"etag"})
 _READ_BYTES: Final = 64 * 1024
 
 
 class Answer(NamedTuple):
-    """Status, and the start of the body, as far as its client reads it; empty where it is compressed.
+    """An answer. A tuple, because one is made for every request.
 
-    ``retry_after`` and ``etag`` are headers of these names. ``is_whole``: ``body`` is all that was said; not so where
-    it is compressed, or longer than is read, or broke off. A tuple, as one is made for every request.
+    Attributes:
+        status: The HTTP status code.
+        retry_after: The header of that name.
+        body: The start of the body, as much as the client reads; empty if it is compressed.
+        etag: The header of that name.
+        is_whole: Whether ``body`` is complete: not if it is compressed, longer than is read, or broke off.
     """
 
     status: int
@@ -42,10 +46,10 @@ class Answer(NamedTuple):
 
 
 class LostError(Exception):
-    """The connection ended before the head of an answer; in a few words, none of them the other side's.
+    """The connection ended before the head of an answer. The message contains no text of the other side.
 
     Attributes:
-        is_silent: Not a byte of an answer had come.
+        is_silent: Whether not a single byte of an answer had come.
     """
 
     def __init__(self, text: str, *, is_silent: bool) -> None:
@@ -54,14 +58,14 @@ class LostError(Exception):
 
 
 class BadAnswerError(Exception):
-    """What came is no answer in HTTP/1, or its head is too large."""
+    """The answer is not valid HTTP/1, or its head is too large."""
 
 
 class _Read(threading.local):
-    """Where connections read into: one of a thread, as what one has read is looked at before another reads.
+    """The buffer that connections read into. One per thread is enough: data is parsed before the next read.
 
-    A protocol without it has 256 KiB made for each read, and all of it given back but some 40 bytes. Where the C
-    library has that mapped and unmapped each time, it takes 16 µs.
+    For a protocol without a buffer, asyncio allocates 256 KiB for each read, and frees all but some 40 bytes. If the C
+    library maps and unmaps that memory each time, it takes 16 µs.
     """
 
     def __init__(self) -> None:
@@ -72,15 +76,15 @@ _READ: Final = _Read()
 
 
 class Connection(asyncio.BufferedProtocol):
-    """Made by ``loop.create_connection``. Only for one request at a time."""
+    """The protocol for ``loop.create_connection``. Serves one request at a time."""
 
     def __init__(self, *, body_bytes: int, body_s: float, on_lost: "Callable[[Connection], None]") -> None:
-        """A connection that is not there yet.
+        """Create a protocol that is not connected yet.
 
         Args:
-            body_bytes: Most that is read of an answer's body.
-            body_s: For how long it is read.
-            on_lost: Called once, when it is no more.
+            body_bytes: The most that is read of an answer's body.
+            body_s: How long the body is read at most.
+            on_lost: Called once, when the connection is gone.
         """
         self._body_bytes = body_bytes
         self._body_s = body_s
@@ -88,7 +92,7 @@ class Connection(asyncio.BufferedProtocol):
         self._loop = asyncio.get_running_loop()
         self._read = _READ.into
         self._parser = httptools.HttpResponseParser(self)
-        # As aiohttp has it: what real servers get wrong without meaning harm.
+        # As in aiohttp: tolerates harmless mistakes of real servers.
         self._parser.set_dangerous_leniencies(
             lenient_headers=True, lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
         )
@@ -98,20 +102,20 @@ class Connection(asyncio.BufferedProtocol):
         self._begin()
         self.lost: asyncio.Future[None] = self._loop.create_future()
         self.is_reusable = True
-        self._is_ended = False  # the other side says nothing more
+        self._is_ended = False  # the other side has sent EOF
         self.was_used = False
         """Whether it has carried an answer before."""
         self.deadline_s = 0.0
-        """When its owner gives the request up; of the loop's clock."""
+        """When its owner gives up the request, by the loop's clock."""
         self.idle_since_s = 0.0
 
     def exchange(self, request: bytes, deadline_s: float) -> "asyncio.Future[Answer]":
-        """Send ``request``. Whoever stops waiting for the answer must ``abort``.
+        """Send ``request``; return a future of the answer. A caller that stops waiting for it must call ``abort``.
 
         The future's exceptions are ``LostError``, ``BadAnswerError`` and, from ``time_out``, ``TimeoutError``.
         """
         waiting: asyncio.Future[Answer] = self._loop.create_future()
-        if self.lost.done():  # as soon as it was made: nobody would tell of an answer that cannot come
+        if self.lost.done():  # lost right after it was made: nothing would ever complete the future
             waiting.set_exception(LostError("it was closed", is_silent=True))
             return waiting
         self._waiting = waiting
@@ -124,12 +128,12 @@ class Connection(asyncio.BufferedProtocol):
         self._fail(TimeoutError())
 
     def close(self) -> None:
-        """End it; it is used for nothing more."""
+        """Close it; it cannot be used again."""
         self.is_reusable = False
         self._transport.close()
 
     def abort(self) -> None:
-        """End it at once, whatever is still to be sent."""
+        """Close it at once, dropping what is still to be sent."""
         self.is_reusable = False
         self._transport.abort()
 
@@ -137,7 +141,7 @@ class Connection(asyncio.BufferedProtocol):
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's are no subclass of it
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is not a subclass of it
 
     @override
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -150,23 +154,23 @@ class Connection(asyncio.BufferedProtocol):
     @override
     def eof_received(self) -> None:
         self._is_ended = True
-        self.is_reusable = False  # the loop closes it; what was asked for last may have come
+        self.is_reusable = False  # the loop then closes the connection, and ``connection_lost`` completes the answer
 
     def _received(self, data: memoryview) -> None:
-        if self._waiting is None:  # an answer before the request: it would be taken for that of the next one
+        if self._waiting is None:  # data without a request: it would be taken for the answer to the next one
             self.close()
             return
         self._is_silent = False
         self._head_left -= len(data)
         try:
             self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):  # an upgrade: after its answer, no HTTP
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):  # after an upgrade, there is no more HTTP
             self._break_off()
             return
         if not self._is_waiting():
             return
         if self._status:
-            # Of trailers and of what stands beside a chunk's size the body has nothing, and the parser may keep it.
+            # Trailers and chunk extensions are not part of the body, but the parser may keep them: so bound those, too.
             if self._head_left < -_MOST_WIRE * self._body_bytes:
                 self._break_off()
             elif self._timer is None:
@@ -208,7 +212,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
-        if status >= _FIRST_FINAL or status == _SWITCHED:  # after which the parser goes no further
+        if status >= _FIRST_FINAL or status == _SWITCHED:  # the parser stops after a 101
             self._status = status
 
     def on_body(self, data: bytes) -> None:
@@ -231,7 +235,7 @@ class Connection(asyncio.BufferedProtocol):
         return self._waiting is not None
 
     def _begin(self) -> None:
-        """Have nothing of an answer."""
+        """Reset the state of the answer."""
         self._status = 0  # until the head is complete
         self._fields = 0
         self._headers: dict[bytes, str] = {}
@@ -240,7 +244,7 @@ class Connection(asyncio.BufferedProtocol):
         self._is_silent = True
 
     def _break_off(self) -> None:
-        """Nothing more can be read. Where there is a head, it has decided: what is missing only explains less."""
+        """Stop reading. If the head is complete, it decides the outcome: a truncated body only explains less."""
         if self._waiting is None:
             self.close()
         elif self._status:
@@ -249,7 +253,10 @@ class Connection(asyncio.BufferedProtocol):
             self._fail(BadAnswerError())
 
     def _finish(self, *, is_whole: bool, goes_on: bool = False) -> None:
-        """``is_whole``: the answer was read to its end. ``goes_on``: so does the other side with this connection."""
+        """Complete the answer.
+
+        ``is_whole``: it was read to its end. ``goes_on``: the other side keeps the connection open.
+        """
         waiting, self._waiting = self._waiting, None
         if self._timer is not None:
             self._timer.cancel()
@@ -261,7 +268,7 @@ class Connection(asyncio.BufferedProtocol):
             told = (headers.get(b"retry-after"), body, headers.get(b"etag"))
             waiting.set_result(Answer(self._status, *told, is_whole and readable))
         self.was_used = True
-        if not goes_on or self._transport.get_write_buffer_size():  # or it answered before it had read it all
+        if not goes_on or self._transport.get_write_buffer_size():  # the latter: it answered too early
             self.abort()
         self._begin()
 
@@ -276,7 +283,7 @@ class Connection(asyncio.BufferedProtocol):
 
 
 def in_words(error: Exception) -> str:
-    """What a failed connection says of itself, in a few words, none of them the other side's."""
+    """A short description of a connection error, without any text of the other side."""
     if isinstance(error, ssl.SSLError):
         return (error.reason or "TLS failed").replace("_", " ").lower()
     if isinstance(error, OSError):

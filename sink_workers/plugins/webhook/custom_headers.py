@@ -1,16 +1,16 @@
-"""Headers that a subscriber adds to the requests: which may be given. Pure."""
+"""Checks the headers that a subscriber adds to requests. Pure."""
 
 import re
 from collections.abc import Mapping
 from typing import Final
 
 _MAX_HEADERS: Final = 32
-_MAX_BYTES: Final = 8192  # of all together: servers commonly take 8 KiB, for one or for all
+_MAX_BYTES: Final = 8192  # of all headers together: servers commonly take 8 KiB, for one or for all
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")  # token: RFC 9110, 5.6.2
 _VALUE: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?|")  # field-value without obs-text: 5.5
 _OURS: Final = frozenset(
     {
-        # They say how the message is framed and where it goes, which this side alone knows (RFC 9110, 9112) …
+        # These say how the message is framed and where it goes, which only we know (RFC 9110, 9112) …
         "connection",
         "content-encoding",
         "content-length",
@@ -25,7 +25,7 @@ _OURS: Final = frozenset(
         "trailer",
         "transfer-encoding",
         "upgrade",
-        # … or vouch for it.
+        # … and these authenticate it.
         "signature",
         "signature-input",
         "webhook-id",
@@ -37,10 +37,10 @@ _OURS: Final = frozenset(
 
 
 def check_headers(headers: Mapping[str, str]) -> None:
-    """Return if all ``headers`` can be sent.
+    """Check that all ``headers`` can be sent.
 
     Raises:
-        ValueError: one cannot; the text has no value of any.
+        ValueError: one cannot. The message contains no header's value.
     """
     if len(headers) > _MAX_HEADERS:
         raise ValueError(f"there are {len(headers)} headers: {_MAX_HEADERS} are the most")

@@ -1,4 +1,4 @@
-"""Connects to where a URL says: names resolved, each address judged by the guard as a socket is opened to it, TLS."""
+"""Connects to the host of a URL: resolves the name, has the guard check each address as its socket is opened, TLS."""
 
 import asyncio
 import socket
@@ -17,15 +17,15 @@ from eventstreams.sinks import DestinationForbiddenError, DestinationGuard, Retr
 from eventstreams.trust import client_tls
 from sink_workers.plugins.webhook.connection import Connection, in_words
 
-_DNS_S: Final = 10.0  # names are asked again after this; the guard looks at every connection anyhow
-_STAGGER_S: Final = 0.25  # before the next address is tried beside one that does not answer (RFC 8305)
+_DNS_S: Final = 10.0  # how long addresses are cached; the guard checks every connection anyway
+_STAGGER_S: Final = 0.25  # before the next address is tried in parallel (RFC 8305)
 _INTERLEAVE: Final = 1
 
 AddressInfo = aiohappyeyeballs.AddrInfoType
 
 
 class ConnectError(Exception):
-    """There is no connection. ``reason`` and text are for whoever judges, and have nothing of the other side's."""
+    """No connection could be made. ``reason`` and the message contain no text of the other side."""
 
     def __init__(self, reason: RetryReason, text: str) -> None:
         super().__init__(text)
@@ -34,12 +34,15 @@ class ConnectError(Exception):
 
 @dataclass(slots=True)
 class Origin:
-    """Scheme, host and port, and what is known of them.
+    """An origin, with the addresses of its host.
 
     Attributes:
+        is_tls: Whether the scheme is https.
         host: As it is looked up; an IPv6 address without brackets.
-        shown: As the Host header has it.
-        addresses: Of the host, until ``fresh_until_s``.
+        port: The port.
+        shown: Host and port as in the Host header.
+        addresses: The addresses of the host, valid until ``fresh_until_s`` by the loop's clock.
+        resolving: Held while the name is looked up.
     """
 
     is_tls: bool
@@ -52,7 +55,7 @@ class Origin:
 
 
 def origin_of(url: str) -> Origin:
-    """The origin of ``url``, which is http or https."""
+    """The origin of ``url``, which must be http or https."""
     parsed = URL(url, encoded=True)
     host, port = parsed.raw_host, parsed.port
     assert host is not None
@@ -67,17 +70,17 @@ class Dialer:
     def __init__(
         self, guard: DestinationGuard, tls: ssl.SSLContext | None = None, resolver: AbstractResolver | None = None
     ) -> None:
-        """``tls``: None: the system's authorities, and no certificate of ours. ``resolver``: None: the system's."""
+        """``tls``: None for the system's authorities and no client certificate. ``resolver``: None for the system's."""
         self._guard = guard
         self._tls = tls
         self._resolver = DefaultResolver() if resolver is None else resolver
         self._owned = resolver is None
 
     async def connect(self, origin: Origin, protocol: Callable[[], Connection]) -> Connection:
-        """A connection to the first address of ``origin`` that may be and that answers. Has no time limit of its own.
+        """Connect to the first address of ``origin`` that is allowed and answers. Has no time limit of its own.
 
         Raises:
-            ConnectError: there is none.
+            ConnectError: no address does, or the name has none.
         """
         try:
             left = list(await self._addresses(origin))
@@ -107,20 +110,20 @@ class Dialer:
             socket_factory=partial(self._socket, origin.host),
         )
         context = (self._tls or _trusting_the_system()) if origin.is_tls else None
-        name = origin.host.rstrip(".") if origin.is_tls else None  # certificates have no dot at the end
+        name = origin.host.rstrip(".") if origin.is_tls else None  # names in certificates have no trailing dot
         loop = asyncio.get_running_loop()
         _, connection = await loop.create_connection(protocol, sock=opened, ssl=context, server_hostname=name)
         return connection
 
     def _socket(self, host: str, address: AddressInfo) -> socket.socket:
-        """For ``address`` of ``host``, if the guard lets it pass: asked after the name is resolved."""
+        """Create the socket for ``address`` of ``host`` if the guard allows it. The name is resolved by then."""
         family, kind, number, _, where = address
         self._guard.check(str(where[0]), host=host)
         return socket.socket(family, kind, number)
 
     async def _addresses(self, origin: Origin) -> list[AddressInfo]:
         loop = asyncio.get_running_loop()
-        async with origin.resolving:  # however many ask, the name is looked up once
+        async with origin.resolving:  # concurrent callers share one look-up
             if loop.time() >= origin.fresh_until_s:
                 origin.addresses = await self._resolve(origin)
                 origin.fresh_until_s = loop.time() + _DNS_S
@@ -148,8 +151,8 @@ def _trusting_the_system() -> ssl.SSLContext:
 
 
 def _family(host: str) -> socket.AddressFamily | None:
-    """Of ``host``, where it is an address; None where it is a name."""
-    if ":" in host:  # also where a scope comes after it
+    """The address family of ``host`` if it is an IP address; None if it is a name."""
+    if ":" in host:  # also with a scope
         return socket.AF_INET6
     try:
         socket.inet_pton(socket.AF_INET, host)

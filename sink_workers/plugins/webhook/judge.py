@@ -1,4 +1,4 @@
-"""What an answer means for the events of its request: the reference's retry matrix. Pure."""
+"""Maps an answer to the outcome of the events of its request: the reference's retry matrix. Pure."""
 
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -12,19 +12,19 @@ OK: Final = range(200, 300)
 _REDIRECT: Final = range(300, 400)
 _REFUSED: Final = range(400, 500)
 _BROKEN: Final = range(500, 600)
-# Said of the body. In a batch one event may be the cause; which one, only its own answer tells.
+# Errors about the body. In a batch, one event may be the cause; which one, only a request of its own shows.
 _ABOUT_THE_BODY: Final = frozenset({400, 413, 422})
 
 
 def judge(status: int, *, retry_after: str | None, answer: str, events: int, now: datetime) -> DeliveryOutcome:
-    """What an answer with ``status`` says of each event.
+    """The outcome of each event of a request that was answered with ``status``.
 
     Args:
         status: HTTP status code.
-        retry_after: The header of that name; None where there is none.
-        answer: Start of the answer's body, for people.
-        events: How many there are in the request.
-        now: Aware; a ``Retry-After`` in seconds counts from here.
+        retry_after: The header of that name; None if there is none.
+        answer: The start of the answer's body, for people.
+        events: The number of events in the request.
+        now: The current time, timezone-aware, from which a ``Retry-After`` in seconds counts.
     """
     if status in OK:
         return Delivered(status)
@@ -47,13 +47,13 @@ def judge(status: int, *, retry_after: str | None, answer: str, events: int, now
 
 
 def _not_before(retry_after: str, now: datetime) -> datetime | None:
-    """The moment that ``Retry-After`` names, in seconds or as a date; None where it is neither."""
+    """The time that ``Retry-After`` names, in seconds or as a date; None if it is neither."""
     text = retry_after.strip()
     if text.isascii() and text.isdigit():
         return now + min(timedelta(seconds=int(text[:9])), _MAX_RETRY_AFTER)
     try:
         at = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):  # the latter of numbers that no clock has
+    except (ValueError, OverflowError):  # the latter for impossible numbers
         return None
     aware = at if at.tzinfo else at.replace(tzinfo=UTC)
     return min(max(aware, now), now + _MAX_RETRY_AFTER)

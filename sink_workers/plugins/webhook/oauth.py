@@ -1,4 +1,4 @@
-"""OAuth 2 client credentials (RFC 6749, 4.4): an access token, fetched when one is needed and shared until it ends."""
+"""OAuth 2 client credentials (RFC 6749, 4.4): an access token is fetched when needed, and shared until it expires."""
 
 import asyncio
 import base64
@@ -17,12 +17,12 @@ from eventstreams.sinks import RetryLater, RetryReason
 from sink_workers.plugins.hosts import check_authority, url_of
 from sink_workers.plugins.webhook.client import Answer, HttpClient, HttpRequest
 
-_MAX_TEXT: Final = 2048  # of a URL, an id, a secret, a scope: what servers commonly take
+_MAX_TEXT: Final = 2048  # characters of a URL, id, secret or scope: what servers commonly take
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _TOKEN: Final = re.compile(r"[\x21-\x7e]{1,8000}")  # what fits into a header that servers take
-_DEFAULT_S: Final = 300.0  # where the server does not say: short enough to be true of any
+_DEFAULT_S: Final = 300.0  # a token's life if the server does not say: short enough for any
 _LONGEST_S: Final = 86_400.0
-_SPARE_S: Final = 30.0  # before its end, so that no token ends on its way; never more than half its life
+_SPARE_S: Final = 30.0  # renewed this long before it expires, so that none expires on its way; at most half its life
 _YOUNG_S: Final = 1.0  # a destination that refuses every token costs one fetch a second
 _ERROR: Final = re.compile(r"[a-z_]{1,40}")  # RFC 6749, 5.2: a closed set, and extensions like it
 _CLOSED: Final = RetryLater(RetryReason.SINK_UNUSABLE, "no access token: the sink was closed meanwhile")
@@ -66,14 +66,14 @@ class OAuthConfig(BaseModel):
         return token_url
 
     def public(self, hidden: str) -> dict[str, object]:
-        """As the API answers it; ``hidden`` stands for the secret."""
+        """The configuration as the API shows it, with ``hidden`` in place of the secret."""
         given = {key: getattr(self, key) for key in type(self).model_fields if key in self.model_fields_set}
         return {**given, "client_secret": hidden}
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An access token. Times are of the monotonic clock."""
+    """An access token. Times are by the monotonic clock; it is renewed after ``until_s``."""
 
     value: str
     fetched_s: float
@@ -81,7 +81,7 @@ class Token:
 
 
 class TokenSource:
-    """The tokens of one sink: however many ask at the same time, one request is made."""
+    """The tokens of one sink. Concurrent callers share one request."""
 
     def __init__(
         self, config: OAuthConfig, client: HttpClient, *, user_agent: str, clock: Callable[[], float] = time.monotonic
@@ -93,11 +93,11 @@ class TokenSource:
         self._fetching: asyncio.Task[Token | RetryLater] | None = None
 
     async def token(self, *, refused: Token | None = None) -> Token | RetryLater:
-        """A token that lives on for a while, or why there is none.
+        """A token that is valid for a while, or why there is none.
 
         Args:
-            refused: One that the destination has just answered with 401; not returned again unless it is so
-                young that another would not be better.
+            refused: A token that the destination has just answered with 401. It is not returned again, unless it is
+                less than a second old: then a new one would be refused as well.
         """
         token, now_s = self._token, self._clock()
         if token is not None and now_s < token.until_s and (token != refused or now_s - token.fetched_s < _YOUNG_S):
@@ -106,11 +106,11 @@ class TokenSource:
             self._fetching = asyncio.create_task(self._fetch(), name="oauth token")
             self._fetching.add_done_callback(self._fetched)
         fetching = self._fetching
-        await asyncio.wait([fetching])  # who gives up waiting leaves it to the others
+        await asyncio.wait([fetching])  # a caller that is cancelled does not cancel it for the others
         return _CLOSED if fetching.cancelled() else fetching.result()
 
     async def aclose(self) -> None:
-        """Stop a request under way."""
+        """Cancel a request for a token that is under way."""
         if self._fetching is not None:
             self._fetching.cancel()
             await asyncio.wait([self._fetching])
@@ -146,7 +146,7 @@ def _token_request(config: OAuthConfig, user_agent: str) -> HttpRequest:
 
 
 def _read(answer: Answer, now_s: float) -> Token | RetryLater:
-    """The token in the token endpoint's answer, or what is wrong with it, of which nothing is repeated."""
+    """The token in the token endpoint's answer, or what is wrong; it repeats at most the answer's OAuth error code."""
     fields = _fields(answer.body)
     if answer.status != HTTPStatus.OK:
         error = fields.get("error")
@@ -175,7 +175,7 @@ def _fields(body: bytes) -> Mapping[str, object]:
 
 
 def _life_s(expires_in: object) -> float:
-    """Seconds, which some servers write as text; the default where it is neither."""
+    """The life of a token in seconds, which some servers send as text; the default if it is not a number."""
     try:
         life_s = float(expires_in) if isinstance(expires_in, int | float | str) else _DEFAULT_S
     except ValueError:

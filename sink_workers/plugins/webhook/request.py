@@ -1,4 +1,4 @@
-"""The request that carries a batch: pure, so that what is signed and what is sent can be tested together."""
+"""Builds the request that carries a batch. Pure, so that what is signed and what is sent can be tested together."""
 
 import base64
 from collections.abc import Sequence
@@ -12,13 +12,13 @@ from sink_workers.plugins.webhook.standard_webhooks import SIGNATURE, Signer
 
 
 class RequestBuilder:
-    """Builds the requests of one sink. What is the same in all of them is made once."""
+    """Builds the requests of one sink. What is the same in all of them is computed once."""
 
     def __init__(self, config: WebhookConfig, context: SinkContext) -> None:
-        """A builder.
+        """Prepare what all requests share.
 
         Raises:
-            ValueError: the configuration asks for signatures, and has no secret.
+            ValueError: the configuration asks for Standard Webhooks signatures but has no secret.
         """
         self._method = config.method.upper()
         self._url = config.url
@@ -34,12 +34,12 @@ class RequestBuilder:
         self._lines = lines_of(self._headers)
 
     def build(self, batch: Sequence[OutboundEvent], now: datetime, *, access_token: str | None = None) -> HttpRequest:
-        """A request with ``batch`` as a JSON array of CloudEvents; an array also where it is one event.
+        """A request with ``batch`` as a JSON array of CloudEvents, even for a single event.
 
         Args:
-            batch: Of any length.
-            now: Aware; the time that signatures name.
-            access_token: Sent as Bearer authorization.
+            batch: The events; may be empty.
+            now: The time that signatures name, timezone-aware.
+            access_token: Sent as Bearer authorization, if given.
         """
         body = b"[" + b",".join([event.json() for event in batch]) + b"]"
         url = signed_url(self._url, body)
@@ -54,13 +54,13 @@ class RequestBuilder:
         return HttpRequest(self._method, url, headers, body)
 
     def secrets(self, request: HttpRequest, *, access_token: str | None = None) -> Sequence[str]:
-        """What of ``request`` an answer may not be shown to repeat."""
+        """The secrets of ``request`` that must be removed from an answer before it is shown."""
         signatures = request.headers.get(SIGNATURE, "").split()
         found = [*self._secrets, request.headers[HEADER], *signatures, access_token]
         return [each for each in found if each]
 
 
 def _with_defaults(given: dict[str, str], defaults: dict[str, str]) -> dict[str, str]:
-    """``given``, and those of ``defaults`` that it has in no case."""
+    """``given``, plus those of ``defaults`` that it does not have, regardless of case."""
     names = {name.lower() for name in given}
     return {**{name: value for name, value in defaults.items() if name.lower() not in names}, **given}

@@ -1,4 +1,4 @@
-"""How the signing secret of a sink comes to be, is shown to its owner, and is followed by another. Pure."""
+"""Creates, shows and rotates the signing secret of a sink. Pure."""
 
 import secrets
 from collections.abc import Mapping
@@ -9,11 +9,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sink_workers.plugins.webhook.config import WebhookConfig
 from sink_workers.plugins.webhook.standard_webhooks import HMAC, MAX_PREVIOUS, PRIVATE, Scheme, encoded, read_secret
 
-_HMAC_BYTES = 32  # as long as what SHA-256 makes of it
+_HMAC_BYTES = 32  # as long as the output of SHA-256
 
 
 def show(config: WebhookConfig) -> Mapping[str, object] | None:
-    """The secret where it is one that both sides have, else the public key; None without Standard Webhooks."""
+    """The secret if it is shared (HMAC), else the public key; None without a Standard Webhooks secret."""
     signing = config.standard_webhooks
     if signing is None or signing.secret is None:
         return None
@@ -30,7 +30,7 @@ def show(config: WebhookConfig) -> Mapping[str, object] | None:
 
 
 def create(config: WebhookConfig) -> Mapping[str, object]:
-    """``standard_webhooks`` with a secret of our making where it was asked for without one; else nothing."""
+    """``standard_webhooks`` with a generated secret, if it was configured without one; else empty."""
     signing = config.standard_webhooks
     if signing is None or signing.secret is not None:
         return {}
@@ -39,10 +39,10 @@ def create(config: WebhookConfig) -> Mapping[str, object]:
 
 
 def rotate(config: WebhookConfig, now: datetime, grace: timedelta) -> Mapping[str, object]:
-    """``standard_webhooks`` with another secret; no older one signs for longer than ``grace`` from ``now``.
+    """``standard_webhooks`` with a new secret. Older ones go on signing until ``now`` + ``grace`` at most.
 
     Raises:
-        ValueError: there are as many secrets in their grace time as can be.
+        ValueError: too many earlier secrets are still in their grace period.
     """
     signing = config.standard_webhooks
     assert signing is not None
@@ -65,7 +65,7 @@ def rotate(config: WebhookConfig, now: datetime, grace: timedelta) -> Mapping[st
 
 
 def new_secret(scheme: Scheme) -> str:
-    """Another secret, of the system's randomness."""
+    """Generate a secret from the system's randomness."""
     if scheme == "v1":
         return HMAC + encoded(secrets.token_bytes(_HMAC_BYTES))
     private = Ed25519PrivateKey.generate()

@@ -17,9 +17,9 @@ def signed_url(url: str, body: bytes) -> str:
 
 
 def signer(token: str) -> Callable[[str], str]:
-    """From the URL of a request to the header's value, by the owner of ``token``, the account's auth token.
+    """Return a function from a request's URL to the header's value, keyed with ``token``, the account's auth token.
 
-    The key is prepared once: to do it for each request takes half of the time.
+    The key is prepared only once: that is half of the work.
     """
     keyed = hmac.new(token.encode(), digestmod="sha1")
 

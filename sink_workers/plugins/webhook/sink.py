@@ -1,4 +1,4 @@
-"""The webhook sink: requests built, sent and judged."""
+"""The webhook sink: builds requests, sends them and judges the answers."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -26,8 +26,8 @@ from sink_workers.plugins.webhook.judge import OK, judge
 from sink_workers.plugins.webhook.oauth import Token, TokenSource
 from sink_workers.plugins.webhook.request import RequestBuilder
 
-_HUNG_S: Final = TIMEOUT_S + 3.0  # above it, so that a slow receiver is told apart from a hung plugin
-_HUNG_WITH_TOKENS_S: Final = 4 * TIMEOUT_S + 3.0  # a token, a request, after a 401 another of each
+_HUNG_S: Final = TIMEOUT_S + 3.0  # longer, so that a slow receiver is distinguished from a hung plugin
+_HUNG_WITH_TOKENS_S: Final = 4 * TIMEOUT_S + 3.0  # a token and a request, and after a 401 both again
 
 
 class WebhookSink:
@@ -39,15 +39,15 @@ class WebhookSink:
         self._tokens = tokens
 
     async def deliver(self, batch: Sequence[OutboundEvent]) -> Sequence[DeliveryOutcome]:
-        """One request; its answer counts for every event of ``batch``."""
+        """Send one request, whose answer counts for every event of ``batch``."""
         if self._tokens is not None:
             return [await self._with_token(batch, self._tokens)] * len(batch)
         request = self._builder.build(batch, datetime.now(UTC))
-        answer = await self._client.exchange(request)  # from here: each coroutine between costs every event
+        answer = await self._client.exchange(request)  # called directly: each coroutine in between costs every event
         return [self._judged(request, answer, len(batch))] * len(batch)
 
     async def probe(self) -> DeliveryOutcome:
-        """An empty array: a receiver that iterates over it does nothing."""
+        """Send an empty array: a receiver that iterates over it does nothing."""
         if self._tokens is not None:
             return await self._with_token((), self._tokens)
         request = self._builder.build((), datetime.now(UTC))
@@ -77,10 +77,10 @@ class WebhookSink:
     def _judged(
         self, request: HttpRequest, answer: Answer | RetryLater, events: int, *, access_token: str | None = None
     ) -> DeliveryOutcome:
-        """What ``answer``, or why there is none, says of each of the ``events`` of ``request``."""
+        """The outcome of each event of ``request``; ``events`` is their number."""
         if isinstance(answer, RetryLater):
             return answer
-        if answer.status in OK:  # as ``judge`` has it, for which there is more to find out
+        if answer.status in OK:  # as in ``judge``, but without computing its other arguments
             return Delivered(answer.status)
         return judge(
             answer.status,
@@ -94,12 +94,12 @@ class WebhookSink:
 async def open_sink(
     config: WebhookConfig, context: SinkContext, *, resolver: AbstractResolver | None = None
 ) -> WebhookSink:
-    """The sink; it connects when it has something to deliver.
+    """Create the sink; it connects at the first delivery.
 
     Args:
-        config: Where to and how.
-        context: The worker's.
-        resolver: Of names; None: the system's.
+        config: The sink's configuration.
+        context: What the worker provides.
+        resolver: Resolves host names; None: the system's.
     """
     builder = RequestBuilder(config, context)
     tls = None

@@ -1,4 +1,4 @@
-"""Standard Webhooks (https://www.standardwebhooks.com): its secrets, and the headers that they make. Pure."""
+"""Standard Webhooks (https://www.standardwebhooks.com): its secrets and signature headers. Pure."""
 
 import base64
 import binascii
@@ -19,11 +19,11 @@ SIGNATURE: Final = "webhook-signature"
 HMAC: Final = "whsec_"
 PRIVATE: Final = "whsk_"
 PUBLIC: Final = "whpk_"
-MAX_PREVIOUS: Final = 4  # each of them signs every request; more than rotations in a hurry need
+MAX_PREVIOUS: Final = 4  # each signs every request; more than even hasty rotations need
 
 _HMAC_BYTES: Final = range(24, 65)  # the specification's bounds
 _SEED_BYTES: Final = 32
-_PAIR_BYTES: Final = 64  # seed and public half: the form in which Svix, who wrote the specification, keeps keys
+_PAIR_BYTES: Final = 64  # seed and public half: the form that Svix, the author of the specification, uses
 _PLAIN_ID: Final = re.compile(r"[A-Za-z0-9_:@/+=~-]{1,128}")  # no dot: it ends the id in what is signed
 
 Scheme = Literal["v1", "v1a"]
@@ -31,12 +31,12 @@ Scheme = Literal["v1", "v1a"]
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A secret, read.
+    """A parsed secret.
 
     Attributes:
         scheme: ``v1`` is HMAC-SHA256, ``v1a`` Ed25519.
-        sign: From what is to be signed to a signature with its scheme before it.
-        public: What receivers check with where that is another key; None where it is the secret itself.
+        sign: Returns the signature of some content, prefixed with the scheme.
+        public: The public key that receivers verify with; None if they need the secret itself.
     """
 
     scheme: Scheme
@@ -45,10 +45,10 @@ class Key:
 
 
 def read_secret(text: str) -> Key:
-    """The key that ``text`` is.
+    """Parse a secret.
 
     Raises:
-        ValueError: it is none. The error's text has nothing of it.
+        ValueError: ``text`` is not a secret. The message contains nothing of it.
     """
     if text.startswith(HMAC):
         secret = _decoded(text.removeprefix(HMAC))
@@ -126,11 +126,11 @@ class StandardWebhooksConfig(BaseModel):
 
     @property
     def key(self) -> Key | None:
-        """``secret``, read."""
+        """The parsed ``secret``."""
         return None if self.secret is None else read_secret(self.secret.get_secret_value())
 
     def public(self, hidden: str) -> dict[str, object]:
-        """What everybody may see who sees the sink; ``hidden`` stands for the secret."""
+        """What everybody who can see the sink may see, with ``hidden`` in place of the secret."""
         key = self.key
         if key is None or key.public is None:
             return {"scheme": self.scheme, "secret": hidden}
@@ -138,13 +138,13 @@ class StandardWebhooksConfig(BaseModel):
 
 
 class Signer:
-    """Makes the headers for one sink."""
+    """Makes the signature headers for one sink."""
 
     def __init__(self, config: StandardWebhooksConfig) -> None:
-        """A signer with the secrets of ``config``.
+        """Use the secrets of ``config``.
 
         Raises:
-            ValueError: it has none.
+            ValueError: there is no secret in it.
         """
         if config.key is None:
             raise ValueError("standard_webhooks has no secret: the API makes one when it creates the sink")
@@ -152,7 +152,7 @@ class Signer:
         self._previous = [(each.until, read_secret(each.secret.get_secret_value())) for each in config.previous]
 
     def headers(self, ids: Sequence[str], body: bytes, now: datetime) -> Mapping[str, str]:
-        """The three headers for ``body`` with the events ``ids``, signed at ``now``, which is aware."""
+        """The three headers for ``body``, which has the events ``ids``, signed at ``now``, which is timezone-aware."""
         stamp, message_id = str(int(now.timestamp())), webhook_id(ids)
         content = b"%b.%b.%b" % (message_id.encode(), stamp.encode(), body)
         keys = [self._key, *(key for until, key in self._previous if until > now)]
@@ -160,9 +160,10 @@ class Signer:
 
 
 def webhook_id(ids: Sequence[str]) -> str:
-    """What names a request with the events ``ids`` whenever it is sent: a single event's own id where it can be sent.
+    """The id of a request with the events ``ids``, the same at each attempt: a single event's own id if possible.
 
-    It goes into a header, and into what is signed up to the first dot, so that any other id is represented by its hash.
+    The id goes into a header, and into what is signed, where it ends at the first dot. An id that is unsuitable for
+    that is replaced by its hash.
     """
     if len(ids) == 1 and _PLAIN_ID.fullmatch(ids[0]):
         return ids[0]
@@ -171,7 +172,7 @@ def webhook_id(ids: Sequence[str]) -> str:
 
 
 def _decoded(text: str) -> bytes | None:
-    """``text``, base64 with or without padding; None where it is something else."""
+    """Decode ``text``, base64 with or without padding; None if it is something else."""
     try:
         return base64.b64decode(text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4), validate=True)
     except (binascii.Error, ValueError):

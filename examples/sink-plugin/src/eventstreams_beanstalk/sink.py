@@ -29,7 +29,7 @@ Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class BeanstalkSink:
-    """Puts each event as a job. Every delivery has a connection to itself, and gives it back if all went well."""
+    """Puts each event as a job. Every delivery has a connection to itself, and returns it if all went well."""
 
     def __init__(self, config: BeanstalkConfig, guard: DestinationGuard) -> None:
         self._config = config
@@ -39,7 +39,7 @@ class BeanstalkSink:
         self._closed = False
 
     async def deliver(self, batch: Sequence[OutboundEvent]) -> Sequence[DeliveryOutcome]:
-        """All jobs at once, then their answers; those that do not come say nothing about their jobs."""
+        """Send all jobs at once, then read their responses; jobs without a response are retried."""
         outcomes: list[DeliveryOutcome] = []
         try:
             async with asyncio.timeout(TIMEOUT_S), self._connection() as (reader, writer):
@@ -53,7 +53,7 @@ class BeanstalkSink:
         return outcomes
 
     async def probe(self) -> DeliveryOutcome:
-        """Ask whether it takes jobs, instead of giving it one."""
+        """Ask whether the server accepts jobs, instead of putting one."""
         try:
             async with asyncio.timeout(TIMEOUT_S), self._connection() as (reader, writer):
                 writer.write(STATS)
@@ -69,10 +69,10 @@ class BeanstalkSink:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:
-        """A connection on which no answer is outstanding.
+        """A connection on which no response is outstanding.
 
-        It is closed unless all went well: an answer that nobody waits for any more would be taken for the next one's.
-        That holds for a cancellation as well, which no ``except Exception`` sees.
+        It is closed unless all went well: a response that nobody waits for any more would be taken for the next one.
+        That includes cancellation, which ``except Exception`` does not catch.
         """
         connection = self._idle_connection() or await self._connect()
         well = False
