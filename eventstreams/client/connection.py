@@ -189,6 +189,8 @@ def _why(error: Exception) -> str:
             return "its host has no address"
         case aiohttp.ClientConnectorCertificateError():
             return "its certificate is not to be trusted"
+        case aiohttp.ClientConnectorSSLError():  # whose errno is OpenSSL's, not the system's
+            return "it does not speak TLS as we do: is its URL one with http://?"
         case aiohttp.ClientConnectorError(errno=int() as number):
             return os.strerror(number)
         case TimeoutError():

@@ -153,6 +153,14 @@ async def test_who_is_not_answered_learns_why(url: str, why: str) -> None:
     assert caught.value.message.endswith("is it running there?")
 
 
+async def test_who_asks_a_plain_server_by_https_learns_that_it_is_none() -> None:
+    async with asking(Fake()) as api:
+        url = api.connection.url.replace("http://", "https://")
+        async with Connection(url, "AC1", "token", attempts=1) as connection:
+            with pytest.raises(ApiError, match=r"\(it does not speak TLS as we do: is its URL one with http://\?\)"):
+                await connection.get("/v1/Sinks")
+
+
 async def test_who_is_asked_to_wait_for_long_gets_the_error_instead() -> None:
     fake = Fake(refusal(429, 20429, **{"Retry-After": "3600"}))
 
