@@ -122,6 +122,7 @@ class Connection:
     async def _ask(
         self, method: str, path: str, *, query: Fields = (), form: Fields = (), key: str | None = None
     ) -> Json:
+        _check_text((*query, *form))
         wait_s = _FIRST_WAIT_S
         for left in reversed(range(self._attempts)):
             asked_s = 0.0
@@ -181,6 +182,15 @@ class Connection:
     def _silent(self, error: Exception, key: str | None) -> ApiError:
         message = f"the API at {self.url} does not answer ({_why(error)}): is it running there?"
         return ApiError(message, retry_is_safe=True, idempotency_key=key)
+
+
+def _check_text(fields: Fields) -> None:
+    """Raises ``ApiError`` where a text cannot be sent: what a terminal gave us in bytes that are not UTF-8."""
+    for name, value in fields:
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ApiError(f"{name} is not UTF-8, which all that the API is told must be") from None
 
 
 def _why(error: Exception) -> str:

@@ -245,3 +245,18 @@ def test_a_host_that_cannot_be_reached(run_here: Run, command: str, host: str) -
 
     assert done.returncode == 2
     assert one_sentence(done).startswith(f"{host} in http://{host}:1 cannot be reached from here (")
+
+
+@pytest.mark.parametrize("arguments", [("sinks", "show", "caf\udce9"), ("tail", "--event", "caf\udce9")], ids=str)
+def test_an_argument_that_is_not_utf_8(run_here: Run, arguments: Sequence[str]) -> None:
+    with socket.socket() as nobody:  # bound, and not listening: whoever asks there is refused
+        nobody.bind(("127.0.0.1", 0))
+        api = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+
+        done = run_here([*arguments, "--url", api], ACCOUNT_SID=ACCOUNT, AUTH_TOKEN="12345678")
+
+    assert done.returncode == 1
+    assert one_sentence(done) in {
+        "EventId is not UTF-8, which all that the API is told must be",
+        f"the API at {api} does not answer (Connection refused): is it running there?",
+    }
