@@ -11,6 +11,7 @@ _UNITS: Final = {
     "h": timedelta(hours=1),
     "d": timedelta(days=1),
 }
+_MAX_SHOWN: Final = 40
 _FORM: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*")
 
 
@@ -18,12 +19,15 @@ def parse_duration(text: str) -> timedelta:
     """The span that ``text`` names.
 
     Raises:
-        ValueError: not a number with a unit; the text says which units there are.
+        ValueError: not a number with a unit, which the text names; or longer than anything lasts.
     """
     match = _FORM.fullmatch(text)
     if match is None:
         raise ValueError(f"{text!r} is not a duration: write a number and ms, s, m, h or d, such as 30s or 4h")
-    return float(match[1]) * _UNITS[match[2]]
+    try:
+        return float(match[1]) * _UNITS[match[2]]
+    except OverflowError:
+        raise ValueError(f"{text[:_MAX_SHOWN]!r} is too much") from None
 
 
 def format_duration(span: timedelta) -> str:

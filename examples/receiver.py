@@ -14,7 +14,7 @@ class Receiver(BaseHTTPRequestHandler):
     validator: RequestValidator
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
         url = f"http://{self.headers['Host']}{self.path}"
         genuine = self.validator.validate(url, body, self.headers.get("X-Twilio-Signature", ""))
         self.send_response(200 if genuine else 403)
@@ -36,7 +36,11 @@ def main() -> None:
     parser.add_argument("port", nargs="?", type=int, default=9000)
     arguments = parser.parse_args()
     Receiver.validator = RequestValidator(arguments.token)
-    with ThreadingHTTPServer(("127.0.0.1", arguments.port), Receiver) as server, suppress(KeyboardInterrupt):
+    try:
+        listening = ThreadingHTTPServer(("127.0.0.1", arguments.port), Receiver)
+    except OSError as error:
+        parser.error(f"cannot listen on port {arguments.port}: {error.strerror}; name another one behind the token")
+    with listening as server, suppress(KeyboardInterrupt):
         print(f"listening on http://127.0.0.1:{server.server_port}/", flush=True)
         server.serve_forever()
 

@@ -9,7 +9,6 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import IO, Final
-from urllib.parse import urlsplit
 
 import click
 import orjson
@@ -22,6 +21,7 @@ from control_api.listener.signatures import Known, Verdict, check_secret
 from control_api.listener.subscribed import Temporary, subscribed
 from eventstreams.cli.profiles import chosen_profile
 from eventstreams.cli.terminal import examples, harmless, harmless_json
+from eventstreams.cli.url import URL
 from eventstreams.process.listen import address_of, open_socket
 from eventstreams.settings import Settings
 
@@ -51,7 +51,7 @@ class _Wanted:
     )
 )
 @click.option("--listen", "listen_at", default="127.0.0.1:9000", show_default=True, help="Address; port 0 is any.")
-@click.option("--receiver-url", metavar="URL", help="URL of the sink, if it is another one: a tunnel's.")
+@click.option("--receiver-url", type=URL, help="URL of the sink, if it is another one: a tunnel's.")
 @click.option("--answer", type=click.IntRange(200, 599), help="Answer with this status. Default: 200.")
 @click.option(
     "--fail-first",
@@ -99,7 +99,7 @@ def listen(
         raise click.UsageError(f"--listen {listen_at} is every address: say with --receiver-url where workers reach it")
     wanted = _Wanted(
         listen=listen_at,
-        reached_at=_checked_url(receiver_url),
+        reached_at=receiver_url,
         plan=Plan(answer or (HTTPStatus.OK if fail_first is None else _FAILURE), fail_first),
         types=types,
         scheme=scheme,
@@ -197,14 +197,6 @@ def _short(data: object) -> str:
 
 def _say(sentence: str) -> None:
     click.echo(harmless(sentence), err=True)
-
-
-def _checked_url(url: str | None) -> str | None:
-    if url is not None and urlsplit(url).scheme not in {"http", "https"}:
-        raise click.BadParameter(
-            f"{url!r} must be a URL such as https://hooks.example.com/", param_hint="--receiver-url"
-        )
-    return url
 
 
 def _secret_in(file: IO[str]) -> str:

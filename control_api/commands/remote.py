@@ -1,9 +1,10 @@
 """The connection of commands to a running API."""
 
-from eventstreams.cli.profiles import chosen_profile, is_http_url, must_ask
+from eventstreams.cli.profiles import chosen_profile, must_ask
 from eventstreams.client.connection import Connection, Fields, Json
 from eventstreams.errors import SettingsError
 from eventstreams.settings import Settings
+from eventstreams.settings.urls import is_http_url
 
 __all__ = ["Answer", "Fields", "Remote"]
 

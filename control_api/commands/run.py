@@ -53,8 +53,8 @@ def given(**fields: str | None) -> Fields:
 
 
 def named(text: str) -> str:
-    """Quote ``text`` as one segment of a path."""
-    return quote(text, safe="")
+    """Quote ``text`` as one segment of a path; bytes that are not UTF-8 stay as they are."""
+    return quote(text, safe="", errors="surrogateescape")
 
 
 async def all_of(api: Remote, path: str, key: str, fields: Fields, *, limit: int | None = None) -> list[Answer]:

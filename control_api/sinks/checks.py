@@ -39,7 +39,8 @@ def checked_configuration(
         RefusedError: the plugin does not accept it. The message contains none of its values.
     """
     try:
-        return plugin.config.model_validate(given)
+        config = plugin.config.model_validate(given)
+        plugin.public(config)  # a sink that could not be shown is not made
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         key = ".".join(str(part) for part in first["loc"])
@@ -61,6 +62,35 @@ def checked_configuration(
             f"({type(error).__name__}), so it cannot be told what is wrong with it; ask whoever runs this "
             f"installation{note}",
         ) from None
+    return config
+
+
+def read_stored(plugin: AnySinkPlugin, stored: str) -> BaseModel | None:
+    """The configuration ``stored``, JSON; None where this release of the plugin does not take it any more."""
+    try:
+        return plugin.config.model_validate_json(stored)
+    except Exception:  # noqa: BLE001 - the seam to foreign code: what is wrong there, the check of another one says
+        return None
+
+
+def public_part(plugin: AnySinkPlugin, config: BaseModel | None) -> Mapping[str, object]:
+    """What answers show of ``config``; nothing where it was not read, or this release cannot show it.
+
+    It was taken once, by another release perhaps. The sink is there all the same, as are those beside it.
+    """
+    if config is None:
+        return {}
+    try:
+        return plugin.public(config)
+    except Exception as error:  # noqa: BLE001 - the seam to foreign code
+        _log.debug(
+            "plugin.raised",
+            sink_type=plugin.sink_type,
+            where="what it shows of a configuration",
+            error=type(error).__name__,
+            follows="nothing of it is shown",
+        )
+        return {}
 
 
 def stored_configuration(given: Mapping[str, object], config: BaseModel, plugin: AnySinkPlugin) -> str:

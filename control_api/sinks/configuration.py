@@ -45,7 +45,7 @@ async def update(request: web.Request) -> web.Response:
     async with plane.writing:
         sink = sinks.find(request)
         stored = sinks.unlocked_configuration(plane, sink)
-        wanted = _wanted(_plugin(plane, sink), given, orjson.loads(stored))
+        wanted = _wanted(_plugin(plane, sink), given, stored)
         if orjson.loads(wanted) != orjson.loads(stored):
             configuration = sinks.locked_configuration(plane, sink.sid, wanted)
             sink = replace(sink, configuration=configuration, updated_ms=plane.clock())
@@ -55,15 +55,15 @@ async def update(request: web.Request) -> web.Response:
     return json_answer(_show(request, sink))
 
 
-def _wanted(plugin: AnySinkPlugin, given: Mapping[str, object], stored: Mapping[str, object]) -> str:
-    """The configuration to store.
+def _wanted(plugin: AnySinkPlugin, given: Mapping[str, object], stored: str) -> str:
+    """The configuration to store in place of ``stored``.
 
     Raises:
         RefusedError: the plugin does not accept it; or a secret that was not given would be sent somewhere else.
     """
-    before = _read(plugin, stored)
-    shown = {} if before is None else plugin.public(before)
-    kept = keep_secrets(given, shown=shown, stored=stored, model=plugin.config)
+    before = checks.read_stored(plugin, stored)
+    shown = checks.public_part(plugin, before)
+    kept = keep_secrets(given, shown=shown, stored=orjson.loads(stored), model=plugin.config)
     note = _STAYS if kept.secrets else ""
     config = checks.checked_configuration(kept.configuration, plugin, "updated", note=note)
     # Somebody who may change a sink but does not know its secrets must not be able to have them sent elsewhere.
@@ -78,14 +78,6 @@ def _wanted(plugin: AnySinkPlugin, given: Mapping[str, object], stored: Mapping[
                 f"given again: {', '.join(leaving)}",
             )
     return checks.stored_configuration(kept.configuration, config, plugin)
-
-
-def _read(plugin: AnySinkPlugin, stored: Mapping[str, object]) -> BaseModel | None:
-    """The present configuration; None if this release of the plugin no longer accepts it."""
-    try:
-        return plugin.config.model_validate(stored)
-    except Exception:  # noqa: BLE001 - the seam to foreign code: checking the new one will say what is wrong
-        return None
 
 
 def _signing_keys(plugin: AnySinkPlugin, config: BaseModel) -> set[str]:

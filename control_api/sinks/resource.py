@@ -12,7 +12,13 @@ from control_api.http.codes import Code, refused
 from control_api.http.declared import Listed, One, Operation, choice, flag, json_text, refused_with, sid, text
 from control_api.http.forms import Form, boolean, read_form
 from control_api.plane import MAX_DESCRIPTION, MAX_SINKS, PLANE, ControlPlane
-from control_api.sinks.checks import checked_configuration, configuration_in, stored_configuration
+from control_api.sinks.checks import (
+    checked_configuration,
+    configuration_in,
+    public_part,
+    read_stored,
+    stored_configuration,
+)
 from eventstreams.client import reference as models
 from eventstreams.control.records import SinkRecord, SinkStatus
 from eventstreams.control.vault import Purpose
@@ -123,11 +129,11 @@ def show(plane: ControlPlane, request: web.Request, sink: SinkRecord) -> dict[st
 
 
 def public_configuration(plane: ControlPlane, sink: SinkRecord) -> Mapping[str, object]:
-    """The sink's configuration without secrets; empty if its plugin is no longer installed here."""
+    """The sink's configuration without secrets; empty if no plugin installed here accepts it."""
     plugin = plane.plugins.get(sink.sink_type)
     if plugin is None:
         return {}
-    return plugin.public(plugin.config.model_validate_json(unlocked_configuration(plane, sink)))
+    return public_part(plugin, read_stored(plugin, unlocked_configuration(plane, sink)))
 
 
 def unlocked_configuration(plane: ControlPlane, sink: SinkRecord) -> str:

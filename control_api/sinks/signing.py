@@ -16,6 +16,7 @@ from control_api.http.declared import One, Operation, integer, refused_with
 from control_api.http.forms import Form, read_form_or_json
 from control_api.plane import PLANE, ControlPlane
 from control_api.sinks import resource as sinks
+from control_api.sinks.checks import read_stored
 from eventstreams.client.models import SigningSecret
 from eventstreams.control.records import SinkRecord
 from eventstreams.http import ErrorCode, RefusedError
@@ -65,7 +66,13 @@ def _signing(
     plugin = plane.plugins.get(sink.sink_type)
     if plugin is not None and plugin.signing is not None:
         stored = sinks.unlocked_configuration(plane, sink)
-        config = plugin.config.model_validate_json(stored)
+        config = read_stored(plugin, stored)
+        if config is None:
+            raise RefusedError(
+                f"The configuration of sink {sink.sid} is not valid any more: change it at {sinks.PATH}/{sink.sid}/"
+                "Configuration first",
+                status=HTTPStatus.CONFLICT,
+            )
         if plugin.signing.show(config) is not None:
             return plugin.signing, config, orjson.loads(stored)
     raise RefusedError(
@@ -113,7 +120,7 @@ OPERATIONS: Final = (
         summary="Fetch what receivers check signatures with",
         names=(sinks.SID,),
         answer=One(SigningSecret),
-        refusals=sinks.NO_SID,
+        refusals=(*sinks.NO_SID, *refused_with(ErrorCode.CONFLICT)),
     ),
     Operation(
         name="RotateSigningSecret",

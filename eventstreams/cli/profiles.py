@@ -13,12 +13,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
 from eventstreams.errors import SettingsError
 from eventstreams.settings import PREFIX, Settings
+from eventstreams.settings.urls import is_http_url
 from eventstreams.sids import SidKind, is_sid
 
 LOCAL_API: Final = "http://127.0.0.1:8080"
@@ -167,15 +167,6 @@ class ProfileFile:
             Path(name).replace(self.path)
         except OSError as error:
             raise SettingsError(f"{self.path} cannot be written: {error}") from None
-
-
-def is_http_url(text: str) -> bool:
-    """Whether ``text`` is a URL that an API can be asked at."""
-    try:
-        parts = urlsplit(text)
-    except ValueError:  # such as brackets around what is no address
-        return False
-    return parts.scheme in {"http", "https"} and bool(parts.netloc)
 
 
 def chosen_profile(settings: Settings, file: ProfileFile | None = None) -> Profile:

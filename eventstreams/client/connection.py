@@ -122,6 +122,7 @@ class Connection:
     async def _ask(
         self, method: str, path: str, *, query: Fields = (), form: Fields = (), key: str | None = None
     ) -> Json:
+        _check_text((*query, *form))
         wait_s = _FIRST_WAIT_S
         for left in reversed(range(self._attempts)):
             asked_s = 0.0
@@ -183,12 +184,23 @@ class Connection:
         return ApiError(message, retry_is_safe=True, idempotency_key=key)
 
 
+def _check_text(fields: Fields) -> None:
+    """Raises ``ApiError`` where a text cannot be sent: what a terminal gave us in bytes that are not UTF-8."""
+    for name, value in fields:
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ApiError(f"{name} is not UTF-8, which all that the API is told must be") from None
+
+
 def _why(error: Exception) -> str:
     match error:
         case aiohttp.ClientConnectorDNSError():
             return "its host has no address"
         case aiohttp.ClientConnectorCertificateError():
             return "its certificate is not to be trusted"
+        case aiohttp.ClientConnectorSSLError():  # whose errno is OpenSSL's, not the system's
+            return "it does not speak TLS as we do: is its URL one with http://?"
         case aiohttp.ClientConnectorError(errno=int() as number):
             return os.strerror(number)
         case TimeoutError():

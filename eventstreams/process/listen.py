@@ -68,11 +68,19 @@ def address_of(opened: socket.socket) -> str:
 
 
 def address_towards(url: str) -> str:
-    """The address of this machine on the way to ``url``, as it stands in a URL; nothing is sent."""
+    """The address of this machine on the way to ``url``, as it stands in a URL; nothing is sent.
+
+    Raises:
+        SettingsError: nothing leads there.
+    """
     parts = urlsplit(url)
-    family, _, _, _, address = socket.getaddrinfo(parts.hostname, parts.port or _HTTP, type=socket.SOCK_DGRAM)[0]
-    assert family in {socket.AF_INET, socket.AF_INET6}
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        probe.connect(address)
-        found = str(probe.getsockname()[0])
+    try:
+        family, _, _, _, address = socket.getaddrinfo(parts.hostname, parts.port or _HTTP, type=socket.SOCK_DGRAM)[0]
+        assert family in {socket.AF_INET, socket.AF_INET6}
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect(address)
+            found = str(probe.getsockname()[0])
+    except (OSError, UnicodeError) as error:  # the latter of a name that can be none
+        why = error.strerror if isinstance(error, OSError) else "it is no host name"
+        raise SettingsError(f"{parts.hostname} in {url} cannot be reached from here ({why}): correct the URL") from None
     return f"[{found}]" if family == socket.AF_INET6 else found

@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings
 
+from eventstreams.settings.urls import http_url
 from eventstreams.trust import client_tls
 
 _PASSWORD_MECHANISMS: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
@@ -44,7 +45,7 @@ class KafkaSettings(BaseSettings):
     )
     kafka_username: str | None = Field(None, description="User name for `PLAIN` and `SCRAM-…`.")
     kafka_password: SecretStr | None = Field(None, description="Password of that user.")
-    kafka_oauth_token_url: str | None = Field(
+    kafka_oauth_token_url: Annotated[str | None, AfterValidator(http_url)] = Field(
         None,
         pattern=r"^https?://[^/]",
         description="Token endpoint for `OAUTHBEARER` (client credentials, RFC 6749).",

@@ -16,6 +16,7 @@ from eventstreams.errors import SettingsError
 from eventstreams.settings.kafka import KafkaSettings
 from eventstreams.settings.mail import MailSettings
 from eventstreams.settings.offered import offered_types
+from eventstreams.settings.urls import http_url, http_urls
 from eventstreams.sids import SidKind, is_sid
 
 PREFIX: Final = "EVENTSTREAMS_"
@@ -114,6 +115,7 @@ def _ascending(delays: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
 
 Duration = Annotated[timedelta, BeforeValidator(_duration), Field(gt=timedelta())]
 CommaSeparated = BeforeValidator(_comma_separated)
+HttpUrl = Annotated[str | None, AfterValidator(http_url)]
 
 
 class Settings(MailSettings, KafkaSettings):
@@ -251,19 +253,19 @@ class Settings(MailSettings, KafkaSettings):
     )
 
     api_listen: str = Field("0.0.0.0:8080", description="Address and port of the API: `host:port`.")
-    api_advertised_url: str | None = Field(
+    api_advertised_url: HttpUrl = Field(
         None,
         pattern=r"^https?://",
         description="URL at which the API's other replicas reach this one; default: its address as Kafka sees it.",
     )
-    api_url: str | None = Field(
+    api_url: HttpUrl = Field(
         None,
         pattern=r"^https?://[^@]+$",  # whoever asks has credentials of his own
         description="URL of the API, such as `http://api:8080`, to which the gateway hands `GET /v1/Events` on, so "
         "that one address can serve both. Default: it answers that with 405.",
     )
     gateway_listen: str = Field("0.0.0.0:8081", description="Address and port of the HTTP gateway.")
-    gateway_url: str | None = Field(
+    gateway_url: HttpUrl = Field(
         None,
         pattern=r"^https?://",
         description="URL of the HTTP gateway, such as `http://gateway:8081`, to which the console publishes sample "
@@ -272,7 +274,7 @@ class Settings(MailSettings, KafkaSettings):
     admin_listen: str = Field(
         "0.0.0.0:9100", description="Address and port at which each role serves /livez, /readyz and /metrics."
     )
-    traces: str | None = Field(
+    traces: HttpUrl = Field(
         None,
         pattern=r"^https?://\S+$",
         description="OTLP/HTTP endpoint to which traces are exported, such as `http://collector:4318/v1/traces`; "
@@ -284,10 +286,10 @@ class Settings(MailSettings, KafkaSettings):
         le=1,
         description="Share of events that are traced, where the publisher has not decided (`traceparent`).",
     )
-    public_url: str | None = Field(
+    public_url: HttpUrl = Field(
         None, description="The API's own URL in its answers; default: the URL that the request was sent to."
     )
-    ready_urls: Annotated[tuple[str, ...], NoDecode, CommaSeparated] = Field(
+    ready_urls: Annotated[tuple[str, ...], NoDecode, CommaSeparated, AfterValidator(http_urls)] = Field(
         (), description="URLs that must answer 200, too, before the API's /readyz does."
     )
 
@@ -307,13 +309,13 @@ class Settings(MailSettings, KafkaSettings):
     catalog_dirs: Annotated[tuple[Path, ...], NoDecode, CommaSeparated] = Field(
         (), description="Folders with event types of your own, in the form of `avro/`."
     )
-    schema_base_url: str = Field(
+    schema_base_url: Annotated[str, AfterValidator(http_url)] = Field(
         "https://events-schemas.twilio.com",
         pattern=r"^https?://",
         description="Start of `dataschema` in events; default: Twilio's. The API serves the schemas below `/schemas`.",
     )
 
-    schema_registry_url: Annotated[str | None, AfterValidator(_without_user)] = Field(
+    schema_registry_url: Annotated[HttpUrl, AfterValidator(_without_user)] = Field(
         None,
         pattern=r"^https?://[^/]",
         description="A Confluent-compatible schema registry at which the API registers the catalogue's schemas.",
@@ -364,7 +366,8 @@ class Settings(MailSettings, KafkaSettings):
             if not first["loc"]:  # settings that do not go together; the message names them
                 raise SettingsError(_plain(first["msg"])) from None
             name = str(first["loc"][0])
-            given = os.environ.get(f"{PREFIX}{name.upper()}", str(first["input"]))
+            variable = None if name in overrides else os.environ.get(f"{PREFIX}{name.upper()}")
+            given = str(first["input"]) if variable is None else variable
             shown = "" if name in SECRETS else f" is {given!r}"
             raise SettingsError(f"{PREFIX}{name.upper()}{shown}: {_plain(first['msg'])}") from None
 

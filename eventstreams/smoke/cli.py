@@ -9,6 +9,7 @@ import click
 
 from eventstreams.cli.profiles import chosen_profile
 from eventstreams.cli.terminal import harmless_json, harmless_lines
+from eventstreams.cli.url import URL
 from eventstreams.errors import SettingsError
 from eventstreams.settings import PREFIX, Settings
 from eventstreams.smoke.receiver import SmokeReceiver
@@ -18,14 +19,16 @@ _GATEWAY: Final = "http://127.0.0.1:8081"
 
 
 @click.command()
-@click.option("--api", help="Where the API is; default: as the profile or EVENTSTREAMS_PUBLIC_URL has it.")
-@click.option("--gateway", help=f"Where the gateway is; default: EVENTSTREAMS_GATEWAY_URL, or {_GATEWAY}.")
+@click.option("--api", type=URL, help="Where the API is; default: as the profile or EVENTSTREAMS_PUBLIC_URL has it.")
+@click.option("--gateway", type=URL, help=f"Where the gateway is; default: EVENTSTREAMS_GATEWAY_URL, or {_GATEWAY}.")
 @click.option("--events", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many to publish.")
 @click.option(
     "--timeout", "timeout_s", type=click.FloatRange(1, 3600), default=60.0, show_default=True, help="Seconds for all."
 )
 @click.option("--listen", default="0.0.0.0:0", show_default=True, help="Where to take deliveries; port 0 is any.")
-@click.option("--receiver-url", help="Where workers reach that; default: this machine's address on the way to the API.")
+@click.option(
+    "--receiver-url", type=URL, help="Where workers reach that; default: this machine's address on the way to the API."
+)
 @click.option(
     "-o", "--output", type=click.Choice(["text", "json"]), default="text", help="json: the result, on stdout."
 )

@@ -45,8 +45,9 @@ class SmokeReceiver:
         Raises:
             EventStreamsError: it cannot listen there.
         """
+        host = None if reached_at else address_towards(seen_by)  # before anything is open: it may not be reached
         opened = open_socket(listen, setting="--listen")
-        self.url = reached_at or f"http://{address_towards(seen_by)}:{opened.getsockname()[1]}{_PATH}"
+        self.url = reached_at or f"http://{host}:{opened.getsockname()[1]}{_PATH}"
         app = web.Application(client_max_size=_MAX_BODY)
         app.router.add_post("/{path:.*}", self._take)
         async with serve_app(app, opened):

@@ -157,13 +157,17 @@ async def _publish(installation: Installation, count: int) -> Sequence[str]:
     auth = {"Authorization": aiohttp.encode_basic_auth(installation.account_sid, installation.token)}
     headers = auth | {"Content-Type": "application/cloudevents-batch+json"}
     body = orjson.dumps([_event(installation.account_sid) for _ in range(count)])
-    async with (
-        aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=_CLEAN_S)) as session,
-        session.post(f"{installation.gateway}/v1/Events", data=body, ssl=tls_to(installation.gateway)) as answer,
-    ):
-        told = await answer.read()
-        if answer.status != HTTPStatus.ACCEPTED:
-            raise SmokeError(f"the gateway refuses events with {answer.status}: {_message(told)}")
+    try:
+        async with (
+            aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=_CLEAN_S)) as session,
+            session.post(f"{installation.gateway}/v1/Events", data=body, ssl=tls_to(installation.gateway)) as answer,
+        ):
+            status, told = answer.status, await answer.read()
+    except (aiohttp.ClientError, TimeoutError) as error:
+        why = str(error) or type(error).__name__
+        raise SmokeError(f"the gateway at {installation.gateway} took events and did not answer: {why}") from error
+    if status != HTTPStatus.ACCEPTED:
+        raise SmokeError(f"the gateway refuses events with {status}: {_message(told)}")
     return [str(each) for each in orjson.loads(told)["ids"]]
 
 

@@ -9,6 +9,7 @@ import click
 from typing_extensions import override
 
 from eventstreams.cli.terminal import examples
+from eventstreams.cli.url import URL
 from eventstreams.durations import parse_duration
 from eventstreams.errors import PrerequisiteError
 from eventstreams.verify.behaviours import BEHAVIOURS
@@ -50,8 +51,8 @@ class _Receivers(click.ParamType):
     )
 )
 @click.option("--up", is_flag=True, help="Start a cluster on this machine, verify it, and end it.")
-@click.option("--api", help="Where the API is; default: as the profile or EVENTSTREAMS_PUBLIC_URL has it.")
-@click.option("--gateway", default="http://127.0.0.1:8081", show_default=True, help="Where the gateway is.")
+@click.option("--api", type=URL, help="Where the API is; default: as the profile or EVENTSTREAMS_PUBLIC_URL has it.")
+@click.option("--gateway", type=URL, default="http://127.0.0.1:8081", show_default=True, help="Where the gateway is.")
 @click.option(
     "--kafka", metavar="HOST:PORT", help="Its Kafka, to look at lag and dead letters; default: the API is asked."
 )
@@ -81,7 +82,9 @@ class _Receivers(click.ParamType):
     help="Most events, in percent, that may come more often than they were published where something fails.",
 )
 @click.option("--listen", help="Where to take deliveries; port 0 is any. Default: 0.0.0.0:0, with --up 127.0.0.1:0.")
-@click.option("--receiver-url", help="Where workers reach that; default: this machine's address on the way to the API.")
+@click.option(
+    "--receiver-url", type=URL, help="Where workers reach that; default: this machine's address on the way to the API."
+)
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Write a page with plots to this file.")
 @click.option(
     "--data-dir", type=click.Path(file_okay=False, path_type=Path), help="With --up: keep the cluster's data here."

@@ -91,11 +91,13 @@ def run_command(arguments: Arguments) -> int:
     def say(what: str, sentence: str) -> None:
         click.echo(f"{what:<12} {harmless_lines(sentence)}", err=in_json)
 
+    if arguments.report is not None:
+        _check_writable(arguments.report)  # not known in an hour alone
     report = asyncio.run(_carry_out(arguments, say))
+    click.echo(harmless_json(value_of(report), indent=True) if in_json else harmless_lines(text_of(report)))
     if arguments.report is not None:
         _write(arguments.report, page_of(report))
         say("report", str(arguments.report))
-    click.echo(harmless_json(value_of(report), indent=True) if in_json else harmless_lines(text_of(report)))
     return 0 if report.verdict.holds else 1
 
 
@@ -205,8 +207,24 @@ def _receivers(arguments: Arguments) -> Sequence[str]:
     return list(itertools.islice(itertools.cycle(BEHAVIOURS), arguments.subscriptions))
 
 
+def _check_writable(file: Path) -> None:
+    """Raises ``PrerequisiteError`` where ``_write`` would; leaves what is there as it is."""
+    is_new = not file.exists()
+    try:
+        with file.open("ab"):
+            pass
+        if is_new:
+            file.unlink()
+    except OSError as error:
+        raise _unwritable(file, error) from error
+
+
 def _write(file: Path, text: str) -> None:
     try:
         file.write_text(text, "utf-8")
     except OSError as error:
-        raise PrerequisiteError(f"--report {file} cannot be written: {error.strerror}") from error
+        raise _unwritable(file, error) from error
+
+
+def _unwritable(file: Path, error: OSError) -> PrerequisiteError:
+    return PrerequisiteError(f"--report {file} cannot be written: {error.strerror}")

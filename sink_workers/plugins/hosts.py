@@ -56,10 +56,12 @@ def host_and_port(server: str) -> tuple[str, int]:
 
 
 def check_authority(url: URL) -> None:
-    """Check that ``url`` has a valid host, and that its port, if any, is digits. Raises like ``check_host``."""
+    """Check that ``url`` has a valid host, and its port, if any, is a valid one. Raises like ``check_host``."""
     check_host(url.raw_host or "")
     if not _PORT.fullmatch(url.raw_authority.rpartition("@")[2]):
         raise ValueError("its port must be digits")
+    if url.port == 0:  # which no connection can be made to
+        raise ValueError(f"its port must be from 1 to {_MAX_PORT}")
 
 
 def _is_ip(host: str) -> bool:

@@ -1,5 +1,6 @@
 """A sink's configuration changed after it was made: where events go from then on, and which secrets go with them."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -15,7 +16,7 @@ from sink_workers.role import worker_for
 from tests.conftest import installation_settings
 from tests.support.api import Api, post_form, raw, serving, with_new_account
 from tests.support.installation import SENT, Installation
-from tests.support.topic import eventually
+from tests.support.topic import PATIENCE_S, eventually
 
 pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="module")]
 KEY = {"X-Key": "key-of-the-customer"}
@@ -194,3 +195,34 @@ async def test_where_sinks_are_validated_a_changed_one_must_prove_itself_anew(ka
             await api.subscription(sink.sid, SENT)
             status, refused = await configure(api, sink, destination="https://victim.example")
     assert (status, refused["code"]) == (400, 91007)
+
+
+async def test_a_sink_whose_configuration_is_not_taken_any_more_is_there_like_those_beside_it(api: Api) -> None:
+    async with Receiver() as receiver:
+        good = await api.sink(sink_configuration={"destination": receiver.url})
+        # As an earlier release of its plugin took it; this one does not.
+        stale = await api.installation.add_sink("http://hooks.example.com/", config={"gone": "key-of-the-customer"})
+        path = f"/v1/Sinks/{stale.sid}"
+        async with asyncio.timeout(PATIENCE_S):
+            while (await raw(api, "GET", f"{path}/Delivery"))[0] == 404:  # the API has not read of it yet
+                await asyncio.sleep(0.05)
+
+        listed = await raw(api, "GET", "/v1/Sinks")
+        fetched = await raw(api, "GET", path)
+        shown = await raw(api, "GET", f"{path}/Configuration")
+        renamed = await post_form(api, path, Description="mended soon")
+        secret = await raw(api, "GET", f"{path}/SigningSecret")
+        probed = await post_form(api, f"{path}/Probe")
+        mended = await configure(api, stale, destination=receiver.url)
+
+    assert listed[0] == 200
+    assert [(each["sid"], bool(each["sink_configuration"])) for each in listed[1]["sinks"]] == [
+        (good.sid, True),
+        (stale.sid, False),
+    ]
+    for status, told in (fetched, shown, renamed):
+        assert (status, told["sink_configuration"]) == (200, {})
+    assert (secret[0], secret[1]["code"]) == (409, 20409)
+    assert (probed[0], probed[1]["reason"]) == (200, "sink_unusable")
+    assert (mended[0], mended[1]["sink_configuration"]["destination"]) == (200, receiver.url)
+    assert "key-of-the-customer" not in str((listed, fetched, shown, renamed, secret, probed, mended))

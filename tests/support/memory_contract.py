@@ -21,6 +21,7 @@ SECRETS = "test_no_secret_can_be_seen_in_a_repr_or_in_an_error_about_the_configu
 
 class MemoryContract(SinkContract):
     sink_type = "memory"
+    unguarded = "it is in memory: nothing is connected to"
     patience_s = 0.3
     memory: Memory
 

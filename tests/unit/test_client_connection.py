@@ -153,6 +153,24 @@ async def test_who_is_not_answered_learns_why(url: str, why: str) -> None:
     assert caught.value.message.endswith("is it running there?")
 
 
+async def test_who_asks_a_plain_server_by_https_learns_that_it_is_none() -> None:
+    async with asking(Fake()) as api:
+        url = api.connection.url.replace("http://", "https://")
+        async with Connection(url, "AC1", "token", attempts=1) as connection:
+            with pytest.raises(ApiError, match=r"\(it does not speak TLS as we do: is its URL one with http://\?\)"):
+                await connection.get("/v1/Sinks")
+
+
+async def test_what_is_not_utf_8_is_not_sent() -> None:
+    fake = Fake()
+
+    async with asking(fake) as api:
+        with pytest.raises(ApiError, match="Description is not UTF-8"):
+            await api.connection.post("/v1/Sinks", [("Description", "caf\udce9")])
+
+    assert not fake.requests
+
+
 async def test_who_is_asked_to_wait_for_long_gets_the_error_instead() -> None:
     fake = Fake(refusal(429, 20429, **{"Retry-After": "3600"}))
 

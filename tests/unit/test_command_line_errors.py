@@ -126,6 +126,14 @@ def test_a_port_in_use_for_what_the_role_serves(run: Run, role: str, setting: st
         ("ADMIN_LISTEN", NO_FD, f"EVENTSTREAMS_ADMIN_LISTEN is '{NO_FD}': this process was not handed such a socket"),
         ("ADMIN_LISTEN", f"fd://{10**30}", "this process was not handed such a socket"),
         pytest.param("ADMIN_LISTEN", f"{'é' * 70}:80", "is no host name", id="no host name"),
+        ("TTL", "9999999999999d", "EVENTSTREAMS_TTL is '9999999999999d': '9999999999999d' is too much"),
+        ("PUBLIC_URL", "events.example.com", "EVENTSTREAMS_PUBLIC_URL is 'events.example.com': it must be a URL such"),
+        ("PUBLIC_URL", "http://[", "EVENTSTREAMS_PUBLIC_URL is 'http://[': it must be a URL such"),
+        ("PUBLIC_URL", "http://host:99999", "EVENTSTREAMS_PUBLIC_URL is 'http://host:99999': it must be a URL such"),
+        ("PUBLIC_URL", "http://a host", "EVENTSTREAMS_PUBLIC_URL is 'http://a host': it must be a URL such"),
+        ("READY_URLS", "http://a/readyz,b", "EVENTSTREAMS_READY_URLS is 'http://a/readyz,b': it must be a URL such"),
+        ("GATEWAY_URL", "http://[", "EVENTSTREAMS_GATEWAY_URL is 'http://[': it must be a URL such"),
+        ("API_URL", "http://[", "EVENTSTREAMS_API_URL is 'http://[': it must be a URL such"),
     ],
 )
 def test_a_bad_setting(run_here: Run, name: str, value: str, words: str) -> None:
@@ -205,3 +213,50 @@ def test_a_simulation_that_cannot_be(run_here: Run, arguments: Sequence[str], wo
     assert done.returncode == 2
     assert words in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("doctor", "--wait", "9999999999999d"), "'9999999999999d' is too much"),
+        (("verify", "--settle", "9999999999999d"), "--settle: '9999999999999d' is too much"),
+        (("accounts", "rotate-token", ACCOUNT, "--grace", "9999999999999d"), "'9999999999999d' is too much"),
+        (("smoke", "--api", "events.example.com"), "'events.example.com' must be a URL"),
+        (("smoke", "--gateway", "gateway:8081"), "'gateway:8081' must be a URL"),
+        (("smoke", "--receiver-url", "http://["), "'http://[' must be a URL"),
+        (("verify", "--api", "http://host:99999"), "'http://host:99999' must be a URL"),
+        (("listen", "--receiver-url", "http://["), "'http://[' must be a URL"),
+        (("listen", "--receiver-url", "https:"), "'https:' must be a URL"),
+    ],
+    ids=lambda given: " ".join(given) if isinstance(given, tuple) else "",
+)
+def test_an_option_that_cannot_be(run_here: Run, arguments: Sequence[str], words: str) -> None:
+    done = run_here(arguments)
+
+    assert done.returncode == 2
+    assert words in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("host", ["nowhere.invalid", "a..b", f"{'a' * 70}.example"])
+@pytest.mark.parametrize("command", ["smoke", "verify"])
+def test_a_host_that_cannot_be_reached(run_here: Run, command: str, host: str) -> None:
+    done = run_here([command, "--api", f"http://{host}:1"], ACCOUNT_SID=ACCOUNT, AUTH_TOKEN="12345678")
+
+    assert done.returncode == 2
+    assert one_sentence(done).startswith(f"{host} in http://{host}:1 cannot be reached from here (")
+
+
+@pytest.mark.parametrize("arguments", [("sinks", "show", "caf\udce9"), ("tail", "--event", "caf\udce9")], ids=str)
+def test_an_argument_that_is_not_utf_8(run_here: Run, arguments: Sequence[str]) -> None:
+    with socket.socket() as nobody:  # bound, and not listening: whoever asks there is refused
+        nobody.bind(("127.0.0.1", 0))
+        api = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+
+        done = run_here([*arguments, "--url", api], ACCOUNT_SID=ACCOUNT, AUTH_TOKEN="12345678")
+
+    assert done.returncode == 1
+    assert one_sentence(done) in {
+        "EventId is not UTF-8, which all that the API is told must be",
+        f"the API at {api} does not answer (Connection refused): is it running there?",
+    }

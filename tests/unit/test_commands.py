@@ -10,6 +10,7 @@ from pathlib import Path
 import aiohttp
 import click
 import pytest
+from aiohttp import web
 from click.testing import CliRunner
 from pydantic import SecretStr
 
@@ -21,6 +22,8 @@ from control_api.listener.receiver import Seen
 from control_api.listener.signatures import Verdict
 from eventstreams.cli.main import eventstreams, run
 from eventstreams.errors import EventStreamsError
+from eventstreams.process.health import serve_app
+from eventstreams.process.listen import address_of, open_socket
 from eventstreams.smoke.receiver import SmokeReceiver
 from eventstreams.smoke.run import Installation, SmokeError, run_smoke
 
@@ -233,3 +236,37 @@ async def test_a_smoke_test_says_that_it_waits() -> None:
         )
 
     assert [each.partition(" (")[0] for each in said] == ["api does not answer at http://127.0.0.1:1 yet"]
+
+
+async def test_a_smoke_test_says_that_the_gateway_took_events_and_went() -> None:
+    async def made(request: web.Request) -> web.Response:
+        return web.json_response({"sid": "DG1"}, status=201)
+
+    async def deleted(request: web.Request) -> web.Response:
+        return web.Response(status=204)
+
+    async def hang_up(request: web.Request) -> web.Response:
+        await request.read()
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()
+
+    app = web.Application()
+    app.add_routes([web.post("/v1/Events", hang_up), web.post("/v1/{resource}", made)])
+    app.add_routes([web.delete("/v1/{resource}/{sid}", deleted)])
+    opened = open_socket("127.0.0.1:0", setting="test")
+    here = f"http://{address_of(opened)}"
+    installation = Installation(api=here, gateway=here, account_sid="AC1", auth_token=SecretStr("token"))
+    said: list[str] = []
+
+    async with serve_app(app, opened):
+        with pytest.raises(SmokeError, match=f"the gateway at {here} took events and did not answer: "):
+            await run_smoke(
+                installation,
+                SmokeReceiver(installation.auth_token),
+                events=1,
+                timeout_s=10,
+                say=lambda what, sentence: said.append(f"{what} {sentence}"),
+            )
+
+    assert said[-2:] == ["removed /v1/Subscriptions/DG1", "removed /v1/Sinks/DG1"]

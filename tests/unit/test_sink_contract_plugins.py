@@ -16,6 +16,7 @@ from eventstreams.sinks import (
 )
 from eventstreams.sinks.contract import AnySinkPlugin
 from eventstreams.testing import Ability, Destination, SinkContract
+from eventstreams.testing.contract.suite import GUARD_TEST
 from tests.support.memory_contract import CANCELLED, DOWN, HANGS, SECRETS, MemoryContract, run
 from tests.support.memory_sink import Memory, MemoryConfig, Mood, memory_plugin
 
@@ -166,3 +167,55 @@ def test_an_ability_that_does_not_exist_cannot_be_declared() -> None:
 
         class Odd(MemoryContract):
             cannot: ClassVar[Mapping[Ability, str]] = {"fly": "no wings"}  # type: ignore[dict-item]  # that is the fault
+
+
+# -- the guard ---------------------------------------------------------------------------------------------------
+
+
+class GuardedContract(SinkContract):
+    """Says of the sink in memory, which asks no guard, that it must."""
+
+    sink_type = "memory"
+    memory: Memory
+
+    @override
+    @asynccontextmanager
+    async def destination(self) -> AsyncIterator[Destination]:
+        self.memory = Memory()
+        yield self.memory
+
+    @override
+    def plugin(self) -> AnySinkPlugin:
+        return memory_plugin(self.memory)
+
+
+def test_a_sink_that_does_not_ask_the_guard_fails() -> None:
+    with pytest.raises(AssertionError, match="the guard forbids every address, and the destination has an event"):
+        run(GuardedContract, GUARD_TEST)
+
+
+def test_a_sink_that_cannot_be_opened_where_the_guard_forbids_it_passes() -> None:
+    class Careful(GuardedContract):
+        @override
+        def plugin(self) -> AnySinkPlugin:
+            async def ask(config: BaseModel, context: SinkContext) -> Sink:
+                context.guard.check("127.0.0.1")
+                raise AssertionError("it was allowed")
+
+            return replace(super().plugin(), open=ask)
+
+    run(Careful, GUARD_TEST)
+
+
+def test_a_sink_whose_destination_is_the_operators_says_so_in_the_report() -> None:
+    assert names_of_tests(GuardedContract) - names_of_tests(MemoryContract) == {GUARD_TEST}
+    assert names_of_tests(MemoryContract) - names_of_tests(GuardedContract) == {"test_declares_that_it_asks_no_guard"}
+    run(MemoryContract, "test_declares_that_it_asks_no_guard")
+
+
+def test_why_the_guard_need_not_be_asked_needs_a_reason() -> None:
+    class Silent(MemoryContract):
+        unguarded = " "
+
+    with pytest.raises(AssertionError, match="unguarded lacks its reason"):
+        run(Silent, "test_declares_that_it_asks_no_guard")

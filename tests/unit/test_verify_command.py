@@ -48,6 +48,23 @@ def test_what_is_out_of_range_is_refused(arguments: tuple[str, ...]) -> None:
     assert "not in the range" in refusal(*arguments)
 
 
+def test_a_report_that_could_not_be_written_is_told_before_anything_is_published(tmp_path: Path) -> None:
+    result = CliRunner().invoke(verify, ["--report", str(tmp_path / "nowhere" / "proof.html")])
+
+    assert isinstance(result.exception, PrerequisiteError)
+    assert str(result.exception).endswith("nowhere/proof.html cannot be written: No such file or directory")
+
+
+def test_a_report_that_is_there_stays_until_there_is_another(tmp_path: Path) -> None:
+    (tmp_path / "old.html").write_text("of yesterday")
+
+    for name in ("old.html", "new.html"):
+        result = CliRunner().invoke(verify, ["--report", str(tmp_path / name)])
+        assert isinstance(result.exception, SettingsError)  # without credentials it comes no further
+
+    assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("old.html", "of yesterday")]
+
+
 def test_without_credentials_it_says_which_to_set() -> None:
     result = CliRunner().invoke(verify, ["--api", "http://127.0.0.1:1"])
 

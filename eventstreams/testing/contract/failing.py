@@ -3,10 +3,18 @@
 import asyncio
 from typing import Final
 
-from eventstreams.sinks import Delivered, DeliveryOutcome, OutboundEvent, Rejected, RetryLater, Sink
+from eventstreams.sinks import (
+    Delivered,
+    DeliveryOutcome,
+    DestinationGuard,
+    OutboundEvent,
+    Rejected,
+    RetryLater,
+    Sink,
+)
 from eventstreams.testing.contract.checks import check_outcome, must
 from eventstreams.testing.contract.destination import offers
-from eventstreams.testing.contract.rig import Delivering, Rig
+from eventstreams.testing.contract.rig import ANYWHERE, NOWHERE, Delivering, Rig
 from eventstreams.testing.contract.suite import ContractSuite, contract
 
 _HANGING: Final = 4  # deliveries side by side that hang
@@ -30,6 +38,23 @@ class FailingContract(ContractSuite):
         await rig.destination.heal()
         await rig.deliver_all(sink, [self.event(2)])
         await rig.deliver_all(late or await rig.open(), [self.event(3)])
+
+    @contract()
+    async def test_nothing_is_sent_to_an_address_that_the_guard_forbids(self, rig: Rig) -> None:
+        sink, batch = await _open_if_possible(rig, guard=NOWHERE), [self.event(1)]
+        outcomes = None if sink is None else await rig.attempt(sink, batch)
+
+        must(
+            not await rig.contents(),
+            "the guard forbids every address, and the destination has an event: connect with open_connection or "
+            "open_guarded, which ask it, or say why it need not be asked: unguarded = 'the reason'",
+        )
+        for outcome in outcomes or ():
+            must(
+                isinstance(outcome, RetryLater), f"an address may be allowed later: that is RetryLater, not {outcome!r}"
+            )
+        if sink is not None:
+            await _probe_is_not_fooled(rig, sink)
 
     @contract("babble")
     async def test_an_answer_without_sense_says_nothing_about_the_events(self, rig: Rig) -> None:
@@ -152,10 +177,10 @@ async def _keeps(rig: Rig, sink: Sink, batch: list[OutboundEvent]) -> None:
         )
 
 
-async def _open_if_possible(rig: Rig) -> Sink | None:
+async def _open_if_possible(rig: Rig, *, guard: DestinationGuard = ANYWHERE) -> Sink | None:
     """A sink, or None where ``open`` raises: then events wait as well. What it raises is logged by the worker."""
     try:
-        return await rig.open()
+        return await rig.open(guard=guard)
     except Exception as error:  # noqa: BLE001 - a plugin may raise anything
         rig.watch.saw_error("the error that open() raised", error)
         return None

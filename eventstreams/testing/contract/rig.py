@@ -7,9 +7,12 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from ipaddress import ip_network
 from typing import Final, TypeVar
 
+from typing_extensions import override
+
 from eventstreams.sinks import (
     Delivered,
     DeliveryOutcome,
+    DestinationForbiddenError,
     DestinationGuard,
     OutboundEvent,
     Sink,
@@ -23,9 +26,20 @@ from eventstreams.testing.contract.watch import Watch
 
 _POLL_S: Final = 0.02
 # Whatever runs on this machine or network is a fair destination in a test.
-_ANYWHERE: Final = DestinationGuard((ip_network("0.0.0.0/0"), ip_network("::/0")))
+ANYWHERE: Final = DestinationGuard((ip_network("0.0.0.0/0"), ip_network("::/0")))
 
 Result = TypeVar("Result")
+
+
+class _Nowhere(DestinationGuard):
+    """Lets nobody connect to anything, wherever the destination of the test is."""
+
+    @override
+    def check(self, address: str, *, host: str = "") -> None:
+        raise DestinationForbiddenError(DestinationForbiddenError.ERRNO, "the contract forbids every address")
+
+
+NOWHERE: Final = _Nowhere()
 Delivering = asyncio.Task[Sequence[DeliveryOutcome]]
 Expected = Callable[[OutboundEvent], object]
 
@@ -57,14 +71,14 @@ class Rig:
     def capabilities(self) -> Capabilities:
         return self.plugin.capabilities(self.plugin.config.model_validate(self.destination.config))
 
-    async def open(self) -> Sink:
-        """A sink with the configuration and tokens of now."""
+    async def open(self, *, guard: DestinationGuard = ANYWHERE) -> Sink:
+        """A sink with the configuration and tokens of now, that may connect to what ``guard`` allows."""
         self.watch.hide([*self.destination.secrets, *self.destination.signing_tokens])
         context = SinkContext(
             sink_sid="DG" + "0" * 32,
             account_sid="AC" + "0" * 32,
             signing_tokens=tuple(self.destination.signing_tokens),
-            guard=_ANYWHERE,
+            guard=guard,
             user_agent="eventstreams/contract",
         )
         sink = await self.plugin.open(self.plugin.config.model_validate(self.destination.config), context)

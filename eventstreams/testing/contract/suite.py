@@ -16,6 +16,7 @@ from eventstreams.testing.contract.events import outbound_event
 from eventstreams.testing.contract.rig import Rig
 from eventstreams.testing.contract.watch import Watch, run_watched
 
+GUARD_TEST = "test_nothing_is_sent_to_an_address_that_the_guard_forbids"
 _NEEDS = "_contract_needs"
 
 
@@ -26,12 +27,15 @@ class ContractSuite:
         sink_type: Of the plugin, which must be installed: it comes in by the same door as in a worker.
         cannot: Each ability that the destination does not offer, and why. Tests that need it are not there; one
             that names the declaration is there instead.
+        unguarded: Why the destination guard need not be asked, such as that the operator says where the destination is;
+            empty: it must be.
         patience_s: How long a test waits for what should be at once, such as the destination showing an event.
         deadline_s: How long a test may take, with all its waiting.
     """
 
     sink_type: ClassVar[str]
     cannot: ClassVar[Mapping[Ability, str]] = {}
+    unguarded: ClassVar[str] = ""
     patience_s: ClassVar[float] = 10.0
     deadline_s: ClassVar[float] = 100.0
 
@@ -64,8 +68,11 @@ class ContractSuite:
             needed: tuple[Ability, ...] = getattr(getattr(cls, name), _NEEDS, ())
             if any(ability in cls.cannot for ability in needed):
                 setattr(cls, name, None)  # not a test any more
-        for ability, reason in cls.cannot.items():
-            declaration = _declaration(ability, reason)
+        declared = [_declaration(ability, reason) for ability, reason in cls.cannot.items()]
+        if cls.unguarded:
+            setattr(cls, GUARD_TEST, None)
+            declared.append(_declaration_of_guard(cls.unguarded))
+        for declaration in declared:
             setattr(cls, declaration.__name__, declaration)
 
     def run(self, test: Callable[[Rig], Awaitable[None]], *needed: Ability) -> None:
@@ -126,5 +133,16 @@ def _declaration(ability: Ability, reason: str) -> Callable[[ContractSuite], Non
         self.run(look)
 
     test.__name__ = test.__qualname__ = f"test_declares_that_it_cannot_{ability}"
+    test.__doc__ = reason
+    return test
+
+
+def _declaration_of_guard(reason: str) -> Callable[[ContractSuite], None]:
+    """As ``_declaration``, where the guard need not be asked."""
+
+    def test(self: ContractSuite) -> None:
+        must(bool(reason.strip()), f"{type(self).__name__}.unguarded lacks its reason")
+
+    test.__name__ = test.__qualname__ = "test_declares_that_it_asks_no_guard"
     test.__doc__ = reason
     return test
