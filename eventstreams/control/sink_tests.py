@@ -41,7 +41,7 @@ def sample_of(sink: SinkRecord, subscribed: SubscribedType, data: Mapping[str, o
 
 
 def as_subscription(sink: SinkRecord) -> Subscription:
-    """The stand-in, where delivering needs a subscription, for that of ``sink`` to its own tests and samples.
+    """A stand-in for code that needs a subscription: the one of ``sink`` to its own tests and samples.
 
     It names no types: whatever arrives is meant for the sink, in the schema version in which it was written.
     """

@@ -162,7 +162,7 @@ async def _open_if_possible(rig: Rig) -> Sink | None:
 
 
 async def _ends_truly(rig: Rig, delivering: Delivering, batch: list[OutboundEvent]) -> None:
-    """Check that a delivery whose sink was closed ends. It may fail, but what it reports as delivered must be."""
+    """Check that a delivery whose sink was closed ends. Events that it calls delivered must have arrived."""
     done, _ = await asyncio.wait({delivering}, timeout=rig.capabilities.timeout_s)
     if not done:
         await rig.cancel(delivering, batch)
