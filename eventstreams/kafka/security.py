@@ -19,7 +19,7 @@ _INSIDE: Final = re.compile(r"^\w+://\S+: |\(after \d+ms in state [^)]*\)|error:
 
 
 def security_config(settings: KafkaSettings) -> Mapping[str, str]:
-    """What to add to a client's configuration. Contains only properties that differ from librdkafka's defaults."""
+    """What to add to a client's configuration. Contains only the properties that the settings require."""
     wanted = {
         "security.protocol": _protocol(settings),
         "ssl.ca.location": settings.kafka_tls_authorities,
