@@ -1,7 +1,7 @@
-"""What happened to one event's copy for one subscription: the entries of the attempts topic. Pure.
+"""The entries of the attempts topic: what happened to one event's copy for one subscription. Pure.
 
-Many entries share one record, as JSON: ``{"v": 1, "fields": [names], "entries": [[values], …]}``. The names make a
-record readable by itself, and let a later release add some. Never any of the event's data.
+Many entries share one record, as JSON: ``{"v": 1, "fields": [names], "entries": [[values], …]}``. The names make
+records self-describing, and let later releases add fields. Entries never contain any of the event's data.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, get_args, get_type_hints
 import orjson
 
 VERSION: Final = 1
-_LARGEST: Final = 2**63 - 1  # what SQL's integers hold
+_LARGEST: Final = 2**63 - 1  # the largest integer in SQL
 
 
 class EntryKind(StrEnum):
@@ -32,21 +32,21 @@ class Entry(NamedTuple):
     """One thing that happened. A tuple, since a worker makes one for every delivery.
 
     Attributes:
-        kind: Of ``EntryKind``.
+        kind: A value of ``EntryKind``.
         at_ms: When the attempt began, or when it died, by the worker's clock.
-        attempt: The attempt's number, from 1; of what died: how many there were.
-        account_sid: Of the subscription: the event may be a subaccount's.
-        duration_ms: How long the attempt took, its whole batch; None where there was none.
-        accepted_ms: By the broker; None where the record did not say.
-        deadline_ms: No attempt begins at or after this; None where the record did not say.
-        origin: ``topic/partition/offset`` of the copy on the subscription's topic; of a redrive its topic alone.
-        rests_at: The same of the copy on a retry or dead-letter topic, as it was put there; None for delivered.
-        next_at_ms: The next attempt begins no sooner; equal to ``deadline_ms`` where there will be none.
-        reason: Of ``RetryReason`` or ``DeadReason``; None for delivered.
+        attempt: The attempt's number, from 1; for ``died``, how many attempts there were.
+        account_sid: The subscription's account; the event may be a subaccount's.
+        duration_ms: How long the attempt took for its whole batch; None without an attempt.
+        accepted_ms: When the broker accepted the event; None if the record did not say.
+        deadline_ms: No attempt begins at or after this; None if the record did not say.
+        origin: ``topic/partition/offset`` of the copy on the subscription's topic; for ``redriven`` only the topic.
+        rests_at: The same for the copy that was put on a retry or dead-letter topic; None for ``delivered``.
+        next_at_ms: The earliest time of the next attempt; equal to ``deadline_ms`` if there will be none.
+        reason: A value of ``RetryReason`` or ``DeadReason``; None for ``delivered``.
         code: Service error code.
         status: The destination's status code.
-        detail: In words, at most 1 KiB.
-        answer: Start of the destination's answer, at most 1 KiB.
+        detail: An explanation, at most 1 KiB.
+        answer: The start of the destination's answer, at most 1 KiB.
     """
 
     kind: str
@@ -93,7 +93,8 @@ Row = tuple[
     str | None,
     str | None,
 ]
-"""An entry's values in its order. An ``Entry``, and then a tuple of it to be encoded, takes three times as long."""
+"""An entry's values, in its order. Making an ``Entry`` and converting it to a tuple for encoding takes three times as
+long."""
 
 _FIELDS: Final = list(Entry._fields)
 _TYPES: Final = tuple(get_args(hint) or hint for hint in get_type_hints(Entry).values())
@@ -107,7 +108,7 @@ class UnreadableRecordError(ValueError):
 
 
 def encode(entries: Iterable[Row]) -> bytes:
-    """The value of a record with ``entries``, each an ``Entry`` or its values.
+    """The value of a record with ``entries``, each an ``Entry`` or a tuple of its values.
 
     Raises:
         TypeError: an entry holds what JSON cannot.
@@ -116,10 +117,10 @@ def encode(entries: Iterable[Row]) -> bytes:
 
 
 def decode(value: bytes) -> Sequence[Entry | None]:
-    """The entries of a record, in order; None stands for one that makes no sense or is of a later release.
+    """The entries of a record, in order; None stands for one that is invalid or comes from a later release.
 
     Raises:
-        UnreadableRecordError: the whole record makes no sense.
+        UnreadableRecordError: the whole record is invalid.
     """
     try:
         content = orjson.loads(value)
@@ -134,7 +135,7 @@ def decode(value: bytes) -> Sequence[Entry | None]:
 
 
 def _are_ours(rows: Sequence[object]) -> bool:
-    """Whether all are as this release writes them. Asked column by column, it takes a third of asking each row."""
+    """Whether all rows are as this release writes them. Checking by column takes a third of the time of by row."""
     if any(not isinstance(row, list) or len(row) != len(_FIELDS) for row in rows):
         return False
     columns = list(zip(*rows, strict=True))
@@ -146,7 +147,7 @@ def _are_ours(rows: Sequence[object]) -> bool:
 
 
 def _in_order(fields: Sequence[object], row: object) -> object:
-    """The values of ``row``, whose names are ``fields``, in our order; None where it has none."""
+    """The values of ``row``, whose field names are ``fields``, in our order, with None for missing ones."""
     if not isinstance(row, list):
         return None
     values = dict(zip(map(str, fields), row, strict=False))

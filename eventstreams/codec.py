@@ -1,4 +1,4 @@
-"""Event data to Avro and back. The writer's schema is named by ``ce_dataschema``; no registry is asked."""
+"""Encodes event data as Avro and decodes it. ``ce_dataschema`` names the writer's schema; no registry is needed."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -20,22 +20,22 @@ from eventstreams.errors import InvalidEventError
 from eventstreams.reasons import DeadReason
 
 Data = dict[str, object]
-"""The fields of an event as JSON values, absent optional ones left out."""
+"""The fields of an event as JSON values, without absent optional ones."""
 
-_KNOWN_SCHEMAS_BOUND: Final = 10_000  # distinct dataschema texts remembered; far above any real catalogue
-_KNOWN_LENGTH: Final = 1024  # of each; a header may be as long as a record, and so many of those are gigabytes
+_KNOWN_SCHEMAS_BOUND: Final = 10_000  # distinct dataschema texts cached; far more than any real catalogue has
+_KNOWN_LENGTH: Final = 1024  # of each; a header can be as long as a record, and 10,000 such would be gigabytes
 
 
 @dataclass(frozen=True, slots=True)
 class CodecProblem:
-    """A value that cannot be read, with what would have been expected."""
+    """Why a value cannot be decoded; ``detail`` explains it."""
 
     reason: DeadReason
     detail: str
 
 
 class Unread(Mapping[str, object]):
-    """The data of an event that was looked through, and found whole; it is read when somebody wants it."""
+    """The data of an event that was validated, but is decoded only on first access."""
 
     __slots__ = ("_data", "_read", "_value")
 
@@ -64,16 +64,16 @@ class Unread(Mapping[str, object]):
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """How what one writer's schema wrote is read as one version of it. Looked up once for an event.
+    """How to decode data of one writer's schema as one version of it. Looked up once for an event.
 
     Attributes:
-        read: From Avro to the data; raises ``UnreadableError``.
-        check: Of the same bytes: raises where ``read`` does; nothing else comes of it.
-        writer: Id and version of the schema that wrote it.
-        dataschema: Names the version that it is read as, under our base.
-        identities: Kind of identity to the field of the data that holds one.
-        avro_schema: Of the data, as JSON.
-        is_as_written: Whether the producer's own bytes are of that schema.
+        read: Decodes Avro; raises ``UnreadableError``.
+        check: Only validates the same bytes: raises where ``read`` does.
+        writer: Id and version of the writer's schema.
+        dataschema: Names the version of the decoded data, under our base URL.
+        identities: Maps a kind of identity to the field of the data that holds one.
+        avro_schema: The Avro schema of the decoded data, as JSON.
+        is_as_written: Whether that is the writer's schema, so that the producer's own bytes fit it.
     """
 
     read: Reader
@@ -85,14 +85,14 @@ class Projection:
     is_as_written: bool
 
     def decode(self, value: bytes) -> Data | CodecProblem:
-        """The data of an event, fields without a value left out."""
+        """The data of an event, without fields that have no value."""
         try:
             return self.read(value)
         except UnreadableError as error:
             return self._undecodable(error)
 
     def decode_later(self, value: bytes) -> Unread | CodecProblem:
-        """As ``decode``, for somebody who will hardly look at the data: what is wrong with it is known at once."""
+        """Like ``decode``, for callers that rarely need the data: validated at once, but decoded on first access."""
         try:
             self.check(value)
         except UnreadableError as error:
@@ -110,8 +110,8 @@ class Codec:
         self._catalog = catalog
         self._base = schema_base_url.rstrip("/")
         self._writers: dict[str, SchemaVersion | CodecProblem] = {}
-        self._compiled: dict[tuple[str, int], Writer] = {}  # no more than the catalogue has
-        self._compiled_readers: dict[tuple[str, int, int], Reader] = {}  # nor these, of any two versions
+        self._compiled: dict[tuple[str, int], Writer] = {}  # bounded by the versions in the catalogue
+        self._compiled_readers: dict[tuple[str, int, int], Reader] = {}  # bounded by pairs of versions of a schema
         self._projections: dict[tuple[str, int | None], Projection] = {}
 
     def dataschema(self, schema: SchemaVersion) -> str:
@@ -119,10 +119,10 @@ class Codec:
         return f"{self._base}/{schema.schema_id}/{schema.version}"
 
     def encode(self, schema: SchemaVersion, data: Mapping[str, object]) -> bytes:
-        """Avro binary of ``data``.
+        """Encode ``data`` as Avro binary.
 
         Raises:
-            InvalidEventError: a field is missing, unknown, or of the wrong type; names it.
+            InvalidEventError: a field is missing, unknown, or of the wrong type; the text names it.
         """
         key = schema.schema_id, schema.version
         compiled = self._compiled.get(key)
@@ -134,15 +134,15 @@ class Codec:
             raise _invalid(schema, data, str(error)) from None
 
     def decode(self, dataschema: str, value: bytes, *, version: int | None = None) -> Data | CodecProblem:
-        """The event's data as ``version`` of the writer's schema has it (default: the writer's own).
+        """The event's data in ``version`` of the writer's schema (by default the writer's own).
 
-        A field that ``version`` does not know is left out, and so is an optional field without a value.
+        Fields that ``version`` does not have are left out, and so are optional fields without a value.
         """
         found = self.projection(dataschema, version)
         return found if isinstance(found, CodecProblem) else found.decode(value)
 
     def projection(self, dataschema: str, version: int | None) -> Projection | CodecProblem:
-        """How to read as ``version`` (None: the writer's own) what ``dataschema`` wrote."""
+        """How to decode data of the schema ``dataschema`` as ``version`` (None: the writer's own)."""
         return self._projections.get((dataschema, version)) or self._projection(dataschema, version)
 
     def _projection(self, dataschema: str, version: int | None) -> Projection | CodecProblem:
@@ -173,9 +173,9 @@ class Codec:
         return projection
 
     def writer(self, dataschema: str) -> SchemaVersion | CodecProblem:
-        """The schema that ``dataschema`` names, whatever its base: its last two parts are id and version.
+        """The schema that ``dataschema`` names, whatever its base URL: its last two segments are id and version.
 
-        The reference's own name files: ``…/EventStreams.TestSink/1.json``.
+        The reference's own name files, such as ``…/EventStreams.TestSink/1.json``.
         """
         return self._writers.get(dataschema) or self._writer(dataschema)
 
@@ -193,7 +193,7 @@ class Codec:
 
 
 def _write(schema: SchemaVersion, data: Mapping[str, object]) -> bytes:
-    """As a compiled writer, for schemas that have none."""
+    """Does what a compiled writer does, for schemas that have none."""
     if find_problem(schema.avro, data) is not None:
         raise ValueError("does not fit the schema")
     buffer = BytesIO()
@@ -202,7 +202,7 @@ def _write(schema: SchemaVersion, data: Mapping[str, object]) -> bytes:
 
 
 def _by_fastavro(wrote: AvroSchema, wanted: AvroSchema) -> Reader:
-    """As a compiled reader, for schemas that have none."""
+    """Does what a compiled reader does, for schemas that have none."""
     prune = compile_prune(wanted)
 
     def read(value: bytes) -> Data:
@@ -222,7 +222,7 @@ def _by_fastavro(wrote: AvroSchema, wanted: AvroSchema) -> Reader:
 
 
 def _check_of(schema: SchemaVersion, read: Reader) -> Callable[[bytes], object]:
-    """Compiled when it is needed: few need any."""
+    """A check that is compiled on first use, as few processes need any."""
 
     @cache
     def compiled(is_ascii: bool) -> Reader:  # noqa: FBT001 - a key of the cache

@@ -1,4 +1,4 @@
-"""Spans of time as people write them: ``500ms``, ``5s``, ``2m``, ``4h``, ``1d``."""
+"""Durations as people write them: ``500ms``, ``5s``, ``2m``, ``4h``, ``1d``."""
 
 import re
 from datetime import timedelta
@@ -16,10 +16,10 @@ _FORM: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*")
 
 
 def parse_duration(text: str) -> timedelta:
-    """The span that ``text`` names.
+    """The duration that ``text`` states.
 
     Raises:
-        ValueError: not a number with a unit, which the text names; or longer than anything lasts.
+        ValueError: not a number with a unit (the message lists the units), or too long.
     """
     match = _FORM.fullmatch(text)
     if match is None:
@@ -31,7 +31,7 @@ def parse_duration(text: str) -> timedelta:
 
 
 def format_duration(span: timedelta) -> str:
-    """The shortest exact spelling, such as ``2m`` for 120 seconds; whole milliseconds."""
+    """The shortest exact spelling, such as ``2m`` for 120 seconds; fractions of a millisecond are dropped."""
     for unit in ("d", "h", "m", "s"):
         if span and span % _UNITS[unit] == timedelta():
             return f"{span // _UNITS[unit]}{unit}"

@@ -1,31 +1,31 @@
 """Every exception of the project, with the exit code it gives a process.
 
-    EventStreamsError                 one sentence: the fact and the fix; 1
+    EventStreamsError                 one sentence with the fact and the fix; 1
     ├── SettingsError                 a setting is missing or wrong; 2
     │   └── NameTakenError            another process has joined a group under the name of this one; 1
-    ├── PrerequisiteError             Java, Kafka's jars or a port is not to be had; 3
+    ├── PrerequisiteError             Java, Kafka's jars or a port is not available; 3
     ├── BrokerUnreachableError        no Kafka broker answers; 4
-    ├── TopicError                    Kafka refused to make, change or remove a topic
+    ├── TopicError                    Kafka refused to create, change or delete a topic, or to tell about one
     ├── CatalogError                  the catalogue in avro/ contradicts itself; 5
-    ├── PluginError                   a sink plugin is broken, there twice, or of another API version; 6
+    ├── PluginError                   a sink plugin is broken, installed twice, or of another API version; 6
     ├── InvalidEventError             an event does not fit the catalogue; nothing was sent
-    ├── PublishError                  the broker did not acknowledge; says whether a retry is safe
+    ├── PublishError                  the broker did not acknowledge; the error says whether a retry is safe
     │   └── BufferFullError           too many events wait for their acknowledgement; nothing was sent
     ├── ApiError                      the API does not answer a command, or refused (in ``eventstreams.client``)
     ├── RegistryError                 a schema registry does not answer, or refuses (``eventstreams.schema_registry``)
-    ├── RefusedError                  a request that gets an error answer (in ``eventstreams.http``)
+    ├── RefusedError                  refuses an HTTP request with an error answer (in ``eventstreams.http``)
     ├── BackupError                   a backup cannot be made or imported (in ``control_api.backup``)
-    ├── FatalProducerError            a producer can never send again; the process must start afresh
+    ├── FatalProducerError            a producer can never send again; the process must be restarted
     └── FatalConsumerError            a consumer can never get back into its group; likewise
 
-A destination that fails is not here: that is an outcome (``eventstreams.sinks``).
+A failing destination is not an exception, but an outcome (``eventstreams.sinks``).
 """
 
 from typing import ClassVar
 
 
 class EventStreamsError(Exception):
-    """Something that a person can mend; ``str()`` is one sentence with the fact and the fix."""
+    """Something that a person can fix; ``str()`` is one sentence with the fact and the fix."""
 
     exit_code: ClassVar[int] = 1
 
@@ -39,8 +39,8 @@ class SettingsError(EventStreamsError):
 class NameTakenError(SettingsError):
     """Another process has joined a consumer group under the name of this one.
 
-    Its exit code says that a restart may help: whoever gives out the names, such as ``eventstreams up``, knows that
-    nobody else has this one, and then it was a request of the process itself that Kafka answered late.
+    Its exit code means that a restart may help: a supervisor that assigns the names, such as ``eventstreams up``, knows
+    that nobody else has this one, so the cause was a request of the process itself that Kafka handled late.
     """
 
     exit_code = 1
@@ -59,7 +59,7 @@ class BrokerUnreachableError(EventStreamsError):
 
 
 class TopicError(EventStreamsError):
-    """Kafka refused to make, change or remove a topic."""
+    """Kafka refused to create, change or delete a topic, or did not answer a question about one."""
 
 
 class CatalogError(EventStreamsError):
@@ -90,8 +90,8 @@ class PublishError(EventStreamsError):
     """The broker did not acknowledge an event.
 
     Attributes:
-        retry_is_safe: True where the same event, with the same id, may be published again. It may then
-            arrive twice, since the broker can have taken it without our seeing the acknowledgement.
+        retry_is_safe: True if the same event, with the same id, may be published again. It may then arrive twice, since
+            the broker can have accepted it although we did not see the acknowledgement.
     """
 
     def __init__(self, message: str, *, retry_is_safe: bool) -> None:
@@ -100,15 +100,15 @@ class PublishError(EventStreamsError):
 
 
 class BufferFullError(PublishError):
-    """Too many events wait for their acknowledgement. This one was not sent: publish it again a little later."""
+    """Too many events wait for their acknowledgement. This one was not sent; publish it again a little later."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, retry_is_safe=True)
 
 
 class FatalProducerError(EventStreamsError):
-    """librdkafka's idempotent producer has given up for good; only a new process mends it."""
+    """librdkafka's idempotent producer has given up for good; only a new process helps."""
 
 
 class FatalConsumerError(EventStreamsError):
-    """A consumer is out of its group, as are those that took its place; only a new process mends it."""
+    """A consumer's client is out of its group, as are those that replaced it; only a new process helps."""

@@ -1,4 +1,4 @@
-"""A product event, as its producer states it, before it is encoded."""
+"""A product event as its producer states it, before it is encoded."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,18 +17,18 @@ class Event:
 
     Attributes:
         type: The event type, such as ``com.twilio.messaging.message.sent``.
-        source: REST path of the resource it speaks of.
+        source: REST path of the resource that it is about.
         account_sid: The owner; decides which subscriptions can match.
-        data: The fields of the type's schema, by their exact names. An optional field that is absent is
-            left out here, and in what is delivered.
+        data: The fields of the type's schema, by their exact names. Optional fields without a value are left out, here
+            and in what is delivered.
         id: De-duplication key, stable across retries.
         time: When it happened; aware. Kept to the millisecond.
         subject: CloudEvents' ``subject``; most products have none.
         partition_key: Events with the same key keep their order up to the router. Default: ``source``,
             so that all events of one call or message stay together.
         schema_version: Version of the schema that ``data`` follows. Default: the newest.
-        traceparent: The trace that it is part of, as W3C Trace Context has it; what is none is left out.
-        tracestate: What belongs to it there.
+        traceparent: W3C Trace Context of the trace that it is part of; an invalid one is left out.
+        tracestate: The matching ``tracestate``, if any.
     """
 
     type: str

@@ -1,7 +1,7 @@
-"""Event and delivery state as Kafka headers: the CloudEvents Kafka binding (binary mode), and ``es_*`` of our own.
+"""Event attributes and delivery state as Kafka headers: the CloudEvents Kafka binding (binary mode), and our ``es_*``.
 
-The value of a record is never rewritten on its way; what changes travels here. Parsing never raises:
-a header that is missing or wrong is a ``HeaderProblem``, which becomes a dead letter.
+The value of a record is never rewritten on its way; what changes is in headers. Parsing never raises: a missing or
+invalid header is a ``HeaderProblem``, which makes a dead letter.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from eventstreams.sids import SidKind, is_sid
 from eventstreams.times import rfc3339_ms
 
 Headers = Sequence[tuple[str, bytes]]
-"""Kafka headers in wire order. A name that is there twice counts with its last value."""
+"""Kafka headers in wire order. Of a repeated name, the last value counts."""
 
 CONTENT_TYPE: Final = "content-type"
 AVRO: Final = b"application/avro"
@@ -48,12 +48,12 @@ ANSWER: Final = "es_answer"
 REDRIVE: Final = "es_redrive"
 
 UNREADABLE: Final = "es_unreadable"
-"""Stands in for the headers of a record of which not even the names can be read."""
+"""Replaces the headers of a record if not even their names can be read."""
 
-MAX_DETAIL_BYTES: Final = 1024  # of a detail, and of an answer: enough for a sentence or a page's start; DESIGN's bound
+MAX_DETAIL_BYTES: Final = 1024  # of a detail or an answer: enough for a sentence or a page's start; DESIGN's bound
 
 MOST_DIGITS: Final = 16
-"""Of a time in ms: that is 300,000 years. Longer ones overflow what they are reckoned with."""
+"""The most digits of a time in ms: that is 300,000 years. Longer ones would overflow in calculations."""
 
 _REQUIRED: Final = (ID, TYPE, SOURCE, TIME, DATASCHEMA, ACCOUNT)
 _ROUTED: Final = (ACCEPTED_AT, DEADLINE, SUBSCRIPTION)
@@ -64,20 +64,20 @@ KNOWN: Final = frozenset(
     {*_REQUIRED, *_REPLACED_ON_RETRY, CONTENT_TYPE, SPECVERSION, SUBJECT, PARTITION_KEY, TRACEPARENT, TRACESTATE}
     | {ACCEPTED_AT, DEADLINE, SUBSCRIPTION, SUBSCRIBER, ATTEMPTS, REDRIVE}
 )
-"""Every header that means something here."""
+"""Every header that has a meaning here."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeaderProblem:
-    """A header that is missing or cannot be read; ``detail`` names it and says what would be right."""
+    """A header that is missing or invalid; ``detail`` names it and says what would be right."""
 
     reason: DeadReason
     detail: str
 
 
 def missing(headers: Mapping[str, bytes], required: Sequence[str] = _REQUIRED) -> HeaderProblem | None:
-    """What to say of the first of ``required`` that is not there; None where all are."""
-    if UNREADABLE not in headers and all(map(headers.get, required)):  # as always, and then without a loop of ours
+    """The problem with the first of ``required`` that is missing or empty; None if all are there."""
+    if UNREADABLE not in headers and all(map(headers.get, required)):  # the usual case, without a loop in Python
         return None
     if UNREADABLE in headers:
         return HeaderProblem(DeadReason.BAD_HEADER, "a header's name is not UTF-8, so that no header can be read")
@@ -88,9 +88,9 @@ def missing(headers: Mapping[str, bytes], required: Sequence[str] = _REQUIRED) -
 
 
 class Envelope(NamedTuple):
-    """The CloudEvents attributes of a record, as text. ``time`` is what the producer wrote.
+    """The CloudEvents attributes of a record, as text. ``time`` is as the producer wrote it.
 
-    A tuple, as it is made for every event: a frozen dataclass of eight fields takes three times as long.
+    A tuple because one is created for every event: a frozen dataclass of eight fields takes three times as long.
     """
 
     id: str
@@ -104,13 +104,13 @@ class Envelope(NamedTuple):
 
     @classmethod
     def parse(cls, headers: Mapping[str, bytes]) -> "Envelope | HeaderProblem":
-        """The attributes, or what is wrong with the first bad one."""
+        """The attributes, or the problem with the first invalid one."""
         if problem := missing(headers):
             return problem
         try:
             account_sid = headers[ACCOUNT].decode()
             subject, partition_key = headers.get(SUBJECT), headers.get(PARTITION_KEY)
-            envelope = cls(  # by position: names would cost half as much again
+            envelope = cls(  # by position: keyword arguments would take half as long again
                 headers[ID].decode(),
                 headers[TYPE].decode(),
                 headers[SOURCE].decode(),
@@ -154,9 +154,9 @@ def routed_headers(
     subscription_sid: str,
     subscriber_sid: str | None = None,
 ) -> list[tuple[str, bytes]]:
-    """The headers of a subscription's copy: the event's own, then when it was accepted and until when we try.
+    """The headers of a subscription's copy: the event's own, then its acceptance time, its deadline and its owner.
 
-    ``subscriber_sid``: the subscription's account, where that is another than the event's.
+    ``subscriber_sid``: the subscription's account, if it differs from the event's.
     """
     return [
         *(header for header in headers if not header[0].startswith("es_")),
@@ -166,12 +166,12 @@ def routed_headers(
 
 
 def time_headers(accepted_at_ms: int, deadline_ms: int) -> list[tuple[str, bytes]]:
-    """Of ``routed_headers`` those that say when."""
+    """Those of ``routed_headers`` with the acceptance time and the deadline."""
     return [(ACCEPTED_AT, b"%d" % accepted_at_ms), (DEADLINE, b"%d" % deadline_ms)]
 
 
 def owner_headers(subscription_sid: str, subscriber_sid: str | None) -> list[tuple[str, bytes]]:
-    """Of ``routed_headers`` those that say whose the copy is."""
+    """Those of ``routed_headers`` that say whose copy it is."""
     owner = [(SUBSCRIPTION, subscription_sid.encode())]
     return owner if subscriber_sid is None else [*owner, (SUBSCRIBER, subscriber_sid.encode())]
 
@@ -185,7 +185,7 @@ def again_headers(
     subscriber_sid: str | None,
     job_sid: str,
 ) -> list[tuple[str, bytes]]:
-    """As ``routed_headers``, for a copy that the redrive or replay ``job_sid`` makes: a fresh start, and by whom."""
+    """Like ``routed_headers``, for a copy by the redrive or replay ``job_sid``: starts afresh, and names the job."""
     routed = routed_headers(
         headers,
         accepted_at_ms=accepted_at_ms,
@@ -197,26 +197,26 @@ def again_headers(
 
 
 def subscriber_of(headers: Mapping[str, bytes]) -> bytes | None:
-    """The account that a copy was made for: of its subscription, which may be for the events of subaccounts."""
+    """The account of a copy's subscription; not always the event's, which may be of a subaccount."""
     return headers.get(SUBSCRIBER) or headers.get(ACCOUNT)
 
 
 class DeliveryProgress(NamedTuple):
-    """Where a subscription's copy of an event stands: the ``es_*`` headers of subscription and retry topics.
+    """The delivery state of a subscription's copy of an event: the ``es_*`` headers on subscription and retry topics.
 
-    A tuple, as it is made for every event: a frozen dataclass of thirteen fields takes 4.9 µs, this one 0.3.
+    A tuple because one is created for every event: a frozen dataclass of thirteen fields takes 4.9 µs, this takes 0.3.
 
     Attributes:
         attempt: Number of the next attempt, from 1.
-        first_attempt_at_ms: None before the first attempt.
-        not_before_ms: The next attempt begins no sooner. 0 on a subscription topic.
+        first_attempt_at_ms: When the first attempt began; None before it.
+        not_before_ms: The earliest time of the next attempt. 0 on a subscription topic.
         origin: ``topic/partition/offset`` of the subscription record; None on that record itself.
-        last_reason: Why the attempt before failed; None before the first.
+        last_reason: Why the previous attempt failed; None before the first.
         last_code: Its service error code.
         last_detail: Its detail, at most ``MAX_DETAIL_BYTES``.
         last_attempt_at_ms: When it began.
-        last_status: The destination's status code, where its protocol has one.
-        last_answer: Start of what the destination answered, at most ``MAX_DETAIL_BYTES``.
+        last_status: The destination's status code, if its protocol has one.
+        last_answer: The start of the destination's answer, at most ``MAX_DETAIL_BYTES``.
     """
 
     accepted_at_ms: int
@@ -235,13 +235,13 @@ class DeliveryProgress(NamedTuple):
 
     @classmethod
     def parse(cls, headers: Mapping[str, bytes]) -> "DeliveryProgress | HeaderProblem":
-        """The state, or what is wrong with the first bad header."""
+        """The state, or the problem with the first invalid header."""
         if problem := missing(headers, _ROUTED):
             return problem
         if max(len(headers[ACCEPTED_AT]), len(headers[DEADLINE]), len(headers.get(NOT_BEFORE, b""))) > MOST_DIGITS:
             return HeaderProblem(DeadReason.BAD_HEADER, f"an es_ header has a time of more than {MOST_DIGITS} digits")
         try:
-            if ATTEMPT not in headers:  # none yet, and then there is no more to say
+            if ATTEMPT not in headers:  # no attempt yet, so there is no further state
                 return cls(int(headers[ACCEPTED_AT]), int(headers[DEADLINE]), headers[SUBSCRIPTION].decode())
             progress = cls(
                 accepted_at_ms=int(headers[ACCEPTED_AT]),
@@ -266,7 +266,7 @@ class DeliveryProgress(NamedTuple):
 
 
 def retry_headers(headers: Headers, progress: DeliveryProgress) -> list[tuple[str, bytes]]:
-    """The headers of a copy for a retry topic: those it had, with the state of ``progress``."""
+    """The headers of a copy for a retry topic: the record's own, with the state in ``progress``."""
     return [
         *_without_state(headers),
         (ATTEMPT, b"%d" % progress.attempt),
@@ -278,15 +278,15 @@ def retry_headers(headers: Headers, progress: DeliveryProgress) -> list[tuple[st
 def dead_headers(
     headers: Headers, progress: DeliveryProgress | None, *, origin: str, reason: DeadReason, code: int, detail: str
 ) -> list[tuple[str, bytes]]:
-    """The headers of a dead letter: those it had, how many attempts there were, and why it died.
+    """The headers of a dead letter: the record's own, the number of attempts, and why it died.
 
     Args:
-        headers: The record's own, whatever they are; they are kept.
-        progress: How far it came; None where its ``es_*`` headers could not be read.
-        origin: Used where ``progress`` has none.
-        reason: Why.
+        headers: The record's own headers, whatever they are; they are kept.
+        progress: Its delivery state; None if its ``es_*`` headers could not be read.
+        origin: Used if ``progress`` has none.
+        reason: Why it died.
         code: Service error code.
-        detail: In words; cut to ``MAX_DETAIL_BYTES``.
+        detail: An explanation; truncated to ``MAX_DETAIL_BYTES``.
     """
     state = [] if progress is None else _state(progress)
     return [
@@ -301,7 +301,7 @@ def dead_headers(
 
 
 def clip(detail: str) -> bytes:
-    """``detail`` as UTF-8 of at most ``MAX_DETAIL_BYTES``, cut between characters."""
+    """``detail`` as UTF-8, truncated between characters to at most ``MAX_DETAIL_BYTES``."""
     return detail.encode(errors="replace")[:MAX_DETAIL_BYTES].decode(errors="ignore").encode()
 
 

@@ -1,4 +1,4 @@
-"""Why a delivery waits or ends: closed sets, with the service error codes of the reference.
+"""Why a delivery is retried or given up: closed sets, with the reference's service error codes.
 
 The codes are the reference's (its error pages): 91300-91308, and 93101-93104 for sinks that are streams (Kinesis).
 """

@@ -1,4 +1,4 @@
-"""Identifiers: two letters that name the kind, then 32 hexadecimal digits (the reference's form)."""
+"""SIDs, the reference's identifiers: two letters for the kind, then 32 hexadecimal digits."""
 
 import re
 import secrets
@@ -30,14 +30,14 @@ def new_sid(kind: SidKind) -> str:
 
 
 def is_sid(text: str, kind: SidKind) -> bool:
-    """Whether ``text`` has the form of an identifier of ``kind``; says nothing about its existence."""
+    """Whether ``text`` has the form of an identifier of ``kind``, which need not exist."""
     return text.startswith(kind) and _HEX32.fullmatch(text, pos=2) is not None
 
 
 def has_capitals(text: str) -> bool:
-    """Whether ``text`` is an identifier of ours but for capital letters: all that are made here have lower-case digits.
+    """Whether ``text`` would be an identifier of ours if it were in lower case: ours have lower-case digits.
 
-    Those of accounts may be whatever their operator has given.
+    Account SIDs are exempt, as operators may choose them.
     """
     kind, digits = text[:2].upper(), text[2:]
     return kind in _MADE_HERE and _HEX32.fullmatch(digits) is not None and text != kind + digits.lower()

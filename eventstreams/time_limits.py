@@ -1,7 +1,7 @@
-"""Foreign code on our loop: held to its time, also where it takes its cancellation and goes on.
+"""Enforces time limits on foreign code on our loop, even if it ignores its cancellation.
 
-``asyncio.timeout`` alone asks: whoever catches ``CancelledError`` and waits again holds its caller for ever, and with
-it the caller's events and place. Here it is asked once and has a moment to clear up; then it is let go of.
+``asyncio.timeout`` only cancels: code that catches ``CancelledError`` and waits again would hold up its caller, and the
+caller's events, forever. Here it is cancelled once and has a moment to clean up; then it is abandoned.
 """
 
 import asyncio
@@ -11,9 +11,9 @@ from typing import Final, Generic, TypeVar
 from eventstreams.telemetry.logging import get_logger
 
 GRACE_S: Final = 2.0
-"""For whoever was cancelled to close what it had open. It is longer than a close on the same continent takes."""
+"""How long cancelled code gets to close what it had open: longer than a close on the same continent takes."""
 
-_TICK_S: Final = 0.001  # a loop's clock may be so coarse
+_TICK_S: Final = 0.001  # the resolution that a loop's clock may have
 
 T = TypeVar("T")
 
@@ -21,11 +21,11 @@ _log = get_logger(__name__)
 
 
 class OverdueError(TimeoutError):
-    """The time was over; not a ``TimeoutError`` of the foreign code's own."""
+    """The time limit was exceeded; not a ``TimeoutError`` raised by the foreign code itself."""
 
 
 class Watch:
-    """Tells tasks that their time is over: with one timer for all, as one for each costs more than an event's JSON."""
+    """Cancels tasks whose time is up, with one timer for all: one for each would cost more than encoding an event."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -34,17 +34,17 @@ class Watch:
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self, task: "asyncio.Task[object]", timeout_s: float) -> None:
-        """Cancel ``task`` once ``timeout_s`` seconds are over; it must ``end`` this first."""
+        """Cancel ``task`` after ``timeout_s`` seconds. Call ``end`` before the next ``begin`` of the same task."""
         end_s = self._ends_s[task] = self._loop.time() + timeout_s
         if self._timer is None or self._timer.when() > end_s:
             self._look_at(end_s)
 
     def is_over(self, task: "asyncio.Task[object]") -> bool:
-        """Whether ``task`` was cancelled for what it began."""
+        """Whether ``task`` was cancelled because its time was up."""
         return task in self._told
 
     def end(self, task: "asyncio.Task[object]") -> bool:
-        """``task`` is done with what it began; whether it was cancelled for it. That is taken back."""
+        """Stop watching ``task``; returns whether it was cancelled, after undoing that cancellation."""
         if self._ends_s.pop(task, None) is not None:
             return False
         self._told.remove(task)
@@ -58,7 +58,7 @@ class Watch:
             del self._ends_s[task]
             self._told.add(task)
             task.cancel()
-        if self._ends_s:  # of what has begun since the timer was set; mostly there is some, and it is in order
+        if self._ends_s:  # tasks begun since the timer was set; usually there are some, in order
             self._look_at(min(self._ends_s.values()))
 
     def _look_at(self, at_s: float) -> None:
@@ -70,14 +70,14 @@ class Watch:
 async def within(
     work: Coroutine[object, object, T], *, timeout_s: float, grace_s: float = GRACE_S, watch: Watch | None = None
 ) -> T:
-    """What ``work`` returns, in ``timeout_s + grace_s`` seconds at most, unless it blocks the whole loop.
+    """Run ``work`` for ``timeout_s + grace_s`` seconds at most, unless it blocks the whole loop; return its result.
 
-    What does not end once it is cancelled is closed where it waits: it runs no further, and what it held is freed.
-    Whoever calls this often has a ``watch`` for all. A task is within one piece of foreign code at a time.
+    If it does not end when it is cancelled, it is closed where it waits: it runs no further, and what it held is freed.
+    Callers that use this often should share a ``watch``. A task can run only one ``work`` at a time.
 
     Raises:
         OverdueError: it took longer.
-        CancelledError: this task is to end, whatever ``work`` made of that; or it is ``work``'s own, see
+        CancelledError: this task was cancelled, whatever ``work`` made of that; or ``work`` raised its own, see
             ``is_cancelled``.
         BaseException: what ``work`` raised.
     """
@@ -98,17 +98,17 @@ async def within(
 
 
 def is_cancelled() -> bool:
-    """Whether somebody wants this task to end.
+    """Whether this task is being cancelled.
 
     If not, a ``CancelledError`` is the foreign code's own: it waited for a task or future of its own that was
-    cancelled. To let that pass would end a task of ours, and leave its work to nobody.
+    cancelled. Letting that propagate would end a task of ours and leave its work undone.
     """
     task = asyncio.current_task()
     return task is None or task.cancelling() > 0
 
 
 class _Held(Generic[T]):
-    """Runs a coroutine as ``await`` does, step by step, so that it can be let go of at any of them."""
+    """Runs a coroutine step by step, as ``await`` does, so that it can be abandoned at any step."""
 
     def __init__(
         self, work: Coroutine[object, object, T], task: "asyncio.Task[object]", watch: Watch, grace_s: float
@@ -122,7 +122,7 @@ class _Held(Generic[T]):
 
     def __await__(self) -> Generator[object, object, T]:
         answer: object = None
-        raised: list[BaseException] = []  # popped, so that no frame that an error's traceback has refers to the error
+        raised: list[BaseException] = []  # popped, so that no frame in an error's traceback refers to the error
         try:
             while True:
                 try:
@@ -136,10 +136,10 @@ class _Held(Generic[T]):
                     if self._is_over:
                         self._let_go()
                         raise
-                    if self._patience is None and self._watch.is_over(self._task):  # others' are others' matter
+                    if self._patience is None and self._watch.is_over(self._task):  # other cancellations are not ours
                         self._patience = asyncio.get_running_loop().call_later(self._grace_s, self._over)
                     raised.append(error)
-                except Exception as error:  # noqa: BLE001 - of what it waits for: its matter
+                except Exception as error:  # noqa: BLE001 - from what it waits for: `work` has to handle it
                     raised.append(error)
         finally:
             if self._patience is not None:
@@ -150,11 +150,11 @@ class _Held(Generic[T]):
         self._task.cancel()
 
     def _let_go(self) -> None:
-        self._task.uncancel()  # it was we who asked the second time
+        self._task.uncancel()  # the second cancellation was ours
         _log.error("plugin.let_go", follows="it was cancelled and went on: it is closed where it waits")
         try:
             self._work.close()
-        except Exception as error:  # noqa: BLE001 - the seam to foreign code: it waits even now, or clears up badly
+        except Exception as error:  # noqa: BLE001 - the seam to foreign code: it waits even now, or its clean-up fails
             _log.error("plugin.not_closed", error=type(error).__name__, follows="it is dropped where it waits")
 
 

@@ -1,11 +1,11 @@
-"""Time as the wire formats spell it. Inside, times are aware UTC ``datetime`` or ``*_ms`` since the epoch."""
+"""Times in the wire formats. Internally, times are aware UTC ``datetime`` or ``*_ms`` since the epoch."""
 
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 Clock = Callable[[], int]
-"""Milliseconds since the epoch. Injected, so that tests can hold it still."""
+"""Returns milliseconds since the epoch. Injected, so that tests can control it."""
 
 
 def now_ms() -> int:
@@ -21,18 +21,18 @@ def to_ms(at: datetime) -> int:
 
 
 def rfc3339_ms(at: datetime) -> str:
-    """``2026-03-29T04:01:02.345Z``: how delivered events spell time."""
+    """``2026-03-29T04:01:02.345Z``: the format in delivered events."""
     in_utc = at if at.tzinfo is UTC else at.astimezone(UTC)
     return f"{in_utc.isoformat(timespec='milliseconds')[:-6]}Z"  # without +00:00
 
 
 def rfc3339_s(at: datetime) -> str:
-    """``2026-03-29T04:01:02Z``: how the API's resources spell time; the official client reads only this."""
+    """``2026-03-29T04:01:02Z``: the format in the API's resources; the official client reads only this."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def parse_rfc3339(text: str) -> datetime:
-    """The aware time that ``text`` names.
+    """The aware time that ``text`` states, in UTC.
 
     Raises:
         ValueError: not RFC 3339, or without an offset.

@@ -1,4 +1,4 @@
-"""Every topic's name, partitions and settings. Nothing else in the project spells a topic's name."""
+"""Every topic's name, partitions and settings. No other module spells out a topic's name."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -14,39 +14,39 @@ from eventstreams.sids import SidKind, is_sid
 _HOUR_MS: Final = 60 * 60 * 1000
 _DAY_MS: Final = 24 * _HOUR_MS
 ANSWERS_MS: Final = _DAY_MS
-"""How long the API's answer to a request with an idempotency key is kept: longer than any client tries again."""
-# What a process keeps of them in memory is 64 MiB; it reads all there is when it starts, some seconds for so much.
+"""How long the API's answer to a request with an idempotency key is kept: longer than any client retries."""
+# A process keeps 64 MiB of them in memory. It reads the whole topic when it starts, which takes some seconds for this.
 _ANSWERS_BYTES: Final = 256 << 20
 _SINK_TYPE: Final = re.compile(r"[a-z0-9-]{1,40}")  # as plugins may call themselves
-_DEAD_LETTER_DAYS: Final = 14  # DESIGN: long enough to notice, mend and redrive over a holiday
+_DEAD_LETTER_DAYS: Final = 14  # DESIGN: long enough to notice, fix and redrive over a holiday
 _ATTEMPT_DAYS: Final = 7
 SEGMENT: Final = 1 << 28
-"""Bytes of a segment whose indexes are small; Kafka's own default is four times as much."""
+"""Segment size in bytes for topics with small indexes; Kafka's own default is four times as much."""
 INDEX_INTERVAL: Final = 1 << 14
-"""Bytes of records between two entries of an index; Kafka's own default is 4 KiB."""
+"""Bytes of records between two index entries; Kafka's own default is 4 KiB."""
 INDEX: Final = 1 << 18
-"""Bytes of an index.
+"""Index size in bytes.
 
-Kafka's own default is 10 MiB. A broker maps both indexes of a segment at its second batch, and Linux fills of each as
-much as the disk's read-ahead says. With 8 MiB that was 4 to 5 ms of the broker's CPU a topic, and 16 MiB of the page
-cache.
+Kafka's own default is 10 MiB. A broker maps both indexes of a segment at its second batch, and Linux populates as much
+of each as the disk's read-ahead says. With 8 MiB that was 4 to 5 ms of the broker's CPU per topic, and 16 MiB of the
+page cache.
 
 An index must have room for an entry of 12 bytes for every ``INDEX_INTERVAL`` of a whole segment, so that it is never
-full. Kafka begins another segment where one is; but of a segment that a broker wrote before and after a start it has
-left entries out, and if it is killed then, it makes the index anew with all of them. Where they have no room, the
-broker **ends, and cannot be started again**: tests/kafka/test_small_indexes.py.
+full. Normally Kafka starts a new segment when an index is full. But in a segment that a broker wrote before and after a
+restart, it has left out entries, and if it is then killed, it rebuilds the index with all of them. If they do not fit,
+the broker **ends, and cannot be started again**: tests/kafka/test_small_indexes.py.
 """
 SMALL_INDEXES: Final[Mapping[str, str]] = {
     "segment.bytes": str(SEGMENT),
     "index.interval.bytes": str(INDEX_INTERVAL),
     "segment.index.bytes": str(INDEX),
 }
-"""Settings of a topic that are had together or, where Kafka refuses one, not at all."""
-_EVENTS_DAYS: Final = 7  # what a replay can reach back to
+"""Topic settings that are used together or, if Kafka refuses one, not at all."""
+_EVENTS_DAYS: Final = 7  # how far back a replay can reach
 MAX_EVENT_BYTES: Final = 1 << 20
 """Largest record on the events topic: Kafka's own default, rounded down."""
 MAX_COPY_BYTES: Final = 2 * MAX_EVENT_BYTES
-"""Largest record on the others: a copy has more headers, and must fit wherever the event did."""
+"""Largest record on the other topics: a copy has more headers, but must fit wherever the event did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ _WAITING: Final = frozenset({TopicKind.SUBSCRIPTION, TopicKind.RETRY, TopicKind.
 
 @dataclass(frozen=True, slots=True)
 class TopicName:
-    """What a topic's name tells. ``sink_type`` and ``subscription_sid`` are None where they do not apply."""
+    """The parts of a topic's name. ``sink_type`` and ``subscription_sid`` are None if they do not apply."""
 
     kind: TopicKind
     sink_type: str | None = None
@@ -97,7 +97,7 @@ class Topics:
         self._shared = frozenset({each.name for each in self.base_specs()})
 
     def subscription(self, sink_type: str, subscription_sid: str) -> str:
-        """Where one subscription's copies wait for their worker."""
+        """The topic on which one subscription's copies wait for their worker."""
         return f"{self._prefix}sub.{sink_type}.{subscription_sid}"
 
     @staticmethod
@@ -110,10 +110,10 @@ class Topics:
         return topic.removeprefix(f"{self._prefix}sub.").rpartition(".")[0]
 
     def read(self, topic: str) -> TopicName | None:
-        """What the name ``topic`` tells; None where it is none that this release makes in this installation.
+        """Parse the name ``topic``; None if it is not one that this release creates in this installation.
 
-        Another installation's prefix may begin with ours: its topics are read as nobody's too, since no part of a
-        name of ours holds a dot.
+        Another installation's prefix may begin with ours: its topics give None too, since no part of our names contains
+        a dot.
         """
         if topic in self._shared:
             return TopicName(TopicKind.SHARED)
@@ -136,31 +136,31 @@ class Topics:
                 return None
 
     def retry(self, sink_type: str, delay: timedelta) -> str:
-        """Where records of one sink type wait for their next attempt, for at most ``delay`` at a time."""
+        """The topic on which records of one sink type wait for their next attempt, at most ``delay`` at a time."""
         return f"{self._prefix}retry.{sink_type}.{format_duration(delay)}"
 
     def dead(self, sink_type: str) -> str:
-        """The dead letters of one sink type."""
+        """The topic of the dead letters of one sink type."""
         return f"{self._prefix}dead.{sink_type}"
 
     def test(self, sink_type: str) -> str:
-        """Where the test events of the sinks of one type wait for their worker."""
+        """The topic on which the test events for sinks of one type wait for their worker."""
         return f"{self._prefix}test.{sink_type}"
 
     def sink_type_of_dead(self, topic: str) -> str | None:
-        """Whose dead letters ``topic`` holds; None where it holds no sink type's."""
+        """The sink type whose dead letters ``topic`` holds; None if it holds none of a sink type."""
         start = f"{self._prefix}dead."
         return topic.removeprefix(start) if topic.startswith(start) and topic != self.router_dead else None
 
     def sink_type_of_retry(self, topic: str) -> str | None:
-        """Whose retries wait on ``topic``; None where it is no retry topic."""
+        """The sink type whose retries wait on ``topic``; None if it is not a retry topic."""
         start = f"{self._prefix}retry."
         return topic.removeprefix(start).rpartition(".")[0] if topic.startswith(start) else None
 
     def retries(self, sink_type: str, existing: Iterable[str] = ()) -> Mapping[str, timedelta]:
         """The retry topics of one sink type and the delay of each.
 
-        Those of ``existing`` topics that earlier settings made are among them, so that nothing waits there for ever.
+        Includes those of the ``existing`` topics that earlier settings created, so that nothing waits there forever.
         """
         found = {self.retry(sink_type, delay): delay for delay in self._settings.retry_delays}
         start = f"{self._prefix}retry.{sink_type}."
@@ -170,7 +170,7 @@ class Topics:
         return found
 
     def group(self, role: str) -> str:
-        """Consumer group id of a role, apart from other installations on the same Kafka."""
+        """Consumer group id of a role, distinct from those of other installations on the same Kafka."""
         return f"{self._prefix}{role}"
 
     def base_specs(self) -> list[TopicSpec]:
@@ -182,9 +182,9 @@ class Topics:
             self._spec(self.attempts, settings.attempts_partitions, retention_ms=_ATTEMPT_DAYS * _DAY_MS),
             self._spec(self.router_dead, 1, retention_ms=_DEAD_LETTER_DAYS * _DAY_MS),
             self._spec(self.jobs, 1, compacted=True),
-            # A key's answer is there once, so there is nothing to compact. Small segments: a day old is soon gone.
+            # Each key has one answer, so there is nothing to compact. With small segments, old ones are deleted soon.
             self._spec(self.answers, 1, retention_ms=ANSWERS_MS, segment_ms=_HOUR_MS, retention_bytes=_ANSWERS_BYTES),
-            # One partition: few records, and the order in which things were done is what they are for.
+            # One partition: there are few records, and the order in which things were done matters.
             self._spec(
                 self.audit,
                 1,
@@ -203,11 +203,13 @@ class Topics:
         ]
 
     def test_spec(self, sink_type: str) -> TopicSpec:
-        """One partition: a test is rare, and none waits for another there."""
+        """The test topic of one sink type. One partition will do, as tests are rare and do not wait for each other."""
         return self._spec(self.test(sink_type), 1, retention_ms=self.waiting_ms)
 
     def subscription_spec(self, sink_type: str, subscription_sid: str, *, partitions: int = 1) -> TopicSpec:
-        """By default one partition: then a sink's order, throttle and breaker have exactly one owner."""
+        """The topic of one subscription. By default it has one partition, so that a sink's order, throttle and breaker
+        have exactly one owner.
+        """
         name = self.subscription(sink_type, subscription_sid)
         return self._spec(name, partitions, retention_ms=self.waiting_ms, small_indexes=True)
 
@@ -217,7 +219,7 @@ class Topics:
 
     @property
     def waiting_ms(self) -> int:
-        """For how long those keep records: a day more than the longest wait, so that Kafka never drops what is owed."""
+        """The retention of those topics: a day more than the longest wait, so that Kafka never drops what is owed."""
         return self.ttl_ms + _DAY_MS
 
     @property
@@ -238,9 +240,9 @@ class Topics:
     ) -> TopicSpec:
         replicas = self._settings.replication_factor
         config = {
-            # The clock of the broker decides when an event was accepted, never a producer's.
+            # The broker's clock decides when an event was accepted, never a producer's.
             "message.timestamp.type": "LogAppendTime",
-            # One replica may be away where there are three; with fewer there is nothing to spare.
+            # With three replicas one may be missing; with fewer there is none to spare.
             "min.insync.replicas": "2" if replicas >= 3 else "1",  # noqa: PLR2004 - a majority of three
             "max.message.bytes": str(MAX_EVENT_BYTES if name == self.events else MAX_COPY_BYTES),
         }
@@ -253,7 +255,7 @@ class Topics:
         if small_indexes:
             config |= SMALL_INDEXES
         if retention_bytes is not None:
-            # Whole segments go, so an eighth of it each: then seven are always there.
+            # Whole segments are deleted, so each is an eighth of it, and seven eighths are always kept.
             config |= {
                 "retention.bytes": str(retention_bytes),
                 "segment.bytes": str(min(retention_bytes >> 3, SEGMENT)),

@@ -1,4 +1,4 @@
-"""TLS as a client: which certificates are taken, the same whichever Python runs it."""
+"""TLS as a client: which certificates are accepted, independently of the Python version."""
 
 import ssl
 from functools import cache
@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import Final, Literal
 
 # ``ssl.create_default_context`` sets both from Python 3.13 on. The first refuses certificates without an authority key
-# identifier or a key usage, as many companies' own authorities make them: a destination would be lost with a new
-# interpreter, and Kafka to the router alone, since librdkafka goes on as before. The second takes an intermediate
-# authority for a root.
+# identifier or a key usage, as many companies' own authorities issue them: with a new interpreter, destinations would
+# become unreachable, and so would Kafka, but only for the router, as librdkafka does not change. The second accepts an
+# intermediate authority as a root.
 _NOT_EVERYWHERE: Final = ssl.VERIFY_X509_STRICT | ssl.VERIFY_X509_PARTIAL_CHAIN
 
 
 def client_tls(authorities: str | Path | None = None) -> ssl.SSLContext:
-    """What checks certificates and names. It reads files, for some milliseconds the system's.
+    """A context that verifies certificates and host names. It reads files; the system's take some milliseconds.
 
     Args:
-        authorities: A file of those to trust, in PEM. None: the system's.
+        authorities: A PEM file of the certificate authorities to trust. None: the system's.
 
     Raises:
         ssl.SSLError: the file has no certificate.
@@ -28,7 +28,7 @@ def client_tls(authorities: str | Path | None = None) -> ssl.SSLContext:
 
 
 def tls_to(url: str) -> ssl.SSLContext | Literal[True]:
-    """For aiohttp's connector of a session that asks ``url`` alone, with the system's authorities."""
+    """The ``ssl`` argument for aiohttp, for requests to ``url`` only, with the system's authorities."""
     return _of_the_system() if url.lower().startswith("https:") else True
 
 

@@ -1,1 +1,1 @@
-"""The application in which events begin: the publisher, the HTTP gateway, the simulator."""
+"""The application through which events enter: the publisher, the HTTP gateway, the simulator."""

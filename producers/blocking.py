@@ -1,4 +1,4 @@
-"""The publisher for code without asyncio: the same one, on an event loop in a thread of its own."""
+"""The publisher for code without asyncio: wraps ``EventPublisher`` on an event loop in a thread of its own."""
 
 import asyncio
 import threading
@@ -29,8 +29,8 @@ class _Running:
 class BlockingEventPublisher:
     """``EventPublisher`` for threads: each call returns once the broker has answered. Use as ``with``.
 
-    One is enough for a process, and any number of threads may share it; many of them together send faster than one,
-    since a call waits for its acknowledgement. After a fork the child needs one of its own.
+    One is enough for a process, and any number of threads may share it; several threads send faster than one, since
+    each call waits for its acknowledgement. After a fork, the child process needs one of its own.
 
         with BlockingEventPublisher(Settings.load(), Catalog.load()) as publisher:
             accepted = publisher.publish(messaging.MessageSent(account_sid=…, message_sid=…, …))
@@ -39,7 +39,7 @@ class BlockingEventPublisher:
     def __init__(
         self, settings: Settings, catalog: Catalog, *, metrics: Metrics | None = None, ack_timeout_s: float = ACK_S
     ) -> None:
-        """As ``EventPublisher``."""
+        """Take the same arguments as ``EventPublisher``."""
         self._make = lambda: EventPublisher(settings, catalog, metrics=metrics, ack_timeout_s=ack_timeout_s)
         self._lock = threading.Lock()
         self._running: _Running | None = None
@@ -58,15 +58,15 @@ class BlockingEventPublisher:
         self.close()
 
     def publish(self, event: Publishable) -> Accepted:
-        """As ``EventPublisher.publish``."""
+        """See ``EventPublisher.publish``."""
         return self._call(lambda publisher: publisher.publish(event))
 
     def publish_many(self, events: Iterable[Publishable]) -> list[PublishOutcome]:
-        """As ``EventPublisher.publish_many``; ``events`` is iterated in the publisher's thread."""
+        """See ``EventPublisher.publish_many``; ``events`` is iterated in the publisher's thread."""
         return self._call(lambda publisher: publisher.publish_many(events))
 
     def close(self) -> None:
-        """Return once calls of other threads are answered and nothing waits to be sent. Twice is no mistake."""
+        """Return once calls of other threads are answered and nothing waits to be sent. May be called repeatedly."""
         with self._lock:
             running, self._running = self._running, None
         if running is not None:
@@ -75,7 +75,7 @@ class BlockingEventPublisher:
             self._thread.join()
 
     def _call(self, ask: Callable[[EventPublisher], Coroutine[None, None, _Result]]) -> _Result:
-        with self._lock:  # no call is begun behind the end
+        with self._lock:  # no call may begin after `close`
             if self._running is None:
                 raise RuntimeError(_CLOSED)
             answer = asyncio.run_coroutine_threadsafe(ask(self._running.publisher), self._running.loop)

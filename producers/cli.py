@@ -1,7 +1,7 @@
 """``eventstreams publish``, ``eventstreams simulate`` and ``eventstreams gateway``.
 
-Each imports what it needs when it is called: a gateway draws no tables and simulates nothing, and who publishes a file
-serves no HTTP. That is half of what a start takes.
+Each imports what it needs when it is called: a gateway draws no progress bars and simulates nothing, and publishing a
+file needs no HTTP server. That saves half of the time of a start.
 """
 
 import asyncio
@@ -26,15 +26,15 @@ from eventstreams.times import parse_rfc3339
 if TYPE_CHECKING:
     from producers.simulator import SimulatedProduct
 
-_MAX_RATE: Final = 100_000  # more than one process can make; who wants all that it can says so
+_MAX_RATE: Final = 100_000  # more than one process can produce; for as many as possible there is "max"
 _FULL_SPEED: Final = ("max", "0")
 _ALL: Final = "all"
-_LATEST_START: Final = datetime(9000, 1, 1, tzinfo=UTC)  # a thousand years before the last that can be told
-_BACK: Final = timedelta(days=1)  # simulated time goes faster than life: this far back it stays behind it for hours
+_LATEST_START: Final = datetime(9000, 1, 1, tzinfo=UTC)  # a thousand years before the latest datetime
+_BACK: Final = timedelta(days=1)  # simulated time runs faster than real time; from this far back it lags for hours
 
 
 class _Parsed(click.ParamType):
-    """A parameter that ``parse`` reads; its ``ValueError`` is what the person is told."""
+    """A parameter that is parsed by ``parse``, whose ``ValueError`` is shown to the user."""
 
     def __init__(self, name: str, parse: Callable[[str], object]) -> None:
         self.name = name
@@ -80,7 +80,7 @@ def _products(text: str) -> "tuple[SimulatedProduct, ...]":
 
 
 def _rate(text: str) -> float | str:
-    """Events/s; "max" without a limit, since click takes None for an option that was not given."""
+    """Events per second; "max" for no limit, since to click None means that the option was not given."""
     if text.strip().lower() in _FULL_SPEED:
         return _FULL_SPEED[0]
     try:

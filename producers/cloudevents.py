@@ -1,4 +1,4 @@
-"""CloudEvents in JSON (structured mode) to events and back. What is wrong with one is a value, never an exception."""
+"""Converts CloudEvents in JSON (structured mode) to events and back. A problem is a value, never an exception."""
 
 import re
 from collections.abc import Mapping
@@ -17,27 +17,27 @@ _OPTIONAL: Final = ("id", "time", "subject", "dataschema", "datacontenttype", "a
 _NAME: Final = re.compile(r"[a-z0-9]+")  # CloudEvents 1.0: Attribute Naming Convention
 _JSON_TYPE: Final = re.compile(r"[\w.+-]+/([\w.+-]+\+)?json(\s*;.*)?", re.IGNORECASE | re.ASCII)
 _RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
-_MAX_SHOWN: Final = 60  # characters of a name that came from outside, in a problem's path
+_MAX_SHOWN: Final = 60  # characters of a name from outside that are shown in a problem's path
 
 _Attributes = dict[str, str]
 
 
 class CloudEventParser:
-    """Reads CloudEvents of the catalogue's types."""
+    """Parses CloudEvents of the catalogue's types."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
 
     def parse(self, value: object, *, account_sid: str | None) -> Event | Invalid:
-        """The event that the JSON object ``value`` states.
+        """The event that the JSON object ``value`` describes.
 
-        Whether type and data fit the catalogue is not looked at here. An id or time that is absent is made. The
-        last two parts of ``dataschema`` choose the schema version; absent means the newest. Attributes that are
-        null count as absent; extensions that we do not know are left out, as CloudEvents' consumers do.
+        It is not checked here whether type and data fit the catalogue. A missing id or time is generated. The last two
+        segments of ``dataschema`` choose the schema version; without it, the newest is used. Attributes that are null
+        count as absent; unknown extensions are ignored, as CloudEvents consumers do.
 
         Args:
             value: Parsed JSON.
-            account_sid: Whose event it is where it has no ``accountsid`` extension.
+            account_sid: The event's account if it has no ``accountsid`` extension.
         """
         if not isinstance(value, dict):
             return Invalid("$", f"must be a JSON object, not {_kind_of(value)}")
@@ -71,7 +71,7 @@ class CloudEventParser:
     def _schema_version(self, attributes: _Attributes) -> int | Invalid | None:
         dataschema = attributes.get("dataschema")
         event_type = self._catalog.types.get(attributes["type"])
-        if dataschema is None or event_type is None:  # an unknown type is the encoder's to refuse
+        if dataschema is None or event_type is None:  # the encoder refuses unknown types
             return None
         _, schema_id, number = ("", "", *dataschema.rsplit("/", 2))[-3:]
         if schema_id != event_type.schema_id or not re.fullmatch("[1-9][0-9]{0,8}", number):
@@ -82,7 +82,7 @@ class CloudEventParser:
 
 
 def render(event: Event) -> dict[str, object]:
-    """``event`` as the JSON object that ``parse`` reads. ``schema_version`` is not in it."""
+    """``event`` as a JSON object that ``parse`` accepts. It does not include ``schema_version``."""
     attributes = {
         "specversion": SPECVERSION,
         "id": event.id,

@@ -1,4 +1,4 @@
-"""What the commands do: from lines or stories to the publisher, with a display."""
+"""Carries out the commands: passes lines or simulated events to the publisher, with a display."""
 
 import asyncio
 import os
@@ -31,7 +31,7 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 @asynccontextmanager
 async def _publisher(settings: Settings, catalog: Catalog) -> AsyncIterator[EventPublisher]:
-    """A publisher whose topics are there."""
+    """A publisher, after its topics have been created if needed."""
     admin = KafkaAdmin(settings)
     await admin.wait_for_broker()
     await admin.ensure(Topics(settings).base_specs())
@@ -40,12 +40,12 @@ async def _publisher(settings: Settings, catalog: Catalog) -> AsyncIterator[Even
 
 
 async def publish_file(settings: Settings, descriptor: int, *, account_sid: str | None, as_json: bool) -> int:
-    """Publish the lines of ``descriptor`` and return the exit code.
+    """Publish the lines of the file ``descriptor`` and return the exit code.
 
-    Stops after a batch of which an event was not acknowledged: the next ones would wait in vain as well.
+    Stops after a batch with an event that was not acknowledged, since later ones would wait in vain too.
 
     Raises:
-        EventStreamsError: there is no broker, no catalogue, or the publisher can never send again.
+        EventStreamsError: no broker answers, the catalogue is invalid, or the publisher can never send again.
     """
     catalog = Catalog.load(settings.catalog_dirs)
     parser = CloudEventParser(catalog)
@@ -70,9 +70,9 @@ class Simulation:
     """A scenario and how it is published.
 
     Attributes:
-        rate: Events a second; None: as many as possible.
-        total: Events at most; None: without end.
-        duration_s: How long at most.
+        rate: Events per second; None: as many as possible.
+        total: The most events; None: no limit.
+        duration_s: The longest duration in seconds; None: no limit.
     """
 
     scenario: Scenario
@@ -84,10 +84,10 @@ class Simulation:
 async def simulate_events(settings: Settings, simulation: Simulation, *, printing: bool, as_json: bool) -> int:
     """Publish, or print, the events of a simulation at its rate.
 
-    Returns the exit code. SIGINT and SIGTERM end it in order: what was handed to Kafka is awaited and counted.
+    Returns the exit code. SIGINT and SIGTERM end it cleanly: events that were handed to Kafka are awaited and counted.
 
     Raises:
-        EventStreamsError: there is no broker, no catalogue, or the publisher can never send again.
+        EventStreamsError: no broker answers, the catalogue is invalid, or the publisher can never send again.
     """
     scenario = simulation.scenario
     events = islice(simulate(scenario), simulation.total)
@@ -109,7 +109,7 @@ async def simulate_events(settings: Settings, simulation: Simulation, *, printin
 
 
 def _stopping_on_signals() -> asyncio.Event:
-    """Set by the first SIGINT or SIGTERM; a second one ends the process as usual."""
+    """An event that is set by the first SIGINT or SIGTERM; a second one ends the process as usual."""
     stopping, loop = asyncio.Event(), asyncio.get_running_loop()
 
     def stop() -> None:

@@ -1,4 +1,4 @@
-"""How publishing goes, for the person who waits: a progress bar on a terminal, complaints, and a summary. On stderr."""
+"""Shows how publishing goes: a progress bar on a terminal, messages about failures, and a summary. On stderr."""
 
 import time
 from types import TracebackType
@@ -7,17 +7,17 @@ from typing import Final, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-_LINE_EVERY_S: Final = 10.0  # without a terminal: seldom enough for a log
+_LINE_EVERY_S: Final = 10.0  # without a terminal; rare enough for a log
 
 
 class Display:
-    """Use as ``with``; leaving prints the summary. Without a terminal there is a line now and then, no progress bar."""
+    """Use as ``with``; leaving prints the summary. Without a terminal, prints a line now and then instead of a bar."""
 
     def __init__(self, *, total: float | None) -> None:
         """A display.
 
         Args:
-            total: What ``done`` will be at the end, in any unit; None where nobody knows.
+            total: The value of ``done`` at the end, in any unit; None if unknown.
         """
         self.accepted = 0
         self.failed = 0
@@ -49,7 +49,7 @@ class Display:
         self.say(self._counts())
 
     def add(self, *, accepted: int, failed: int, done: float | None = None) -> None:
-        """Count; ``done`` is how far it has come in all."""
+        """Add to the counts; ``done`` is the total progress so far."""
         self.accepted += accepted
         self.failed += failed
         self._progress.update(self._task, completed=done, accepted=self.accepted, failed=self.failed, rate=self._rate)
@@ -81,7 +81,7 @@ class Display:
         return self.accepted / self._elapsed_s if self._elapsed_s else 0.0
 
     def say(self, text: str) -> None:
-        """A line that stays. What may have come from outside cannot steer the terminal."""
+        """Print a line above the progress bar. Non-printable characters are replaced, as text may come from outside."""
         shown = "".join(character if character.isprintable() else "\ufffd" for character in text)
         self._console.print(shown, markup=False, soft_wrap=True)
 

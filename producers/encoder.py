@@ -1,4 +1,4 @@
-"""An event as the record it becomes, or what is wrong with it. Pure: nothing is sent."""
+"""Encodes an event as a record, or says what is wrong with it. Pure: sends nothing."""
 
 import re
 from collections.abc import Sequence
@@ -16,19 +16,19 @@ from eventstreams.topics import MAX_EVENT_BYTES
 from producers.nearest import Nearest
 from producers.outcomes import Invalid
 
-MAX_ATTRIBUTE_BYTES: Final = 1024  # attributes are headers of every copy; resources' paths are far shorter
+MAX_ATTRIBUTE_BYTES: Final = 1024  # attributes are headers of every copy; paths of resources are far shorter
 _HEADER_OVERHEAD_BYTES: Final = 10  # two lengths of up to five bytes each
-_SURELY_FITS_BYTES: Final = MAX_EVENT_BYTES - 16 * MAX_ATTRIBUTE_BYTES  # with a key and ten headers beside it
-_RECORD_OVERHEAD_BYTES: Final = 200  # a record batch's own head (61) and a record's (35), rounded up
-_MAX_PATH: Final = 200  # characters; keys of the data come from outside and may be of any length
+_SURELY_FITS_BYTES: Final = MAX_EVENT_BYTES - 16 * MAX_ATTRIBUTE_BYTES  # together with a key and ten headers
+_RECORD_OVERHEAD_BYTES: Final = 200  # the overhead of a record batch (61) and of a record (35), rounded up
+_MAX_PATH: Final = 200  # characters; keys of the data come from outside and may have any length
 _MAX_REASON: Final = 1000
 _FORBIDDEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # CloudEvents 1.0, section 3.1, String
 _OPTIONAL: Final = frozenset({"subject", "partitionkey"})
-_REMEMBERED_BOUND: Final = 1000  # unknown type names whose nearest one is kept: finding it takes a millisecond
+_REMEMBERED_BOUND: Final = 1000  # unknown type names whose answer is cached: making it takes a millisecond
 
 
 class EncodedEvent(NamedTuple):
-    """A record for the events topic. A tuple, as one is made for every event."""
+    """A record for the events topic. A tuple because one is created for every event."""
 
     id: str
     type: str
@@ -37,14 +37,14 @@ class EncodedEvent(NamedTuple):
     headers: Sequence[tuple[str, bytes]]
 
     def within(self, context: TraceContext | None) -> "EncodedEvent":
-        """The same with the headers of ``context``, unless it is so large that they might make it too large."""
+        """This record with the headers of ``context``, unless they might make it exceed the size limit."""
         if context is None or len(self.value) >= _SURELY_FITS_BYTES:
             return self
         return self._replace(headers=[*self.headers, *context.headers()])
 
 
 class EventEncoder:
-    """Checks events against the catalogue and encodes them, once for their whole way."""
+    """Checks events against the catalogue and encodes them, once and for all."""
 
     def __init__(self, catalog: Catalog, codec: Codec) -> None:
         self._catalog = catalog
@@ -53,10 +53,10 @@ class EventEncoder:
         self._unknown: dict[str, Invalid] = {}
 
     def encode(self, event: Event) -> EncodedEvent | Invalid:
-        """The record of ``event``, by the schema version that it names or else the newest."""
+        """Encode ``event`` with the schema version that it names, or else the newest."""
         try:
             problem = _attribute_problem(event)
-        except (AttributeError, TypeError):  # the types that mypy asks for are not looked at until one is not kept
+        except (AttributeError, TypeError):  # types are checked only after an attribute of a wrong type caused an error
             problem = _type_problem(event)
         if problem:
             return problem
@@ -115,7 +115,7 @@ def _attribute_problem(event: Event) -> Invalid | None:
 
 
 def _type_problem(event: Event) -> Invalid:
-    """The first attribute whose value is of another type than ``Event`` says."""
+    """The problem with the first attribute whose value does not have the type that ``Event`` declares."""
     values: dict[str, object] = {
         "id": event.id,
         "type": event.type,
@@ -131,7 +131,7 @@ def _type_problem(event: Event) -> Invalid:
 
 
 def _text_problem(text: str) -> str | None:
-    if text.isascii() and text.isprintable() and 0 < len(text) <= MAX_ATTRIBUTE_BYTES:  # all but a few
+    if text.isascii() and text.isprintable() and 0 < len(text) <= MAX_ATTRIBUTE_BYTES:  # nearly always
         return None
     if not text:
         return "is empty"
@@ -155,7 +155,7 @@ def _time_problem(at: datetime) -> str | None:
 
 
 def _record_bytes(key: bytes, value: bytes, headers: Sequence[tuple[str, bytes]]) -> int:
-    """What the record can take at most, or less where that is far below the bound; compression is not counted on."""
+    """An upper bound of the record's size without compression, or less if the record is far below the limit."""
     if len(value) < _SURELY_FITS_BYTES:
         return len(value)
     in_headers = sum(len(name) + len(text) + _HEADER_OVERHEAD_BYTES for name, text in headers)

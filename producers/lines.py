@@ -1,4 +1,4 @@
-"""Lines of a file, a pipe or a terminal, as they come, without a thread."""
+"""Reads lines of a file, a pipe or a terminal as they arrive, without a thread."""
 
 import asyncio
 import os
@@ -8,20 +8,20 @@ from typing import Final
 
 from eventstreams.topics import MAX_EVENT_BYTES
 
-MAX_LINE_BYTES: Final = 4 * MAX_EVENT_BYTES  # JSON spells an event longer than Avro does, but not four times
-_CHUNK_BYTES: Final = 256 << 10  # some hundred events: enough to fill requests, little to hold
+MAX_LINE_BYTES: Final = 4 * MAX_EVENT_BYTES  # an event is larger as JSON than as Avro, but not four times
+_CHUNK_BYTES: Final = 256 << 10  # some hundred events: enough to fill requests, little to hold in memory
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line, numbered from 1, without its end. ``text`` is None where it is longer than ``MAX_LINE_BYTES``."""
+    """One line, numbered from 1, without its newline. ``text`` is None if it is longer than ``MAX_LINE_BYTES``."""
 
     number: int
     text: bytes | None
 
 
 class LineSplitter:
-    """Makes lines of chunks. Holds at most one line that has not ended."""
+    """Splits chunks into lines. Holds at most one incomplete line."""
 
     def __init__(self, *, max_bytes: int = MAX_LINE_BYTES) -> None:
         self._max_bytes = max_bytes
@@ -38,7 +38,7 @@ class LineSplitter:
         return lines
 
     def end(self) -> list[Line]:
-        """The last line, if it did not end with a newline."""
+        """The last line, if it does not end with a newline."""
         return [self._line(self._rest)] if self._rest or self._too_long else []
 
     def _line(self, text: bytes) -> Line:
@@ -48,7 +48,7 @@ class LineSplitter:
 
 
 async def read_lines(descriptor: int) -> AsyncIterator[list[Line]]:
-    """The lines of a file descriptor, in batches as they arrive; an interactive user's after each one."""
+    """The lines of a file descriptor, in batches as they arrive; from an interactive user, one by one."""
     splitter = LineSplitter()
     while True:
         await _readable(descriptor)
@@ -65,7 +65,7 @@ async def _readable(descriptor: int) -> None:
     loop, ready = asyncio.get_running_loop(), asyncio.Event()
     try:
         loop.add_reader(descriptor, ready.set)
-    except PermissionError:  # epoll's way to say that it is a regular file, which never makes us wait
+    except PermissionError:  # what epoll raises for a regular file, which is always readable
         return
     try:
         await ready.wait()

@@ -1,7 +1,7 @@
-"""What a misspelt name was probably meant to be, found in little time whatever was written. Pure.
+"""Finds the name that a misspelt one was probably meant to be, quickly whatever was written. Pure.
 
-To compare with every name of the catalogue takes up to 8 ms, in which nobody else is served, and a batch can have many
-names that are none. So only those few are compared that have most pairs of letters in common.
+Comparing with every name of the catalogue takes up to 8 ms, which blocks the event loop, and a batch can have many
+unknown names. So only the few names with the most letter pairs in common are compared.
 """
 
 import difflib
@@ -11,24 +11,24 @@ from heapq import nlargest
 from itertools import pairwise
 from typing import Final
 
-_CUTOFF: Final = 0.8  # of 1; below, names have too little in common to be a slip
+_CUTOFF: Final = 0.8  # of 1; below this, names have too little in common to be a typing error
 _COMPARED: Final = 4
 
 
 class Nearest:
-    """Knows the names that there are."""
+    """Finds the nearest of ``names``."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self._names = names
 
     def to(self, text: str) -> str | None:
-        """The name that ``text`` is a slip of; None where it is like none of them."""
+        """The name that ``text`` is probably a misspelling of; None if it is not similar to any."""
         found = difflib.get_close_matches(text, self.alike(text), n=1, cutoff=_CUTOFF)
         return found[0] if found else None
 
     def alike(self, text: str) -> Sequence[str]:
-        """The few that are worth being compared with ``text``, the likeliest first."""
-        if len(text) > 2 * self._longest:  # no such text is that much like one of them
+        """The few names that are worth comparing with ``text``, the likeliest first."""
+        if len(text) > 2 * self._longest:  # a text of that length cannot be similar enough
             return ()
         wanted = _pairs(text)
         return nlargest(_COMPARED, self._known, key=lambda name: len(wanted & self._known[name]))

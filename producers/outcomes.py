@@ -1,4 +1,4 @@
-"""What becomes of an event that somebody publishes: a closed set of values."""
+"""The outcomes of publishing an event: a closed set of values."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -7,16 +7,16 @@ from typing_extensions import override
 
 from eventstreams.errors import BufferFullError, InvalidEventError, PublishError
 
-_MAX_SHOWN: Final = 200  # characters of a type that came from outside; the catalogue's are shorter
+_MAX_SHOWN: Final = 200  # characters of a type from outside that are shown; the catalogue's are shorter
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The broker has the event, on all in-sync replicas.
+    """All in-sync replicas of the broker have the event.
 
     Attributes:
-        partition: Of the events topic.
-        accepted_at_ms: By the broker's clock; the event's four hours count from here.
+        partition: Its partition of the events topic.
+        accepted_at_ms: When the broker accepted it, by its clock; the event's deadline counts from here.
     """
 
     id: str
@@ -30,8 +30,8 @@ class Invalid:
     """The event does not fit the catalogue. Nothing was sent; sending it again is pointless.
 
     Attributes:
-        path: JSON path of the first offence, such as ``$.data.messageSid``; ``$`` is the event as a whole.
-        reason: What is wrong with it, as the rest of a sentence that begins with ``path``. Never the value.
+        path: JSON path of the first problem, such as ``$.data.messageSid``; ``$`` is the event as a whole.
+        reason: What is wrong there, as the rest of a sentence that begins with ``path``. Never the value itself.
     """
 
     path: str
@@ -44,12 +44,12 @@ class Invalid:
 
 @dataclass(frozen=True, slots=True)
 class NotAcknowledged:
-    """The broker did not say that it has the event; it may have it nevertheless.
+    """The broker did not acknowledge the event; it may have it nevertheless.
 
     Attributes:
-        id: The event's.
-        reason: Kafka's, in words.
-        retry_is_safe: The same event, with the same id, may be published again and can then succeed.
+        id: The event's id.
+        reason: Kafka's reason, in words.
+        retry_is_safe: Whether the same event, with the same id, may be published again and can then succeed.
     """
 
     id: str
@@ -64,7 +64,7 @@ class NotAcknowledged:
 
 @dataclass(frozen=True, slots=True)
 class BufferFull:
-    """Too many events wait for their acknowledgement. This one was not sent; publish it again, a little later."""
+    """Too many events wait for their acknowledgement. This one was not sent; publish it again a little later."""
 
     id: str
 
@@ -78,7 +78,7 @@ PublishOutcome = Invalid | SendOutcome
 
 
 def accepted_or_raise(outcome: PublishOutcome, *, event_type: str) -> Accepted:
-    """The outcome of one event of ``event_type``, for who would rather have exceptions.
+    """Return ``outcome`` of an event of ``event_type`` if it was accepted, or else raise the matching exception.
 
     Raises:
         InvalidEventError: it does not fit the catalogue; nothing was sent.

@@ -1,4 +1,4 @@
-"""What the typed classes of ``producers.products`` stand on: an event of one type, with its data as attributes."""
+"""The base of the typed classes in ``producers.products``: an event of one type, with its data as attributes."""
 
 import secrets
 from abc import ABC, abstractmethod
@@ -12,11 +12,11 @@ from eventstreams.sids import SidKind
 from eventstreams.times import rfc3339_ms
 
 Data = dict[str, object]
-"""Fields by their names on the wire; None where an optional one is absent."""
+"""Fields by their names on the wire; None for absent optional ones."""
 
 
 def ids(prefix: str) -> Callable[[], str]:
-    """What makes new event ids: ``prefix`` and 32 hexadecimal digits, or 64 digits for the prefix ``hash``."""
+    """A function that makes event ids: ``prefix`` and 32 hexadecimal digits, or 64 digits for the prefix ``hash``."""
     return (lambda: secrets.token_hex(32)) if prefix == "hash" else (lambda: prefix + secrets.token_hex(16))
 
 
@@ -36,22 +36,22 @@ class Record(ABC):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProductEvent(ABC):
-    """An event as its product states it; ``EventPublisher.publish`` takes it as it is.
+    """An event as its product states it; ``EventPublisher.publish`` accepts it directly.
 
-    Id and time are of its making: publish the same object again, not one that is made anew, and subscribers can tell.
-    Names and types of the arguments are for the type checker; the values are checked when it is published. An optional
-    field that is None is absent.
+    Id and time are set when the object is created: to retry, publish the same object again, so that subscribers can
+    recognize duplicates. Names and types of the arguments are checked by the type checker, values when it is published.
+    An optional field that is None is absent.
 
     Attributes:
         account_sid: The owner; decides which subscriptions can match.
         id: De-duplication key, stable across retries.
         time: When it happened; aware. Kept to the millisecond.
-        source: REST path of the resource it speaks of; None: made of the data.
+        source: REST path of the resource that it is about; None: derived from the data.
         subject: CloudEvents' ``subject``; most products have none.
-        partition_key: Events with the same key keep their order up to the router; None: the resource's SID, where
-            the catalogue names it, or else the source.
-        traceparent: The trace that it is part of, as W3C Trace Context has it; what is none is left out.
-        tracestate: What belongs to it there.
+        partition_key: Events with the same key keep their order up to the router; None: the resource's SID, if the
+            catalogue names it, or else the source.
+        traceparent: W3C Trace Context of the trace that it is part of; an invalid one is left out.
+        tracestate: The matching ``tracestate``, if any.
         TYPE: The event type.
     """
 
@@ -68,10 +68,10 @@ class ProductEvent(ABC):
 
     @abstractmethod
     def event(self) -> Event:
-        """The event by the exact names of its schema, which is the version that the class was generated from."""
+        """The event with its schema's exact field names, in the version that the class was generated from."""
 
     def _event(self, data: Data, *, version: int, source: str | None = None, key: object = None) -> Event:
-        """``event()``: ``source`` and ``key`` are what the data says; what was given explicitly comes first."""
+        """Implements ``event()``. ``source`` and ``key`` are derived from the data; explicit values take precedence."""
         return Event(
             type=self.TYPE,
             source=self.source or source or "",
@@ -80,7 +80,7 @@ class ProductEvent(ABC):
             id=self.id,
             time=self.time,
             subject=self.subject,
-            # A key that is no text is a field that is none; of the data the publisher can say where it is.
+            # A key that is not text comes from an invalid field, which the publisher reports with its path in the data.
             partition_key=self.partition_key or (key if isinstance(key, str) else None) or None,
             schema_version=version,
             traceparent=self.traceparent,
@@ -89,7 +89,7 @@ class ProductEvent(ABC):
 
 
 Publishable = Event | ProductEvent
-"""What a publisher takes."""
+"""What a publisher accepts."""
 
 
 def as_event(stated: Publishable) -> Event:
@@ -101,7 +101,7 @@ def as_event(stated: Publishable) -> Event:
 
 
 def plain(value: object) -> object:
-    """``value`` with every ``Record`` in it as its data."""
+    """``value`` with every ``Record`` in it replaced by its data."""
     if isinstance(value, Record):
         return _present(value.as_data())
     if isinstance(value, list | tuple):
@@ -112,7 +112,7 @@ def plain(value: object) -> object:
 
 
 def timestamp(at: datetime) -> str | None:
-    """``at`` as fields of the data spell it; None for what is no time, which the publisher says of ``time`` itself."""
+    """``at`` in the format of data fields; None if it is not a valid time, which the publisher reports for ``time``."""
     try:
         return rfc3339_ms(at)
     except (AttributeError, OverflowError):
@@ -120,14 +120,14 @@ def timestamp(at: datetime) -> str | None:
 
 
 def part(value: object, *names: str) -> object:
-    """The attribute of an attribute of ``value``, and so on; None where there is none on the way."""
+    """The nested attribute ``names`` of ``value``; None if one on the path is missing."""
     for name in names:
         value = getattr(value, name, None)
     return value
 
 
 def path(*parts: object) -> str | None:
-    """``parts`` as one text; None if one of them is absent."""
+    """``parts`` joined to one text; None if one of them is None."""
     return None if None in parts else "".join(map(str, parts))
 
 

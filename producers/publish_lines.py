@@ -1,4 +1,4 @@
-"""Publishes CloudEvents of JSON lines; a bad line does not stop the others."""
+"""Publishes CloudEvents from JSON lines; an invalid line does not stop the others."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from producers.strict_json import parse_json
 
 @dataclass(frozen=True, slots=True)
 class LineOutcome:
-    """What became of the event in line ``number``."""
+    """The outcome for the event in line ``number``."""
 
     number: int
     outcome: PublishOutcome
@@ -26,16 +26,16 @@ async def publish_lines(
     *,
     account_sid: str | None,
 ) -> AsyncGenerator[list[LineOutcome], None]:
-    """What became of each line that is not blank, in order; one batch is published at a time.
+    """Publish one batch at a time; yields the outcome for each line that is not blank, in order.
 
     Args:
         batches: The lines.
-        publisher: Takes the events.
-        parser: Reads them.
-        account_sid: Whose events they are that do not say it.
+        publisher: Publishes the events.
+        parser: Parses them.
+        account_sid: The account of events that name none.
 
     Raises:
-        FatalProducerError: the publisher can never send again; nothing is known of the last batch.
+        FatalProducerError: the publisher can never send again; the outcome of the last batch is unknown.
     """
     async for batch in batches:
         lines = [line for line in batch if line.text is None or line.text.strip()]

@@ -1,4 +1,4 @@
-"""Publishes events: checked against the catalogue, encoded once, acknowledged by the broker."""
+"""Publishes events: checks them against the catalogue, encodes them once, and awaits the broker's acknowledgement."""
 
 import asyncio
 from collections import Counter, deque
@@ -27,21 +27,21 @@ from producers.outcomes import (
 )
 from producers.product_event import Publishable, as_event
 
-ACK_S: Final = 60.0  # a broker that fails over takes seconds; who waits longer than this wants to know
-_RUN_EVENTS: Final = 500  # enqueued together: some ten milliseconds in which nothing else of the loop is served
+ACK_S: Final = 60.0  # a broker's failover takes seconds; a longer wait should be reported
+_RUN_EVENTS: Final = 500  # enqueued together, which blocks the event loop for some ten milliseconds
 _RUN_BYTES: Final = 1 << 20
-_RUNS: Final = 16  # of one call, under way: as much as the broker acknowledges in a tenth of a second
+_RUNS: Final = 16  # in flight per call: as much as the broker acknowledges in a tenth of a second
 
 
 class EventPublisher:
-    """The way for events into Event Streams. Use as ``async with``; one is enough for a process.
+    """Publishes events to Event Streams. Use as ``async with``; one is enough for a process.
 
-    The topics must be there (``KafkaAdmin.ensure``); every role and command of ours sees to it at its start.
+    The topics must exist (``KafkaAdmin.ensure``); all our roles and commands ensure that when they start.
 
         async with EventPublisher(settings, Catalog.load()) as publisher:
             accepted = await publisher.publish(messaging.MessageSent(account_sid=…, message_sid=…, …))
 
-    The classes are those of ``producers.products``; an ``Event`` of any type of the catalogue does as well.
+    The classes are in ``producers.products``; an ``Event`` of any type of the catalogue will do too.
     """
 
     def __init__(
@@ -56,12 +56,12 @@ class EventPublisher:
         """A publisher.
 
         Args:
-            settings: Which Kafka, and the start of ``dataschema``.
-            catalog: The event types there are.
+            settings: Which Kafka, and the base URL of ``dataschema``.
+            catalog: The event types.
             metrics: Where to count, if anywhere.
-            ack_timeout_s: After this an event that the broker has not acknowledged is given up.
-            buffer_bytes: Of the values of events that wait for their acknowledgement, of which there are at most
-                100,000; what comes when it is full is refused.
+            ack_timeout_s: After this time an event that the broker has not acknowledged is given up.
+            buffer_bytes: The most bytes of values of events that wait for their acknowledgement, of which there are at
+                most 100,000. While the buffer is full, events are refused.
         """
         self.encoder = EventEncoder(catalog, Codec(catalog, schema_base_url=settings.schema_base_url))
         self._settings = settings
@@ -96,8 +96,7 @@ class EventPublisher:
         """Return once all in-sync replicas have ``event``. Events of one task and one key keep their order.
 
         Raises:
-            InvalidEventError: it does not fit the catalogue, for the reason and at the place that the text tells;
-                nothing was sent.
+            InvalidEventError: it does not fit the catalogue; the text says where and why. Nothing was sent.
             BufferFullError: too many events wait for their acknowledgement; nothing was sent.
             PublishError: the broker did not acknowledge; the event may have been accepted nevertheless.
             FatalProducerError: this publisher can never send again.
@@ -107,20 +106,20 @@ class EventPublisher:
         return accepted_or_raise(outcome, event_type=stated.type)
 
     async def publish_many(self, events: Iterable[Publishable]) -> list[PublishOutcome]:
-        """What became of each of ``events``, by position, once it is known of all.
+        """Publish ``events``; returns the outcome of each, in order, once all are known.
 
-        An event that is invalid does not hold up the others. ``events`` may be many, or a generator: they are taken
-        some thousand ahead of their acknowledgements.
+        An invalid event does not hold up the others. ``events`` may be many, or a generator: it is consumed up to some
+        thousand events ahead of their acknowledgements.
 
         Raises:
-            FatalProducerError: this publisher can never send again; nothing is known of the last thousands.
+            FatalProducerError: this publisher can never send again; the outcomes of the last thousands are unknown.
         """
         outcomes: list[PublishOutcome] = []
         under_way: deque[_Run] = deque()
         left = iter(events)
         while (run := self._enqueue(left)).outcomes:
             under_way.append(run)
-            await asyncio.sleep(0)  # others are served between two runs
+            await asyncio.sleep(0)  # let other tasks run between two runs
             if len(under_way) == _RUNS:
                 outcomes += await self._outcomes_of(under_way.popleft())
         while under_way:
@@ -128,14 +127,14 @@ class EventPublisher:
         return outcomes
 
     async def send(self, records: Sequence[EncodedEvent]) -> list[SendOutcome]:
-        """As ``publish_many``, for events that ``encoder`` has encoded, all at once: the caller bounds how many."""
+        """Like ``publish_many``, for events encoded by ``encoder``, all at once: the caller must bound their number."""
         answers = await self._producer.enqueue_many(self._topic, records)
         outcomes = [_outcome(record.id, answer) for record, answer in zip(records, answers, strict=True)]
         self._count([record.type for record in records], outcomes)
         return outcomes
 
     def _enqueue(self, events: Iterator[Publishable]) -> "_Run":
-        """Take the next run of ``events``; an empty one at their end."""
+        """Enqueue the next run of ``events``; at their end, the run is empty."""
         outcomes: list[Invalid | str] = []
         types: list[str] = []
         answers = self._producer.enqueue_many(self._topic, self._encoded(events, outcomes, types))
@@ -188,9 +187,9 @@ class _Run:
     """Events that were enqueued together.
 
     Attributes:
-        outcomes: By position: what is wrong with the event, or else its id.
-        types: Of those that were sent.
-        answers: For those that were sent.
+        outcomes: For each event, in order, what is wrong with it, or else its id.
+        types: The types of those that were sent.
+        answers: The answers for those that were sent.
     """
 
     outcomes: Sequence[Invalid | str]

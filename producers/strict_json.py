@@ -1,4 +1,4 @@
-"""JSON as an event's must be: strict UTF-8, no NaN, bounded in depth, and no key twice in one object."""
+"""Parses JSON as required for events: strict UTF-8, no NaN, bounded in depth, and no key twice in one object."""
 
 import json
 import re
@@ -9,19 +9,20 @@ import orjson
 from producers.outcomes import Invalid
 
 _KEY_END: Final = re.compile(rb'"[ \t\r\n]*:')
-_MAX_SHOWN: Final = 60  # characters of a key that came from outside
+_MAX_SHOWN: Final = 60  # characters of a key from outside that are shown
 
 
 def parse_json(raw: bytes) -> object | Invalid:
     """The JSON value in ``raw``: strict UTF-8, no NaN, nested at most 1,024 deep (orjson's bound), no key twice.
 
-    Of a key that is there twice readers disagree which value counts; an event must not mean two things.
+    Parsers disagree on which value of a repeated key counts, and an event must not have two meanings.
     """
     try:
         value: object = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         return Invalid("$", f"is not JSON: {error}")
-    # A quotation mark before a colon ends a key, or stands, escaped, in a text. As many as keys are left: none is gone.
+    # A quotation mark before a colon ends a key, or is escaped inside a string. If there are as many of them as keys in
+    # the result, no key was repeated.
     if len(_KEY_END.findall(raw)) != _count_keys(value):
         return _repeated(raw) or value
     return value
@@ -39,7 +40,7 @@ def _count_keys(value: object) -> int:
 
 
 def _repeated(raw: bytes) -> Invalid | None:
-    """The first key that is twice in its object, found the slow way."""
+    """The problem of the first key that occurs twice in its object, found the slow way; None if there is none."""
     repeated: list[str] = []
 
     def see(pairs: list[tuple[str, object]]) -> None:

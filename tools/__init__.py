@@ -1,1 +1,1 @@
-"""What the Makefile runs: set-up, lock file, generated pages."""
+"""Programs that the Makefile runs: set-up, lock file, generated pages and others."""

@@ -1,4 +1,4 @@
-"""Writes the table of the Helm chart's values from ``values.yaml``: a comment that begins with ``# --`` explains."""
+"""Writes the table of the Helm chart's values from ``values.yaml``, with the comments that begin with ``# --``."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Writes ``docs/commands.md``: every command with its arguments and options, as ``--help`` says them."""
+"""Writes ``docs/commands.md``: every command with its arguments and options, as ``--help`` shows them."""
 
 import re
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ _HELP: Final = "--help"
 
 
 def commands_page() -> str:
-    """All commands, those of a group below it."""
+    """The page of all commands; those of a group come after it."""
     with click.Context(eventstreams, info_name="eventstreams") as context:
         return "\n".join([_HEAD, *_options(context), *_subcommands(context)])
 

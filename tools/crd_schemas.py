@@ -1,9 +1,9 @@
-"""Makes tests/support/crd-schemas.json of CustomResourceDefinitions: ``python -m tools.crd_schemas FILE…``.
+"""Makes tests/support/crd-schemas.json from CustomResourceDefinitions: ``python -m tools.crd_schemas FILE…``.
 
 The files come from the projects that define the kinds (all Apache-2.0): KEDA's ``config/crd/bases``, the Prometheus
 operator's ``example/prometheus-operator-crd``, Strimzi's ``install/cluster-operator``, the Gateway API's
-``config/crd/standard``. What is kept is what tells a right object from a wrong one: no descriptions, and names that are
-not in a schema are wrong, as the API server would drop them.
+``config/crd/standard``. Only what matters for validation is kept, so no descriptions. Names that are not in a schema
+are errors, as the API server would drop them.
 """
 
 import json
@@ -19,7 +19,7 @@ _DROPPED: Final = frozenset({"description", "default", "example", "format"})
 
 
 def schemas_of(definition: Mapping[str, Any]) -> dict[str, Any]:
-    """By ``apiVersion/Kind``, the schema of each version that is served."""
+    """The schema of each served version, by ``apiVersion/Kind``."""
     spec = definition["spec"]
     return {
         f"{spec['group']}/{each['name']}/{spec['names']['kind']}": _object(each["schema"]["openAPIV3Schema"])

@@ -31,7 +31,7 @@ in a batch. For the refusals of each operation, see [Operations](operations.md).
 
 
 def errors_page() -> str:
-    """Codes of refusals, codes and reasons of deliveries, exit codes."""
+    """The page of error codes, of reasons of failed deliveries with their codes, and of exit codes."""
     return "\n".join([*_refusals(), *_deliveries(), *_exits()])
 
 
@@ -43,7 +43,7 @@ def _refusals() -> Iterator[str]:
 
 
 def _statuses() -> Mapping[int, list[int]]:
-    """With which HTTP statuses each code comes: where nothing more is known, and as the operations declare it."""
+    """The HTTP statuses of each code: those for which it is the general code, and those that operations declare."""
     found: dict[int, set[int]] = defaultdict(set)
     for status, code in CODES.items():
         found[code].add(int(status))

@@ -1,7 +1,7 @@
-"""Test processes that have read all tests when they start: one process reads them, and forks for each.
+"""Starts test processes that have already imported all tests: one process imports them, and forks for each.
 
-Reading 8,000 tests and all that they import takes 15 s of CPU, and six test processes would each do so; in a fork it
-is three, for what pytest makes of them (docs/adr/0041-what-is-imported-is-forked.md).
+Importing 8,000 tests and their dependencies takes 15 s of CPU, in each of six test processes; in a fork it takes three,
+for pytest's own work (docs/adr/0041-what-is-imported-is-forked.md).
 """
 
 import gc
@@ -19,9 +19,9 @@ from typing import Final
 
 import pytest
 
-_MOST: Final = 1 << 17  # bytes of code and an environment: less than a socket takes at once
+_MOST: Final = 1 << 17  # bytes of code and environment; less than a socket takes at once
 _TASKS: Final = Path("/proc/self/task")
-# In place of a Python: as pytest-xdist starts one, with code to run, and talks to it by its streams.
+# Takes the place of the Python that pytest-xdist starts with code to run, and talks to through its standard streams.
 _PROGRAM: Final = """#!{python} -SE
 import json, os, socket, sys
 with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as forks:
@@ -35,7 +35,7 @@ with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as forks:
 
 @contextmanager
 def forking() -> Iterator[str]:
-    """A program that starts as this Python does, but has read all tests; where that cannot be, this Python itself."""
+    """A program to start instead of this Python that has already imported all tests; if impossible, this Python."""
     with TemporaryDirectory() as folder:
         path, program = Path(folder, "socket"), Path(folder, "python")
         program.write_text(_PROGRAM.format(python=sys.executable, path=str(path)))
@@ -44,7 +44,7 @@ def forking() -> Iterator[str]:
             [sys.executable, "-m", __name__, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         ) as process:
             assert process.stdout is not None
-            process.stdout.read()  # to its end: it listens, or has ended
+            process.stdout.read()  # to its end: the process listens now, or has ended
             try:
                 yield str(program) if path.exists() else sys.executable
             finally:
@@ -52,27 +52,27 @@ def forking() -> Iterator[str]:
 
 
 def main(path: str) -> None:
-    """Returns in each process that was forked, once it has run what it was to; in this one, where it cannot fork."""
+    """Returns in each forked process, after it has run its code, and in this one, if it cannot fork or has to end."""
     said = os.dup(1)
     nothing = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, 1)  # who reads the tests in earnest says what is wrong with them
+    os.dup2(nothing, 1)  # the real test run will report what is wrong with the tests
     errors = os.dup(2)
     os.dup2(nothing, 2)
     read = pytest.main(["--collect-only", "-qq"])
     os.dup2(errors, 2)
     for each in (nothing, errors):
         os.close(each)
-    if read != pytest.ExitCode.OK or len(list(_TASKS.iterdir())) > 1:  # a fork has only one of several threads
+    if read != pytest.ExitCode.OK or len(list(_TASKS.iterdir())) > 1:  # a fork has only one thread
         return
     gc.collect()
-    gc.freeze()  # nobody writes to it, so it stays shared
+    gc.freeze()  # the collector then does not write to this memory, so it stays shared
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     listener.bind(path)
     listener.listen()
     os.close(said)
     while (
         0 not in select.select([listener.fileno(), 0], [], [])[0]
-    ):  # whoever started this one has ended where there is an end
+    ):  # stdin is readable, at its end, once the process that started this one has ended
         asked, _ = listener.accept()
         if not os.fork():
             listener.close()
@@ -82,7 +82,7 @@ def main(path: str) -> None:
 
 
 def _run(asked: socket.socket) -> None:
-    """As ``python -c CODE`` does; ``asked`` is closed with the end of the process."""
+    """Do what ``python -c CODE`` does; ``asked`` is closed when the process ends."""
     told, streams, _, _ = socket.recv_fds(asked, _MOST, 3)
     start = json.loads(told)
     for number, stream in enumerate(streams):

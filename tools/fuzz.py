@@ -1,7 +1,7 @@
-"""Coverage-guided fuzzing (Atheris: libFuzzer) of what reads bytes from outside: ``python -m tools.fuzz TARGET``.
+"""Coverage-guided fuzzing (Atheris: libFuzzer) of code that reads bytes from outside: ``python -m tools.fuzz TARGET``.
 
-A target is given bytes and returns; whatever it raises, and what takes ten seconds or 2 GiB, is a finding, which
-libFuzzer writes to a file. What follows the target's name goes to libFuzzer: ``-runs=10000``, ``-max_total_time=60``.
+A target takes bytes and returns. An exception, and input that takes ten seconds or 2 GiB, is a finding, which libFuzzer
+writes to a file. Arguments after the target's name go to libFuzzer: ``-runs=10000``, ``-max_total_time=60``.
 """
 
 import asyncio
@@ -70,7 +70,7 @@ def envelope(data: bytes) -> None:
 
 
 def avro(data: bytes) -> None:
-    """The value of a record, of any schema, as its newest and as its first version has it."""
+    """The value of a record, for any schema, decoded as written (the newest version) and as the first version."""
     schema = _SCHEMAS[data[0] % len(_SCHEMAS)] if data else _SCHEMAS[0]
     for version in (None, 1):
         found = _CODEC.decode(_CODEC.dataschema(schema), data[1:], version=version)
@@ -80,7 +80,7 @@ def avro(data: bytes) -> None:
 
 
 def event(data: bytes) -> None:
-    """A CloudEvent as the gateway gets it."""
+    """A CloudEvent as received by the gateway."""
     value = parse_json(data)
     if isinstance(value, Invalid):
         return
@@ -90,7 +90,7 @@ def event(data: bytes) -> None:
 
 
 def form(data: bytes) -> None:
-    """The body of a request to the API, as a form and as JSON, and a page's token."""
+    """The body of a form for the API, and a page token."""
     for read in (forms._read_form, lambda body: paging.mark_of(body.decode("latin-1"))):  # noqa: SLF001 - what is inside
         try:
             read(data)
@@ -99,7 +99,7 @@ def form(data: bytes) -> None:
 
 
 def filter_text(data: bytes) -> None:
-    """The text of a filter, and the event that it is asked about."""
+    """The text of a filter."""
     try:
         _CHECKER.check(data.decode("utf-8", "surrogateescape"), _TYPES)
     except FilterError:
@@ -137,7 +137,7 @@ def key(data: bytes) -> None:
 
 
 def answer(data: bytes) -> None:
-    """What a webhook's receiver says, in pieces."""
+    """The response of a webhook receiver, in chunks."""
     _LOOP.run_until_complete(_answered(data))
 
 
@@ -161,19 +161,19 @@ async def _answered(data: bytes) -> None:
 
 
 class _Wire(asyncio.Transport):
-    """A connection that leads nowhere."""
+    """A transport that goes nowhere."""
 
     @override
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Gone."""
+        """Discard ``data``."""
 
     @override
     def close(self) -> None:
-        """As it is."""
+        """Do nothing."""
 
     @override
     def abort(self) -> None:
-        """As it is."""
+        """Do nothing."""
 
     @override
     def get_write_buffer_size(self) -> int:
@@ -181,7 +181,7 @@ class _Wire(asyncio.Transport):
 
 
 def console(data: bytes) -> None:
-    """What is filled in on the console's forms and stands in its addresses."""
+    """Input in the console's forms and URLs."""
     text = data.decode("utf-8", "replace")
     for each in _FIELDS:
         orjson.dumps(config_form.read(_FIELDS, {each.name: text}))
@@ -191,7 +191,7 @@ def console(data: bytes) -> None:
 
 
 def planted(data: bytes) -> None:
-    """A bug that only who follows the code's branches finds soon: shows that this can find one."""
+    """A planted bug that only coverage guidance finds soon: shows that this fuzzing can find bugs."""
     if len(data) > 3 and data[0] == 0x42 and data[1] == 0x55 and data[2] == 0x47:  # noqa: PLR2004 - "BUG"
         raise InvalidEventError("planted", path="$")
 
@@ -212,7 +212,7 @@ TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
 
 
 def seeds(name: str) -> list[bytes]:
-    """What a target begins with: without it, chance would have to find JSON first."""
+    """Seed inputs of a target: without them, fuzzing would first have to discover JSON by chance."""
     examples = [each.example.read_bytes() for each in _CATALOG.schemas.values() if each.example.is_file()]
     match name:
         case "avro":

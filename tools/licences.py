@@ -1,6 +1,7 @@
-"""Lists the licences of all that is shipped, and checks them: ``python -m tools.licences``; ``--check`` lists nothing.
+"""Lists the licences of everything shipped, and checks them: ``python -m tools.licences``; ``--check`` lists nothing.
 
-Shipped is what ``pip install eventstreams`` with all extras brings: the image. What tests and tools use is not.
+Shipped is what ``pip install eventstreams`` installs with all extras, as in the image, but not what only tests and
+tools use.
 """
 
 import re
@@ -12,12 +13,12 @@ from typing import Final
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-_NOT_SHIPPED: Final = frozenset({"testing", "java"})  # pytest; a Java (GPL), which who wants it fetches
+_NOT_SHIPPED: Final = frozenset({"testing", "java"})  # pytest; a Java (GPL), which users download themselves
 _FREE: Final = re.compile(
     r"apache|mit\b|bsd|isc|python software foundation|psf|0bsd|unlicense|public domain|zlib|mozilla|mpl", re.IGNORECASE
 )
 _NOT_FREE: Final = re.compile(r"gpl|sspl|busl|commons clause|proprietary|commercial", re.IGNORECASE)
-# Looked at one by one: copyleft of a library that is used unchanged, as a package of its own; and BSD by another name.
+# Reviewed one by one: copyleft libraries that are used unchanged as separate packages, and BSD under another name.
 _LOOKED_AT: Final = {
     "pygal": "OSI Approved :: GNU Lesser General Public License v3 or later (LGPLv3+)",
     "psycopg": "LGPL-3.0-only",
@@ -41,7 +42,7 @@ def main() -> None:
 
 
 def shipped() -> Iterator[Distribution]:
-    """All that ``eventstreams`` with its extras needs, as it is installed here."""
+    """All installed distributions that ``eventstreams`` needs with its extras."""
     seen: set[tuple[str, str]] = set()
     extras = set(distribution("eventstreams").metadata.json.get("provides_extra", ())) - _NOT_SHIPPED
     left = [("eventstreams", extra) for extra in ("", *sorted(extras))]
@@ -54,7 +55,7 @@ def shipped() -> Iterator[Distribution]:
         try:
             found = distribution(name)
         except PackageNotFoundError:
-            continue  # for another system
+            continue  # only needed on another system
         if name not in told and name != "eventstreams":
             told.add(name)
             yield found
@@ -64,7 +65,7 @@ def shipped() -> Iterator[Distribution]:
 
 
 def licence_of(found: Distribution) -> str:
-    """What a package says of its licence, in a line."""
+    """What a package states about its licence, in one line."""
     about = found.metadata.json
     classifiers = [each.removeprefix(_MARK) for each in about.get("classifier", ()) if each.startswith(_MARK)]
     text = str(about.get("license_expression") or "; ".join(classifiers) or about.get("license") or "")

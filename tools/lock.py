@@ -1,6 +1,6 @@
 """Writes ``requirements.lock`` and the smaller locks beside it.
 
-With ``--check`` it only says whether they fit ``pyproject.toml``, without a network.
+With ``--check`` it only checks, without a network, that they match ``pyproject.toml``.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ _COMMON: Final = (
     "3.11",
     "--generate-hashes",
     "--no-emit-index-url",
-    "--no-strip-extras",  # a pip of 2023 holds `name==1` for no pin of `name[extra]`
+    "--no-strip-extras",  # to a pip of 2023, `name==1` does not pin `name[extra]`
 )
 _QUIET: Final = ("--no-emit-find-links", "--no-annotate", "--custom-compile-command", "make lock", "--quiet")
 
@@ -49,7 +49,7 @@ def _compile(requirements: Sequence[str], lock: Path) -> None:
 
 
 def _fingerprint() -> str:
-    """Of everything in pyproject.toml that decides what is installed."""
+    """A hash of everything in pyproject.toml that determines what is installed."""
     project = tomllib.loads((_ROOT / "pyproject.toml").read_text())
     about = project["project"]
     parts = [about["dependencies"], about["optional-dependencies"], project["dependency-groups"]]

@@ -1,4 +1,4 @@
-"""Writes ``docs/operations.md``: what the OpenAPI document says, to read and to search, without scripts or requests."""
+"""Writes ``docs/operations.md``: the OpenAPI document as a static page to read and search."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
@@ -38,7 +38,7 @@ _BOUNDS: Final = ("minimum", "maximum", "exclusiveMinimum", "minLength", "maxLen
 
 
 def operations_page() -> str:
-    """Operations by group, then the objects that they answer with."""
+    """The page: operations by group, then the objects in their answers."""
     return "\n".join(_page())
 
 
@@ -107,7 +107,7 @@ def _object(name: str, schema: Json) -> Iterator[str]:
 
 
 def _type(schema: Mapping[str, object]) -> str:
-    """In words, with links to objects."""
+    """The type of ``schema`` in words, with links to objects."""
     match schema:
         case {"$ref": str(reference)}:
             return _link(reference.rpartition("/")[2])

@@ -1,6 +1,6 @@
-"""Prometheus and its promtool: those of the machine, or Debian's, unpacked into the cache without being root.
+"""Finds Prometheus and its promtool: the machine's own, or Debian's, unpacked into the cache without root rights.
 
-Rules and dashboards are tested with them. ``python -m tools.prometheus`` only fetches them.
+They are used to test rules and dashboards. ``python -m tools.prometheus`` only fetches them.
 """
 
 import fcntl
@@ -21,17 +21,17 @@ _HELP: Final = "install Prometheus, so that prometheus and promtool are on the P
 
 @dataclass(frozen=True, slots=True)
 class Programs:
-    """Where they are."""
+    """The paths of the two programs."""
 
     prometheus: Path
     promtool: Path
 
 
 def find_programs() -> Programs:
-    """Both programs, fetched first where they are not there.
+    """Find both programs, and download them first if they are missing.
 
     Raises:
-        PrerequisiteError: they cannot be had; says what would help.
+        PrerequisiteError: they cannot be obtained; the text says what would help.
     """
     found = [shutil.which(name) for name in ("prometheus", "promtool")]
     if all(found):
@@ -40,7 +40,7 @@ def find_programs() -> Programs:
     folder = default_cache() / _PACKAGE
     folder.parent.mkdir(parents=True, exist_ok=True)
     with (folder.parent / f".{_PACKAGE}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # tests run side by side
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests run in parallel
         if not folder.is_dir():
             _unpack(folder)
     return Programs(folder / "usr/bin/prometheus", folder / "usr/bin/promtool")
@@ -50,7 +50,7 @@ def _unpack(folder: Path) -> None:
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
         raise PrerequisiteError(f"there is no Prometheus, and this is no Debian that has one: {_HELP}")
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".fetching-") as scratch:
-        if not _download(Path(scratch)):  # the lists may be old, or there are none yet
+        if not _download(Path(scratch)):  # the package lists may be outdated or missing
             _run(["apt-get", "update"], Path(scratch))
             if not _download(Path(scratch)):
                 raise PrerequisiteError(f"Debian's package {_PACKAGE} could not be downloaded: {_HELP}")
@@ -62,7 +62,7 @@ def _unpack(folder: Path) -> None:
 
 
 def _download(scratch: Path) -> bool:
-    """It is checked by apt against the archive's signed list."""
+    """Download the package, which apt verifies against the archive's signed index; returns whether it worked."""
     return _run(["apt-get", "download", _PACKAGE], scratch) and any(scratch.glob("*.deb"))
 
 

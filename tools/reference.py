@@ -1,4 +1,4 @@
-"""Writes the pages of ``docs/`` that the code knows best; ``--check`` only says whether they are current."""
+"""Writes the pages of ``docs/`` that are generated from code; ``--check`` only checks whether they are up to date."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -27,7 +27,7 @@ _NOTE: Final = "<!-- Written by `make docs` from the code: change it there. -->"
 
 
 def settings_page() -> str:
-    """Every setting: variable, default, meaning."""
+    """The page of all settings: variable, default, meaning."""
     rows = [
         f"| `{PREFIX}{name.upper()}` | {_default(name, field)} | {field.description} |"
         for name, field in Settings.model_fields.items()
@@ -50,7 +50,7 @@ def settings_page() -> str:
 
 
 def metrics_page() -> str:
-    """Every metric: name, type, labels, meaning."""
+    """The page of all metrics: name, type, labels, meaning."""
     metrics = Metrics()
     rows = [
         f"| `{_exposed(family)}` | {family.type} | {_labels(metrics, family)} | {family.documentation} |"
@@ -74,7 +74,7 @@ def metrics_page() -> str:
 
 
 def event_types_page() -> str:
-    """Every product: its schemas with their versions, and the event types that follow each."""
+    """The page of all products: their schemas with versions, and the event types of each schema."""
     catalog = Catalog.load()
     lines = [
         _NOTE,
@@ -114,7 +114,7 @@ def _versions(schema: Schema) -> Iterator[str]:
 
 
 def openapi_page() -> str:
-    """The API's document, as it serves it."""
+    """The OpenAPI document, as served by the API."""
     return orjson.dumps(openapi_document(ALL), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
 
 

@@ -1,14 +1,14 @@
-"""Runs the tests, and those that failed once more, alone: ``python -m tools.run_tests [--forked] ARGUMENTS_OF_PYTEST``.
+"""Runs the tests, then repeats failed ones alone: ``python -m tools.run_tests [--forked] ARGUMENTS_OF_PYTEST``.
 
-Five test processes, each with brokers and roles of its own, share two cores, and leave a third of them while they wait.
-A sixth, of lower priority, does unit tests with that (``tools/scheduling.py``); brokers and roles are the others'.
-With ``--forked`` all of them come from one process that has read the tests (``tools/forked_processes.py``).
+Five test processes, each with brokers and roles of its own, share two cores, and leave a third of the CPU idle while
+they wait. A sixth, of lower priority and without brokers and roles, uses that for unit tests (``tools/scheduling.py``).
+With ``--forked`` all of them are forked from one process that has imported the tests (``tools/forked_processes.py``).
 
-A virtual machine may stand still beside all that for seconds. A test that failed there has shown something, but not
-which of the two. So up to :data:`MOST` of them are run :data:`TIMES` times with nothing else on the machine, and must
-pass each time. What failed at first stays in the output, and its name is the last thing that is said: it is a finding
-to be looked into, but does not hold the change up.
-More than that is no coincidence, and fails (docs/adr/0038-a-failed-test-is-judged-again-alone.md).
+Under that load a virtual machine may stall for seconds. So a failed test shows either a bug or a stall. That is why up
+to :data:`MOST` failed tests are run :data:`TIMES` more times with nothing else on the machine, and must pass each time.
+The first failure stays in the output, and the test's name is printed last: it should be investigated, but does not
+block the change. If more tests fail, that is no coincidence, and the run fails
+(docs/adr/0038-a-failed-test-is-judged-again-alone.md).
 """
 
 import re
@@ -27,21 +27,22 @@ if TYPE_CHECKING:
     from tools.scheduling import NiceScheduling
 
 MOST: Final = 3
-"""Tests of one run. The suite has more than 8,000; no run since it had 7,000 had more than one that passed alone."""
+"""The most failed tests of a run that are repeated. The suite has more than 8,000; since it had 7,000, no run had more
+than one that failed at first and passed alone."""
 
 TIMES: Final = 2
 
 _FORKED: Final = "--forked"
-_CRASHED: Final = "crashed while running"  # pytest-xdist's words where a test ended its process
+_CRASHED: Final = "crashed while running"  # pytest-xdist's text if a test ended its process
 _UNJUDGED: Final = ("maxfail", "cov_fail_under")
 
 
 class Failures:
-    """A plugin of pytest that notes what failed."""
+    """A pytest plugin that records what failed."""
 
     def __init__(self) -> None:
         self.tests: set[str] = set()
-        self.others: list[str] = []  # what no test can be run again for
+        self.others: list[str] = []  # failures that cannot be checked by repeating a test
 
     def pytest_configure(self, config: pytest.Config) -> None:
         for name in _UNJUDGED:
@@ -60,17 +61,17 @@ class Failures:
 
 
 class Scheduler:
-    """A plugin of pytest that has :class:`tools.scheduling.NiceScheduling` give out the files."""
+    """A pytest plugin that makes :class:`tools.scheduling.NiceScheduling` distribute the test files."""
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: "Producer") -> "NiceScheduling | None":
-        from tools.scheduling import NiceScheduling  # noqa: PLC0415 - pytest wants to be the first to import xdist
+        from tools.scheduling import NiceScheduling  # noqa: PLC0415 - pytest must be the first to import xdist
 
         return NiceScheduling(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The exit code of pytest, or 0 where all that failed passed alone."""
+    """Run the tests; returns pytest's exit code, or 0 if all tests that failed have passed alone."""
     failures = Failures()
     plugins = [failures, Scheduler()]
     if _FORKED in arguments:
@@ -93,7 +94,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _by(python: str, argument: str) -> str:
-    """``argument`` of ``--tx``, of processes that ``python`` starts; any other as it is."""
+    """``argument``, changed to start processes with ``python`` if it is a value of ``--tx``."""
     return re.sub(r"^((?:[0-9]+\*)?popen)\b", rf"\1//python={python}", argument)
 
 

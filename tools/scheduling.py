@@ -1,4 +1,4 @@
-"""Gives out files of tests so that a process of lower priority computes where the others wait."""
+"""Distributes test files so that a process of lower priority computes while the others wait."""
 
 from typing import Final
 
@@ -10,11 +10,11 @@ _UNIT: Final = "tests/unit/"
 
 
 class NiceScheduling(LoadFileScheduling):
-    """As ``--dist loadfile``, but processes that were started with ``nice`` take unit tests alone, from the end.
+    """Like ``--dist loadfile``, but processes that were started with ``nice`` get only unit tests, from the end.
 
-    Unit tests compute; tests of whole systems mostly wait, for brokers, leases and retries. One after the other, the
-    cores stand still at first and are too few later. With ``nice=5`` such a process gets a third of what another one
-    gets where both want a core, and the whole core where nobody else does.
+    Unit tests compute; tests of whole systems mostly wait, for brokers, leases and retries. If they ran one after the
+    other, cores would be idle at first and scarce later. With ``nice=5`` such a process gets a third of what another
+    gets if both want a core, and the whole core if nobody else does.
     """
 
     @override

@@ -1,7 +1,7 @@
-"""Looks for secrets in what git has, by detect-secrets' detectors of forms, without asking anybody whether they work.
+"""Searches files in git for secrets, with detect-secrets' pattern detectors, and without verifying them online.
 
-``.secrets.baseline`` has those that are known to be none: examples in docs and tests. ``--write`` makes it anew; look
-at what has come. Detectors of mere entropy and of words are off: tests are full of both.
+``.secrets.baseline`` lists the known false alarms: examples in docs and tests. ``--write`` regenerates it; check what
+was added. Detectors based on entropy or keywords are off, since tests are full of both.
 """
 
 import json
@@ -17,12 +17,12 @@ from detect_secrets.core.secrets_collection import SecretsCollection
 _ROOT: Final = Path(__file__).resolve().parent.parent
 _BASELINE: Final = _ROOT / ".secrets.baseline"
 _NOT: Final = (".lock", ".baseline", "package-lock.json", ".avsc", "openapi.json", "spec.json")  # hashes; generated
-_IN_TESTS: Final = "Basic Auth Credentials"  # URLs with a user in them, of which tests are full as well
+_IN_TESTS: Final = "Basic Auth Credentials"  # URLs with a user in them, of which tests are full too
 
 
 def main() -> None:
-    os.chdir(_ROOT)  # names are relative, so that the baseline fits any clone
-    known = baseline.load(json.loads(_BASELINE.read_text()), _BASELINE.name)  # and chooses its detectors
+    os.chdir(_ROOT)  # file names are relative, so that the baseline is valid in any clone
+    known = baseline.load(json.loads(_BASELINE.read_text()), _BASELINE.name)  # also selects its detectors
     found = SecretsCollection()
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=_ROOT, check=True, capture_output=True, text=True)
     for name in listed.stdout.split("\0"):

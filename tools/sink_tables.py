@@ -1,4 +1,4 @@
-"""The tables of keys in ``docs/sinks``, from the descriptions in the configuration models."""
+"""Makes the tables of keys in ``docs/sinks`` from the descriptions in the configuration models."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -35,7 +35,7 @@ def with_table(page: str, model: type[BaseModel]) -> str:
 
 
 def pages(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Each page that has a table, and what it should say."""
+    """Each page that has a table, with its expected content."""
     for name, model in MODELS.items():
         yield folder / name, with_table((folder / name).read_text(), model)
 

@@ -1,1 +1,1 @@
-"""Values by Avro schemas: read, written, and what is wrong with one. Knows no catalogue; see ``codec``."""
+"""Reads, writes and validates values by their Avro schemas. Knows nothing of the catalogue; for that see ``codec``."""

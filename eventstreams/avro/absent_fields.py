@@ -1,15 +1,15 @@
-"""Leaves out of decoded Avro the fields that have no value. What a map or an array holds is data, nulls as well."""
+"""Removes fields without a value from decoded Avro records. Nulls inside maps and arrays are data, and stay."""
 
 from collections.abc import Callable, Mapping, Sequence
 
 from eventstreams.avro.named_types import fields_of, kind_of_type, named_types
 
 Prune = Callable[[object], object]
-"""The value without absent fields, at any depth. Takes what the schema makes of it, never null."""
+"""Returns the value without absent fields, at any depth. Takes a value that fits the schema, never null."""
 
 
 def compile_prune(schema: object) -> Callable[[Mapping[str, object]], dict[str, object]]:
-    """What leaves absent fields out of records of ``schema`` (parsed Avro, a record)."""
+    """A function that removes absent fields from records of ``schema`` (parsed Avro, a record)."""
     compiler = _Compiler(schema)
     prune = compiler.record(compiler.resolved(schema))
 
@@ -22,7 +22,7 @@ def compile_prune(schema: object) -> Callable[[Mapping[str, object]], dict[str, 
 
 
 class _Compiler:
-    """One function for each record type; what has no record in it needs none, and is None."""
+    """Makes one function for each record type; None for types that contain no record."""
 
     def __init__(self, schema: object) -> None:
         self._named = named_types(schema)
@@ -49,7 +49,7 @@ class _Compiler:
                 if value is not None
             }
 
-        self._records[id(schema)] = prune  # before its fields: a type may hold itself
+        self._records[id(schema)] = prune  # before its fields, as a type may contain itself
         for field in fields_of(schema):
             if (inner := self._of(field["type"])) is not None:
                 nested[str(field["name"])] = inner

@@ -1,4 +1,4 @@
-"""The named types of an Avro schema: a type is spelled out once and then referred to by its name."""
+"""The named types of an Avro schema: each is defined once and then referred to by its name."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -7,7 +7,7 @@ _CONTENTS: Final = {"array": "items", "map": "values"}
 
 
 def kind_of_type(schema: object) -> str:
-    """The kind of ``schema``, such as "long", "union" or "record"; for a reference the name it refers to."""
+    """The kind of ``schema``, such as "long", "union" or "record"; for a reference, the name that it refers to."""
     if isinstance(schema, list):
         return "union"
     return str(schema["type"] if isinstance(schema, Mapping) else schema)
@@ -16,12 +16,12 @@ def kind_of_type(schema: object) -> str:
 def fields_of(record: Mapping[str, object]) -> list[Mapping[str, object]]:
     """The fields of a parsed record schema, in their order on the wire."""
     fields = record["fields"]
-    assert isinstance(fields, list)  # the parser has seen to it
+    assert isinstance(fields, list)  # the parser has checked it
     return fields
 
 
 def named_types(schema: object) -> dict[str, Mapping[str, object]]:
-    """Every record and enum that ``schema`` (parsed Avro) spells out, by full name, outermost first."""
+    """Every record and enum that ``schema`` (parsed Avro) defines, by full name, outermost first."""
     return dict(_named(schema))
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with a value that does not fit its Avro schema: a path and a sentence, never the value itself."""
+"""Explains why a value does not fit its Avro schema: with a path and a sentence, never the value itself."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,7 +9,7 @@ from eventstreams.avro.named_types import fields_of, kind_of_type, named_types
 
 _Named = Mapping[str, Mapping[str, object]]  # full name → record or enum
 
-_MAX_STEP: Final = 100  # characters of a key that a path shows; keys come from outside and may be of any length
+_MAX_STEP: Final = 100  # characters of a key shown in a path; keys come from outside and may have any length
 _WORDS: Final = {
     "string": "a string",
     "long": "a 64-bit integer",
@@ -24,7 +24,7 @@ _WORDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """The first offence: ``path`` such as ``$.data.from.location.lat``, ``text`` such as "must be a number"."""
+    """A mismatch: ``path`` such as ``$.data.from.location.lat``, ``text`` such as "must be a number"."""
 
     path: str
     text: str
@@ -106,7 +106,7 @@ def _is_unicode(text: str) -> bool:
 
 
 def _is_64_bits(value: int) -> bool:
-    return -(2**63) <= value < 2**63  # not a range: `in` would count its way to a subclass of int
+    return -(2**63) <= value < 2**63  # not a range: for a subclass of int, `in` would iterate over it
 
 
 def _is_kind(kind: str, value: object) -> bool:

@@ -1,13 +1,13 @@
-"""Makes of two versions of an Avro schema a function that reads what the one wrote as the other has it.
+"""Compiles two versions of an Avro schema into a function that decodes what one wrote as the other has it.
 
-The twin of ``writer``, and as there the schemas are looked at once and become Python source. What fastavro's
-reader gives, without what has no value, for all that the schema allows; a test compares the two. It refuses more
-than fastavro does: numbers beyond 64 bits, NaN and infinity (no JSON has them), lengths and indices below zero, a
-truth value of neither 0 nor 1, and the index of a union's branch in more bytes than it needs.
+The counterpart of ``writer``: here too the schemas are examined once and turned into Python source. For all valid data
+it returns what fastavro's reader does, without fields that have no value; a test compares the two. It refuses more than
+fastavro: numbers beyond 64 bits, NaN and infinity (JSON has neither), negative lengths and indices, a boolean that is
+neither 0 nor 1, and a union's branch index encoded in more bytes than needed.
 
-The source checks no length against the end of the bytes. Each value begins with a byte that must be there, so that
-whatever follows a text that was cut off fails, and a text that ends the record is found out by the position after it:
-bytes cannot make it count or allocate beyond their own size.
+The source checks no length against the end of the bytes. Every value begins with a byte that must exist, so whatever
+follows a truncated string fails, and for a string at the end of the record the position after it reveals the problem.
+Input can never make it loop or allocate beyond the input's own size.
 """
 
 import struct
@@ -19,36 +19,37 @@ from typing import Final
 from eventstreams.avro.named_types import fields_of, kind_of_type, named_types
 
 Reader = Callable[[bytes], dict[str, object]]
-"""The fields of a record, those without a value left out; raises ``UnreadableError`` where the bytes are none."""
+"""Decodes a record's fields, without those that have no value; raises ``UnreadableError`` if the bytes are invalid."""
 
 _Keep = Callable[[str], str] | None
-"""The statement that keeps an expression; None where the value is only passed over."""
+"""Returns the statement that stores an expression; None if the value is only skipped."""
 
 _Named = Mapping[str, Mapping[str, object]]
 
 _unpack_double: Final = struct.Struct("<d").unpack_from
-_LONGEST: Final = 10  # bytes of 64 bits, seven in each
+_LONGEST: Final = 10  # bytes of a 64-bit number, seven bits in each
 
 
 NOT_FINITE: Final = "it has a number that is NaN or infinity"
 
 
 class UnreadableError(ValueError):
-    """The bytes are not a record of the schema; says why, and nothing of what is in them."""
+    """The bytes are not a record of the schema; the text says why, without revealing their content."""
 
 
 def compile_reader(wrote: object, wanted: object) -> Reader | None:
-    """The reader of what ``wrote`` (parsed Avro, a record) encodes, as ``wanted``, another version, has it.
+    """A reader of data written with ``wrote`` (parsed Avro, a record) that returns it as ``wanted``, another version.
 
-    None where they differ in more than the catalogue's rules let two versions differ: fields with the default null.
+    None if they differ in more than the catalogue's rules allow, which is fields with the default null, or if this
+    module does not support them.
     """
     return _compiled(partial(_Source, wrote, wanted))
 
 
 def compile_check(schema: object, *, of_ascii: bool) -> Reader | None:
-    """A reader of ``schema`` that keeps nothing: it fails where the other one would, and takes less time.
+    """A reader of ``schema`` that only validates: it fails where the other one would, and is faster.
 
-    ``of_ascii``: for bytes that are all ASCII, and so are texts in them, which need no look then. None as above.
+    ``of_ascii``: for bytes that are all ASCII, so that strings in them need no check. None as for ``compile_reader``.
     """
     return _compiled(partial(_Source, schema, schema, keeps=False, of_ascii=of_ascii))
 
@@ -57,7 +58,7 @@ def _compiled(make: "Callable[[], _Source]") -> Reader | None:
     try:
         source = make()
         code = compile(source.text, "<reader of an Avro schema>", "exec")
-    except (_UnsupportedError, SyntaxError):  # the latter: Python nests 20 loops (3.13: 21), ten lists in each other
+    except (_UnsupportedError, SyntaxError):  # the latter: Python nests at most 20 loops (3.13: 21), so ten lists
         return None
     scope = source.constants
     exec(code, scope)  # noqa: S102 - names go in by repr()
@@ -68,7 +69,7 @@ def _compiled(make: "Callable[[], _Source]") -> Reader | None:
         data: dict[str, object] = {}
         try:
             end = record(value, 0, data)
-        except (IndexError, OverflowError, struct.error):  # the second: behind a text longer than memory could be
+        except (IndexError, OverflowError, struct.error):  # the second: after a string longer than any memory
             raise UnreadableError("it ends too soon") from None
         except UnicodeDecodeError as error:
             raise UnreadableError(f"it has text that is not UTF-8: {error.reason}") from None
@@ -86,17 +87,17 @@ def _compiled(make: "Callable[[], _Source]") -> Reader | None:
 
 
 class _UnsupportedError(Exception):
-    """The schemas have something that this module does not read."""
+    """The schemas have something that this module does not support."""
 
 
 class _Source:
-    """Python source of a reader: a function for each pair of records, and the tables that they use.
+    """Python source of a reader: a function for each pair of records, and the lookup tables that they use.
 
-    A function ``record0(buf, pos, data)`` reads from ``pos`` of ``buf`` into ``data`` and returns the position after.
+    A function ``record0(buf, pos, data)`` decodes at ``pos`` of ``buf`` into ``data`` and returns the position after.
     """
 
     def __init__(self, wrote: object, wanted: object, *, keeps: bool = True, of_ascii: bool = False) -> None:
-        """``keeps`` False: all values are looked at, and dropped; with ``of_ascii`` all but texts."""
+        """If not ``keeps``, values are checked and dropped; with ``of_ascii``, strings are not even checked."""
         self._keeps = keeps
         self._of_ascii = of_ascii
         self.constants: dict[str, object] = {
@@ -121,7 +122,7 @@ class _Source:
         return "\n".join(self._lines)
 
     def _record(self, wrote: Mapping[str, object], wanted: Mapping[str, object] | None) -> str:
-        """The name of the function that reads a record of ``wrote``; ``wanted`` None: that passes over it."""
+        """The name of the function that reads a record of ``wrote``; with ``wanted`` None, one that skips it."""
         key = id(wrote), id(wanted)
         if known := self._functions.get(key):
             return known
@@ -130,7 +131,7 @@ class _Source:
         known_fields = {} if wanted is None else {str(field["name"]): field for field in fields_of(wanted)}
         names = {str(field["name"]) for field in fields}
         if not fields or any("default" not in field for new, field in known_fields.items() if new not in names):
-            raise _UnsupportedError  # a list of records without fields has no end; a field without default no value
+            raise _UnsupportedError  # without fields, a list of records takes no bytes; without default, no value
         lines = [f"def {name}(buf, pos, data):"]
         for field in fields:
             wanted_field = known_fields.get(str(field["name"]))
@@ -144,7 +145,7 @@ class _Source:
         return name
 
     def _value(self, wrote: object, wanted: object, keep: _Keep, keep_null: str) -> list[str]:
-        """Lines that read a value at ``pos`` and move it; ``keep_null``: the statement where there is none."""
+        """Lines that read a value at ``pos`` and advance it; ``keep_null``: the statement for a null."""
         if isinstance(wrote, list):
             return self._union(wrote, wanted, keep, keep_null)
         schema = _spelled(wrote, self._wrote)
@@ -193,7 +194,7 @@ class _Source:
         branch = self._variable()
         lines = [f"{branch} = buf[pos]", "pos += 1"]
         word = "if"
-        indices = sorted(range(len(wrote)), key=lambda index: wrote[index] == "null")  # most often there is a value
+        indices = sorted(range(len(wrote)), key=lambda index: wrote[index] == "null")  # usually there is a value
         for index in indices:
             if wrote[index] == "null":
                 inner = [keep_null if keep is not None else "pass"]
@@ -206,7 +207,7 @@ class _Source:
         return [*lines, "else: refuse()"]
 
     def _blocks(self, each: list[str]) -> list[str]:
-        """Lines that read a list or map: blocks of a count and that many items, until a count of zero."""
+        """Lines that read an array or a map: blocks of a count and that many items, until a count of zero."""
         count = self._variable()
         return [
             "while True:",
@@ -241,7 +242,7 @@ def _spelled(schema: object, named: _Named) -> Mapping[str, object]:
 
 
 def _is_same(wrote: Mapping[str, object], wanted: Mapping[str, object]) -> bool:
-    """Whether the two are of one kind; what is inside of a record, list or map is looked at by itself."""
+    """Whether both are of the same kind; the contents of records, arrays and maps are compared separately."""
     return all(wrote.get(what) == wanted.get(what) for what in ("type", "name", "symbols"))
 
 
@@ -250,7 +251,7 @@ def _look_at(expression: str) -> str:
 
 
 def _string(keep: _Keep) -> list[str]:
-    # 129: a bit that says that the length goes on, and one that says that it is negative
+    # 129: the bit that means that more bytes follow, and the bit that means that the number is negative
     lines = ["size = buf[pos]", "if size & 129: size, pos = length(buf, pos)", "else: size >>= 1; pos += 1"]
     if keep is None:
         return [*lines, "pos += size"]
@@ -264,7 +265,7 @@ def _long_lines(keep: _Keep, expression: str) -> list[str]:
 
 def _long(buf: bytes, pos: int) -> tuple[int, int]:
     """The number at ``pos``, and the position after it."""
-    if buf[pos] > 0x7F and buf[pos + 1] <= 0x7F:  # noqa: PLR2004 - two bytes, as most that come here have
+    if buf[pos] > 0x7F and buf[pos + 1] <= 0x7F:  # noqa: PLR2004 - two bytes, as most of those here have
         return _unzigzag(buf[pos] & 0x7F | buf[pos + 1] << 7), pos + 2
     raw = shift = 0
     for byte in buf[pos : pos + _LONGEST]:
@@ -289,7 +290,7 @@ def _length(buf: bytes, pos: int) -> tuple[int, int]:
 
 
 def _count(buf: bytes, pos: int) -> tuple[int, int]:
-    """How many items a block has. Below zero: so many, and their size in bytes follows, which is of no use here."""
+    """How many items a block has. A negative count is followed by their size in bytes, which is not needed here."""
     count, pos = _long(buf, pos)
     if count < 0:
         _, pos = _length(buf, pos)

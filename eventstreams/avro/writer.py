@@ -1,10 +1,10 @@
-"""Makes of an Avro schema a function that checks a value and writes it in one pass.
+"""Compiles an Avro schema into a function that validates and encodes a value in one pass.
 
-The same bytes as fastavro's writer, for exactly the values in which ``problems.find_problem`` finds nothing; a
-test compares the three. fastavro needs a pass to validate and one to write, and looks at every branch of every union
-in both; here the schema is looked at once and becomes Python source, in which nothing of it is left to interpret.
-Measured over the simulator's events (``python -m benchmarks``), for each: fastavro's validator and writer 62 µs, its
-writer alone, which lets through what it should not, 45, closures put together for each type 11, source 8.
+Writes the same bytes as fastavro's writer, for exactly the values in which ``problems.find_problem`` finds nothing; a
+test compares the three. fastavro needs one pass to validate and one to write, and in both tries every branch of every
+union; here the schema is examined once and turned into Python source, which has nothing left to interpret. Measured
+per event of the simulator (``python -m benchmarks``): fastavro's validator and writer 62 µs, its writer alone (which
+accepts invalid values) 45, closures composed for each type 11, source 8.
 """
 
 import struct
@@ -15,11 +15,11 @@ from typing import Final, NoReturn
 from eventstreams.avro.named_types import fields_of, kind_of_type, named_types
 
 Writer = Callable[[Mapping[str, object]], bytes]
-"""Avro binary of a record; raises ``ValueError``, ``TypeError`` or ``KeyError`` for a value that does not fit."""
+"""Encodes a record as Avro binary; raises ``ValueError``, ``TypeError`` or ``KeyError`` for one that does not fit."""
 
 _MISFIT: Final = "does not fit the schema"
-_LENGTHS: Final = 1024  # whose encoding is in a table; longer strings are rare, and pay for themselves
-_INT64: Final = range(-(2**63), 2**63)  # only for plain int: `in` would count its way to one of a subclass
+_LENGTHS: Final = 1024  # lengths encoded by a lookup table; longer strings are rare, and are encoded each time
+_INT64: Final = range(-(2**63), 2**63)  # only for plain int: for a subclass, `in` would iterate over it
 _ONE_BYTE: Final = [*(bytes([value * 2]) for value in range(64)), *(bytes([-value * 2 - 1]) for value in range(-64, 0))]
 _DOUBLE: Final = struct.Struct("<d").pack
 _TYPES: Final[Mapping[str, type]] = {each.__name__: each for each in (bool, int, float, str, list, dict)}
@@ -36,10 +36,10 @@ _PYTHON_TYPES: Final = {
 
 
 def compile_writer(schema: object) -> Writer | None:
-    """The writer of ``schema`` (parsed Avro, a record); None where it has something that only fastavro does.
+    """The writer of ``schema`` (parsed Avro, a record); None if it has something that only fastavro supports.
 
-    That is a type which the catalogue's rules forbid, lists nested beyond what Python can, and a union of branches that
-    the Python type of a value does not tell apart, such as two records.
+    That is a type that the catalogue's rules forbid, arrays nested deeper than Python allows, or a union whose branches
+    cannot be told apart by the Python type of a value, such as two records.
     """
     try:
         source = _Source(schema)
@@ -47,7 +47,7 @@ def compile_writer(schema: object) -> Writer | None:
     except (
         _UnsupportedError,
         SyntaxError,
-    ):  # the latter: Python nests 20 loops (3.13: 21), and no more lists in each other
+    ):  # the latter: Python nests at most 20 loops (3.13: 21), and so no more arrays than that
         return None
     scope = source.constants
     exec(code, scope)  # noqa: S102 - names go in by repr()
@@ -63,11 +63,11 @@ def compile_writer(schema: object) -> Writer | None:
 
 
 class _UnsupportedError(Exception):
-    """The schema has something that this module does not write."""
+    """The schema has something that this module does not support."""
 
 
 class _Source:
-    """Python source of a writer: a function for each record, and the tables that they use."""
+    """Python source of a writer: a function for each record, and the lookup tables that they use."""
 
     def __init__(self, schema: object) -> None:
         self.constants: dict[str, object] = {
@@ -123,7 +123,7 @@ class _Source:
         return [f"value = get({field['name']!r})", *self._value(union, "value")]
 
     def _value(self, schema: object, name: str) -> list[str]:
-        """Lines that check and write the variable ``name``, which they may change."""
+        """Lines that check and write the variable ``name``, which they may reassign."""
         if isinstance(schema, list):
             return self._union(schema, name)
         resolved = self._resolved(schema)
@@ -131,13 +131,13 @@ class _Source:
         if kind == "double":
             return [f"out += double({name})"]
         (python_type,) = _PYTHON_TYPES[kind]
-        if kind == "record":  # looks itself
+        if kind == "record":  # its function checks the type
             return [f"{self._record(resolved)}({name}, out)"]
         check = f"if type({name}) is not {python_type}: {name} = plain({name}, {python_type})"
         return [check, *self._checked(resolved, name, b"")]
 
     def _checked(self, schema: Mapping[str, object], name: str, before: bytes) -> list[str]:
-        """Lines that write ``before`` and the variable ``name``, which is of the right Python type."""
+        """Lines that write ``before`` and the variable ``name``, which already has the right Python type."""
         kind = schema["type"]
         if kind == "enum":
             return [f"out += {self._symbols(schema, before)}[{name}]"]
@@ -214,7 +214,7 @@ class _Source:
 
 
 def _block(name: str, loop: str, inner: list[str]) -> list[str]:
-    """Lines that write a list or a map: a count and that many items, unless there are none; then a zero."""
+    """Lines that write an array or a map: a count and that many items, unless there are none; then a zero."""
     return [
         f"if {name}:",
         f"    out += varint(len({name}))",
@@ -251,7 +251,7 @@ def _double(value: object) -> bytes:
 
 
 def _plain(value: object, *types: type) -> object:
-    """``value`` as one of ``types`` itself, which it is a subclass or an equivalent of; an enumeration's is a str."""
+    """Convert ``value``, of a subclass or equivalent of one of ``types``, to that type; a ``StrEnum`` becomes a str."""
     for type_ in types:
         if type_ is str and isinstance(value, str):
             return str.__str__(value)

@@ -1,4 +1,4 @@
-"""The catalogue of event types: what is in it, what its schemas must be, and their JSON Schema."""
+"""The catalogue of event types: its content, the rules for its schemas, and their JSON Schema."""
 
 from eventstreams.catalog.catalog import (
     Catalog,

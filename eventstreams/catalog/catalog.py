@@ -1,4 +1,4 @@
-"""The catalogue: which event types there are, which schema each follows, and every version of it.
+"""The catalogue: all event types, the schema that each follows, and every version of it.
 
 On disk (``avro/``, and an operator's own folders in the same form): ``catalog.yaml`` and
 ``<Schema.Id>/<version>.avsc``. ``docs/adding-an-event-type.md`` explains it with an example.
@@ -42,9 +42,9 @@ class EventType:
 
     Attributes:
         internal: Made by Event Streams itself, for one sink; nobody can subscribe to it.
-        sinks: The sink types of the reference that may take it.
-        data: Fields that are the same in each of its events.
-        name_in_code: Of its class in typed producers; None: made of its name.
+        sinks: The reference's sink types that may receive it.
+        data: Fields with the same value in all of its events.
+        name_in_code: Name of its class in typed producers; None: derived from its own name.
     """
 
     name: str
@@ -63,7 +63,7 @@ class EventType:
 
 @dataclass(frozen=True)
 class SchemaVersion:
-    """One version of a schema. ``avro`` is read from disk at its first use."""
+    """One version of a schema. ``avro`` is read from disk on first use."""
 
     schema_id: str
     version: int
@@ -92,14 +92,14 @@ class SchemaVersion:
         """The Avro record schema as JSON, without white space.
 
         Raises:
-            CatalogError: as ``avro``.
+            CatalogError: for the reasons of ``avro``.
         """
         assert isinstance(self.avro, dict)  # every schema of the catalogue is a record
         return json.dumps(json.loads(self.path.read_text("utf-8")), ensure_ascii=False, separators=(",", ":"))
 
     @cached_property
     def identities(self) -> Mapping[str, str]:
-        """Kind of identity, such as "phone", to the field of the data that holds one of whom the event is about."""
+        """Maps a kind of identity, such as "phone", to the field of the data that says whom the event is about."""
         assert isinstance(self.avro, dict)  # every schema of the catalogue is a record
         return {str(each[IDENTITY]): str(each["name"]) for each in fields_of(self.avro) if IDENTITY in each}
 
@@ -124,11 +124,11 @@ class Schema:
 
     @property
     def example(self) -> Path:
-        """The file with data as the newest version has it; not every schema has one."""
+        """The file with example data for the newest version; not every schema has one."""
         return self.latest.path.with_name("example.json")
 
     def problems(self) -> Iterator[str]:
-        """Where a version breaks the catalogue's rules (``schema_rules``): its file, then the rule."""
+        """Every breach of the catalogue's rules (``schema_rules``) by a version: its file, then the rule."""
         previous: AvroSchema | None = None
         for version in self.versions:
             try:
@@ -152,14 +152,14 @@ class Catalog:
 
     @classmethod
     def load(cls, extra_dirs: Sequence[Path] = ()) -> Self:
-        """The built-in catalogue, and those of ``extra_dirs`` beside it.
+        """Load the built-in catalogue together with those in ``extra_dirs``.
 
-        The schemas of ``extra_dirs`` are checked here; a test checks the built-in ones, which are read when needed.
-        Without ``extra_dirs`` it is the same one each time: nothing changes it, and to read it takes 25 ms.
+        The schemas of ``extra_dirs`` are checked here; the built-in ones are checked by a test, and read when needed.
+        Without ``extra_dirs`` the result is cached, as nothing changes it and reading it takes 25 ms.
 
         Raises:
-            CatalogError: a folder contradicts itself or another one, or a schema in it breaks a rule; names the
-                file and the entry.
+            CatalogError: a folder contradicts itself or another one, or a schema in it breaks a rule. The text names
+                the file and the entry.
         """
         return cls._read(extra_dirs) if extra_dirs else cls._built_in()
 
@@ -180,11 +180,11 @@ class Catalog:
         return cls(reading.products, dict(sorted(reading.types.items())), reading.schemas)
 
     def public_types(self) -> Sequence[str]:
-        """The names of the event types that subscribers know of, ascending."""
+        """The names of the event types that subscribers can see, ascending."""
         return [name for name, each in self.types.items() if not each.internal]
 
     def discontinued(self) -> frozenset[str]:
-        """The event types that nobody gets any more, those who have subscribed them among them."""
+        """The event types that nobody receives any more, not even those who have subscribed to them."""
         return frozenset(name for name, each in self.types.items() if each.status is EventTypeStatus.DISCONTINUED)
 
     def newest_schema(self, event_type: str) -> SchemaVersion | None:
@@ -195,7 +195,7 @@ class Catalog:
 
 @dataclass(slots=True)
 class CatalogReading:
-    """A catalogue while its folders are read, one after the other, with every problem of their listings."""
+    """A catalogue while its folders are being read one by one, and every problem found in their listings."""
 
     products: dict[str, str] = field(default_factory=dict)
     types: dict[str, EventType] = field(default_factory=dict)
@@ -203,7 +203,7 @@ class CatalogReading:
     problems: list[str] = field(default_factory=list)
 
     def add(self, folder: Path) -> Sequence[Schema]:
-        """Read ``folder`` and return its schemas, those with a problem as far as their files are there."""
+        """Read ``folder`` and return its schemas; those with problems have the versions whose files exist."""
         listing, problems = read_listing(folder / FILE)
         self.problems += problems
         self.products |= listing.products
@@ -225,7 +225,7 @@ class CatalogReading:
 
 
 def builtin_dir() -> Path:
-    """The catalogue that comes with the product."""
+    """The folder of the catalogue that is part of the product."""
     return _PACKAGED if _PACKAGED.is_dir() else _CHECKOUT
 
 

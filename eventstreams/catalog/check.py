@@ -1,4 +1,4 @@
-"""All that is wrong with catalogue folders: what stops a role, and what leaves its readers without words."""
+"""Finds everything that is wrong with catalogue folders: what would stop a role, and missing documentation."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from eventstreams.errors import CatalogError
 
 
 def check_catalog(extra_dirs: Sequence[Path] = ()) -> tuple[CatalogReading, Sequence[str]]:
-    """The built-in catalogue with ``extra_dirs`` beside it, and every problem in it, folder by folder."""
+    """Read the built-in catalogue and ``extra_dirs``; also returns every problem in them, folder by folder."""
     reading = CatalogReading()
     found: list[str] = []
     for folder in (builtin_dir(), *extra_dirs):
@@ -34,7 +34,7 @@ def _schema_problems(schema: Schema, types: Sequence[EventType]) -> Iterator[str
         try:
             yield from (f"{version.path} {problem}" for problem in _undocumented(version.avro))
         except CatalogError:
-            continue  # told already
+            continue  # already reported
     if schema.versions and not broken:
         yield from _example_problems(schema)
         listing = schema.latest.path.parents[1] / FILE
@@ -67,7 +67,7 @@ def _example_problems(schema: Schema) -> Iterator[str]:
 
 
 def _stray_files(folder: Path, schemas: Sequence[Schema]) -> Iterator[str]:
-    """Schemas on disk that the listing does not know: nobody could subscribe to them."""
+    """Report schemas on disk that are not in the listing, so that nobody could subscribe to them."""
     listed = {version.path for schema in schemas for version in schema.versions}
     for path in sorted(folder.glob("*/*.avsc")):
         if path not in listed:

@@ -1,4 +1,4 @@
-"""``eventstreams catalog``: ``check`` for whoever writes an entry, and ``register`` for who reads from outside."""
+"""``eventstreams catalog``: ``check`` for authors of entries, and ``register`` for consumers outside the product."""
 
 import asyncio
 import difflib

@@ -1,4 +1,4 @@
-"""What the catalogue says of a schema's events beyond their data (``events``, ``data``): whether it fits the schema."""
+"""Checks that the ``events`` and ``data`` entries of the catalogue, about attributes and constants, fit the schema."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,16 +9,16 @@ from eventstreams.catalog import EventType, Schema
 from eventstreams.catalog.listing import Filled
 
 PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
-"""In a ``source``: a field of the data, or ``accountsid``."""
+"""A placeholder in a ``source``: a field of the data, or ``accountsid``."""
 
 _REFERENCE: Final = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]*")  # RFC 3986, all but quotation marks and braces
 _STRINGS: Final = ("string", ["null", "string"])
 
 
 def events_problems(schema: Schema, types: Sequence[EventType]) -> Iterator[str]:
-    """Every field that ``events`` of ``schema`` and ``data`` of its ``types`` name and that is not what they need.
+    """Every field named in ``events`` of ``schema`` or in ``data`` of its ``types`` that does not fit its use there.
 
-    The newest version counts. Each problem is a sentence that begins with the schema or the type.
+    Checked against the newest version. Each problem is a sentence that begins with the schema or the type.
     """
     avro, events = schema.latest.avro, schema.events
     assert isinstance(avro, dict)  # every schema of the catalogue is a record
@@ -47,7 +47,7 @@ def _source_problems(record: Mapping[str, object], source: str) -> Iterator[str]
 
 
 def field_on_the_way(record: Mapping[str, object], name: str) -> Iterator[tuple[Mapping[str, object], str]]:
-    """Each record and its field that lead to the field ``name``, such as ``payload.task_sid``, as far as there are."""
+    """Each record and field name on the path to ``name``, such as ``payload.task_sid``, as far as the path exists."""
     named = named_types(record)
     for step in name.split("."):
         yield record, step
@@ -78,7 +78,7 @@ def _constant_problem(record: Mapping[str, object], name: str, value: str) -> st
     for branch in branches:
         if isinstance(branch, Mapping) and branch["type"] == "enum":
             symbols = branch["symbols"]
-            assert isinstance(symbols, list)  # the parser has seen to it
+            assert isinstance(symbols, list)  # the parser has checked it
             return None if value in symbols else f"must be one of {', '.join(symbols)}"
     return "is no string and no enum of the outermost record"
 

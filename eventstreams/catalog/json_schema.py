@@ -1,4 +1,4 @@
-"""A schema of the catalogue as JSON Schema (2020-12): what subscribers get as ``data``. Pure."""
+"""Converts a schema of the catalogue to JSON Schema (2020-12), which describes ``data`` as it is delivered. Pure."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -21,13 +21,13 @@ Json = dict[str, object]
 def json_schema(avro: object, *, url: str, title: str, examples: Sequence[Mapping[str, object]] = ()) -> Json:
     """The JSON Schema of data that was decoded as ``avro`` (a parsed record).
 
-    An optional field is absent where it has no value, never null, and no field comes that is not in the schema.
+    An optional field without a value is absent, never null, and no field occurs that is not in the schema.
 
     Args:
-        avro: One version's schema, which keeps the rules of ``eventstreams.catalog.schema_rules``.
+        avro: One version's schema, which must comply with ``eventstreams.catalog.schema_rules``.
         url: Where the document can be fetched; its ``$id``.
-        title: For people.
-        examples: Data that fits.
+        title: A title for people.
+        examples: Data that fits the schema.
     """
     outermost, *inner = named_types(avro).values()
     document: Json = {"$schema": DIALECT, "$id": url, "title": title, **_named(outermost)}
@@ -39,7 +39,7 @@ def json_schema(avro: object, *, url: str, title: str, examples: Sequence[Mappin
 
 
 def _named(type_: Mapping[str, object]) -> Json:
-    """A record or enum, spelled out."""
+    """The definition of a record or enum."""
     described: Json = {"description": type_["doc"]} if "doc" in type_ else {}
     if type_["type"] == "enum":
         return {**described, "type": "string", "enum": type_["symbols"]}

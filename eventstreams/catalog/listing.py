@@ -1,4 +1,4 @@
-"""``catalog.yaml`` as it is written: parsed, and every mistake in it told with its place."""
+"""Parses ``catalog.yaml``, and reports every mistake in it with its location."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -26,13 +26,13 @@ class EventTypeStatus(StrEnum):
 
 
 class Filled(StrEnum):
-    """What a field of the data repeats of its event, so that no producer needs to say it twice."""
+    """What a field of the data repeats of its event's attributes, so that producers need not give it twice."""
 
     ACCOUNT = "accountsid"
     ID = "id"
     TIME = "time"  # RFC 3339 with milliseconds
     TYPE = "type"
-    TYPE_ENDING = "type-ending"  # of the type, what its schema's types do not have in common
+    TYPE_ENDING = "type-ending"  # the part of the type's name that its schema's types do not share
 
 
 def _words(value: object) -> object:
@@ -68,8 +68,8 @@ class TypeEntry(_Strict):
     """An event type.
 
     Attributes:
-        data: Fields that are the same in each of its events, such as the status that a message has reached.
-        name_in_code: Of its class in typed producers, where the one that is made of its name would be clumsy.
+        data: Fields with the same value in all of its events, such as the status that a message has reached.
+        name_in_code: Name of its class in typed producers, if the one derived from its own name would be clumsy.
     """
 
     description: Words
@@ -97,13 +97,14 @@ def _id_form(value: object) -> object:
 
 
 class EventsEntry(_Strict):
-    """How attributes and data of a schema's events hang together: what typed producers need not be told.
+    """How the attributes and data of a schema's events depend on each other, so that typed producers can derive them.
 
     Attributes:
-        source: The attribute, with fields of the data, or ``accountsid``, in braces. Without one, producers say it.
-        partition_key: The fields by which events stay in order; the first that is there counts. Default: the source.
-        id: Two letters that ids begin with, or ``hash`` for 64 hexadecimal digits.
-        filled: Fields that repeat something of the event.
+        source: Template of the attribute, with fields of the data, or ``accountsid``, in braces. Without one, producers
+            must give it.
+        partition_key: Fields whose value keeps events in order; the first one present counts. Default: the source.
+        id: Two letters with which ids begin, or ``hash`` for 64 hexadecimal digits.
+        filled: Fields that repeat an attribute of the event.
     """
 
     source: str | None = None
@@ -132,12 +133,12 @@ _NOTHING: Final = Listing(products={}, schemas={})
 
 
 def read_listing(path: Path) -> tuple[Listing, Sequence[str]]:
-    """What can be used of the listing at ``path``, and every mistake in it: sentences that begin with the file."""
+    """The usable part of the listing at ``path``, and every mistake in it, as sentences that begin with the file."""
     try:
         written = yaml.load(path.read_text("utf-8"), _LOADER)  # noqa: S506 - a safe one
     except OSError as error:
         return _NOTHING, [f"{path} cannot be read: {error.strerror}"]
-    except (yaml.YAMLError, ValueError) as error:  # the latter of bytes that are no text and of days that are none
+    except (yaml.YAMLError, ValueError) as error:  # the latter: bytes that are not text, or a date that does not exist
         return _NOTHING, [f"{path} is not YAML: {one_line(error)}"]
     try:
         return Listing.model_validate(written), ()
@@ -149,7 +150,7 @@ def read_listing(path: Path) -> tuple[Listing, Sequence[str]]:
 
 
 def _usable(written: object, wrong: Collection[tuple[int | str, ...]]) -> Listing:
-    """``written`` without the schemas in ``wrong``, so that a mistake in one hides none in the others."""
+    """``written`` without the schemas in ``wrong``, so that a mistake in one does not hide mistakes in others."""
     if not isinstance(written, dict):
         return _NOTHING
     products, schemas = written.get("products"), written.get("schemas")
@@ -176,13 +177,13 @@ def _sentence(path: Path, place: tuple[int | str, ...], message: str) -> str:
 
 
 def entry_problems(folder: Path, schema_id: str, entry: SchemaEntry, products: Mapping[str, str]) -> Iterator[str]:
-    """Where the entry of ``schema_id`` contradicts itself, the products, or the files in ``folder``."""
+    """Every contradiction between the entry of ``schema_id`` and itself, the products, or the files in ``folder``."""
     where = f"{folder / FILE}: schema {schema_id}"
     if entry.product not in products:
         yield f"{where} is of product {entry.product!r}, which is not listed"
     if not _SCHEMA_ID.fullmatch(schema_id):
         yield f"{where}: an id is Product.Name, of letters and digits"
-        return  # nor can its files be where they belong
+        return  # its files cannot be in the right place either
     listed = sorted(entry.versions)
     wanted = list(range(1, len(listed) + 1))
     if listed != wanted:

@@ -1,4 +1,4 @@
-"""The JSON Schema document of every version in the catalogue, with an example, under the name that events give it."""
+"""Makes the JSON Schema document of each schema version, with an example; its ``$id`` is the events' ``dataschema``."""
 
 import json
 from collections.abc import Mapping
@@ -19,14 +19,14 @@ MEDIA_TYPE: Final = "application/schema+json"
 
 @dataclass(frozen=True, slots=True)
 class SchemaDocument:
-    """A JSON Schema as bytes; ``etag`` changes with them."""
+    """A JSON Schema as bytes, and an ``etag`` that changes with them."""
 
     body: bytes
     etag: str
 
 
 class SchemaDocuments:
-    """Makes a document when it is first asked for, and keeps it: no more than the catalogue has versions."""
+    """Makes documents on first use and caches them: at most one for each version in the catalogue."""
 
     def __init__(self, catalog: Catalog, *, schema_base_url: str) -> None:
         self._catalog = catalog
@@ -34,7 +34,7 @@ class SchemaDocuments:
         self._made: dict[tuple[str, int], SchemaDocument] = {}
 
     def document(self, version: SchemaVersion, event_type: EventType | None = None) -> SchemaDocument:
-        """The document of ``version`` as it is served; with ``event_type`` its example is of that type, and not kept.
+        """The document of ``version`` as served. With ``event_type``, its example is of that type; not cached then.
 
         Raises:
             CatalogError: the example does not fit its schema.
@@ -47,7 +47,7 @@ class SchemaDocuments:
         return self._made[key]
 
     def build(self, version: SchemaVersion, event_type: EventType | None = None) -> Json:
-        """The JSON Schema of ``version``; its ``$id`` is the ``dataschema`` of events in it.
+        """The JSON Schema of ``version``; its ``$id`` is the ``dataschema`` of such events.
 
         Raises:
             CatalogError: the example does not fit its schema.
@@ -61,9 +61,9 @@ class SchemaDocuments:
         )
 
     def example(self, version: SchemaVersion, event_type: EventType | None = None) -> Mapping[str, object] | None:
-        """The schema's example as subscribers of ``version`` would get it; None where there is none.
+        """The schema's example as subscribers of ``version`` would get it; None if there is none.
 
-        One for all types of the schema; with ``event_type`` what each of its events has is in it.
+        It is the same for all types of the schema; with ``event_type``, that type's constant fields are filled in.
 
         Raises:
             CatalogError: the example does not fit its schema.
@@ -89,13 +89,13 @@ def _served(document: Json) -> SchemaDocument:
 
 
 def _said_of(event_type: EventType, schema: Schema) -> Mapping[str, object]:
-    """The fields of the data that are the same in each event of ``event_type``: its name among them."""
+    """The fields of the data with the same value in all events of ``event_type``, including the type's name."""
     named = {name: event_type.name for name, filled in schema.events.filled.items() if filled is Filled.TYPE}
     return {**event_type.data, **named}
 
 
 def read_example(schema: Schema) -> Mapping[str, object] | None:
-    """What stands in the schema's ``example.json``; None where it has none.
+    """The content of the schema's ``example.json``; None if it has none.
 
     Raises:
         CatalogError: the file cannot be read, or is no JSON object.

@@ -1,4 +1,4 @@
-"""What a schema of the catalogue must be beyond valid Avro: safe to read, plain JSON, one with its other versions."""
+"""Rules for schemas beyond valid Avro: safe to read, convertible to plain JSON, compatible with other versions."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,32 +9,32 @@ from eventstreams.avro.named_types import fields_of, kind_of_type, named_types
 
 _PLAIN: Final = frozenset({"null", "boolean", "long", "double", "string"})
 _INSTEAD: Final = {
-    "int": "long",  # a field that outgrew 32 bits could never be widened for its old readers
+    "int": "long",  # a field that outgrows 32 bits could never be widened for its old readers
     "float": "double",
     "bytes": "string, with base64 in it",  # JSON has no bytes
     "fixed": "string, with base64 in it",
 }
 
-# Avro's own rule, which fastavro does not look at. Names also become names in generated Python.
+# Avro's own rule, which fastavro does not check. Names also become names in generated Python.
 _NAME: Final = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 _NAME_FORM: Final = "a name is letters, digits and _, and does not begin with a digit"
 _AVRO_TYPES: Final = frozenset({*_PLAIN, *_INSTEAD, "record", "error", "enum", "array", "map", "union"})
 
 IDENTITY: Final = "identityType"
-"""The attribute of a field that holds whom an event is about, by which Segment knows a person; the reference's word."""
+"""The reference's schema attribute for the field that identifies whom an event is about, as needed for Segment."""
 
 _IDENTITIES: Final = frozenset({"phone"})
 
 
 def broken_rules(schema: object, previous: object | None = None) -> Sequence[str]:
-    """Every rule that ``schema`` (parsed Avro) breaks, each as the end of a sentence; empty where it keeps all.
+    """Every rule that ``schema`` (parsed Avro) breaks, each as the end of a sentence; empty if it breaks none.
 
-    Two of the rules keep a worker alive: fastavro overflows the stack over a type that contains itself, and
-    counts for hours in a list whose items take no bytes.
+    Two of the rules keep workers alive: fastavro overflows the stack on a type that contains itself, and loops for
+    hours over an array whose items take no bytes.
 
     Args:
         schema: The version to check.
-        previous: The version before it: any reader of either must be able to read the other.
+        previous: The version before it: readers of each must be able to read data of the other.
     """
     if isinstance(schema, list) or kind_of_type(schema) != "record":
         return ["is not a record"]
@@ -43,7 +43,7 @@ def broken_rules(schema: object, previous: object | None = None) -> Sequence[str
 
 
 def _type_offences(schema: object, where: str, around: tuple[str, ...]) -> Iterator[str]:
-    """``where`` is the place in words; ``around`` are the records that the place lies in."""
+    """``where`` is the location in words; ``around`` are the names of the records that contain it."""
     kind = kind_of_type(schema)
     if isinstance(schema, Mapping) and "logicalType" in schema:
         yield f"makes {where} a {schema['logicalType']}: use the plain {kind}"
@@ -129,7 +129,7 @@ def _change_offences(schema: Mapping[str, object] | object, previous: object) ->
     for name, old in earlier.items():
         new = later.get(name)
         if new is None:
-            continue  # then the field that had this type is gone or has another, which is said
+            continue  # then the field of this type is gone or has another type, which is reported
         if new.get("symbols") != old.get("symbols"):
             yield f"changes the symbols of {name}: a reader of the version before could not read them"
         if old["type"] == new["type"] == "record":
@@ -150,7 +150,7 @@ def _field_changes(name: str, new: Mapping[str, object], old: Mapping[str, objec
 
 
 def _shape(schema: object) -> object:
-    """``schema`` without its words: comparable, named types as their names."""
+    """``schema`` without its documentation and with named types as their names, for comparison."""
     if isinstance(schema, list):
         return [_shape(branch) for branch in schema]
     if not isinstance(schema, Mapping):

@@ -1,1 +1,1 @@
-"""The command line: its groups and texts, profiles, and the commands that belong to no other part."""
+"""The command line: its groups and help texts, profiles, and the commands that belong to no other package."""

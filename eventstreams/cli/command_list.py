@@ -1,10 +1,10 @@
-"""The commands as ``eventstreams --help`` and shells list them: by who needs them, without loading any."""
+"""The commands as ``eventstreams --help`` and shells list them: grouped by purpose, without loading any."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-Section = Mapping[str, str]  # what a command is for, in one line of a terminal, by its name
+Section = Mapping[str, str]  # by a command's name, what it is for, in one line of a terminal
 
 SECTIONS: Final[Mapping[str, Section]] = MappingProxyType(
     {

@@ -1,4 +1,4 @@
-"""Groups of commands that say what a mistyped name may have meant."""
+"""Groups of commands that suggest names for a mistyped one."""
 
 from difflib import get_close_matches
 
@@ -9,17 +9,17 @@ _WHOLE = 1_000  # characters: no sentence is as long
 
 
 def nearest(name: str, known: list[str]) -> str:
-    """``" Did you mean …?"`` where some of ``known`` are like ``name``, else nothing."""
+    """``" Did you mean …?"`` if some of ``known`` are similar to ``name``, otherwise an empty text."""
     near = get_close_matches(name, known)
     return f" Did you mean {' or '.join(near)}?" if near else ""
 
 
 class Group(click.Group):
-    """A ``click.Group`` that answers a name that is none of its commands with those that are like it."""
+    """A ``click.Group`` that answers an unknown command name with similar ones."""
 
     @override
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Each command with its whole first sentence: click would cut it where the line ends."""
+        """List each command with its whole first sentence, which click would truncate at the end of the line."""
         commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
         rows = [
             (name, each.get_short_help_str(_WHOLE)) for name, each in commands if each is not None and not each.hidden

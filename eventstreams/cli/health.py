@@ -1,6 +1,6 @@
-"""``eventstreams health``: asks the role of this container or machine how it is.
+"""``eventstreams health``: asks the role in this container or on this machine for its health.
 
-Containers run it every few seconds, so it imports next to nothing, the settings neither (0.1 s of CPU in place of 0.3).
+Containers run it every few seconds, so it imports next to nothing, not even the settings (0.1 s of CPU instead of 0.3).
 """
 
 import os

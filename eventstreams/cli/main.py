@@ -1,4 +1,4 @@
-"""The command line. Every command comes in by the entry-point group ``eventstreams.commands``."""
+"""The command line. Every command is found through the entry-point group ``eventstreams.commands``."""
 
 import gc
 import os
@@ -19,8 +19,8 @@ from eventstreams.errors import EventStreamsError, PluginError
 from eventstreams.installed import entry_points
 
 GROUP: Final = "eventstreams.commands"
-INTERRUPTED: Final = 130  # as shells say of what SIGINT ended
-_PROFILE: Final = "EVENTSTREAMS_PROFILE"  # settings are slow to import: commands that need none answer sooner
+INTERRUPTED: Final = 130  # as in shells, for a program ended by SIGINT
+_PROFILE: Final = "EVENTSTREAMS_PROFILE"  # not imported from the settings, as that is slow
 
 
 @contextmanager
@@ -41,7 +41,7 @@ def collecting_no_imports() -> Iterator[None]:
 
 
 class _LazyGroup(Group):
-    """Loads a command when it is asked for: a role starts, and a list of all is shown, without importing the others."""
+    """Loads commands on demand, so that starting a role, or listing all commands, does not import the others."""
 
     @override
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -63,7 +63,7 @@ class _LazyGroup(Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:  # whoever pressed Ctrl-C need not be told
+        except KeyboardInterrupt:  # no message: the user knows that Ctrl-C was pressed
             ctx.exit(INTERRUPTED)
 
     @override
@@ -99,11 +99,11 @@ def eventstreams(profile: str | None) -> None:
     machine: eventstreams up
     """
     if profile is not None:
-        os.environ[_PROFILE] = profile  # as if it had been set: commands load the settings
+        os.environ[_PROFILE] = profile  # as if the variable had been set, since commands load the settings
 
 
 def main() -> None:
-    """Run the command line; errors that a person can mend are one sentence, never a traceback."""
+    """Run the command line; errors that a person can fix are printed as one sentence, never as a traceback."""
     run(eventstreams)
 
 

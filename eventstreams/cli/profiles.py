@@ -1,7 +1,7 @@
-"""Who asks which installation from the command line: named profiles in a file of the user's.
+"""Named profiles in a file of the user: which installation the command line talks to, with which credentials.
 
-The file is INI, one section a profile, at ``$XDG_CONFIG_HOME/eventstreams/profiles.ini``. It holds tokens, so only its
-owner may read it.
+The file is INI with one section per profile, at ``$XDG_CONFIG_HOME/eventstreams/profiles.ini``. It holds tokens, so
+only its owner may have access.
 """
 
 import configparser
@@ -25,20 +25,20 @@ LOCAL_API: Final = "http://127.0.0.1:8080"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 _CHOSEN: Final = "profiles"
-"""The section that says which profile is the default one."""
+"""The section that names the default profile."""
 _TAKEN: Final = (_CHOSEN, configparser.DEFAULTSECT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """One installation, and who asks it.
+    """One installation, and the credentials for it.
 
     Attributes:
-        url: Of its API.
-        account_sid: The account that asks; None: only the operator does.
-        key_sid: The API key that it asks with; None: it asks with its auth token.
+        url: URL of its API.
+        account_sid: The account to authenticate as; None if there are only the operator's credentials.
+        key_sid: The API key to authenticate with; None to use the account's auth token.
         token: The account's auth token, or the key's secret.
-        operator_token: For the operator's commands.
+        operator_token: The operator's token, for the operator's commands.
     """
 
     url: str = LOCAL_API
@@ -49,11 +49,11 @@ class Profile:
 
     @property
     def auth_token(self) -> SecretStr | None:
-        """What deliveries to the account's webhooks are signed with; None where only a key's secret is known."""
+        """The token with which the account's webhooks are signed; None if only a key's secret is known."""
         return self.token if self.key_sid is None else None
 
     def credentials(self, *, as_operator: bool) -> tuple[str, str] | None:
-        """User and password of the account, or of the operator; None where there are none."""
+        """User and password of the account, or of the operator; None if there are none."""
         user = "operator" if as_operator else self.key_sid or self.account_sid
         token = self.operator_token if as_operator else self.token
         return None if user is None or token is None else (user, token.get_secret_value())
@@ -67,7 +67,7 @@ class ProfileFile:
 
     @classmethod
     def of_user(cls, environ: Mapping[str, str] = os.environ) -> "ProfileFile":
-        """Where the XDG base directory specification has it."""
+        """The file at its place according to the XDG base directory specification."""
         home = environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
         return cls(Path(home) / "eventstreams" / "profiles.ini")
 
@@ -77,11 +77,11 @@ class ProfileFile:
 
     @property
     def default(self) -> str | None:
-        """The profile of commands that name none."""
+        """The name of the profile used if a command names none."""
         return self._read().get(_CHOSEN, "default", fallback=None)
 
     def get(self, name: str) -> Profile:
-        """Raises ``SettingsError`` where there is none of that name, or what it says is wrong."""
+        """The profile ``name``. Raises ``SettingsError`` if it does not exist or is invalid."""
         found = self._read()
         if name == _CHOSEN or not found.has_section(name):
             known = ", ".join(self.names) or "none yet"
@@ -89,10 +89,10 @@ class ProfileFile:
         return self._checked(name, dict(found.items(name)))
 
     def put(self, name: str, profile: Profile) -> None:
-        """Add or replace one; the first becomes the default.
+        """Add or replace a profile; the first becomes the default.
 
         Raises:
-            SettingsError: its name or what it says is wrong, or the file cannot be written.
+            SettingsError: its name or content is invalid, or the file cannot be written.
         """
         if not _NAME.fullmatch(name) or name in _TAKEN:
             raise SettingsError(
@@ -107,14 +107,14 @@ class ProfileFile:
         self._write(known)
 
     def choose(self, name: str) -> None:
-        """Make ``name`` the default; raises as ``get``."""
+        """Make ``name`` the default. Raises like ``get``."""
         self.get(name)
         known = self._read()
         known[_CHOSEN] = {"default": name}
         self._write(known)
 
     def remove(self, name: str) -> None:
-        """Forget it; raises as ``get``. Where it was the default there is none then."""
+        """Remove the profile ``name``; if it was the default, there is none afterwards. Raises like ``get``."""
         self.get(name)
         known = self._read()
         known.remove_section(name)
@@ -161,7 +161,7 @@ class ProfileFile:
     def _write(self, known: configparser.ConfigParser) -> None:
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=self.path.parent)  # for its owner alone
+            handle, name = tempfile.mkstemp(dir=self.path.parent)  # accessible only to its owner
             with os.fdopen(handle, "w") as out:
                 known.write(out)
             Path(name).replace(self.path)
@@ -170,10 +170,10 @@ class ProfileFile:
 
 
 def chosen_profile(settings: Settings, file: ProfileFile | None = None) -> Profile:
-    """Who asks: the profile that ``settings`` name; else whom they name themselves; else the default profile.
+    """The profile that ``settings`` name; or else the credentials in ``settings``, if any; or else the default profile.
 
     Raises:
-        SettingsError: the profile is not there, or what it says is wrong.
+        SettingsError: the profile does not exist, or is invalid.
     """
     file = file or ProfileFile.of_user()
     if settings.profile is not None:
@@ -190,10 +190,10 @@ def chosen_profile(settings: Settings, file: ProfileFile | None = None) -> Profi
 
 
 def must_ask(profile: Profile, settings: Settings, *, as_operator: bool) -> tuple[str, str]:
-    """User and password, as ``Profile.credentials``.
+    """User and password from ``Profile.credentials``.
 
     Raises:
-        SettingsError: there are none; says what to set.
+        SettingsError: there are none; the text says what to set.
     """
     found = profile.credentials(as_operator=as_operator)
     if found is not None:

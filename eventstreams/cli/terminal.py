@@ -1,6 +1,6 @@
-"""What of others' text may reach a terminal: events, descriptions and answers are anybody's. Pure.
+"""Makes text from outside safe for a terminal, as events, descriptions and answers may contain anything. Pure.
 
-A terminal obeys some characters (ANSI escapes move the cursor, retitle the window, paste), and others make a text look
+Terminals obey some characters (ANSI escapes move the cursor, retitle the window, paste), and others make a text look
 like a different one (bidirectional overrides, invisible characters).
 """
 
@@ -11,19 +11,19 @@ from typing import Final
 import orjson
 
 LONGEST: Final = 300
-"""Characters of one text in a table; what is longer is cut. Its JSON has all of it."""
-_STACKED: Final = 4  # marks on one letter; no language that is written needs more, and more cover the lines around
+"""The most characters of a text in a table; longer ones are truncated there, but not in JSON."""
+_STACKED: Final = 4  # marks on one letter; no written language needs more, and more would cover adjacent lines
 _MARKS: Final = frozenset({"Mn", "Me"})
 _PLAIN: Final = re.compile(r"[ -~]*")
 _SMALL: Final = 0xFFFF
 
 
 def harmless(text: str, *, longest: int | None = None) -> str:
-    r"""``text`` on one line, with ``\x1b``, ``\n`` or ``\u202e`` for every character that would do more than be seen.
+    r"""``text`` on one line, with escapes like ``\x1b``, ``\n`` or ``\u202e`` for characters that are not just visible.
 
     Args:
-        text: Whatever it is.
-        longest: More characters than these are cut off, and an ellipsis says so.
+        text: Any text.
+        longest: A longer text is truncated to so many characters, including an ellipsis.
     """
     if longest is not None and len(text) > longest:
         text = f"{text[: longest - 1]}…"
@@ -37,20 +37,20 @@ def harmless(text: str, *, longest: int | None = None) -> str:
 
 
 def harmless_lines(text: str) -> str:
-    """As ``harmless``, for our own texts of several lines: line breaks stay."""
+    """Like ``harmless``, for our own multi-line texts: line breaks stay."""
     return "\n".join(map(harmless, text.split("\n")))
 
 
 def harmless_json(value: object, *, indent: bool = False) -> str:
-    """``value`` as JSON that means the same to a script, and does nothing to a terminal."""
+    """``value`` as JSON in which characters that could affect a terminal are escaped; its meaning is the same."""
     text = orjson.dumps(value, option=orjson.OPT_INDENT_2 if indent else None).decode()
     if text.isascii() and "\x7f" not in text:
-        return text  # JSON itself escapes what is below the space
+        return text  # JSON itself escapes control characters below the space
     return "".join(each if each.isprintable() or each == "\n" else _json_escaped(each) for each in text)
 
 
 def examples(*lines: str) -> str:
-    """The end of a command's help, as click wants it so that lines stay lines."""
+    """The epilog of a command's help, marked so that click does not rewrap its lines."""
     return "\n".join(["\b", "Examples:", *(f"  {each}" for each in lines)])
 
 
@@ -59,7 +59,7 @@ def _escaped(character: str) -> str:
 
 
 def _json_escaped(character: str) -> str:
-    """Outside of its strings JSON has none of these, so that an escape is right wherever one stands."""
+    """The JSON escape of ``character``. Such characters occur only inside JSON strings, where an escape is valid."""
     if ord(character) <= _SMALL:
         return f"\\u{ord(character):04x}"
     pair = character.encode("utf-16-be").hex()

@@ -1,4 +1,4 @@
-"""``eventstreams topics``: makes topics ahead of the roles, as a job of its own."""
+"""``eventstreams topics``: creates topics before roles start, as a separate job."""
 
 import asyncio
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ def create(sink_types: tuple[str, ...]) -> None:
 
 
 async def create_topics(settings: Settings, sink_types: Sequence[str]) -> Sequence[str]:
-    """Make what every installation has, and what workers of ``sink_types`` need; a line for each topic.
+    """Create the topics that every installation has and those of workers of ``sink_types``; returns a line for each.
 
     Raises:
         BrokerUnreachableError: no broker answered.

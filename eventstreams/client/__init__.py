@@ -1,4 +1,4 @@
-"""The API from Python: what goes beyond the reference, typed. For the rest there is the reference's own client."""
+"""A typed Python client for our extensions of the API. For everything else, use the reference's own client."""
 
 from eventstreams.client.asynchronous import AsyncEventStreams
 from eventstreams.client.blocking import EventStreams

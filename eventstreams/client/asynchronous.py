@@ -1,4 +1,4 @@
-"""The API's extensions as coroutines."""
+"""The asynchronous client of the API's extensions."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -21,20 +21,20 @@ J = TypeVar("J", bound=jobs.Job)
 
 
 class AsyncEventStreams:
-    """What goes beyond the reference's API, of one account. Use as ``async with``.
+    """The API's extensions, for one account. Use as ``async with``.
 
-    Each call raises ``ApiError`` where it is refused, or not answered after some attempts. Every change goes under a
-    name of its own, so that to send it again does not make it again.
+    Every call raises ``ApiError`` if it is refused, or not answered after several attempts. Every change is sent with
+    an idempotency key, so that resending it does not repeat it.
     """
 
     def __init__(self, url: str, user: str, token: str, *, connection: Connection | None = None) -> None:
-        """Connects when it is first asked.
+        """Connect at the first request.
 
         Args:
-            url: Where the API is, such as ``https://events.example.com``.
-            user: Account SID, or an API key's.
-            token: Its auth token, or the key's secret.
-            connection: To use in place of one to ``url``.
+            url: Address of the API, such as ``https://events.example.com``.
+            user: The SID of the account or of an API key.
+            token: The account's auth token, or the key's secret.
+            connection: To use instead of a new one to ``url``.
         """
         self.connection = Connection(url, user, token) if connection is None else connection
 
@@ -50,7 +50,7 @@ class AsyncEventStreams:
     # -- sinks -------------------------------------------------------------------------------------------------------
 
     async def sink_delivery(self, sink_sid: str) -> models.SinkDelivery:
-        """How a sink is delivered to."""
+        """The delivery settings of a sink."""
         return await self._get(models.SinkDelivery, f"/v1/Sinks/{_named(sink_sid)}/Delivery")
 
     async def set_sink_delivery(
@@ -62,23 +62,23 @@ class AsyncEventStreams:
         throttle: str | None = None,
         idempotency_key: str | None = None,
     ) -> models.SinkDelivery:
-        """Change what is named. ``rate_limit``: events a second; None: no limit."""
+        """Change the delivery settings that are given. ``rate_limit``: events per second; None: no limit."""
         limit = None if rate_limit is KEEP else "" if rate_limit is None else str(rate_limit)
         fields = given(Paused=truth(paused), RateLimit=limit, Throttle=throttle)
         return await self._post(models.SinkDelivery, f"/v1/Sinks/{_named(sink_sid)}/Delivery", fields, idempotency_key)
 
     async def sink_health(self, sink_sid: str) -> models.SinkHealthReport:
-        """How a sink is: its state, its last error in words, what waits."""
+        """The health of a sink: its state, its last error in words, what waits."""
         return await self._get(models.SinkHealthReport, f"/v1/Sinks/{_named(sink_sid)}/Health")
 
     async def sink_configuration(self, sink_sid: str) -> models.SinkConfiguration:
-        """Where a sink delivers to and how, without its secrets."""
+        """The configuration of a sink, without its secrets."""
         return await self._get(models.SinkConfiguration, f"/v1/Sinks/{_named(sink_sid)}/Configuration")
 
     async def set_sink_configuration(
         self, sink_sid: str, configuration: Mapping[str, object], *, idempotency_key: str | None = None
     ) -> models.SinkConfiguration:
-        """Another configuration in its place. Secrets that are left out stay; null drops one."""
+        """Replace the configuration of a sink. Secrets that are left out stay as they are; null removes one."""
         fields = given(SinkConfiguration=json_text(configuration))
         path = f"/v1/Sinks/{_named(sink_sid)}/Configuration"
         return await self._post(models.SinkConfiguration, path, fields, idempotency_key)
@@ -91,18 +91,18 @@ class AsyncEventStreams:
         schema_version: int | None = None,
         idempotency_key: str | None = None,
     ) -> models.Sample:
-        """Send one event, whose data is its schema's example, to a sink. Default version: the newest."""
+        """Send one event, with its schema's example as data, to a sink. The default version is the newest."""
         fields = given(Type=event_type, SchemaVersion=None if schema_version is None else str(schema_version))
         return await self._post(models.Sample, f"/v1/Sinks/{_named(sink_sid)}/Samples", fields, idempotency_key)
 
     async def signing_secret(self, sink_sid: str) -> models.SigningSecret:
-        """What receivers check signatures with."""
+        """What receivers need in order to check the signatures of a sink."""
         return await self._get(models.SigningSecret, f"/v1/Sinks/{_named(sink_sid)}/SigningSecret")
 
     async def rotate_signing_secret(
         self, sink_sid: str, *, grace: timedelta | None = None, idempotency_key: str | None = None
     ) -> models.SigningSecret:
-        """Another secret; the old one signs beside it for ``grace``, default a day."""
+        """Replace the signing secret; the old one also signs for ``grace``, a day by default."""
         fields = given(GraceSeconds=seconds(grace))
         return await self._post(
             models.SigningSecret, f"/v1/Sinks/{_named(sink_sid)}/SigningSecret", fields, idempotency_key
@@ -111,7 +111,7 @@ class AsyncEventStreams:
     # -- subscriptions -----------------------------------------------------------------------------------------------
 
     async def subscription_delivery(self, subscription_sid: str) -> models.SubscriptionDelivery:
-        """How a subscription is delivered."""
+        """The delivery settings of a subscription."""
         return await self._get(models.SubscriptionDelivery, f"/v1/Subscriptions/{_named(subscription_sid)}/Delivery")
 
     async def set_subscription_delivery(
@@ -126,11 +126,11 @@ class AsyncEventStreams:
         partitions: int | None = None,
         idempotency_key: str | None = None,
     ) -> models.SubscriptionDelivery:
-        """Change what is named.
+        """Change the delivery settings that are given.
 
-        ``ttl`` None: as long as can be; ``filter`` None: everything is delivered. ``retry_delays``: the longest wait
-        after the first, second, … attempt, None: the installation's; ``max_attempts`` None: as many as there are
-        until the deadline. ``partitions`` of its topic can only grow.
+        ``ttl`` None: as long as the installation allows; ``filter`` None: everything is delivered. ``retry_delays``:
+        the longest wait after the first, second, … attempt, None: the installation's; ``max_attempts`` None: limited
+        only by the deadline. ``partitions`` of its topic can only grow.
         """
         fields = given(
             Paused=truth(paused),
@@ -144,7 +144,7 @@ class AsyncEventStreams:
         return await self._post(models.SubscriptionDelivery, path, fields, idempotency_key)
 
     async def retry_schedule(self, subscription_sid: str) -> models.RetrySchedule:
-        """When an event that is accepted now would be tried, if all attempts fail."""
+        """When an event accepted now would be attempted if all attempts failed."""
         return await self._get(models.RetrySchedule, f"/v1/Subscriptions/{_named(subscription_sid)}/RetrySchedule")
 
     async def preview_filter(
@@ -156,9 +156,9 @@ class AsyncEventStreams:
         event: Mapping[str, object] | None = None,
         count: int | None = None,
     ) -> models.FilterPreview:
-        """What ``filter`` makes of the latest events of ``types`` or of a subscription's, or of ``event``.
+        """Try ``filter`` on the latest events of ``types`` or of a subscription, or on ``event``.
 
-        ``event`` is a sample with a ``type`` and ``data``; ``count``: how many events are shown.
+        ``event`` is a sample with a ``type`` and ``data``; ``count``: how many events to show.
         """
         fields = [
             ("Filter", filter),
@@ -174,11 +174,11 @@ class AsyncEventStreams:
     # -- dead letters, redrives, replays -----------------------------------------------------------------------------
 
     def dead_letters(self, which: Which | None = None) -> AsyncIterator[jobs.DeadLetter]:
-        """Newest first, over all pages, without what they hold."""
+        """Dead letters, newest first, over all pages, without their data."""
         return self._all(jobs.DeadLetter, "/v1/DeadLetters", "dead_letters", (which or Which()).fields())
 
     async def dead_letter(self, dead_letter_id: str) -> jobs.DeadLetterWithData:
-        """One, with what it holds."""
+        """One dead letter with its data."""
         return await self._get(jobs.DeadLetterWithData, f"/v1/DeadLetters/{_named(dead_letter_id)}")
 
     async def preview_redrive(self, which: Which, *, rate: int | None = None) -> jobs.RedrivePreview:
@@ -188,45 +188,45 @@ class AsyncEventStreams:
     async def start_redrive(
         self, which: Which, *, rate: int | None = None, idempotency_key: str | None = None
     ) -> jobs.Redrive:
-        """Put dead letters on their subscriptions' topics again, at most ``rate`` a second."""
+        """Put dead letters on their subscriptions' topics again, at most ``rate`` per second."""
         return await self._post(jobs.Redrive, "/v1/Redrives", _job(which, rate), idempotency_key)
 
     def redrives(self, *, status: str | None = None) -> AsyncIterator[jobs.Redrive]:
-        """Oldest first."""
+        """Redrives, oldest first, over all pages."""
         return self._all(jobs.Redrive, "/v1/Redrives", "redrives", given(Status=status))
 
     async def redrive(self, sid: str) -> jobs.Redrive:
-        """How far it is."""
+        """A redrive and its progress."""
         return await self._get(jobs.Redrive, f"/v1/Redrives/{_named(sid)}")
 
     async def cancel_redrive(self, sid: str) -> jobs.Redrive:
-        """What it has copied stays."""
+        """Cancel a redrive. What it has copied stays."""
         return await self._post(jobs.Redrive, f"/v1/Redrives/{_named(sid)}", _CANCEL)
 
     async def preview_replay(self, which: Which, *, rate: int | None = None) -> jobs.ReplayPreview:
-        """What a replay would do now. ``which`` has a ``subscription_sid`` and ``after``."""
+        """What a replay would do now. ``which`` must have a ``subscription_sid`` and ``after``."""
         return await self._preview(jobs.ReplayPreview, "/v1/Replays/Preview", _job(which, rate))
 
     async def start_replay(
         self, which: Which, *, rate: int | None = None, idempotency_key: str | None = None
     ) -> jobs.Replay:
-        """Put accepted events on one subscription's topic again. ``which`` has a ``subscription_sid`` and ``after``."""
+        """Put accepted events on a subscription's topic again. ``which`` is as for ``preview_replay``."""
         return await self._post(jobs.Replay, "/v1/Replays", _job(which, rate), idempotency_key)
 
     def replays(self, *, status: str | None = None) -> AsyncIterator[jobs.Replay]:
-        """Oldest first."""
+        """Replays, oldest first, over all pages."""
         return self._all(jobs.Replay, "/v1/Replays", "replays", given(Status=status))
 
     async def replay(self, sid: str) -> jobs.Replay:
-        """How far it is."""
+        """A replay and its progress."""
         return await self._get(jobs.Replay, f"/v1/Replays/{_named(sid)}")
 
     async def cancel_replay(self, sid: str) -> jobs.Replay:
-        """What it has copied stays."""
+        """Cancel a replay. What it has copied stays."""
         return await self._post(jobs.Replay, f"/v1/Replays/{_named(sid)}", _CANCEL)
 
     async def follow(self, job: J, *, look_s: float = _LOOK_S) -> AsyncIterator[J]:
-        """``job``, and how far it is each time that something has changed, until it is finished."""
+        """Yield ``job``, and again whenever it has changed, until it is finished. Asks every ``look_s`` seconds."""
         path = "/v1/Redrives" if isinstance(job, jobs.Redrive) else "/v1/Replays"
         yield job
         while not job.finished:
@@ -249,7 +249,7 @@ class AsyncEventStreams:
         after: datetime | None = None,
         before: datetime | None = None,
     ) -> AsyncIterator[models.Attempt]:
-        """What was tried, newest first, over all pages. ``outcome`` "failed": all that did not deliver."""
+        """The delivery log, newest first, over all pages. ``outcome`` "failed": every entry but deliveries."""
         fields = given(
             EventId=event_id,
             SubscriptionSid=subscription_sid,
@@ -264,25 +264,25 @@ class AsyncEventStreams:
     def events(
         self, *, event_type: str | None = None, after: datetime | None = None, before: datetime | None = None
     ) -> AsyncIterator[flows.Event]:
-        """What was accepted, newest first, over all pages, without what the events hold."""
+        """Accepted events, newest first, over all pages, without their data."""
         fields = given(Type=event_type, After=moment(after), Before=moment(before))
         return self._all(flows.Event, "/v1/Events", "events", fields)
 
     async def cloud_event(self, event_id: str, *, subscription_sid: str | None = None) -> flows.CloudEventOf:
-        """An event with its data: as it was written, or as a subscription gets it."""
+        """An event with its data: as it was published, or as a subscription gets it."""
         wanted = "" if subscription_sid is None else f"?SubscriptionSid={_named(subscription_sid)}"
         return await self._get(flows.CloudEventOf, f"/v1/Events/{_named(event_id)}/CloudEvent{wanted}")
 
     async def flow(self, *, seconds: int | None = None) -> flows.Flow:
-        """How many events came in by type, and how many went where, in the last ``seconds``."""
+        """How many events of each type came in, and how many went where, in the last ``seconds``."""
         return await self._get(flows.Flow, "/v1/Flow" if seconds is None else f"/v1/Flow?Seconds={seconds:d}")
 
     async def backlog(self) -> flows.Waiting:
-        """What waits for its first attempt, of each subscription."""
+        """How much waits for its first attempt, by subscription."""
         return await self._get(flows.Waiting, "/v1/Backlog")
 
     async def where_is(self, event_id: str) -> models.EventTimeline:
-        """Where an event is for each subscription, why, and when it is tried next."""
+        """Where an event is for each subscription, why, and when it is attempted next."""
         return await self._get(models.EventTimeline, f"/v1/Events/{_named(event_id)}")
 
     # -- parts -------------------------------------------------------------------------------------------------------
@@ -309,7 +309,7 @@ def _delays(delays: Sequence[timedelta] | None) -> str:
 
 
 def _named(text: str) -> str:
-    """As one part of a path."""
+    """``text`` escaped as one segment of a path."""
     return quote(text, safe="")
 
 

@@ -1,4 +1,4 @@
-"""The API's extensions as plain calls."""
+"""The blocking client of the API's extensions."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
@@ -17,10 +17,13 @@ J = TypeVar("J", bound=jobs.Job)
 
 
 class EventStreams:
-    """``AsyncEventStreams`` for code without an event loop; ``with``, for one thread. Its calls are described there."""
+    """``AsyncEventStreams`` for code without an event loop; see there for its methods.
+
+    Use as ``with``, on one thread.
+    """
 
     def __init__(self, url: str, user: str, token: str, *, connection: Connection | None = None) -> None:
-        """As ``AsyncEventStreams``."""
+        """Take the same arguments as ``AsyncEventStreams``."""
         self._api = AsyncEventStreams(url, user, token, connection=connection)
         self._runner = asyncio.Runner()
 
@@ -228,7 +231,7 @@ class EventStreams:
 
     def _each(self, items: AsyncIterator[T]) -> Iterator[T]:
         async def following() -> list[T]:
-            """The next one; none at the end."""
+            """The next item in a list, which is empty at the end."""
             try:
                 return [await anext(items)]
             except StopAsyncIteration:

@@ -1,4 +1,4 @@
-"""Requests to the API, sent again while that is safe and can help."""
+"""Sends requests to the API, and resends them if that is safe and can help."""
 
 import asyncio
 import os
@@ -20,10 +20,10 @@ from eventstreams.client.errors import ApiError
 from eventstreams.trust import tls_to
 
 KEY: Final = "Idempotency-Key"
-_ANSWER_S: Final = 60.0  # a preview takes ten seconds at most, a write that waits for another primary fifteen
+_ANSWER_S: Final = 60.0  # a preview takes ten seconds at most, a write during a failover of the primary fifteen
 _ATTEMPTS: Final = 4
 _FIRST_WAIT_S: Final = 0.5
-_LONGEST_WAIT_S: Final = 10.0  # who is asked to wait for longer gets the error, which says so
+_LONGEST_WAIT_S: Final = 10.0  # if the API asks for a longer wait, its error is raised instead
 _PASSING: Final = frozenset(
     {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE}
     | {HTTPStatus.GATEWAY_TIMEOUT}
@@ -41,7 +41,7 @@ class _Answer:
 
 
 class Connection:
-    """The API at one URL, asked with one set of credentials. Use as ``async with``."""
+    """A connection to the API at one URL with one set of credentials. Use as ``async with``."""
 
     def __init__(
         self,
@@ -52,14 +52,14 @@ class Connection:
         attempts: int = _ATTEMPTS,
         pause: Callable[[float], float] = lambda longest_s: random.uniform(0, longest_s),  # noqa: S311 - no secret
     ) -> None:
-        """Connects when it is first asked.
+        """Connect at the first request.
 
         Args:
-            url: Where the API is; a ``/v1`` at its end is passed over.
-            user: Account SID, or an API key's.
-            token: Its auth token, or the key's secret.
-            attempts: How often a request is sent at most.
-            pause: How long to wait, given the longest; in seconds.
+            url: Address of the API; a ``/v1`` at its end is dropped.
+            user: The SID of the account or of an API key.
+            token: The account's auth token, or the key's secret.
+            attempts: The most times that a request is sent.
+            pause: Returns how many seconds to wait before a retry, given the maximum.
         """
         self.url = url.rstrip("/").removesuffix("/v1")
         self._headers = {hdrs.AUTHORIZATION: aiohttp.encode_basic_auth(user, token)}
@@ -87,16 +87,16 @@ class Connection:
         return await self._ask(hdrs.METH_GET, path, query=fields)
 
     async def preview(self, path: str, fields: Fields = ()) -> Json:
-        """The answer to a form that changes nothing, so that it needs no name. Raises ``ApiError``."""
+        """POST a form that changes nothing, and so needs no idempotency key. Raises ``ApiError``."""
         return await self._ask(hdrs.METH_POST, path, form=fields)
 
     async def post(self, path: str, fields: Fields = (), *, key: str | None = None) -> Json:
-        """The answer to a form, which is carried out once however often it is sent. Raises ``ApiError``.
+        """POST a form that is executed once, however often it is sent. Raises ``ApiError``.
 
         Args:
-            path: Where to.
+            path: Path of the resource.
             fields: Names and values, in order.
-            key: The request's name; default: one that nobody else has.
+            key: The idempotency key; a random one by default.
         """
         return await self._ask(hdrs.METH_POST, path, form=fields, key=key or str(uuid.uuid4()))
 
@@ -116,7 +116,7 @@ class Connection:
             following = meta.get("next_page_url")
             if following is None:
                 return
-            # Asked for where we were told that the API is: its own address may be known inside only.
+            # Keep to the URL that we were given: the API may know only its internal address.
             answer = await self.get(f"{path}?{urlsplit(str(following)).query}")
 
     async def _ask(
@@ -153,7 +153,7 @@ class Connection:
             return _Answer(answer.status, await answer.read(), _seconds(answer.headers.get(hdrs.RETRY_AFTER)))
 
     def _told(self, answer: _Answer, key: str | None) -> Json:
-        """What ``answer`` says. Raises ``ApiError`` where it refuses, or is none of the API's."""
+        """The body of ``answer``. Raises ``ApiError`` if it is a refusal, or does not come from the API."""
         if answer.status == HTTPStatus.NO_CONTENT:
             return {}
         try:
@@ -210,5 +210,5 @@ def _why(error: Exception) -> str:
 
 
 def _seconds(text: str | None) -> float:
-    """What ``Retry-After`` asks for; 0 where it is not there, or a date."""
+    """The seconds that ``Retry-After`` asks for; 0 if it is missing or a date."""
     return float(text) if text is not None and re.fullmatch(r"[0-9]{1,9}", text) else 0.0

@@ -1,4 +1,4 @@
-"""What a call to the API can end with."""
+"""The error of calls to the API."""
 
 from eventstreams.errors import EventStreamsError
 
@@ -7,12 +7,12 @@ class ApiError(EventStreamsError):
     """The API refused, or did not answer.
 
     Attributes:
-        status: The HTTP status; None: there was no answer.
-        code: The reference's error code; None: there was no answer in its form.
+        status: The HTTP status; None if there was no answer.
+        code: The reference's error code; None if there was no answer in its format.
         message: What was wrong, and what would be right.
-        retry_is_safe: The same call can succeed later, and is not carried out twice if it is made again (of a POST:
-            with ``idempotency_key``).
-        idempotency_key: What the request went under; None where it was no POST.
+        retry_is_safe: The same call can succeed later, and is not executed twice if it is repeated (a POST: with
+            ``idempotency_key``).
+        idempotency_key: The key that the request was sent with; None if it had none.
     """
 
     def __init__(

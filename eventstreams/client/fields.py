@@ -1,4 +1,4 @@
-"""Parameters of calls as the API's form fields. Pure."""
+"""Converts parameters of calls to the API's form fields. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _MOST_OF_PAGE: Final = "1000"
 
 
 class Keep(Enum):
-    """For what is not to be changed, where None means something else."""
+    """The default of parameters that should not be changed, for which None has a meaning of its own."""
 
     KEEP = "keep"
 
@@ -24,14 +24,14 @@ KEEP: Final = Keep.KEEP
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Which:
-    """Which dead letters, or which accepted events; what is left out takes any.
+    """Selects dead letters or accepted events; a criterion that is left out matches any.
 
     Attributes:
-        reasons: Of what they died. For dead letters alone, as ``codes``.
-        after: Died, or were accepted, at this time or later; aware, as ``before``.
-        before: Sooner than this.
-        filter: In CEL.
-        dead_letter_ids: These. For redrives alone.
+        reasons: Why they were dead-lettered. Only for dead letters, like ``codes``.
+        after: Dead-lettered, or accepted, at this time or later. Aware, like ``before``.
+        before: Dead-lettered, or accepted, before this time.
+        filter: A CEL expression.
+        dead_letter_ids: Exactly these dead letters. Only for redrives.
     """
 
     subscription_sid: str | None = None
@@ -45,7 +45,7 @@ class Which:
     dead_letter_ids: Sequence[str] = ()
 
     def fields(self) -> Fields:
-        """Raises ``ValueError`` where a time has no zone."""
+        """As form fields. Raises ``ValueError`` if a time has no time zone."""
         return [
             *given(SubscriptionSid=self.subscription_sid, Filter=self.filter),
             *given(After=moment(self.after), Before=moment(self.before)),
@@ -58,7 +58,7 @@ class Which:
 
 
 def given(**fields: str | None) -> Fields:
-    """Those that are not None."""
+    """The fields that are not None."""
     return [(name, value) for name, value in fields.items() if value is not None]
 
 
@@ -71,7 +71,7 @@ def truth(value: bool | None) -> str | None:  # noqa: FBT001 - the value is what
 
 
 def moment(at: datetime | None) -> str | None:
-    """As RFC 3339, in UTC. Raises ``ValueError`` where ``at`` has no zone."""
+    """``at`` as RFC 3339 in UTC. Raises ``ValueError`` if it has no time zone."""
     if at is None:
         return None
     if at.tzinfo is None:
@@ -80,7 +80,7 @@ def moment(at: datetime | None) -> str | None:
 
 
 def seconds(span: timedelta | None) -> str | None:
-    """Whole seconds."""
+    """``span`` in whole seconds, rounded down."""
     return None if span is None else str(span // timedelta(seconds=1))
 
 
@@ -89,5 +89,5 @@ def json_text(value: Mapping[str, object]) -> str:
 
 
 def paged(fields: Fields) -> Fields:
-    """With the largest pages."""
+    """``fields``, and the largest page size."""
     return [*fields, ("PageSize", _MOST_OF_PAGE)]

@@ -1,4 +1,4 @@
-"""Closed sets of the API's answers that the server and its clients share. Pure."""
+"""Enumerations in the API's answers, shared by the server and its clients. Pure."""
 
 from enum import StrEnum
 from typing import Final, get_args
@@ -78,17 +78,17 @@ class FilterVerdict(StrEnum):
 
 
 class Open:
-    """Marks ``SomeEnum | str``: the document names today's values, and a client takes tomorrow's as text."""
+    """Marks ``SomeEnum | str``: the API document lists today's values, and a client accepts future ones as strings."""
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """The enumeration first: pydantic's own choice would be the text, whose type fits better."""
+        """Try the enumeration first: pydantic by itself would prefer the string, whose type matches exactly."""
         return core_schema.union_schema(
             [handler.generate_schema(each) for each in get_args(source)], mode="left_to_right"
         )
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """The first of the two alone."""
+        """Document the enumeration only."""
         found: JsonSchemaValue = handler(schema)["anyOf"][0]
         return found

@@ -1,6 +1,6 @@
-"""How sure a process is that its copy of the control topic is whole: it asks now and then, and tells when it last was.
+"""Measures how old a process's copy of the control topic may be: the time since it was last known to be complete.
 
-Also the sign of a broker that does not answer: then the age grows in every process.
+Also a sign of a broker that does not answer: then this age grows in every process.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from eventstreams.telemetry.metrics import Metrics
 
-_ASK_S: Final = 15.0  # one small question of each process; alerts wait for minutes
+_ASK_S: Final = 15.0  # one small request per process; alerts wait for minutes
 
 
 class Followed(Protocol):
@@ -24,7 +24,7 @@ class Followed(Protocol):
 async def telling_age(
     feed: Followed, metrics: Metrics, *, clock: Callable[[], float] = time.monotonic, every_s: float = _ASK_S
 ) -> AsyncIterator[None]:
-    """Ask meanwhile. ``feed`` is up to date when this is entered, as it is once it has been entered itself."""
+    """Keep the age metric up to date while inside. ``feed`` must be up to date on entry, as after entering it."""
     whole_at = clock()
     metrics.control_age.set_function(lambda: clock() - whole_at)
 
@@ -33,7 +33,7 @@ async def telling_age(
         while True:
             await asyncio.sleep(every_s)
             asked_at = clock()
-            await feed.catch_up()  # asks until a broker answers
+            await feed.catch_up()  # retries until a broker answers
             whole_at = asked_at
 
     asking = asyncio.create_task(keep_asking(), name="control-age")

@@ -1,4 +1,4 @@
-"""The snapshot in this process, kept current from the control topic."""
+"""Keeps this process's snapshot current from the control topic."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
@@ -14,18 +14,16 @@ from eventstreams.topics import Topics
 Listener = Callable[[Change], None]
 
 PRIMARY_KEY: Final = b"primary/api"
-"""Key of the record that says which process writes the topic: no resource, and of interest to that process's replicas
-alone."""
+"""Key of the record that names the process that writes the topic. Not a resource; only the API's replicas use it."""
 BEHIND_KEY: Final = b"behind/api"
-"""Key of the records that say nothing: each stands behind the marker of a transaction. Markers are no records, so a
-reader whose last one is a marker knows that it has come to the end only when a fetch finds nothing, half a second
-later."""
+"""Key of records without meaning, written after a transaction's marker. Markers are not records, so a reader of a topic
+that ends with one learns that it has reached the end only from an empty fetch, half a second later."""
 
-_FETCH_WAIT_MS: Final = 500  # every process follows the topic, on which mostly nothing comes
+_FETCH_WAIT_MS: Final = 500  # every process follows the topic, and it is mostly idle
 
 
 class ControlFeed:
-    """Follows the control topic. Use as ``async with``: once entered, the snapshot holds all that was there then."""
+    """Follows the control topic. Use as ``async with``: on entry, the snapshot is brought up to date."""
 
     def __init__(self, settings: Settings, *, on_crash: Callable[[BaseException], None]) -> None:
         self.snapshot = Snapshot()
@@ -56,7 +54,7 @@ class ControlFeed:
         self._listeners.append(listener)
 
     def listen_to_primary(self, listener: Callable[[bytes], None]) -> None:
-        """Call ``listener`` with the value of each record that says who writes the topic, in its order."""
+        """Call ``listener`` with the value of each record that names the writer of the topic, in the topic's order."""
         self._primary_listeners.append(listener)
 
     async def catch_up(self) -> None:
@@ -65,7 +63,7 @@ class ControlFeed:
 
     @property
     def position(self) -> int:
-        """The offset before which every control record is in the snapshot."""
+        """Every control record before this offset is in the snapshot."""
         return self._follower.position
 
     async def wait_until(self, offset: int) -> None:

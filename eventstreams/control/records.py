@@ -1,6 +1,6 @@
-"""The resources of the control plane, as they stand on the control topic: JSON under the key ``<kind>/<sid>``.
+"""The resources of the control plane, as stored on the control topic: JSON under the key ``<kind>/<sid>``.
 
-Secrets are only ever here in encrypted form (``eventstreams.control.vault``).
+Secrets are only ever stored encrypted (``eventstreams.control.vault``).
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,7 +35,7 @@ class Throttle(StrEnum):
 
 
 class SubscriptionState(StrEnum):
-    """``deleting``: no route leads to it any more; what waits in its topic becomes dead letters, then it goes."""
+    """``deleting``: nothing is routed to it any more; what waits in its topic is dead-lettered, then it is removed."""
 
     ACTIVE = "active"
     DELETING = "deleting"
@@ -62,12 +62,12 @@ class KeyScope(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """A customer, or with ``owner_account_sid`` a part of one: a subaccount. Its tokens are encrypted.
+    """A customer's account or, with ``owner_account_sid``, a subaccount of one. Its tokens are encrypted.
 
     Attributes:
-        owner_account_sid: Whose subaccount it is; None: nobody's. A subaccount has no subaccounts.
-        secondary_token: Proves the account as ``auth_token`` does, and takes its place when it is promoted.
-        promote_at_ms: When that happens by itself; None: when somebody says so.
+        owner_account_sid: The account that it is a subaccount of, if any. A subaccount has no subaccounts.
+        secondary_token: Authenticates the account as ``auth_token`` does, and replaces it when it is promoted.
+        promote_at_ms: When it is promoted automatically; None: only on request.
     """
 
     sid: str
@@ -81,7 +81,7 @@ class Account:
     promote_at_ms: int | None = None
 
     def tokens(self, now_ms: int) -> tuple[str, ...]:
-        """The (encrypted) tokens that prove the account at ``now_ms``, the one that signs first."""
+        """The (encrypted) tokens that authenticate the account at ``now_ms``; the one used for signing comes first."""
         if self.secondary_token is None:
             return (self.auth_token,)
         if self.promote_at_ms is not None and self.promote_at_ms <= now_ms:
@@ -89,7 +89,7 @@ class Account:
         return (self.auth_token, self.secondary_token)
 
     def settled(self, now_ms: int) -> Self:
-        """The same, with a promotion that was due by ``now_ms`` done."""
+        """This account, after the promotion if one was due by ``now_ms``."""
         if self.secondary_token is None or self.tokens(now_ms) != (self.secondary_token,):
             return self
         return replace(self, auth_token=self.secondary_token, secondary_token=None, promote_at_ms=None)
@@ -97,12 +97,12 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
-    """Credentials of an account that can be taken away one by one. To revoke a key is to remove it.
+    """Credentials of an account that can be revoked individually. Revoking a key means removing it.
 
     Attributes:
-        secret_hash: SHA-256 of the secret, in hexadecimal. Secrets are 256 random bits of our own making, so there
-            is no dictionary to try and a slow or salted hash would add nothing but its cost, on every request;
-            whoever reads the hash can neither find the secret nor use the hash in its place.
+        secret_hash: SHA-256 of the secret, in hexadecimal. Secrets are 256 random bits that we generate, so there is no
+            dictionary to try, and a slow or salted hash would only add its cost to every request. Whoever reads the
+            hash can neither find the secret nor use the hash in its place.
     """
 
     sid: str
@@ -120,9 +120,10 @@ class SinkRecord:
 
     Attributes:
         paused: Its events wait, bounded by their deadlines.
-        rate_limit: Most events a second that it is to get; None: as many as it takes.
-        throttle: How its answers slow us.
-        test_id: What is in the newest test event, encrypted. None before the first, and where none is asked for.
+        rate_limit: The most events per second that it should get; None: as many as it can handle.
+        throttle: How its answers slow deliveries.
+        test_id: The id in the newest test event, encrypted. None before the first one, and if the sink needs no
+            validation.
     """
 
     sid: str
@@ -144,9 +145,9 @@ class SubscribedType:
     """One event type of a subscription, in the schema version that it is delivered in.
 
     Attributes:
-        since_ms: Events accepted before this are not for it. None on the topic at first: then the control
-            record's own time counts, which is the broker's clock as the events' is; a later record of the same
-            subscription carries it on.
+        since_ms: Events accepted before this time are not delivered. None when first written to the topic: then the
+            control record's own timestamp counts, which is by the broker's clock, as the events' are. Later records of
+            the same subscription carry the value on.
     """
 
     type: str
@@ -156,17 +157,17 @@ class SubscribedType:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription:
-    """What a sink gets. ``sink_type`` is the sink's, repeated here because it names the topic.
+    """The events that a sink gets. ``sink_type`` is the sink's, repeated here because it is part of the topic's name.
 
     Attributes:
-        ttl_ms: How long its events are tried after they were accepted, at most the setting; None: the setting.
+        ttl_ms: How long after acceptance its events are tried, at most the setting's value; None: the setting's value.
         paused: Its events wait, bounded by their deadlines.
-        filter: In CEL (``eventstreams.filters``); only events for which it is true are for the sink. None: all are.
-        filter_since_ms: When the filter was written; as ``since_ms`` of a type.
-        receive_events_from_subaccounts: It is for events of the account's subaccounts as well.
+        filter: A CEL expression (``eventstreams.filters``); only events for which it is true are delivered. None: all.
+        filter_since_ms: When the filter was written; filled in like ``since_ms`` of a type.
+        receive_events_from_subaccounts: It gets events of the account's subaccounts too.
         retry_delays_ms: Longest wait after the first, second, … attempt; the last repeats. None: the setting's.
-        max_attempts: So many attempts, then an event is a dead letter; None: as many as its deadline leaves room for.
-        partitions: Of its topic, at least; it never shrinks.
+        max_attempts: After this many attempts an event is a dead letter; None: limited only by its deadline.
+        partitions: The least number of partitions of its topic, which never shrinks.
     """
 
     sid: str
@@ -189,28 +190,28 @@ class Subscription:
     _by_name: Mapping[str, SubscribedType] | None = field(default=None, init=False, repr=False, compare=False)
 
     def type_named(self, name: str) -> SubscribedType | None:
-        """What it says of the event type ``name``; None where it does not want it."""
+        """Its entry for the event type ``name``; None if it is not subscribed to that."""
         by_name = self._by_name
-        if by_name is None:  # made once, by who asks: workers do for every event, and most processes never
+        if by_name is None:  # made on first use: workers ask for every event, most processes never
             by_name = {each.type: each for each in self.types}
             object.__setattr__(self, "_by_name", by_name)
         return by_name.get(name)
 
     @property
     def retry_delays(self) -> Sequence[timedelta] | None:
-        """``retry_delays_ms`` as times."""
+        """``retry_delays_ms`` as durations."""
         own = self.retry_delays_ms
         return None if own is None else [timedelta(milliseconds=each) for each in own]
 
     def lives_ms(self, most_ms: int) -> int:
-        """How long its events are tried, in ms; ``most_ms``: the setting, which may be shorter now than what it asked.
+        """How long its events are tried, in ms. ``most_ms`` is the setting, which may have been lowered below its ttl.
 
-        Topics are made to keep what waits for the setting and a day: what is tried for longer Kafka would drop.
+        Topics retain records for the setting's time plus a day, so Kafka would drop whatever is tried for longer.
         """
         return most_ms if self.ttl_ms is None else min(self.ttl_ms, most_ms)
 
     def dated(self, at_ms: int) -> Self:
-        """This subscription with the times since when something counts filled in where they are open."""
+        """This subscription with ``at_ms`` filled in for every ``since_ms`` and ``filter_since_ms`` that is open."""
         types = tuple(replace(each, since_ms=at_ms) if each.since_ms is None else each for each in self.types)
         since_ms = at_ms if self.filter is not None and self.filter_since_ms is None else self.filter_since_ms
         return replace(self, types=types, filter_since_ms=since_ms)
@@ -243,7 +244,7 @@ def key_of(sid: str) -> bytes:
 
 
 def sid_of(key: bytes | None) -> str:
-    """The resource that ``key`` names.
+    """The SID of the resource that ``key`` names.
 
     Raises:
         ControlRecordError: it names none.
@@ -263,7 +264,7 @@ def encode(resource: Resource) -> bytes:
 
 
 def decode(sid: str, value: bytes) -> Resource:
-    """The resource ``sid``. Fields of a later release are ignored.
+    """Decode the resource ``sid``. Fields added by a later release are ignored.
 
     Raises:
         ControlRecordError: ``value`` is not such a resource.

@@ -1,4 +1,4 @@
-"""The secrets of a resource, encrypted anew under the first key. Pure."""
+"""Re-encrypts the secrets of a resource under the first key. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,7 +8,7 @@ from eventstreams.control.vault import Purpose, Vault
 
 
 def secrets_of(resource: Resource) -> Sequence[tuple[Purpose, str]]:
-    """What ``resource`` holds, encrypted; nothing where it holds no secret."""
+    """The encrypted secrets of ``resource`` with their purposes; empty if it holds none."""
     match resource:
         case Account(auth_token=token, secondary_token=second):
             return [(Purpose.AUTH_TOKEN, each) for each in (token, second) if each is not None]
@@ -20,10 +20,10 @@ def secrets_of(resource: Resource) -> Sequence[tuple[Purpose, str]]:
 
 
 def resealed(resource: Resource, vault: Vault) -> Resource:
-    """``resource``, each secret of it under the first key.
+    """``resource`` with each of its secrets encrypted under the first key.
 
     Raises:
-        SettingsError: none of the keys opens one of them.
+        SettingsError: none of the keys decrypts one of the secrets.
     """
     match resource:
         case SinkRecord(sid=sid):

@@ -1,7 +1,7 @@
-"""What the API that asks for the test of a sink and the worker that makes it have to agree on.
+"""What the API, which requests the test of a sink, and the worker, which performs it, must agree on.
 
-A test event travels like a subscription's copy, on a topic of its own for each sink type, and ``es_subscription`` is
-the sink's SID: a sink can be tested that nobody has subscribed. Samples of other types go the same way.
+A test event travels like a subscription's copy of an event, on one topic per sink type, with the sink's SID as
+``es_subscription``: so a sink without subscriptions can be tested too. Samples of event types go the same way.
 """
 
 from collections.abc import Mapping
@@ -14,11 +14,11 @@ TEST_EVENT: Final = "com.twilio.eventstreams.test-event"
 _SOURCE: Final = "Sink"
 _SCHEMA_VERSION: Final = 1
 _SOURCE_OF_SAMPLES: Final = "Sample"
-_NO_TYPES: Final[tuple[SubscribedType, ...]] = ()  # one object: workers ask whether it is still the same
+_NO_TYPES: Final[tuple[SubscribedType, ...]] = ()  # one object: workers check whether it is still the same
 
 
 def event_of_test(sink: SinkRecord, test_id: str) -> Event:
-    """The event that tests ``sink``. As the reference has it, its id is that of the account, in every test."""
+    """The event that tests ``sink``. As in the reference, its id is always the account's SID."""
     return Event(
         type=TEST_EVENT,
         source=_SOURCE,
@@ -30,7 +30,7 @@ def event_of_test(sink: SinkRecord, test_id: str) -> Event:
 
 
 def sample_of(sink: SinkRecord, subscribed: SubscribedType, data: Mapping[str, object]) -> Event:
-    """A sample for ``sink``, with an id of its own. By its source a receiver can tell it from what has happened."""
+    """A sample event for ``sink``, with an id of its own. Its source tells receivers that it is not a real event."""
     return Event(
         type=subscribed.type,
         source=_SOURCE_OF_SAMPLES,
@@ -41,9 +41,9 @@ def sample_of(sink: SinkRecord, subscribed: SubscribedType, data: Mapping[str, o
 
 
 def as_subscription(sink: SinkRecord) -> Subscription:
-    """Stands in where a delivery wants a subscription: the one of ``sink`` to its own tests and samples.
+    """A stand-in for code that needs a subscription: the one of ``sink`` to its own tests and samples.
 
-    It names no types: whatever comes was meant for the sink, in the schema version that it was written in.
+    It names no types: whatever arrives is meant for the sink, in the schema version in which it was written.
     """
     return Subscription(
         sid=sink.sid,
@@ -58,5 +58,5 @@ def as_subscription(sink: SinkRecord) -> Subscription:
 
 
 def is_stand_in(subscription: Subscription) -> bool:
-    """Whether ``as_subscription`` made it."""
+    """Whether ``subscription`` was made by ``as_subscription``."""
     return subscription.sid == subscription.sink_sid

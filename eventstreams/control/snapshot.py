@@ -1,4 +1,4 @@
-"""All resources as of one moment of the control topic, indexed for those who look things up."""
+"""All resources as of one position in the control topic, indexed for lookups."""
 
 import logging
 from collections import Counter
@@ -27,16 +27,16 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One resource before and after one control record; None where it was or is not there."""
+    """One resource before and after one control record; None where it did or does not exist."""
 
     before: Resource | None
     after: Resource | None
 
 
 class Snapshot:
-    """The current resources. Resources are immutable; the snapshot moves on as control records are applied.
+    """The current resources. Resources are immutable; the snapshot changes as control records are applied.
 
-    Everything happens on one event loop, so between two ``await`` it stands still.
+    It is used on one event loop only, so it does not change between two ``await``s.
     """
 
     def __init__(self) -> None:
@@ -50,12 +50,12 @@ class Snapshot:
         self._subscriptions_of: dict[str, dict[str, Subscription]] = {}
         self._partitions_of: Counter[str] = Counter()
         self.partitions = 0
-        """Of all subscriptions' topics together."""
+        """Partitions of all subscriptions' topics together."""
         self.customers = 0
-        """How many accounts are nobody's subaccounts, and not closed."""
+        """How many accounts are not subaccounts and not closed."""
         self._filter_room_of: Counter[str] = Counter()
         self.filter_room = 0
-        """Of all subscriptions' filters together: see ``filter_room``."""
+        """Room that all subscriptions' filters take together: see ``filter_room``."""
 
     def subaccounts_of(self, account_sid: str) -> Iterable[Account]:
         """The account's subaccounts, oldest first."""
@@ -63,21 +63,21 @@ class Snapshot:
         return sorted(found, key=lambda account: (account.created_ms, account.sid))
 
     def status_of(self, account: Account) -> AccountStatus:
-        """The account's status, or its owner's where that is the worse."""
+        """The account's status, or its owner's if that is worse."""
         return status_under(account, self.accounts.get(account.owner_account_sid or ""))
 
     def customer_of(self, account_sid: str) -> str:
-        """The SID of the account that it is a subaccount of, else its own: who counts as one customer."""
+        """The SID of the customer: of the account that it is a subaccount of, or else its own."""
         account = self.accounts.get(account_sid)
         return account_sid if account is None or account.owner_account_sid is None else account.owner_account_sid
 
     def partitions_of(self, customer: str) -> int:
-        """Partitions of the topics of an account's subscriptions and of its subaccounts'."""
+        """Partitions of the topics of the subscriptions of an account and its subaccounts."""
         accounts = (customer, *self._subaccounts_of.get(customer, {}))
         return sum(self._partitions_of[each] for each in accounts)
 
     def filter_room_of(self, customer: str) -> int:
-        """Room that the filters of an account's subscriptions and of its subaccounts' take."""
+        """Room that the filters of the subscriptions of an account and its subaccounts take."""
         accounts = (customer, *self._subaccounts_of.get(customer, {}))
         return sum(self._filter_room_of[each] for each in accounts)
 
@@ -90,22 +90,22 @@ class Snapshot:
         return sorted(self._sinks_of.get(account_sid, {}).values(), key=lambda sink: (sink.created_ms, sink.sid))
 
     def subscriptions_of(self, account_sid: str) -> Iterable[Subscription]:
-        """The account's subscriptions, oldest first, those that are being deleted among them."""
+        """The account's subscriptions, oldest first, including those that are being deleted."""
         found = self._subscriptions_of.get(account_sid, {}).values()
         return sorted(found, key=lambda subscription: (subscription.created_ms, subscription.sid))
 
     def accounts_for(self, subscription: Subscription) -> frozenset[str]:
-        """The accounts whose events are for ``subscription``: its own, and its subaccounts where it asks for theirs."""
+        """The accounts whose events ``subscription`` gets: its own and, if it asks for theirs, the subaccounts."""
         subaccounts = self._subaccounts_of.get(subscription.account_sid, {})
         return frozenset(
             {subscription.account_sid, *(subaccounts if subscription.receive_events_from_subaccounts else ())}
         )
 
     def apply(self, record: Record) -> Change | None:
-        """Take in one control record. None where nothing changed, or where this release cannot read it.
+        """Apply one control record. Returns None if nothing changed or this release cannot read it.
 
-        A record that cannot be read leaves the resource as it was: an older release beside a newer one
-        goes on with what it knows.
+        A record that cannot be read leaves the resource as it was, so that an older release running beside a newer one
+        continues with what it knows.
         """
         try:
             sid = sid_of(record.key)
@@ -163,7 +163,7 @@ class Snapshot:
 
 
 def status_under(account: Account, owner: Account | None) -> AccountStatus:
-    """The status of ``account``, or of ``owner`` where that is the worse."""
+    """The status of ``account``, or of ``owner`` if that is worse."""
     return account.status if owner is None else max(account.status, owner.status, key=_SEVERITY.__getitem__)
 
 
@@ -190,7 +190,7 @@ def _put(index: dict[str, _T], sid: str, value: _T | None) -> _T | None:
 
 
 def _put_of(indexes: dict[str, dict[str, _T]], owner: str, sid: str, value: _T | None) -> None:
-    """``_put`` in the index of ``owner``, of which nothing stays once that is empty: accounts come and go."""
+    """``_put`` in the index of ``owner``, which is removed once it is empty, as accounts come and go."""
     index = indexes.setdefault(owner, {})
     _put(index, sid, value)
     if not index:

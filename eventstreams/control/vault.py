@@ -1,4 +1,4 @@
-"""Secrets at rest: encrypted on the control topic, in the clear only inside the process that needs them."""
+"""Encrypts secrets at rest: they are encrypted in topics, and in the clear only inside a process that needs them."""
 
 import base64
 from enum import StrEnum
@@ -14,11 +14,11 @@ from eventstreams.settings import PREFIX, Settings
 
 _SETTING: Final = f"{PREFIX}SECRET_KEY"
 _KEY_BYTES: Final = 32
-_MOST_DERIVED: Final = 1024  # keys kept, of some 100 bytes each: to derive one takes 20 µs
+_MOST_DERIVED: Final = 1024  # derived keys cached, some 100 bytes each; deriving one takes 20 µs
 
 
 class Purpose(StrEnum):
-    """What is encrypted; nothing that was encrypted for one purpose opens for another."""
+    """What a secret is for; what was encrypted for one purpose cannot be decrypted for another."""
 
     AUTH_TOKEN = "auth-token"  # noqa: S105 - the name of a purpose
     SINK_CONFIGURATION = "sink-configuration"
@@ -33,15 +33,16 @@ class Purpose(StrEnum):
 
 
 _STORED: Final = frozenset({Purpose.AUTH_TOKEN, Purpose.SINK_CONFIGURATION, Purpose.SINK_TEST, Purpose.ANSWER})
-"""What topics hold, and so may have been written by a release that bound it to nothing."""
+"""Purposes stored in topics, where they may have been written by a release that did not yet bind them to an owner."""
 
 
 class Vault:
     """Encrypts with the first key and decrypts with any (Fernet: AES-128-CBC with HMAC-SHA-256).
 
     Each purpose and owner (an account's SID, a sink's …) has a key of its own, derived from the setting's by HKDF. So
-    whoever can write on a topic, and read it, cannot put one secret in the place of another: it does not open there.
-    Texts of earlier releases, under the setting's key itself, open for what topics hold; ``relock`` ends that.
+    somebody who can read and write a topic cannot substitute one secret for another: it cannot be decrypted there.
+    Stored secrets of earlier releases, encrypted with the setting's key itself, are still decrypted; ``relock`` binds
+    them.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -66,14 +67,14 @@ class Vault:
         self._bound = lru_cache(_MOST_DERIVED)(_derived)
 
     def lock(self, secret: str, purpose: Purpose, owner: str) -> str:
-        """``secret`` encrypted, as text, to be opened for the same ``purpose`` and ``owner`` alone."""
+        """Encrypt ``secret``, as text that can be decrypted only for the same ``purpose`` and ``owner``."""
         return self._bound(self._keys[0], purpose, owner).encrypt(secret.encode()).decode()
 
     def unlock(self, locked: str, purpose: Purpose, owner: str) -> str:
-        """What was locked.
+        """Decrypt what ``lock`` returned.
 
         Raises:
-            SettingsError: none of our keys opens it.
+            SettingsError: none of our keys decrypts it.
         """
         found = self._opened(locked, purpose, owner)
         if found is None:
@@ -84,11 +85,11 @@ class Vault:
         return found
 
     def is_current(self, locked: str, purpose: Purpose, owner: str) -> bool:
-        """Whether ``locked`` is bound to what it is for, and is under the first key: can be opened without others."""
+        """Whether ``locked`` is bound to its purpose and owner under the first key, and so needs no other key."""
         return _open(self._bound(self._keys[0], purpose, owner), locked) is not None
 
     def relock(self, locked: str, purpose: Purpose, owner: str) -> str:
-        """The same secret under the first key. Raises as ``unlock``."""
+        """The same secret encrypted under the first key. Raises like ``unlock``."""
         if self.is_current(locked, purpose, owner):
             return locked
         return self.lock(self.unlock(locked, purpose, owner), purpose, owner)
@@ -108,7 +109,7 @@ def _derived(key: bytes, purpose: Purpose, owner: str) -> Fernet:
 def _open(fernet: Fernet | MultiFernet, locked: str) -> str | None:
     try:
         return fernet.decrypt(locked.encode(errors="replace")).decode()
-    except (InvalidToken, UnicodeDecodeError):  # the second: some other program's text
+    except (InvalidToken, UnicodeDecodeError):  # the latter: another program encrypted something that is not text
         return None
 
 

@@ -1,6 +1,6 @@
-"""Writes to the control topic past its primary: for tests and benchmarks, which have no API or need what it refuses.
+"""Writes to the control topic, bypassing the primary: for tests and benchmarks that cannot go through the API.
 
-A write has happened once this process has read it back. What the API checks against may change under it.
+Each write returns once this process has read it back. Nothing prevents it from conflicting with the API's own writes.
 """
 
 from eventstreams.control.feed import ControlFeed
@@ -11,7 +11,7 @@ from eventstreams.topics import Topics
 
 
 class ControlWriter:
-    """Puts and removes resources."""
+    """Writes and removes resources."""
 
     def __init__(self, producer: AckedProducer, feed: ControlFeed, topics: Topics) -> None:
         self._producer = producer
@@ -22,13 +22,13 @@ class ControlWriter:
         """Create or replace ``resource``; on return it is acknowledged and in this process's snapshot.
 
         Raises:
-            TopicError: the broker did not acknowledge; the write may have happened nevertheless.
+            TopicError: the broker did not acknowledge it; it may have been written nevertheless.
         """
         await self._write(resource.sid, encode(resource))
 
     async def remove(self, sid: str) -> None:
-        """Remove the resource ``sid``; as ``put``."""
-        await self._write(sid, None)  # null, so that compaction forgets it
+        """Remove the resource ``sid``; otherwise like ``put``."""
+        await self._write(sid, None)  # null, so that compaction removes it
 
     async def _write(self, sid: str, value: bytes | None) -> None:
         answer = await self._producer.send(self._topic, value, key=key_of(sid))

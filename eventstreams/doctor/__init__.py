@@ -1,1 +1,1 @@
-"""Whether an installation can do its work: looks at everything, changes nothing, says what to mend."""
+"""Checks whether an installation can do its work: examines everything, changes nothing, says what to fix."""

@@ -1,4 +1,4 @@
-"""The examination, from the inside out: where a part cannot be looked at, what needs it is left out."""
+"""The examination, from the inside out. If a part cannot be examined, whatever depends on it is skipped."""
 
 import os
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ from eventstreams.topics import Topics
 
 
 async def examine(wait: timedelta) -> Sequence[Finding]:
-    """All that was found, in the order in which it was looked at. ``wait``: how long for a broker."""
+    """All findings, in the order of the examination. ``wait``: how long to wait for a broker."""
     try:
         settings = Settings.load(kafka_wait=wait)
     except SettingsError as error:
@@ -47,7 +47,7 @@ async def examine(wait: timedelta) -> Sequence[Finding]:
 
 
 def examine_settings(settings: Settings) -> Sequence[Finding]:
-    """Those that only some roles need, too."""
+    """Examine the settings, including those that only some roles need."""
     given = sum(name.startswith(PREFIX) for name in os.environ)
     found = [ok("settings", f"{given} variables, each one a setting with a value that it may have")]
     try:
@@ -70,7 +70,7 @@ def examine_settings(settings: Settings) -> Sequence[Finding]:
 
 
 def examine_catalog(settings: Settings) -> Sequence[Finding]:
-    """The event types and their schemas."""
+    """Examine the event types and their schemas."""
     try:
         reading, problems = check_catalog(settings.catalog_dirs)
     except CatalogError as error:
@@ -83,7 +83,7 @@ def examine_catalog(settings: Settings) -> Sequence[Finding]:
 
 
 def examine_plugins(settings: Settings) -> tuple[Sequence[str], Sequence[Finding]]:
-    """The sink types whose workers can run here, and what is to be said."""
+    """Examine the sink plugins; returns the sink types whose workers can run here, and the findings."""
     try:
         plugins = load_plugins()
     except PluginError as error:
@@ -91,7 +91,7 @@ def examine_plugins(settings: Settings) -> tuple[Sequence[str], Sequence[Finding
     found, usable = [], []
     for sink_type, plugin in sorted(plugins.items()):
         if plugin.needs_mail and settings.mail_server is None:
-            continue  # nobody can make such a sink
+            continue  # such sinks cannot be created
         if lacks := lacking(plugin):
             module, source = next(iter(lacks.items()))
             fact = f"a worker of {sink_type} sinks cannot run here, for there is no {module}"
@@ -103,7 +103,7 @@ def examine_plugins(settings: Settings) -> tuple[Sequence[str], Sequence[Finding
 
 
 def examine_sink_types(sink_types: Sequence[str] | None, installed: Sequence[str]) -> Sequence[Finding]:
-    """What the API offers, as the settings say (None: all that is installed), and cannot make sinks of."""
+    """Findings about the types that the API offers by setting (None: all installed) but cannot create sinks of."""
     if sink_types == ():
         fact = f"{PREFIX}SINK_TYPES is none: no sink can be created"
         return [warning("sink types", fact, "name the types that have workers, once there are some")]
@@ -119,7 +119,7 @@ def examine_sink_types(sink_types: Sequence[str] | None, installed: Sequence[str
 
 
 async def examine_kafka(settings: Settings, sink_types: Sequence[str]) -> Sequence[Finding]:
-    """The brokers, the topics, our rights and the clocks."""
+    """Examine the brokers, the topics, our rights and the clocks."""
     try:
         admin = KafkaAdmin(settings)
         await admin.wait_for_broker()

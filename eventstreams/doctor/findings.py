@@ -1,4 +1,4 @@
-"""What an examination comes to."""
+"""The findings of an examination."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Grade(StrEnum):
-    """How bad a finding is. A problem loses events or stops a role; of a warning an operator should know."""
+    """How bad a finding is. A problem loses events or stops a role; a warning is something operators should know."""
 
     OK = "ok"
     WARNING = "warning"
@@ -15,13 +15,14 @@ class Grade(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One fact.
+    """One finding.
 
     Attributes:
-        about: What was looked at, in a word or a topic's name.
+        grade: How bad it is.
+        about: What was examined: a word, or a topic's name.
         fact: A sentence without its full stop.
-        fix: What to do; None: nothing.
-        exit_code: Of the command, where it is a problem and the first of them; else 0.
+        fix: What to do; None if nothing.
+        exit_code: For a problem, the command's exit code if it is the first one; otherwise 0.
     """
 
     grade: Grade
@@ -44,5 +45,5 @@ def problem(about: str, fact: str, fix: str | None, *, exit_code: int = 1) -> Fi
 
 
 def exit_code_of(findings: Sequence[Finding]) -> int:
-    """0 without problems, else that of the first."""
+    """The exit code of the first problem; 0 if there is none."""
     return next((each.exit_code for each in findings if each.grade is Grade.PROBLEM), 0)

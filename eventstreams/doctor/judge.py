@@ -1,4 +1,4 @@
-"""What Kafka's facts mean for us. Pure."""
+"""Judges what Kafka reports about itself. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
@@ -12,12 +12,12 @@ from eventstreams.topics import Topics, TopicSpec
 
 _NEEDED: Final = ("READ", "WRITE")
 _SAFE_REPLICAS: Final = 3
-_CLOCK_MS: Final = 1000  # less is the network's
+_CLOCK_MS: Final = 1000  # smaller differences may come from the network
 _FOR_EVER: Final = -1
 
 
 def judge_copies(settings: Settings, brokers: int) -> Iterator[Finding]:
-    """Whether topics can be made as the settings say."""
+    """Whether topics can be created with the replication factor of the settings."""
     wanted = settings.replication_factor
     if wanted > brokers:
         yield problem(
@@ -36,7 +36,7 @@ def judge_copies(settings: Settings, brokers: int) -> Iterator[Finding]:
 
 
 def judge_versions(protocols: Mapping[int, str | None] | None) -> Iterator[Finding]:
-    """How old the brokers are, as far as they tell. ``protocols``: see ``KafkaInspector.broker_protocols``."""
+    """How old the brokers are, as far as they reveal it. ``protocols``: see ``KafkaInspector.broker_protocols``."""
     if protocols is None:
         yield warning(
             "brokers",
@@ -59,7 +59,7 @@ def judge_versions(protocols: Mapping[int, str | None] | None) -> Iterator[Findi
 
 
 def expected(settings: Settings, sink_types: Sequence[str], existing: Sequence[str]) -> Mapping[str, TopicSpec]:
-    """How each topic should be: those that must be there, and those of subscriptions that are."""
+    """The specs of all topics that must exist, and of the existing subscription topics."""
     topics = Topics(settings)
     specs = [*topics.base_specs(), *(spec for each in sink_types for spec in topics.worker_specs(each))]
     start = f"{settings.topic_prefix}sub."
@@ -71,7 +71,7 @@ def expected(settings: Settings, sink_types: Sequence[str], existing: Sequence[s
 
 
 def judge_missing(specs: Mapping[str, TopicSpec], existing: Sequence[str]) -> Iterator[Finding]:
-    """The topics that are not there; roles make theirs when they start."""
+    """The topics that do not exist; roles create theirs when they start."""
     missing = [name for name in specs if name not in existing]
     if missing:
         more = f" and {len(missing) - 3} others" if len(missing) > 3 else ""  # noqa: PLR2004 - a line's worth
@@ -83,7 +83,7 @@ def judge_missing(specs: Mapping[str, TopicSpec], existing: Sequence[str]) -> It
 
 
 def judge_topic(settings: Settings, spec: TopicSpec, topic: TopicFacts) -> Iterator[Finding]:
-    """All that is wrong with one topic."""
+    """Everything that is wrong with one topic."""
     if topic.leaderless:
         yield problem(
             topic.name,
@@ -115,7 +115,7 @@ def judge_topic(settings: Settings, spec: TopicSpec, topic: TopicFacts) -> Itera
 
 
 def judge_sight(topics: Sequence[TopicFacts]) -> Iterator[Finding]:
-    """Whether we may see the settings of topics, which nobody needs but the doctor."""
+    """Whether we may see the settings of topics, a right that only the doctor needs."""
     unseen = [each.name for each in topics if each.config is None]
     if unseen:
         yield warning(
@@ -126,7 +126,10 @@ def judge_sight(topics: Sequence[TopicFacts]) -> Iterator[Finding]:
 
 
 def judge_clock(now_ms: int, newest_ms: int | None) -> Iterator[Finding]:
-    """Kafka's clock decides deadlines, ours when they have come. Only one that is ahead of ours shows in a record."""
+    """Compare the clocks: Kafka's sets deadlines, ours says when they have passed.
+
+    A record can reveal only that Kafka's clock is ahead of ours.
+    """
     if newest_ms is None:
         yield ok("clock", "there is no record yet to compare the clocks by")
     elif newest_ms - now_ms > _CLOCK_MS:

@@ -1,4 +1,4 @@
-"""Filters: which of its events a subscription gets, in the Common Expression Language. See ``docs/filters.md``."""
+"""Filters decide which events a subscription gets, in the Common Expression Language. See ``docs/filters.md``."""
 
 from eventstreams.filters.check import FilterChecker
 from eventstreams.filters.evaluation import CompiledFilters, FilterInput

@@ -1,4 +1,4 @@
-"""Whether a text is a filter for certain event types: every field exists, types fit, the result is true or false."""
+"""Checks that a text is a filter for given event types: every field exists, types fit, and the result is a boolean."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
@@ -11,23 +11,23 @@ from eventstreams.filters.language import ANYTHING, Dialect, FilterError, Librar
 from eventstreams.filters.refusals import in_words
 
 _ANY_DATA: Final = Dialect({**ATTRIBUTE_TYPES, DATA: ANYTHING})
-_KNOWN_BOUND: Final = 250  # schema versions kept ready, some 110 KiB each; the catalogue has half as many
+_KNOWN_BOUND: Final = 250  # schema versions cached, some 110 KiB each; the catalogue has half as many
 
 
 class FilterChecker:
-    """Checks filters against the catalogue. Not for several threads at once."""
+    """Checks filters against the catalogue. Not thread-safe."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
         self._known: dict[tuple[str, int], tuple[Dialect, Mapping[str, Sequence[str]]]] = {}
 
     def check(self, text: str, types: Iterable[SubscribedType]) -> Filter:
-        """``text`` as a filter, if it fits the data of each of ``types`` as its subscriber gets it.
+        """``text`` as a filter, if it fits the data of each of ``types`` in the version that the subscriber gets.
 
-        Without types any field will do: check again when there is one.
+        Without types any field is accepted: check again once there is one.
 
         Raises:
-            FilterError: it does not; says the place in it, the event type, and what would be right.
+            FilterError: it does not fit. The text says where, for which event type, and what would be right.
         """
         refuse_unfit(text)
         schemas = self._schemas(types)
@@ -39,12 +39,12 @@ class FilterChecker:
         return Filter(text)
 
     def _schemas(self, types: Iterable[SubscribedType]) -> Mapping[SchemaVersion, str]:
-        """The schema versions of ``types``, each once, with the first type that has it."""
+        """The distinct schema versions of ``types``, each with the first type that has it."""
         found: dict[SchemaVersion, str] = {}
         for each in types:
             known = self._catalog.types.get(each.type)
             schema = None if known is None else self._catalog.schemas[known.schema_id].version(each.schema_version)
-            if schema is not None:  # a type that was taken out of the catalogue makes no events
+            if schema is not None:  # a type that was removed from the catalogue has no events
                 found.setdefault(schema, each.type)
         return found
 

@@ -1,4 +1,4 @@
-"""A schema version's data, described to CEL's type checker as a protobuf message. No such message is ever made."""
+"""Describes a schema version's data to CEL's type checker, as a protobuf message. No such message is ever created."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -15,23 +15,23 @@ _PLAIN: Final = {
     "double": FieldDescriptorProto.TYPE_DOUBLE,
     "string": FieldDescriptorProto.TYPE_STRING,
 }
-_ANY: Final = ".google.protobuf.Value"  # CEL's dyn: checked only when it runs
+_ANY: Final = ".google.protobuf.Value"  # CEL's dyn: checked only at evaluation
 _ANY_FILE: Final = "google/protobuf/struct.proto"
 _PACKAGE: Final = "data"
 OUTERMOST: Final = f"{_PACKAGE}.R0"
-"""The message that is the data itself; its inner records are R1, R2, …"""
+"""The message for the data itself; its inner records are R1, R2, …"""
 
 
 class Description:
-    """One schema version's data.
+    """The description of one schema version's data.
 
     Attributes:
-        pool: With the messages.
+        pool: The descriptor pool that holds the messages.
         fields: The names of the fields of each message, by the message's full name.
     """
 
     def __init__(self, avro: object) -> None:
-        """``avro`` is a parsed record that keeps the rules of ``eventstreams.catalog.schema_rules``."""
+        """``avro`` is a parsed record that complies with ``eventstreams.catalog.schema_rules``."""
         types = named_types(avro)
         records = [name for name, each in types.items() if each["type"] == "record"]
         self._types = types
@@ -51,7 +51,7 @@ class Description:
         message = DescriptorProto(name=name)
         for number, field in enumerate(fields_of(record), start=1):
             described = self._field(message, str(field["name"]), number, _single(field["type"]))
-            described.json_name = f"f{number}"  # nobody's; those that are derived can be the same for two fields
+            described.json_name = f"f{number}"  # unused; derived ones could collide between two fields
             message.field.append(described)
         return message
 
@@ -60,7 +60,7 @@ class Description:
         if isinstance(type_, Mapping) and kind == "array":
             return self._of(name, number, _single(type_["items"]), repeated=True)
         if isinstance(type_, Mapping) and kind == "map":
-            entry = f"{_camel(name)}Entry"  # the name that protobuf insists on
+            entry = f"{_camel(name)}Entry"  # the name that protobuf requires
             if any(each.name == entry for each in message.nested_type):
                 return _anything(name, number)
             pair = DescriptorProto(name=entry)
@@ -78,7 +78,7 @@ class Description:
         return self._of(name, number, type_)
 
     def _of(self, name: str, number: int, type_: object, *, repeated: bool = False) -> FieldDescriptorProto:
-        """A field of one value of ``type_``, or of a list of such."""
+        """A field that holds one value of ``type_``, or a list of them if ``repeated``."""
         kind = kind_of_type(type_)
         full_name = str(type_["name"]) if isinstance(type_, Mapping) and "name" in type_ else kind
         named = self._types.get(full_name)
@@ -114,7 +114,7 @@ def _anything(name: str, number: int) -> FieldDescriptorProto:
 
 
 def _single(type_: object) -> object:
-    """``type_`` without null: what is absent is left out of an event, never null."""
+    """``type_`` without null, because an absent field is left out of an event, never null."""
     if not isinstance(type_, list):
         return type_
     branches = [branch for branch in type_ if branch != "null"]

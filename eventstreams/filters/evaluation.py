@@ -1,4 +1,4 @@
-"""Asks filters of events, the same way in the router and wherever else it must be known what the router does."""
+"""Applies filters to events, in the same way in the router and wherever its decisions must be predicted."""
 
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -11,14 +11,14 @@ from eventstreams.filters.filter import Answer, Data, Filter, Verdict
 from eventstreams.filters.language import FilterError
 from eventstreams.telemetry.logging import get_logger
 
-# Of the texts that are kept compiled: 160 MiB. What is more is compiled again when it is its turn, in up to 4 ms.
+# Total length of the filters that are kept compiled: 160 MB. The others are recompiled when needed, in up to 4 ms.
 _MOST_CHARACTERS: Final = 1_000_000
 
 _log = get_logger(__name__)
 
 
 class FilterInput:
-    """One event, whose value is decoded when a filter asks for it, at most once for each schema version."""
+    """One event, whose value is decoded when a filter needs it, at most once for each schema version."""
 
     def __init__(self, headers: Mapping[str, bytes], value: bytes | None, codec: Codec) -> None:
         self.headers = headers
@@ -27,7 +27,7 @@ class FilterInput:
         self._decoded: dict[int, Data | str] = {}
 
     def data(self, version: int) -> Data | str:
-        """The fields as ``version`` has them, or why they cannot be read."""
+        """The data in schema version ``version``, or why it cannot be read."""
         found = self._decoded.get(version)
         if found is None:
             dataschema = self.headers.get(names.DATASCHEMA, b"").decode(errors="replace")
@@ -37,19 +37,19 @@ class FilterInput:
 
 
 class CompiledFilters:
-    """Every filter that was asked lately, compiled. For one thread."""
+    """A cache of recently used filters, compiled. For one thread."""
 
     def __init__(self, *, most_characters: int = _MOST_CHARACTERS) -> None:
-        """``most_characters``: bounds what is kept, whatever subscribers write, as ``room_of`` counts it."""
+        """``most_characters``: bounds the cache, counted as by ``room_of``, whatever subscribers write."""
         self._most_characters = most_characters
-        self._compiled: OrderedDict[str, Filter | str] = OrderedDict()  # the one that was asked last at the end
+        self._compiled: OrderedDict[str, Filter | str] = OrderedDict()  # the most recently used last
         self._characters = 0
 
     def __len__(self) -> int:
         return len(self._compiled)
 
     def ask(self, text: str, reading: FilterInput, version: int) -> Answer:
-        """What the filter ``text`` makes of an event whose subscriber gets schema version ``version``."""
+        """Apply the filter ``text`` to an event whose subscriber gets schema version ``version``."""
         found = self._found(text)
         if isinstance(found, Filter):
             return found.ask(reading.headers, lambda: reading.data(version))
@@ -69,10 +69,10 @@ class CompiledFilters:
 
 
 def _compile(text: str) -> Filter | str:
-    """The filter, or why it is none: a later release may have let in what this one does not know."""
+    """The filter, or why it cannot be compiled: a later release may have accepted what this one does not know."""
     try:
         return Filter(text)
     except FilterError as error:
-        # Not the text, nor what the library says of it: it can hold anything.
+        # Log neither the text nor the library's error about it, as it may contain anything.
         _log.warning("filter.unreadable", characters=len(text), follows="every event of its subscriptions is delivered")
         return f"this release cannot read the filter: {error}"

@@ -1,4 +1,4 @@
-"""A filter that was compiled, and its answer for one event. Pure; an answer never raises, whatever the event is."""
+"""A compiled filter, and its answer for one event. Pure; answering never raises, whatever the event is."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ ATTRIBUTES: Final[Mapping[str, str]] = {
     "accountsid": names.ACCOUNT,
     "partitionkey": names.PARTITION_KEY,
 }
-"""What there is of an event besides its data, and the header that says it."""
+"""An event's attributes besides its data, and the header that holds each."""
 
 DATA: Final = "data"
 ATTRIBUTE_TYPES: Final = {name: TIME if name == "time" else TEXT for name in ATTRIBUTES}
@@ -41,10 +41,10 @@ Data = Mapping[str, object]
 
 
 class Verdict(StrEnum):
-    """What a filter makes of an event. All but ``excluded`` and ``undecided`` are delivered.
+    """A filter's verdict on an event. All but ``excluded`` and ``undecided`` are delivered.
 
-    ``undecided``: it asks for what this event does not have, so that it is neither true nor false.
-    ``unfiltered``: the event cannot be read, or this release not the filter, so that nobody can tell.
+    ``undecided``: it needs something that the event does not have, so that it is neither true nor false.
+    ``unfiltered``: the event cannot be read, or this release cannot read the filter, so that the result is unknown.
     """
 
     TAKEN = "taken"
@@ -59,7 +59,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A verdict; ``detail`` is why, of ``undecided`` and ``unfiltered``."""
+    """A verdict; for ``undecided`` and ``unfiltered``, ``detail`` says why."""
 
     verdict: Verdict
     detail: str = ""
@@ -74,9 +74,9 @@ _WITH_DATA: Final = Dialect({**ATTRIBUTE_TYPES, DATA: ANYTHING})
 
 
 class Filter:
-    """One expression, ready to be asked often.
+    """One compiled expression, to be evaluated many times.
 
-    It was checked against the schemas when it was made; here its types are not known, and need not be.
+    It was checked against the schemas when it was created; here its types are not known, and need not be.
     """
 
     def __init__(self, text: str) -> None:
@@ -104,16 +104,16 @@ class Filter:
         """Whether an event is taken.
 
         Args:
-            headers: The event's.
-            data: Asked at most once, and only if the filter is about the data: its fields in the version that the
-                subscription gets, or why they cannot be read.
+            headers: The event's headers.
+            data: Returns the data in the version that the subscription gets, or why it cannot be read. Called at most
+                once, and only if the filter needs it.
         """
         values = attribute_values(self._attributes, headers)
         if self.needs_data:
             fields = data()
             if isinstance(fields, str):
                 return Answer(Verdict.UNFILTERED, fields)
-            # Only what the expression can name: the library copies all that it is given.
+            # Only what the expression can name, as the library copies everything that it is given.
             values[_DATA] = {name: fields[name] for name in self._words & fields.keys()}
         match self._program.run(values):
             case Broken() as why:
@@ -125,13 +125,13 @@ class Filter:
 
 
 def attributes_in(text: str) -> Sequence[tuple[str, str]]:
-    """The attributes that ``text`` can be about, as pairs of variable and header."""
+    """The attributes that ``text`` may use, as pairs of variable and header."""
     named = words(text)
     return [(in_space(name), header) for name, header in ATTRIBUTES.items() if name in named]
 
 
 def attribute_values(attributes: Sequence[tuple[str, str]], headers: Mapping[str, bytes]) -> dict[str, object]:
-    """The values of ``attributes``; what is absent is an empty text."""
+    """The values of ``attributes``; an absent one is an empty string, or None for an absent or invalid time."""
     return {
         variable: _time(headers.get(header)) if header == names.TIME else _text(headers.get(header))
         for variable, header in attributes
@@ -146,4 +146,4 @@ def _time(value: bytes | None) -> datetime | None:
     try:
         return parse_rfc3339(_text(value))
     except (ValueError, OverflowError):
-        return None  # compares with no time, so that a filter is undecided
+        return None  # comparing it with a time fails, so that the filter is undecided

@@ -1,9 +1,9 @@
-"""The part of the Common Expression Language (CEL) that filters speak, and how the library is driven.
+"""The subset of the Common Expression Language (CEL) that filters may use, and the wrapper around the library.
 
-Comparisons, logic, tests of texts and conversions. Without the macros (``all``, ``map`` …), which can be nested into
-work without end, without arithmetic and without regular expressions, an expression takes time in proportion to its
-length and to the values that it names. ``contains`` alone does not: its work is bounded before it runs. ADR 0010 has
-the reasons for the library.
+It has comparisons, logic, string tests and conversions. It lacks the macros (``all``, ``map`` …), which can be nested
+into unbounded work, arithmetic and regular expressions. So evaluation takes time in proportion to the expression's
+length and the values that it names. Only ``contains`` does not, so its work is bounded beforehand. ADR 0010 gives the
+reasons for the library.
 """
 
 import re
@@ -29,9 +29,9 @@ _FUNCTIONS: Final = (
     "timestamp",
 )
 ALLOWED: Final = f"comparisons, &&, ||, !, ?:, in, has, {', '.join(_FUNCTIONS)}"
-"""What there is, in words."""
+"""What the subset contains, for error messages."""
 
-# Variables live in a container of this name: ``type`` is CEL's own word otherwise, and could not be an attribute.
+# Variables are in a container of this name, since otherwise ``type`` is a CEL built-in and could not be an attribute.
 _SPACE: Final = "event"
 _CONFIG: Final = yaml.safe_dump(
     {
@@ -45,8 +45,8 @@ _CONFIG: Final = yaml.safe_dump(
 _NO_TEXT: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
 _WORD: Final = re.compile(r"[A-Za-z_]\w*")
 _SEARCH: Final = re.compile(r"\bcontains\b")
-# Bytes compared by the searches of one expression in one event. The library begins anew at each place of the text, so
-# the worst is a quarter of the square of what there is to compare; so many take it 3 ms.
+# Bytes compared by all searches of one expression in one event. The library starts afresh at each position, so the
+# worst case is a quarter of the square of the bytes involved; this many take it 3 ms.
 _MOST_COMPARED: Final = 1 << 26
 _WIDEST: Final = 4  # bytes of a character in UTF-8
 
@@ -57,17 +57,17 @@ ANYTHING: Final = cel.Type.DYN
 
 
 class FilterError(ValueError):
-    """An expression that is no filter. Says where, what is wrong and what would be right."""
+    """The expression is not a valid filter. The text says where, what is wrong and what would be right."""
 
 
 class Dialect:
-    """The language with certain variables. Making one takes half a millisecond; keep it."""
+    """The language with given variables. Creating one takes half a millisecond, so keep it."""
 
     def __init__(self, variables: Mapping[str, cel.Type], *, messages: DescriptorPool | None = None) -> None:
-        """``messages`` describes the types among ``variables`` that are messages."""
+        """``messages`` describes those types of ``variables`` that are messages."""
         config = cel.NewEnvConfigFromYaml(_CONFIG)
         named = {in_space(name): type_ for name, type_ in variables.items()}
-        # Never two keyword sets at once: without a pool the library takes one of its own.
+        # Without a pool the argument must be left out, so that the library uses its own.
         self._env = (
             cel.NewEnv(config=config, container=_SPACE, variables=named)
             if messages is None
@@ -75,10 +75,10 @@ class Dialect:
         )
 
     def compile(self, text: str) -> "Program":
-        """``text``, its types checked.
+        """Compile and type-check ``text``.
 
         Raises:
-            LibraryRefusal: the library does not take it; its words.
+            LibraryRefusal: the library rejects it; the text is the library's.
         """
         try:
             expression = self._env.compile(text)
@@ -88,7 +88,7 @@ class Dialect:
 
 
 class LibraryRefusal(Exception):  # noqa: N818 - never leaves this package
-    """The library's own words."""
+    """An error of the library, in its own words."""
 
 
 class Program:
@@ -105,11 +105,11 @@ class Program:
 
     @property
     def may_be_boolean(self) -> bool:
-        """Whether it is one, or shows only when it runs."""
+        """Whether the result is a boolean, or its type is known only at evaluation."""
         return self.is_boolean or bool(self._expression.return_type() == cel.Type.DYN)
 
     def run(self, values: Mapping[str, object]) -> "bool | Unresolved | Broken":
-        """The result for ``values``, by the ``in_space`` names of the variables. Never raises."""
+        """Evaluate with ``values``, keyed by the variables' ``in_space`` names. Never raises."""
         if self._searches and self._searches * (self._own_size + _size(values)) ** 2 // 4 > _MOST_COMPARED:
             return Broken("its texts are too long to be searched with contains")
         try:
@@ -122,19 +122,19 @@ class Program:
 
 
 class Unresolved(str):
-    """Why an expression is neither true nor false for certain values; a text."""
+    """A text that says why an expression is neither true nor false for given values."""
 
     __slots__ = ()
 
 
 class Broken(str):
-    """Why an expression could not be asked; a text."""
+    """A text that says why an expression could not be evaluated."""
 
     __slots__ = ()
 
 
 def _size(value: object) -> int:
-    """Most bytes that the texts in ``value`` can have."""
+    """An upper bound of the bytes of all strings in ``value``."""
     match value:
         case str():
             return len(value) if value.isascii() else len(value) * _WIDEST
@@ -147,17 +147,17 @@ def _size(value: object) -> int:
 
 
 def in_space(name: str) -> str:
-    """The full name of the variable ``name``, under which values are given."""
+    """The qualified name of the variable ``name``, under which its value is passed."""
     return f"{_SPACE}.{name}"
 
 
 def words(text: str) -> frozenset[str]:
-    """Every name in ``text``, and more: what stands in its texts too."""
+    """Every name in ``text``, and also the words in its string literals."""
     return frozenset(_WORD.findall(text))
 
 
 def refuse_unfit(text: str) -> None:
-    """Raises ``FilterError`` where ``text`` is nothing that the library should see."""
+    """Raise ``FilterError`` if ``text`` is too long, empty or not text, and so should not reach the library."""
     if len(text) > MAX_LENGTH:
         raise FilterError(f"it has {len(text)} characters, and may have {MAX_LENGTH}")
     if not text.strip():
@@ -167,5 +167,5 @@ def refuse_unfit(text: str) -> None:
 
 
 def message_type(name: str) -> cel.Type:
-    """The type of a message of that full name."""
+    """The type of the message with the full name ``name``."""
     return cel.Type(name)

@@ -1,6 +1,6 @@
-"""What the library says of a wrong expression, in words for whoever wrote it.
+"""Rewords the library's errors about an expression for the author of the filter.
 
-The library tells its errors apart by nothing but their text. What is not recognised here is passed on as it is.
+The library's errors can be told apart only by their text. Those that are not recognized here are passed on unchanged.
 """
 
 import difflib
@@ -31,24 +31,24 @@ _NONE: Final[Fields] = MappingProxyType({})
 def in_words(
     refusal: LibraryRefusal, *, known: Iterable[str] = (*ATTRIBUTES, DATA), fields: Fields = _NONE, about: str = ""
 ) -> str:
-    """What is wrong, and where.
+    """Say what is wrong with an expression, and where.
 
     Args:
-        refusal: The library's.
-        known: The variables there are.
-        fields: Of each message that describes data.
-        about: The event type and version that it was checked for.
+        refusal: The library's error.
+        known: The existing variables.
+        fields: The field names of each message that describes data.
+        about: The event type and version that the expression was checked for.
     """
     places = list(_PLACED.finditer(str(refusal)))
     if not places:
         return "it is nested too deeply" if _DEEP in str(refusal) else _cut(str(refusal).partition(" [")[0])
-    # Within a macro that is not let in there are names that are not known, and are told first.
+    # Inside a macro that is not allowed there are unknown names, which the library reports first.
     found = next((each for each in places if (name := _NO_NAME.search(each[3])) and name[1] in _NEVER), places[0])
     line, column, text = int(found[1]), int(found[2]), found[3].removesuffix(" [INVALID_ARGUMENT]")
     said = _field(text, fields, about) or _name(text, fields, tuple(known)) or _types(text) or _grammar(text) or text
     if line < 0:
         return _cut(said)
-    # A place is told by its last character where it is an operator, and lines matter only where there are some.
+    # The position of an operator is that of its last character. The line is given only if it is not the first.
     where = f"at character {column}" if line == 1 else f"in line {line}, at character {column}"
     return _cut(f"{said} ({where})")
 
@@ -116,7 +116,7 @@ def _spelled(operator: str) -> str:
 
 
 def _plain(types: str) -> str:
-    """The types that the library names, as a filter's author knows them."""
+    """The library's type names, in the terms of a filter's author."""
     types = _RECORD.sub("a record", types.replace(OUTERMOST, DATA).replace(_TIMESTAMP, "a time"))
     return types.replace(", ", " and ")
 

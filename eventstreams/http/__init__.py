@@ -1,4 +1,4 @@
-"""What our HTTP servers share: the reference's form of errors, authentication by account, bounded bodies."""
+"""What our HTTP servers share: errors in the reference's format, authentication by account, bounded bodies."""
 
 from eventstreams.http.auth import ACCOUNT, CALLER, Authenticator, Caller, FailedAttempts, require_account
 from eventstreams.http.body import read_body

@@ -21,10 +21,10 @@ from eventstreams.http.limits import RateLimiter, too_often
 from eventstreams.times import Clock, now_ms
 
 _READING: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD})
-_NOBODY: Final = bytes(64)  # what an unknown name's secret, and a missing second token, is compared with
+_NOBODY: Final = bytes(64)  # compared with the secret if the name is unknown or there is no second token
 
-# A person who mistypes gets on; a program with a wrong token is told so once in ten seconds. By address and name, so
-# that whoever shares an address (a company's, a proxy's that is not trusted) locks nobody else out.
+# A person who mistypes is not held up; a program with a wrong token gets to try once in ten seconds. Counted by address
+# and name, so that clients behind one address (a company's, or an untrusted proxy's) do not lock each other out.
 _FAILURES_PER_S: Final = 0.1
 _FAILURES_AT_ONCE: Final = 10
 _MOST_FAILING: Final = 20_000  # 4 MiB
@@ -33,14 +33,14 @@ _NAME_BYTES: Final = 40  # a SID has 34
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who a request proves to come from; ``key`` None: the account itself, by an auth token."""
+    """Who a request is authenticated as; without a ``key``, the account itself by an auth token."""
 
     account: Account
     key: ApiKey | None = None
 
     @property
     def sid(self) -> str:
-        """Of the key, or else of the account."""
+        """The SID of the key, or else of the account."""
         return self.account.sid if self.key is None else self.key.sid
 
     @property
@@ -49,35 +49,35 @@ class Caller:
 
 
 ACCOUNT: Final = web.RequestKey("account", Account)
-"""``request[ACCOUNT]`` is whose request it is, once ``require_account`` let it through."""
+"""``request[ACCOUNT]`` is the authenticated account, once ``require_account`` let the request through."""
 CALLER: Final = web.RequestKey("caller", Caller)
-"""The same, and which credentials it came with."""
+"""The authenticated account together with the credentials used."""
 
 Needs = Callable[[web.Request], KeyScope]
-"""The least scope that a request needs; ``full`` holds every other."""
+"""Returns the scope that a request needs; ``full`` includes every other."""
 
 
 def needs_read_or_full(request: web.Request) -> KeyScope:
-    """For an API: to look needs ``read``, all else ``full``."""
+    """For an API: reading needs ``read``, everything else ``full``."""
     return KeyScope.READ if request.method in _READING else KeyScope.FULL
 
 
 class Authenticator:
-    """Tells whose request it is. What changes in the snapshot counts at once."""
+    """Determines whose request it is. Changes of the snapshot take effect at once."""
 
     def __init__(self, snapshot: Snapshot, vault: Vault, clock: Clock = now_ms) -> None:
         self._snapshot = snapshot
         self._vault = vault
         self._clock = clock
-        # Account SID to its encrypted tokens and the SHA-256 of each clear one, in hexadecimal: saves a decryption
-        # (11 µs) on every request but the first. No more entries than accounts.
+        # Account SID to its encrypted tokens and the SHA-256 of each decrypted one, in hexadecimal: saves a decryption
+        # (11 µs) on every request but the first. Never more entries than accounts.
         self._digests: dict[str, tuple[tuple[str, ...], tuple[bytes, bytes]]] = {}
 
     def authenticate(self, authorization: str | None) -> Caller | None:
-        """Whom the ``Authorization`` header proves; None where it proves nobody. Says nothing of their status.
+        """Who the ``Authorization`` header authenticates; None if nobody. Does not check the account's status.
 
-        How long it takes says nothing of how much of a secret is right, nor whether a name is known: each name
-        costs one hash and two comparisons. (That an account exists is no secret: its SID stands in its events.)
+        The time taken reveals neither how much of a secret is right nor whether a name is known: every name costs one
+        hash and two comparisons. (That an account exists is no secret: its SID is in its events.)
 
         Raises:
             SettingsError: the vault has no key for the account's token.
@@ -99,7 +99,7 @@ class Authenticator:
         return Caller(account, key) if any(matches) and account is not None else None
 
     def status_of(self, account: Account) -> AccountStatus:
-        """The status that counts for ``account``."""
+        """The effective status of ``account``: its own, or its owner's if that is worse."""
         return self._snapshot.status_of(account)
 
     def _digests_of(self, account: Account) -> tuple[bytes, bytes]:
@@ -109,7 +109,7 @@ class Authenticator:
             clear = [_hash(self._vault.unlock(token, Purpose.AUTH_TOKEN, account.sid).encode()) for token in tokens]
             digests = (clear[0], clear[1] if len(clear) > 1 else _NOBODY)
             self._digests[account.sid] = (tokens, digests)
-            if len(self._digests) > len(self._snapshot.accounts):  # some were forgotten
+            if len(self._digests) > len(self._snapshot.accounts):  # some accounts were removed
                 self._digests = {sid: each for sid, each in self._digests.items() if sid in self._snapshot.accounts}
         return digests
 
@@ -119,9 +119,10 @@ def _hash(secret: bytes) -> bytes:
 
 
 class FailedAttempts:
-    """Slows down whoever tries credentials out: after some that were wrong, none is looked at for a while.
+    """Slows down guessing of credentials: after some wrong ones, no more are checked for a while.
 
-    But for those that were right before: names are no secret, so anybody behind the same proxy could lock them out.
+    Credentials that were right before are exempt: names are no secret, so otherwise anybody behind the same proxy could
+    lock their owner out.
     """
 
     def __init__(self, clients: ClientAddress | None = None) -> None:
@@ -130,7 +131,7 @@ class FailedAttempts:
         self._were_right: OrderedDict[bytes, None] = OrderedDict()  # SHA-256 of the whole header
 
     def check(self, request: web.Request) -> None:
-        """Raises ``RefusedError`` (429) where ``request`` comes too soon after failures, unless it was right before."""
+        """Raise ``RefusedError`` (429) if ``request`` comes too soon after failures, unless it was right before."""
         wait_s = self._limiter.wait_s(self._key(request)) if self._limiter else 0.0
         if wait_s > 0 and _fingerprint(request) not in self._were_right:
             raise too_often("Too many attempts with wrong credentials: look at them before you go on", wait_s=wait_s)
@@ -165,7 +166,7 @@ def require_account(
     needs: Needs = needs_read_or_full,
     failures: FailedAttempts | None = None,
 ) -> Middleware:
-    """A middleware that lets requests below ``prefixes`` through only with an account, and others always."""
+    """A middleware that requires authentication for requests below ``prefixes``, and lets all others through."""
     starts = tuple(prefixes)
     attempts = failures or FailedAttempts()
 
@@ -189,9 +190,9 @@ def require_account(
 
 
 def is_below(request: web.Request, starts: tuple[str, ...]) -> bool:
-    """Whether the path of ``request``, or of the operation that it was taken for, begins with one of ``starts``.
+    """Whether the path of ``request``, or of the route that it matched, begins with one of ``starts``.
 
-    A path can be spelled in several ways; what the router has made of it is what will be done.
+    A path can be spelled in several ways; the matched route is what will be executed.
     """
     found = request.match_info.route.resource
     return request.path.startswith(starts) or (found is not None and found.canonical.startswith(starts))
@@ -215,12 +216,12 @@ def unauthenticated(message: str, *, realm: str = "Event Streams") -> RefusedErr
 
 
 def parse_basic(authorization: str | None) -> tuple[str, bytes] | None:
-    """User name and password out of an ``Authorization`` header; None where it is not of that kind."""
+    """User name and password from an ``Authorization`` header; None if it is not a valid Basic one."""
     scheme, _, encoded = (authorization or "").partition(" ")
     if scheme.lower() != "basic":
         return None
     try:
         user, colon, password = base64.b64decode(encoded.strip(), validate=True).partition(b":")
         return (user.decode(), password) if colon else None
-    except ValueError:  # neither base64 nor UTF-8
+    except ValueError:  # not base64, or not UTF-8
         return None

@@ -1,4 +1,4 @@
-"""Request bodies: bounded in size by the application's ``client_max_size``, and in time here."""
+"""Reads request bodies: bounded in size by the application's ``client_max_size``, and in time here."""
 
 import asyncio
 from http import HTTPStatus
@@ -8,19 +8,19 @@ from aiohttp import hdrs, web
 
 from eventstreams.http.errors import RefusedError
 
-_BODY_S: Final = 10.0  # a body of 1 MiB at 1 Mbit/s; who is slower holds memory for too long
+_BODY_S: Final = 10.0  # a body of 1 MiB at 1 Mbit/s; slower clients hold memory for too long
 
-_ENCODINGS: Final = frozenset({"identity", "gzip", "deflate"})  # aiohttp would read what it does not know as it is
+_ENCODINGS: Final = frozenset({"identity", "gzip", "deflate"})  # aiohttp reads a body of unknown encoding as it is
 
 
 async def read_body(request: web.Request, *, timeout_s: float = _BODY_S) -> bytes:
     """The whole body, decompressed as ``Content-Encoding`` says.
 
     Raises:
-        RefusedError: 413 it is larger than the application takes (known before it is read where the client says
-            its length), 408 it took longer than ``timeout_s``, 400 it is cut off or wrongly encoded,
-            415 it is encoded in another way.
-        ConnectionError: the client has gone; ``answer_errors`` knows what that means.
+        RefusedError: 413 if it is larger than the application accepts (checked before reading if the client declares
+            the length), 408 if it took longer than ``timeout_s``, 400 if it is cut off or wrongly encoded, 415 if its
+            encoding is not supported.
+        ConnectionError: the client has gone; ``answer_errors`` handles that.
     """
     if request.headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower() not in _ENCODINGS:
         message = "Content-Encoding must be gzip or deflate, or not be there"

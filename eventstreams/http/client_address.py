@@ -1,4 +1,4 @@
-"""Where a request comes from, past the proxies that we were told to trust. Pure."""
+"""The address that a request comes from, looking through trusted proxies. Pure."""
 
 import re
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import Final
 from aiohttp import web
 
 FORWARDED_FOR: Final = "X-Forwarded-For"
-_MOST_HOPS: Final = 20  # looked at, from the last one on: a client can send as many as it likes
+_MOST_HOPS: Final = 20  # examined, starting with the last: a client can send as many as it likes
 
 _WITH_PORT: Final = re.compile(r"(?:\[([^\]]*)\]|([^:\[]*))(?::\d{1,5})?", re.ASCII)
 
@@ -16,18 +16,18 @@ Network = IPv4Network | IPv6Network
 
 
 class ClientAddress:
-    """Tells the client's address: the last one that no trusted proxy has, as each proxy adds whom it was asked by."""
+    """Finds the client's address: the last hop that is not a trusted proxy, as each proxy appends its own client."""
 
     def __init__(self, trusted: Sequence[Network] = ()) -> None:
         self._trusted = tuple(trusted)
 
     def of(self, request: web.Request) -> str:
-        """The address, in its shortest form; empty where the transport has none (a Unix socket)."""
+        """The client's address in its shortest form; empty if the transport has none (a Unix socket)."""
         found = self._find(request)
         return "" if found is None else str(found)
 
     def network_of(self, request: web.Request) -> str:
-        """The same, or the /64 that an IPv6 address is in: whoever has one of those has all of them."""
+        """The client's address or, for IPv6, its /64: whoever has one address of a /64 has them all."""
         found = self._find(request)
         return str(ip_network((found, 64), strict=False)) if isinstance(found, IPv6Address) else self.of(request)
 
@@ -39,7 +39,7 @@ class ClientAddress:
         for hop in reversed(hops):
             address = _parse(hop.strip())
             if address is None:
-                break  # what stands before it was not written by anybody we trust
+                break  # what comes before it was not written by anybody we trust
             found = address
             if not self._is_trusted(address):
                 break
@@ -50,7 +50,7 @@ class ClientAddress:
 
 
 def _parse(text: str) -> IPv4Address | IPv6Address | None:
-    """The address in ``text``; some proxies write a port behind it, and an IPv6 address then in brackets."""
+    """The address in ``text``; some proxies append a port, and then put an IPv6 address in brackets."""
     found = _WITH_PORT.fullmatch(text)
     try:
         address = ip_address((text if found is None else found[1] or found[2]).partition("%")[0])

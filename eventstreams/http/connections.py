@@ -1,7 +1,7 @@
-"""Connections to our servers, bounded in number and time: whoever holds many, or is slow, keeps nobody else out.
+"""Bounds connections to our servers in number and time, so that clients with many or slow ones keep nobody else out.
 
-aiohttp bounds the size of a request's head and, with ``keepalive_timeout``, how long a connection does nothing. A body
-is bounded where it is read.
+aiohttp itself bounds the size of a request's head and, with ``keepalive_timeout``, how long a connection may be idle.
+Bodies are bounded where they are read.
 """
 
 import asyncio
@@ -19,35 +19,38 @@ from typing_extensions import override
 from eventstreams.http.unreadable import ConnectionHandler
 from eventstreams.telemetry.logging import get_logger
 
-HEAD_S: Final = 10.0  # from the first byte of a request's head to its last: it is one packet, or a few
-TAKEN_S: Final = 60.0  # for an answer to be taken: the largest has some megabytes
+HEAD_S: Final = 10.0  # from the first byte of a request's head to its last: it is a few packets at most
+TAKEN_S: Final = 60.0  # for the client to receive an answer: the largest has some megabytes
 _MOST: Final = 4096  # at once; some 100 MB, and more than load balancers open
 _LEAST: Final = 64
-_TELL_S: Final = 60.0  # how often it is told that there are too many
+_TELL_S: Final = 60.0  # how often to log that there are too many
 
 _log = get_logger(__name__)
 
 
 def most_connections() -> int:
-    """How many a server may have open: a process has two, and half of its files is for Kafka and destinations."""
+    """The most connections of one server: a process has two servers, and half of its files are for other uses.
+
+    The others are Kafka and destinations.
+    """
     open_files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return _MOST if open_files == resource.RLIM_INFINITY else max(min(_MOST, open_files // 4), _LEAST)
 
 
 class Connections:
-    """The open connections of one server. Where there are too many, that one goes which waits longest for its client.
+    """The open connections of one server. If there are too many, the one that has waited longest for its client closes.
 
-    That is one on which nothing is asked, or whose client has not sent the whole of its request, or does not take the
-    answer. By time, whatever it waits for: of clients that are slow in one way, one that only comes is not the first.
+    A connection waits for its client if it is idle, or if the client has not sent all of its request or does not read
+    the answer. What it waits for does not matter, only for how long, so a new client is never closed before slow ones.
     """
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._open: OrderedDict[BoundedHandler, None] = OrderedDict()  # by whose turn it has been for longest
+        self._open: OrderedDict[BoundedHandler, None] = OrderedDict()  # the longest without a change of turn first
         self._told_s = 0.0
 
     def opened(self, handler: "BoundedHandler") -> None:
-        """Take ``handler`` in, and end another one for it, or itself where we are at work for all others."""
+        """Add ``handler``. If that is one too many, close another, or itself if all others are being served."""
         self._open[handler] = None
         if len(self._open) > self._most:
             waiting = next((each for each in self._open if each.waits_for_client), handler)
@@ -56,8 +59,8 @@ class Connections:
             self._tell()
 
     def turned(self, handler: "BoundedHandler") -> None:
-        """A request has begun on ``handler``, or it was answered: from now on it waits for something else."""
-        if handler in self._open:  # what was ended may be told more before it knows
+        """Note that a request on ``handler`` has begun or was answered, so it waits for something else from now on."""
+        if handler in self._open:  # a closed connection may still get events before it knows
             self._open.move_to_end(handler)
 
     def closed(self, handler: "BoundedHandler") -> None:
@@ -78,7 +81,7 @@ class Connections:
 
 
 class BoundedHandler(ConnectionHandler):
-    """A connection that is ended when the head of a request does not come, or an answer is not taken, in time."""
+    """A connection that is closed if the head of a request does not arrive, or an answer is not received, in time."""
 
     def __init__(
         self,
@@ -99,19 +102,19 @@ class BoundedHandler(ConnectionHandler):
 
     @property
     def is_at_work(self) -> bool:
-        """Whether a request has come whole as far as its head, and is not answered."""
+        """Whether the whole head of a request has arrived, and the request is not answered yet."""
         return self._request_in_progress or bool(self._messages)
 
     @property
     def waits_for_client(self) -> bool:
-        """Whether it is the client that has to go on: to ask, to send the rest of a body, to take an answer."""
+        """Whether it is the client's turn: to send a request, the rest of a body, or to receive an answer."""
         if not self.is_at_work or self.writing_paused:
             return True
         request = self._current_request
         return request is not None and not request.content.is_eof()
 
     def abort(self) -> None:
-        """End it now, whatever is still to be sent."""
+        """Close it now, dropping whatever is still to be sent."""
         if self._wire is not None:
             self._wire.abort()
 
@@ -135,7 +138,7 @@ class BoundedHandler(ConnectionHandler):
         super().data_received(data)
         if awaited and (self._waiter is None or self._waiter.done()):
             self._connections.turned(self)
-        if self._waiter is None or self._waiter.done():  # it does not wait for a head, or has one
+        if self._waiter is None or self._waiter.done():  # it does not wait for a head, or has it
             self._in_time()
         elif self._late is None:
             self._late = self._loop.call_later(self._head_s, self.abort)
@@ -152,7 +155,7 @@ class BoundedHandler(ConnectionHandler):
             return resp, True
         self._connections.turned(self)
         if isinstance(resp, web.Response):
-            resp.body = None  # aiohttp keeps its last answer for as long as a connection asks nothing more
+            resp.body = None  # aiohttp keeps the last answer until the connection's next request
         return answered
 
     def _in_time(self) -> None:
@@ -161,15 +164,15 @@ class BoundedHandler(ConnectionHandler):
             self._late = None
 
     def _give_up_on_silence(self, transport: asyncio.Transport) -> None:
-        """Have the system end it where nothing that is sent is taken any more, also after it was closed here."""
+        """Make the kernel drop the connection if the peer acknowledges nothing, even after it was closed here."""
         sock = transport.get_extra_info("socket")
-        option = getattr(socket, "TCP_USER_TIMEOUT", None)  # Linux'
+        option = getattr(socket, "TCP_USER_TIMEOUT", None)  # Linux only
         if option is not None and sock is not None and sock.family in {socket.AF_INET, socket.AF_INET6}:
             sock.setsockopt(socket.IPPROTO_TCP, option, int(self._taken_s * 1000))
 
 
 class _NoAccessLog(AbstractAccessLogger):
-    """We log what matters ourselves."""
+    """Disables aiohttp's access log: we log what matters ourselves."""
 
     @property
     @override

@@ -1,4 +1,4 @@
-"""Every error of our HTTP servers as the reference's JSON: ``{code, message, more_info, status, details?}``."""
+"""Turns every error of our HTTP servers into the reference's JSON: ``{code, message, more_info, status, details?}``."""
 
 import re
 from collections.abc import Mapping
@@ -18,22 +18,22 @@ from eventstreams.telemetry.logging import get_logger
 MORE_INFO: Final = "https://www.twilio.com/docs/errors"
 CASE_COUNTS: Final = "upper and lower case count in a SID, and those made here have lower-case digits"
 _WORDS: Final = re.compile(r"\w+")
-# Characters. aiohttp has it read by Python's parser of mail, which takes 0.8 s for 8 KiB of semicolons, and nobody else
-# is answered meanwhile.
+# Characters. aiohttp parses it with Python's mail parser, which takes 0.8 s for 8 KiB of semicolons, and blocks the
+# event loop meanwhile.
 _MOST_CONTENT_TYPE: Final = 256
-_UNAVAILABLE_RETRY_S: Final = "2"  # a broker that fails over needs about as long
+_UNAVAILABLE_RETRY_S: Final = "2"  # about as long as a broker's failover takes
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 _log = get_logger(__name__)
 
 
 class DescribedCode(IntEnum):
-    """A code of the reference, and what it means in the words of the documentation."""
+    """An error code of the reference, with its meaning as worded in the documentation."""
 
     meaning: str
 
     def __new__(cls, code: int, meaning: str) -> Self:
-        """One that is the number ``code``."""
+        """A member whose value is the number ``code``."""
         made = int.__new__(cls, code)
         made._value_ = code
         made.meaning = meaning
@@ -41,7 +41,7 @@ class DescribedCode(IntEnum):
 
 
 class ErrorCode(DescribedCode):
-    """The reference's codes that belong to no resource; those of sinks and subscriptions are 91000 and up."""
+    """The reference's general codes; those of sinks and subscriptions are 91000 and up."""
 
     BAD_PARAMETER = 20001, "a parameter is missing or invalid, or an `Idempotency-Key` was used for another request"
     UNAUTHENTICATED = 20003, "no credentials, or wrong ones"
@@ -73,13 +73,13 @@ CODES: Final[Mapping[int, int]] = {
 
 
 class RefusedError(EventStreamsError):
-    """A request that gets an error answer; raised by handlers, answered by ``answer_errors``.
+    """Refuses a request: raised by handlers, turned into an error answer by ``answer_errors``.
 
     Attributes:
         status: HTTP status, 400 or above.
-        code: The reference's code; default: the general one of ``status``.
+        code: The reference's code; by default the general one for ``status``.
         details: JSON that says more, such as the offending positions. None: the answer has no ``details``.
-        headers: Of the answer.
+        headers: Extra headers of the answer.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class RefusedError(EventStreamsError):
         details: Mapping[str, object] | None = None,
         headers: Mapping[str, str] = _NONE,
     ) -> None:
-        # Names from a request may hold bytes that are not UTF-8, as lone surrogates; no JSON can.
+        # Names from a request may hold bytes that are not UTF-8, as lone surrogates, which JSON cannot hold.
         super().__init__(message.encode(errors="replace").decode())
         self.status = status
         self.code = CODES.get(status, ErrorCode.BAD_PARAMETER) if code is None else code
@@ -100,10 +100,10 @@ class RefusedError(EventStreamsError):
 
 
 def error_answer(error: RefusedError) -> web.Response:
-    """``error`` in the reference's form."""
+    """``error`` in the reference's format."""
     message = str(error)
     if error.status == HTTPStatus.NOT_FOUND and any(map(has_capitals, _WORDS.findall(message))):
-        message += f": {CASE_COUNTS}"  # whatever was looked for, and wherever it was named
+        message += f": {CASE_COUNTS}"  # whatever was looked up, and wherever its SID came from
     body: dict[str, object] = {
         "code": int(error.code),
         "message": message,
@@ -119,11 +119,11 @@ def error_answer(error: RefusedError) -> web.Response:
 
 @web.middleware
 async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """The outermost middleware: no error leaves in another form, and nothing of our inside leaves with it.
+    """The outermost middleware: puts every error into this format, and reveals nothing of our internals.
 
-    An ``EventStreamsError`` that no handler dealt with is an operator's matter (Kafka is away, a key is missing)
-    and passes: 503. Any other exception is a bug of ours: 500. Both are logged. Where the client has gone, nobody gets
-    the answer, which is counted as the client's fault.
+    An ``EventStreamsError`` that no handler dealt with is for the operator to solve (Kafka is down, a key is missing)
+    and is temporary: 503. Any other exception is a bug of ours: 500. Both are logged. If the client has gone, nobody
+    gets the answer, and it is counted as the client's fault (400).
     """
     try:
         _refuse_long_type(request)
@@ -145,7 +145,7 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
 
 
 def _refuse_long_type(request: web.Request) -> None:
-    """Raises ``RefusedError`` (415) before anything asks for the ``content_type`` of ``request``."""
+    """Raise ``RefusedError`` (415) before anything parses the ``content_type`` of ``request``."""
     if len(request.headers.get(hdrs.CONTENT_TYPE, "")) > _MOST_CONTENT_TYPE:
         message = f"Content-Type has more than {_MOST_CONTENT_TYPE} characters"
         raise RefusedError(message, status=HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
@@ -162,12 +162,12 @@ def unavailable(message: str, *, details: Mapping[str, object] | None = None) ->
 
 
 def not_found(request: web.BaseRequest) -> RefusedError:
-    """The reference's 404; the same for what is not there and for what is another account's."""
+    """The reference's 404; the same for what does not exist and for what is another account's."""
     return RefusedError(f"The requested resource {request.path} was not found", status=HTTPStatus.NOT_FOUND)
 
 
 def from_aiohttp(request: web.BaseRequest, error: web.HTTPException) -> RefusedError:
-    """The refusal that aiohttp made of ``request``."""
+    """Our form of the error with which aiohttp refused ``request``."""
     match error:
         case web.HTTPNotFound():
             return not_found(request)

@@ -1,4 +1,4 @@
-"""Counts what a server answers, and how long that took."""
+"""Counts a server's answers and measures how long they took."""
 
 import time
 from typing import Final
@@ -10,13 +10,13 @@ from eventstreams.telemetry.metrics import Metrics
 
 _ABANDONED: Final = "abandoned"
 _PROBES: Final = frozenset({"/livez", "/readyz"})
-_KNOWN: Final = frozenset(hdrs.METH_ALL)  # a method may be any word, and a label is of a closed set
+_KNOWN: Final = frozenset(hdrs.METH_ALL)  # a method may be any word, but labels must come from a closed set
 
 
 def metered(server: str, metrics: Metrics) -> Middleware:
     """The outermost middleware of ``server``. A request whose client went away has the status ``abandoned``.
 
-    Probes are not counted: that a process is not ready yet is no failure to answer.
+    Probes are not counted, since a process that is not ready yet has not failed to answer.
     """
     seconds = metrics.request_seconds.labels(server)
 

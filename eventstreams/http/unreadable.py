@@ -1,4 +1,4 @@
-"""Errors below any application, in the one form as well; the bytes of what is no HTTP get into no log."""
+"""Errors below the application, in the same format; bytes that are not HTTP never get into a log."""
 
 import re
 import sys
@@ -11,12 +11,12 @@ from typing_extensions import override
 from eventstreams.http.errors import RefusedError, error_answer, from_aiohttp
 from eventstreams.telemetry.logging import get_logger
 
-_WORDS: Final = re.compile(r"[\w -]+")  # the start of aiohttp's messages: what was sent comes behind a mark
+_WORDS: Final = re.compile(r"[\w -]+")  # the start of aiohttp's messages; punctuation separates it from what was sent
 _log = get_logger(__name__)
 
 
 class ConnectionHandler(web.RequestHandler):
-    """aiohttp's handler of one connection, whose own errors (of its parser, and of its inside) are ours."""
+    """aiohttp's handler of one connection, with the errors of its parser and internals in our format."""
 
     @override
     def handle_error(
@@ -26,10 +26,10 @@ class ConnectionHandler(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """The answer; the connection is closed after it.
+        """Make the error answer; the connection is closed after it.
 
         Raises:
-            ConnectionError: some of another answer was sent already.
+            ConnectionError: part of another answer was already sent.
         """
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR or request.writer.output_size > 0:
             super().handle_error(request, status, exc, message)  # which logs it, or raises
@@ -44,7 +44,7 @@ class ConnectionHandler(web.RequestHandler):
 
     @override
     def log_exception(self, *args: object, **kw: object) -> None:
-        """As aiohttp's, but for a body that nobody read and nobody could have: that is no fault of ours."""
+        """Like aiohttp's, but does not report an unread body that was unreadable: that is no fault of ours."""
         if isinstance(sys.exception(), web.RequestPayloadError):
             _log.debug("request.unreadable", problem="its body cannot be read")
         else:
@@ -54,7 +54,7 @@ class ConnectionHandler(web.RequestHandler):
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """As aiohttp's, whose refusals before any middleware (such as of ``Expect``) are put in our form."""
+        """Like aiohttp's, but puts its refusals before any middleware (such as of ``Expect``) into our format."""
         if isinstance(resp, web.HTTPException) and resp.status >= HTTPStatus.BAD_REQUEST:
             resp = error_answer(from_aiohttp(request, resp))
         return await super().finish_response(request, resp, start_time)

@@ -1,1 +1,1 @@
-"""librdkafka behind four small wrappers. No other module touches the client, and ``Any`` stays in here."""
+"""Small wrappers around librdkafka. Nothing outside this package touches the client, and ``Any`` stays in here."""

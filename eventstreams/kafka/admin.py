@@ -1,4 +1,4 @@
-"""Topics: made before anybody writes to them, by our own code, idempotently."""
+"""Creates, changes and inspects topics. Our own code creates them, idempotently, before anybody writes to them."""
 
 import asyncio
 import logging
@@ -24,14 +24,14 @@ from eventstreams.kafka.security import is_refusal, refusal
 from eventstreams.settings import Settings
 from eventstreams.topics import SMALL_INDEXES, TopicSpec
 
-_REQUEST_S: Final = 30.0  # librdkafka asks one broker for so long; creating 1,000 topics took 0.5 s
-_LOOK_S: Final = 10.0  # connecting and passing over what a transaction left takes a fraction of a second
+_REQUEST_S: Final = 30.0  # how long librdkafka waits for one broker; creating 1,000 topics took 0.5 s
+_LOOK_S: Final = 10.0  # connecting and skipping what a transaction left behind takes a fraction of a second
 _SETTLED_S: Final = 5.0  # a new topic, or one whose broker has just ended, has its leaders within a second or two
 _AGAIN_S: Final = 0.1
-# What went wrong becomes one sentence, in a command too, which has no log; the clients beside this one log it.
+# This client's log lines are muted: failures are raised as one sentence, as commands have no log. Other clients log.
 _UNHEARD: Final = logging.getLogger("eventstreams.kafka.admin")
 _UNHEARD.setLevel(logging.CRITICAL + 1)
-# What a broker says of a partition that it does not lead, yet or any more, or has not heard of.
+# A broker's errors for a partition that it does not lead yet, leads no more, or has not heard of.
 _UNSETTLED: Final = frozenset(
     {
         KafkaError.NOT_LEADER_FOR_PARTITION,
@@ -44,16 +44,16 @@ _UNSETTLED: Final = frozenset(
 
 
 _RETENTION: Final = "retention.ms"
-_CONFIGS_AT_ONCE: Final = 500  # topics in a request for settings, each of which answers with some forty
-# What a broker says of a topic whose settings we may not see, and of one that has just been removed.
+_CONFIGS_AT_ONCE: Final = 500  # topics in one request for settings; the answer has some forty for each
+# A broker's errors for a topic whose settings we may not see, and for one that has just been deleted.
 _UNSEEN: Final = frozenset({KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.UNKNOWN_TOPIC_OR_PART})
 
 
 class KafkaAdmin:
-    """Creates, deletes and lists topics. Holds one connection; safe to share."""
+    """Creates, changes, deletes and lists topics. Holds one client; safe to share."""
 
     def __init__(self, settings: Settings, *, answer_s: float = _REQUEST_S) -> None:
-        """``answer_s``: how long a broker is waited for; who answers requests of others gives up before they do."""
+        """``answer_s``: how long to wait for a broker. A server should give up before its own callers do."""
         self._settings = settings
         self._answer_s = answer_s
         self._refused: KafkaError | None = None
@@ -68,17 +68,18 @@ class KafkaAdmin:
         await self._list(self._settings.kafka_wait.total_seconds())
 
     async def ensure(self, specs: Sequence[TopicSpec]) -> None:
-        """Create those of ``specs`` that are not there; each can be written to when this returns.
+        """Create those of ``specs`` that do not exist; each can be written to when this returns.
 
         Raises:
-            TopicError: Kafka refused; says what would help where that is known.
+            TopicError: Kafka refused. The text says what would help, if that is known.
         """
         _raise_first(await self.ensure_each(specs))
 
     async def ensure_each(self, specs: Sequence[TopicSpec]) -> Mapping[str, TopicError]:
-        """As ``ensure``; by name what of ``specs`` Kafka refused, and why. The others are there.
+        """Like ``ensure``, but return the refused topics by name, with the reason. The others exist.
 
-        Where topics' indexes are not ours to set, as at some who run Kafka for others, a topic is made without that.
+        If Kafka does not let us set the size of a topic's indexes, as with some hosted services, the topic is created
+        without that setting.
         """
         refused = await self._create(specs)
         plainer = [
@@ -106,7 +107,7 @@ class KafkaAdmin:
         return await self._refusals(futures, "create", unless=KafkaError.TOPIC_ALREADY_EXISTS)
 
     async def grow(self, specs: Sequence[TopicSpec]) -> None:
-        """Give those of ``specs`` that have fewer partitions than they say the others: a setting may have grown.
+        """Add partitions to the topics that have fewer than their spec says, as after a setting was raised.
 
         Raises:
             BrokerUnreachableError: no broker answered.
@@ -122,11 +123,11 @@ class KafkaAdmin:
             futures = self._client.create_partitions(
                 short, request_timeout=self._answer_s, operation_timeout=self._answer_s
             )
-            # That it has so many already is what another process did that starts beside this one.
+            # If it already has that many, another process that is starting has added them.
             _raise_first(await self._refusals(futures, "grow", unless=KafkaError.INVALID_PARTITIONS))
 
     async def delete(self, names: Iterable[str]) -> None:
-        """Delete those topics of ``names`` that are there.
+        """Delete those topics of ``names`` that exist.
 
         Raises:
             TopicError: Kafka refused.
@@ -138,10 +139,12 @@ class KafkaAdmin:
             _raise_first(await self._refusals(futures, "delete", unless=KafkaError.UNKNOWN_TOPIC_OR_PART))
 
     async def retentions(self, names: Sequence[str]) -> Mapping[str, int]:
-        """For how many ms each of ``names`` keeps records, below 0 for ever; without those that we may not look at.
+        """The retention of each of ``names`` in ms, below 0 for unlimited; without topics whose settings are hidden.
+
+        Topics that have just been deleted are left out too.
 
         Raises:
-            TopicError: Kafka did not say.
+            TopicError: Kafka did not answer, or refused.
         """
         found: dict[str, int] = {}
         for first in range(0, len(names), _CONFIGS_AT_ONCE):
@@ -158,7 +161,7 @@ class KafkaAdmin:
         return found
 
     async def keep_for(self, names: Sequence[str], ms: int) -> Mapping[str, TopicError]:
-        """Have the topics ``names`` keep records for ``ms``; by name where Kafka refused that, and why."""
+        """Set the retention of the topics ``names`` to ``ms``; returns the refused ones by name, with the reason."""
         change = ConfigEntry(_RETENTION, str(ms), incremental_operation=AlterConfigOpType.SET)
         found: dict[str, TopicError] = {}
         for first in range(0, len(names), _CONFIGS_AT_ONCE):
@@ -174,7 +177,7 @@ class KafkaAdmin:
         return found
 
     async def topics(self) -> Mapping[str, int]:
-        """Every topic of this installation that exists, with its number of partitions.
+        """Every topic of this installation, with its number of partitions.
 
         Raises:
             BrokerUnreachableError: no broker answered.
@@ -184,14 +187,13 @@ class KafkaAdmin:
         return {name: len(topic.partitions) for name, topic in listing.topics.items() if name.startswith(prefix)}
 
     async def has_settled(self, group: str, topic: str) -> bool:
-        """Whether the consumer group ``group`` has committed past every record of ``topic``; True where it is gone.
+        """Whether the consumer group ``group`` has committed past every record of ``topic``; True if the topic is gone.
 
-        The end of a partition is no measure of that: after a transaction it is one more than the last record is,
-        for the marker counts, and aborted records count although nobody is given them. So what lies behind the
-        committed offset is looked at.
+        Comparing with the end offset would not do: transaction markers and aborted records have offsets too, although
+        no consumer is ever given them. So this looks for records after the committed offset.
 
         Raises:
-            TopicError: Kafka did not say.
+            TopicError: Kafka did not answer, or refused.
         """
         listing = await self._list(self._answer_s)
         if topic not in listing.topics:
@@ -205,7 +207,7 @@ class KafkaAdmin:
         return not await self._has_records([each for each in left if each.records])
 
     async def _has_records(self, ranges: Sequence[Range]) -> bool:
-        """Whether there is a record in ``ranges``; also where that cannot be told yet, since a transaction is open."""
+        """Whether there is a record in ``ranges``; also True if an open transaction still hides the answer."""
         if not ranges:
             return False
         async with RangeReader(self._settings, ranges) as reader:
@@ -219,7 +221,7 @@ class KafkaAdmin:
         """The next offset that ``group`` will read of each partition of ``topic``; without those it never committed.
 
         Raises:
-            TopicError: Kafka did not say.
+            TopicError: Kafka did not answer, or refused.
         """
         listing = await self._list(self._answer_s)
         if topic not in listing.topics:
@@ -236,16 +238,16 @@ class KafkaAdmin:
         before_ms: int | None = None,
         committed: bool = False,
     ) -> Sequence[Range]:
-        """What the partitions of ``topics`` hold now, by the brokers' own time; nothing of topics that are not there.
+        """The offsets that the partitions of ``topics`` hold now, optionally limited by time. Skips missing topics.
 
         Args:
             topics: Their timestamps must be the broker's, so that they ascend (``LogAppendTime``).
-            after_ms: From the first record at or after this on; None: from the oldest on.
-            before_ms: Up to, and without, the first record at or after this; None: up to the newest.
-            committed: Only up to the first transaction that is open: what a reader can get now.
+            after_ms: Start at the first record at or after this time; None: at the oldest.
+            before_ms: End before the first record at or after this time; None: after the newest.
+            committed: End before the first open transaction, where a ``read_committed`` reader has to stop now.
 
         Raises:
-            TopicError: Kafka did not say.
+            TopicError: Kafka did not answer, or refused.
         """
         listing = await self._list(self._answer_s)
         partitions = [
@@ -260,17 +262,17 @@ class KafkaAdmin:
         end = await self._offsets(partitions, OffsetSpec.latest(), isolation)  # type: ignore[no-untyped-call]  # the library's gap
         first = await self._offsets(partitions, OffsetSpec.earliest() if after_ms is None else _at(after_ms))  # type: ignore[no-untyped-call]  # the library's gap
         last = end if before_ms is None else await self._offsets(partitions, _at(before_ms))
-        # For a time after the newest record Kafka answers -1.
+        # Kafka answers -1 for a time after the newest record.
         return [
             Range(*at, end[at] if first[at] < 0 else first[at], end[at] if last[at] < 0 else min(last[at], end[at]))
             for at in end
         ]
 
     async def offsets_at(self, times_ms: Mapping[Partition, int]) -> Mapping[Partition, int]:
-        """The first offset at or after the time of each partition; below 0 where nothing is as new as that.
+        """For each partition the first offset at or after the given time; below 0 if no record is that new.
 
         Raises:
-            TopicError: Kafka did not say.
+            TopicError: Kafka did not answer, or refused.
         """
         if not times_ms:
             return {}
@@ -303,10 +305,10 @@ class KafkaAdmin:
             await asyncio.sleep(_AGAIN_S)
 
     async def brokers(self) -> int:
-        """How many brokers there are.
+        """The number of brokers.
 
         Raises:
-            BrokerUnreachableError: none answered.
+            BrokerUnreachableError: no broker answered.
         """
         return len((await self._list(self._answer_s)).brokers)
 
@@ -315,7 +317,7 @@ class KafkaAdmin:
         try:
             return await asyncio.to_thread(self._client.list_topics, timeout=wait_s)
         except KafkaException as error:
-            self._client.poll(0)  # has it tell what it met meanwhile
+            self._client.poll(0)  # have it report the errors that it met meanwhile
             if self._refused is not None:
                 raise BrokerUnreachableError(refusal(self._settings, self._refused)) from error
             raise BrokerUnreachableError(

@@ -1,4 +1,4 @@
-"""A producer for what nobody waits for: it takes a record or drops it, never waits, and says how many it dropped."""
+"""A producer for records that nobody waits for: it queues or drops a record, never waits, and counts what it drops."""
 
 import logging
 from collections.abc import Callable
@@ -19,14 +19,14 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 class BestEffortProducer:
-    """Everything happens on the thread that calls; ``poll`` must be called now and then for reports to come.
+    """Sends without waiting. Everything happens on the calling thread; call ``poll`` now and then to get reports.
 
-    A client of its own, so that a topic that stalls cannot fill the queue of those who wait for acknowledgements.
-    Use as ``with``: leaving sends out what waits, for at most two seconds.
+    It has a client of its own, so that a stalled topic cannot fill the queue of senders that wait for acknowledgements.
+    Use as ``with``: leaving flushes what is waiting, for at most two seconds.
     """
 
     def __init__(self, settings: Settings, *, on_dropped: Callable[[int], None]) -> None:
-        """A producer. ``on_dropped`` gets the weight of each record that Kafka did not take."""
+        """``on_dropped`` is called with the weight of each record that Kafka did not acknowledge."""
         self._settings = settings
         self._on_dropped = on_dropped
         self._producer = self._open()
@@ -42,17 +42,17 @@ class BestEffortProducer:
             self._producer.flush(_FLUSH_S)
 
     def offer(self, topic: str, value: bytes, *, weight: int) -> None:
-        """Have ``value`` sent, or drop it. ``weight``: what ``on_dropped`` gets if it is."""
+        """Queue ``value`` for sending, or drop it. ``weight`` is passed to ``on_dropped`` if it is dropped."""
         try:
             self._producer.produce(topic, value, on_delivery=partial(self._report, weight))
         except (BufferError, KafkaException):
             self._on_dropped(weight)
 
     def poll(self) -> None:
-        """Have the reports that are there delivered; at once."""
+        """Deliver the reports that are ready. Never waits."""
         try:
             self._producer.poll(0)
-        except KafkaException as error:  # librdkafka raises here what ends an idempotent producer for good
+        except KafkaException as error:  # librdkafka raises a fatal error of an idempotent producer here
             _LOG.warning("producer.gave_up: %s: another takes its place", error.args[0].str())
             ended, self._producer = self._producer, self._open()
             ended.purge()
@@ -73,7 +73,7 @@ class BestEffortProducer:
                 self._settings,
                 {
                     "enable.idempotence": True,  # no duplicates from the client's own retries
-                    "linger.ms": 0,  # whoever calls has gathered what shares a record
+                    "linger.ms": 0,  # callers have already batched what shares a record
                     "delivery.timeout.ms": _TIMEOUT_MS,
                     "queue.buffering.max.kbytes": _QUEUE_KIB,
                     "compression.type": "lz4",

@@ -1,4 +1,4 @@
-"""What is committed of a partition, as the client takes it, and what Kafka answers. Pure."""
+"""Commits of partitions: our type, the client's, and what Kafka's answers mean. Pure."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple, Protocol
@@ -7,9 +7,9 @@ from confluent_kafka import KafkaError, TopicPartition
 
 from eventstreams.kafka.records import Partition
 
-NOTE_CHARS: Final = 3_000  # Kafka takes 4,096 where nobody has changed its offset.metadata.max.bytes
+NOTE_CHARS: Final = 3_000  # Kafka accepts 4,096 unless its offset.metadata.max.bytes was changed
 
-# What Kafka says of a topic, or of a note: it has taken, or would take, what is committed of others.
+# Errors about one topic or one note: Kafka accepts, or would accept, the commits of other partitions.
 _OF_ONE: Final = frozenset(
     {
         KafkaError.UNKNOWN_TOPIC_OR_PART,
@@ -20,11 +20,11 @@ _OF_ONE: Final = frozenset(
 
 
 class Commit(NamedTuple):
-    """How far a partition is done with.
+    """How far a partition is settled.
 
     Attributes:
         offset: The **next** one to be read.
-        note: ASCII, at most ``NOTE_CHARS``. Kafka keeps it with the offset, for whoever has the partition next.
+        note: ASCII, at most ``NOTE_CHARS``. Kafka stores it with the offset, for the partition's next owner.
     """
 
     offset: int
@@ -35,12 +35,12 @@ Commits = Mapping[Partition, Commit]
 
 
 def for_client(commits: Commits, *, notes: bool) -> list[TopicPartition]:
-    """``commits`` as the client takes them, with their ``notes`` or without."""
+    """``commits`` in the client's type, with or without their ``notes``."""
     return [TopicPartition(*at, each.offset, each.note if notes else "") for at, each in commits.items()]
 
 
 class CommitAnswer(Protocol):
-    """Kafka's, for one partition: the client's ``TopicPartition``."""
+    """Kafka's answer to a commit, for one partition: the client's ``TopicPartition``."""
 
     @property
     def topic(self) -> str: ...
@@ -51,26 +51,26 @@ class CommitAnswer(Protocol):
 
 
 def not_committed(error: KafkaError | None, answers: Sequence[CommitAnswer]) -> Mapping[Partition, KafkaError]:
-    """Which partitions were not committed, and why. Kafka may refuse some, and take the others of the same request.
+    """Which partitions were not committed, and why. Kafka may refuse some of a request and accept the others.
 
     Args:
-        error: Of the request as a whole.
-        answers: For each of its partitions.
+        error: The error of the request as a whole, if any.
+        answers: One for each of its partitions.
     """
     failures = ((Partition(each.topic, each.partition), error or each.error) for each in answers)
     return {partition: failure for partition, failure in failures if failure is not None}
 
 
 def is_answer(failed: Mapping[Partition, KafkaError]) -> bool:
-    """Whether Kafka takes commits, although of one request it refused those of ``failed``, of which there may be none.
+    """Whether Kafka accepts commits in general, although it refused those in ``failed`` (which may be empty).
 
-    Those of a topic that is gone are refused for ten seconds, until the client knows; nobody else waits for that.
+    Commits for a deleted topic are refused for ten seconds, until the client learns of it; nothing else waits for that.
     """
     return all(each.code() in _OF_ONE for each in failed.values())
 
 
 class FoundCommit(Protocol):
-    """Kafka's, for one partition, to the question what is committed: the client's ``TopicPartition``."""
+    """Kafka's answer, for one partition, to what is committed: the client's ``TopicPartition``."""
 
     @property
     def offset(self) -> int: ...
@@ -79,10 +79,10 @@ class FoundCommit(Protocol):
 
 
 def found_commit(answer: FoundCommit) -> Commit | None:
-    """What was committed; None where nothing was."""
+    """What was committed; None if nothing was."""
     if answer.offset < 0:
         return None
     try:
         return Commit(answer.offset, answer.metadata or "")
-    except UnicodeDecodeError:  # a note of somebody else's: the client reads it as UTF-8 when it is asked for
+    except UnicodeDecodeError:  # not a note of ours: the client decodes it as UTF-8 on access
         return Commit(answer.offset)

@@ -1,4 +1,4 @@
-"""How far a consumer group has committed, asked by a member of it or by somebody who is none."""
+"""How far a consumer group has committed, as asked by one of its members or by an outsider."""
 
 import asyncio
 import time
@@ -15,7 +15,7 @@ from eventstreams.settings import Settings
 
 _REQUEST_S: Final = 10.0
 _AGAIN_S: Final = 0.2
-# The group's coordinator moves, or has just come: the client passes that on. It is over in a second or two.
+# The group's coordinator is moving or has just started, which the client does not hide. Over in a second or two.
 _MOVING: Final = frozenset(
     {KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE}
 )
@@ -25,7 +25,7 @@ async def committed_offsets(settings: Settings, group: str, partitions: Sequence
     """The next offset that ``group`` would read of each of ``partitions``; those it never committed are left out.
 
     Raises:
-        TopicError: Kafka did not say.
+        TopicError: Kafka did not answer, or refused.
     """
     try:
         found = await asyncio.to_thread(_ask, settings, group, partitions)
@@ -35,9 +35,9 @@ async def committed_offsets(settings: Settings, group: str, partitions: Sequence
 
 
 def _ask(settings: Settings, group: str, partitions: Sequence[Partition]) -> Commits:
-    # Not AdminClient.list_consumer_group_offsets: while the group's coordinator loads or moves, as after the start of a
-    # broker, it ends the process with a segmentation fault (librdkafka 2.16: rd_kafka_cgrp_op without a group).
-    # A consumer that never subscribes does not join either.
+    # Not AdminClient.list_consumer_group_offsets: while the group's coordinator is loading or moving, as after a broker
+    # has started, it crashes the process with a segmentation fault (librdkafka 2.16: rd_kafka_cgrp_op without a group).
+    # A consumer that never subscribes does not join the group.
     consumer = Consumer(client_config(settings, {"group.id": group, "enable.auto.commit": False}))
     try:
         return found_commits(consumer, partitions, within_s=_REQUEST_S)
@@ -46,12 +46,12 @@ def _ask(settings: Settings, group: str, partitions: Sequence[Partition]) -> Com
 
 
 def found_commits(consumer: Consumer, partitions: Sequence[Partition], *, within_s: float) -> Commits:
-    """What the group of ``consumer`` has committed of ``partitions``; those of which it never did are left out.
+    """What the group of ``consumer`` has committed of ``partitions``; those it never committed are left out.
 
-    Blocks for ``within_s`` seconds at most, and a moment.
+    Blocks for about ``within_s`` seconds at most.
 
     Raises:
-        KafkaException: Kafka did not say.
+        KafkaException: Kafka did not answer, or refused.
     """
     until = time.monotonic() + within_s
     while True:

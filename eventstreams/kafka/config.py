@@ -16,7 +16,7 @@ _LOG: Final = logging.getLogger("eventstreams.kafka")
 
 
 def client_config(settings: Settings, extra: ClientConfig = MappingProxyType({})) -> dict[str, Any]:
-    """Settings for a client of the configured Kafka, with ``extra``, in librdkafka's own names."""
+    """Configuration of a client of our Kafka, in librdkafka's property names; ``extra`` takes precedence."""
     return {
         "bootstrap.servers": settings.kafka,
         **security_config(settings),
@@ -26,13 +26,13 @@ def client_config(settings: Settings, extra: ClientConfig = MappingProxyType({})
         # A broker that comes back is noticed within two seconds, not after librdkafka's ten.
         "reconnect.backoff.ms": 100,
         "reconnect.backoff.max.ms": 2000,
-        # A leader that a client lost sight of while the broker was silent is found again after ten seconds at most.
-        # (With librdkafka's five minutes the control topic had "no leaders" for so long, and the router waited.)
+        # A client that lost track of a leader while the broker was silent finds it again within ten seconds.
+        # (With librdkafka's default, five minutes, the control topic had "no leaders" that long and the router waited.)
         "topic.metadata.refresh.interval.ms": 10_000,
         **extra,
     }
 
 
 def _log_error(error: KafkaError) -> None:
-    # librdkafka reconnects by itself; what it tells here is for people who look for the reason of a lag.
+    # librdkafka reconnects by itself; what it reports here helps people who look for the cause of a lag.
     _LOG.warning("kafka.client_reported: %s", error.str())

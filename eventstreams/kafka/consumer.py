@@ -1,7 +1,8 @@
-"""One member of a consumer group, as the event loop has it. Its client is on a thread: see ``consumer_thread``.
+"""One member of a consumer group, as seen from the event loop. Its client runs on a thread: see ``consumer_thread``.
 
-It has committed what its owner calls committable: on a timer, and at revocation after the owner has drained.
-Nothing else is: the thread is private to this module. With a partition its owner is told what was committed of it.
+It commits exactly what its owner says is committable: on a timer, and at revocation after the owner has drained.
+Nobody else can commit, since the thread is private to this module. When a partition is assigned, its owner is told
+what was last committed of it.
 """
 
 import asyncio
@@ -21,15 +22,15 @@ from eventstreams.kafka.refusals import Refusals
 from eventstreams.kafka.whole_group import LOOK_S, WholeGroup
 from eventstreams.settings import Settings
 
-_FETCHED_AHEAD: Final = 8192  # records that wait for the owner: half a second of what one process can take
-_PARTITION_BYTES: Final = 256 << 10  # of one partition in an answer, compressed; one record may be larger
+_FETCHED_AHEAD: Final = 8192  # records prefetched for the owner: half a second of what one process can handle
+_PARTITION_BYTES: Final = 256 << 10  # of one partition in one fetch response, compressed; one record may be larger
 _ANSWER_BYTES: Final = 4 << 20
 _REJOIN_S: Final = 60.0  # a rebalance takes a second or two, with slow drains up to ten
 _SESSION: Final = timedelta(seconds=10)
-# The others learn by it that a member came or left, and for so long what moves waits. At 2 s that was a part of p99 of
-# deliveries in a rolling restart.
+# Members learn from the answer to a heartbeat that another joined or left, and until then partitions that are to move
+# stand still. At 2 s this showed in the p99 delivery latency of a rolling restart.
 HEARTBEAT_S: Final = 0.5
-COMMIT_INTERVAL_S: Final = 0.2  # a killed process repeats at most what it settled in so long
+COMMIT_INTERVAL_S: Final = 0.2  # what was settled within this time before a process was killed is repeated
 
 
 class PartitionOwner(Protocol):
@@ -38,14 +39,14 @@ class PartitionOwner(Protocol):
     def on_assigned(self, partitions: Mapping[Partition, Commit | None]) -> None:
         """These are ours now; records from their committed offsets on will follow.
 
-        Each has what was committed of it last; None: nothing was, or Kafka does not say.
+        The values are what was last committed of each; None if nothing was, or if Kafka did not say.
         """
 
     async def on_revoked(self, partitions: Sequence[Partition]) -> Commits:
-        """Settle what is in flight of them, within a bound, then forget them; return how far they are settled."""
+        """Settle what is in flight of them, in bounded time, then forget them; return how far they are settled."""
 
     def on_lost(self, partitions: Sequence[Partition]) -> None:
-        """They belong to somebody else already: stop at once; nothing of them can be committed any more."""
+        """They already belong to another member: stop at once; nothing of them can be committed any more."""
 
     def on_records(self, records: Sequence[Record]) -> None:
         """Fetched records, each partition's in order."""
@@ -54,9 +55,10 @@ class PartitionOwner(Protocol):
         """How far each partition is settled, contiguously; partitions without progress may be left out."""
 
     def hold(self, *, held: bool) -> None:
-        """Begin nothing new, of partitions that are assigned meanwhile neither; or, ``held`` False, go on.
+        """While ``held``, begin nothing new, even of partitions assigned meanwhile; go on once it is False.
 
-        Kafka confirms no offset. Most likely the partitions are soon somebody else's, who repeats all of it.
+        Held because Kafka confirms no commits: the partitions will most likely soon go to another member, which would
+        repeat whatever is begun now.
         """
 
 
@@ -83,27 +85,27 @@ class GroupConsumer:
             group: Consumer group id.
             owner: Gets the records.
             on_crash: Called once, on the loop, when this consumer cannot go on.
-            buffer_mib: Most that the client fetches ahead of the owner, over all partitions together.
-            rejoin_s: How long to be out of the group before another client takes the place of ours.
-            look_s: How often a static member looks whether its group shares out all that it has.
-            fetch_wait_ms: How long a request for records waits for some. A partition that is fetched again joins the
-                next request, so this is how long that may take; and each answer without records costs the broker.
-            commit_s: How often what is committable is committed.
+            buffer_mib: The most that the client prefetches, over all partitions together.
+            rejoin_s: After how many seconds out of the group the client is replaced by a new one.
+            look_s: How often, in seconds, a static member checks that every partition of its group has an owner.
+            fetch_wait_ms: How long the broker may hold a fetch request while there are no records. A resumed partition
+                is only in the next request, so resuming takes up to this long; but each empty answer costs the broker.
+            commit_s: Seconds between two commits.
         """
         session = settings.session_timeout or _SESSION
         anybody = client_config(
             settings,
             {
                 "group.id": group,
-                "partition.assignment.strategy": "cooperative-sticky",  # a change of members stops only what moves
-                "session.timeout.ms": round(session.total_seconds() * 1000),  # then a dead member's share moves on
+                "partition.assignment.strategy": "cooperative-sticky",  # a rebalance stops only what moves
+                "session.timeout.ms": round(session.total_seconds() * 1000),  # after it a dead member's share moves
                 "heartbeat.interval.ms": round(HEARTBEAT_S * 1000),
                 "auto.offset.reset": "earliest",  # a subscription's topic starts with the subscription
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
                 "fetch.wait.max.ms": fetch_wait_ms,
-                # Of these bytes the client counts values alone, which of a small event are the lesser part, and looks
-                # only before it fetches: so it is also told how many records, and how large an answer may be.
+                # For this limit the client counts only values, the lesser part of a small event, and it checks only
+                # before it fetches. So the number of records and the size of a response are limited too.
                 "queued.max.messages.kbytes": buffer_mib * 1024,
                 "queued.min.messages": _FETCHED_AHEAD,
                 "fetch.message.max.bytes": _PARTITION_BYTES,
@@ -113,8 +115,9 @@ class GroupConsumer:
         self._owner = owner
         self._on_crash = on_crash
         self._commit_s = commit_s
-        self._topics: list[str] = []  # replaced as a whole: who looks at the group is on a thread of its own
-        self._joined: dict[Partition, int] = {}  # at which join each came that its owner has, be it gone already
+        self._topics: list[str] = []  # never changed in place: `WholeGroup` reads it on another thread
+        # The join at which each partition that the owner has was assigned; the thread may have lost it already.
+        self._joined: dict[Partition, int] = {}
         self._commits: dict[Partition, Commit] = {}
         self._hold = Hold(owner)
         self._tasks: list[asyncio.Task[None]] = []
@@ -161,33 +164,33 @@ class GroupConsumer:
 
     @property
     def is_out(self) -> bool:
-        """Whether it is not in its group: it has lost its place and waits for another, or for its first."""
+        """Whether it is not a member of its group now: it waits to join, or to rejoin."""
         return self._thread.is_out
 
     @property
     def refused(self) -> str | None:
-        """What Kafka's ACLs do not allow it, in a sentence; None: nothing that is known."""
+        """A sentence about what Kafka's ACLs deny it; None if no denial is known."""
         return self._refusals.problem
 
     @property
     def joins(self) -> int:
-        """How often it has got a share of the group's partitions, be it an empty one."""
+        """How often it has been assigned a share of the group's partitions, which may be empty."""
         return self._thread.joins
 
     @property
     def last_turn(self) -> float:
-        """When the consumer's thread was last seen to turn; it does several times a second."""
+        """The monotonic time at which the consumer's thread last began a turn; it does several times a second."""
         return self._thread.last_turn
 
     def subscribe(self, topics: Sequence[str]) -> None:
-        """Take part in exactly ``topics`` from now on; partitions of the others are revoked."""
+        """Subscribe to exactly ``topics`` from now on; partitions of other topics are revoked."""
         if sorted(topics) == self._topics:
             return
         self._topics = sorted(topics)
         self._thread.subscribe(list(self._topics))
 
     def pause(self, partition: Partition) -> None:
-        """Fetch no more of ``partition``; records handed over before still come."""
+        """Stop fetching ``partition``; records that were already handed over still arrive."""
         self._thread.set_paused(partition, self._joined.get(partition), paused=True)
 
     def resume(self, partition: Partition) -> None:
@@ -198,14 +201,14 @@ class GroupConsumer:
         while True:
             await asyncio.sleep(self._commit_s)
             if self._hold.is_on:
-                self._commits.clear()  # asked again, until there is an answer
+                self._commits.clear()  # commit everything again, until there is an answer
             settled = self._owner.committable()
             news = {tp: commit for tp, commit in settled.items() if self._commits.get(tp) != commit}
             if news:
                 self._commits.update(news)
                 self._thread.commit(news, {tp: self._joined[tp] for tp in news if tp in self._joined})
                 self._hold.committing()
-            if not settled:  # of what it has now nothing waits for Kafka: to be held then would never end
+            if not settled:  # nothing it owns now waits to be confirmed, so a hold would never end
                 self._hold.confirmed()
             self._hold.look()
 
@@ -225,12 +228,12 @@ class GroupConsumer:
         return settled
 
     def _forget(self, partitions: Sequence[Partition]) -> None:
-        self._hold.confirmed()  # nothing of them will be
+        self._hold.confirmed()  # their commits will never be confirmed, so stop waiting for that
         self._end(partitions)
         self._owner.on_lost(partitions)
 
     def _crash(self, partitions: Sequence[Partition], error: BaseException) -> None:
-        """Nobody can commit ``partitions`` any more: what was begun of them would be done twice."""
+        """Nobody can commit ``partitions`` any more: whatever is still done with them would be repeated by others."""
         if partitions:
             self._forget(partitions)
         self._on_crash(error)

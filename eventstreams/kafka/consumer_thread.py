@@ -1,8 +1,8 @@
-"""The thread that has a consumer's client. **The only place in the project that commits**, but for Faust in the router.
+"""The thread that owns a consumer's client. **The only place in the project that commits**, except Faust in the router.
 
-The client is used on one thread only. (Since confluent-kafka 2.16 a call from a second thread waits until the first
-has left its own, which a polling thread hardly ever does.) What the event loop wants of it goes through a queue
-that the thread looks at between polls; what the thread has for the loop are the calls of ``OnLoop``.
+The client is used on this thread only. (Since confluent-kafka 2.16 a call from a second thread blocks until the first
+thread has left its call, which a polling thread hardly ever does.) The event loop's requests go through a queue that
+the thread checks between polls; the thread reports to the loop through the callbacks of ``OnLoop``.
 """
 
 import asyncio
@@ -29,24 +29,25 @@ _LOG: Final = logging.getLogger(__name__)
 _POLL_S: Final = 0.1
 _LIST_AGAIN_S: Final = 10.0  # while topics are refused
 _LIST_S: Final = 2.0
-_PAUSED_POLL_S: Final = 0.005  # while a partition is paused its lane may want it back at any moment
-_BATCH: Final = 500  # records handed over at once; larger runs gain nothing (measured: 130,000/s)
-_HANDED_OVER: Final = 4  # batches on their way to the loop; the thread waits beyond that
-_ASK_S: Final = 5.0  # what was committed of new partitions; without an answer their owner repeats a little more
+_PAUSED_POLL_S: Final = 0.005  # while a partition is paused, its lane may resume it at any moment
+_BATCH: Final = 500  # records handed over at once; larger batches gain nothing (measured: 130,000/s)
+_HANDED_OVER: Final = 4  # batches on their way to the loop; with more, the thread waits
+_ASK_S: Final = 5.0  # to ask what was committed of new partitions; without an answer their owner repeats a little more
 
 
 @dataclass(frozen=True, slots=True)
 class OnLoop:
-    """What a ``ConsumerThread`` calls on the event loop, in the order in which it happened.
+    """Callbacks of a ``ConsumerThread``, called on the event loop in the order in which things happened.
 
     Attributes:
-        assigned: These partitions are ours now, with what was committed of each; and at which join they came.
-        fetched: Records, each partition's in order; ``ConsumerThread.taken`` is the answer.
-        revoked: These go, and the thread waits: settle what is in flight, and return how far they are settled.
-        lost: These are gone already.
-        confirmed: Kafka takes commits.
-        not_committed: A commit of these failed, or an earlier one has taken the place of the last.
-        crashed: The thread has ended, with these partitions and for this reason.
+        assigned: These partitions are ours now, with what was committed of each, and the number of the join.
+        fetched: Records, in order within each partition; to be acknowledged with ``ConsumerThread.taken``.
+        revoked: These are being taken away, and the thread waits: settle what is in flight, return how far they are
+            settled.
+        lost: These are already gone.
+        confirmed: Kafka accepts commits.
+        not_committed: Committing these failed, or an earlier commit has overwritten the last one.
+        crashed: The thread has ended for this reason, while it had these partitions.
     """
 
     assigned: Callable[[Mapping[Partition, Commit | None], int], None]
@@ -59,7 +60,7 @@ class OnLoop:
 
 
 class ConsumerThread:
-    """A member of a group. Its public methods are for the loop, and never block it; all others run on the thread."""
+    """A member of a group. Public methods are for the event loop and never block it; all others run on the thread."""
 
     def __init__(
         self,
@@ -70,14 +71,14 @@ class ConsumerThread:
         rejoin_s: float,
         name_taken: Callable[[], NameTakenError],
     ) -> None:
-        """Not started yet.
+        """Start nothing yet; see ``start``.
 
         Args:
-            config: Of the client.
-            on_loop: What it calls on the running loop.
-            refusals: Told what Kafka does not allow.
-            rejoin_s: How long to be out of the group before another client takes the place of ours.
-            name_taken: What it crashes with once somebody else has its name.
+            config: The client's configuration.
+            on_loop: Callbacks, called on the running loop.
+            refusals: Told what Kafka denies.
+            rejoin_s: After how many seconds out of the group the client is replaced by a new one.
+            name_taken: Makes the error to crash with if another process takes its name.
         """
         self._membership = Membership(
             config,
@@ -88,15 +89,15 @@ class ConsumerThread:
             on_lost=self._lost,
             on_commit=self._committed,
         )
-        self._ours: dict[Partition, int] = {}  # at which join each came
+        self._ours: dict[Partition, int] = {}  # the join at which each was assigned
         self._paused: set[Partition] = set()
-        self._asked: dict[Partition, Commit] = {}  # to be committed, the last of each
-        self._confirmed: dict[Partition, Commit] = {}  # as Kafka has them
-        self._takes_notes = True  # False once Kafka has refused one for its length
+        self._asked: dict[Partition, Commit] = {}  # the last commit requested of each
+        self._confirmed: dict[Partition, Commit] = {}  # the last commit that Kafka has confirmed of each
+        self._takes_notes = True  # False once Kafka has refused a note for its length
         self._is_gathering = self._has_moved = False
         self._group = str(config["group.id"])
         self._refusals = refusals
-        self._ends: dict[Partition, int] = {}  # of those that may not be read, as far as they are known
+        self._ends: dict[Partition, int] = {}  # end offsets of ours that may not be read; -1 if unknown
         self._listed_at = 0.0
 
         self._on_loop = on_loop
@@ -106,7 +107,7 @@ class ConsumerThread:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"consume-{config['group.id']}", daemon=True)
         self.last_turn = time.monotonic()
-        """When it was last seen to turn; it does several times a second."""
+        """The monotonic time at which it last began a turn; it does several times a second."""
 
     # -- on the event loop -----------------------------------------------------------------------------------
 
@@ -119,28 +120,28 @@ class ConsumerThread:
         return self._membership.joins
 
     def start(self) -> None:
-        """Begin; once."""
+        """Start the thread. Call once."""
         self._thread.start()
 
     async def end(self) -> None:
-        """Leave the group, with all that goes with it, and return when that is done."""
+        """Leave the group: drain, commit, and return when that is done."""
         self._stopping.set()
         await asyncio.to_thread(self._thread.join)
 
     def subscribe(self, topics: list[str]) -> None:
-        """Take part in exactly ``topics``."""
+        """Subscribe to exactly ``topics``."""
         self._wishes.put(partial(self._subscribe, topics))
 
     def set_paused(self, partition: Partition, join: int | None, *, paused: bool) -> None:
-        """Fetch ``partition`` or do not, if it is still the one that came at ``join``."""
+        """Pause or resume ``partition``, unless it has been reassigned since ``join``."""
         self._wishes.put(partial(self._set_paused, partition, join, paused=paused))
 
     def commit(self, commits: Commits, joins: Mapping[Partition, int]) -> None:
-        """Commit ``commits``, of those partitions that are still the ones that came at ``joins``."""
+        """Commit ``commits``, except those of partitions that were lost or reassigned since the join in ``joins``."""
         self._wishes.put(partial(self._commit, commits, joins))
 
     def taken(self) -> None:
-        """What was ``fetched`` last has arrived: another may follow."""
+        """Acknowledge a batch that was ``fetched``, so that another may follow."""
         self._slots.release()
 
     # -- on the thread ---------------------------------------------------------------------------------------
@@ -168,7 +169,7 @@ class ConsumerThread:
         return self._membership.client
 
     def _gather(self) -> Sequence[Message]:
-        """What else is there."""
+        """The other records that are ready now."""
         self._is_gathering = True
         messages = self._client.consume(_BATCH - 1, 0)
         self._is_gathering = False
@@ -183,8 +184,8 @@ class ConsumerThread:
             if error is None:
                 records.append(to_record(message))
             elif is_fatal(error):
-                # Being fenced is all that librdkafka calls fatal in a consumer of the classic protocol. The code of
-                # what was fatal is not in its message, and confluent-kafka has no way to ask for it.
+                # With the classic protocol the only fatal error of a consumer in librdkafka is being fenced. The code
+                # of the underlying error is not in the message, and confluent-kafka has no way to ask for it.
                 if not self._membership.has_name:
                     raise KafkaException(error)
                 is_fenced = True
@@ -198,23 +199,23 @@ class ConsumerThread:
             self._begin_anew("another member has its name")
 
     def _refused_by(self, message: Message, error: KafkaError) -> None:
-        """An error came in place of a record; most of them mend themselves, and the client goes on."""
+        """Note an error that came instead of a record. The client goes on, and most errors are temporary."""
         topic, number = message.topic(), message.partition()
         if error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
             self._refusals.refused("group", self._group)
         elif error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED and topic is not None:
             self._refusals.refused("topic", topic)
             at = Partition(topic, -1 if number is None else number)
-            if at in self._ours:  # else it is allowed once it is
+            if at in self._ours:  # otherwise `_assigned` clears it
                 self._ends[at] = self._end_of(at)
         else:
             _LOG.debug("partition.not_readable: %s: %s", topic, error.str())
 
     def _look_at_refused(self) -> None:
-        """The client does not say that it may read again.
+        """Find out which refused topics may be read again, since the client does not report it.
 
-        Of a partition of ours it then learns where it ends. Of others, every member is told that it may not know the
-        topic, and only whoever gets the partition reads it: Kafka lists the topic again.
+        For a partition of ours, the client then learns its end offset. As for other topics: every member is told of a
+        denial, but only the partition's owner reads it. There the sign is that Kafka lists the topic again.
         """
         for at, end in list(self._ends.items()):
             if at not in self._ours or self._end_of(at) not in {end, -1}:
@@ -226,24 +227,24 @@ class ConsumerThread:
             self._listed_at = now
             try:
                 listed = self._client.list_topics(timeout=_LIST_S).topics
-            except KafkaException:  # asked again
+            except KafkaException:  # asked again later
                 return
             self._refusals.allowed("topic", [each for each in others if each in listed and listed[each].error is None])
 
     def _end_of(self, at: Partition) -> int:
         try:
             return max(self._client.get_watermark_offsets(TopicPartition(*at), cached=True)[1], -1)
-        except KafkaException:  # nothing was read of it yet
+        except KafkaException:  # nothing of it has been fetched yet
             return -1
 
     def _subscribe(self, topics: list[str]) -> None:
         self._refusals.allowed("topic", self._refusals.topics.difference(topics))
-        if not topics:  # nobody asks to join it any more
+        if not topics:  # we no longer ask to join the group
             self._refusals.allowed("group", [self._group])
         self._membership.subscribe(topics)
 
     def _begin_anew(self, why: str) -> None:
-        """With another client, which has nothing yet."""
+        """Replace the client by a new one, which has no partitions yet."""
         gone = sorted(self._ours)
         for kept in (self._ours, self._paused, self._asked, self._confirmed):
             kept.clear()
@@ -253,7 +254,7 @@ class ConsumerThread:
 
     def _set_paused(self, partition: Partition, join: int | None, *, paused: bool) -> None:
         if join is None or self._ours.get(partition) != join:
-            return  # gone a moment ago, and perhaps here again: the wish is of a lane that ends as well
+            return  # it was lost, perhaps reassigned since: the request came from a lane that is ending too
         if paused:
             self._client.pause([TopicPartition(*partition)])
             self._paused.add(partition)
@@ -263,8 +264,8 @@ class ConsumerThread:
             fetch_now(self._client, [partition])
 
     def _commit(self, commits: Commits, joins: Mapping[Partition, int]) -> None:
-        # What was released is committed already, further on: the broker would take the older offset as well. That it
-        # came back meanwhile makes no difference.
+        # A partition that was released is already committed further on, and the broker would accept this older offset
+        # too. That holds even if the partition has come back meanwhile.
         ours = {at: commit for at, commit in commits.items() if at in joins and self._ours.get(at) == joins[at]}
         if not ours:
             return
@@ -277,13 +278,13 @@ class ConsumerThread:
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         if consumer is not self._client:
-            return  # it was replaced, and is ended beside this thread
+            return  # it was replaced, and is being closed on another thread
         join = self._membership.joined()
         self._refusals.allowed("group", [self._group])
         self._refusals.allowed("topic", {each.topic for each in partitions})
         commits = self._found(_plain(partitions))
-        # Where they are read from is what their owner is told of, and nobody asks twice.
-        consumer.incremental_assign(  # until when all others are paused
+        # Reading starts exactly where the owner is told it does, and Kafka is asked only once.
+        consumer.incremental_assign(  # until then all other partitions are paused
             [TopicPartition(*at, each.offset) if each else TopicPartition(*at) for at, each in commits.items()]
         )
         self._go_on()
@@ -303,20 +304,20 @@ class ConsumerThread:
         if consumer is not self._client:
             return
         released = asyncio.run_coroutine_threadsafe(self._on_loop.revoked(_plain(partitions)), self._loop).result()
-        # All others are paused until this is over, and where the topic is gone a commit takes a third of a second.
+        # All other partitions are paused until this ends, and if the topic is gone a commit takes a third of a second.
         self._commit_last({at: commit for at, commit in released.items() if self._confirmed.get(at) != commit})
         self._let_go(_plain(partitions))
         consumer.incremental_unassign(partitions)
         self._go_on()
 
     def _commit_last(self, commits: Commits) -> None:
-        """Make ``commits`` of what goes; whoever has it next begins there."""
+        """Commit partitions that are being revoked, synchronously; their next owner starts there."""
         if not commits:
             return
         try:
             self._client.commit(offsets=for_client(commits, notes=self._takes_notes), asynchronous=False)
         except KafkaException as error:
-            # The next owner repeats what we settled since the last commit: duplicates, no loss.
+            # The next owner repeats what we have settled since the last commit: duplicates, no loss.
             _LOG.warning("offset.commit_failed: at revocation: %s", error)
             is_taken = is_answer(dict.fromkeys(commits, error.args[0]))
         else:
@@ -332,7 +333,7 @@ class ConsumerThread:
         self._loop.call_soon_threadsafe(self._on_loop.lost, _plain(partitions))
 
     def _let_go(self, partitions: Sequence[Partition]) -> None:
-        # librdkafka would keep a pause for when they come back, and their next lane knows of none.
+        # librdkafka would still have them paused if they came back, and their new lane would not know.
         if paused := self._paused.intersection(partitions):
             self._client.resume([TopicPartition(*partition) for partition in paused])
         self._paused.difference_update(partitions)
@@ -341,8 +342,8 @@ class ConsumerThread:
                 kept.pop(partition, None)
 
     def _go_on(self) -> None:
-        """Have what stays in a rebalance fetched at once: the client has paused it."""
-        # In the midst of a call the client may not count yet what it is about to hand out.
+        """Fetch what we keep in a rebalance again at once: the client has paused it."""
+        # During `consume` the client's position may not yet include the records that it is about to return.
         self._has_moved = self._is_gathering
         if not self._is_gathering:
             fetch_now(self._client, self._ours.keys() - self._paused)
@@ -365,8 +366,8 @@ class ConsumerThread:
                     taken_back.append(at)
                 self._confirmed[at] = commit
         if taken_back:
-            # The client sends again what a coordinator refused that was only coming up; what was committed later may
-            # have been taken meanwhile, and the broker takes the older one over it.
+            # The client resends a commit that a coordinator refused because it was still starting. A later commit may
+            # have been accepted meanwhile, and the broker lets the older one overwrite it.
             self._loop.call_soon_threadsafe(self._on_loop.not_committed, taken_back)
         if is_answer(failed):
             self._refusals.allowed("group", [self._group])

@@ -1,4 +1,4 @@
-"""Reads one partition from its start and goes on for ever; knows how far it has come. Never commits."""
+"""Reads one partition from its start, follows it forever, and knows its position. Never commits."""
 
 import asyncio
 import threading
@@ -20,14 +20,14 @@ from eventstreams.settings import Settings
 _POLL_S: Final = 0.1
 _BATCH: Final = 1000
 _REQUEST_S: Final = 10.0
-_RETRY_S: Final = 0.2  # most refusals last as long as their request; this bounds the rate of the others
+_RETRY_S: Final = 0.2  # most failures take as long as the request's timeout; this bounds the rate of the others
 
 
 class PartitionFollower:
     """Follows partition 0 of ``topic``. Use as ``async with``.
 
-    ``on_records`` is called on the event loop, in the order of the partition; ``position`` is the offset that
-    will be read next, and is moved on after the records before it were handed over.
+    ``on_records`` is called on the event loop, in the order of the partition; ``position`` is the next offset to be
+    read, and advances after the records before it were handed over.
     """
 
     def __init__(
@@ -47,10 +47,10 @@ class PartitionFollower:
             topic: What to follow.
             on_records: Gets the records.
             on_crash: Called once, on the loop, when this follower cannot go on.
-            committed_end: Where ``catch_up`` stops if a transaction is open: in front of it, where a reader can get
-                now; else behind it, once it is over.
-            fetch_wait_ms: How long a request for records waits for some; each answer without any costs the broker. So
-                long may ``catch_up`` take where the last thing in the partition is the marker of a transaction.
+            committed_end: Where ``catch_up`` stops if a transaction is open: before it, where a reader has to stop now;
+                if False, after it, once it is over.
+            fetch_wait_ms: How long the broker may hold a fetch request while there are no records; each empty answer
+                costs the broker. ``catch_up`` may take this long if the partition ends with a transaction marker.
         """
         self._partition = TopicPartition(topic, 0, 0)
         self._consumer = Consumer(
@@ -59,10 +59,10 @@ class PartitionFollower:
                 {
                     "group.id": f"{settings.topic_prefix}unused",  # required by the client; nothing joins or commits
                     "enable.auto.commit": False,
-                    # We ask for offset 0 and get the first that is still there. (To ask for the beginning by name
-                    # takes half a second more, sometimes three: the client asks again on a timer.)
+                    # We ask for offset 0 and get the first record that still exists. (Asking for OFFSET_BEGINNING
+                    # takes half a second more, sometimes three, as the client retries on a timer.)
                     "auto.offset.reset": "earliest",
-                    "enable.partition.eof": True,  # tells the end even where compaction removed the last records
+                    "enable.partition.eof": True,  # reports the end even if compaction removed the last records
                     "fetch.wait.max.ms": fetch_wait_ms,
                 },
             )
@@ -81,7 +81,7 @@ class PartitionFollower:
         self.position = 0
 
     async def __aenter__(self) -> Self:
-        # The first question of a client that does not know the brokers yet can take three seconds; this one does not.
+        # The first request of a client that does not know the brokers yet can take three seconds; this avoids that.
         await self._look_for_leaders()
         self._consumer.assign([self._partition])
         self._thread.start()
@@ -97,19 +97,19 @@ class PartitionFollower:
         await asyncio.to_thread(self._thread.join)
 
     async def wait_until(self, offset: int) -> None:
-        """Return once everything before ``offset`` was handed over."""
+        """Return once everything before ``offset`` has been handed over."""
         if self.position < offset:
             reached: asyncio.Future[None] = self._loop.create_future()
             self._waiting.append((offset, reached))
             await reached
 
     async def catch_up(self) -> None:
-        """Return once everything that was in the partition when this was called was handed over.
+        """Return once everything that was in the partition at the time of the call has been handed over.
 
-        What a transaction that is open now wrote counts, or does not, as ``committed_end`` says.
-        Callers at the same time share one question to the broker. Keeps asking while none answers.
+        Whether that includes the records of a transaction that is open now depends on ``committed_end``. Concurrent
+        callers share one request to the broker, which is repeated until a broker answers.
         """
-        # A question under way may have been answered before this call: only one asked from now on counts.
+        # A request in progress may have been answered before this call, so only one sent from now on counts.
         if self._next_round is None:
             self._next_round = asyncio.create_task(self._ask_after(self._round))
         await asyncio.shield(self._next_round)
@@ -129,11 +129,11 @@ class PartitionFollower:
                 return
 
     async def _look_for_leaders(self) -> None:
-        with suppress(KafkaException):  # no broker: `catch_up` asks until there is one
+        with suppress(KafkaException):  # no broker answers: `catch_up` retries until one does
             await asyncio.to_thread(self._asker.list_topics, self._partition.topic, timeout=_REQUEST_S)
 
     def _ask_end(self) -> "Future[ListOffsetsResultInfo]":
-        # Through a client of its own: a consumer serves one thread only, and ours is polling.
+        # Through a client of its own: a consumer serves only one thread, and ours is busy polling.
         asked = {TopicPartition(self._partition.topic, self._partition.partition): OffsetSpec.latest()}  # type: ignore[no-untyped-call]  # the library's gap
         answers = self._asker.list_offsets(asked, request_timeout=_REQUEST_S, isolation_level=self._end_of)
         return next(iter(answers.values()))

@@ -1,22 +1,22 @@
-"""Whether Kafka confirms what a consumer commits; while it does not, the consumer's owner begins nothing new."""
+"""Watches whether Kafka confirms a consumer's commits; while it does not, the consumer's owner begins nothing new."""
 
 import logging
 import time
 from typing import Final, Protocol
 
-CONFIRM_S: Final = 3.0  # what a new coordinator of the group takes, and more; less than a session
+CONFIRM_S: Final = 3.0  # longer than a change of the group's coordinator takes, shorter than a session
 
 _LOG: Final = logging.getLogger(__name__)
 
 
 class Held(Protocol):
-    """Whom a ``Hold`` tells; see ``PartitionOwner.hold``."""
+    """What a ``Hold`` notifies; see ``PartitionOwner.hold``."""
 
     def hold(self, *, held: bool) -> None: ...
 
 
 class Hold:
-    """Holds ``owner`` once a commit is unconfirmed for ``CONFIRM_S``, until one is confirmed."""
+    """Holds ``owner`` once a commit has been unconfirmed for ``CONFIRM_S`` seconds, until one is confirmed."""
 
     def __init__(self, owner: Held) -> None:
         self._owner = owner
@@ -24,16 +24,16 @@ class Hold:
         self.is_on = False
 
     def committing(self) -> None:
-        """A commit is on its way."""
+        """Note that a commit was sent."""
         self._unconfirmed_since = self._unconfirmed_since or time.monotonic()
 
     def confirmed(self) -> None:
-        """Kafka has it, or nothing waits for Kafka any more."""
+        """Note that Kafka confirmed a commit, or that none is outstanding any more."""
         self._unconfirmed_since = None
         self._turn(on=False)
 
     def look(self) -> None:
-        """Hold if it is time to."""
+        """Hold the owner if a commit has been unconfirmed for too long. Call this regularly."""
         if self._unconfirmed_since is not None and time.monotonic() - self._unconfirmed_since > CONFIRM_S:
             self._turn(on=True)
 

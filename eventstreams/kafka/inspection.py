@@ -1,4 +1,4 @@
-"""What Kafka says of itself and of our topics, to look at; nothing here changes anything."""
+"""Reads what Kafka reports about its brokers and our topics. Changes nothing."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -24,14 +24,14 @@ _PROTOCOL: Final = "inter.broker.protocol.version"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicFacts:
-    """One topic as it is.
+    """The actual state of one topic.
 
     Attributes:
-        replicas: Copies of the partition that has fewest.
-        leaderless: Partitions that nobody can read or write now.
-        behind: Partitions of which a copy is missing or late.
-        config: Every setting that counts for it, defaults among them; None: we may not see them.
-        operations: What we may do, in Kafka's names; None: nobody is asked for rights.
+        replicas: The number of replicas of the partition that has fewest.
+        leaderless: The number of partitions without a leader, which nobody can read or write now.
+        behind: The number of partitions with a replica that is not in sync.
+        config: Every setting in effect, including defaults; None if we may not see them.
+        operations: What the ACLs let us do, by Kafka's names; None if Kafka uses no ACLs.
     """
 
     name: str
@@ -44,13 +44,13 @@ class TopicFacts:
 
 
 class KafkaInspector:
-    """Asks; holds one connection."""
+    """Queries Kafka through one admin client."""
 
     def __init__(self, settings: Settings) -> None:
         self._client = AdminClient(client_config(settings))
 
     async def topics(self, names: Sequence[str]) -> Sequence[TopicFacts]:
-        """Of ``names``, which are there. Raises ``TopicError`` where Kafka does not say."""
+        """Describe the topics ``names``, which must exist. Raises ``TopicError`` if Kafka does not answer."""
         if not names:
             return []
         asked = self._client.describe_topics(
@@ -65,12 +65,13 @@ class KafkaInspector:
         return [_facts(described[resource.name], await self._config(future)) for resource, future in configs.items()]
 
     async def broker_protocols(self) -> Mapping[int, str | None] | None:
-        """What each broker says it speaks to the others, such as ``3.9-IV0``; None of it: 4.0 or newer.
+        """The inter-broker protocol version of each broker, such as ``3.9-IV0``; for a broker of 4.0 or newer, None.
 
-        Kafka tells clients no release; this setting, which 4.0 removed, is the nearest to one. None: we may not see it.
+        Kafka does not tell clients its release; this setting, removed in 4.0, comes nearest. The whole result is None
+        if we may not see brokers' settings.
 
         Raises:
-            TopicError: Kafka did not say.
+            TopicError: Kafka did not answer, or refused.
         """
         try:
             brokers = (await asyncio.wrap_future(self._client.describe_cluster(request_timeout=_REQUEST_S))).nodes
@@ -95,7 +96,7 @@ class KafkaInspector:
             raise TopicError(f"Kafka does not tell its topics' settings: {error.args[0].str()}") from error
 
     async def newest_ms(self, topic: str, partitions: int) -> int | None:
-        """When the newest record of ``topic`` was written by its brokers' clocks; None: it has none."""
+        """When the newest record of ``topic`` was written, by its brokers' clocks; None if it has no records."""
         spec = OffsetSpec.max_timestamp()  # type: ignore[no-untyped-call]  # the library's gap
         wanted = {TopicPartition(topic, number): spec for number in range(partitions)}
         try:

@@ -1,6 +1,6 @@
 """The members of consumer groups, and the name that a process keeps in its groups (static membership).
 
-Kafka gives a name to whoever joined with it last.
+If several members use one name, Kafka gives it to the one that joined last.
 """
 
 import struct
@@ -17,22 +17,22 @@ from eventstreams.settings import PREFIX, Settings
 
 _ANSWER_S: Final = 10.0
 _STABLE: Final = "Stable"
-_UNIQUE: Final = 37  # what Kafka appends to a member's name to make its id: a hyphen and a UUID
+_UNIQUE: Final = 37  # length of what Kafka appends to a member's name to make its id: a hyphen and a UUID
 
 
 class Member(NamedTuple):
-    """One of a group.
+    """One member of a group.
 
     Attributes:
-        id: Which Kafka gave it when it joined.
-        share: What it was assigned.
+        id: The member id that Kafka gave it when it joined.
+        share: The partitions that it was assigned.
     """
 
     id: str
     share: frozenset[Partition]
 
     def name_in(self, group: str) -> str | None:
-        """The name that it has as a process of ours in ``group``; None: it has none."""
+        """The static name (``group.instance.id``) that it has as one of ours in ``group``; None if it has none."""
         return self.id[:-_UNIQUE] if self.id.startswith(f"{group}-") else None
 
 
@@ -40,8 +40,8 @@ class Group(NamedTuple):
     """A consumer group of the classic protocol, at one moment.
 
     Attributes:
-        is_stable: It has shared out what it has, and no rebalance is on.
-        members: In no order.
+        is_stable: All partitions are assigned, as far as Kafka knows, and no rebalance is in progress.
+        members: In no particular order.
     """
 
     is_stable: bool
@@ -49,21 +49,21 @@ class Group(NamedTuple):
 
 
 def find_group(client: AdminClient, group: str) -> Group:
-    """``group`` as Kafka has it now, empty where Kafka does not know it. Blocks, for half a minute at most.
+    """The current state of ``group``; empty if Kafka does not know it. Blocks, for half a minute at most.
 
     Raises:
-        KafkaException: Kafka did not say.
+        KafkaException: Kafka did not answer, or refused.
     """
     try:
         return _ask(client, group)
-    except KafkaException:  # every broker is asked, and one that is gone is so for the client once it looks again
+    except KafkaException:  # every broker is asked, and the client learns from a metadata request that one is gone
         client.list_topics(timeout=_ANSWER_S)
         return _ask(client, group)
 
 
 def _ask(client: AdminClient, group: str) -> Group:
-    # Not describe_consumer_groups, which is newer: where its answer does not come in time, or the connection is closed,
-    # librdkafka (2.16) uses what it has freed and ends the process (librdkafka#4605).
+    # Not describe_consumer_groups, which is newer: if its answer does not come in time, or the connection is closed,
+    # librdkafka (2.16) uses freed memory and crashes the process (librdkafka#4605).
     for found in client.list_groups(group, timeout=_ANSWER_S):
         if found.error is not None:
             raise KafkaException(found.error)
@@ -75,7 +75,7 @@ def _ask(client: AdminClient, group: str) -> Group:
 
 
 def _partitions(assignment: bytes) -> Iterator[Partition]:
-    """What is in an assignment of Kafka's consumer protocol: version, topics with their partitions, data of users."""
+    """Decode an assignment of Kafka's consumer protocol: version, topics with their partitions, user data."""
     if not assignment:  # there is none during a rebalance
         return
     _, topics = struct.unpack_from(">hi", assignment)
@@ -91,12 +91,12 @@ def _partitions(assignment: bytes) -> Iterator[Partition]:
 
 
 def name_in(group: str, settings: Settings) -> str | None:
-    """The name of this process in ``group``; None: it has none."""
+    """The static name of this process in ``group``; None if ``settings.instance`` is not set."""
     return f"{group}-{settings.instance}" if settings.instance else None
 
 
 def holder_of(name: str, group: str, settings: Settings) -> str | None:
-    """The id of the member of ``group`` that has ``name``; None: nobody has, or Kafka does not say. Blocks."""
+    """The id of the member of ``group`` that has ``name``; None if nobody has it or Kafka does not answer. Blocks."""
     try:
         found = find_group(AdminClient(client_config(settings)), group)
     except KafkaException:
@@ -105,7 +105,7 @@ def holder_of(name: str, group: str, settings: Settings) -> str | None:
 
 
 def name_taken(group: str, settings: Settings) -> NameTakenError:
-    """What ends a process whose name in ``group`` another one has taken."""
+    """The error that ends a process whose name in ``group`` another one has taken."""
     return NameTakenError(
         f"another process has joined the group {group} under the name of this one and taken its place: "
         f"{PREFIX}INSTANCE is {settings.instance} in both; give each a name of its own"

@@ -1,4 +1,4 @@
-"""A producer whose every send is answered by the broker's acknowledgement, or says why not."""
+"""A producer whose every send returns the broker's acknowledgement, or why there is none."""
 
 import asyncio
 import threading
@@ -17,20 +17,20 @@ from eventstreams.headers import Headers
 from eventstreams.kafka.config import client_config
 from eventstreams.settings import Settings
 
-_POLL_S: Final = 0.1  # how long the thread waits for reports before it looks whether it is to stop
+_POLL_S: Final = 0.1  # how long the thread waits for delivery reports before it checks whether to stop
 _FLUSH_S: Final = 10.0
 
-_BUFFER_RECORDS: Final = 100_000  # two seconds of what one process can make
-BUFFER_BYTES: Final = 256 << 20  # that many of 2.5 KiB, which is a large event
+_BUFFER_RECORDS: Final = 100_000  # two seconds of what one process can produce
+BUFFER_BYTES: Final = 256 << 20  # 100,000 records of 2.5 KiB, which is a large event
 
 LASTING: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD})
-"""Error codes that say that no broker will ever take this record."""
+"""Error codes that mean that no broker will ever accept this record."""
 
 
 class Acked(NamedTuple):
-    """The broker has the record, on all in-sync replicas; ``timestamp_ms`` is its own clock's.
+    """All in-sync replicas have the record; ``timestamp_ms`` is the broker's.
 
-    A tuple, as there is one for every record: a frozen dataclass takes twice as long to make.
+    A tuple because one is created for every record: creating a frozen dataclass takes twice as long.
     """
 
     partition: int
@@ -40,10 +40,10 @@ class Acked(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class NotAcked:
-    """The broker did not say that it has the record; it may have it nevertheless.
+    """The broker did not acknowledge the record; it may have it nevertheless.
 
     Attributes:
-        retriable: Sending again can succeed. False for a record that no broker will ever take.
+        retriable: Sending again can succeed. False for a record that no broker will ever accept.
     """
 
     text: str
@@ -73,10 +73,10 @@ class Sendable(Protocol):
 
 
 class _Run:
-    """Records that are enqueued together, and what became of them so far.
+    """Records that are enqueued together, and their answers so far.
 
-    Each answer takes one of ``ticks``, and so does the end of enqueueing; who takes the last one ends the run. Two
-    threads never take the same.
+    Every answer takes one of ``ticks``, and so does the end of enqueueing; whoever takes the last one completes the
+    run. ``count`` never gives two threads the same number.
     """
 
     __slots__ = ("answers", "future", "size", "ticks")
@@ -88,14 +88,14 @@ class _Run:
         self.ticks = count()
 
     def tick(self) -> bool:
-        """Whether this was the last one."""
+        """Take a tick; returns whether it was the last one."""
         return next(self.ticks) == self.size
 
 
 class AckedProducer:
-    """One librdkafka producer and the thread that serves its reports.
+    """One librdkafka producer and the thread that serves its delivery reports.
 
-    Use as ``async with``: leaving sends out what waits, for at most ten seconds.
+    Use as ``async with``: leaving flushes what is waiting, for at most ten seconds.
     """
 
     def __init__(
@@ -113,11 +113,11 @@ class AckedProducer:
         Args:
             settings: Which Kafka.
             linger_ms: How long a record waits for others to share its request.
-            timeout_s: After this a record that is not acknowledged is given up and reported.
-            buffer_records: How many may wait for their acknowledgement.
-            buffer_bytes: Of their values (librdkafka counts no more); kept to the KiB.
-            idempotent: Whether what the client sends again by itself is there once, and in order. For that it needs an
-                id of Kafka's, for which it asks when it has a connection, or half a second later.
+            timeout_s: After this time an unacknowledged record is given up and reported.
+            buffer_records: The most records that may wait for their acknowledgement.
+            buffer_bytes: The most bytes of their values (librdkafka counts nothing else); rounded down to KiB.
+            idempotent: Whether the client's own retries keep order and never duplicate. This needs a producer id from
+                Kafka, which the client requests when it has a connection, or half a second later.
         """
         self._producer = Producer(
             client_config(
@@ -131,7 +131,7 @@ class AckedProducer:
                     "queue.buffering.max.messages": buffer_records,
                     "queue.buffering.max.kbytes": max(buffer_bytes >> 10, 1),
                     "message.max.bytes": 4 << 20,  # the topics decide what is too large
-                    # A topic that was just deleted is given up after 5 s, not after 30.
+                    # Give up on a topic that was just deleted after 5 s, not after 30.
                     "topic.metadata.propagation.max.ms": 5000,
                 },
             )
@@ -143,8 +143,8 @@ class AckedProducer:
         self._stopping = threading.Event()
         self._fatal: KafkaError | None = None
         self.acked = 0
-        """Records that the broker has acknowledged so far: to see whether there is progress (at the end two threads
-        count, and may count one)."""
+        """Records that the broker has acknowledged so far. For watching progress only: at the end two threads count,
+        and may lose an increment."""
         self._thread = threading.Thread(target=self._serve, name="kafka-producer", daemon=True)
 
     async def __aenter__(self) -> Self:
@@ -166,7 +166,7 @@ class AckedProducer:
         return len(self._producer)
 
     def _flush(self) -> None:
-        """Send out what waits; what cannot be sent is given up, so that nobody waits for its answer for ever."""
+        """Send what is waiting; what cannot be sent is given up, so that nobody waits forever for its answer."""
         if self._producer.flush(_FLUSH_S):
             self._producer.purge()
             self._producer.flush(_FLUSH_S)
@@ -180,7 +180,7 @@ class AckedProducer:
         headers: Headers = (),
         partition: int = -1,
     ) -> Acked | NotAcked:
-        """Return the broker's answer. Sends from one task keep their order in a partition.
+        """Send one record and return the broker's answer. Sends from one task keep their order in a partition.
 
         Raises:
             FatalProducerError: this producer can never send again.
@@ -196,7 +196,7 @@ class AckedProducer:
         headers: Headers = (),
         partition: int = -1,
     ) -> "asyncio.Future[Acked | NotAcked]":
-        """As ``send``, but return once the record is in the client's queue; await the result for the answer.
+        """Like ``send``, but return as soon as the record is in the client's queue; await the result for the answer.
 
         Waits while the queue is full.
         """
@@ -223,10 +223,10 @@ class AckedProducer:
                 return answer
 
     def enqueue_many(self, topic: str, records: Iterable[Sendable]) -> "asyncio.Future[list[Answer]]":
-        """As ``enqueue`` for each of ``records``, at half its cost: the answers by position, once there are all.
+        """Enqueue ``records`` at half the cost of ``enqueue``. The result: all answers in order, once all are there.
 
-        ``records`` are taken one by one and none is kept, so that what they are made of is reused at once. Never
-        waits: what comes when the queue is full, and what follows that, is ``NoRoom``.
+        ``records`` are consumed one by one and none is kept, so that their memory is reused at once. Never waits: once
+        the queue is full, that record and all after it are answered ``NoRoom``.
 
         Raises:
             FatalProducerError: this producer can never send again.
@@ -245,7 +245,7 @@ class AckedProducer:
         return run.future
 
     def _produce(self, topic: str, record: Sendable, run: _Run, index: int) -> bool:
-        """Whether there was room."""
+        """Enqueue one record; returns whether there was room."""
         report = partial(self._report_of, run, index)
         try:
             self._producer.produce(topic, record.value, record.key, headers=list(record.headers), on_delivery=report)
@@ -269,7 +269,7 @@ class AckedProducer:
         while not self._stopping.is_set():
             try:
                 self._producer.poll(_POLL_S)
-            except KafkaException as error:  # librdkafka raises here what ends an idempotent producer for good
+            except KafkaException as error:  # librdkafka raises a fatal error of an idempotent producer here
                 self._loop.call_soon_threadsafe(self._give_up, error.args[0])
             if self._runs:
                 self._loop.call_soon_threadsafe(self._resolve_runs)
@@ -279,7 +279,7 @@ class AckedProducer:
 
     def _give_up(self, error: KafkaError) -> None:
         self._fatal = error
-        self._room.set()  # whoever waits for room is told as well
+        self._room.set()  # wake whoever waits for room, to be told too
 
     def _report(self, answer: "asyncio.Future[Acked | NotAcked]", error: KafkaError | None, message: Message) -> None:
         if error is None:

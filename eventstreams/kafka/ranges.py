@@ -1,4 +1,4 @@
-"""Reads partitions between two offsets each, then ends. Never commits; joins no group."""
+"""Reads a range of offsets from each of several partitions, then ends. Never commits; joins no group."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -14,14 +14,14 @@ from eventstreams.kafka.config import client_config
 from eventstreams.kafka.records import Partition, Record, to_record
 from eventstreams.settings import Settings
 
-_POLL_S: Final = 0.1  # how long one look waits for a first record
+_POLL_S: Final = 0.1  # how long one read waits for its first record
 _LASTING: Final = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_AUTHORIZATION_FAILED})
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Range:
-    """Offsets ``first`` up to, and without, ``end`` of one partition. Empty where ``first`` is not below ``end``."""
+    """Offsets of one partition, from ``first`` up to but excluding ``end``. Empty if ``first`` >= ``end``."""
 
     topic: str
     partition: int
@@ -30,24 +30,24 @@ class Range:
 
     @property
     def records(self) -> int:
-        """Most records that there can be in it."""
+        """The most records that it can hold."""
         return max(self.end - self.first, 0)
 
 
 class RangeReader:
-    """Reads the records of ``ranges``, those of one partition in order. Use as ``async with``.
+    """Reads the records of ``ranges``, in order within each partition. Use as ``async with``.
 
-    Sees what was committed only. Offsets without a record (removed by retention or compaction, a transaction's
-    marker, an aborted record) are passed over, so a range ends even where its last record is not there any more.
+    Sees only committed transactions. Offsets without a record (removed by retention or compaction, a transaction
+    marker, an aborted record) are skipped, so a range ends even if its last record no longer exists.
     """
 
     def __init__(self, settings: Settings, ranges: Sequence[Range], *, buffer_mib: int = 4) -> None:
-        """Nothing is read before it is entered.
+        """Read nothing yet; that begins with ``async with``.
 
         Args:
             settings: Which Kafka.
             ranges: At most one for each partition.
-            buffer_mib: Most that the client fetches ahead, over all partitions together.
+            buffer_mib: The most that the client prefetches, over all partitions together.
         """
         self._ends = {Partition(each.topic, each.partition): each.end for each in ranges}
         self._positions = {Partition(each.topic, each.partition): each.first for each in ranges}
@@ -57,8 +57,8 @@ class RangeReader:
                 {
                     "group.id": f"{settings.topic_prefix}unused",  # required by the client; nothing joins or commits
                     "enable.auto.commit": False,
-                    "auto.offset.reset": "earliest",  # where retention has removed the first records, go on after them
-                    "enable.partition.eof": True,  # tells the end even where there is no last record
+                    "auto.offset.reset": "earliest",  # if retention has removed the first records, start after them
+                    "enable.partition.eof": True,  # reports the end even if the last record no longer exists
                     "isolation.level": "read_committed",
                     "fetch.wait.max.ms": 50,
                     "queued.max.messages.kbytes": buffer_mib * 1024,
@@ -84,16 +84,16 @@ class RangeReader:
 
     @property
     def positions(self) -> Mapping[Partition, int]:
-        """The next offset of each partition, behind what ``read`` has returned."""
+        """The next offset to read of each partition, after what ``read`` has returned."""
         return dict(self._positions)
 
     async def read(self, most: int) -> Sequence[Record]:
-        """The next records, at most ``most``; none where there was none within a moment, or where it ``ended``.
+        """The next records, at most ``most``; empty if none arrived within 0.1 s, or if it has ``ended``.
 
         Keeps waiting for a broker that is away: the caller decides for how long to ask.
 
         Raises:
-            TopicError: a topic is gone, is another one of the same name, or may not be read by us.
+            TopicError: a topic is gone, was deleted and recreated, or an ACL forbids us to read it.
         """
         return () if self.ended else await self._run(lambda: self._read(most))
 
@@ -114,7 +114,7 @@ class RangeReader:
             error = message.error()
             partition = Partition(message.topic() or "", message.partition() or 0)
             if not self._left(partition):
-                continue  # fetched ahead of an end that was reached
+                continue  # prefetched beyond the end of the range
             if error is None:
                 record = to_record(message)
                 self._check(partition, record.offset)

@@ -1,6 +1,6 @@
-"""What Kafka's ACLs do not allow a consumer: said at once and then seldom, and shown by readiness while it lasts.
+"""What Kafka's ACLs deny a consumer: logged at once and then at intervals, and shown by readiness while it lasts.
 
-The client itself says such a thing once, whatever becomes of it, and waits.
+The client itself reports a denial only once, even if it persists, and then waits.
 """
 
 import logging
@@ -11,34 +11,34 @@ from typing import Final
 
 from eventstreams.settings import Settings
 
-AGAIN_S: Final = 300.0  # five lines in a log of half an hour are seen, and hide nothing
+AGAIN_S: Final = 300.0  # a line every five minutes is noticed, and does not drown the rest of the log
 
 _LOG: Final = logging.getLogger(__name__)
 
 
 class Refusals:
-    """Of one consumer. May be told, and asked, on any thread."""
+    """The current denials of one consumer. Thread-safe."""
 
     def __init__(self, settings: Settings, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._principal = principal(settings)
         self._clock = clock
-        self._said: dict[tuple[str, str], float] = {}  # when, by kind and name
+        self._said: dict[tuple[str, str], float] = {}  # when each was last logged, by kind and name
         self._lock = threading.Lock()
 
     @property
     def problem(self) -> str | None:
-        """What is refused now; None: nothing. Of several topics the first by name."""
+        """A sentence about what is denied now, the first by kind and name if several are; None if nothing is."""
         with self._lock:
             return self._sentence(*min(self._said)) if self._said else None
 
     @property
     def topics(self) -> set[str]:
-        """Those that may not be read."""
+        """The topics that may not be read now."""
         with self._lock:
             return {name for kind, name in self._said if kind == "topic"}
 
     def refused(self, kind: str, name: str) -> None:
-        """Kafka does not allow to read the ``group`` or ``topic``, which is ``kind``, of that name."""
+        """Note that Kafka denies reading ``name``; ``kind`` is ``group`` or ``topic``. Logged if that is due."""
         now = self._clock()
         with self._lock:
             before = self._said.get((kind, name))
@@ -49,7 +49,7 @@ class Refusals:
             _LOG.error("kafka.refused: %s", self._sentence(kind, name))
 
     def allowed(self, kind: str, names: Iterable[str]) -> None:
-        """These can be read, or are not to be read any more."""
+        """Note that ``names`` can be read now, or no longer need to be."""
         for name in names:
             with self._lock:
                 was_refused = self._said.pop((kind, name), None) is not None
@@ -57,7 +57,7 @@ class Refusals:
                 _LOG.warning("kafka.allowed: the %s %s is refused no more", kind, name)
 
     def remind(self) -> None:
-        """Say again what is refused still, where it was said long ago."""
+        """Log every denial again that persists and was last logged at least ``AGAIN_S`` seconds ago."""
         with self._lock:
             refused = sorted(self._said)
         for each in refused:
@@ -73,7 +73,7 @@ class Refusals:
 
 
 def principal(settings: Settings) -> str:
-    """Whom Kafka takes us for, as an ACL names it where that is known."""
+    """Who we are to Kafka: the principal as an ACL names it where that is known, otherwise a description."""
     if settings.kafka_sasl == "OAUTHBEARER":
         return "the user of our token"
     if settings.kafka_sasl != "none":

@@ -1,7 +1,7 @@
-"""Which one of several processes is in charge: the one that a consumer group assigns the only partition of a topic.
+"""Leader election: of several processes, the one to which a consumer group assigns a topic's only partition leads.
 
-The group's coordinator notices a member that is dead or silent and gives its seat to another. A process that was
-silent may not know yet that it has lost the seat, so a seat alone is no licence to write: see ``transaction``.
+The group's coordinator notices a dead or silent member and gives its seat to another. A process that was silent may
+not yet know that it has lost the seat, so holding the seat alone does not permit writing: see ``transaction``.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from eventstreams.settings import Settings
 
 _LOG: Final = logging.getLogger(__name__)
 _POLL_S: Final = 0.1
-# The shortest that brokers allow by default (group.min.session.timeout.ms): a dead member's seat is free after it.
+# The minimum that brokers allow by default (group.min.session.timeout.ms). A dead member's seat is free after it.
 SESSION_S: Final = 6.0
 _HEARTBEAT_S: Final = 0.5  # how soon the others learn that a seat is free
 
@@ -27,8 +27,8 @@ _HEARTBEAT_S: Final = 0.5  # how soon the others learn that a seat is free
 class GroupSeat:
     """A candidate for the seat of ``group``. Use as ``async with``; leaving gives the seat to another at once.
 
-    Membership is dynamic, whatever ``settings.instance`` says: a static member that leaves keeps its seat until its
-    session is over.
+    Membership is dynamic even if ``settings.instance`` is set, because a static member that leaves keeps its seat until
+    its session expires.
     """
 
     def __init__(
@@ -45,10 +45,10 @@ class GroupSeat:
 
         Args:
             settings: Which Kafka.
-            group: The group that decides.
-            topic: Its partition 0 is the seat. Nothing of it is read, and nothing is committed.
-            on_taken: Called on the loop when the seat is ours.
-            on_lost: Called on the loop when it is not any more.
+            group: The consumer group that decides.
+            topic: Its partition 0 is the seat. Nothing of it is read or committed.
+            on_taken: Called on the loop when the seat becomes ours.
+            on_lost: Called on the loop when it no longer is.
             on_crash: Called once, on the loop, when this candidate cannot go on.
         """
         self._seat = TopicPartition(topic, 0, OFFSET_END)
@@ -84,12 +84,12 @@ class GroupSeat:
         await self.leave()
 
     async def leave(self) -> None:
-        """Give the seat, or the candidacy, up for good."""
+        """Give up the seat, or the candidacy, for good."""
         self._stopping.set()
         await asyncio.to_thread(self._thread.join)
 
     def stand_again(self) -> None:
-        """Leave the group and join it anew: who holds the seat after that does so by the coordinator's word of now."""
+        """Leave the group and rejoin, so that the coordinator decides afresh who holds the seat."""
         self._wishes.put(self._consumer.unsubscribe)
         self._wishes.put(self._join)
 

@@ -1,4 +1,4 @@
-"""Encryption and authentication of librdkafka's clients, in its own names. Pure."""
+"""TLS and SASL configuration for librdkafka's clients, and explanations of their failures. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -11,15 +11,15 @@ from eventstreams.settings.kafka import KafkaSettings
 
 _SSL: Final = KafkaError._SSL  # noqa: SLF001 - librdkafka's own errors have such names
 _AUTHENTICATION: Final = KafkaError._AUTHENTICATION  # noqa: SLF001 - as above
-# What a broker, or its certificate, says that does not become right by waiting or by another address.
+# Errors of a broker, or about its certificate, that neither waiting nor another address will cure.
 _REFUSALS: Final = frozenset({_SSL, _AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED})
-_HANDSHAKE: Final = "SSL handshake failed"  # of which some have the code of a broker that is away
-# Where in the client it happened: nothing that helps who reads it.
+_HANDSHAKE: Final = "SSL handshake failed"  # some of these carry the error code of an unreachable broker
+# Where inside the client it happened, which does not help the reader.
 _INSIDE: Final = re.compile(r"^\w+://\S+: |\(after \d+ms in state [^)]*\)|error:[0-9A-F]+:")
 
 
 def security_config(settings: KafkaSettings) -> Mapping[str, str]:
-    """What to add to a client's configuration; nothing that could be left out is in it."""
+    """What to add to a client's configuration. Contains only the properties that the settings require."""
     wanted = {
         "security.protocol": _protocol(settings),
         "ssl.ca.location": settings.kafka_tls_authorities,
@@ -33,12 +33,12 @@ def security_config(settings: KafkaSettings) -> Mapping[str, str]:
 
 
 def is_refusal(error: KafkaError) -> bool:
-    """Whether ``error`` is about who may talk to whom, rather than about a network or a broker that is away."""
+    """Whether ``error`` is a TLS or authentication failure, rather than a network problem or an unreachable broker."""
     return error.code() in _REFUSALS or _HANDSHAKE in error.str()
 
 
 def refusal(settings: KafkaSettings, error: KafkaError) -> str:
-    """What the operator is told: whose refusal it is, in librdkafka's words, and the settings to look at."""
+    """The sentence for the operator: which Kafka refused us, librdkafka's own text, and the settings to check."""
     where = f"Kafka at {settings.kafka}"
     words = _INSIDE.sub("", error.str()).strip()
     if error.code() != _SSL and _HANDSHAKE not in words:

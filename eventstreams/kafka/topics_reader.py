@@ -1,6 +1,6 @@
-"""Reads every partition of some topics from given offsets on, and knows how far it is behind. Never commits.
+"""Reads every partition of some topics from given offsets on, and knows how far it lags. Never commits.
 
-For a thread of its own: all calls wait, and all must come from one thread.
+Give it a thread of its own: all calls block, and all must come from one thread.
 """
 
 import time
@@ -21,19 +21,19 @@ _REQUEST_S: Final = 5.0
 _LOOK_S: Final = 10.0
 _GATHERED_BYTES: Final = 256 << 10  # some 400 events
 _GATHER_MS: Final = 200
-# Of values that are read together: a record of attempts has up to a hundred times the bytes of an event. They are
-# counted after each slice, which may come on top.
+# Limits the values that are read together, as a record of attempts can have a hundred times the bytes of an event.
+# Checked after each slice, so the last slice may exceed it.
 _MOST_BYTES: Final = 4 << 20
 _SLICE: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """How far one partition is read.
+    """How far one partition has been read.
 
     Attributes:
-        records: How many are left, as of the last answer of its broker.
-        read_until_ms: Time of the last record that was read; None before the first.
+        records: How many are left, as of its broker's last answer.
+        read_until_ms: Timestamp of the last record that was read; None before the first.
     """
 
     records: int
@@ -42,14 +42,14 @@ class Backlog:
 
 @dataclass(slots=True)
 class _Place:
-    """Where reading a partition stands. ``following``: offset of the next record; None before anything is known."""
+    """The reading position in a partition. ``following``: offset of the next record; None before anything is known."""
 
     following: int | None = None
     read_until_ms: int | None = None
 
 
 class TopicsReader:
-    """Use as ``with``; ``start`` first."""
+    """Use as ``with``; call ``start`` first."""
 
     def __init__(
         self, settings: Settings, topics: Sequence[str], *, buffer_mib: int = 8, look_s: float = _LOOK_S
@@ -58,9 +58,9 @@ class TopicsReader:
 
         Args:
             settings: Which Kafka.
-            topics: What to read; they may come later.
-            buffer_mib: Most that the client fetches ahead.
-            look_s: How often topics are looked at for partitions that are new, or that were not there.
+            topics: What to read; they need not exist yet.
+            buffer_mib: The most that the client prefetches.
+            look_s: How often, in seconds, to look for new topics and partitions.
         """
         self._settings = settings
         self._topics = tuple(topics)
@@ -71,10 +71,10 @@ class TopicsReader:
                 {
                     "group.id": f"{settings.topic_prefix}unused",  # required by the client; nothing joins or commits
                     "enable.auto.commit": False,
-                    "auto.offset.reset": "earliest",  # an offset that is gone: go on with the first that is there
-                    "enable.partition.eof": True,  # tells the end even where no record is the last one
-                    # Nobody waits for these records: where few come, the broker gathers them for a moment instead of
-                    # answering once for each.
+                    "auto.offset.reset": "earliest",  # if an offset no longer exists, continue with the first that does
+                    "enable.partition.eof": True,  # reports the end even if the last record no longer exists
+                    # Nobody waits for these records: if few come, the broker gathers them for a moment instead of
+                    # answering for each one.
                     "fetch.min.bytes": _GATHERED_BYTES,
                     "fetch.wait.max.ms": _GATHER_MS,
                     "queued.max.messages.kbytes": buffer_mib * 1024,
@@ -94,7 +94,7 @@ class TopicsReader:
         self._consumer.close()
 
     def cluster_id(self) -> str:
-        """What tells this Kafka from every other.
+        """The cluster id, which distinguishes this Kafka from every other.
 
         Raises:
             BrokerUnreachableError: no broker answered.
@@ -105,13 +105,13 @@ class TopicsReader:
             raise BrokerUnreachableError(f"no Kafka broker answered at {self._settings.kafka}") from error
 
     def start(self, offsets: Mapping[Partition, int]) -> None:
-        """Read from ``offsets`` on; partitions that are not among them from their first record on. Once."""
+        """Read from ``offsets`` on, and other partitions from their first record on. Call once."""
         self._places = {partition: _Place(offset) for partition, offset in offsets.items()}
 
     def read(self, count: int, *, wait_s: float, gather_s: float = 0.0) -> Sequence[Record]:
-        """At most ``count`` records; empty when none came within ``wait_s`` seconds.
+        """At most ``count`` records; empty if none came within ``wait_s`` seconds.
 
-        ``gather_s``: how long to wait for more than the first, unless there are ``count``, or 4 MiB of values.
+        ``gather_s``: after the first record, how many seconds to wait for ``count`` records or 4 MiB of values.
         """
         if time.monotonic() - self._looked_at > self._look_s:
             self._look_for_partitions()
@@ -119,14 +119,14 @@ class TopicsReader:
         if first is None:
             return ()
         records: list[Record] = []
-        last: dict[tuple[str, int], Record] = {}  # of each partition: nothing is asked of the client twice
+        last: dict[tuple[str, int], Record] = {}  # by partition, so that positions are noted once per read
         for message in (first, *self._gather(count - 1, len(first), gather_s)):
             error = message.error()
             if error is None:
                 record = to_record(message)
                 records.append(record)
                 last[record.topic, record.partition] = record
-            else:  # an end, mostly, which may be further on than the last record
+            else:  # usually the end of the partition, which may be further on than its last record
                 self._note_records(last)
                 last.clear()
                 self._note_error(message, error)
@@ -134,11 +134,11 @@ class TopicsReader:
         return records
 
     def offsets(self) -> Mapping[Partition, int]:
-        """The next offset of each partition of which anything is known."""
+        """The next offset to read of each partition whose position is known."""
         return {tp: place.following for tp, place in self._places.items() if place.following is not None}
 
     def backlogs(self) -> Mapping[Partition, Backlog] | None:
-        """How far each partition is read; None while that is not known of all."""
+        """How far each partition has been read; None until that is known of all."""
         if not self._assigned:
             return None
         found = {}
@@ -152,13 +152,13 @@ class TopicsReader:
         return found
 
     def _gather(self, count: int, size: int, gather_s: float) -> Iterable[Message]:
-        """At most ``count`` more messages, a few at a time; ``size``: bytes of those that there are already."""
+        """At most ``count`` more messages, a slice at a time; ``size``: bytes of those that were read already."""
         end_s = time.monotonic() + gather_s
         while count > 0 and size < _MOST_BYTES:
             messages = self._consumer.consume(min(count, _SLICE), max(end_s - time.monotonic(), 0))
             yield from messages
             if len(messages) < min(count, _SLICE):
-                return  # the time is over
+                return  # the time is up
             count -= len(messages)
             size += sum(map(len, messages))
 
@@ -171,14 +171,14 @@ class TopicsReader:
     def _note_error(self, message: Message, error: KafkaError) -> None:
         topic, partition, offset = message.topic(), message.partition(), message.offset()
         if topic is None or partition is None or offset is None:
-            return  # about the client as a whole; librdkafka goes on by itself
+            return  # about the client as a whole; librdkafka recovers by itself
         place = self._places.get(Partition(topic, partition))
         if place is not None and error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
             place.following = offset
 
     def _look_for_partitions(self) -> None:
         self._looked_at = time.monotonic()
-        with suppress(KafkaException):  # no broker just now: asked again soon
+        with suppress(KafkaException):  # no broker now: retried at the next look
             there = {Partition(topic, number) for topic in self._topics for number in self._numbers(topic)}
             fresh, gone = sorted(there - self._assigned), sorted(self._assigned - there)
             if fresh:
@@ -191,6 +191,6 @@ class TopicsReader:
             self._assigned = there
 
     def _numbers(self, topic: str) -> Iterable[int]:
-        """The partitions of ``topic``; none where it is not there."""
+        """The partition numbers of ``topic``; none if it does not exist."""
         found = self._consumer.list_topics(topic, timeout=_REQUEST_S).topics.get(topic)
         return () if found is None else found.partitions

@@ -1,7 +1,7 @@
-"""Several records written as one: all of them, or none, as a ``read_committed`` reader sees it.
+"""Writes several records atomically: a ``read_committed`` reader sees all of them or none.
 
-A transactional id names an owner. Whoever opens it last fences the others: what they had begun is aborted, and
-they can write no more. So two processes that take the same work to be theirs cannot both do it.
+A transactional id has one owner. Whoever opens it last fences the others: their open transactions are aborted, and
+they can write no more. So if two processes both believe that they are in charge, only one can write.
 """
 
 import asyncio
@@ -20,8 +20,8 @@ from eventstreams.kafka.config import client_config
 from eventstreams.kafka.producer import LASTING
 from eventstreams.settings import Settings
 
-# Readers of a topic wait for transactions that are open on it: one that a dead process left behind is aborted
-# by the broker after so long (it looks every ten seconds), or at once by the next owner.
+# Readers of a topic wait for its open transactions. One that a dead process left behind is aborted by the broker after
+# this time (it checks every ten seconds), or at once by the next owner.
 TRANSACTION_S: Final = 10.0
 _OPEN_S: Final = 10.0
 _TURN_S: Final = 0.1
@@ -44,10 +44,11 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The broker has them all; or, after ``open``, has nothing open of an earlier owner any more.
+    """The records are committed; or, after ``open``, no transaction of an earlier owner is open any more.
 
     Attributes:
-        ends: Of each topic the offset after the last record, where the producer notes it and topics have one partition.
+        ends: For each topic the offset after its last record, if the producer has ``notes_ends``. Only meaningful for
+            topics with one partition.
     """
 
     ends: Mapping[str, int] = field(default_factory=dict, compare=False)
@@ -55,20 +56,20 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Fenced:
-    """Somebody else owns the transactional id now: nothing more can be written.
+    """Another process owns the transactional id now: nothing more can be written.
 
-    Nor was this, but where the commit had reached the broker and its answer was lost. Whoever owns the id now
-    has settled which of the two.
+    These records were not written either, unless the commit reached the broker and only its answer was lost. By
+    opening the id, the new owner has settled which of the two it is.
     """
 
 
 @dataclass(frozen=True, slots=True)
 class Unwritten:
-    """They were not written, or it is not known whether. ``open`` before the next write: it settles which.
+    """The records were not written, or that is unknown. Call ``open`` before the next write: it settles which.
 
     Attributes:
-        text: Kafka's words.
-        lasting: No broker will ever take one of these records.
+        text: Kafka's error text.
+        lasting: No broker will ever accept one of these records.
     """
 
     text: str
@@ -79,7 +80,7 @@ Outcome = Written | Fenced | Unwritten
 
 
 class TransactionalProducer:
-    """Writes under one transactional id. One call at a time. Use as ``async with``."""
+    """Writes under one transactional id. Make one call at a time. Use as ``async with``."""
 
     def __init__(self, settings: Settings, transactional_id: str, *, notes_ends: bool = False) -> None:
         self._settings = settings
@@ -96,16 +97,16 @@ class TransactionalProducer:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # A write under way is finished first: a thread cannot be interrupted, and its outcome is on the broker.
+        # A write in progress is finished first: a thread cannot be interrupted, and the broker decides its outcome.
         await self._run(self._forget)
         self._thread.shutdown()
 
     async def open(self) -> Written | Unwritten:
-        """Become the owner: fence the one before, and have what it left open aborted."""
+        """Become the owner: fence the previous one, and have its open transaction aborted."""
         return await self._run(self._open)
 
     async def write(self, records: Sequence[Outgoing]) -> Outcome:
-        """Write all of ``records``, or none. Needs to be open."""
+        """Write all of ``records``, or none. Call ``open`` first."""
         return await self._run(lambda: self._write(records))
 
     async def _run(self, work: Callable[[], _T]) -> _T:
@@ -147,7 +148,7 @@ class TransactionalProducer:
             client.begin_transaction()
             for record in records:
                 self._produce(client, record)
-            # Not `flush`: it calls the report of a record that failed while it has an error of ours to raise.
+            # Not `flush`: it would call the delivery report of a failed record while it has an exception pending.
             while len(client) and time.monotonic() < deadline:
                 client.poll(_TURN_S)
             self._commit(client, deadline)
@@ -175,7 +176,7 @@ class TransactionalProducer:
                 return
 
     def _give_up(self, client: Producer, error: KafkaError) -> Fenced | Unwritten:
-        """End what was begun, so that readers need not wait for its time-out."""
+        """Abort the transaction, so that readers need not wait until it times out."""
         if error.code() in _FENCED:
             self._forget()
             return Fenced()
@@ -194,7 +195,7 @@ class TransactionalProducer:
         client, self._client = self._client, None
         if client is not None:
             client.purge()
-            with suppress(KafkaException):  # that it is fenced is raised here once more
+            with suppress(KafkaException):  # being fenced is raised here again
                 client.poll(0)
 
     def _first_refusal(self) -> KafkaError | None:

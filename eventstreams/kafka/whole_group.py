@@ -1,9 +1,9 @@
-"""Sees to it that a group whose members keep their names shares out all that it has.
+"""Ensures that every partition of a group with static members is assigned to somebody.
 
-A partition moves in two rebalances: in the first its owner gives it up, and asks for the second, in which the other one
-gets it. Whoever comes back under its name gets the share that it had, without a rebalance. So where all members are
-killed between the two, and come back, what was on its way belongs to nobody, and nobody asks for the second: Kafka
-calls the group stable. Another member that comes and goes makes it share out anew.
+A partition moves in two rebalances: in the first its owner gives it up and asks for a second, in which the new owner
+gets it. A static member that restarts gets back the share that it had, without a rebalance. So if all members are
+killed between the two and come back, the partition on the move belongs to nobody, and nobody asks for the second
+rebalance: Kafka considers the group stable. An extra member that joins and leaves makes Kafka assign everything anew.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from eventstreams.kafka.members import find_group
 from eventstreams.kafka.records import Partition
 from eventstreams.settings import Settings
 
-LOOK_S: Final = 30.0  # a rebalance, with slow drains, is over by then: what is missing at two looks stays so
+LOOK_S: Final = 30.0  # longer than a rebalance with slow drains: what is missing at two checks will stay missing
 _ANSWER_S: Final = 10.0
 _JOIN_S: Final = 30.0
 
@@ -28,7 +28,7 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 class WholeGroup:
-    """Looks, for one member of ``group``, and mends. All members may: only the first by name does it."""
+    """Checks and repairs the group on behalf of one member. Every member may run it; only the first by name acts."""
 
     def __init__(
         self,
@@ -40,15 +40,15 @@ class WholeGroup:
         topics: Callable[[], Sequence[str]],
         look_s: float = LOOK_S,
     ) -> None:
-        """Nothing is looked at yet.
+        """Check nothing yet; see ``keep``.
 
         Args:
             settings: Which Kafka.
-            config: Of a client that is to join the group for a moment; without a name of its own.
+            config: Configuration of the client that briefly joins the group; without a ``group.instance.id``.
             group: Consumer group id.
             instance: The member's name in the group.
-            topics: What the group is to read now.
-            look_s: How long between two looks.
+            topics: Returns the topics that the group should read now.
+            look_s: Seconds between two checks.
         """
         self._admin = AdminClient(client_config(settings, {}))
         self._config = dict(config)
@@ -58,7 +58,7 @@ class WholeGroup:
         self._look_s = look_s
 
     async def keep(self) -> None:
-        """Look, and mend, for ever."""
+        """Check and repair, forever."""
         missing: set[Partition] = set()
         while True:
             await asyncio.sleep(self._look_s)
@@ -77,7 +77,7 @@ class WholeGroup:
                 _LOG.debug("group.not_looked_at: %s: %s", self._group, error)
 
     def _missing(self) -> set[Partition]:
-        """Partitions in nobody's share; empty where the group is in a rebalance, or others are to look after it."""
+        """Unassigned partitions; empty during a rebalance, or if another member is the one to act."""
         found = find_group(self._admin, self._group)
         names = sorted(name for each in found.members if (name := each.name_in(self._group)))
         if not found.is_stable or not names or names[0] != self._instance:
@@ -90,7 +90,7 @@ class WholeGroup:
         return wanted - owned
 
     def _come_and_go(self) -> None:
-        """Be a member for a moment."""
+        """Join the group, wait for an assignment, and leave."""
         joined: list[list[TopicPartition]] = []
         extra = Consumer(self._config)
         try:

@@ -1,4 +1,4 @@
-"""One real Kafka broker (KRaft, one node) out of a folder: its files, its command, whether it is ready."""
+"""One real Kafka broker (KRaft, one node) with everything in a folder: its files, its command, its readiness."""
 
 import base64
 import secrets
@@ -21,7 +21,7 @@ from eventstreams.topics import INDEX, INDEX_INTERVAL, SEGMENT
 _HOST: Final = "127.0.0.1"
 _FORMAT_S: Final = 60.0
 _TURN_S: Final = 0.1
-# A small heap and little compiling: ready in 1.4 s with 142 MiB, and still carries 96,000 events/s (measured).
+# A small heap and little JIT compilation: ready in 1.4 s with 142 MiB, and still handles 96,000 events/s (measured).
 _JVM: Final = ("-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 _PROPERTIES: Final = """\
@@ -64,14 +64,14 @@ log.initial.task.delay.ms=1000
 metadata.max.idle.interval.ms=0
 """
 
-# As Kafka's own tool writes it.
+# `meta.properties` as Kafka's own tool writes it.
 _ABOUT: Final = """\
 version=1
 cluster.id={cluster}
 node.id={node}
 directory.id={directory}
 """
-# What else it makes: the versions of features that a new cluster begins with, the same for every cluster.
+# The tool's other file: the feature versions that a new cluster begins with, the same for every cluster.
 _FEATURES: Final = "bootstrap.checkpoint"
 _DIRECTORY_BYTES: Final = 16
 _NODE: Final = "node.id="
@@ -91,15 +91,15 @@ class LocalBroker:
     """A broker on loopback.
 
     Attributes:
-        folder: Its data, and what it is configured with.
-        port: For clients.
-        controller_port: For its own controller.
-        java: Runs it.
+        folder: Holds its data and configuration.
+        port: Port for clients.
+        controller_port: Port of its own controller.
+        java: The ``java`` program that runs it.
         jars: Folder with Kafka's jars.
-        properties: More lines of its ``server.properties``; they win over ours.
-        format_options: For Kafka's own tool that formats its storage, such as users to make.
-        cluster: The id of its cluster, from ``new_cluster``; None: one of its own.
-        jvm: More options for Java.
+        properties: Extra lines of its ``server.properties``, which override ours.
+        format_options: Options for Kafka's own tool that formats the storage, such as users to create.
+        cluster: The cluster id, from ``new_cluster``; None: a new one.
+        jvm: Extra options for Java.
     """
 
     folder: Path
@@ -118,17 +118,17 @@ class LocalBroker:
 
     @property
     def command(self) -> Sequence[str]:
-        """What runs the broker, once ``prepare`` was called. SIGTERM ends it in order, with exit code 143."""
+        """The command that runs the broker, after ``prepare``. SIGTERM shuts it down cleanly, with exit code 143."""
         return [*self._java(), "kafka.Kafka", str(self._properties)]
 
     def prepare(self) -> None:
-        """Write its configuration; format its storage where that is new. Data that is there stays.
+        """Write its configuration, and format its storage if that is new. Existing data is kept.
 
-        Kafka's own tool, which takes a third of the CPU time of a start, formats the first storage that needs no
-        ``format_options``. What it wrote is kept beside the jars, for those that follow.
+        Kafka's own tool takes a third of the CPU time of a start. So it formats only the first storage without
+        ``format_options``; what it wrote is saved beside the jars and reused for later ones.
 
         Raises:
-            PrerequisiteError: Kafka's own tool refuses; with its last words.
+            PrerequisiteError: Kafka's own tool failed; the text has its last line.
         """
         data = self._configure()
         if (data / "meta.properties").exists():
@@ -137,10 +137,10 @@ class LocalBroker:
             self.format()
 
     def format(self) -> None:
-        """As ``prepare``, but always by Kafka's own tool.
+        """Like ``prepare``, but always format with Kafka's own tool, which skips storage that is already formatted.
 
         Raises:
-            PrerequisiteError: it refuses; with its last words.
+            PrerequisiteError: it failed; the text has its last line.
         """
         data = self._configure()
         tool = [*self._java(), "kafka.tools.StorageTool", "format", "--ignore-formatted"]
@@ -162,10 +162,10 @@ class LocalBroker:
 
     def _keep(self, features: Path) -> None:
         with suppress(OSError), tempfile.TemporaryDirectory(dir=self.jars, prefix=".keeping-") as scratch:
-            Path(shutil.copy(features, scratch)).replace(self._kept)  # whole, or not at all
+            Path(shutil.copy(features, scratch)).replace(self._kept)  # atomically
 
     def _format_as_kept(self, data: Path) -> bool:
-        """Whether that could be done."""
+        """Format the storage with the saved files; returns whether that was possible."""
         try:
             features = self._kept.read_bytes()
             data.mkdir(exist_ok=True)
@@ -174,13 +174,13 @@ class LocalBroker:
             settings = self._properties.read_text().splitlines()
             node = [line.removeprefix(_NODE) for line in settings if line.startswith(_NODE)][-1]  # the last one wins
             about = _ABOUT.format(cluster=self.cluster or new_cluster(), node=node, directory=directory)
-            (data / "meta.properties").write_text(about)  # last: it says that the storage is formatted
+            (data / "meta.properties").write_text(about)  # last, as it marks the storage as formatted
         except OSError:
             return False
         return True
 
     def _configure(self) -> Path:
-        """Write its configuration; the folder of its data."""
+        """Write its configuration; returns the folder of its data."""
         self.folder.mkdir(parents=True, exist_ok=True)
         data = self.folder / "data"
         self._properties.write_text(
@@ -208,7 +208,7 @@ class LocalBroker:
 
 
 def new_cluster() -> str:
-    """An id for a cluster that is to be made."""
+    """A random id for a new cluster."""
     return secrets.token_hex(11)
 
 

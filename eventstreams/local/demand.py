@@ -1,4 +1,4 @@
-"""Which sink types are in use: ``eventstreams up`` starts the worker of a type with the first sink of that type."""
+"""Finds the sink types in use, so that ``eventstreams up`` starts a type's worker with the first sink of that type."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -10,10 +10,10 @@ from eventstreams.settings import Settings
 
 
 async def sink_types_in_use(settings: Settings) -> AsyncGenerator[str, None]:
-    """Each sink type once, as soon as there is a sink of it; without end.
+    """Yield each sink type once, as soon as there is a sink of it. Never ends.
 
     Raises:
-        BaseException: what made an end of following the control topic.
+        BaseException: the error that ended following the control topic.
     """
     found: asyncio.Queue[str | BaseException] = asyncio.Queue()  # holds each type once, and one error
     seen: set[str] = set()

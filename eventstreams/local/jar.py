@@ -1,4 +1,4 @@
-"""A pinned artefact of Maven Central, and what can download such."""
+"""A pinned artefact of Maven Central, and the interface of its downloaders."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Jar:
 
     @classmethod
     def parse(cls, line: str) -> Self:
-        """From ``group:artifact:version sha256``."""
+        """Parse ``group:artifact:version sha256``."""
         coordinate, sha256 = line.split()
         group, artifact, version = coordinate.split(":")
         return cls(group, artifact, version, sha256)
@@ -28,18 +28,18 @@ class Jar:
 
 
 Keep = Callable[[Jar, Path], None]
-"""Takes over a downloaded file."""
+"""Called with each downloaded file, to verify and keep it."""
 
 
 class Fetcher(Protocol):
-    """Downloads ``jars`` below ``scratch`` and hands each to ``keep`` as soon as it is there.
+    """Downloads ``jars`` below ``scratch`` and passes each to ``keep`` as soon as it has arrived.
 
     Raises:
-        FetchError: one cannot be had this way.
+        FetchError: one cannot be downloaded in this way.
     """
 
     def __call__(self, jars: Sequence[Jar], scratch: Path, keep: Keep, /) -> None: ...
 
 
 class FetchError(Exception):
-    """Why a download failed, for a person."""
+    """A download failed; the text says why, for a person."""

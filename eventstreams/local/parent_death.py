@@ -1,7 +1,7 @@
-"""``python parent_death.py PARENT COMMAND…``: becomes COMMAND, which the kernel ends with SIGTERM when PARENT dies.
+"""``python parent_death.py PARENT COMMAND…`` becomes COMMAND, which the kernel ends with SIGTERM when PARENT dies.
 
-A supervisor that is killed outright leaves nothing behind. Linux only (``prctl``); elsewhere COMMAND just runs.
-This is a program of its own because nothing but ``exec`` is safe between fork and exec in a process with threads.
+So even a supervisor that is killed leaves no processes behind. Linux only (``prctl``); elsewhere COMMAND just runs.
+This is a separate program because in a process with threads nothing but ``exec`` is safe after ``fork``.
 """
 
 import ctypes

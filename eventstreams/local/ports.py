@@ -1,4 +1,4 @@
-"""TCP ports on loopback: those of last time if they are free, else others."""
+"""Finds free TCP ports on loopback, preferably those of last time."""
 
 import secrets
 import socket
@@ -11,25 +11,25 @@ from eventstreams.errors import PrerequisiteError
 from eventstreams.process.listen import open_socket
 
 LOOPBACK: Final = "127.0.0.1"
-_LOWEST: Final = 10_000  # programs that people know by their ports have mostly lower ones
+_LOWEST: Final = 10_000  # well-known programs mostly use lower ports
 _OUTGOING: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
-_OUTGOING_FROM: Final = 32_768  # Linux' default; others begin higher
+_OUTGOING_FROM: Final = 32_768  # Linux's default; other systems begin higher
 _TRIES: Final = 100
 
 
 def free_ports(count: int) -> Sequence[int]:
     """Ports that nobody listens on now, for programs that cannot be handed a socket.
 
-    Where there are any, they lie below those that the system gives to outgoing connections. One of these may be taken
-    before the program listens there, or while it is started again: even by a client that tries to reach it, which then
-    talks to itself.
+    If possible they are below the range that the system uses for outgoing connections. A port in that range may be
+    taken before the program listens on it, or while it restarts: even by a client that tries to reach it, and then
+    connects to itself.
     """
     with ExitStack() as stack:
         return [_taken(stack) for _ in range(count)]
 
 
 def outgoing_from() -> int:
-    """The lowest port that the system gives to outgoing connections."""
+    """The lowest port that the system uses for outgoing connections."""
     try:
         return int(_OUTGOING.read_text().split()[0])
     except (OSError, ValueError, IndexError):
@@ -37,7 +37,7 @@ def outgoing_from() -> int:
 
 
 def _taken(stack: ExitStack) -> int:
-    """A port that nobody else is given before ``stack`` ends."""
+    """A free port that is reserved until ``stack`` ends."""
     for port in _candidates():
         probe = stack.enter_context(socket.socket())
         try:
@@ -52,7 +52,7 @@ def _taken(stack: ExitStack) -> int:
 
 
 def _candidates() -> Iterator[int]:
-    """Ports to try; 0, which is any, at the end. By chance: two programs that look at once must not find the same."""
+    """Ports to try, finally 0, which means any. Random, so that two programs that look at once find different ones."""
     among = range(_LOWEST, outgoing_from())
     if among:
         chance = secrets.SystemRandom()
@@ -73,7 +73,7 @@ def is_free(port: int) -> bool:
 
 
 def open_preferred(host: str, preferred: Sequence[int]) -> socket.socket:
-    """A listening socket on the first of ``preferred`` ports that is free, else on any."""
+    """A listening socket on the first of the ``preferred`` ports that is free, or else on any free port."""
     for port in (*preferred, 0):
         try:
             return open_socket(f"{host}:{port}", setting="--host")

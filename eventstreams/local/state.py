@@ -1,4 +1,4 @@
-"""What one local installation keeps in its data folder from one start to the next: keys, first account, ports."""
+"""What a local installation keeps in its data folder between starts: keys, first account, ports."""
 
 import fcntl
 import os
@@ -25,8 +25,8 @@ class State:
     """The content of ``state.json``, which only its owner may read.
 
     Attributes:
-        instance: Tells this installation's consumers from those of others on the same Kafka.
-        ports: Of last time, by what listens there.
+        instance: Distinguishes this installation's consumers from those of others on the same Kafka.
+        ports: The ports of last time, by what listens on them.
     """
 
     account_sid: str
@@ -34,11 +34,11 @@ class State:
     secret_key: str
     instance: str
     ports: Mapping[str, int]
-    operator_token: str = field(default_factory=lambda: secrets.token_hex(16))  # of folders older than it, a new one
+    operator_token: str = field(default_factory=lambda: secrets.token_hex(16))  # new for folders that lack one
 
     @classmethod
     def new(cls) -> Self:
-        """For a folder that is new: an account and keys that nobody else has."""
+        """The state for a new folder, with a random account and keys."""
         return cls(
             account_sid=new_sid(SidKind.ACCOUNT),
             auth_token=secrets.token_hex(16),
@@ -49,10 +49,10 @@ class State:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """The state kept in ``folder``, or a new one.
+        """The state kept in ``folder``, or a new one if there is none.
 
         Raises:
-            PrerequisiteError: the file is there and is none of ours.
+            PrerequisiteError: the file exists but is not valid.
         """
         file = folder / "state.json"
         if not file.exists():
@@ -73,7 +73,7 @@ class State:
 
 
 def write_private(file: Path, content: bytes) -> None:
-    """Replace ``file`` whole, readable for its owner alone."""
+    """Replace ``file`` atomically, readable only by its owner."""
     draft = file.with_name(f".{file.name}.new")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _PRIVATE), "wb") as out:
         out.write(content)
@@ -81,13 +81,13 @@ def write_private(file: Path, content: bytes) -> None:
 
 
 def shell_settings(values: Mapping[str, str]) -> bytes:
-    """``values`` as a file that any shell reads with ``.``, so that its commands ask what runs here."""
+    """``values`` as a file that any shell can source with ``.``, so that its commands use this installation."""
     return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in values.items()).encode()
 
 
 @contextmanager
 def data_folder(folder: Path) -> Iterator[Path]:
-    """``folder``, made if need be and ours alone meanwhile; as an absolute path.
+    """Lock ``folder`` while inside, after creating it if needed; yields its absolute path.
 
     Raises:
         PrerequisiteError: it cannot be written, or another ``eventstreams up`` uses it.

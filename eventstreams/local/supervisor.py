@@ -1,4 +1,4 @@
-"""Keeps programs running: starts each, starts it again when it dies, ends all in reverse order. Knows nothing of Kafka.
+"""Keeps programs running: starts them, restarts those that die, ends all in reverse order. Knows nothing of Kafka.
 
 start ─► running ─► died ─► pause (0.2 s, doubling up to 10 s) ─► start …
 """
@@ -15,22 +15,22 @@ from pathlib import Path
 from typing import Final, Self
 
 _PARENT_DEATH: Final = Path(__file__).with_name("parent_death.py")
-_LARGEST_LOG: Final = 10 << 20  # then the next start begins another, and keeps this one beside it
+_LARGEST_LOG: Final = 10 << 20  # beyond this, the next start begins a new file and keeps the old one beside it
 _SIGNAL: Final = "signal "
 _FIRST_PAUSE_S: Final = 0.2
 _LONGEST_PAUSE_S: Final = 10.0
-_STEADY_S: Final = 30.0  # who ran for so long has earned a fresh count
+_STEADY_S: Final = 30.0  # a program that ran for longer starts a new count of deaths
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What to run.
+    """A program to run.
 
     Attributes:
-        environ: Added to ours.
-        log: File that gets what it writes.
+        environ: Environment variables added to ours.
+        log: File to which its output is appended.
         fds: File descriptors that it inherits.
-        stop_s: How long it may take to end after SIGTERM.
+        stop_s: How many seconds it may take to end after SIGTERM, before it is killed.
         hopeless: Exit codes after which a restart is pointless.
     """
 
@@ -45,11 +45,11 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """A program ended without being asked.
+    """A program ended without being told to.
 
     Attributes:
-        how: ``exit code 1`` or ``signal SIGKILL``.
-        restart_s: In how many seconds it is started again; None: it is hopeless.
+        how: Such as ``exit code 1`` or ``signal SIGKILL``.
+        restart_s: In how many seconds it is restarted; None: a restart would be pointless.
         last_words: The last line that it wrote since its start.
     """
 
@@ -65,7 +65,7 @@ class Death:
 
 
 def next_pause(deaths: int) -> float:
-    """Seconds before the start after so many deaths in a row."""
+    """Seconds to wait before the restart after ``deaths`` deaths in a row."""
     return float(min(_FIRST_PAUSE_S * 2 ** (deaths - 1), _LONGEST_PAUSE_S))
 
 
@@ -78,14 +78,14 @@ class _Kept:
 
 
 class Supervisor:
-    """Use as ``async with``; leaving ends every program, the last started first."""
+    """Runs programs. Use as ``async with``; leaving ends them all, the last started first."""
 
     def __init__(self, *, on_death: Callable[[Death], None], on_start: Callable[[], None] = lambda: None) -> None:
         """A supervisor without programs.
 
         Args:
-            on_death: Called when a program ended without being asked.
-            on_start: Called after each start: ``pids`` has changed.
+            on_death: Called when a program ended without being told to.
+            on_start: Called after each start, when ``pids`` has changed.
         """
         self._on_death = on_death
         self._on_start = on_start
@@ -103,7 +103,7 @@ class Supervisor:
 
     @property
     def pids(self) -> Mapping[str, int]:
-        """Process id of each program that runs now."""
+        """The process id of each program that runs now, by its name."""
         return {
             kept.program.name: kept.process.pid
             for kept in self._kept
@@ -111,7 +111,7 @@ class Supervisor:
         }
 
     def kill_soon(self) -> None:
-        """Wait for no program any more: those that are being ended are killed at once."""
+        """Stop waiting for programs to end: those that are being ended are killed at once."""
         self._killing.set()
 
     async def start(self, program: Program) -> None:
@@ -122,10 +122,10 @@ class Supervisor:
         await kept.started.wait()
 
     async def end(self, name: str, *, kill: bool = False) -> None:
-        """End the program ``name``, with ``kill`` by SIGKILL, and start it no more; returns once it is gone."""
+        """End the program ``name``, with SIGKILL if ``kill``, and do not restart it; returns once it is gone."""
         [kept] = [each for each in self._kept if each.program.name == name]
         if kept.task is not None:
-            kept.task.cancel()  # who keeps it would start it again
+            kept.task.cancel()  # it would restart the program
             await asyncio.gather(kept.task, return_exceptions=True)
         if kill and kept.process is not None and kept.process.returncode is None:
             kept.process.kill()
@@ -177,12 +177,12 @@ async def _spawn(program: Program) -> Process:
             stderr=log,
             env={**os.environ, **program.environ},
             pass_fds=program.fds,
-            start_new_session=True,  # Ctrl-C is for us; we end the programs in order
+            start_new_session=True,  # Ctrl-C should reach only us; we end the programs in order
         )
 
 
 def _rotate(log: Path) -> int:
-    """Keep ``log`` from growing for ever; return its length."""
+    """Rotate ``log`` if it is too large; return its length."""
     log.parent.mkdir(parents=True, exist_ok=True)
     if not log.exists():
         return 0

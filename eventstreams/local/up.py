@@ -1,4 +1,4 @@
-"""The whole system on this machine: which programs, with which settings, in which order."""
+"""Runs the whole system on this machine: decides which programs run, with which settings, in which order."""
 
 import asyncio
 import os
@@ -29,17 +29,17 @@ from eventstreams.settings import PREFIX, Settings
 from eventstreams.sinks.registry import installed_sink_types, lacking, load_plugins
 
 DEFAULT_PORT: Final = 8080
-# Where every command looks unless told otherwise. Only with the default port, which just one of us can have: a broker
-# listens a second after its port was found free.
+# Where every command looks for Kafka by default. Used only together with our default port, which only one installation
+# can have: a broker starts to listen only a second after its port was found free.
 _USUAL_KAFKA_PORT: Final = 9092
 _KAFKA: Final = "kafka"
 _LAST_PORT: Final = 65535
 _POLL_S: Final = 0.1
 _ASK_S: Final = 2.0
-_SPARE_S: Final = 5.0  # beyond a role's own drain time, before it is killed
+_SPARE_S: Final = 5.0  # what a role gets beyond its own drain time before it is killed
 _BROKER_STOP_S: Final = 15.0
 _MOST_REPLICAS: Final = 3
-# Only a person can mend these, so the role is not started again.
+# Only a person can fix these, so the role is not restarted.
 _HOPELESS: Final = frozenset(each.exit_code for each in (SettingsError, PrerequisiteError, CatalogError, PluginError))
 
 
@@ -48,8 +48,8 @@ class Role:
     """One of our processes.
 
     Attributes:
-        arguments: Of ``eventstreams``.
-        listens: Name of the setting for the port that it serves, apart from the admin port; None: it has none.
+        arguments: Arguments of ``eventstreams``.
+        listens: Name of the setting for the address that it serves, besides the admin one; None if it has none.
     """
 
     name: str
@@ -60,14 +60,14 @@ class Role:
 API: Final = Role("api", ("api",), "API_LISTEN")
 GATEWAY: Final = Role("gateway", ("gateway",), "GATEWAY_LISTEN")
 WORKERS: Final = {each: Role(f"worker-{each}", ("worker", each)) for each in installed_sink_types()}
-_FIRST: Final = "webhook"  # what most sinks are; the workers of other types wait until there is a sink of theirs
+_FIRST: Final = "webhook"  # the most common type; workers of other types start with the first sink of their type
 ROLES: Final = (API, Role("router", ("router",)), WORKERS[_FIRST], GATEWAY)
 LATER: Final = {sink_type: role for sink_type, role in WORKERS.items() if sink_type != _FIRST}
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What ``eventstreams up`` was asked for. ``kafka`` None: a broker of its own."""
+    """The options of ``eventstreams up``. If ``kafka`` is None, it runs a broker of its own."""
 
     data_dir: Path
     host: str
@@ -77,7 +77,7 @@ class Options:
 
 @dataclass(slots=True)
 class _Installation:
-    """What is decided before anything starts."""
+    """Everything that is decided before anything starts."""
 
     options: Options
     folder: Path
@@ -92,7 +92,7 @@ class _Installation:
         return f"http://{LOOPBACK if host == '0.0.0.0' else host}:{port}"  # noqa: S104 - compared, not listened on
 
     def open_sockets(self) -> None:
-        """Open every socket that a role listens on, so that a port that is taken is known before anything starts."""
+        """Open every socket that a role listens on, so that a taken port is noticed before anything starts."""
         options = self.options
         self.sockets["api"] = open_socket(f"{options.host}:{options.port}", setting="--port")
         ports = self.state.ports
@@ -104,7 +104,7 @@ class _Installation:
             self.state = self.state.with_port(name, opened.getsockname()[1])
 
     def shared(self, kafka: str, replicas: int) -> dict[str, str]:
-        """The settings of all roles, without their prefix."""
+        """The settings that all roles share, without their prefix."""
         return {
             "KAFKA": kafka,
             "REPLICATION_FACTOR": str(replicas),
@@ -115,7 +115,7 @@ class _Installation:
         }
 
     def of_commands(self, kafka: str, replicas: int) -> dict[str, str]:
-        """The settings of a shell whose commands are to ask this installation."""
+        """The settings for a shell whose commands should use this installation."""
         ours = {
             **self.shared(kafka, replicas),
             "OPERATOR_TOKEN": self.operator_token,
@@ -179,12 +179,12 @@ async def up(options: Options, folder: Path, *, say: Callable[[str], None]) -> N
     """Run everything until SIGINT or SIGTERM.
 
     Args:
-        options: What was asked for.
-        folder: The data folder, which is ours alone.
-        say: Gets each line for the person who started it; the last before all is ready is ``ready``.
+        options: The command's options.
+        folder: The data folder, which we have locked.
+        say: Called with each line for the person who started it; ``ready`` once everything is.
 
     Raises:
-        EventStreamsError: it cannot start, or a role says that it cannot ever run with these settings.
+        EventStreamsError: it cannot start, or a role reports that it can never run with these settings.
     """
     settings = Settings.load()
     installation = _Installation(options, folder, State.load(folder), settings, say)
@@ -236,7 +236,7 @@ async def _start_later(installation: _Installation, supervisor: Supervisor, kafk
 async def _watch(
     installation: _Installation, stopping: asyncio.Event, start_later: Callable[[], Coroutine[None, None, None]]
 ) -> None:
-    """Say when all is ready, and from then on ``start_later``; return once it is to end."""
+    """Say when everything is ready, and then run ``start_later``; return once the system should end."""
     ready = asyncio.create_task(_ready(f"{installation.url('api')}/readyz"))
     ends = {asyncio.create_task(_set(stopping)), asyncio.create_task(_hopeless(installation))}
     await asyncio.wait({ready, *ends}, return_when=asyncio.FIRST_COMPLETED)
@@ -262,7 +262,7 @@ async def _hopeless(installation: _Installation) -> None:
 
 
 async def _kafka(installation: _Installation, supervisor: Supervisor) -> tuple[str, int]:
-    """Bootstrap servers and replication factor, once there is something to connect to."""
+    """Start or find Kafka; returns its bootstrap servers and the replication factor to use."""
     given = installation.options.kafka
     if given is not None:
         admin = KafkaAdmin(installation.settings.model_copy(update={"kafka": given}))
@@ -287,7 +287,7 @@ async def _kafka(installation: _Installation, supervisor: Supervisor) -> tuple[s
 
 
 def _broker_ports(installation: _Installation) -> Sequence[int]:
-    """For the broker's clients and for its controller: those of last time where they are free."""
+    """The ports for the broker's clients and for its controller: those of last time if they are free."""
     known = [installation.state.ports.get(name, 0) for name in (_KAFKA, "controller")]
     if all(port and is_free(port) for port in known):
         return known
@@ -314,7 +314,7 @@ def _introduce(installation: _Installation, kafka: str) -> None:
 
 
 def _write_run_file(file: Path, installation: _Installation, supervisor: Supervisor) -> None:
-    """For scripts: what runs now, and where it listens."""
+    """Write ``run.json``, which tells scripts what runs now and where it listens."""
     found = {
         "pid": os.getpid(),
         "pids": dict(supervisor.pids),
@@ -330,7 +330,7 @@ def _write_run_file(file: Path, installation: _Installation, supervisor: Supervi
 def _on_signals(stopping: asyncio.Event, supervisor: Supervisor) -> None:
     def on_signal() -> None:
         if stopping.is_set():
-            supervisor.kill_soon()  # asked twice: whoever asks will not wait
+            supervisor.kill_soon()  # the second signal: do not wait any longer
         stopping.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -341,7 +341,7 @@ async def _ready(url: str) -> None:
     """Return once ``url`` answers 200."""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_ASK_S)) as session:
         while True:
-            with suppress(aiohttp.ClientError, TimeoutError):  # it is not up yet, or busy
+            with suppress(aiohttp.ClientError, TimeoutError):  # not up yet, or busy
                 async with session.get(url) as answer:
                     if answer.status == 200:  # noqa: PLR2004 - OK
                         return

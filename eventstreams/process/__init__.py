@@ -1,4 +1,4 @@
-"""How a role runs as a process: its life from start to drain, its health, and the sockets it listens on."""
+"""Runs a role as a process: its lifetime from start to drain, its health, and the sockets that it listens on."""
 
 from eventstreams.process.health import Health
 from eventstreams.process.run import Process, run_role

@@ -1,8 +1,8 @@
-"""Whether a process is alive and ready, and the small server that says so: /livez, /readyz, /metrics.
+"""Whether a process is alive and ready, and the small server that reports it: /livez, /readyz, /metrics.
 
-Kubernetes restarts a process that is not alive, and sends nothing to one that is not ready. So not alive is only what
-a restart mends: a thread that does not turn any more (an event loop that is stuck does not even answer). Not ready is
-also whoever has work and does none of it, for whatever reason: while Kafka is away a restart would help nobody.
+Kubernetes restarts a process that is not alive, and sends no traffic to one that is not ready. So a process is not
+alive only if a restart would help: one of its threads is stuck (if the event loop is, it does not even answer). It is
+not ready also if it has work and makes no progress, for whatever reason: while Kafka is down, a restart would not help.
 """
 
 import asyncio
@@ -20,18 +20,21 @@ from eventstreams.http.connections import BoundedHandler, Connections, most_conn
 from eventstreams.process.work import Work
 from eventstreams.telemetry.metrics import Metrics
 
-_NO_TURN_S: Final = 180.0  # twice what a thread of ours may wait in one call for a broker that is silent (60 + 30 s)
-_NO_PROGRESS_S: Final = 30.0  # a broker that fails over takes up to twenty
+_NO_TURN_S: Final = 180.0  # twice what a thread of ours may wait in one call for a silent broker (60 + 30 s)
+_NO_PROGRESS_S: Final = 30.0  # a broker's failover takes up to 20 s
 _LOOK_S: Final = 1.0
 _BACKLOG: Final = 128  # aiohttp's own
 _IDLE_S: Final = 75.0  # longer than load balancers keep a connection (60 s); aiohttp's own is an hour
 
 
 class Health:
-    """A process is ready once every condition that was announced is met, while each part gets on with its work."""
+    """Collects what decides whether a process is ready and alive.
+
+    It is ready once every expected condition is met, as long as every watched part makes progress and has no problem.
+    """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
-        """``clock``: seconds, of any epoch; never goes back."""
+        """``clock``: a monotonic clock, in seconds."""
         self._clock = clock
         self._waiting_for: dict[str, None] = {}
         self._turns: dict[str, Callable[[], float]] = {}
@@ -40,33 +43,33 @@ class Health:
         self.draining = False
 
     def expect(self, condition: str) -> None:
-        """Not ready until ``met(condition)``; ``condition`` is a sentence's object, such as "the control topic"."""
+        """Not ready until ``met(condition)``. ``condition`` completes "waiting for …", such as "the control topic"."""
         self._waiting_for[condition] = None
 
     def met(self, condition: str) -> None:
         self._waiting_for.pop(condition, None)
 
     def watch_turns(self, what: str, last_turn: Callable[[], float]) -> None:
-        """Not alive once ``last_turn()``, by the clock, is three minutes old."""
+        """Not alive once ``last_turn()``, a time by the clock, is three minutes ago."""
         self._turns[what] = last_turn
 
     def watch_work(self, what: str, *, waiting: Callable[[], int], done: Callable[[], int]) -> None:
-        """Not ready while there has been work for half a minute and none of it was done; see ``Work``."""
+        """Not ready while there has been work for half a minute without progress; see ``Work``."""
         self._work[what] = Work(waiting, done)
 
     def watch_problem(self, problem: Callable[[], str | None]) -> None:
-        """Not ready while ``problem()`` says why, in a sentence."""
+        """Not ready while ``problem()`` returns a sentence that says why."""
         self._problems.append(problem)
 
     async def keep_looking(self) -> None:
-        """Look after the work that is watched, for ever."""
+        """Check the progress of watched work every second, forever."""
         while True:
             for work in self._work.values():
                 work.look(self._clock())
             await asyncio.sleep(_LOOK_S)
 
     def not_ready(self) -> str | None:
-        """None when ready, else why not."""
+        """Why it is not ready; None if it is."""
         if self.draining:
             return "draining"
         problems = [said for problem in self._problems if (said := problem())]
@@ -78,7 +81,7 @@ class Health:
         return "; ".join([*problems, *stuck]) or None
 
     def not_alive(self) -> str | None:
-        """None when alive, else what is stuck."""
+        """What is stuck; None if it is alive."""
         now = self._clock()
         stuck = [what for what, last in self._turns.items() if now - last() > _NO_TURN_S]
         return f"stuck: {', '.join(stuck)}" if stuck else None
@@ -101,7 +104,7 @@ def health_routes(health: Health) -> list[web.RouteDef]:
 
 @asynccontextmanager
 async def serve_admin(listening: socket, health: Health, metrics: Metrics) -> AsyncIterator[None]:
-    """Serve health and metrics on ``listening`` meanwhile."""
+    """Serve health and metrics on ``listening`` while inside."""
 
     async def show_metrics(_: web.Request) -> web.Response:
         return web.Response(body=generate_latest(metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
@@ -116,9 +119,9 @@ async def serve_admin(listening: socket, health: Health, metrics: Metrics) -> As
 async def serve_app(
     app: web.Application, listening: socket, *, drain_s: float = 2.0, tls: SSLContext | None = None
 ) -> AsyncIterator[None]:
-    """Serve ``app`` on ``listening`` meanwhile; requests under way get ``drain_s`` seconds at the end.
+    """Serve ``app`` on ``listening`` while inside; on exit, requests in progress get ``drain_s`` seconds to finish.
 
-    ``tls`` None: plain HTTP.
+    If ``tls`` is None, serve plain HTTP.
     """
     runner = web.AppRunner(app, shutdown_timeout=drain_s)
     await runner.setup()
@@ -127,13 +130,13 @@ async def serve_app(
         try:
             yield
         finally:
-            server.close()  # to new connections; cleanup ends the others
+            server.close()  # no new connections; `cleanup` ends the others
     finally:
         await runner.cleanup()
 
 
 async def _listen(runner: web.AppRunner, listening: socket, tls: SSLContext | None) -> asyncio.Server:
-    """As aiohttp's sites do it, with our handler of connections."""
+    """Listen like aiohttp's sites, but with our connection handler."""
     loop, manager = asyncio.get_running_loop(), runner.server
     assert manager is not None  # it is set up
     connections = Connections(most_connections())

@@ -1,7 +1,7 @@
-"""Sockets from settings: ``host:port``, or ``fd://N`` for one that the parent process opened.
+"""Opens listening sockets as settings say: ``host:port``, or ``fd://N`` for one inherited from the parent process.
 
-A supervisor that opens the sockets and hands them down knows at once when a port is taken, and a role that is
-restarted finds its clients waiting instead of refused.
+A supervisor that opens the sockets and passes them on knows at once if a port is taken, and while a role restarts, its
+clients wait instead of being refused.
 """
 
 import errno
@@ -21,10 +21,10 @@ def open_socket(listen: str, *, setting: str) -> socket.socket:
 
     Args:
         listen: ``host:port`` (port 0: any free one), or ``fd://N``.
-        setting: What to name in errors.
+        setting: The name of the setting, for errors.
 
     Raises:
-        SettingsError: ``listen`` has neither form, or the parent handed down no such socket.
+        SettingsError: ``listen`` has neither form, or no such socket was inherited.
         PrerequisiteError: the port is taken or may not be used.
     """
     if listen.startswith(_FD) and listen.removeprefix(_FD).isdecimal():
@@ -38,7 +38,7 @@ def open_socket(listen: str, *, setting: str) -> socket.socket:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         opened.bind((host.strip("[]"), int(port)))
         opened.listen(_BACKLOG)
-    except (TypeError, UnicodeError) as error:  # what Python says to a name that can be none
+    except (TypeError, UnicodeError) as error:  # what Python raises for a text that cannot be a host name
         opened.close()
         raise SettingsError(f"{setting} is {listen!r}: {host!r} is no host name") from error
     except OSError as error:
@@ -56,7 +56,7 @@ def _handed_over(number: int, what: str) -> socket.socket:
     except (OSError, OverflowError) as error:
         raise SettingsError(f"{what}: this process was not handed such a socket") from error
     if not opened.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-        opened.detach()  # whoever else in this process has it keeps it
+        opened.detach()  # do not close it: something else in this process may be using it
         raise SettingsError(f"{what}: this socket does not listen")
     return opened
 
@@ -68,10 +68,10 @@ def address_of(opened: socket.socket) -> str:
 
 
 def address_towards(url: str) -> str:
-    """The address of this machine on the way to ``url``, as it stands in a URL; nothing is sent.
+    """This machine's own address towards ``url``, in the form for a URL. Sends nothing.
 
     Raises:
-        SettingsError: nothing leads there.
+        SettingsError: the host has no address, or there is no route to it.
     """
     parts = urlsplit(url)
     try:

@@ -1,6 +1,6 @@
-"""Tells in the log where an event loop stands that does not turn: a plugin that waits without ``await``, a bug of ours.
+"""Logs where an event loop is stuck: in a plugin that blocks without ``await``, or in a bug of ours.
 
-Such a process answers nobody, /livez neither, so whoever restarts it needs no help; whoever has to mend it does.
+Such a process does not answer /livez either, so it will be restarted anyway; the log is for whoever has to fix it.
 """
 
 import asyncio
@@ -14,13 +14,13 @@ from typing import Final, Self
 from eventstreams.telemetry.logging import get_logger
 
 _LOOK_S: Final = 1.0
-_STILL: Final = 5  # looks; not seconds, so that a machine that slept is not taken for a loop that did
+_STILL: Final = 5  # checks; not seconds, so that a machine that was suspended is not mistaken for a stuck loop
 
 _log = get_logger(__name__)
 
 
 class LoopWatch:
-    """Watches the running loop meanwhile. Use as ``with``."""
+    """Watches the running loop while inside. Use as ``with``."""
 
     def __init__(self, *, look_s: float = _LOOK_S) -> None:
         self._look_s = look_s
@@ -29,7 +29,7 @@ class LoopWatch:
         self._turns = 0
         self._timer: asyncio.TimerHandle | None = None
         self._ending = threading.Event()
-        told = contextvars.copy_context()  # which role it is, in the log
+        told = contextvars.copy_context()  # has the role, for the log
         self._thread = threading.Thread(target=told.run, args=(self._watch,), name="loop-watch", daemon=True)
 
     def __enter__(self) -> Self:
@@ -62,6 +62,6 @@ class LoopWatch:
                 _log.error("loop.stuck", stack=self._stack(), follows="the process answers nobody until it turns again")
 
     def _stack(self) -> str:
-        """Where the loop's thread stands: code, no values."""
+        """The stack of the loop's thread: code only, no values."""
         frame = sys._current_frames().get(self._watched)  # noqa: SLF001 - its documented name
         return "".join(traceback.format_stack(frame)[-8:])

@@ -1,4 +1,4 @@
-"""Gives free memory back to the system: a process is not to stay as large as it was in its worst minute."""
+"""Returns free memory to the system, so that a process does not stay as large as it was at its peak."""
 
 import asyncio
 import ctypes
@@ -10,10 +10,10 @@ _EVERY_S: Final = 30.0
 
 
 async def give_back_by_the_clock() -> None:
-    """Give back what is free every ``_EVERY_S``. Works for ever; where there is no glibc it returns at once.
+    """Return free memory every ``_EVERY_S`` seconds, forever. Without glibc, return at once.
 
-    glibc gives back the end of its memory alone, and one small object that lives on near the end keeps all before it. A
-    worker that had been behind ten sinks, with 16 arenas for its threads, held 193 MB like that for 28 MB in use.
+    glibc releases only the end of its heaps, so one small surviving object near the end keeps everything before it. A
+    worker that had been behind with ten sinks, with 16 arenas for its threads, thus held 193 MB with 28 MB in use.
     """
     if give_back is None:
         return
@@ -31,7 +31,7 @@ def _give_back() -> Callable[[], None] | None:
 
 
 give_back: Final = _give_back()
-"""Gives back every free page of every arena; None where the C library cannot.
+"""Returns every free page of every arena; None if the C library cannot.
 
-Measured: 13 ms where it finds 180 MB, half a millisecond where it finds nothing; who allocates meanwhile waits.
+Measured: 13 ms to return 180 MB, half a millisecond if there is nothing; allocations wait meanwhile.
 """

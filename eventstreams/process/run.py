@@ -1,4 +1,4 @@
-"""Runs one role: settings, logging, health, signals, and a drain with a deadline at the end."""
+"""Runs one role: logging, health, signals and, at the end, a drain with a deadline."""
 
 import asyncio
 import os
@@ -22,20 +22,22 @@ from eventstreams.telemetry.metrics import Metrics
 from eventstreams.telemetry.tracing import Tracing, open_tracing
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
-# Names are resolved in threads, one for each destination that is asked for. The system's resolver takes ten seconds and
-# more for a name whose servers are silent, and asyncio's own six threads (of two cores) are six such names. They are
-# made as they are needed.
+# Host names are resolved in threads, one per lookup. The system's resolver takes ten seconds and more for a name whose
+# servers are silent, and six such names would occupy all of asyncio's default threads (on two cores). Threads are
+# created only as needed.
 _THREADS: Final = 256
-_CUT_S: Final = 3.0  # for what was let go of to end; less than any supervisor waits beyond the drain
+_CUT_S: Final = 3.0  # for cancelled work to end; less than any supervisor waits beyond the drain
 
 
 @dataclass(slots=True)
 class Process:
-    """What a role is given.
+    """What a role gets from the process that runs it.
 
     Attributes:
-        stopping: Set when the process is to end; the role then drains and returns.
-        tracing: Makes spans; None: traces are off.
+        stopping: Set when the process should end; the role then drains and returns.
+        crashed: The first error passed to ``crash``.
+        tracing: Creates spans; None if tracing is off.
+        limit: The timer that ends the process if draining takes too long.
     """
 
     settings: Settings
@@ -48,13 +50,13 @@ class Process:
     limit: threading.Timer | None = None
 
     def crash(self, error: BaseException) -> None:
-        """End the process with ``error``: a part that it cannot do without has failed for good. First one counts."""
+        """End the process because of ``error``: a vital part has failed for good. Only the first error counts."""
         self.crashed = self.crashed or error
         self.stopping.set()
 
 
 RoleMain = Callable[[Process], Awaitable[None]]
-"""A role: works until ``process.stopping`` is set, drains, returns."""
+"""A role's main function: works until ``process.stopping`` is set, then drains and returns."""
 
 
 def run_role(role: str, main: RoleMain, settings: Settings) -> int:
@@ -64,7 +66,7 @@ def run_role(role: str, main: RoleMain, settings: Settings) -> int:
 
 
 def run_process(process: Process, main: RoleMain) -> int:
-    """As ``run_role``, with logging as it is."""
+    """Like ``run_role``, but logging is configured already."""
     try:
         return asyncio.run(_run(process, main))
     finally:
@@ -123,10 +125,10 @@ async def _run_and_drain(process: Process, main: RoleMain) -> None:
 
 
 def _end_within(seconds: float, process: Process) -> None:
-    """End the process then at the latest, whatever it still waits for.
+    """End the process after ``seconds`` at the latest, whatever it still waits for.
 
-    A client of Kafka that is closed while no broker answers waits for one, for ever if need be, in a thread that
-    nobody can cancel, and Python waits for its threads.
+    Closing a Kafka client while no broker answers waits for one, possibly forever, in a thread that nobody can cancel,
+    and Python waits for its threads.
     """
 
     def end() -> None:
@@ -144,7 +146,7 @@ def _exit_code(process: Process) -> int:
         process.log.info("process.stopped")
         return 0
     if isinstance(error, EventStreamsError):
-        # A person can mend it: one sentence, no traceback.
+        # A person can fix it: one sentence, no traceback.
         print(f"eventstreams: {error}", file=sys.stderr)  # noqa: T201 - for the person who started it
         return error.exit_code
     process.log.error("process.crashed", exc_info=error)

@@ -1,4 +1,4 @@
-"""Whether a part of a process gets on with the work that it has. Pure but for what it is given to look at."""
+"""Detects that a part of a process has work but makes no progress. Pure, except for the callables it is given."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -6,20 +6,20 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Work:
-    """What one part has to do, as somebody sees it who looks now and then.
+    """The progress of one part, as sampled at intervals.
 
     Attributes:
-        waiting: How much there is to do now; 0: it may rest.
-        done: How much it has done so far; only whether it has changed counts.
+        waiting: Returns how much there is to do now; 0 means that the part may be idle.
+        done: Returns how much it has done so far; only whether that has changed counts.
     """
 
     waiting: Callable[[], int]
     done: Callable[[], int]
     _seen: int | None = field(default=None, init=False)
-    _since: float | None = field(default=None, init=False)  # none of what waits was done; None: nothing waits
+    _since: float | None = field(default=None, init=False)  # since when there is work without progress; None: no work
 
     def look(self, now: float) -> None:
-        """Take note of how it stands at ``now``, seconds of a clock that never goes back."""
+        """Take a sample at ``now``, seconds by a monotonic clock."""
         done = self.done()
         if not self.waiting():
             self._since = None
@@ -28,5 +28,5 @@ class Work:
         self._seen = done
 
     def idle_s(self, now: float) -> float:
-        """For how long there has been work of which none was done."""
+        """How many seconds there has been work without progress."""
         return 0.0 if self._since is None else now - self._since

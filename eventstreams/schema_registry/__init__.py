@@ -1,4 +1,4 @@
-"""Our schemas at a Confluent-compatible schema registry, for readers from outside. Nothing of ours asks it."""
+"""Registers our schemas at a Confluent-compatible schema registry, for outside consumers. We never read them there."""
 
 from eventstreams.schema_registry.client import RegistryError, SchemaRegistry
 from eventstreams.schema_registry.registration import Refused, Registered, RegistrationOutcome, register

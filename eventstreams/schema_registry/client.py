@@ -1,4 +1,4 @@
-"""The few calls of the Confluent Schema Registry's API that registering takes."""
+"""The few calls of the Confluent Schema Registry's API that registration needs."""
 
 from http import HTTPStatus
 from types import TracebackType
@@ -14,7 +14,7 @@ from eventstreams.settings import PREFIX, Settings
 from eventstreams.trust import tls_to
 
 _MEDIA_TYPE: Final = "application/vnd.schemaregistry.v1+json"
-_TIMEOUT_S: Final = 30.0  # a registry that has to elect its leader takes seconds
+_TIMEOUT_S: Final = 30.0  # a registry that has to elect a leader takes seconds
 _MAX_ANSWER_BYTES: Final = 4 << 20  # a schema with its documentation takes some tens of kilobytes
 _MAX_TEXT: Final = 300
 _NO_SUCH: Final = HTTPStatus.NOT_FOUND
@@ -36,7 +36,7 @@ class SchemaRegistry:
     """A registry. Use as ``async with``. Every call raises ``RegistryError``."""
 
     def __init__(self, url: str, *, auth: str | None = None) -> None:
-        """A registry at ``url``; ``auth`` is ``user:password`` for HTTP Basic."""
+        """``url`` is the registry's; ``auth`` is ``user:password`` for HTTP Basic."""
         self._url = url.rstrip("/")
         user, _, password = (auth or "").partition(":")
         self._headers = {hdrs.ACCEPT: _MEDIA_TYPE}
@@ -46,7 +46,7 @@ class SchemaRegistry:
 
     @classmethod
     def of(cls, settings: Settings) -> Self | None:
-        """The one that the settings name; None where they name none."""
+        """The registry that the settings name; None if they name none."""
         if settings.schema_registry_url is None:
             return None
         auth = settings.schema_registry_auth
@@ -63,11 +63,11 @@ class SchemaRegistry:
         await self._session.close()
 
     async def check(self) -> None:
-        """Return where it answers us."""
+        """Return if it answers and lets us in."""
         await self._ask("GET", "/config")
 
     async def versions(self, subject: str) -> list[int]:
-        """The numbers of the versions of ``subject``, ascending; empty where there is no such subject."""
+        """The version numbers of ``subject``, ascending; empty if there is no such subject."""
         found = await self._ask("GET", f"/subjects/{_quoted(subject)}/versions", absent_is_none=True)
         if found is None:
             return []
@@ -76,7 +76,7 @@ class SchemaRegistry:
         return sorted(found)
 
     async def schema(self, subject: str, version: int) -> str:
-        """The text of a version."""
+        """The text of a version's schema."""
         found = await self._ask("GET", f"/subjects/{_quoted(subject)}/versions/{version}")
         text = found.get("schema") if isinstance(found, dict) else None
         if not isinstance(text, str):
@@ -88,7 +88,7 @@ class SchemaRegistry:
         await self._ask("POST", f"/subjects/{_quoted(subject)}/versions", {"schemaType": "AVRO", "schema": schema})
 
     async def compatibility(self, subject: str) -> str | None:
-        """The compatibility mode of ``subject``'s own; None where it has none, which some registries call NONE."""
+        """The compatibility mode set for ``subject`` itself; None if none is set, which some registries call NONE."""
         found = await self._ask("GET", f"/config/{_quoted(subject)}", absent_is_none=True)
         level = found.get("compatibilityLevel") if isinstance(found, dict) else None
         return level if isinstance(level, str) and level != "NONE" else None
@@ -103,7 +103,7 @@ class SchemaRegistry:
                 f"{self._url}{path}",
                 data=None if body is None else orjson.dumps(body),
                 headers={} if body is None else {hdrs.CONTENT_TYPE: _MEDIA_TYPE},
-                allow_redirects=False,  # another server is not given the password
+                allow_redirects=False,  # another server must not get the password
             ) as response:
                 status, raw = response.status, await _read(response)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -148,7 +148,7 @@ def _quoted(subject: str) -> str:
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """The body, or as much of it as is taken from anybody: what is cut is no JSON any more."""
+    """The body, truncated at ``_MAX_ANSWER_BYTES``; a truncated body is not valid JSON."""
     raw = bytearray()
     async for part in response.content.iter_any():
         raw += part

@@ -1,7 +1,7 @@
-"""Registers the catalogue's schemas: one subject each, named as the schema, whose versions are ours.
+"""Registers the catalogue's schemas: one subject for each, with the schema's name and the same versions.
 
-A registry takes the same text for the same version. Some of our versions differ in no field, so each says its own
-number: the registered schema is the catalogue's with an attribute ``version``, which Avro readers pass over.
+A registry regards equal texts as the same version. Some of our versions have the same fields, so each registered schema
+is the catalogue's with an extra attribute ``version``, its number, which Avro readers ignore.
 """
 
 import asyncio
@@ -16,12 +16,12 @@ from eventstreams.catalog import Schema, SchemaVersion
 from eventstreams.schema_registry.client import RegistryError, SchemaRegistry
 
 COMPATIBILITY: Final = "FULL_TRANSITIVE"  # what the catalogue's rules ensure: versions only add optional fields
-_AT_ONCE: Final = 8  # schemas; far below what a registry serves
+_AT_ONCE: Final = 8  # schemas in parallel; far below what a registry can handle
 
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """The registry has every version of a schema; ``added`` are those that it has only now, or would have."""
+    """The registry has every version of a schema; ``added`` are the new ones (those to add, in a dry run)."""
 
     schema_id: str
     added: Sequence[int]
@@ -41,12 +41,12 @@ RegistrationOutcome = Registered | Refused
 async def register(
     registry: SchemaRegistry, schemas: Sequence[Schema], *, dry_run: bool = False
 ) -> Sequence[RegistrationOutcome]:
-    """What became of each of ``schemas``, in order. What is registered already stays as it is.
+    """Register ``schemas``; returns an outcome for each, in order. Versions that are already registered are unchanged.
 
     Args:
-        registry: Where to.
-        schemas: Of the catalogue.
-        dry_run: Only ask; ``Registered.added`` is what would be.
+        registry: The registry.
+        schemas: Schemas of the catalogue.
+        dry_run: Change nothing; ``Registered.added`` is what would be added.
 
     Raises:
         RegistryError: the registry does not answer, or does not let us in. Some may be registered.
@@ -87,7 +87,7 @@ async def _register(registry: SchemaRegistry, schema: Schema, *, dry_run: bool) 
         for version in missing:
             await registry.add(subject, registered_text(version))
             numbers = list(range(1, version.version + 1))
-            # Another one of us may be further already.
+            # Another process of ours may already have registered more.
             if (await registry.versions(subject))[: len(numbers)] != numbers:
                 return Refused(subject, f"the registry took version {version.version} for another one of it")
             if version.version == 1 and await registry.compatibility(subject) is None:
@@ -96,15 +96,15 @@ async def _register(registry: SchemaRegistry, schema: Schema, *, dry_run: bool) 
 
 
 def registered_text(version: SchemaVersion) -> str:
-    """``version`` as the registry gets it."""
+    """The text of ``version`` that is registered."""
     return json.dumps({**json.loads(version.path.read_text("utf-8")), "version": version.version})
 
 
 def _same(ours: SchemaVersion, text: str) -> bool:
-    """Whether ``text`` has the fields of ``ours``; our words for them may have been bettered since."""
+    """Whether ``text`` has the fields of ``ours``; their documentation may have changed since."""
     try:
         theirs = parse_schema(json.loads(text))
-    except Exception:  # noqa: BLE001 - anything may stand there; what cannot be read is not ours
+    except Exception:  # noqa: BLE001 - it may be anything; what cannot be parsed is not ours
         return False
     return bool(to_parsing_canonical_form(theirs) == to_parsing_canonical_form(ours.avro))
 

@@ -1,4 +1,4 @@
-"""Every setting, and how each is read; what a process is told from outside."""
+"""All settings of a process, and how they are read."""
 
 from eventstreams.settings.settings import DSN_SCHEMES, PREFIX, SECRETS, Settings
 

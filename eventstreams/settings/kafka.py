@@ -1,4 +1,4 @@
-"""How Kafka is reached: the settings of encryption and authentication, and which of them belong together."""
+"""The settings for connecting to Kafka, with encryption and authentication, and which of them belong together."""
 
 import ssl
 from pathlib import Path
@@ -27,7 +27,7 @@ PemFile = Annotated[Path | None, AfterValidator(_readable)]
 
 
 class KafkaSettings(BaseSettings):
-    """What every client of Kafka needs to know."""
+    """What every Kafka client needs to know."""
 
     kafka: str = Field("127.0.0.1:9092", min_length=1, description="Kafka's bootstrap servers, `host:port,…`.")
     kafka_tls: bool = Field(False, description="Connect to Kafka over TLS; its certificate and host name are checked.")
@@ -61,7 +61,7 @@ class KafkaSettings(BaseSettings):
 
     @model_validator(mode="after")
     def _belong_together(self) -> Self:
-        """Half of a pair, or a part of what is off, is a mistake that would show much later, or never."""
+        """Refuse half of a pair, or part of a feature that is off: such mistakes would show much later, or never."""
         for name in ("kafka_tls_authorities", "kafka_tls_certificate"):
             if getattr(self, name) is not None and not self.kafka_tls:
                 raise ValueError(f"{_variable(name)} is set, so EVENTSTREAMS_KAFKA_TLS must be true")
@@ -78,10 +78,10 @@ class KafkaSettings(BaseSettings):
         return self
 
     def tls_context(self) -> ssl.SSLContext:
-        """What to talk TLS with, for clients that are not librdkafka's.
+        """The TLS context for clients other than librdkafka's.
 
         Raises:
-            ValueError: a file has not what it should have; says which.
+            ValueError: a file does not contain what it should; the text says which.
         """
         try:
             context = client_tls(self.kafka_tls_authorities)

@@ -1,4 +1,4 @@
-"""How mail is sent: the settings of the operator's mail server, which sinks that send mail need."""
+"""The settings of the operator's mail server, which sinks that send mail need."""
 
 import ssl
 from email.errors import MessageError
@@ -43,7 +43,7 @@ def _mailbox(value: str | None) -> str | None:
 
 
 class MailSettings(BaseSettings):
-    """What sinks of type ``email`` need of the operator."""
+    """What sinks of type ``email`` need from the operator."""
 
     smtp_url: Annotated[str | None, AfterValidator(_mail_url)] = Field(
         None,
@@ -82,7 +82,7 @@ class MailSettings(BaseSettings):
 
     @property
     def mail_server(self) -> MailServer | None:
-        """Where sinks hand mail in; None where the operator has set no server."""
+        """The server to which sinks submit mail; None if the operator has configured none."""
         sender = None if self.smtp_from is None else _parsed(self.smtp_from)
         if self.smtp_url is None or sender is None:
             return None
@@ -101,7 +101,7 @@ class MailSettings(BaseSettings):
 
 
 def _parsed(text: str) -> Address | None:
-    """The one address in ``text``, as a header may say it; None where it is none, or more."""
+    """The one address in ``text``, in the form of a mail header; None if there is none, or more than one."""
     try:
         header = SMTP.header_factory("from", text)
     except (ValueError, IndexError, MessageError):

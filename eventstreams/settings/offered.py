@@ -1,4 +1,4 @@
-"""How the sink types that can be created are named in a setting."""
+"""Parses the setting for the sink types that can be created."""
 
 import re
 from typing import Final
@@ -8,12 +8,12 @@ _SINK_TYPE: Final = re.compile(r"[a-z0-9-]{1,40}")
 
 
 def offered_types(value: object) -> object:
-    """The names between commas; empty for ``none``. None where nothing is named: it is left to what is installed.
+    """The comma-separated names; empty for ``none``. None if there are no names: then all installed types count.
 
-    What is no text is left as it is.
+    A value that is not text is returned unchanged.
 
     Raises:
-        ValueError: one cannot be a sink type's name, or ``none`` has others beside it.
+        ValueError: a name cannot be a sink type's, or ``none`` is not alone.
     """
     if not isinstance(value, str):
         return value

@@ -87,21 +87,21 @@ def _user_and_password(value: SecretStr | None) -> SecretStr | None:
 
 
 def _drain(value: timedelta) -> timedelta:
-    # A thread that drains for half of it does not turn, which /livez takes for dead after three minutes.
+    # A thread may drain for half of this time, and /livez reports a thread as stuck after three minutes.
     if value > timedelta(minutes=5):
         raise ValueError("it must be at most 5m")
     return value
 
 
 def _session(value: timedelta | None) -> timedelta | None:
-    # Brokers take no less than 6 s by default; and for so long a killed process's events would wait.
+    # Brokers accept no less than 6 s by default; and a killed process's events wait for this long.
     if value is not None and not timedelta(seconds=6) <= value <= timedelta(minutes=1):
         raise ValueError("it must be from 6s to 1m")
     return value
 
 
 def _orphan_grace(value: timedelta) -> timedelta:
-    # A topic is there before its subscription is: for as long as a creation can take, with every wait a minute.
+    # A topic exists before its subscription does, for as long as creating that can take: a minute with every wait.
     if value < timedelta(minutes=5):
         raise ValueError("it must be at least 5m")
     return value
@@ -260,7 +260,7 @@ class Settings(MailSettings, KafkaSettings):
     )
     api_url: HttpUrl = Field(
         None,
-        pattern=r"^https?://[^@]+$",  # whoever asks has credentials of his own
+        pattern=r"^https?://[^@]+$",  # callers bring their own credentials
         description="URL of the API, such as `http://api:8080`, to which the gateway hands `GET /v1/Events` on, so "
         "that one address can serve both. Default: it answers that with 405.",
     )
@@ -352,18 +352,18 @@ class Settings(MailSettings, KafkaSettings):
 
     @classmethod
     def load(cls, **overrides: Any) -> Self:
-        """The settings of this process.
+        """Load the settings of this process; ``overrides`` take precedence over the environment.
 
         Raises:
-            SettingsError: one is wrong, or no setting of ours has that name; says the variable, the value (never a
-                secret's) and what would be right.
+            SettingsError: a value is invalid, or a variable with our prefix is not a setting. The text has the
+                variable, the value (unless it is secret) and what would be right.
         """
         cls._refuse_unknown(os.environ)
         try:
             return cls(**overrides)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            if not first["loc"]:  # settings that do not go together; the message names them
+            if not first["loc"]:  # settings that conflict; the message names them
                 raise SettingsError(_plain(first["msg"])) from None
             name = str(first["loc"][0])
             variable = None if name in overrides else os.environ.get(f"{PREFIX}{name.upper()}")

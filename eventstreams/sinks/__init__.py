@@ -1,4 +1,4 @@
-"""The public contract of sink plugins: all that a plugin imports of this project."""
+"""The public contract of sink plugins: everything of this project that a plugin may import."""
 
 from eventstreams.reasons import DeadReason, RetryReason
 from eventstreams.sinks.avro_file import NoSchemaError, avro_file, avro_rows

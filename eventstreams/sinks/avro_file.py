@@ -1,7 +1,7 @@
-"""Events as an Avro container file: for sinks that store files. Pure.
+"""Writes events as an Avro container file, for sinks that store files. Pure.
 
-A row has the attributes of an event as CloudEvents names them, and ``data`` of the event's own schema. Data that is
-Avro already is copied as it is, so that the file is written here; what fastavro would write is the same.
+A row has an event's attributes by their CloudEvents names, and ``data`` in the event's own schema. The file is written
+here rather than by fastavro so that data that is already Avro is copied as it is; the result is the same.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,24 +17,24 @@ from eventstreams.avro.writer import varint
 from eventstreams.sinks.event import OutboundEvent
 
 _MAGIC: Final = b"Obj\x01"
-_BLOCK: Final = 1000  # events of a block: readers hold one at a time
+_BLOCK: Final = 1000  # events per block; readers hold one block at a time
 _ATTRIBUTES: Final = ("id", "type", "source", "time", "dataschema", "accountsid")
 _OPTIONAL: Final = ("subject", "partitionkey")
-_NONE, _SOME = b"\x00", b"\x02"  # the branches of an optional text
-_SCHEMAS: Final = 256  # remembered; a worker sees as many as the types it delivers have versions
+_NONE, _SOME = b"\x00", b"\x02"  # the union branches of an optional string
+_SCHEMAS: Final = 256  # cached; a worker sees one for each version of each event type that it delivers
 
 
 class NoSchemaError(ValueError):
-    """The event does not say what Avro schema its data has."""
+    """The event does not say which Avro schema its data has."""
 
 
 def avro_rows(events: Sequence[OutboundEvent]) -> Sequence[bytes]:
-    """A row for each of ``events``, which are of one type and schema.
+    """One row for each of ``events``, which must have the same type and schema.
 
-    Here every event costs time while no other thread runs: few calls for each.
+    This holds the interpreter lock for every event, so it makes few calls for each.
 
     Raises:
-        NoSchemaError: an event lacks what it takes.
+        NoSchemaError: an event has neither Avro data nor a schema to encode it with.
     """
     kind, dataschema = _sized(events[0].type.encode()), _sized(events[0].dataschema.encode())
     lengths = _LENGTHS
@@ -61,16 +61,16 @@ def avro_rows(events: Sequence[OutboundEvent]) -> Sequence[bytes]:
 
 
 def avro_file(event: OutboundEvent, rows: Sequence[bytes], *, sync: bytes, deflate: Callable[[bytes], bytes]) -> bytes:
-    """The file of ``rows``.
+    """The container file of ``rows``.
 
     Args:
-        event: One of those that the rows are of.
-        rows: As ``avro_rows`` makes them.
-        sync: Sixteen bytes that come by chance in no data; the same ones make the same file.
-        deflate: Compresses a block, without a head or a checksum: RFC 1951.
+        event: One of the events that the rows were made from.
+        rows: The rows from ``avro_rows``.
+        sync: The sync marker: sixteen bytes that do not occur in the data by chance. The same bytes make the same file.
+        deflate: Compresses a block as raw deflate (RFC 1951), without header or checksum.
 
     Raises:
-        NoSchemaError: as ``avro_rows``.
+        NoSchemaError: ``event`` has no schema.
     """
     parts = [_MAGIC, b"\x04", *map(_sized, (b"avro.schema", _row_schema(_schema(event)), b"avro.codec", b"deflate"))]
     parts += [b"\x00", sync]
@@ -81,7 +81,7 @@ def avro_file(event: OutboundEvent, rows: Sequence[bytes], *, sync: bytes, defla
 
 
 def _data(event: OutboundEvent) -> bytes:
-    """The data as Avro where it was projected from another version: encoded anew."""
+    """Encode the data as Avro, for an event that was projected from another schema version."""
     buffer = BytesIO()
     fastavro.schemaless_writer(buffer, _parsed(_schema(event)), dict(event.data))
     return buffer.getvalue()
@@ -98,7 +98,7 @@ def _row_schema(schema: str) -> bytes:
     fields: list[object] = [{"name": name, "type": "string"} for name in _ATTRIBUTES]
     fields += [{"name": name, "type": ["null", "string"], "default": None} for name in _OPTIONAL]
     fields.append({"name": "data", "type": orjson.Fragment(schema)})
-    # Without a namespace: the event's own schema would inherit it.
+    # Without a namespace, because the event's own schema would inherit it.
     return orjson.dumps({"type": "record", "name": "EventStreamsEvent", "fields": fields})
 
 
@@ -112,7 +112,7 @@ def _sized(value: bytes) -> bytes:
 
 
 class _Lengths(dict[int, bytes]):
-    """As Avro has them; longer ones are rare, and made each time."""
+    """Lengths encoded as Avro varints; those above 255 are rare, and encoded each time."""
 
     def __missing__(self, length: int) -> bytes:
         return varint(length)

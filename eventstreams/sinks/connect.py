@@ -1,4 +1,4 @@
-"""Connections for sinks that speak a protocol of their own, past the destination guard."""
+"""Guarded connections, for sinks that speak a protocol of their own."""
 
 import asyncio
 import socket
@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 
 from eventstreams.sinks.guard import DestinationGuard
 
-STAGGER_S: Final = 0.25  # before the next address is tried beside one that does not answer (RFC 8305)
+STAGGER_S: Final = 0.25  # before the next address is tried in parallel with one that does not answer (RFC 8305)
 
 Result = TypeVar("Result")
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -18,15 +18,14 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 async def open_connection(
     host: str, port: int, *, guard: DestinationGuard, ssl: SSLContext | None = None, limit: int = 1 << 16
 ) -> Streams:
-    """As ``asyncio.open_connection``, to the first address of ``host`` that ``guard`` lets pass and that answers.
+    """Like ``asyncio.open_connection``, to the first address of ``host`` that ``guard`` permits and that answers.
 
-    It is the resolved address that is judged and connected to, so a name that resolves to something else a moment
-    later changes nothing. An address that does not answer is not waited for: the next one is tried beside it. Has no
-    time limit of its own.
+    The same resolved address is checked and connected to, so a name that resolves differently a moment later changes
+    nothing. If an address does not answer promptly, the next one is tried in parallel. There is no time limit.
 
     Raises:
-        DestinationForbiddenError: an address is no place for deliveries, and no other one answers.
-        OSError: ``host`` has no address, or nobody answers.
+        DestinationForbiddenError: an address is forbidden, and no other one answers.
+        OSError: ``host`` has no address, or none of them answers.
     """
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     if not found:
@@ -48,14 +47,13 @@ async def first_of(
     failures: tuple[type[Exception], ...],
     let_go: Callable[[Result], None] = lambda _: None,
 ) -> Result:
-    """What the first of ``ways`` to succeed returns; the others are cancelled.
+    """Try ``ways`` in turn, overlapping; return the result of the first to succeed, and cancel the others.
 
-    Each begins as soon as one before it has failed, ``stagger_s`` after the one before at the latest, so that none has
-    to wait until the time of one that does not answer is over. ``let_go`` gets what another one has returned at the
-    same moment.
+    The next one starts when an earlier one fails, or ``stagger_s`` seconds after the previous one started, so that none
+    has to wait for one that does not answer. ``let_go`` is called with any result that another one returned meanwhile.
 
     Raises:
-        Exception: of ``failures``, the first; where all of ``ways`` raised one. Anything else at once.
+        Exception: the first of the ``failures``, if all of ``ways`` raised one. Any other exception is raised at once.
     """
 
     async def go(way: Callable[[], Awaitable[Result]]) -> Result:

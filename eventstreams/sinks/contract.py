@@ -1,9 +1,8 @@
-"""What a sink plugin is. Plugins import ``eventstreams.sinks`` and their client library, nothing else of ours.
+"""Defines what a sink plugin is. Plugins import ``eventstreams.sinks`` and their client library, nothing else of ours.
 
-A plugin is a ``SinkPlugin`` value, registered under the entry-point group ``eventstreams.sinks`` by its sink
-type. It opens one ``Sink`` for each configured destination. The worker does everything else: batching as the
-capabilities say, time limits, retries, pauses, counting, dead letters. So a plugin never retries, sleeps,
-batches or counts.
+A plugin is a ``SinkPlugin`` value, registered by its sink type in the entry-point group ``eventstreams.sinks``. It
+opens one ``Sink`` for each configured destination. The worker does everything else: batching as the capabilities say,
+time limits, retries, pauses, counting, dead letters. So a plugin never retries, sleeps, batches or counts.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -20,24 +19,24 @@ from eventstreams.sinks.outcomes import DeliveryOutcome
 from eventstreams.sinks.shown import shown
 
 API_VERSION: Final = 1
-"""Grows when a plugin written for the version before would no longer work."""
+"""Increased when plugins written for the previous version would no longer work."""
 
 
 class Sink(Protocol):
-    """One configured destination, open. Its methods run on the worker's event loop, ``deliver`` many at a time."""
+    """An open destination. Its methods run on the worker's event loop, with many ``deliver`` calls at the same time."""
 
     async def deliver(self, batch: Sequence[OutboundEvent], /) -> Sequence[DeliveryOutcome]:
         """Try ``batch`` once and return exactly one outcome for each event, in order.
 
-        To raise, to hang or to return another number of outcomes says nothing about the events: all of
-        them are then tried again.
+        If it raises, hangs or returns another number of outcomes, that says nothing about the events, so all of them
+        are tried again.
         """
 
     async def probe(self) -> DeliveryOutcome:
-        """Look whether the destination is there and lets us in, by something that nobody there takes for an event."""
+        """Check that the destination is reachable and lets us in, sending nothing that could pass for an event."""
 
     async def aclose(self) -> None:
-        """Let go of connections. Deliveries under way may fail."""
+        """Close connections. Deliveries in progress may fail."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,16 +44,16 @@ class Capabilities:
     """How the worker may use one sink.
 
     Attributes:
-        timeout_s: A delivery that takes longer is taken for hung and cancelled; so is ``open``.
-        max_batch_events: Most events of one ``deliver``.
-        max_batch_bytes: Most bytes of their JSON together; a single larger event still comes, alone.
-        sized_as_avro: Whether that is of their Avro, as they were accepted, instead: for a sink that takes ``avro`` and
-            makes no JSON. Their ``data`` is then read only if it is looked at.
+        timeout_s: A delivery that takes longer counts as hung and is cancelled; the same goes for ``open``.
+        max_batch_events: The most events in one ``deliver``.
+        max_batch_bytes: The most bytes of their JSON together; a single larger event is still delivered, alone.
+        sized_as_avro: Whether ``max_batch_bytes`` limits their Avro, as accepted, instead: for a sink that uses
+            ``avro`` and makes no JSON. Their ``data`` is then decoded only when it is accessed.
         linger_s: How long to wait for a batch to fill.
-        max_in_flight: Most deliveries side by side.
-        tried_together: Whether the events of a delivery that failed wait in order and are tried again together, a few
-            times at least. If not, only a sink that fails as a whole has them wait; else each goes its own way.
-        pause_s: How long the sink is left alone after each delivery; its events wait in their topic meanwhile.
+        max_in_flight: The most concurrent deliveries.
+        tried_together: Whether the events of a failed delivery wait in order and are retried together, at least a few
+            times. If not, they wait only while the sink fails as a whole; otherwise each is retried on its own.
+        pause_s: How long to wait after each delivery before the next; the sink's events wait in their topic meanwhile.
     """
 
     timeout_s: float
@@ -69,17 +68,17 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SinkContext:
-    """What the worker lends to a sink for as long as it is open.
+    """What the worker provides to a sink for as long as it is open.
 
     Attributes:
-        sink_sid: Which sink.
-        account_sid: Whose.
-        signing_tokens: Account auth tokens that a receiver may check against, the one to sign with first.
-            A sink is opened anew when they change.
+        sink_sid: The SID of the sink.
+        account_sid: The SID of its account.
+        signing_tokens: Account auth tokens that receivers may check signatures against; sign with the first. The sink
+            is reopened when they change.
         guard: Must be asked before each connection to an address that came from the configuration;
-            ``open_connection`` does.
-        user_agent: For protocols that have such a thing.
-        mail: The operator's mail server; there is one where the plugin ``needs_mail``.
+            ``open_connection`` does so.
+        user_agent: For protocols that have one.
+        mail: The operator's mail server; always set if the plugin ``needs_mail``.
     """
 
     sink_sid: str
@@ -95,16 +94,16 @@ ConfigT = TypeVar("ConfigT", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SigningSecrets(Generic[ConfigT]):
-    """Secrets of a sink's own, which its deliveries are signed with and receivers check by.
+    """A sink's own secrets, with which its deliveries are signed and receivers check them.
 
-    They live in the sink's configuration. ``create`` and ``rotate`` return keys of it with their new values.
+    They are stored in the sink's configuration. ``create`` and ``rotate`` return keys of it with their new values.
 
     Attributes:
-        show: What a receiver needs in order to check, as JSON for the sink's owner alone; None where a sink with
-            this configuration signs with no such secret.
-        create: What to add to the configuration of a new sink: a secret where the subscriber gave none.
-        rotate: What to change for another secret, given the time and how long the old one signs beside it. Only
-            called where ``show`` returns something. Raises ValueError with a sentence where it cannot be done now.
+        show: What a receiver needs in order to check signatures, as JSON that only the sink's owner sees; None if a
+            sink with this configuration does not sign with such a secret.
+        create: What to add to the configuration of a new sink: a secret, if the subscriber gave none.
+        rotate: What to change to get a new secret, given the current time and how long the old one is used beside it.
+            Called only if ``show`` returns something. Raises ValueError with a sentence if it cannot be done now.
     """
 
     show: Callable[[ConfigT], Mapping[str, object] | None]
@@ -118,20 +117,19 @@ class SinkPlugin(Generic[ConfigT]):
 
     Attributes:
         sink_type: The reference's ``sink_type``; also part of topic names, so ``[a-z0-9-]`` only.
-        summary: Where its events go, in one line for people who choose among types.
-        config: Model of ``SinkConfiguration``. Its validation messages are shown to subscribers; a field of type
-            ``SecretStr`` is never shown again. ``public(config)`` is what the API answers.
+        summary: Where its events go, in one line, for people choosing a type.
+        config: Pydantic model of ``SinkConfiguration``. Its validation messages are shown to subscribers; a field of
+            type ``SecretStr`` is never shown again. The API answers with ``public(config)``.
         capabilities: How to use a sink with this configuration.
-        public: The configuration as the API may show it, without secrets; by default what was given of it.
-        open: Makes the sink; connects lazily or at once. To raise means that the sink is unusable now; its
-            events wait.
-        signing: Where sinks of this type can have signing secrets: how to make, show and rotate them.
-        requires: Modules that only its worker needs, such as a client library, each to what pip would install to bring
-            it. Import them in ``open``: the API, and the workers of other types, then do without them.
-        needs_mail: Its sinks send mail through the operator's server: where there is none, none of them can be made.
-        must_validate: Its sinks get nothing but a test event until the id in it was given back, whatever the
-            operator has set: for a destination that somebody else than the subscriber may own.
-        api_version: The ``API_VERSION`` it was written for.
+        public: The configuration as the API may show it, without secrets; by default the values that were given.
+        open: Makes the sink; connects lazily or at once. Raising means that the sink is unusable now; its events wait.
+        signing: How to make, show and rotate signing secrets, if sinks of this type can have them.
+        requires: Modules that only its worker needs, such as a client library, each mapped to the pip requirement that
+            provides it. Import them in ``open``, so that the API and the workers of other types do without them.
+        needs_mail: Its sinks send mail through the operator's server; without one, none can be created.
+        must_validate: Its sinks get nothing but a test event until the id in it has been confirmed, whatever the
+            operator's settings: for destinations that may belong to somebody other than the subscriber.
+        api_version: The ``API_VERSION`` that it was written for.
     """
 
     sink_type: str
@@ -148,4 +146,4 @@ class SinkPlugin(Generic[ConfigT]):
 
 
 AnySinkPlugin = SinkPlugin[BaseModel]
-"""A plugin whose configuration model is not known statically, as the registry holds it."""
+"""A plugin whose configuration model is not known statically, such as those in the registry."""

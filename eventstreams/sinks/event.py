@@ -1,4 +1,4 @@
-"""An event on its way to a destination: attributes, and data in the version that the subscription asked for."""
+"""An event on its way to a destination: its attributes, and its data in the subscription's schema version."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,18 +11,18 @@ _JSON: Final = "application/json"
 
 @dataclass(slots=True, kw_only=True)
 class OutboundEvent:
-    """One event as a destination is to see it. Read-only for plugins.
+    """One event as a destination should see it. Read-only for plugins.
 
     Attributes:
         time: RFC 3339 in UTC with milliseconds, as the producer wrote it.
-        dataschema: Names the version that ``data`` was projected to.
-        data: The fields, absent optional ones left out. For a sink that takes Avro (``Capabilities.sized_as_avro``) no
-            ``dict``: they are read when they are first looked at.
+        dataschema: Names the schema version that ``data`` was projected to.
+        data: The fields; absent optional ones are left out. For a sink that uses Avro (``Capabilities.sized_as_avro``)
+            this is a mapping other than ``dict``, decoded on first access.
         attempt: Number of this attempt, from 1.
-        identity_fields: Kind of identity, such as "phone", to the field of ``data`` that holds one of whom the event
-            is about, where the event's schema marks it. The field can be absent.
-        avro_schema: The Avro schema of ``data``, as JSON; None where no worker has made the event.
-        avro: ``data`` as Avro binary of that schema, as the producer wrote it; None where ``data`` was projected from
+        identity_fields: Maps a kind of identity, such as "phone", to the field of ``data`` that identifies whom the
+            event is about, if the event's schema marks one. The field can be absent.
+        avro_schema: The Avro schema of ``data``, as JSON; None if the event was not made by a worker.
+        avro: ``data`` as Avro binary of that schema, as the producer wrote it; None if ``data`` was projected from
             another version of the schema.
     """
 
@@ -42,7 +42,7 @@ class OutboundEvent:
     _json: bytes | None = None
 
     def json(self) -> bytes:
-        """The event as one CloudEvents JSON object, UTF-8. Made once, however often it is asked for."""
+        """The event as one CloudEvents JSON object in UTF-8. Encoded once, however often it is called."""
         if self._json is None:
             attributes: dict[str, object] = {
                 "specversion": "1.0",
@@ -61,7 +61,7 @@ class OutboundEvent:
 
 
 def _as_dict(data: object) -> dict[str, object]:
-    """``data`` that is no dict: orjson asks for nothing else here."""
+    """Convert ``data`` that is not a dict, the only thing that orjson needs help with here."""
     if isinstance(data, Mapping):
         return dict(data)
     raise TypeError

@@ -1,4 +1,4 @@
-"""What a connection that failed says of events, in the words that all sinks have for it."""
+"""Outcomes for failed connections, worded the same for all sinks."""
 
 import os
 import socket
@@ -10,16 +10,16 @@ from eventstreams.sinks.guard import DestinationForbiddenError
 from eventstreams.sinks.outcomes import RetryLater
 
 NONSENSE: Final = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError, EOFError)
-"""What client libraries raise over an answer that makes no sense: they trust the servers that they talk to."""
+"""What client libraries raise over a nonsensical answer, since they trust the servers that they talk to."""
 
 
 def no_answer(timeout_s: float) -> RetryLater:
-    """Of a delivery that was given up after so many seconds."""
+    """The outcome of a delivery that was given up after ``timeout_s`` seconds."""
     return RetryLater(RetryReason.TIMED_OUT, f"no answer within {timeout_s:g} s")
 
 
 def no_connection(error: OSError, *, whose: str = "its") -> RetryLater:
-    """Of an attempt to connect, or of a connection that ended. ``whose``: the certificate, where that is why."""
+    """The outcome of a failed or broken connection. ``whose``: owner of the certificate, if that is the problem."""
     match error:
         case DestinationForbiddenError():
             return RetryLater(RetryReason.DESTINATION_FORBIDDEN, error.strerror or "")
@@ -28,9 +28,9 @@ def no_connection(error: OSError, *, whose: str = "its") -> RetryLater:
         case ssl.SSLCertVerificationError():
             detail = f"{whose} certificate is not trusted: {error.verify_message}"
             return RetryLater(RetryReason.CONNECT_FAILED, detail)
-        case ssl.SSLError() | socket.gaierror():  # whose numbers are no system's
+        case ssl.SSLError() | socket.gaierror():  # their numbers are not the system's errno
             return RetryLater(RetryReason.CONNECT_FAILED, error.strerror or type(error).__name__)
-        case OSError(errno=int(number)):  # asyncio's own words have the address in them, also where a name was given
+        case OSError(errno=int(number)):  # asyncio's own text contains the address even if a name was configured
             return RetryLater(RetryReason.CONNECT_FAILED, os.strerror(number).lower())
         case _:
             return RetryLater(RetryReason.CONNECT_FAILED, type(error).__name__)

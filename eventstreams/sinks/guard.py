@@ -1,7 +1,7 @@
-"""Keeps deliveries out of the inside of the network: judges each resolved address at the moment of connecting.
+"""Keeps deliveries out of the internal network (SSRF): checks each resolved address at the moment of connecting.
 
-A name can resolve to something else between a check and a connection, so there is no check of names or URLs:
-the only question asked is "may a socket be opened to this address?".
+A name can resolve differently between a check and a connection, so names and URLs are not checked at all: the only
+question is "may a socket be opened to this address?".
 """
 
 import logging
@@ -19,15 +19,15 @@ from typing import ClassVar, Final
 
 Network = IPv4Network | IPv6Network
 
-# All IPv6 that is routed on the Internet so far (IANA). What lies outside includes translated IPv4 (::ffff:0:0:0/96).
+# All IPv6 routed on the Internet so far (IANA). What is outside includes translated IPv4 (::ffff:0:0:0/96).
 _GLOBAL_UNICAST: Final = IPv6Network("2000::/3")
-# IPv6 with an IPv4 address in its last 32 bits (RFC 6052). Where the local-use prefix 64:ff9b:1::/48 carries it is the
-# network's own choice (RFC 8215), so that one is no place for deliveries unless it is allowed as it stands.
+# IPv6 with an IPv4 address in its last 32 bits (RFC 6052). In the local-use prefix 64:ff9b:1::/48 each network chooses
+# where the IPv4 address is (RFC 8215), so that prefix is forbidden unless an operator allows it as such.
 _NAT64: Final = IPv6Network("64:ff9b::/96")
-_ISATAP: Final = (0x0000_5EFE, 0x0200_5EFE)  # before an IPv4 address in the last 32 bits (RFC 5214)
-# Special-purpose ranges that ``is_global`` lets pass on some supported Python: carrier NAT (RFC 6598), protocol
+_ISATAP: Final = (0x0000_5EFE, 0x0200_5EFE)  # these precede an IPv4 address in the last 32 bits (RFC 5214)
+# Special-purpose ranges that ``is_global`` permits in some supported Python: carrier NAT (RFC 6598), protocol
 # assignments (RFC 6890, 2928), benchmarks (RFC 2544), 6to4 relays (RFC 7526), IPv6 documentation (RFC 9637). And the
-# public address at which each machine in Azure has its host, which gives settings and certificates to whoever asks
+# public address at which every machine in Azure reaches its host, which hands settings and certificates to any caller
 # (learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16).
 _FORBIDDEN: Final = tuple(
     map(
@@ -49,10 +49,11 @@ _log = logging.getLogger(__name__)
 
 
 class DestinationForbiddenError(OSError):
-    """The address is private, local or otherwise no place for deliveries. ``strerror`` is for the subscriber to read.
+    """The address is private, local or otherwise forbidden. ``strerror`` is text for the subscriber.
 
-    ``errno`` is ``ERRNO``, by which it can be told apart where a client library folds several errors into one. It is
-    the reference's code for this, and no system's errno: firewalls say EPERM, and OpenSSL's errors have its number.
+    ``errno`` is ``ERRNO``, by which it can be recognized if a client library merges several errors into one. It is the
+    reference's code for this, and no system's errno: EPERM would also come from firewalls, and is a number that
+    OpenSSL's errors have too.
     """
 
     ERRNO: ClassVar[int] = 91307
@@ -60,7 +61,7 @@ class DestinationForbiddenError(OSError):
 
 @dataclass(frozen=True, slots=True)
 class DestinationGuard:
-    """Which addresses may be connected to: every global one, and those of ``allowed``."""
+    """Decides which addresses may be connected to: every global one, and those in ``allowed``."""
 
     allowed: Sequence[Network] = ()
 
@@ -68,9 +69,9 @@ class DestinationGuard:
         """Return if a socket may be opened to ``address``, an IP address in the resolver's spelling.
 
         Args:
-            address: Where to.
-            host: What it was found for. The error names an address that was given as one. What a name leads to the log
-                alone says, since the operator's own names are resolved as well; likewise where it is not known.
+            address: The resolved address.
+            host: The configured host that it belongs to. If that is itself an address, the error names it. If it is a
+                name, or unknown, only the log says what it resolves to, since internal names resolve too.
 
         Raises:
             DestinationForbiddenError: it may not.
@@ -89,7 +90,7 @@ class DestinationGuard:
 
 
 def is_address(host: str) -> bool:
-    """Whether ``host`` is an IP address as it stands, and no name to resolve."""
+    """Whether ``host`` is an IP address, rather than a name to resolve."""
     try:
         ip_address(host.partition("%")[0])
     except ValueError:
@@ -98,7 +99,7 @@ def is_address(host: str) -> bool:
 
 
 def _meanings(ip: IPv4Address | IPv6Address) -> list[IPv4Address | IPv6Address]:
-    """Every address that a packet for ``ip`` may end at: itself, or what is written inside it (6to4, NAT64 …)."""
+    """Every address at which a packet for ``ip`` may end: itself, or one embedded in it (6to4, NAT64 …)."""
     found: list[IPv4Address | IPv6Address] = [ip]
     if isinstance(ip, IPv6Address):
         if ip.ipv4_mapped:
@@ -119,6 +120,6 @@ def _is_public(ip: IPv4Address | IPv6Address) -> bool:
     if isinstance(ip, IPv6Address):
         if ip not in _GLOBAL_UNICAST:
             return False
-        if ip.sixtofour:  # ``is_global`` on some supported Python only; what counts is the address inside, beside it
+        if ip.sixtofour:  # ``is_global`` only in some supported Python; the embedded address is checked as well
             return True
     return ip.is_global and not ip.is_multicast and not any(ip in network for network in _FORBIDDEN)

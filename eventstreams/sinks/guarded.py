@@ -1,4 +1,4 @@
-"""A sink whose client library connects by itself, run where that connects nowhere but past the guard."""
+"""Runs a sink whose client library opens its own connections on a loop that checks each of them with the guard."""
 
 import asyncio
 from collections.abc import Callable, Collection, Coroutine, Sequence
@@ -13,18 +13,18 @@ from eventstreams.sinks.outcomes import DeliveryOutcome, RetryLater
 from eventstreams.sinks.thread import GuardedThread
 
 UNREACHED: Final = frozenset({RetryReason.CONNECT_FAILED, RetryReason.TIMED_OUT})
-"""What libraries make of an address that they were not let out to."""
+"""The outcomes that libraries report if a connection was forbidden."""
 
-_GOODBYE_S: Final = 1.0  # for a sink to end what it can; whoever closes it waits for two
+_GOODBYE_S: Final = 1.0  # for a sink to close what it can; the caller of `aclose` waits two seconds
 
 Result = TypeVar("Result")
 
 
 class GuardedSink:
-    """Runs another sink, which was made on the loop of ``thread``, there."""
+    """Runs another sink on the loop of ``thread``, where it was made."""
 
     def __init__(self, thread: GuardedThread, sink: Sink, *, unreached: Collection[RetryReason]) -> None:
-        """``unreached``: the reasons of ``sink`` behind which there may be an address that is forbidden."""
+        """``unreached``: reasons that ``sink`` may report when the actual cause is a forbidden address."""
         self._thread = thread
         self._sink = sink
         self._unreached = unreached
@@ -41,7 +41,7 @@ class GuardedSink:
         return self._told(await self._run(self._sink.probe()), before)
 
     async def aclose(self) -> None:
-        """Have the sink end what it can, then everything on its thread: also where the sink raises or hangs."""
+        """Close the sink, then end everything on its thread, even if the sink raises or hangs."""
         try:
             async with asyncio.timeout(_GOODBYE_S):
                 await self._run(self._sink.aclose())
@@ -55,9 +55,10 @@ class GuardedSink:
             return RetryLater(RetryReason.SINK_UNUSABLE, str(error))
 
     def _told(self, outcome: DeliveryOutcome, before: DestinationForbiddenError | None) -> DeliveryOutcome:
-        """``outcome``, or that an address is forbidden, where that is why: libraries say that nobody is there.
+        """``outcome``, unless a forbidden address caused it: then that, as libraries only report an unreachable host.
 
-        One that was forbidden ``before`` it began is not why: another server of the destination may be at that address.
+        An address that was forbidden ``before`` this call began is not the cause: it may be that of another server of
+        the destination.
         """
         forbidden = self._thread.forbidden
         if forbidden is None or forbidden is before:
@@ -70,9 +71,9 @@ class GuardedSink:
 async def open_guarded(
     make: Callable[[], Sink], context: SinkContext, *, unreached: Collection[RetryReason] = UNREACHED
 ) -> GuardedSink:
-    """The sink that ``make`` makes, on an event loop of its own, which asks ``context.guard`` at each connection.
+    """The sink made by ``make``, on an event loop of its own that checks each connection with ``context.guard``.
 
-    ``unreached`` as of ``GuardedSink``.
+    ``unreached`` is as for ``GuardedSink``.
     """
     thread = GuardedThread(context.guard, name=f"sink {context.sink_sid}")
     try:
@@ -87,10 +88,10 @@ async def _made(make: Callable[[], Sink]) -> Sink:
 
 
 class PendingCloses:
-    """Connections that end beside what goes on: nobody waits for it, and the loop's end is theirs at the latest."""
+    """Closes connections in the background: nobody waits for them, and they end with the loop at the latest."""
 
     def __init__(self) -> None:
-        self._under_way: set[asyncio.Task[None]] = set()  # a loop itself would let go of them
+        self._under_way: set[asyncio.Task[None]] = set()  # a loop holds only weak references to its tasks
 
     def begin(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.create_task(work, name="a connection's end")

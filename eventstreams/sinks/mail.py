@@ -1,4 +1,4 @@
-"""The mail server of whoever runs the installation, as sinks that send mail get it."""
+"""The operator's mail server, as provided to sinks that send mail."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 class MailSecurity(StrEnum):
-    """How mail goes to the server. With TLS its certificate and host name are checked, without a way around it."""
+    """How to connect to the server. With TLS its certificate and host name are always checked."""
 
     TLS = "smtps"
     STARTTLS = "smtp"
@@ -15,13 +15,13 @@ class MailSecurity(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailServer:
-    """Where to hand mail in. It is the operator's own, so the destination guard has no say about its address.
+    """The server to submit mail to. It is the operator's own, so the destination guard does not check its address.
 
     Attributes:
         sender: The address that mail comes from, and that bounces go to.
-        sender_name: Shown beside it; may be empty.
-        username: Whom to log in as; None: not at all. There is a password then, and TLS.
-        authorities: PEM file of the authorities to trust in place of the system's; None: the system's.
+        sender_name: The display name for it; may be empty.
+        username: The user to log in as, always with a password and TLS; None: do not log in.
+        authorities: PEM file of the certificate authorities to trust instead of the system's; None: the system's.
     """
 
     host: str

@@ -1,4 +1,4 @@
-"""What an attempt says of each event. A plugin judges once and returns one of these for every event it was given."""
+"""The outcome of an attempt for one event. A plugin returns exactly one of these for every event that it was given."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,7 +11,7 @@ class Delivered:
     """The destination has it.
 
     Attributes:
-        status: The destination's status code, where its protocol has one. For people: one ``Delivered`` equals another.
+        status: The destination's status code, if its protocol has one. For people only: ignored in comparisons.
     """
 
     status: int | None = field(default=None, compare=False)
@@ -23,10 +23,10 @@ class RetryLater:
 
     Attributes:
         reason: Why.
-        detail: In words, for people; at most 1 KiB is kept. Never a secret, never the event's data.
-        not_before: What the destination asked for (``Retry-After``); aware. None where it said nothing.
-        status: The destination's status code, where its protocol has one.
-        answer: Start of what the destination answered, for people; at most 1 KiB is kept.
+        detail: An explanation for people; at most 1 KiB is kept. Never a secret, never the event's data.
+        not_before: The earliest time that the destination asked for (``Retry-After``); aware. None if it did not.
+        status: The destination's status code, if its protocol has one.
+        answer: The start of the destination's answer, for people; at most 1 KiB is kept.
     """
 
     reason: RetryReason
@@ -38,7 +38,7 @@ class RetryLater:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The destination refuses this very event, and always will; it becomes a dead letter.
+    """The destination refuses this particular event, and always will; it becomes a dead letter.
 
     The attributes are those of ``RetryLater``.
     """

@@ -1,4 +1,4 @@
-"""Finds the sink plugins that are installed. A broken one stops the start, with its name and distribution."""
+"""Finds the installed sink plugins. A broken one fails the start with an error that names it and its distribution."""
 
 import re
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from eventstreams.installed import entry_points
 from eventstreams.sinks.contract import API_VERSION, AnySinkPlugin, SinkPlugin
 
 GROUP: Final = "eventstreams.sinks"
-_MAX_ERROR: Final = 300  # characters of what a plugin's import raised: a line
+_MAX_ERROR: Final = 300  # characters kept of the error that a plugin's import raised: a line
 _SINK_TYPE: Final = re.compile(r"[a-z0-9-]{1,40}")
 
 
@@ -26,7 +26,7 @@ def load_plugins() -> Mapping[str, AnySinkPlugin]:
     """Every installed plugin by sink type.
 
     Raises:
-        PluginError: one cannot be loaded, is there twice, or was written for another API version.
+        PluginError: one cannot be loaded, is installed twice, is malformed, or was written for another API version.
     """
     found: dict[str, AnySinkPlugin] = {}
     origin: dict[str, EntryPoint] = {}
@@ -40,11 +40,11 @@ def load_plugins() -> Mapping[str, AnySinkPlugin]:
 
 
 def load_plugin(sink_type: str) -> AnySinkPlugin:
-    """The plugin for ``sink_type``, with all that it needs to open sinks.
+    """The plugin for ``sink_type``, after checking that the modules it needs to open sinks are installed.
 
     Raises:
-        PluginError: no such plugin (says which there are), it lacks a module (says what brings it), or any of
-            ``load_plugins``' reasons.
+        PluginError: there is no such plugin (the text lists those there are), it lacks a module (the text says what to
+            install), or any of the reasons of ``load_plugins``.
     """
     plugins = load_plugins()
     if sink_type not in plugins:
@@ -56,7 +56,7 @@ def load_plugin(sink_type: str) -> AnySinkPlugin:
 
 
 def lacking(plugin: AnySinkPlugin) -> Mapping[str, str]:
-    """Of what ``plugin`` requires, the modules that are not installed, each to what would bring it."""
+    """The modules that ``plugin`` requires but are not installed, each with the pip requirement that provides it."""
     return {name: source for name, source in plugin.requires.items() if find_spec(name) is None}
 
 
@@ -87,7 +87,7 @@ def _load(entry: EntryPoint) -> AnySinkPlugin:
 
 
 def _first_line(error: BaseException) -> str:
-    """``error`` in one line, whatever it says."""
+    """``error`` as one line of limited length."""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text[:_MAX_ERROR]}" if text else type(error).__name__
 
@@ -99,5 +99,5 @@ def _where(entry: EntryPoint) -> str:
 def _distribution(entry: EntryPoint) -> str:
     if entry.dist is None:
         return "an unknown distribution"
-    told = entry.dist.metadata  # is read from its file each time: for who has to be told alone
+    told = entry.dist.metadata  # read from its file each time, so only when there is an error to report
     return f"{told['Name']} {told['Version']}"

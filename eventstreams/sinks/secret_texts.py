@@ -1,4 +1,4 @@
-"""Which texts of a sink are secret: what is logged of its plugin's errors is without them."""
+"""Finds the secret texts of a sink, which are removed from its plugin's errors before these are logged."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from urllib.parse import unquote
@@ -11,7 +11,7 @@ from eventstreams.sinks import SinkContext
 from eventstreams.sinks.contract import AnySinkPlugin
 
 Secrets = Callable[[], Sequence[str]]
-"""Finds them when they are needed: nobody keeps them in the clear meanwhile."""
+"""Finds them when they are needed, so that nothing keeps them in the clear meanwhile."""
 
 
 def no_secrets() -> Sequence[str]:
@@ -19,13 +19,13 @@ def no_secrets() -> Sequence[str]:
 
 
 def secrets_of(plugin: AnySinkPlugin, config: BaseModel, context: SinkContext) -> Sequence[str]:
-    """Every text of ``config`` that is declared a secret or not shown to its owner, and whatever URLs carry in them.
+    """Every text of ``config`` that is declared secret or not shown to its owner, and the credentials inside its URLs.
 
-    And what the worker lent beside it: tokens to sign with, the password of the mail server.
+    Also the secrets that the worker provides in ``context``: signing tokens and the password of the mail server.
     """
     try:
         shown = set(_texts(plugin.public(config)))
-    except Exception:  # noqa: BLE001 - the seam to foreign code: then nothing of it is known to be shown
+    except Exception:  # noqa: BLE001 - the seam to foreign code: treat all of it as not shown
         shown = set()
     lent: list[str] = [*context.signing_tokens]
     if context.mail is not None and context.mail.password is not None:
@@ -34,7 +34,7 @@ def secrets_of(plugin: AnySinkPlugin, config: BaseModel, context: SinkContext) -
 
 
 def texts_of(configuration: str) -> Sequence[str]:
-    """All texts of a configuration in JSON: of one that is not valid nobody knows which are secret."""
+    """All texts of a configuration in JSON, for one that is not valid: nobody knows which of its texts are secret."""
     try:
         found = orjson.loads(configuration)
     except orjson.JSONDecodeError:
@@ -54,11 +54,11 @@ def _secret_texts(value: object, shown: set[str]) -> Iterator[str]:
 
 
 def _secret_parts(text: str, *, with_path: bool) -> Iterator[str]:
-    """What a URL carries: as it is written, and decoded."""
+    """User, password, query and, if ``with_path``, path of a URL: as written, and decoded."""
     try:
         url = URL(text, encoded=True)
         parts = [url.raw_user, url.raw_password, url.raw_query_string, *url.query.values()]
-    except (ValueError, IndexError):  # the latter where yarl finds brackets before an @ and nothing behind it
+    except (ValueError, IndexError):  # yarl raises the latter for brackets before an @ with nothing after it
         return
     for part in [*parts, url.raw_path if with_path else None]:
         if part:
@@ -67,7 +67,7 @@ def _secret_parts(text: str, *, with_path: bool) -> Iterator[str]:
 
 
 def _leaves(value: object) -> Iterator[object]:
-    """What is in ``value``, however deep: without recursion, as anybody can nest JSON."""
+    """The scalar values in ``value``, at any depth. Without recursion, as JSON can be nested arbitrarily."""
     left = [value]
     while left:
         each = left.pop()

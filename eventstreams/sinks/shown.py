@@ -1,4 +1,4 @@
-"""A configuration as its owner may see it."""
+"""A sink's configuration as its owner may see it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -7,11 +7,11 @@ from pydantic import BaseModel, SecretStr
 from pydantic_core import to_jsonable_python
 
 HIDDEN: Final = "********"
-"""Stands for a secret. Given back in a change of a sink, it says that the secret stays as it is."""
+"""Shown in place of a secret. Sent back in an update of a sink, it means that the secret stays as it is."""
 
 
 def shown(config: BaseModel) -> Mapping[str, object]:
-    """What was given of ``config``, as JSON has it, in the model's order; ``HIDDEN`` for each ``SecretStr`` in it."""
+    """The values given in ``config``, as JSON, in the model's order, with ``HIDDEN`` for each ``SecretStr``."""
     given = config.model_dump(exclude_unset=True, exclude_none=True)
     masked: dict[str, object] = to_jsonable_python(_masked(given))
     return masked

@@ -1,8 +1,8 @@
-"""Connections for sinks whose client library connects by itself: an event loop that asks the guard each time.
+"""An event loop that checks every connection with the guard, for sinks whose client library connects by itself.
 
-A library that resolves names, follows what a server says of other servers, and connects again as it likes cannot be
-told where not to go. So it runs on a loop of its own, in a thread of its own, that opens no socket to an address which
-the guard forbids, and that ends a connection whose other end sends more than anybody takes.
+A library that resolves names, follows a server's referrals to other servers, and reconnects as it likes cannot be told
+where not to connect. So it runs on a loop of its own, in a thread of its own, which opens no socket to an address that
+the guard forbids, and closes connections whose peer sends far more than is read.
 """
 
 import asyncio
@@ -21,10 +21,10 @@ from typing_extensions import Buffer, override
 from eventstreams.sinks.connect import STAGGER_S, first_of
 from eventstreams.sinks.guard import DestinationForbiddenError, DestinationGuard
 
-UNREAD_BYTES: Final = 16 << 20  # on one connection; no answer that a sink waits for has a tenth of it
-_END_S: Final = 5.0  # at most, for what was cancelled to end: it takes as long on a busy machine
-_RARE: Final = {"family", "flags", "local_addr", "proto"}  # arguments with which asyncio connects as it always did
-_ROUNDS: Final = 3  # what ends may begin something, such as telling the other end
+UNREAD_BYTES: Final = 16 << 20  # on one connection; no answer that a sink waits for has a tenth of this
+_END_S: Final = 5.0  # the most that cancelled tasks get to end; on a busy machine they can need it
+_RARE: Final = {"family", "flags", "local_addr", "proto"}  # with these arguments asyncio connects its own way
+_ROUNDS: Final = 3  # a task that ends may start something else, such as notifying the peer
 
 _log = logging.getLogger(__name__)
 
@@ -32,12 +32,12 @@ Result = TypeVar("Result")
 
 
 class GuardedLoop(asyncio.SelectorEventLoop):
-    """Connects nowhere but past ``guard``: all of asyncio's transports and streams come to ``sock_connect``.
+    """Checks every connection with ``guard``: all of asyncio's transports and streams go through ``sock_connect``.
 
-    Not so a library that connects in threads, or outside of Python.
+    A library that connects in threads or outside of Python would bypass it.
 
     Attributes:
-        forbidden: Why the newest connection was not let out; None where it was.
+        forbidden: Why the newest connection was forbidden; None if it was permitted.
     """
 
     def __init__(self, guard: DestinationGuard, *, unread_bytes: int = UNREAD_BYTES) -> None:
@@ -56,7 +56,7 @@ class GuardedLoop(asyncio.SelectorEventLoop):
     async def _connect(
         self, sock: socket.socket, address: tuple[object, ...] | str | Buffer, *, host: str = ""
     ) -> None:
-        """``host``: what ``address`` was found for, where that is known."""
+        """``host``: what ``address`` was resolved from, if known."""
         self.forbidden = None
         try:
             self._past.check(_ip(address), host=host)
@@ -94,14 +94,14 @@ class GuardedLoop(asyncio.SelectorEventLoop):
         return made  # type: ignore[no-any-return]
 
     async def _dialled(self, host: str, port: int | None) -> socket.socket:
-        """A socket to the first address of ``host`` that may be and that answers; no other is waited for.
+        """A socket to the first address of ``host`` that is permitted and answers; no other is waited for.
 
-        asyncio has the like (``happy_eyeballs_delay``), and forgets a socket that was connected as it is cancelled.
+        asyncio's own ``happy_eyeballs_delay`` would leak a socket that connects while it is being cancelled.
         """
         found = await self.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         ways = [partial(self._dial, host, *each) for each in found]
         sock = await first_of(ways, stagger_s=STAGGER_S, failures=(OSError,), let_go=socket.socket.close)
-        self.forbidden = None  # of an address beside it
+        self.forbidden = None  # it was about another address of this host
         return sock
 
     async def _dial(
@@ -117,23 +117,23 @@ class GuardedLoop(asyncio.SelectorEventLoop):
         return sock
 
     def cut(self) -> None:
-        """End every connection at once, whatever is under way on it."""
+        """Shut down every connection at once, whatever is in progress on it."""
         for sock in list(self._sockets):
-            with contextlib.suppress(OSError):  # it is closed already
+            with contextlib.suppress(OSError):  # already closed
                 sock.shutdown(socket.SHUT_RDWR)
 
     async def abandon(self) -> None:
-        """Close what a library has left open: nobody is there to close it once the loop is closed."""
+        """Close transports that a library has left open, as nothing can close them once the loop is closed."""
         for transport in list(self._opened):
             if isinstance(transport, asyncio.WriteTransport):
                 transport.abort()
-        await asyncio.sleep(0)  # they are closed in the next turn
+        await asyncio.sleep(0)  # they close in the loop's next iteration
 
 
 class GuardedThread:
     """Runs coroutines of a client library on a ``GuardedLoop``. Its methods are called from the worker's loop.
 
-    ``run`` costs two hops between threads, some 100 µs: once for a batch, not for an event.
+    ``run`` costs two hops between threads, some 100 µs: once per batch, not per event.
     """
 
     def __init__(self, guard: DestinationGuard, *, name: str, unread_bytes: int = UNREAD_BYTES) -> None:
@@ -144,14 +144,14 @@ class GuardedThread:
 
     @property
     def forbidden(self) -> DestinationForbiddenError | None:
-        """Why the newest connection was not let out; None where it was."""
+        """Why the newest connection was forbidden; None if it was permitted."""
         return self._loop.forbidden
 
     async def run(self, work: Coroutine[object, object, Result]) -> Result:
-        """What ``work`` returns or raises; cancelled with the caller.
+        """Run ``work`` on the thread's loop and return or raise what it does. It is cancelled if the caller is.
 
         Raises:
-            ConnectionAbortedError: the thread was closed meanwhile, or before.
+            ConnectionAbortedError: the thread was closed before or meanwhile.
         """
         if self._closed:
             work.close()
@@ -166,7 +166,7 @@ class GuardedThread:
             raise ConnectionAbortedError("the sink was closed meanwhile") from None
 
     async def aclose(self) -> None:
-        """End connections, then tasks, then the thread. What still runs raises ``ConnectionAbortedError``."""
+        """End connections, then tasks, then the thread. ``run`` calls in progress raise ``ConnectionAbortedError``."""
         if not self._closed:
             self._closed = True
             try:
@@ -185,7 +185,7 @@ class GuardedThread:
 async def _end_all(loop: GuardedLoop) -> None:
     for _ in range(_ROUNDS):
         loop.cut()
-        await asyncio.sleep(0)  # what was only just begun begins
+        await asyncio.sleep(0)  # let tasks that were just created start
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()
@@ -195,12 +195,12 @@ async def _end_all(loop: GuardedLoop) -> None:
 
 
 def _note(_: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
-    """What a library leaves unheard as it closes is of no use to an operator: what failed is in the outcomes."""
+    """Log unhandled errors of a library at debug level: of no use to operators, as failures are in the outcomes."""
     _log.debug("left unheard by a client library: %s", context.get("message"))
 
 
 def _ip(address: object) -> str:
-    """The IP address in a socket's ``address``; asyncio has resolved it before it connects."""
+    """The IP address in a socket's ``address``, which asyncio resolves before connecting."""
     try:
         host = address[0] if isinstance(address, tuple) else ""
         socket.getaddrinfo(host, None, flags=socket.AI_NUMERICHOST)
@@ -210,10 +210,10 @@ def _ip(address: object) -> str:
 
 
 def _bound(protocol: asyncio.StreamReaderProtocol, most: int) -> None:
-    """End the connection of ``protocol`` once more than ``most`` bytes wait to be read.
+    """Close the connection of ``protocol`` once more than ``most`` bytes wait to be read.
 
-    A stream reads as many bytes as its reader wants, and a protocol that says the length first lets the other end
-    choose how many that is.
+    A stream buffers as many bytes as its reader asks for, and with a length-prefixed protocol the peer chooses how many
+    that is.
     """
     take = protocol.data_received
 

@@ -1,1 +1,1 @@
-"""How large an installation has to be for so many events a second: a calculation from what was measured."""
+"""Calculates from measured figures how large an installation has to be for a given load."""

@@ -1,4 +1,4 @@
-"""From what is to flow to what it needs. Pure; docs/sizing.md has the model in words, and its limits."""
+"""Calculates the size of an installation from its load. Pure; docs/sizing.md explains the model and its limits."""
 
 import math
 from dataclasses import dataclass
@@ -7,32 +7,34 @@ from typing import Final
 from eventstreams.sizing import measured
 
 UTILISATION: Final = 0.5
-"""Of what is there, on average: a process may die, and peaks be twice the average, without a backlog."""
-SPARE: Final = 2  # of each role: one may be updated, or die, and the other goes on
-_EVENT_DAYS: Final = 7  # as the topics keep them; see ``eventstreams.topics``
+"""Average share of the capacity that is used, so that a process may die, or peaks be twice the average, without a
+backlog."""
+SPARE: Final = 2  # least processes of each role: one may die or be updated while the other goes on
+_EVENT_DAYS: Final = 7  # the topics' retention; see ``eventstreams.topics``
 _WAITING_DAYS: Final = 1.0 + 4 / 24
 _ATTEMPT_DAYS: Final = 7
 _DAY_S: Final = 86_400
 _SHARED_PARTITIONS: Final = 9  # es.attempts and five more
 _TYPE_PARTITIONS: Final = 62
 _EVENTS_PARTITIONS: Final = 12
-_MOST_PARTITIONS: Final = 16  # of a subscription
+_MOST_PARTITIONS: Final = 16  # per subscription
 _GIB: Final = 1 << 30
 _MICRO: Final = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """What is to flow.
+    """The load of an installation.
 
     Attributes:
-        events_per_s: On average over the busiest hours.
+        events_per_s: Events per second, on average over the busiest hours.
+        subscriptions: Subscriptions of all accounts.
         fan_out: Subscriptions that an event matches, on average.
-        receiver_ms: In which a receiver answers.
-        event_bytes: Of an event as Avro.
-        batch: Events in a webhook request; 1: sinks without batches.
-        sink_types: With workers of their own.
-        replicas: Of each topic.
+        receiver_ms: Response time of receivers, in milliseconds.
+        event_bytes: Size of an event as Avro.
+        batch: Events per webhook request; 1 for sinks without batches.
+        sink_types: Sink types, each with workers of its own.
+        replicas: Replicas of each topic.
     """
 
     events_per_s: float
@@ -47,7 +49,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """Of one role: so many processes, of a core and so much memory each. ``because``: the figures behind it."""
+    """What one role needs: processes, with a core and ``mib`` of memory each. ``because``: the figures behind it."""
 
     role: str
     processes: int
@@ -60,11 +62,12 @@ class Size:
     """What an installation needs.
 
     Attributes:
-        partitions: Of all topics, one replica of each.
-        subscription_partitions: Of each subscription, so that its share of the load fits.
-        events_partitions: Of the events topic: routers share them.
-        disk_gib: Of all brokers together, uncompressed, replicas counted.
-        write_mib_s: That brokers together write, replicas counted.
+        needs: What each role needs.
+        partitions: Partitions of all topics, without replicas.
+        subscription_partitions: Partitions of each subscription, so that they can carry its share of the load.
+        events_partitions: Partitions of the events topic, which routers share.
+        disk_gib: Disk space of all brokers together, uncompressed, including replicas.
+        write_mib_s: What all brokers together write, including replicas.
         warnings: What the figures do not cover.
     """
 
@@ -102,25 +105,25 @@ def size(load: Load) -> Size:
 
 
 def router_us(load: Load) -> float:
-    """CPU of a router for one event, with all its copies."""
+    """Microseconds of a router's CPU for one event, with all its copies."""
     copies = measured.ROUTER_FIRST_COPY_US + measured.ROUTER_NEXT_COPY_US * max(load.fan_out - 1, 0)
     return copies + _larger(load, "router") * max(load.fan_out, 1)
 
 
 def worker_us(load: Load) -> float:
-    """CPU of a worker for one delivery, of ``batch`` in a request."""
+    """Microseconds of a worker's CPU for one delivery, with ``batch`` of them in a request."""
     return measured.WORKER_EVENT_US + measured.WORKER_REQUEST_US / load.batch + _larger(load, "worker")
 
 
 def _larger(load: Load, role: str) -> float:
-    """CPU of ``role`` for what an event has more than those that were measured."""
+    """Microseconds of the CPU of ``role`` for the bytes by which an event exceeds those that were measured."""
     return measured.KIB_US[role] * max(load.event_bytes - measured.EVENT_BYTES, 0) / 1024
 
 
 def _brokers(load: Load, partitions: int, write_mib_s: float) -> Need:
     deliveries = load.events_per_s * load.fan_out
     us = (measured.KAFKA_DELIVERY_US + _larger(load, "kafka")) * deliveries
-    cores = us * _MICRO * load.replicas  # that a copy costs what the first one does was not measured: it is less
+    cores = us * _MICRO * load.replicas  # assumes that a replica costs as much as the first copy; in fact it is less
     for_cpu = math.ceil(cores / UTILISATION / measured.BROKER_CORES)
     for_partitions = math.ceil(partitions * load.replicas / measured.BROKER_PARTITIONS)
     because = (
@@ -154,7 +157,7 @@ def _router(load: Load) -> tuple[Need, float]:
 
 
 def _workers(load: Load) -> tuple[int, Need]:
-    """Partitions that each subscription needs, without a bound, and the workers."""
+    """The partitions that each subscription needs, not yet bounded, and the workers."""
     deliveries = load.events_per_s * load.fan_out
     us = worker_us(load)
     cores = deliveries * us * _MICRO
@@ -162,7 +165,7 @@ def _workers(load: Load) -> tuple[int, Need]:
     each = max(1, math.ceil(at_once / (measured.SINK_REQUESTS * UTILISATION)))
     processes = max(_processes(cores), SPARE * load.sink_types, min(each, _MOST_PARTITIONS))
     base, of_partition = measured.WORKER_MIB
-    # Half as many again: when one dies its share goes to the others.
+    # Half as many again, because the share of one that dies goes to the others.
     owned = load.subscriptions * min(each, _MOST_PARTITIONS) / processes * 1.5
     because = (
         f"{us:.0f} µs of CPU a delivery, {deliveries:,.0f} a second: {cores:.2f} cores, {UTILISATION:.0%} busy; "
@@ -178,7 +181,7 @@ def _gateway(load: Load) -> Need:
 
 
 def _disk(load: Load) -> tuple[int, float]:
-    """GiB held, and MiB written a second."""
+    """GiB stored, and MiB written per second."""
     deliveries = load.events_per_s * load.fan_out
     flows = (
         (load.events_per_s * (load.event_bytes + measured.EVENT_HEADER_BYTES), _EVENT_DAYS),

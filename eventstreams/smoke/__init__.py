@@ -1,1 +1,1 @@
-"""Whether an installation works, seen from outside: subscribe, publish, receive, clear up."""
+"""Tests from outside whether an installation works: subscribes, publishes, receives, cleans up."""

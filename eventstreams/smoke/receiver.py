@@ -1,4 +1,4 @@
-"""The webhook that a smoke test subscribes: takes what is signed with the account's token, and remembers when."""
+"""The webhook receiver of a smoke test: accepts what is signed with the account's token, and records when it came."""
 
 import asyncio
 import base64
@@ -18,12 +18,12 @@ from pydantic import SecretStr
 from eventstreams.process.health import serve_app
 from eventstreams.process.listen import address_towards, open_socket
 
-_MAX_BODY: Final = 1 << 20  # a delivery holds a hundred small events at most
+_MAX_BODY: Final = 1 << 20  # a delivery has at most a hundred small events
 _PATH: Final = "/eventstreams-smoke"
 
 
 class SmokeReceiver:
-    """Remembers the time of each event's first arrival, and how often each arrived."""
+    """Records the time of each event's first arrival, and how often each arrived."""
 
     def __init__(self, token: SecretStr) -> None:
         self._token = token
@@ -35,12 +35,12 @@ class SmokeReceiver:
 
     @asynccontextmanager
     async def listening(self, listen: str, *, reached_at: str | None, seen_by: str) -> AsyncIterator[None]:
-        """Take deliveries meanwhile.
+        """Receive deliveries while inside.
 
         Args:
-            listen: ``host:port``; port 0: any.
-            reached_at: URL that workers reach this receiver at; None: by the address that ``seen_by`` is reached from.
-            seen_by: URL of something of the installation.
+            listen: ``host:port``; port 0 means any.
+            reached_at: URL at which workers reach this receiver; None: made from our own address towards ``seen_by``.
+            seen_by: URL of some part of the installation.
 
         Raises:
             EventStreamsError: it cannot listen there.
@@ -54,7 +54,7 @@ class SmokeReceiver:
             yield
 
     async def wait_for(self, ids: Sequence[str], *, timeout_s: float) -> Sequence[str]:
-        """Those of ``ids`` that have not arrived when all have, or time is up."""
+        """Wait until all of ``ids`` have arrived, for at most ``timeout_s`` seconds; returns the missing ones."""
         try:
             async with asyncio.timeout(timeout_s):
                 while not self.first.keys() >= set(ids):
@@ -77,7 +77,7 @@ class SmokeReceiver:
         return web.Response(status=HTTPStatus.NO_CONTENT)
 
     def _is_genuine(self, query: str, body: bytes, given: str) -> bool:
-        """As docs/sinks/webhook.md tells receivers: the body's hash is in the URL, and the URL is signed."""
+        """Check as docs/sinks/webhook.md tells receivers to: the body's hash is in the URL, and the URL is signed."""
         url = f"{self.url}{'&' if '?' in self.url else '?'}bodySHA256={hashlib.sha256(body).hexdigest()}"
         signed = base64.b64encode(hmac.digest(self._token.get_secret_value().encode(), url.encode(), "sha1")).decode()
         return url.endswith(query) and hmac.compare_digest(signed.encode(), given.encode())

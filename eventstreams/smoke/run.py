@@ -1,4 +1,4 @@
-"""The smoke test itself: one sink, one subscription, some events, and whether each arrived."""
+"""The smoke test itself: creates a sink and a subscription, publishes events, and checks that each arrives."""
 
 import asyncio
 import secrets
@@ -25,11 +25,11 @@ _LOOK_S: Final = 0.5
 _CLEAN_S: Final = 30.0
 
 Say = Callable[[str, str], None]
-"""Told what has been found: of what, and a sentence."""
+"""Called with each result: what it is about, and a sentence."""
 
 
 class SmokeError(EventStreamsError):
-    """It does not work; the text says where it stopped, and what to look at."""
+    """The installation does not work; the text says where the test stopped, and what to check."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class Installation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What a smoke test that succeeded measured. Times are from before the publication to the arrival, in seconds."""
+    """The measurements of a successful smoke test. Times are in seconds, from before publishing until arrival."""
 
     delivered: int
     duplicates: int
@@ -59,9 +59,9 @@ class Found:
 async def run_smoke(
     installation: Installation, receiver: SmokeReceiver, *, events: int, timeout_s: float, say: Say
 ) -> Found:
-    """Subscribe ``receiver``, which is listening, publish ``events`` and wait until each has arrived.
+    """Subscribe ``receiver``, which must be listening, publish ``events`` events and wait until each has arrived.
 
-    What was made is removed again, also where it fails.
+    Whatever was created is removed again, even if the test fails.
 
     Raises:
         SmokeError: a step failed, or did not end within ``timeout_s``.
@@ -96,7 +96,7 @@ async def _until_it_answers(name: str, url: str, deadline: float, say: Say) -> N
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_ASK_S)) as session:
         while True:
             try:
-                async with session.get(url, ssl=tls_to(url)) as answer:  # any answer of a program of ours will do
+                async with session.get(url, ssl=tls_to(url)) as answer:  # any answer but a server error will do
                     if answer.status < HTTPStatus.INTERNAL_SERVER_ERROR:
                         return
                     last = f"it answered {answer.status}"
@@ -112,7 +112,7 @@ async def _until_it_answers(name: str, url: str, deadline: float, say: Say) -> N
 
 @asynccontextmanager
 async def _subscribed(api: AsyncEventStreams, destination: str, say: Say) -> AsyncIterator[str]:
-    """The SID of a sink to ``destination`` that is subscribed meanwhile."""
+    """Subscribe a sink to ``destination`` while inside; yields the sink's SID."""
     ask = api.connection
     sink = await ask.post(
         "/v1/Sinks",
@@ -142,7 +142,7 @@ async def _subscribed(api: AsyncEventStreams, destination: str, say: Say) -> Asy
 
 
 async def _remove(ask: Connection, path: str, say: Say) -> None:
-    """Delete what was made. Where that fails it is told, and what was found before stays what it was."""
+    """Delete what was created. A failure to do so is reported, but does not change the test's result."""
     try:
         async with asyncio.timeout(_CLEAN_S):
             await ask.delete(path)
@@ -153,7 +153,7 @@ async def _remove(ask: Connection, path: str, say: Say) -> None:
 
 
 async def _publish(installation: Installation, count: int) -> Sequence[str]:
-    """The ids of events that the gateway has accepted."""
+    """Publish ``count`` events through the gateway; returns their ids."""
     auth = {"Authorization": aiohttp.encode_basic_auth(installation.account_sid, installation.token)}
     headers = auth | {"Content-Type": "application/cloudevents-batch+json"}
     body = orjson.dumps([_event(installation.account_sid) for _ in range(count)])
@@ -200,7 +200,7 @@ def _message(body: bytes) -> str:
 async def _why(
     api: AsyncEventStreams, sink_sid: str, receiver: SmokeReceiver, missing: Sequence[str], events: int
 ) -> str:
-    """A sentence that says what is known of events that did not arrive."""
+    """What is known about the events that did not arrive, in a sentence."""
     if receiver.forged:
         return (
             f"{receiver.forged} deliveries came whose signature is not of this account's token for {receiver.url}: "

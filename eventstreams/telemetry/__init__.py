@@ -1,11 +1,11 @@
-"""What a process tells of itself: log lines and metrics."""
+"""Logging, metrics and traces of a process."""
 
 import sys
 
-# structlog takes rich where it is, for tracebacks that show the values of variables, which may be secrets: ours do not.
-# Without it a role takes a twelfth less CPU time to start. Commands that draw tables import it later, as ever.
+# If rich is installed, structlog imports it for tracebacks that show the values of variables, which may be secrets; we
+# do not use those. Without it a role takes a twelfth less CPU time to start. Commands that draw tables still import it.
 if "rich" not in sys.modules:
-    sys.modules["rich"] = None  # type: ignore[assignment]  # to import says that there is none
+    sys.modules["rich"] = None  # type: ignore[assignment]  # makes `import rich` fail
     try:
         import structlog as structlog
     finally:

@@ -1,5 +1,6 @@
-"""The metrics of what waits. The API's primary alone tells them, every 15 s, so that they are known while no worker
-runs; in all other processes those with labels are absent, and the others 0.
+"""Metrics of the backlog. Only the API's primary reports them, every 15 s, so that they exist while no worker runs.
+
+In all other processes, those with labels are absent and the others are 0.
 """
 
 from typing import Final

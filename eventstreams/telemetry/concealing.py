@@ -1,4 +1,4 @@
-"""Keeps texts that are known to be secret out of what is logged meanwhile, in whatever of a line they stand."""
+"""Removes known secrets from log lines, wherever in a line they are."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,7 +12,7 @@ from structlog.typing import EventDict
 from eventstreams.cli.terminal import harmless
 
 SHORTEST: Final = 6
-"""Characters of a secret that is looked for: a shorter one stands in half of all words."""
+"""The least characters of a secret that is looked for: a shorter one would occur in many ordinary words."""
 HIDDEN: Final = "[hidden]"
 
 _concealed: ContextVar[Sequence[str]] = ContextVar("concealed", default=())
@@ -20,7 +20,7 @@ _concealed: ContextVar[Sequence[str]] = ContextVar("concealed", default=())
 
 @contextmanager
 def concealing(secrets: Sequence[str]) -> Iterator[None]:
-    """What this task logs meanwhile has ``HIDDEN`` in place of each of ``secrets``."""
+    """While inside, everything that this task logs has ``HIDDEN`` in place of each of ``secrets``."""
     token = _concealed.set(secrets)
     try:
         yield
@@ -29,7 +29,7 @@ def concealing(secrets: Sequence[str]) -> Iterator[None]:
 
 
 def conceal(_logger: object, _method: str, line: EventDict | str) -> str:
-    """A processor behind the one that makes the line."""
+    """A structlog processor, to run after the one that renders the line."""
     assert isinstance(line, str)
     for form in _forms(_concealed.get()):
         line = line.replace(form, HIDDEN)
@@ -37,9 +37,9 @@ def conceal(_logger: object, _method: str, line: EventDict | str) -> str:
 
 
 def _forms(secrets: Iterable[str]) -> Sequence[str]:
-    """How ``secrets`` may stand in a line, the longest first: as they are, quoted for Python, a URL, JSON, a terminal.
+    """Every form in which ``secrets`` may occur, longest first: as is, or escaped for Python, a URL, JSON, a terminal.
 
-    Of one with several lines each is a secret, since tracebacks are indented.
+    Each line of a multi-line secret counts as one, since tracebacks are indented.
     """
     lines = {line.strip() for secret in secrets for line in (secret, *secret.splitlines())}
     said = {form for each in lines if len(each) >= SHORTEST for form in (*_quoted(each), *_in_a_url(each))}

@@ -1,4 +1,4 @@
-"""Log lines: JSON for machines or coloured text for people, from structlog and from the libraries alike."""
+"""Configures logging: JSON for machines or coloured text for people, for structlog and for libraries alike."""
 
 import logging
 import sys
@@ -19,7 +19,7 @@ _NOISY: Final = ("aiokafka", "faust", "mode", "aiohttp.access", "asyncio")  # th
 
 
 def configure_logging(settings: Settings, *, role: str) -> None:
-    """Send all logging of this process to stderr, as the settings say, each line with its ``role``."""
+    """Send all log output of this process to stderr, formatted as the settings say, each line with its ``role``."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -59,21 +59,21 @@ def configure_logging(settings: Settings, *, role: str) -> None:
 
 
 def _disarm(_logger: object, _method: str, line: EventDict) -> EventDict:
-    """What others wrote (a path, an answer, an error's text) does nothing to a terminal and makes no lines of its own.
+    """Escape text from outside (a path, an answer, an error), so that it cannot control a terminal or fake log lines.
 
-    In JSON it is escaped as it is.
+    JSON escapes it anyway.
     """
     return {name: harmless(value) if isinstance(value, str) else value for name, value in line.items()}
 
 
 def _traceback(out: TextIO, exc_info: ExcInfo) -> None:
-    """The plain one, indented: the richer one shows local variables, and with them secrets."""
+    """Write a plain traceback, indented: a rich one would show local variables, and with them secrets."""
     text = StringIO()
     structlog.dev.plain_traceback(text, exc_info)
     out.write(indent(harmless_lines(text.getvalue()), "  "))
 
 
 def get_logger(name: str) -> Log:
-    """A logger; event names are ``noun.verb_past``."""
+    """A logger; its event names are ``noun.verb_past``."""
     logger: Log = structlog.stdlib.get_logger(name)
     return logger

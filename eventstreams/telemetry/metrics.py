@@ -1,6 +1,6 @@
 """Every metric of every role, declared once. ``docs/metrics.md`` is generated from here.
 
-Labels come from closed sets. A batch counts as the events in it.
+Labels come from closed sets. A batch counts as the number of events in it.
 """
 
 from typing import Final
@@ -19,7 +19,7 @@ _ATTEMPT_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0
 
 
 class Metrics:
-    """The metrics of one process. Roles touch those that concern them; the others stay at zero."""
+    """The metrics of one process. Each role updates those that concern it; the others stay at zero."""
 
     def __init__(self) -> None:
         self.registry: Final = CollectorRegistry()

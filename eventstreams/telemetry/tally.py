@@ -1,4 +1,4 @@
-"""A histogram for what happens at every event: observed on one thread, without a lock; and told as any other is."""
+"""A histogram for per-event observations: updated on one thread without a lock, and exported like any other."""
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
@@ -13,31 +13,31 @@ from typing_extensions import override
 
 
 class Tally:
-    """How often what was observed was within each of some bounds."""
+    """Counts observed values by bucket."""
 
     __slots__ = ("_bounds", "_counts", "_sum")
 
     def __init__(self, bounds: Sequence[float]) -> None:
-        """``bounds``: ascending, each inclusive."""
+        """``bounds``: upper bounds of the buckets, ascending and inclusive."""
         self._bounds = tuple(bounds)
         self._counts = [0] * (len(self._bounds) + 1)
         self._sum = 0.0
 
     def observe(self, value: float) -> None:
-        """Count ``value``. Always on the same thread."""
+        """Count ``value``. Call always on the same thread."""
         self._counts[bisect_left(self._bounds, value)] += 1
         self._sum += value
 
     def told(self) -> tuple[list[tuple[str, float]], float]:
-        """The bounds with how many values were within each, ``+Inf`` the last; and the sum of all."""
+        """The cumulative count for each bound, the last being ``+Inf``; and the sum of all values."""
         names = (*map(floatToGoString, self._bounds), "+Inf")
         return list(zip(names, map(float, accumulate(self._counts)), strict=True)), self._sum
 
 
 class TallyHistogram(Collector):
-    """Tallies by labels, under the name of one metric. The library's own takes a lock twice, and five times as long."""
+    """One tally for each set of labels. The library's own histogram takes a lock twice, and five times as long."""
 
-    # By the names that the library has for its own: what documents and checks metrics asks for these.
+    # Named as in the library's own metrics: our documentation and checks of metrics read these attributes.
     _type: Final = "histogram"
 
     def __init__(
@@ -51,11 +51,11 @@ class TallyHistogram(Collector):
         registry.register(self)
 
     def labels(self, *values: str) -> Tally:
-        """The one with these labels; told from now on, be it of nothing."""
+        """The tally with these labels; exported from now on, even if empty."""
         return self._tallies.setdefault(values, Tally(self._bounds))
 
     def describe(self) -> Iterable[Metric]:
-        """Its name, so that no other metric can have it."""
+        """Declare the name to the registry, so that no other metric can have it."""
         yield HistogramMetricFamily(self._name, self._text, labels=self._labelnames)
 
     @override

@@ -1,4 +1,4 @@
-"""The metrics of the topics that there are; the API process that takes writes tells them."""
+"""Metrics of the existing topics; reported by the API's primary."""
 
 from typing import Final
 

@@ -1,8 +1,8 @@
-"""OpenTelemetry traces, where a setting names a collector: one from acceptance to delivery for each event that has one.
+"""OpenTelemetry traces, if a setting names a collector: each sampled event is traced from acceptance to delivery.
 
-The context stands in the event's headers ``traceparent`` and ``tracestate`` (W3C Trace Context), which the gateway
-writes and everybody else copies. So router and workers make their spans children of the gateway's, over retries and
-redrives too, and no copy is rewritten for it. The SDK is loaded only where traces are on.
+The context is in the event's headers ``traceparent`` and ``tracestate`` (W3C Trace Context), which the gateway writes
+and everything else copies. So the spans of router and workers are children of the gateway's, across retries and
+redrives too, and no copy is rewritten for it. The SDK is loaded only if tracing is on.
 """
 
 import time
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
 _MS: Final = 1_000_000
-_FLUSH_MS: Final = 2_000  # for what was not exported yet when a process ends; the rest of it is given up
+_FLUSH_MS: Final = 2_000  # to export what is left when a process ends; the rest is dropped
 
 _log = get_logger(__name__)
 
@@ -32,7 +32,7 @@ Attributes = Mapping[str, str | int]
 
 @dataclass(frozen=True, slots=True)
 class Attempted:
-    """An event's part in an attempt. ``headers``: of its record."""
+    """An event's part in an attempt. ``headers`` are its record's; ``failed`` says why it failed, if it did."""
 
     headers: Mapping[str, bytes]
     attributes: Attributes
@@ -40,13 +40,13 @@ class Attempted:
 
 
 class Tracing:
-    """Makes spans. They leave by a thread of the SDK's, whose queue is bounded: what does not fit is dropped.
+    """Creates spans. A thread of the SDK exports them from a bounded queue: what does not fit is dropped.
 
-    Nothing of an event depends on them: where the SDK raises, its spans are missing and that is said, once.
+    Events never depend on them: if the SDK raises, spans are missing, and that is logged once.
     """
 
     def __init__(self, provider: "TracerProvider") -> None:
-        """Spans by ``provider``, which is closed by ``close``."""
+        """Create spans with ``provider``, which is shut down by ``close``."""
         from opentelemetry.trace.propagation.tracecontext import (  # noqa: PLC0415 - of the extra
             TraceContextTextMapPropagator,
         )
@@ -57,9 +57,9 @@ class Tracing:
         self._has_told = False
 
     def accept(self, parent: TraceContext | None, attributes: Attributes) -> "tuple[Span | None, TraceContext | None]":
-        """A span ``gateway.accept`` that has begun, and the event's context: ``parent`` where it is not sampled.
+        """Start a span ``gateway.accept``; also returns the event's context, which is ``parent`` if it is not sampled.
 
-        The span is to be ``ended``. None: there is none.
+        Pass the span to ``ended``. It is None if the SDK failed.
         """
         span: Span | None = None
         context = parent
@@ -68,7 +68,7 @@ class Tracing:
         return span, context
 
     def ended(self, spans: "Iterable[Span | None]") -> None:
-        """``spans`` end now."""
+        """End ``spans`` now."""
         for span in spans:
             with self._harmless():
                 if span is not None:
@@ -84,7 +84,7 @@ class Tracing:
         )
 
     def routed(self, headers: Mapping[str, bytes], attributes: Attributes, *, began_ns: int) -> None:
-        """A span ``router.route`` that ends now; none where the event is in no trace."""
+        """Record a span ``router.route`` that ends now, if the event is part of a sampled trace."""
         parent = sampled_parent(headers)
         if parent is None:
             return
@@ -95,7 +95,7 @@ class Tracing:
             span.end()
 
     def delivered(self, batch: Sequence[Attempted], *, began_ms: int) -> None:
-        """For each event of an attempt that is in a trace a span ``worker.deliver``; all link to the first of them."""
+        """Record a span ``worker.deliver`` for each traced event of an attempt; all link to the first of them."""
         with self._harmless():
             self._delivered(batch, began_ms=began_ms)
 
@@ -120,7 +120,7 @@ class Tracing:
             span.end(ended_ns)
 
     def close(self) -> None:
-        """Export what waits, for a moment, and no more."""
+        """Export what is waiting, for two seconds at most, and shut down."""
         self._provider.force_flush(_FLUSH_MS)
         self._provider.shutdown()
 
@@ -136,21 +136,21 @@ class Tracing:
     def _context(self, parent: TraceContext | None) -> "Context":
         from opentelemetry.context import Context  # noqa: PLC0415 - of the extra
 
-        # An empty context, not the thread's own: nobody else's span is a parent of ours.
+        # An empty context, not the thread's own, so that no unrelated span becomes the parent.
         return self._propagator.extract({} if parent is None else parent.carrier(), Context())
 
 
 def sampled_parent(headers: Mapping[str, bytes]) -> TraceContext | None:
-    """The context of a record, where it asks for spans; None also where it is none, whoever wrote it."""
+    """The context in a record's headers if it is sampled; None if not, or if it is missing or invalid."""
     context = TraceContext.of(headers)
     return context if context is not None and context.is_sampled else None
 
 
 def open_tracing(settings: Settings) -> Tracing | None:
-    """None where traces are off.
+    """Set up tracing as the settings say; None if it is off.
 
     Raises:
-        SettingsError: they are on, and the SDK is not installed.
+        SettingsError: it is on, but the SDK is not installed.
     """
     if settings.traces is None:
         return None

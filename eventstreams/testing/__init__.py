@@ -1,6 +1,6 @@
-"""What tests of plugins and installations need: a broker, receivers, and the contract that every sink keeps.
+"""Support for tests of plugins and installations: a broker, receivers, and the contract that every sink must fulfil.
 
-Authors of plugins need what is named here; the modules beside it are for tests of whole installations.
+Plugin authors need only the names exported here; the other modules are for tests of whole installations.
 """
 
 from eventstreams.testing.contract import SinkContract

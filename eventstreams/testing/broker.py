@@ -1,4 +1,4 @@
-"""A real Kafka broker for tests, of their own: another port and folder each time."""
+"""A real Kafka broker for tests, each on a port and in a folder of its own."""
 
 import signal
 import subprocess
@@ -17,7 +17,7 @@ _STOP_S: Final = 20.0
 
 
 class RunningBroker:
-    """A broker that a test can kill and start again on the same port, with the same data."""
+    """A broker that a test can kill and restart on the same port with the same data."""
 
     def __init__(self, broker: LocalBroker) -> None:
         self._broker = broker
@@ -26,14 +26,14 @@ class RunningBroker:
 
     @property
     def pid(self) -> int | None:
-        """Its process; None while there is none."""
+        """Its process id; None while it does not run."""
         return None if self._process is None else self._process.pid
 
     def start(self) -> None:
-        """Return once it answers.
+        """Start it, and return once it answers.
 
         Raises:
-            TimeoutError: it does not; the text has the end of its log.
+            TimeoutError: it did not answer within a minute; the text has the end of its log.
         """
         log = self._broker.folder / "broker.log"
         with log.open("ab") as out:
@@ -43,20 +43,20 @@ class RunningBroker:
             raise TimeoutError(f"the broker did not start: {log.read_text()[-2000:]}")
 
     def kill(self) -> None:
-        """End it with SIGKILL, as a power cut would."""
+        """End it with SIGKILL, like a power cut."""
         self._end(signal.SIGKILL)
 
     def stop(self) -> None:
-        """End it in order."""
+        """Shut it down in an orderly way."""
         self._end(signal.SIGTERM)
 
     def freeze(self) -> None:
-        """Have it say nothing more; its connections stay, as with a machine that hangs."""
+        """Suspend it: it stays connected but silent, like a machine that hangs."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Have it go on where it was frozen."""
+        """Resume it after ``freeze``."""
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
 
@@ -74,7 +74,7 @@ class RunningBroker:
 
 @contextmanager
 def running_broker(folder: Path, *, heap_mib: int | None = None) -> Iterator[RunningBroker]:
-    """A running broker with its data in ``folder``, and another heap than the small one of all local brokers."""
+    """Run a broker with its data in ``folder`` while inside. ``heap_mib`` replaces the small default heap."""
     port, controller_port = free_ports(2)
     cache, jvm = Settings.load().cache_dir, () if heap_mib is None else (f"-Xmx{heap_mib}m",)
     broker = RunningBroker(make_broker(folder, port=port, controller_port=controller_port, cache=cache, jvm=jvm))

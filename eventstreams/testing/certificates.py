@@ -32,7 +32,7 @@ class Pair:
     key: str
 
     def write(self, folder: Path) -> tuple[Path, Path]:
-        """Files of both in ``folder``."""
+        """Write both to files in ``folder``, and return the files: certificate, key."""
         (folder / "certificate.pem").write_text(self.certificate)
         (folder / "key.pem").write_text(self.key)
         return folder / "certificate.pem", folder / "key.pem"
@@ -40,11 +40,11 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class CertificateAuthority:
-    """An authority that nobody knows but for the test.
+    """A certificate authority that only the test knows.
 
     Attributes:
-        bare: Whether its certificates lack what says whose key is whose, and what for (RFC 5280, 4.2.1.1 to 3), as
-            those of many a company's own authority. Python's defaults refuse them from 3.13 on.
+        bare: Whether its certificates lack key identifiers and key usage (RFC 5280, 4.2.1.1 to 3), like those of many
+            companies' own authorities. From 3.13 on, Python refuses them by default.
     """
 
     certificate: x509.Certificate
@@ -67,11 +67,11 @@ class CertificateAuthority:
 
     @property
     def pem(self) -> str:
-        """The certificate to trust."""
+        """The authority's certificate, to be trusted, as PEM."""
         return _pem(self.certificate)
 
     def issue(self, host: str) -> Pair:
-        """A pair for ``host``, a name or an IP address, on either side of a connection; valid for a day."""
+        """Issue a pair for ``host``, a name or an IP address, for use as server or client; valid for a day."""
         key = ec.generate_private_key(ec.SECP256R1())
         builder = (
             _builder(_name(host), key)
@@ -85,7 +85,7 @@ class CertificateAuthority:
 
 
 def self_signed(host: str, folder: Path) -> tuple[Path, Path]:
-    """Files, in ``folder``, of a certificate for ``host`` that nobody vouches for, valid for a day, and of its key."""
+    """Write a self-signed certificate for ``host``, valid for a day, and its key to files in ``folder``."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = _name(host)
     certificate = (

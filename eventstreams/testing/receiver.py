@@ -1,4 +1,4 @@
-"""A webhook receiver on loopback that remembers what it got and answers as it is told."""
+"""A webhook receiver on loopback that records what it gets and answers as told."""
 
 import asyncio
 import time
@@ -16,7 +16,7 @@ from eventstreams.process.health import serve_app
 from eventstreams.process.listen import address_of, open_socket
 
 _MAX_BODY: Final = 8 << 20
-_PATIENCE_S: Final = 90.0  # a machine that is busy with other tests stands still for seconds
+_PATIENCE_S: Final = 90.0  # a machine that is busy with other tests can stall for seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,8 @@ class Received:
 
     Attributes:
         at: ``time.time()`` of its arrival.
-        url: As a receiver rebuilds it to check the signature: scheme, Host header, raw path and query.
-        events: The CloudEvents in the body; empty where it is no JSON array.
+        url: As a receiver reconstructs it to check the signature: scheme, Host header, raw path and query.
+        events: The CloudEvents in the body; empty if that is not a JSON array.
     """
 
     at: float
@@ -42,7 +42,7 @@ class Received:
 
 
 Answer = int | web.StreamResponse
-"""A status, or a whole answer."""
+"""A status, or a complete response."""
 
 
 class Receiver:
@@ -57,9 +57,9 @@ class Receiver:
         """A receiver.
 
         Args:
-            answer: Asked for each request, and awaited where it takes its time. May be replaced at any time
+            answer: Called for each request, and awaited if it is asynchronous. May be replaced at any time
                 (``receiver.answer = …``).
-            listen: Where.
+            listen: Address to listen on, ``host:port``.
         """
         self.answer = answer
         self.received: list[Received] = []
@@ -83,7 +83,7 @@ class Receiver:
         await self._stack.aclose()
 
     async def wait_for(self, condition: Callable[[], bool], *, timeout_s: float = _PATIENCE_S) -> None:
-        """Return once ``condition()`` holds; looked at after each request.
+        """Return once ``condition()`` holds, which is checked after each request.
 
         Raises:
             TimeoutError: it did not hold within ``timeout_s``; the text says what had been received.

@@ -1,1 +1,1 @@
-"""Whether an installation loses, invents, alters or holds back events: published, received, and judged one by one."""
+"""Verifies that an installation does not lose, invent, alter or hold back events: publishes, receives, judges each."""

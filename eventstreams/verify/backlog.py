@@ -1,4 +1,4 @@
-"""What is still on its way: the lag of consumer groups where Kafka is given, else what the API says that waits."""
+"""Finds out what is still on its way: from the lag of consumer groups if Kafka is given, otherwise from the API."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,26 +11,26 @@ from eventstreams.kafka.records import Partition
 from eventstreams.settings import Settings
 from eventstreams.topics import Topics
 
-_MOST_MARKERS: Final = 20  # in a topic: each costs a look
+_MOST_MARKERS: Final = 20  # per topic; with a larger lag, it is not worth checking whether it is only markers
 
 
 class Backlog(Protocol):
-    """Where it is looked up.
+    """A source of the backlog.
 
     Attributes:
-        is_complete: Whatever may still come is in it.
+        is_complete: Whether it includes everything that may still arrive.
     """
 
     @property
     def is_complete(self) -> bool: ...
 
     async def look(self) -> Mapping[str, int]:
-        """How much waits where, in records; nothing where nothing waits."""
+        """How many records wait, by place; places where nothing waits are left out."""
         ...
 
 
 class ApiBacklog:
-    """Asks for the health of each sink. What waits for a further attempt it does not tell."""
+    """Asks the API for the health of each sink, which does not include what waits for a retry."""
 
     is_complete = False
 
@@ -50,14 +50,14 @@ class KafkaBacklog:
     """Asks Kafka how far routers and workers have committed."""
 
     def __init__(self, settings: Settings, sink_type: str, subscription_sids: Sequence[str], *, is_alone: bool) -> None:
-        """A look-out.
+        """Ask nothing yet.
 
         Args:
             settings: Which Kafka, and whose topics.
-            sink_type: Of the subscriptions.
-            subscription_sids: Whose topics are looked at.
-            is_alone: Nobody else uses the installation, so that nothing at all may wait. Else what others publish
-                meanwhile, and what of theirs is to be tried again, is left out.
+            sink_type: The subscriptions' sink type.
+            subscription_sids: The subscriptions whose topics are checked.
+            is_alone: Whether nobody else uses the installation, so that nothing at all may wait. Otherwise what others
+                publish meanwhile is left out, and so are the retry topics.
         """
         self._settings = settings
         self._admin = KafkaAdmin(settings)
@@ -72,7 +72,7 @@ class KafkaBacklog:
         return self._is_alone
 
     async def look(self) -> Mapping[str, int]:
-        """Raises ``TopicError`` where Kafka does not say."""
+        """The lag by topic. Raises ``TopicError`` if Kafka does not answer, or refuses."""
         found = dict(await self._lag("router", [self._topics.events], keep=not self._is_alone))
         found |= await self._lag(f"worker.{self._sink_type}", self._own, keep=False)
         if self._is_alone:
@@ -81,7 +81,7 @@ class KafkaBacklog:
         return {name: lag for name, lag in found.items() if lag}
 
     async def _lag(self, role: str, topics: Sequence[str], *, keep: bool) -> Mapping[str, int]:
-        """``keep``: count what was there at the first look, and nothing that came later."""
+        """The lag of a role's group by topic. With ``keep``, ignore records that arrived after the first look."""
         ends = {Partition(each.topic, each.partition): each.end for each in await self._admin.ranges(topics)}
         if keep:
             ends = {place: self._pinned.setdefault(place, end) for place, end in ends.items()}
@@ -89,7 +89,7 @@ class KafkaBacklog:
         found: Counter[str] = Counter()
         for place, end in ends.items():
             found[place.topic] += max(end - committed.get(place, 0), 0)
-        # A transaction's marker is at the end after the last record was settled, and stays.
+        # After the last record was settled, a transaction's marker may remain uncommitted at the end, for good.
         few = [topic for topic, lag in found.items() if 0 < lag <= _MOST_MARKERS and not keep]
         for topic in few:
             if await self._admin.has_settled(self._topics.group(role), topic):

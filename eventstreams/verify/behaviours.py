@@ -1,4 +1,4 @@
-"""How a receiver behaves: what it does with a request, decided from what is in it and a seed. Pure."""
+"""How receivers behave: what they do with a request, depending on its content and a seed. Pure."""
 
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +11,7 @@ from eventstreams.reasons import DeadReason
 
 _HUGE: Final = 10 << 20
 _SLOW_S: Final = (0.2, 1.5)
-_HANG_S: Final = 8.0  # longer than the five seconds that a delivery waits for
+_HANG_S: Final = 8.0  # longer than the five seconds that a delivery waits for an answer
 _DROPS: Final = 2
 _FIBONACCI: Final = (1, 1, 2, 3, 5, 8)
 _REFUSED_OF: Final = 50
@@ -19,7 +19,7 @@ _REFUSED_OF: Final = 50
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One request: the numbers of its events, and for each how often it has come, this time among them."""
+    """One request: the numbers of its events, and how often each has arrived, including this time."""
 
     numbers: Sequence[int]
     arrivals: Sequence[int]
@@ -27,7 +27,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Answer with ``status``, after so many seconds, with so many bytes of body."""
+    """Answer with ``status`` after ``after_s`` seconds, with ``size`` bytes of body."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -37,14 +37,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Hang:
-    """Answer nothing for so long, and then close the connection."""
+    """Do not answer for ``for_s`` seconds, then close the connection."""
 
     for_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class Reset:
-    """Break the connection off without an answer."""
+    """Reset the connection without an answer."""
 
 
 Reaction = Answer | Hang | Reset
@@ -53,10 +53,10 @@ _OK: Final = Answer(200)
 
 
 class Listener(StrEnum):
-    """Where a receiver is asked.
+    """How a receiver is reached.
 
-    ``tls``: over TLS, and the certificate that is shown is one that nobody vouches for half of the time.
-    ``forbidden``: at an address that no worker may connect to, so that nothing may ever come.
+    ``tls``: over TLS, with an untrusted certificate half of the time.
+    ``forbidden``: at an address that no worker may connect to, so that nothing may ever arrive.
     """
 
     PLAIN = "plain"
@@ -69,13 +69,13 @@ class Behaviour:
     """A kind of receiver.
 
     Attributes:
-        make: What decides for one of them, given its seed.
+        make: Creates the function that decides for one such receiver, given a seeded generator.
         batches: Whether its sink may put several events into one request.
-        healthy: It never fails, and is never late: nothing may come twice where no other fault is inflicted.
+        healthy: Whether it never fails and is never late, so that without other faults nothing may arrive twice.
         dead: Reasons for which its events may become dead letters however short the run is.
-        ttl: For how long its events are tried; None: as long as the installation does.
-        recovers: It turns healthy when the faults end. The others go on.
-        listener: Where it is asked.
+        ttl: How long its events are tried; None: as long as the installation does.
+        recovers: Whether it becomes healthy when the faults end; otherwise it carries on.
+        listener: How it is reached.
     """
 
     make: Callable[[random.Random], Decide]
@@ -92,7 +92,7 @@ def _always(reaction: Reaction) -> Callable[[random.Random], Decide]:
 
 
 def _sometimes(share: float, *reactions: Reaction) -> Callable[[random.Random], Decide]:
-    """One of ``reactions`` for that share of the requests."""
+    """Answer a ``share`` of the requests with one of ``reactions``."""
 
     def make(draw: random.Random) -> Decide:
         return lambda _: draw.choice(reactions) if draw.random() < share else _OK
@@ -105,12 +105,12 @@ def _slow(draw: random.Random) -> Decide:
 
 
 def _drop_n(_: random.Random) -> Decide:
-    """The first requests with each event fail."""
+    """Fail the first two requests with each event."""
     return lambda seen: Answer(503) if min(seen.arrivals, default=_DROPS + 1) <= _DROPS else _OK
 
 
 def _fibonacci(_: random.Random) -> Decide:
-    """Failures in a row, as many as Fibonacci's numbers, with one success behind each row."""
+    """Fail as many times in a row as each Fibonacci number says, with one success after each row."""
     left = [count for row in _FIBONACCI for count in (*[1] * row, 0)]
     place = 0
 
@@ -124,12 +124,12 @@ def _fibonacci(_: random.Random) -> Decide:
 
 
 def _throttled(draw: random.Random) -> Decide:
-    """Every tenth is asked to come again."""
+    """Throttle one in ten requests, with ``Retry-After``."""
     return lambda _: Answer(429, {"Retry-After": "1"}) if draw.random() < 0.1 else _OK  # noqa: PLR2004 - a tenth
 
 
 def _refusing(_: random.Random) -> Decide:
-    """Refuses certain events for good; a batch with one of them as a whole, so that each comes alone."""
+    """Refuse certain events for good; refuse a batch with one of them as a whole, so that each is resent alone."""
     return lambda seen: Answer(422) if any(each % _REFUSED_OF == 0 for each in seen.numbers) else _OK
 
 
@@ -153,14 +153,14 @@ BEHAVIOURS: Final[Mapping[str, Behaviour]] = {
     "down": Behaviour(_always(Answer(503)), dead=_EXPIRES, ttl=_SHORT_LIFE, recovers=False),
     "forbidden": Behaviour(_always(_OK), dead=_EXPIRES, ttl=_SHORT_LIFE, recovers=False, listener=Listener.FORBIDDEN),
 }
-"""By name, in the order in which a run takes them."""
+"""All behaviours by name, in the order in which a run uses them."""
 
 
 def is_success(reaction: Reaction) -> bool:
-    """Whether whoever is answered so may take the events for delivered."""
+    """Whether a sender may regard the events as delivered after this reaction."""
     return isinstance(reaction, Answer) and 200 <= reaction.status < 300  # noqa: PLR2004 - as HTTP has it
 
 
 def is_refusal(reaction: Reaction, seen: Seen) -> bool:
-    """Whether the one event in the request is refused for good."""
+    """Whether the request has a single event and this reaction refuses it for good."""
     return isinstance(reaction, Answer) and reaction.status == 422 and len(seen.numbers) == 1  # noqa: PLR2004

@@ -34,7 +34,7 @@ class BitSet:
 
     @classmethod
     def of_ranges(cls, size: int, ranges: Iterable[range]) -> Self:
-        """The numbers of ``ranges``, whose steps are 1."""
+        """The numbers in ``ranges``, whose steps must be 1."""
         values = bytearray(size)
         for each in ranges:
             values[each.start : each.stop] = b"\x01" * len(each)
@@ -59,7 +59,7 @@ class BitSet:
         return bool(self.bits >> number & 1)
 
     def first(self, count: int) -> Sequence[int]:
-        """At most ``count`` of them, the lowest first."""
+        """The lowest ``count`` numbers, ascending, or fewer if there are not as many."""
         found: list[int] = []
         left = self.bits
         while left and len(found) < count:

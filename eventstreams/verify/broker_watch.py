@@ -1,6 +1,6 @@
-"""What clients of this process say of brokers that are away: one sentence when one goes, one when it is back.
+"""Condenses what Kafka clients log about unreachable brokers: one line when a broker goes, one when it is back.
 
-Each client says it at each attempt to connect, of which there are two a second for as long as the broker is away.
+Otherwise each client would log each attempt to connect, twice a second for as long as the broker is away.
 """
 
 import asyncio
@@ -16,30 +16,30 @@ from typing_extensions import override
 from eventstreams.verify.subscribing import Say
 
 LOGGER: Final = "eventstreams.kafka"
-"""Of all clients, see ``client_config``."""
+"""The logger of all clients; see ``client_config``."""
 
 _LOOK_S: Final = 1.0
-_QUIET_S: Final = 5.0  # a client tries again every two seconds: by then it is connected, and has nothing to say
+_QUIET_S: Final = 5.0  # clients retry every two seconds: one that is silent for so long is connected
 # "localhost:9092/1: Connect to ipv4#127.0.0.1:9092 failed: Connection refused (after 0ms in state CONNECT)"
 _OF_BROKER: Final = re.compile(r"(?P<at>[^\s/\]]+:\d+)/(?:bootstrap|-?\d+): (?P<what>.*)")
 _ALL_DOWN: Final = re.compile(r"\d+/\d+ brokers are down")
-_MOST: Final = 100  # brokers: bounds what is kept
+_MOST: Final = 100  # brokers; bounds memory
 
 
 class BrokerWatch(logging.Filter):
-    """Of what is logged passes on only what is not about a broker that is away; that it says itself, once."""
+    """Suppresses log records about unreachable brokers, and reports each such broker once instead."""
 
     def __init__(self, say: Say) -> None:
         super().__init__()
         self._say = say
-        self._away: dict[str, float] = {}  # when something was heard of each last; replaced by whoever hears: threads
+        self._away: dict[str, float] = {}  # when each was last reported, on whichever thread
 
     @override
     def filter(self, record: logging.LogRecord) -> bool:
         text = record.getMessage()
         found = _OF_BROKER.search(text)
         if found is None:
-            return _ALL_DOWN.search(text) is None  # each of them is said to be away
+            return _ALL_DOWN.search(text) is None  # each of them has been reported already
         at = found["at"]
         is_news = at not in self._away
         if is_news and len(self._away) >= _MOST:
@@ -51,7 +51,7 @@ class BrokerWatch(logging.Filter):
         return False
 
     async def keep_looking(self) -> None:
-        """See which brokers are back, for ever."""
+        """Check which brokers are back, forever."""
         while True:
             await asyncio.sleep(_LOOK_S)
             for at, heard in list(self._away.items()):
@@ -61,7 +61,7 @@ class BrokerWatch(logging.Filter):
 
 
 async def _accepts(at: str) -> bool:
-    """Whether somebody listens at ``at``, host and port."""
+    """Whether something listens at ``at``, which is ``host:port``."""
     host, _, port = at.rpartition(":")
     try:
         async with asyncio.timeout(_LOOK_S):
@@ -76,7 +76,7 @@ async def _accepts(at: str) -> bool:
 
 @asynccontextmanager
 async def watching_brokers(say: Say) -> AsyncIterator[None]:
-    """Say meanwhile which brokers go and come back, in place of what clients log of it."""
+    """While inside, say which brokers go and come back, instead of letting clients log it."""
     watch, logger = BrokerWatch(say), logging.getLogger(LOGGER)
     logger.addFilter(watch)
     looking = asyncio.create_task(watch.keep_looking(), name="broker-watch")

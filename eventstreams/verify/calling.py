@@ -1,4 +1,4 @@
-"""Uses the API meanwhile, as clients of it do: reads and writes at a steady pace, on a new connection for each call."""
+"""Calls the API during a run, as its users would: reads and writes at a steady rate, each on a new connection."""
 
 import asyncio
 import time
@@ -21,13 +21,13 @@ _T = TypeVar("_T")
 
 @dataclass(slots=True)
 class Calls:
-    """What came of them.
+    """The results of the calls.
 
     Attributes:
         made: Calls, each counted once.
-        sent_again: Requests that the client sent once more, as it does for all its users.
-        failed: Those that failed all the same; the first of them in words.
-        slowest_s: The longest that one took, what was sent again included.
+        sent_again: Requests that the client resent, as it does for all its users.
+        failed: Calls that failed nevertheless; ``failures`` describes the first of them.
+        slowest_s: The longest that a call took, including resending.
     """
 
     made: int = 0
@@ -41,14 +41,14 @@ class Caller:
     """Calls the API as one account."""
 
     def __init__(self, api: str, login: Login, *, rate: float) -> None:
-        """``api``: its URL, without a path. ``rate``: calls a second."""
+        """``api``: the API's URL, without a path. ``rate``: calls per second."""
         self._api = api
         self._login = login
         self._pause_s = 1 / rate
         self.calls = Calls()
 
     async def run(self, stop: asyncio.Event) -> Calls:
-        """Go through all calls again and again until ``stop`` is set; what was made is gone at the end."""
+        """Repeat all calls until ``stop`` is set. Sinks that it creates are deleted in the same round."""
         while not stop.is_set():
             async for _ in self._round():
                 with suppress(TimeoutError):
@@ -57,7 +57,7 @@ class Caller:
         return self.calls
 
     async def _round(self) -> AsyncIterator[None]:
-        """Each call of a sink's life, with those between that only read."""
+        """Every call in the life of a sink, with read calls in between."""
         await self._call("list sinks", lambda api: api.get("/v1/Sinks"))
         yield
         made = await self._call("create a sink", lambda api: api.post("/v1/Sinks", _sink()))

@@ -1,11 +1,11 @@
-"""Ends a process that was started for a run."""
+"""Ends processes that were started for a run."""
 
 import asyncio
 from asyncio.subprocess import Process
 
 
 async def ended(process: Process, *, within_s: float) -> None:
-    """Return once ``process``, which was asked to end, has; kill it where it takes longer than that."""
+    """Wait for ``process``, which was told to end; kill it if it takes longer than ``within_s`` seconds."""
     try:
         async with asyncio.timeout(within_s):
             await process.wait()

@@ -16,8 +16,8 @@ from eventstreams.verify.behaviours import BEHAVIOURS
 
 _NEEDS: Final = ("psutil", "pygal", "standardwebhooks", "trustme", "twilio")
 _MOST: Final = 10_000_000
-_CALLS: Final = 10.0  # a second
-_SOAK_S: Final = 1200.0  # half of it is looked at: in the first ten minutes, what is made once looks like growth
+_CALLS: Final = 10.0  # per second
+_SOAK_S: Final = 1200.0  # only its second half is judged: in the first ten minutes, warming up looks like growth
 
 
 class _Receivers(click.ParamType):

@@ -1,4 +1,4 @@
-"""A cluster on this machine to verify: ``eventstreams up``, in a folder of its own."""
+"""Runs a cluster on this machine to verify: ``eventstreams up``, in a folder of its own."""
 
 import asyncio
 import os
@@ -23,14 +23,14 @@ from eventstreams.verify.subscribing import Installation
 _READY_S: Final = 300.0
 _STOP_S: Final = 60.0
 _READY: Final = b"ready\n"
-# Retries soon, so that a run ends soon; whoever wants those of the product sets the variable.
+# Short retry delays, so that a run ends soon; for those of the product, set the variable.
 _UNLESS_SET: Final = {f"{PREFIX}RETRY_DELAYS": "500ms,2s,5s", f"{PREFIX}RETRY_PARTITIONS": "4"}
-_ALWAYS: Final = {f"{PREFIX}ALLOWED_DESTINATIONS": "127.0.0.0/8"}  # where its receivers are, and nothing else
+_ALWAYS: Final = {f"{PREFIX}ALLOWED_DESTINATIONS": "127.0.0.0/8"}  # where the receivers are, and nothing else
 
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """A cluster that runs. ``kafka``: settings that reach its Kafka."""
+    """A running cluster. ``kafka``: settings for connecting to its Kafka."""
 
     installation: Installation
     kafka: Settings
@@ -38,12 +38,12 @@ class Local:
 
 @asynccontextmanager
 async def running_cluster(folder: Path) -> AsyncIterator[Local]:
-    """A cluster that is ready, its data in ``folder``.
+    """Run a cluster with its data in ``folder`` while inside; on entry it is ready.
 
     Raises:
-        PrerequisiteError: Kafka is not to be had, or the cluster does not start; the text has its last words.
+        PrerequisiteError: Kafka cannot be downloaded, or the cluster does not start; the text has its last line.
     """
-    await asyncio.to_thread(fetch_with_progress, Settings.load().cache_dir)  # the first time it takes minutes
+    await asyncio.to_thread(fetch_with_progress, Settings.load().cache_dir)  # takes minutes the first time
     process = await asyncio.create_subprocess_exec(
         *[
             sys.executable,
@@ -57,7 +57,7 @@ async def running_cluster(folder: Path) -> AsyncIterator[Local]:
         stdin=asyncio.subprocess.DEVNULL,
         stdout=PIPE,
         stderr=STDOUT,
-        start_new_session=True,  # Ctrl-C is for us; it is ended when all is cleared up
+        start_new_session=True,  # Ctrl-C should reach only us; we end it after cleaning up
     )
     try:
         await _until_ready(process)
@@ -78,7 +78,7 @@ async def running_cluster(folder: Path) -> AsyncIterator[Local]:
 _PLACES: Final = frozenset(
     f"{PREFIX}{name}" for name in ("KAFKA", "OPERATOR_TOKEN", "ACCOUNT_SID", "AUTH_TOKEN", "PROFILE")
 )
-"""Of another installation."""
+"""Settings that would refer to another installation, and are not passed on."""
 
 
 async def _until_ready(process: Process) -> None:
@@ -96,7 +96,7 @@ async def _until_ready(process: Process) -> None:
 
 
 async def _read(process: Process) -> None:
-    """What it says, so that it is never stopped by a full pipe."""
+    """Consume its output, so that a full pipe never blocks it."""
     assert process.stdout is not None
     while await process.stdout.readline():
         pass

@@ -1,4 +1,4 @@
-"""What ``eventstreams verify`` does with its arguments."""
+"""Carries out ``eventstreams verify``."""
 
 import asyncio
 import itertools
@@ -41,7 +41,7 @@ _ALL: Final = "0.0.0.0:0"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arguments:
-    """As the command line has them."""
+    """The options of the command line."""
 
     up: bool
     api: str | None
@@ -69,7 +69,7 @@ class Arguments:
 
 @dataclass(frozen=True, slots=True)
 class _Ground:
-    """What is verified, and where workers of it reach this machine."""
+    """What is verified, and how its workers reach this machine."""
 
     installation: Installation
     kafka: Settings | None
@@ -81,10 +81,10 @@ class _Ground:
 
 
 def run_command(arguments: Arguments) -> int:
-    """The exit code: 0 where it holds, 1 where it does not.
+    """Run it and return the exit code: 0 if everything holds, 1 if not.
 
     Raises:
-        EventStreamsError: it could not be carried out.
+        EventStreamsError: the run could not be carried out.
     """
     in_json = arguments.output == "json"
 

@@ -1,4 +1,4 @@
-"""Which events became dead letters, and why: told by Kafka where it is given, else by the API."""
+"""Finds out which events became dead letters, and why: from Kafka if it is given, otherwise from the API."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -18,29 +18,29 @@ from eventstreams.topics import Topics
 from eventstreams.verify.plan import Plan
 
 UNKNOWN_REASON: Final = 255
-_OVERLAP: Final = timedelta(seconds=5)  # times that are told are cut to seconds
+_OVERLAP: Final = timedelta(seconds=5)  # times in answers are truncated to seconds
 _RECORDS: Final = 1_000
 _LOOK_S: Final = 10.0
 _CODES: Final[Mapping[str, int]] = {reason: place + 1 for place, reason in enumerate(DeadReason)}
 
 
 def code_of(reason: DeadReason) -> int:
-    """How it stands in ``DeadLetters.dead``."""
+    """The number for ``reason`` in ``DeadLetters.dead``."""
     return _CODES[reason]
 
 
 def reason_of(code: int) -> DeadReason | None:
-    """The reason that stands in ``DeadLetters.dead``; None: it is none that this release knows."""
+    """The reason for a number in ``DeadLetters.dead``; None if it is none that this release knows."""
     return next((reason for reason in DeadReason if _CODES[reason] == code), None)
 
 
 class DeadLetters:
-    """The dead letters of a run that have been seen, a byte for each event of each subscription.
+    """The dead letters of a run seen so far: a byte for each event of each subscription.
 
     Attributes:
-        dead: By subscription: 0, or the number of the reason.
-        records: By subscription: how many dead letters there are, the same event's twice counting twice.
-        foreign: By subscription: ids of dead letters that are none of the run's.
+        dead: By subscription, a byte for each event: 0, or the number of the reason.
+        records: By subscription, the number of dead letters; two of the same event count as two.
+        foreign: By subscription, the event ids of dead letters that do not belong to this run.
     """
 
     def __init__(self, plan: Plan, subscription_sids: Sequence[str]) -> None:
@@ -50,7 +50,7 @@ class DeadLetters:
         self.foreign: dict[str, list[str]] = {sid: [] for sid in subscription_sids}
 
     def add(self, subscription_sid: str | None, event_id: str | None, reason: str | None) -> None:
-        """One dead letter, which was not added before."""
+        """Add one dead letter, which was not added before."""
         if subscription_sid not in self.dead:
             return
         self.records[subscription_sid] += 1
@@ -62,10 +62,10 @@ class DeadLetters:
 
 
 class DeadLetterSource(Protocol):
-    """Where dead letters are looked up."""
+    """A source of dead letters."""
 
     async def look(self, dead_letters: DeadLetters) -> None:
-        """Add those that came since the last look: all that there were when this was called.
+        """Add all dead letters that exist at the time of the call and were not added before.
 
         Raises:
             EventStreamsError: there may be more; those that were added will not be added again.
@@ -74,7 +74,7 @@ class DeadLetterSource(Protocol):
 
 
 class ApiDeadLetters:
-    """Asks the API: of each subscription, for what died since the last that it told of."""
+    """Asks the API, for each subscription, for the dead letters since the last one that it reported."""
 
     def __init__(self, api: AsyncEventStreams, subscription_sids: Sequence[str]) -> None:
         self._api = api
@@ -95,7 +95,7 @@ class ApiDeadLetters:
 
 
 class KafkaDeadLetters:
-    """Reads the dead-letter topic of one sink type, from its end on when this was made."""
+    """Reads the dead-letter topic of one sink type, starting where it ended at the time of ``begin``."""
 
     def __init__(self, settings: Settings, sink_type: str) -> None:
         self._settings = settings
@@ -104,7 +104,7 @@ class KafkaDeadLetters:
         self._read: dict[Partition, int] = {}
 
     async def begin(self) -> None:
-        """What is there by now is not ours. Raises ``TopicError`` where Kafka does not say."""
+        """Skip everything that exists now. Raises ``TopicError`` if Kafka does not answer, or refuses."""
         self._read = {Partition(each.topic, each.partition): each.end for each in await self._ends()}
 
     async def look(self, dead_letters: DeadLetters) -> None:
@@ -115,7 +115,7 @@ class KafkaDeadLetters:
         deadline = time.monotonic() + _LOOK_S
         async with RangeReader(self._settings, ranges) as reader:
             while not reader.ended:
-                if time.monotonic() > deadline:  # a broker may be away: the rest next time
+                if time.monotonic() > deadline:  # a broker may be down: read the rest next time
                     raise TopicError(f"{self._topic} was not read to its end within {_LOOK_S:g} s")
                 for record in await reader.read(_RECORDS):
                     told = {name: value.decode(errors="replace") for name, value in record.headers}

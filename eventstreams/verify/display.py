@@ -1,4 +1,4 @@
-"""How far a run is, for the person who waits: a bar on a terminal, below what is said. On stderr."""
+"""Shows the progress of a run to the person who waits: a bar on the terminal, below the messages. On stderr."""
 
 import sys
 from types import TracebackType
@@ -11,10 +11,10 @@ from eventstreams.verify.timeline import Sample
 
 
 class Display:
-    """Use as ``with``. Without a terminal it shows nothing: what is said is enough for a log."""
+    """Use as ``with``. Without a terminal it shows nothing: the messages are enough for a log."""
 
     def __init__(self, *, total: int) -> None:
-        """Args: ``total``: events that will be acknowledged, or about as many; from there on the bar is full."""
+        """``total``: roughly how many events will be acknowledged; then the bar is full."""
         console = Console(stderr=True, highlight=False)
         self._progress = Progress(
             SpinnerColumn(),
@@ -24,7 +24,7 @@ class Display:
             console=console,
             disable=not console.is_terminal,
             transient=True,
-            redirect_stdout=sys.stdout.isatty(),  # else what is said would come to the terminal, not to its file
+            redirect_stdout=sys.stdout.isatty(),  # otherwise messages would go to the terminal, not to their file
         )
         self._task = self._progress.add_task("", total=total, delivered=0)
 
@@ -38,6 +38,6 @@ class Display:
         self._progress.stop()
 
     def show(self, sample: Sample) -> None:
-        """The bar as ``sample`` has it, deliveries of all subscriptions together."""
+        """Update the bar from ``sample``, with the deliveries of all subscriptions together."""
         delivered = sum(sample.delivered)
         self._progress.update(self._task, completed=sample.acknowledged, delivered=delivered, refresh=True)

@@ -1,4 +1,4 @@
-"""Everything that a run needs, made, and taken away again."""
+"""Creates everything that a run needs, and removes it again."""
 
 import secrets
 import shutil
@@ -41,21 +41,22 @@ _SINK_TYPE: Final = "webhook"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What a run is to be.
+    """The parameters of a run.
 
     Attributes:
-        events: How many are for every subscription.
-        rate: Events a second.
+        events: How many events every subscription gets.
+        rate: Events per second.
         receivers: Names of behaviours, one for each subscription.
-        settle_s: How long it may take until all is settled, once receivers misbehave no more.
-        misbehave_s: How long they still do when all is published and every fault is healed.
-        give_up_s: How long a request to the gateway is sent again while nobody says what became of it.
-        most_duplicates: Share of events that may come more than once where faults were inflicted.
-        calls: Of the API, a second, while events are published; 0: none.
+        seed: Seed of everything that is random.
+        settle_s: How long it may take until everything is settled, once receivers no longer misbehave.
+        misbehave_s: How long they continue to misbehave after everything is published and every fault is healed.
+        give_up_s: How long a request to the gateway is resent while its outcome is unknown.
+        most_duplicates: Share of events that may arrive more than once if faults were inflicted.
+        calls: Calls of the API per second while events are published; 0: none.
         listen, receiver_host, receiver_url: See ``open_places``.
-        is_alone: Nobody else uses the installation.
-        data: Where the cluster that this process has started keeps its data; None: it has started none.
-        is_soak: Whether processes that grow are a problem.
+        is_alone: Whether nobody else uses the installation.
+        data: Where the cluster that this process has started keeps its data; None if it has started none.
+        is_soak: Whether a process that grows is a problem.
     """
 
     events: int
@@ -77,7 +78,7 @@ class Options:
 
 @dataclass(slots=True)
 class RunEnvironment:
-    """Everything of a run that is under way."""
+    """Everything that belongs to a run in progress."""
 
     options: Options
     plan: Plan
@@ -98,7 +99,7 @@ class RunEnvironment:
 async def open_environment(
     installation: Installation, options: Options, kafka: Settings | None, say: Say
 ) -> AsyncIterator[RunEnvironment]:
-    """All that is needed, made; and gone again."""
+    """Create everything that a run needs, and remove it on exit."""
     run = f"vf{secrets.token_hex(4)}"
     async with AsyncExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="eventstreams-verify-"))
@@ -149,7 +150,7 @@ async def open_environment(
 
 
 def _wanted(options: Options, places: Places) -> Sequence[Wanted]:
-    """Every second sink signs in both schemes."""
+    """The sinks to create; every second one signs in both schemes."""
     found = []
     for position, name in enumerate(options.receivers):
         behaviour = BEHAVIOURS[name]

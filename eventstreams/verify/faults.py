@@ -1,4 +1,4 @@
-"""What is inflicted on an installation while it is verified: the seam between the run and whoever inflicts it."""
+"""The interface between a run and the nemesis that inflicts faults on the installation meanwhile."""
 
 import asyncio
 from collections.abc import Sequence
@@ -8,14 +8,14 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Inflicted:
-    """One fault, which is over.
+    """One fault that is over.
 
     Attributes:
-        name: Of the fault, as ``--faults`` takes it.
+        name: The fault's name, as for ``--faults``.
         target: What it was inflicted on, a role or an address.
-        began_s: ``time.monotonic()`` when it was begun.
+        began_s: ``time.monotonic()`` when it began.
         ended_s: ``time.monotonic()`` when it was healed, or ended by itself.
-        detail: What it was exactly, in words for a report; empty: nothing more to say.
+        detail: What exactly it was, in words for a report; empty if there is nothing more to say.
     """
 
     name: str
@@ -26,12 +26,12 @@ class Inflicted:
 
 
 class Nemesis(Protocol):
-    """Inflicts faults on an installation beside what uses it."""
+    """Inflicts faults on an installation while it is in use."""
 
     async def run(self, stop: asyncio.Event) -> Sequence[Inflicted]:
-        """Inflict faults, one after another or side by side, until ``stop`` is set; then heal what is still broken.
+        """Inflict faults, in sequence or concurrently, until ``stop`` is set; then heal what is still broken.
 
-        Returns once everything is healed: everything runs, and reaches what it needs. What was inflicted comes back in
-        the order in which it began. Where it is cancelled it heals too.
+        Returns once everything is healed, so that everything runs and reaches what it needs. The result is ordered by
+        the beginning of the faults. If it is cancelled, it heals too.
         """
         ...

@@ -1,4 +1,4 @@
-"""Looks at each delivery: whose it is, whether it is what was published, whether it is in time."""
+"""Inspects each delivery: whose it is, whether it is what was published, whether it is in time."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from eventstreams.verify.plan import Kind, Plan, digest
 from eventstreams.verify.signatures import SignatureCheck
 
 LATE_S: Final = 10.0
-"""An attempt that began before the deadline may take five seconds, and the machine as long again."""
+"""Tolerance: an attempt that began before the deadline may take five seconds, and the machine as long again."""
 MOST_EXAMPLES: Final = 10
 _SHOWN: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A wrong delivery. ``event_id`` as the delivery had it; empty where there is none."""
+    """A wrong delivery. ``event_id`` is the one in the delivery; empty if there is none."""
 
     wrong: Wrong
     event_id: str
@@ -28,13 +28,13 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What deliveries of one subscription must be.
+    """What the deliveries of one subscription must be like.
 
     Attributes:
-        account_sid: Whose events.
-        types: Of these types.
+        account_sid: The account that the events belong to.
+        types: The subscribed event types.
         url: The sink's destination.
-        ttl_s: No attempt begins later after the acceptance.
+        ttl_s: For how many seconds after acceptance an attempt may begin.
     """
 
     account_sid: str
@@ -44,7 +44,7 @@ class Expected:
 
 
 class Inspector:
-    """Looks at what comes for one subscription and counts it."""
+    """Inspects and counts what arrives for one subscription."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Inspector:
         tally: Tally,
         note: Callable[[Finding], None],
     ) -> None:
-        """``note`` is told the first of each kind."""
+        """``note`` is called with the first findings of each kind, ``MOST_EXAMPLES`` at most."""
         self._expected = expected
         self._signature = signature
         self._plan = plan
@@ -64,12 +64,12 @@ class Inspector:
         self._note = note
 
     def look(self, query: str, headers: Mapping[str, str], body: bytes, *, now: float) -> Seen | None:
-        """What of this run is in a request; None where it is forged, or no delivery at all.
+        """The events of this run in a request; None if it is forged, or not a delivery at all.
 
         Args:
-            query: Of the requested URL. What stands before it may have been rewritten on the way.
-            headers: Of the request.
-            body: Of the request.
+            query: Query of the requested URL; what precedes it may have been rewritten on the way.
+            headers: The request's headers.
+            body: The request's body.
             now: ``time.time()``.
         """
         url = f"{self._expected.url}?{query}"
@@ -89,11 +89,11 @@ class Inspector:
         return Seen(numbers, arrivals)
 
     def is_forbidden(self) -> None:
-        """Something has come, whatever it is, and nothing may."""
+        """Note that something arrived, whatever it is, where nothing may."""
         self._wrong(Wrong.FORBIDDEN, "", f"a worker has connected to {self._expected.url}")
 
     def _number(self, event: Mapping[str, object], now: float) -> int | None:
-        """The event's number; None where it is not of this run."""
+        """The event's number; None if it is not one of this run."""
         event_id = str(event.get("id"))[:_SHOWN]
         number = self._plan.number_of(event.get("id"))
         if number is None or self._ledger.digest_of(number) == 0:

@@ -1,4 +1,4 @@
-"""Whether a run holds: every event accounted for, at every subscription, and nothing else there. Pure."""
+"""Judges a run: every event must be accounted for at every subscription, and nothing else may be there. Pure."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,14 +21,15 @@ MOST_SHOWN: Final = 5
 
 
 class Fault(StrEnum):
-    """What does not hold.
+    """The kinds of problems.
 
-    ``lost``: acknowledged, and neither delivered nor a dead letter, though nothing waits any more. ``unfinished``: the
-    same, while something does still wait at the end of the time that a run has. ``undeserved``: a dead letter for a
-    reason that its receiver did not give. ``doubled``: delivered more than once where nothing was inflicted that
-    explains it, or more often than is allowed. ``lag``: all is settled, and groups have not committed it.
-    ``gateway``: it refused what is right, or took what is wrong. ``api``: calls of it failed, sent again as they were.
-    ``growth``: a process takes more and more.
+    ``lost``: acknowledged, but neither delivered nor a dead letter, although nothing waits any more. ``unfinished``:
+    the same, but something still waits when the run's time is up. ``wrong``: something arrived or was dead-lettered
+    that should not have been. ``undeserved``: a dead letter for a reason that its receiver did not give. ``doubled``:
+    delivered more than once although no fault explains it, or more often than is allowed. ``doubled_letters``: the same
+    for dead letters. ``lag``: everything is settled, but groups have not committed it. ``gateway``: it refused valid
+    events, or accepted invalid ones. ``api``: calls of it failed, although they were resent. ``growth``: a process
+    keeps growing. ``nothing``: no event was acknowledged.
     """
 
     LOST = "lost"
@@ -46,12 +47,12 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that does not hold.
+    """One problem.
 
     Attributes:
         where: The subscription's name, or what else it is about.
-        count: How many events, or records, are concerned.
-        ids: The first of them.
+        count: How many events, or records, are affected.
+        ids: The ids of the first of them.
     """
 
     fault: Fault
@@ -63,15 +64,16 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
-    """One subscription, as it is at the end.
+    """One subscription at the end of a run.
 
     Attributes:
-        arrivals: By event, how often it came; ``accepted``: of them, how often that was answered with success;
-            ``refused``: whether it was refused for good.
+        arrivals: By event, how often it arrived.
+        accepted: By event, how often that was answered with success.
+        refused: By event, whether it was refused for good.
         dead: By event, 0 or the number of its dead letter's reason.
         dead_letters: How many dead letters there are.
-        foreign_dead_letters: Ids of dead letters of events that nobody published in this run.
-        wrongs: How many deliveries were wrong, and the first of them in ``findings``.
+        foreign_dead_letters: Event ids of dead letters of events that were not published in this run.
+        wrongs: How many deliveries were wrong, by kind; ``findings`` has the first of them.
     """
 
     position: int
@@ -90,17 +92,19 @@ class Observed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """All that is judged.
+    """Everything that is judged.
 
     Attributes:
         states: By event, a ``State``.
         again: Events that the publisher sent more than once.
-        waiting: What still waits where; see ``Backlog``.
-        inflicted: Faults that are over.
-        ttl_s: For how long the installation tries an event; ``lasted_s``: the run, from the first event on.
-        refused: What the gateway said when it refused what is right; ``taken``: what it should not have taken.
-        calls_failed: How many calls of the API did; the first of them in ``call_failures``.
-        growths: Of processes; None: they are not judged.
+        waiting: What still waits, by place; see ``Backlog``.
+        inflicted: The faults that were inflicted.
+        ttl_s: How long the installation tries an event.
+        lasted_s: How long the run lasted, from the first event on.
+        refused: The gateway's answers when it refused valid events.
+        taken: Invalid events that the gateway accepted.
+        calls_failed: How many calls of the API failed; ``call_failures`` describes the first of them.
+        growths: The growth of processes; None if it is not judged.
     """
 
     plan: Plan
@@ -120,13 +124,13 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One subscription in figures, in events.
+    """The figures of one subscription, in events.
 
     Attributes:
-        expected: Acknowledged, and for it.
-        unknown: For it, of which the gateway did not say whether it has them; ``unknown_delivered`` of them came.
-        duplicates: Further deliveries of events that were delivered; ``republished`` of them of events that the
-            publisher had sent more than once, which therefore are more than once among the product events.
+        expected: Acknowledged events that it should get.
+        unknown: Events for it of which the gateway did not say whether it has them; ``unknown_delivered`` arrived.
+        duplicates: Repeated deliveries of events. ``republished`` of them are of events that the publisher sent more
+            than once, and which were therefore published more than once.
     """
 
     name: str
@@ -143,7 +147,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a run comes to. It holds where there is no problem."""
+    """The result of a run. It holds if there are no problems."""
 
     scores: Sequence[Score]
     problems: Sequence[Problem]
@@ -155,7 +159,7 @@ class Verdict:
 
 @lru_cache(maxsize=256)
 def meant_for(plan: Plan, position: int) -> BitSet:
-    """The events that the subscription at ``position`` is to get, if they are accepted."""
+    """The events that the subscription at ``position`` should get, if they are accepted."""
     types = types_for(position)
     return BitSet.of_ranges(
         plan.event_count,
@@ -168,7 +172,7 @@ def meant_for(plan: Plan, position: int) -> BitSet:
 
 
 def missing(plan: Plan, states: bytes, position: int, accepted: bytes, dead: bytes) -> BitSet:
-    """Acknowledged events that the subscription at ``position`` has not come to an end with."""
+    """Acknowledged events for the subscription at ``position`` that are neither delivered nor dead letters."""
     expected = meant_for(plan, position) & BitSet.where(states, {State.ACKNOWLEDGED})
     return expected - BitSet.above(accepted) - BitSet.above(dead)
 
@@ -177,8 +181,8 @@ def judge(evidence: Evidence, *, most_duplicates: float) -> Verdict:
     """Judge a run.
 
     Args:
-        evidence: Of it.
-        most_duplicates: Share of a subscription's events that may have come more than once where faults were inflicted.
+        evidence: Everything known about the run.
+        most_duplicates: Share of a subscription's events that may have arrived more than once.
     """
     problems = list(_of_gateway(evidence))
     scores = []
@@ -199,7 +203,7 @@ def _of_growth(evidence: Evidence) -> Iterator[Problem]:
 
 
 def _of_lag(evidence: Evidence, scores: Sequence[Score]) -> Iterator[Problem]:
-    """What waits although nothing is missing where it belongs."""
+    """Uncommitted records although no event is missing."""
     for name, records in evidence.waiting.items():
         whose = [score for score in scores if name.endswith(score.sid)]
         if not any(score.missing for score in whose or scores):
@@ -276,7 +280,7 @@ def _of_wrongs(evidence: Evidence, seen: Observed) -> Iterator[Problem]:
 
 
 def _of_dead_letters(evidence: Evidence, seen: Observed) -> Iterator[Problem]:
-    """Each dead letter must have a reason that its receiver, or the clock, gave."""
+    """Every dead letter must have a reason that its receiver, or the deadline, gave."""
     plan, size = evidence.plan, evidence.plan.event_count
     meant, refused = meant_for(plan, seen.position), BitSet.above(seen.refused)
     outside = BitSet.above(seen.dead) - meant
@@ -319,12 +323,12 @@ def _of_duplicates(evidence: Evidence, seen: Observed, score: Score, most_duplic
 
 
 def _more_than_once(counts: bytes) -> int:
-    """Further deliveries of events that were delivered."""
+    """The number of repeated deliveries."""
     return sum(counts) - (len(counts) - counts.count(0))
 
 
 def _only(counts: bytes, marks: BitSet) -> bytes:
-    """``counts`` of the events of ``marks``, and 0 for the others."""
+    """``counts`` for the events in ``marks``, and 0 for the others."""
     if len(marks) == 0:
         return bytes(len(counts))
     kept = f"{marks.bits:0{marks.size}b}"[::-1].encode()

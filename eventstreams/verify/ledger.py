@@ -1,7 +1,7 @@
-"""What was published, and what arrived, in memory that the publishing and the receiving process share.
+"""Records what was published and what arrived, in memory shared by the publishing and the receiving process.
 
-A byte or a word for each event and no more: the files are mapped, have one writer each, and a million events with ten
-subscriptions take 50 MB.
+Each event takes only a few bytes in memory-mapped files with one writer each: a million events with ten subscriptions
+take 50 MB.
 """
 
 import math
@@ -15,15 +15,15 @@ from eventstreams.verify.bitset import BitSet
 from eventstreams.verify.plan import Batch, Plan
 
 MOST: Final = 255
-"""Where counts of one event end: they are bytes."""
+"""The largest count for one event, since counts are bytes."""
 _WORD: Final = 8
 _Form = Literal["B", "Q"]  # bytes, and words of 64 bits
 
 
 class State(IntEnum):
-    """What the gateway has said of an event.
+    """What the gateway has answered about an event.
 
-    ``unsent``: not asked yet. ``unknown``: it was sent, and no answer says what became of it.
+    ``unsent``: not sent yet. ``unknown``: sent, but no answer says what became of it.
     """
 
     UNSENT = 0
@@ -33,7 +33,7 @@ class State(IntEnum):
 
 
 class Wrong(StrEnum):
-    """What no delivery may be; ``forbidden``: to where nothing may be sent."""
+    """What can be wrong with a delivery; ``forbidden``: it went where nothing may be sent."""
 
     FORGED = "forged"
     MALFORMED = "malformed"
@@ -47,7 +47,7 @@ class Wrong(StrEnum):
 
 
 class Count(IntEnum):
-    """What is counted of one subscription, beside its events."""
+    """What is counted for one subscription, besides its events."""
 
     REQUESTS = 0
     FAILED_ON_PURPOSE = 1
@@ -56,15 +56,15 @@ class Count(IntEnum):
 
 
 _COUNTS: Final = Count.WRONG + len(Wrong)
-_PER_POWER: Final = 8  # buckets of delays between a power of two, in ms, and the next
-_BUCKETS: Final = 24 * _PER_POWER  # up to 4.6 h, and what is longer in the last
+_PER_POWER: Final = 8  # buckets of delays between two powers of two, in ms
+_BUCKETS: Final = 24 * _PER_POWER  # up to 4.6 h; longer delays are in the last
 
 
 class _Mapped:
-    """A file of several arrays, mapped."""
+    """A memory-mapped file of several arrays."""
 
     def __init__(self, file: Path, sizes: Sequence[tuple[_Form, int]], *, new: bool) -> None:
-        """``sizes``: form and length of each array. ``new``: make the file, of zeros."""
+        """``sizes``: element type and length of each array. ``new``: create the file, filled with zeros."""
         total = sum((length if form == "B" else length * _WORD) for form, length in sizes)
         with file.open("w+b" if new else "r+b") as opened:
             if new:
@@ -80,7 +80,7 @@ class _Mapped:
 
 
 class Ledger:
-    """What was published. Written by the publisher alone."""
+    """What was published. Written only by the publisher."""
 
     def __init__(self, folder: Path, plan: Plan, *, new: bool) -> None:
         events, batches = plan.event_count, plan.batch_count
@@ -91,18 +91,18 @@ class Ledger:
         self._digests, self._sent, self._acknowledged, self._again, self._states = mapped.arrays
 
     def sending(self, batch: Batch, digests: Iterable[int], at: float) -> None:
-        """``batch`` is about to be sent for the first time; ``at``: ``time.time()``."""
+        """Note that ``batch`` is about to be sent for the first time; ``at``: ``time.time()``."""
         self._sent[batch.number] = round(at * 1000)
         for number, each in zip(batch.numbers, digests, strict=True):
             self._digests[number] = each
         self.set_states(batch.numbers, State.UNKNOWN)
 
     def sending_again(self, batch: Batch) -> None:
-        """It may have been taken, and is sent once more."""
+        """Note that ``batch`` is sent again, although it may have been accepted."""
         self._again[batch.number] = 1
 
     def acknowledged(self, batch: Batch, numbers: Iterable[int], at: float) -> None:
-        """Of ``batch``, these were; ``at``: ``time.time()``."""
+        """Note that these events of ``batch`` were acknowledged; ``at``: ``time.time()``."""
         self.set_states(numbers, State.ACKNOWLEDGED)
         self._acknowledged[batch.number] = round(at * 1000)
 
@@ -111,15 +111,15 @@ class Ledger:
             self._states[number] = state
 
     def digest_of(self, number: int) -> int:
-        """0: it was never sent."""
+        """The digest of the event; 0 if it was never sent."""
         return int(self._digests[number])
 
     def sent_at(self, number: int) -> float:
-        """When its batch was sent first, ``time.time()``."""
+        """When its batch was first sent, ``time.time()``."""
         return int(self._sent[number // self._plan.size]) / 1000
 
     def acknowledged_at(self, number: int) -> float:
-        """The last acknowledgement of its batch, ``time.time()``; 0 before that."""
+        """When its batch was last acknowledged, ``time.time()``; 0 if never."""
         return int(self._acknowledged[number // self._plan.size]) / 1000
 
     def state_of(self, number: int) -> State:
@@ -137,7 +137,7 @@ class Ledger:
 
 
 class Tally:
-    """What arrived at one subscription's receiver. Written by the receiving process alone."""
+    """What arrived at one subscription's receiver. Written only by the receiving process."""
 
     def __init__(self, folder: Path, position: int, plan: Plan, *, new: bool) -> None:
         events = plan.event_count
@@ -149,12 +149,12 @@ class Tally:
         self._counts, self._delays, self._arrived, self._accepted, self._refused = mapped.arrays
 
     def arrived(self, number: int) -> int:
-        """The event came once more; how often it has."""
+        """Note that the event arrived; returns how often it has."""
         self._arrived[number] = count = min(self._arrived[number] + 1, MOST)
         return int(count)
 
     def accepted(self, number: int, delay_s: float) -> None:
-        """It was answered with success, so long after it was made."""
+        """Note that it was answered with success, ``delay_s`` seconds after it was first sent."""
         again = self._accepted[number]
         self._accepted[number] = min(again + 1, MOST)
         self._counts[Count.ACCEPTED] += 1
@@ -162,14 +162,14 @@ class Tally:
             self._delays[_bucket(delay_s)] += 1
 
     def refused(self, number: int) -> None:
-        """It was refused for good."""
+        """Note that it was refused for good."""
         self._refused[number] = 1
 
     def count(self, what: Count) -> None:
         self._counts[what] += 1
 
     def wrong(self, what: Wrong) -> int:
-        """A delivery was wrong; how many were, in this way."""
+        """Note a wrong delivery; returns how many were wrong in this way."""
         place = _place(what)
         self._counts[place] += 1
         return int(self._counts[place])
@@ -178,7 +178,7 @@ class Tally:
         return int(self._counts[what])
 
     def wrongs(self) -> dict[Wrong, int]:
-        """Those that there were."""
+        """The kinds of wrong deliveries that occurred, and how many."""
         return {what: int(self._counts[_place(what)]) for what in Wrong if self._counts[_place(what)]}
 
     def arrivals(self) -> bytes:
@@ -191,7 +191,7 @@ class Tally:
         return self._refused.tobytes()
 
     def delays(self) -> Sequence[int]:
-        """How many events took how long, by bucket; see ``longest_of``."""
+        """How many events were delivered with which delay, by bucket; see ``longest_of``."""
         return [int(each) for each in self._delays]
 
 
@@ -202,7 +202,7 @@ def longest_of(bucket: int) -> float:
 
 
 def _bucket(delay_s: float) -> int:
-    ms = max(math.ceil(delay_s * 1000), 1)  # up: below 8 ms a bucket is narrower than a millisecond
+    ms = max(math.ceil(delay_s * 1000), 1)  # rounded up: below 8 ms a bucket is narrower than a millisecond
     power = ms.bit_length() - 1
     return min(power * _PER_POWER + (ms * _PER_POWER >> power) - _PER_POWER, _BUCKETS - 1)
 

@@ -1,4 +1,4 @@
-"""A run as a page of HTML that holds everything it shows: its plots are SVG, and it asks nobody for anything."""
+"""Renders a run as a self-contained HTML page: its plots are inline SVG, and it loads nothing."""
 
 from collections.abc import Iterable, Sequence
 from html import escape
@@ -21,7 +21,7 @@ svg { max-width: 100%; height: auto }
 
 
 def page_of(report: Report) -> str:
-    """The whole page."""
+    """The complete page."""
     holds = report.verdict.holds
     verdict = "It holds." if holds else f"It does not hold: {len(report.verdict.problems)} problems."
     parts = [
@@ -84,7 +84,7 @@ def _progress(report: Report) -> str:
 
 
 def _faults(report: Report) -> Iterable[str]:
-    """One line for each kind, over the same seconds."""
+    """A plot with one line for each kind of fault, over the same time as the others, and a table."""
     faults = faults_of(report)
     if not faults:
         return
@@ -108,7 +108,7 @@ def _faults(report: Report) -> Iterable[str]:
 
 
 def _memory(report: Report) -> Iterable[str]:
-    """One line for each process that lived for more than a moment."""
+    """A plot with one line for each process that was sampled more than once."""
     lives = [life for life in report.usage.lives if len(life.uses) > 1]
     if not lives:
         return

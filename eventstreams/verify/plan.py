@@ -1,4 +1,4 @@
-"""Which events a run publishes, and what each is for: all of it follows from an event's number. Pure."""
+"""The events that a run publishes, and the purpose of each: everything follows from an event's number. Pure."""
 
 import hashlib
 import random
@@ -23,20 +23,20 @@ PARTIAL_TYPES: Final = (
     "com.twilio.messaging.message.undelivered",
     "com.twilio.messaging.message.failed",
 )
-"""Each subscription gets one of these: events of the others are not for it."""
-_ORDINARY: Final = 50  # batches, and then one of each other kind
-_LARGEST_BATCH: Final = 100  # what a batch of a webhook holds
-_BATCHES_AT_LEAST: Final = 60  # so that there is some of every kind
+"""Each subscription gets one of these; events of the others are not for it."""
+_ORDINARY: Final = 50  # batches, followed by one of each other kind
+_LARGEST_BATCH: Final = 100  # the size of a webhook's batch
+_BATCHES_AT_LEAST: Final = 60  # so that every kind occurs
 _TEXTS: Final = ("plain", "Grüße an Ängström", "价格 ¥", '"quoted" \\ and\nbroken', "🙂 " * 5, "")
 _STATUSES: Final = ("QUEUED", "SENT", "DELIVERED", "UNDELIVERED", "FAILED", "READ")
-_SAFE: Final = 1 << 53  # larger numbers are none in JSON as many read it
+_SAFE: Final = 1 << 53  # many JSON parsers cannot represent larger integers
 
 
 class Kind(StrEnum):
-    """What an event is published for.
+    """The purpose of an event.
 
-    ``ordinary``: it is for every subscription. ``partial``: for those alone that its type is subscribed by.
-    ``other_account``: of another account, so for none. ``invalid``: in a batch that the gateway must refuse as a whole.
+    ``ordinary``: for every subscription. ``partial``: only for those that subscribe to its type. ``other_account``: of
+    another account, so for no subscription. ``invalid``: in a batch that the gateway must refuse as a whole.
     """
 
     ORDINARY = "ordinary"
@@ -50,7 +50,7 @@ _CYCLE: Final = (*[Kind.ORDINARY] * _ORDINARY, Kind.PARTIAL, Kind.OTHER_ACCOUNT,
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One request to the gateway: the events from ``first`` up to ``end``, without it."""
+    """One request to the gateway: the events from ``first`` up to but excluding ``end``."""
 
     number: int
     kind: Kind
@@ -67,9 +67,9 @@ class Plan:
     """All events of a run.
 
     Attributes:
-        run: Start of their ids, which no other run has: 8 letters and digits.
+        run: Prefix of their ids, unique to the run: letters and digits.
         ordinary: How many of them are for every subscription.
-        size: Events of a batch.
+        size: Events per batch.
         with_other_account: Whether there is another account to publish as.
     """
 
@@ -80,23 +80,23 @@ class Plan:
 
     @classmethod
     def of(cls, run: str, ordinary: int, *, with_other_account: bool) -> "Plan":
-        """With batches as large as is useful."""
+        """A plan with batches as large as is useful."""
         size = max(1, min(_LARGEST_BATCH, ordinary // _BATCHES_AT_LEAST))
         return cls(run, ordinary, size, with_other_account)
 
     @property
     def batch_count(self) -> int:
-        """Whole cycles, so that there is some of every kind."""
+        """The number of batches, in whole cycles so that every kind occurs."""
         cycles = -(-self.ordinary // (self.size * _ORDINARY))
         return cycles * len(_CYCLE)
 
     @property
     def event_count(self) -> int:
-        """Numbers run from 0 up to here; not each of them is published."""
+        """The bound of event numbers, which start at 0; not every number is published."""
         return self.batch_count * self.size
 
     def batches(self) -> Iterator[Batch]:
-        """What is published, in order."""
+        """The batches to publish, in order."""
         left = self.ordinary
         for number in range(self.batch_count):
             kind, first = _CYCLE[number % len(_CYCLE)], number * self.size
@@ -108,7 +108,7 @@ class Plan:
                 yield Batch(number, kind, first, first + count)
 
     def kind_of(self, number: int) -> Kind:
-        """Whether or not the event is published."""
+        """The kind of the event, whether or not it is published."""
         return _CYCLE[number // self.size % len(_CYCLE)]
 
     def type_of(self, number: int) -> str:
@@ -120,7 +120,7 @@ class Plan:
         return f"{self.run}-{number:08d}"
 
     def number_of(self, event_id: object) -> int | None:
-        """The number of the event with that id; None where it is none of this run."""
+        """The number of the event with that id; None if it does not belong to this run."""
         if not isinstance(event_id, str):
             return None
         run, _, digits = event_id.partition("-")
@@ -131,12 +131,12 @@ class Plan:
 
 
 def types_for(position: int) -> tuple[str, ...]:
-    """What the subscription at ``position`` of all subscribes to."""
+    """The event types of the subscription at ``position``."""
     return (*TYPES, PARTIAL_TYPES[position % len(PARTIAL_TYPES)])
 
 
 def make_event(plan: Plan, number: int, account_sid: str, at: datetime) -> dict[str, object]:
-    """The event as it is published, valid: a CloudEvent with data of every form that its schema has."""
+    """The event to publish: a valid CloudEvent whose data varies in form as far as its schema allows."""
     draw = random.Random(f"{plan.run}{number}")  # noqa: S311 - no secret
     sid = f"SM{draw.getrandbits(128):032x}"
     data: dict[str, object] = {
@@ -164,14 +164,14 @@ def make_event(plan: Plan, number: int, account_sid: str, at: datetime) -> dict[
 
 
 def spoil(event: dict[str, object]) -> dict[str, object]:
-    """``event`` without what its schema cannot do without."""
+    """``event`` without a field that its schema requires."""
     data = event["data"]
     assert isinstance(data, dict)
     return {**event, "data": {name: value for name, value in data.items() if name != "messageSid"}}
 
 
 def digest(event: Mapping[str, object]) -> int:
-    """64 bits of all that must arrive as it was published; never 0."""
+    """A 64-bit hash of everything that must arrive as it was published; never 0."""
     told = [event.get(name) for name in ("specversion", "id", "type", "source", "time", "data")]
     packed = orjson.dumps(told, option=orjson.OPT_SORT_KEYS)
     return int.from_bytes(hashlib.blake2b(packed, digest_size=8).digest()) or 1

@@ -1,4 +1,4 @@
-"""Plots as SVG that stands in a page and asks nobody for anything."""
+"""Draws plots as self-contained SVG, to be embedded in a page."""
 
 import sys
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 import pygal
 from pygal.style import CleanStyle
 
-# For maps, which are not drawn here, pygal has put itself into the way of every import, with a hook of old Pythons.
+# For its map plugins, which are not used here, pygal installs an import hook in the style of old Pythons: remove it.
 sys.meta_path[:] = [each for each in sys.meta_path if not isinstance(each, pygal.PluginImportFixer)]
 
 _WIDTH: Final = 1000
@@ -14,9 +14,9 @@ _HEIGHT: Final = 360
 
 
 def new_chart(x_title: str, y_title: str, *, height: int = _HEIGHT, dots: bool = False) -> pygal.XY:
-    """A chart for lines through points of x and y."""
+    """A chart of lines through (x, y) points."""
     return pygal.XY(
-        js=[],  # it would be fetched
+        js=[],  # it would be downloaded
         width=_WIDTH,
         height=height,
         explicit_size=True,
@@ -32,6 +32,6 @@ def new_chart(x_title: str, y_title: str, *, height: int = _HEIGHT, dots: bool =
 
 
 def svg_of(chart: pygal.XY) -> str:
-    """``chart`` as it stands in a page."""
+    """``chart`` as SVG, to be embedded in a page."""
     drawn: str = chart.render(is_unicode=True)
     return drawn

@@ -1,4 +1,4 @@
-"""Publishes a run's events through the gateway at a rate, and writes down what it says of each."""
+"""Publishes a run's events through the gateway at a given rate, and records its answer about each."""
 
 import asyncio
 import time
@@ -17,7 +17,7 @@ from eventstreams.verify.ledger import Ledger, State
 from eventstreams.verify.plan import Batch, Kind, Plan, digest, make_event, spoil
 
 _BATCH: Final = "application/cloudevents-batch+json"
-_ASK_S: Final = 35.0  # a gateway answers within half a minute, with Kafka or without
+_ASK_S: Final = 35.0  # a gateway answers within half a minute, even if Kafka is down
 _FIRST_WAIT_S: Final = 0.2
 _LONGEST_WAIT_S: Final = 5.0
 _AT_ONCE: Final = 8  # batches
@@ -29,7 +29,7 @@ _PASSING: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQ
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """An account that publishes."""
+    """An account and its token, to publish or call the API with."""
 
     account_sid: str
     auth_token: str = field(repr=False)
@@ -37,12 +37,13 @@ class Login:
 
 @dataclass(slots=True)
 class Published:
-    """What came of it so far.
+    """The results so far.
 
     Attributes:
-        sent_again: Requests that were sent once more.
-        refused: What the gateway said where it refused what is right; the first of it.
-        taken: Batches that it should have refused, and took.
+        acknowledged: Events that the gateway acknowledged.
+        sent_again: How often a request was resent.
+        refused: The gateway's first answers when it refused valid events.
+        taken: Invalid events that the gateway accepted; the first of them.
     """
 
     acknowledged: int = 0
@@ -67,12 +68,12 @@ class Publisher:
         """A publisher.
 
         Args:
-            gateway: Its URL, without a path.
+            gateway: The gateway's URL, without a path.
             plan: What to publish.
-            ledger: Where it is written down.
-            logins: Who publishes events of each kind.
-            rate: Events a second.
-            give_up_s: How long a batch is sent again while nobody says what became of it.
+            ledger: Where it is recorded.
+            logins: The account that publishes events of each kind.
+            rate: Events per second.
+            give_up_s: How many seconds a batch is resent while its outcome is unknown.
         """
         self._url = f"{gateway}/v1/Events"
         self._plan = plan
@@ -84,10 +85,10 @@ class Publisher:
         self._fatal: EventStreamsError | None = None
 
     async def run(self) -> None:
-        """Publish it all; each batch in its time, or as soon as the ones before let it.
+        """Publish everything: each batch at its time, or later if too many are still being sent.
 
         Raises:
-            EventStreamsError: the gateway does not know us.
+            EventStreamsError: the gateway refuses our credentials, or does not exist at that address.
         """
         loop = asyncio.get_running_loop()
         began, room, sent = loop.time(), asyncio.Semaphore(_AT_ONCE), 0
@@ -118,7 +119,7 @@ class Publisher:
             left = await self._send(session, batch, login, left, orjson.dumps(bodies))
             if left:
                 if time.monotonic() > deadline:
-                    return  # what became of them nobody has said
+                    return  # their outcome stays unknown
                 await asyncio.sleep(wait_s)
                 wait_s = min(wait_s * 2, _LONGEST_WAIT_S)
                 self.published.sent_again += 1
@@ -127,7 +128,7 @@ class Publisher:
     async def _send(
         self, session: aiohttp.ClientSession, batch: Batch, login: Login, numbers: Sequence[int], body: bytes
     ) -> list[int]:
-        """Those of which nobody has said what became of them."""
+        """Send one request; returns the events whose outcome is unknown."""
         headers = {
             "Authorization": aiohttp.encode_basic_auth(login.account_sid, login.auth_token),
             "Content-Type": _BATCH,
@@ -151,7 +152,7 @@ class Publisher:
         return self._partly(batch, numbers, told)
 
     def _partly(self, batch: Batch, numbers: Sequence[int], told: bytes) -> list[int]:
-        """Where Kafka fails half-way the answer says which it has."""
+        """Handle an answer that says which events were accepted, as when Kafka fails half-way; returns the others."""
         has = _accepted(told)
         taken = [number for number in numbers if self._plan.id_of(number) in has]
         if taken:

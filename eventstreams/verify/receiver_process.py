@@ -1,4 +1,4 @@
-"""Starts the process of the receivers, and ends it."""
+"""Starts and ends the process that runs the receivers."""
 
 import asyncio
 import secrets
@@ -27,7 +27,7 @@ from eventstreams.verify.receiving import READY, RECOVER, Certificates, Orders
 _START_S: Final = 60.0
 _STOP_S: Final = 15.0
 _SECRET_BYTES: Final = 32
-_FORBIDDEN: Final = "[::1]:0"  # nobody needs it: whoever tries things on one machine allows 127.0.0.0/8
+_FORBIDDEN: Final = "[::1]:0"  # not allowed in practice: people who test on one machine allow 127.0.0.0/8
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,10 @@ class Places:
     """Where receivers listen, and where workers reach them.
 
     Attributes:
-        sockets: They listen.
-        urls: Start of what sinks have as their destination.
-        authority: PEM of who vouches for the right certificate.
+        sockets: Listening sockets.
+        urls: The first part of sinks' destinations.
+        certificates: The certificates shown over TLS.
+        authority: PEM of the authority that has issued the right certificate.
     """
 
     sockets: Mapping[Listener, socket]
@@ -50,20 +51,20 @@ class Places:
         return f"{self.urls[listener]}/{position}"
 
     def close(self) -> None:
-        """Listen no more; whoever was handed the sockets still does."""
+        """Close our sockets; the process that inherited them still listens."""
         for each in self.sockets.values():
             each.close()
 
 
 def open_places(folder: Path, listeners: AbstractSet[Listener], listen: str, *, host: str, url: str | None) -> Places:
-    """Sockets on ``listen``, and for other doors than the plain one on any port beside it.
+    """Open sockets: the plain one on ``listen``, the TLS one on any port of that host, the forbidden one on ``::1``.
 
     Args:
-        folder: For the certificates.
-        listeners: Which are needed.
-        listen: ``host:port``; port 0: any.
-        host: How workers call this machine.
-        url: Where workers reach the plain receivers, if not at ``host`` and its port.
+        folder: Folder for the certificates.
+        listeners: Which are needed; the plain one is always opened.
+        listen: ``host:port``; port 0 means any.
+        host: The host by which workers reach this machine.
+        url: Where workers reach the plain receivers, if not at ``host`` and the socket's port.
 
     Raises:
         EventStreamsError: it cannot listen there.
@@ -97,7 +98,7 @@ class ReceiverProcess:
         self._process = process
 
     async def recover(self) -> None:
-        """Have those that can be healthy be so from now on."""
+        """Make the receivers that can recover healthy from now on."""
         await self._say(RECOVER)
 
     async def _say(self, line: str) -> None:
@@ -110,7 +111,7 @@ class ReceiverProcess:
 async def running_receiver_process(
     folder: Path, plan: Plan, specs: Sequence[ReceiverSpec], places: Places
 ) -> AsyncIterator[ReceiverProcess]:
-    """Receivers that take deliveries meanwhile.
+    """Run the receivers while inside.
 
     Raises:
         EventStreamsError: they did not start.
@@ -127,7 +128,7 @@ async def running_receiver_process(
         stdin=PIPE,
         stdout=PIPE,
         pass_fds=tuple(orders.fds.values()),
-        start_new_session=True,  # Ctrl-C is for us: what is under way is still received while we clear up
+        start_new_session=True,  # Ctrl-C should reach only us: what is in flight is still received while we clean up
     )
     receiver_process = ReceiverProcess(process)
     try:
@@ -139,12 +140,12 @@ async def running_receiver_process(
 
 
 def new_secret() -> str:
-    """A secret of Standard Webhooks."""
+    """A new secret for Standard Webhooks."""
     return f"whsec_{b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()}"
 
 
 def host_of(url: str) -> str:
-    """As it stands in a URL."""
+    """The host of ``url``, in the form for a URL."""
     host = urlsplit(url).hostname or ""
     return f"[{host}]" if ":" in host else host
 

@@ -1,4 +1,4 @@
-"""The receivers of a run, as one web application: each has a path of its own, and misbehaves as it is meant to."""
+"""The receivers of a run, as one web application: each has a path of its own, and misbehaves as specified."""
 
 import asyncio
 import random
@@ -34,11 +34,11 @@ _MAX_BODY: Final = 8 << 20
 _FORBIDDEN: Final = 403
 _OK: Final = Answer(200)
 _PIECE: Final = b"x" * (64 << 10)
-_RST: Final = struct.pack("ii", 1, 0)  # SO_LINGER of no time: closing breaks the connection off
+_RST: Final = struct.pack("ii", 1, 0)  # SO_LINGER with zero timeout: closing resets the connection
 
 
 class ReceiverSpec(BaseModel):
-    """What a receiver is told of itself. ``url`` is its sink's destination."""
+    """The specification of one receiver. ``url`` is its sink's destination."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -64,7 +64,7 @@ class _Receiver:
 
 
 class Receivers:
-    """All of a run. Give an ``app()`` to each server."""
+    """All receivers of a run. Give an ``app()`` to each server."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class Receivers:
         tallies: Sequence[Tally],
         note: Callable[[int, Finding], None],
     ) -> None:
-        """``note``: told of wrong deliveries, with the receiver's position."""
+        """``note``: called with wrong deliveries and the receiver's position."""
         self._ledger = ledger
         self._receivers = [
             _Receiver(
@@ -87,13 +87,13 @@ class Receivers:
         ]
 
     def app(self) -> web.Application:
-        """For one server; there may be several."""
+        """A new application, for one server."""
         app = web.Application(client_max_size=_MAX_BODY)
         app.router.add_post("/{position:[0-9]+}", self._take)
         return app
 
     def recover(self) -> None:
-        """Be healthy from now on, those that are meant to."""
+        """Make the receivers that can recover healthy from now on."""
         for each in self._receivers:
             each.recover()
 
@@ -146,7 +146,7 @@ class Receivers:
 async def _answer(request: web.Request, answer: Answer, *, close: bool) -> web.StreamResponse:
     if not answer.size:
         found: web.StreamResponse = web.Response(status=answer.status, headers=answer.headers)
-        if close:  # so that the next request meets the certificate of its own moment
+        if close:  # so that the next request is shown the certificate that is then current
             found.force_close()
         return found
     found = web.StreamResponse(status=answer.status, headers=answer.headers)
@@ -154,7 +154,7 @@ async def _answer(request: web.Request, answer: Answer, *, close: bool) -> web.S
     try:
         for _ in range(answer.size // len(_PIECE)):
             await found.write(_PIECE)
-    except ConnectionError:  # nobody reads so much
+    except ConnectionError:  # the worker does not read so much
         pass
     return found
 

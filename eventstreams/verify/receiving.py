@@ -1,7 +1,7 @@
-"""The process of the receivers: they take nothing of the time of what they judge, nor it of theirs.
+"""The process that runs the receivers, separately so that they and the publisher do not slow each other down.
 
-Its parent writes one line with what to do, reads one with the ports, and then says ``recover``; where its standard
-input ends it ends too.
+Its parent writes one line with its orders, reads one that says that it is ready, and later writes ``recover``. The
+process ends when its standard input ends.
 """
 
 import asyncio
@@ -27,12 +27,12 @@ from eventstreams.verify.receivers import Receivers, ReceiverSpec
 RECOVER: Final = "recover"
 FINDINGS: Final = "findings"
 READY: Final = "ready"
-_TURN_S: Final = 1.0  # so long a certificate is right, and so long it is wrong
+_TURN_S: Final = 1.0  # how long each of the two certificates is shown
 _MAX_LINE: Final = 1 << 20
 
 
 class Certificates(BaseModel):
-    """Files in PEM, of a chain with its key: one that the sink's authority vouches for, one that nobody does."""
+    """PEM files, each a chain with its key: ``right`` is issued by the sink's authority, ``wrong`` by another."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -41,7 +41,7 @@ class Certificates(BaseModel):
 
 
 class Orders(BaseModel):
-    """What the parent wants. ``fds``: listening sockets, by what they are for."""
+    """The parent's orders. ``fds``: the listening sockets, by purpose."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -53,7 +53,7 @@ class Orders(BaseModel):
 
 
 async def receive(orders: Orders, commands: asyncio.StreamReader) -> None:
-    """Take deliveries until ``commands`` ends."""
+    """Receive deliveries until ``commands`` ends."""
     ledger = Ledger(orders.folder, orders.plan, new=False)
     tallies = [Tally(orders.folder, position, orders.plan, new=False) for position in range(len(orders.specs))]
     with (orders.folder / FINDINGS).open("ab", buffering=0) as findings:
@@ -78,7 +78,7 @@ async def receive(orders: Orders, commands: asyncio.StreamReader) -> None:
 
 
 class _Certificate:
-    """What is shown to whoever connects; another for each new connection if need be."""
+    """The certificate shown on new connections, which can be changed at any time."""
 
     def __init__(self, certificates: Certificates) -> None:
         self._certificates = certificates
@@ -89,7 +89,7 @@ class _Certificate:
         self.context.load_cert_chain(file)
 
     async def turn(self) -> None:
-        """Show the right and the wrong one by turns, for ever."""
+        """Show the wrong and the right one alternately, forever."""
         while True:
             self.show(self._certificates.wrong)
             await asyncio.sleep(_TURN_S)

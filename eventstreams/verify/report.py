@@ -1,4 +1,4 @@
-"""What a run was and comes to, as text for a person and as a value for scripts. Pure."""
+"""Formats a run and its result, as text for a person and as a value for scripts. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -11,16 +11,16 @@ from eventstreams.verify.run import Report
 
 QUANTILES: Final = (0.5, 0.99, 1.0)
 _MIB: Final = 1 << 20
-_BUSY_S: Final = 1.0  # workers that do not get the processor for ten seconds lose their share, and deliver twice
+_BUSY_S: Final = 1.0  # workers that get no CPU for ten seconds lose their partitions, which causes duplicates
 
 
 def text_of(report: Report) -> str:
-    """Lines; the last says whether it holds."""
+    """The report as lines; the last says whether it holds."""
     return "\n".join(_lines(report))
 
 
 def value_of(report: Report) -> Mapping[str, object]:
-    """For JSON. Times are in seconds, those of faults from the first event on."""
+    """The report for JSON. Times are in seconds; those of faults count from the first event."""
     options = report.options
     return {
         "holds": report.verdict.holds,
@@ -60,12 +60,12 @@ def value_of(report: Report) -> Mapping[str, object]:
 
 
 def faults_of(report: Report) -> Sequence[tuple[Inflicted, float, float]]:
-    """Each fault with when it began and ended, in seconds from the first event on."""
+    """Each fault with its beginning and end, in seconds from the first event."""
     return [(each, each.began_s - report.began, each.ended_s - report.began) for each in report.inflicted]
 
 
 def delay_of(delays: Sequence[int], share: float) -> float | None:
-    """The delay that this share of the events did not exceed, in seconds, to an eighth; None: there are none."""
+    """The delay in seconds that ``share`` of the events did not exceed, to within an eighth; None without events."""
     wanted, so_far = share * sum(delays), 0
     for bucket, count in enumerate(delays):
         so_far += count
@@ -75,7 +75,7 @@ def delay_of(delays: Sequence[int], share: float) -> float | None:
 
 
 def sentence_of(score: Score) -> str:
-    """One subscription in words."""
+    """The figures of one subscription in words."""
     dead = ", ".join(f"{count:,} {reason}" for reason, count in score.dead.items())
     parts = [f"{score.delivered:,} delivered", f"dead letters: {dead}" if dead else "no dead letter"]
     parts.append(f"{score.missing:,} MISSING" if score.missing else "0 missing")
@@ -87,7 +87,7 @@ def sentence_of(score: Score) -> str:
 
 
 def _usage(report: Report) -> Iterator[str]:
-    """Processes, and topics, in the second half of the time in which events were published."""
+    """Lines about processes and topics in the second half of the time in which events were published."""
     for each in report.usage.growths:
         yield (
             f"  {each.name:<16} {each.memory_mib:.0f} MiB, {each.memory_an_hour:+.1f} an hour; "

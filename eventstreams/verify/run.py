@@ -1,4 +1,4 @@
-"""A run: subscribe, publish, inflict, let recover, wait until all is settled, judge, clear up."""
+"""A run: subscribe, publish, inflict faults, let receivers recover, wait until all is settled, judge, clean up."""
 
 import asyncio
 import time
@@ -31,17 +31,17 @@ _WHERE: Final = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What a run was, and what it comes to.
+    """A run and its result.
 
     Attributes:
-        delays: By subscription, how many events took how long, see ``Tally.delays``.
+        delays: By subscription, the distribution of delays; see ``Tally.delays``.
         requests: By subscription: requests, and how many of them its receiver failed on purpose.
-        calls: What came of calls of the API; None: there were none.
-        settled_s: From the recovery of the receivers until all was settled; None: it was not.
-        stalled_s: For how long this process did not get the processor at most.
-        usage: What the cluster's processes and topics used, where this process has started it.
-        whereabouts: What the installation says of the first events that are missing.
-        began: ``time.monotonic()`` of the first event; times of ``inflicted`` count from the same clock.
+        calls: Results of calls of the API; None if there were none.
+        settled_s: Seconds from the recovery of the receivers until everything was settled; None if it was not.
+        stalled_s: The longest time that this process did not get the CPU.
+        usage: What the cluster's processes and topics used, if this process has started it.
+        whereabouts: Where the first missing events are, according to the installation.
+        began: ``time.monotonic()`` when publishing began; times of ``inflicted`` are by the same clock.
     """
 
     options: Options
@@ -71,18 +71,18 @@ async def verify(
     say: Say,
     follow: Callable[[Sample], None] = lambda _: None,
 ) -> Report:
-    """Carry out a run. What it made is gone at the end, also where it fails.
+    """Carry out a run. Everything that it created is removed at the end, even if it fails.
 
     Args:
-        installation: What is verified.
-        options: How.
-        kafka: Its Kafka, to look at lag and dead letters; None: they are asked for at the API.
+        installation: What to verify.
+        options: The run's parameters.
+        kafka: The installation's Kafka, to read lag and dead letters from; None: the API is asked instead.
         nemesis: Inflicts faults while events are published.
-        say: Told what goes on.
-        follow: Told twice a second or less how far it is.
+        say: Called with messages about what happens.
+        follow: Called with the progress, at most twice a second.
 
     Raises:
-        EventStreamsError: it could not be carried out; nothing is said of the installation's work.
+        EventStreamsError: the run could not be carried out, which does not mean that the installation is faulty.
     """
     async with open_environment(installation, options, kafka, say) as environment:
         publisher = Publisher(
@@ -106,10 +106,10 @@ async def verify(
             say("publishing", f"{options.events:,} events at {options.rate:g} a second, as {environment.plan.run}-…")
             inflicted = await _publish(publisher, nemesis, caller)
             published_s = time.monotonic() - timeline.began
-            usage = Usage() if watch is None else watch.usage()  # as long as it was under load
+            usage = Usage() if watch is None else watch.usage()  # now, while it covers only the time under load
             for each in keeping:
                 if each.done():
-                    each.result()  # raises: it was to go on for ever
+                    each.result()  # raises its error: it should run forever
             say("published", f"{publisher.published.acknowledged:,} acknowledged in {published_s:.1f} s")
             await misbehave(environment)
             await environment.receiver_process.recover()
@@ -145,7 +145,7 @@ async def verify(
 
 
 async def _publish(publisher: Publisher, nemesis: Nemesis | None, caller: Caller | None) -> Sequence[Inflicted]:
-    """Publish it all, and have faults inflicted and the API called meanwhile; returns once all is healed."""
+    """Publish everything while faults are inflicted and the API is called; returns once everything is healed."""
     stop, quiet = asyncio.Event(), asyncio.Event()
     striking = None if nemesis is None else asyncio.create_task(nemesis.run(stop))
     calling = None if caller is None else asyncio.create_task(caller.run(quiet))
@@ -177,7 +177,7 @@ async def _evidence(
     waiting = {
         **waiting,
         **await _unread(environment),
-    }  # after it: what waited until just then has its dead letter by now
+    }  # after the backlog: what waited a moment ago may have become a dead letter by now
     findings = _findings(environment.folder)
     return Evidence(
         plan=environment.plan,
@@ -221,7 +221,7 @@ async def _waiting(environment: RunEnvironment) -> Mapping[str, int]:
 
 
 async def _unread(environment: RunEnvironment) -> Mapping[str, int]:
-    """Read the dead letters to their end; where that cannot be, what is missing may be among them."""
+    """Read the dead letters to their end; if that is impossible, missing events may be among them."""
     try:
         await environment.dead_letter_source.look(environment.dead_letters)
     except EventStreamsError as error:
@@ -243,7 +243,7 @@ def _delivered(tallies: Sequence[Tally]) -> Sequence[int]:
 
 
 async def _whereabouts(environment: RunEnvironment, evidence: Evidence) -> Mapping[str, str]:
-    """What the installation says of the first events that are missing: as ``eventstreams events where`` asks."""
+    """Where the first missing events are, according to the installation, like ``eventstreams events where``."""
     found: dict[str, str] = {}
     for each in evidence.subscriptions:
         left = missing(environment.plan, evidence.states, each.position, each.accepted, each.dead)

@@ -1,4 +1,4 @@
-"""Waits until a run has come to an end: nothing is missing, nothing waits, nothing comes any more."""
+"""Waits until a run has come to its end: nothing is missing, nothing waits, nothing arrives any more."""
 
 import asyncio
 import time
@@ -11,26 +11,29 @@ from eventstreams.verify.environment import RunEnvironment
 from eventstreams.verify.judge import missing
 
 _LOOK_S: Final = 1.0
-_QUIET_S: Final = 3.0  # longer than anybody waits before a request that he has decided on
-_SURE: Final = 4  # looks in a row that see the same: what is written between two of them is seen by the next
+_QUIET_S: Final = 3.0  # longer than anything waits before sending a request that was already decided on
+_SURE: Final = 4  # identical looks in a row: something written between two of them would show in the next
 
 
 async def misbehave(environment: RunEnvironment) -> None:
-    """Let the receivers be as they are for a while yet: of few events most come when all are published."""
+    """Let the receivers misbehave for a while longer: if there are few events, most arrive after all are published."""
     await _until_settled(environment, environment.options.misbehave_s)
 
 
 async def settle(environment: RunEnvironment) -> float | None:
-    """Wait until every event is settled and committed, and nothing comes any more; after how long. None: it is not."""
+    """Wait until all events are settled and committed; returns after how many seconds, or None if they are not.
+
+    Then wait a moment longer, for deliveries that should not arrive.
+    """
     took = await _until_settled(environment, environment.options.settle_s)
     if took is not None:
-        await asyncio.sleep(_QUIET_S)  # nothing can be waited for: what may not come would come now
+        await asyncio.sleep(_QUIET_S)  # there is no state to wait for: what should not arrive would arrive now
         await _look(environment)
     return took
 
 
 async def _until_settled(environment: RunEnvironment, within_s: float) -> float | None:
-    """After how long it was; None: not within that time, or never, since nothing waits any more."""
+    """After how many seconds it was settled; None if not within ``within_s``, or never, as nothing waits any more."""
     began, same, last = time.monotonic(), 0, None
     while True:
         look = await _look(environment)
@@ -46,7 +49,7 @@ async def _until_settled(environment: RunEnvironment, within_s: float) -> float 
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """How many events are missing at each subscription, and what waits where."""
+    """How many events are missing at each subscription, and what waits, by place."""
 
     missing: Sequence[int]
     waiting: Mapping[str, int]
@@ -57,7 +60,7 @@ class _Look:
 
 
 async def _look(environment: RunEnvironment) -> _Look | None:
-    """None: whoever is asked may be away just now, as it was when it was attacked."""
+    """Look once; None if there is no answer, as the installation may still be recovering from an attack."""
     try:
         await environment.dead_letter_source.look(environment.dead_letters)
         return _Look(_missing(environment), await environment.backlog.look())

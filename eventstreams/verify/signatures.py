@@ -1,4 +1,4 @@
-"""Whether a delivery is signed as its sink must sign: asked of the libraries that receivers of both schemes use."""
+"""Checks a delivery's signatures with the same libraries that receivers of the two schemes use."""
 
 from collections.abc import Mapping
 
@@ -10,25 +10,25 @@ _BODY_HASH = "bodySHA256="
 
 
 class SignatureCheck:
-    """Of one sink."""
+    """Checks the signatures of one sink."""
 
     def __init__(self, auth_token: str, standard_secret: str | None) -> None:
         """A check.
 
         Args:
-            auth_token: The account's.
-            standard_secret: ``whsec_…`` of the sink; None where it signs in the one scheme alone.
+            auth_token: The account's auth token.
+            standard_secret: The sink's ``whsec_…`` secret; None if it does not sign by Standard Webhooks.
         """
         self._twilio = RequestValidator(auth_token)
         self._standard = None if standard_secret is None else Webhook(standard_secret)
 
     def problem(self, url: str, headers: Mapping[str, str], body: bytes) -> str | None:
-        """What is wrong with the signatures of a request to ``url``, as the sink has it; None: nothing."""
+        """What is wrong with the signatures of a request; None if nothing. ``url`` is the one that the sink called."""
         try:
             text = body.decode()
         except UnicodeDecodeError:
             return "the body is not UTF-8"
-        if _BODY_HASH not in url:  # without it the library would take the body for a form, and not look at it
+        if _BODY_HASH not in url:  # without it the library would treat the body as a form and not check it
             return "the URL has no hash of the body"
         if not self._twilio.validate(url, text, headers.get(_HEADER, "")):
             return f"{_HEADER} is not of the account's token for this URL and body"

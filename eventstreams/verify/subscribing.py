@@ -1,4 +1,4 @@
-"""Makes what a run needs at the installation, by its API as users do, and takes it away again."""
+"""Creates what a run needs in the installation, through its API as users do, and removes it again."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -20,7 +20,7 @@ NAME: Final = "eventstreams verify"
 _CLEAN_S: Final = 60.0
 
 Say = Callable[[str, str], None]
-"""Told what goes on: of what, and a sentence."""
+"""Called with what happens: what it is about, and a sentence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +28,8 @@ class Installation:
     """What is verified. ``api`` and ``gateway`` are URLs without a path.
 
     Attributes:
-        login: An account that is there; None: two are made, as the operator.
-        operator_token: None: there is ``login``.
+        login: An existing account; None: two are created, as the operator.
+        operator_token: The operator's token; needed if there is no ``login``.
     """
 
     api: str
@@ -40,7 +40,7 @@ class Installation:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A sink, and its subscription, that are to be made."""
+    """A sink with its subscription, to be created."""
 
     name: str
     behaviour: Behaviour
@@ -51,7 +51,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Subscribed:
-    """What was made of it."""
+    """A sink and its subscription that were created for ``wanted``."""
 
     wanted: Wanted
     sink_sid: str
@@ -60,7 +60,7 @@ class Subscribed:
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """Who subscribes and publishes, and who publishes what no subscription is to get; None: nobody does."""
+    """The account that subscribes and publishes, and one that publishes events for no subscription, if there is one."""
 
     subscriber: Login
     other_account: Login | None
@@ -68,10 +68,10 @@ class Accounts:
 
 @asynccontextmanager
 async def accounts_of(installation: Installation, say: Say) -> AsyncIterator[Accounts]:
-    """The given account, or two that are there meanwhile.
+    """The given account, or two that exist only while inside.
 
     Raises:
-        EventStreamsError: the operator is refused.
+        EventStreamsError: there is neither an account nor an operator's token, or the operator is refused.
     """
     if installation.login is not None:
         yield Accounts(installation.login, None)
@@ -92,7 +92,7 @@ async def accounts_of(installation: Installation, say: Say) -> AsyncIterator[Acc
 async def subscribed(
     installation: Installation, subscriber: Login, wanted: Sequence[Wanted], say: Say
 ) -> AsyncIterator[Sequence[Subscribed]]:
-    """What was made of ``wanted``, and is there meanwhile.
+    """Create the sinks and subscriptions ``wanted``, which exist only while inside.
 
     Raises:
         ApiError: the API refuses one.
@@ -122,7 +122,7 @@ async def subscribed(
 
 
 async def ttl_of(api: AsyncEventStreams, made: Sequence[Subscribed]) -> timedelta:
-    """For how long the installation tries an event where nobody has said for how long."""
+    """How long the installation tries an event if the subscription does not set it."""
     asked = [await api.subscription_delivery(each.subscription_sid) for each in made]
     return timedelta(seconds=max(each.ttl for each in asked))
 
@@ -144,14 +144,14 @@ def _sink(wanted: Wanted) -> Sequence[tuple[str, str]]:
 
 
 def _type(catalog: Catalog, name: str) -> str:
-    """In the version that events are published in, so that data must arrive as it is."""
+    """The subscribed type, in the version in which events are published, so that data must arrive unchanged."""
     schema = catalog.newest_schema(name)
     assert schema is not None
     return orjson.dumps({"type": name, "schema_version": schema.version}).decode()
 
 
 async def _remove(ask: Connection, path: str, say: Say) -> None:
-    """Delete what was made. Where that fails it is told, and what was found stays what it was."""
+    """Delete what was created. A failure to do so is reported, but does not change the run's result."""
     try:
         async with asyncio.timeout(_CLEAN_S):
             await ask.delete(path)

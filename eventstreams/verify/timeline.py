@@ -1,4 +1,4 @@
-"""How far a run was, second by second, for its plots; bounded however long it takes."""
+"""Samples the progress of a run, for its plots; bounded in memory however long it takes."""
 
 import asyncio
 import time
@@ -12,7 +12,7 @@ _STEP_S: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """``at_s``: since the run began; ``delivered``: by subscription."""
+    """One sample. ``at_s``: seconds since the run began; ``delivered``: by subscription."""
 
     at_s: float
     acknowledged: int
@@ -21,12 +21,13 @@ class Sample:
 
 @dataclass(slots=True)
 class Timeline:
-    """Samples at an even pace; where there are too many every second one goes, and the pace is halved.
+    """Samples at a steady rate; if there are too many, every second one is dropped, and the rate is halved.
 
     Attributes:
-        told: Of each sample as it is taken.
-        began: ``time.monotonic()``.
-        stalled_s: The longest that a sample came too late: how busy this machine was.
+        look: Returns the acknowledged and, by subscription, the delivered events.
+        told: Called with each sample.
+        began: ``time.monotonic()`` when it began.
+        stalled_s: The longest delay of a sample, which shows how busy this machine was.
     """
 
     look: Callable[[], tuple[int, Sequence[int]]]
@@ -37,7 +38,7 @@ class Timeline:
     _step_s: float = _STEP_S
 
     async def keep(self) -> None:
-        """Take samples, for ever."""
+        """Take samples, forever."""
         while True:
             self.take()
             due = time.monotonic() + self._step_s

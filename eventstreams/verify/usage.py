@@ -1,4 +1,4 @@
-"""What the processes and topics of a cluster on this machine use while a run lasts, and how fast it grows."""
+"""Measures what the processes and topics of a cluster on this machine use during a run, and how fast that grows."""
 
 import asyncio
 import itertools
@@ -19,26 +19,26 @@ from eventstreams.settings import PREFIX
 _STEP_S: Final = 5.0
 _MOST: Final = 1_000
 _HOUR_S: Final = 3_600.0
-_LEAST: Final = 12  # samples that a slope is told of
-_WARM_S: Final = 600.0  # after the start of a process or of the run: what is made once is made by then
-_LEAST_S: Final = 240.0  # that they are apart: what a minute does says nothing of an hour
-_BLOCK: Final = 512  # bytes of a block that st_blocks counts
+_LEAST: Final = 12  # samples that a slope needs
+_WARM_S: Final = 600.0  # after the start of a process or of the run: one-time allocations are over by then
+_LEAST_S: Final = 240.0  # that the samples must span, as a minute says nothing about an hour
+_BLOCK: Final = 512  # bytes per block of st_blocks
 _MIB: Final = 1 << 20
-_PAIRED: Final = 120  # samples of which each is compared with each other one
+_PAIRED: Final = 120  # the most samples that are compared pairwise
 _NOT_OURS: Final = "kafka"
 _FAMILIES: Final = ("events", "sub", "retry", "dead", "attempts", "control")
 
 MOST_MEMORY_SHARE: Final = 0.1
-"""Of its memory that a process may grow by while it is looked at."""
+"""The share of its memory by which a process may grow while it is observed."""
 MOST_MEMORY_MIB: Final = 16.0
-"""What a process may grow by meanwhile however small it is."""
+"""The memory by which a process may grow while it is observed, however small it is."""
 MOST_HANDLES: Final = 5.0
-"""Descriptors, or threads, that a process may have more at the end of that."""
+"""The descriptors, or threads, by which a process may grow while it is observed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """Of a process, ``at_s`` after the run began. ``memory_mib``: resident, what it shares with others included."""
+    """What a process used ``at_s`` seconds after the run began. ``memory_mib``: resident memory, including shared."""
 
     at_s: float
     memory_mib: float
@@ -48,7 +48,7 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """One process, from when it was first seen until it ended or the run did."""
+    """One process, from when it was first seen until it or the run ended."""
 
     name: str
     pid: int
@@ -57,13 +57,14 @@ class Life:
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """How a process was in the second half of the run, or from ten minutes after a later start on.
+    """The growth of a process in the second half of the run or, if it started later, from ten minutes after its start.
 
     Attributes:
-        seconds: Of it that the process lived through.
-        memory_mib, descriptors, threads: In the median.
-        memory_an_hour, descriptors_an_hour, threads_an_hour: The median of the slopes between any two samples (Theil
-            and Sen): one step, such as another connection for each of twenty clients, is none of it, a leak is.
+        seconds: How much of that time the process lived.
+        memory_mib, descriptors, threads: Medians.
+        memory_an_hour, descriptors_an_hour, threads_an_hour: The median of the slopes between any two samples
+            (Theil-Sen estimator), which ignores a single step, such as one more connection for each of twenty clients,
+            but not a leak.
     """
 
     name: str
@@ -78,12 +79,12 @@ class Growth:
 
     @property
     def is_judged(self) -> bool:
-        """A broker is not."""
+        """Whether its growth is judged: a broker's is only reported."""
         return self.name != _NOT_OURS
 
     @property
     def problems(self) -> Sequence[str]:
-        """What grows; empty where nothing does. A broker fills its heap and maps its files: it is told, not judged."""
+        """What grows too much; always empty for a broker, which fills its heap and maps its files."""
         if not self.is_judged:
             return ()
         found = []
@@ -101,7 +102,7 @@ class Growth:
 
 @dataclass(frozen=True, slots=True)
 class TopicSize:
-    """What the topics of one kind take on the brokers' disks, all copies; ``bytes_then`` at half of the run."""
+    """What all replicas of the topics of one kind take on the brokers' disks; ``bytes_then`` is half-way through."""
 
     kind: str
     bytes_then: int
@@ -110,7 +111,7 @@ class TopicSize:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What ``Watch`` found: of processes that lived through enough of the second half, and of topics."""
+    """The results of ``Watch``: processes, the growth of those that lived long enough, and topics."""
 
     growths: Sequence[Growth] = ()
     lives: Sequence[Life] = ()
@@ -118,25 +119,25 @@ class Usage:
 
 
 class Watch:
-    """Looks at every process that this one has started, and at the brokers' files."""
+    """Samples every process that this one has started, and the brokers' files."""
 
     def __init__(self, data: Path, *, began: float) -> None:
-        """Args: ``data``: where the cluster keeps its data. ``began``: ``time.monotonic()`` of the run's begin."""
+        """``data``: where the cluster keeps its data. ``began``: ``time.monotonic()`` when the run began."""
         self._data = data
         self._began = began
         self._step_s = _STEP_S
-        self._lives: dict[tuple[int, float], Life | None] = {}  # None: it is none of the cluster's
+        self._lives: dict[tuple[int, float], Life | None] = {}  # None: it does not belong to the cluster
         self._sizes: list[tuple[float, Mapping[str, int]]] = []
         self._rounds = 0
 
     async def keep(self) -> None:
-        """Take samples, for ever, at an even pace; where there are too many, half of them go, and the pace halves."""
+        """Take samples at a steady rate, forever; if there are too many, drop half of them and halve the rate."""
         while True:
             await asyncio.to_thread(self.take)
             await asyncio.sleep(self._step_s)
 
     def take(self) -> None:
-        """One sample of everything."""
+        """Take one sample of everything."""
         at_s = time.monotonic() - self._began
         for process in psutil.Process().children(recursive=True):
             with suppress(psutil.Error):  # it has just ended
@@ -152,9 +153,9 @@ class Watch:
                     del life.uses[1::2]
 
     def usage(self) -> Usage:
-        """What was found so far."""
+        """The results so far."""
         until_s = self._sizes[-1][0] if self._sizes else 0.0
-        known = list(self._lives.values())  # a thread may just see another one
+        known = list(self._lives.values())  # a copy, as the sampling thread may add one meanwhile
         lives = [life for life in known if life is not None and life.uses]
         half = [sizes for at_s, sizes in self._sizes if at_s <= until_s / 2]
         last = self._sizes[-1][1] if self._sizes else {}
@@ -174,9 +175,9 @@ class Watch:
 
 
 def growths_of(lives: Iterable[Life], until_s: float) -> Iterator[Growth]:
-    """Of each process that lived through half of the second half of a run of ``until_s`` seconds, by name.
+    """The growth of each process that lived for half of the second half of a run of ``until_s`` seconds, by name.
 
-    Of runs shorter than eight minutes, none.
+    Empty for runs shorter than eight minutes.
     """
     for life in sorted(lives, key=lambda each: (each.name, each.pid)):
         began_s = life.uses[0].at_s
@@ -206,7 +207,7 @@ def growths_of(lives: Iterable[Life], until_s: float) -> Iterator[Growth]:
 
 
 def _slope(at: Sequence[float], values: Sequence[float]) -> float:
-    """The median of the slopes between any two points, of at most ``_PAIRED``, in units a second."""
+    """The median of the slopes between any two of at most ``_PAIRED`` points, in units per second."""
     every = -(-len(at) // _PAIRED)
     points = list(zip(at[::every], values[::every], strict=True))
     return statistics.median(
@@ -237,7 +238,7 @@ def _kind_of(topic: str) -> str:
 
 
 def _name_of(process: psutil.Process) -> str | None:
-    """As its role, or by the name that it keeps; None where it is no process of a cluster."""
+    """Its role, or its instance name if it has one; None if it does not belong to the cluster."""
     words = process.cmdline()
     if any(word == "kafka.Kafka" for word in words):
         return "kafka"

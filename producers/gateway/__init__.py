@@ -1,1 +1,1 @@
-"""The HTTP gateway: events in by POST, for every language; answered once the broker has acknowledged them."""
+"""The HTTP gateway: accepts events by POST, from any language, and answers once the broker has acknowledged them."""

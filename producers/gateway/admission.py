@@ -1,7 +1,7 @@
-"""How much the gateway takes on at a time. Who comes when it is full is refused at once, never kept waiting.
+"""Limits what the gateway handles at a time. When it is full, requests are refused at once, never kept waiting.
 
-An owner and its subaccounts have half of it at most, where there are others: whoever sends too much, or slowly, leaves
-room for them.
+An owner and its subaccounts get at most half of it if there are other owners, so that one that sends too much, or
+slowly, leaves room for them.
 """
 
 from collections import Counter
@@ -14,14 +14,14 @@ from aiohttp import hdrs
 
 from eventstreams.http import RefusedError
 
-_RETRY_AFTER_S: Final = "1"  # requests take some ten milliseconds: room comes back soon, or not for long
+_RETRY_AFTER_S: Final = "1"  # requests take some ten milliseconds: there is room again soon, or not for a long time
 
 
-_SHARE: Final = 2  # one owner's of several is the whole, divided by this
+_SHARE: Final = 2  # divides the whole to give one owner's share if there are several
 
 
 class Admission:
-    """Counts requests under way and the bytes of their bodies, of all and of each owner."""
+    """Counts requests in progress and the bytes of their bodies, in total and by owner."""
 
     def __init__(
         self,
@@ -31,9 +31,9 @@ class Admission:
         is_alone: Callable[[], bool] = lambda: False,
         what: str = "events",
     ) -> None:
-        """``is_alone`` tells whether there is one owner in all, for whom it is the whole then; ``what`` is under way.
+        """``is_alone`` returns whether there is only one owner, who may then use everything; ``what``: for error texts.
 
-        Once there is a second one, the first has what it had until that ends, and gets no more before it is below half.
+        When a second owner appears, the requests of the first continue, but it gets no more until it is below half.
         """
         self._max_requests = max_requests
         self._max_bytes = max_bytes
@@ -44,10 +44,10 @@ class Admission:
 
     @contextmanager
     def admit(self, owner_sid: str, size: int) -> Iterator[None]:
-        """Hold ``size`` bytes of ``owner_sid`` meanwhile.
+        """Count a request of ``owner_sid`` with ``size`` bytes while inside.
 
         Raises:
-            RefusedError: 429, there is no room; says when to come back.
+            RefusedError: 429, there is no room; with ``Retry-After``.
         """
         if self.requests.total() >= self._max_requests or self.bytes.total() + size > self._max_bytes:
             raise too_many(f"Too many {self._what} are under way: send them again later, or slower")

@@ -18,7 +18,7 @@ def make_app(
     failures: FailedAttempts | None = None,
     listing: Listing | None = None,
 ) -> web.Application:
-    """``POST /v1/Events`` for accounts, and ``GET`` with a ``listing``; /livez and /readyz for everybody."""
+    """Serve ``POST /v1/Events`` to accounts, and ``GET`` if there is a ``listing``; /livez and /readyz to everybody."""
 
     def needs(request: web.Request) -> KeyScope:
         reads = listing is not None and request.method == hdrs.METH_GET

@@ -1,4 +1,4 @@
-"""The CloudEvents HTTP binding: what a request holds, in structured, batch or binary mode. Pure."""
+"""The CloudEvents HTTP binding: reads the events of a request in structured, batch or binary mode. Pure."""
 
 import re
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from producers.strict_json import parse_json
 
 STRUCTURED: Final = "application/cloudevents+json"
 BATCH: Final = "application/cloudevents-batch+json"
-MAX_EVENTS: Final = 1000  # of one batch: some tens of milliseconds of work, in which nobody else is served
+MAX_EVENTS: Final = 1000  # per batch: some tens of milliseconds of work, which block the event loop
 _PREFIX: Final = "ce-"
 _ESCAPED: Final = re.compile(r"\\(.)")
 
@@ -25,13 +25,14 @@ def read_events(
     """The events in a request, each a JSON value for ``CloudEventParser``, or ``Invalid``.
 
     Args:
-        body: The request's.
-        headers: The request's; ``ce-*`` make it binary mode.
-        content_type: Of ``body``, without parameters, in lower case.
-        charset: Of ``body``, if said.
+        body: The request's body.
+        headers: The request's headers; ``ce-*`` indicate binary mode.
+        content_type: Content type of ``body``, without parameters, in lower case.
+        charset: Charset of ``body``, if stated.
 
     Raises:
-        RefusedError: 415 it is in none of the modes, 413 a batch of more than ``MAX_EVENTS``, 400 no batch at all.
+        RefusedError: 415 if it is in none of the modes, or not in UTF-8; 413 for a batch of more than ``MAX_EVENTS``;
+            400 for a batch that is not a JSON array.
     """
     if charset is not None and charset.lower() not in {"utf-8", "utf8", "us-ascii"}:
         raise RefusedError("The body must be in UTF-8", status=HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
@@ -81,8 +82,8 @@ def _binary(body: bytes, headers: CIMultiDictProxy[str], content_type: str) -> o
 
 
 def _text(raw: str) -> str:
-    """A header's value: perhaps quoted, then percent-decoded (HTTP binding, section 3.1.3.2)."""
+    """A header's value, unquoted if it is quoted, and percent-decoded (HTTP binding, section 3.1.3.2)."""
     if len(raw) > 1 and raw[0] == raw[-1] == '"':
         raw = _ESCAPED.sub(r"\1", raw[1:-1])
-    raw.encode()  # bytes that were no UTF-8 stand in it as lone surrogates
+    raw.encode()  # raises for bytes that were not UTF-8, which are lone surrogates here
     return unquote(raw, errors="strict")

@@ -1,8 +1,8 @@
-"""``Idempotency-Key``: a request that is sent again, to whichever gateway, gives its events the ids of the first time.
+"""``Idempotency-Key``: a request that is repeated, at any gateway, gives its events the same ids as the first time.
 
-Nothing is remembered, so there is nothing to lose, to expire or to share. Ids are made of the key: a repeated request
-puts its events on the topic again, under the same ids, and whoever receives them drops what it has seen, as it must
-anyway where delivery is at least once.
+Nothing is stored, so nothing can be lost, expire or need sharing. Ids are derived from the key: a repeated request
+publishes its events again under the same ids, and receivers drop what they have seen, as they must anyway with
+at-least-once delivery.
 """
 
 import hashlib
@@ -20,10 +20,10 @@ _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")  # a UUID has 36
 
 
 def idempotency_key(headers: CIMultiDictProxy[str]) -> str | None:
-    """The request's key; None where it has none. A key in quotation marks, as the draft standard has it, is the same.
+    """The request's key; None if it has none. Quotation marks around it, as in the draft standard, are ignored.
 
     Raises:
-        RefusedError: there are several keys, or what is there is none.
+        RefusedError: there are several keys, or the key is invalid.
     """
     found = headers.getall(HEADER, [])
     if not found:
@@ -35,10 +35,10 @@ def idempotency_key(headers: CIMultiDictProxy[str]) -> str | None:
 
 
 def id_from_key(key: str, event: Event, *, position: int) -> str:
-    """The id of an event that came without one, at ``position`` of a request with ``key``.
+    """The id for an event without one, at ``position`` of a request with ``key``.
 
-    Account, type and source are part of it, so that a key that is used again by mistake, for other events, does not
-    make two events look like one.
+    It also depends on account, type and source, so that a key reused by mistake for other events does not make two
+    events look like one.
     """
     parts = (event.account_sid, key, str(position), event.type, event.source)
     digest = hashlib.sha256("\0".join(parts).encode(errors="replace")).hexdigest()

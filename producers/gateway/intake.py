@@ -1,4 +1,4 @@
-"""``POST /v1/Events``: all of a request's events, or none of them for a reason that is the client's."""
+"""``POST /v1/Events``: accepts all of a request's events, or none of them if one is invalid."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -22,17 +22,16 @@ from producers.gateway.traces import accepting, contexts_of
 from producers.outcomes import Accepted, BufferFull, Invalid, NotAcknowledged, SendOutcome
 from producers.publisher import EventPublisher
 
-MAX_BODY_BYTES: Final = 2 << 20  # an event of the largest size, which JSON spells longer than Avro
-_MAX_PROBLEMS: Final = 50  # listed in an answer; who has more mends these first
+MAX_BODY_BYTES: Final = 2 << 20  # an event of the maximum size, which is larger as JSON than as Avro
+_MAX_PROBLEMS: Final = 50  # listed in an answer; clients with more should fix these first
 
 
 class Intake:
-    """Takes events in.
+    """Accepts events.
 
-    An event that is invalid refuses its whole batch, before anything is published: the client mends the batch and
-    sends it again as it is, without having to remember which part of it was taken. Only where Kafka fails half-way
-    can a part have been accepted; the answer then says which, and the same batch, with the ids of the answer, can
-    be sent again.
+    One invalid event makes the whole batch be refused, before anything is published: the client can correct the batch
+    and resend it, without having to track which part was accepted. Only if Kafka fails half-way can a part have been
+    accepted; the answer then says which, and the same batch, with the ids of the answer, can be resent.
     """
 
     def __init__(
@@ -46,7 +45,7 @@ class Intake:
         on_crash: Callable[[BaseException], None],
         tracing: Tracing | None = None,
     ) -> None:
-        """``customer_of`` tells of an account's SID that of its owner, or the same where it has none."""
+        """``customer_of`` maps an account's SID to its owner's, or to itself if it has none."""
         self._publisher = publisher
         self._parser = parser
         self._admission = admission
@@ -56,7 +55,7 @@ class Intake:
         self._tracing = tracing
 
     async def post(self, request: web.Request) -> web.Response:
-        """202 with the events' ids, in order, once the broker has acknowledged all of them."""
+        """Answer 202 with the events' ids, in order, once the broker has acknowledged all of them."""
         with self._admission.admit(self._customer_of(request[ACCOUNT].sid), _size(request)):
             key = idempotency_key(request.headers)
             body = await read_body(request)
@@ -101,7 +100,7 @@ class Intake:
 
 
 def _size(request: web.Request) -> int:
-    """The most that the body can be, as far as the request says."""
+    """The largest size that the body can have, according to the request's headers."""
     known = request.content_length is not None and hdrs.CONTENT_ENCODING not in request.headers
     return min(request.content_length or 0, MAX_BODY_BYTES) if known else MAX_BODY_BYTES
 
@@ -120,7 +119,7 @@ def _invalid(problems: Sequence[tuple[int, Invalid]]) -> RefusedError:
 
 
 def _not_accepted(outcomes: Sequence[SendOutcome]) -> RefusedError:
-    """429 where there was no room for some, 413 where the topic will never take one, else 503."""
+    """413 if the topic will never accept one of the events, or else 429 if there was no room for some, or else 503."""
     missed = [each for each in outcomes if not isinstance(each, Accepted)]
     details = {"events": [{"id": each.id, "accepted": isinstance(each, Accepted)} for each in outcomes]}
     if any(isinstance(each, NotAcknowledged) and not each.retry_is_safe for each in missed):

@@ -1,6 +1,6 @@
-"""``GET /v1/Events`` at the gateway: handed on to the API, so that one address can serve both.
+"""``GET /v1/Events`` at the gateway: forwarded to the API, so that one address can serve both.
 
-What is published and what lists events have one path, and an Ingress tells no methods apart.
+Publishing and listing events use the same path, and an Ingress cannot distinguish methods.
 """
 
 import asyncio
@@ -22,17 +22,17 @@ from producers.gateway.admission import Admission
 
 PATH: Final = "/v1/Events"
 _ANSWER_S: Final = 30.0  # clients and load balancers give up then
-_MOST: Final = 64  # asked at a time: whoever lists events keeps nobody from publishing them
+_MOST: Final = 64  # requests at a time, so that listing events does not keep others from publishing
 _CHUNK: Final = 64 << 10  # of an answer: a page of 1,000 events has at most some 5 MB, one of 50 some 20 KB
-# Names whoever handed a request or an answer on: what has come by here goes round in a circle (RFC 9110, 7.6.3).
-# Anybody can write it on a request, so that alone is no failure of ours; on the API's answer nobody else does.
+# Identifies gateways that forwarded a request or an answer, to detect loops (RFC 9110, 7.6.3). Any client can send it
+# in a request, so there it is no sign of a failure of ours; in the API's answer only a gateway sets it.
 _VIA: Final = "1.1 eventstreams-gateway"
 _LOOPS: Final = (
     "The gateway's EVENTSTREAMS_API_URL leads back to a gateway: set it to the URL of the API itself, such as "
     "http://api:8080, not to one that a proxy leads here for"
 )
 _PASSED: Final = (hdrs.AUTHORIZATION, hdrs.HOST, hdrs.ACCEPT)
-# Of one connection, and what our own server says itself.
+# Headers of a single connection, and those that our own server sets.
 _NOT_PASSED: Final = frozenset(
     name.lower()
     for name in (
@@ -45,10 +45,10 @@ _log = get_logger(__name__)
 
 
 class Listing:
-    """Use as ``async with``."""
+    """Forwards requests to the API. Use as ``async with``."""
 
     def __init__(self, api_url: str, *, customer_of: Callable[[str], str]) -> None:
-        """``customer_of`` tells of an account's SID that of its owner, or the same where it has none."""
+        """``customer_of`` maps an account's SID to its owner's, or to itself if it has none."""
         self._url = URL(f"{api_url.rstrip('/')}{PATH}")
         self._customer_of = customer_of
         self._admission = Admission(max_requests=_MOST, max_bytes=0, what="requests for lists of events")
@@ -67,11 +67,11 @@ class Listing:
         await self._session.close()
 
     async def get(self, request: web.Request) -> web.StreamResponse:
-        """The API's answer to whoever ``request`` is from, who is known here; links in it lead back here.
+        """Forward ``request``, which is authenticated already, to the API; links in the answer lead back here.
 
         Raises:
-            RefusedError: 503, the API does not answer. 429, too many ask at a time. 508, what should be the API is a
-                gateway. 421, a gateway has handed ``request`` on.
+            RefusedError: 503 if the API does not answer, 429 for too many concurrent requests, 508 if the configured
+                API is a gateway, 421 if a gateway has forwarded ``request``.
         """
         via = request.headers.getall(hdrs.VIA, [])
         if any(_VIA in each for each in via):
@@ -96,9 +96,9 @@ class Listing:
 
 
 async def _hand_on(answer: aiohttp.ClientResponse, request: web.Request) -> web.StreamResponse:
-    """Answer ``request`` with ``answer``, of which no more is held than its client is about to take.
+    """Stream ``answer`` to the client of ``request``, without buffering more than the client is about to receive.
 
-    One that breaks off, or is not taken in time, ends the connection: so it is not taken for a whole one.
+    If it breaks off, or is not received in time, the connection is closed, so that it cannot pass for complete.
     """
     passed = [(name, value) for name, value in answer.headers.items() if name.lower() not in _NOT_PASSED]
     told = web.StreamResponse(status=answer.status, headers=CIMultiDict(passed))
@@ -116,6 +116,6 @@ async def _hand_on(answer: aiohttp.ClientResponse, request: web.Request) -> web.
 
 
 def _misled(message: str, status: int) -> RefusedError:
-    """The answer where a setting of ours is wrong, which is logged for who can mend it."""
+    """The answer if a setting of ours is wrong, which is logged for the operator to fix."""
     _log.error("listing.misled", problem=message, follows="GET /v1/Events is not answered; publishing goes on")
     return RefusedError(message, status=status, code=ErrorCode.INTERNAL)

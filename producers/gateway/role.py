@@ -1,4 +1,4 @@
-"""The gateway as a process: what it is made of, in the order in which it starts and, backwards, stops."""
+"""The gateway as a process: its parts, in the order in which they start and, in reverse, stop."""
 
 from contextlib import AsyncExitStack
 from typing import Final
@@ -22,20 +22,20 @@ from producers.gateway.listing import Listing
 from producers.publisher import EventPublisher
 
 _READY: Final = "the control topic"
-_MAX_REQUESTS: Final = 1000  # under way: a connection each, most of them waiting for Kafka
+_MAX_REQUESTS: Final = 1000  # in progress, on a connection each; most of them wait for Kafka
 _MAX_BYTES: Final = 64 << 20  # of their bodies
 _ACK_S: Final = 10.0  # sooner than clients and load balancers give up (30 s and more), so that they get an answer
-_DRAIN_SHARE: Final = 0.5  # of the process's drain time, for requests under way; the rest is the producer's
+_DRAIN_SHARE: Final = 0.5  # of the process's drain time, for requests in progress; the rest is the producer's
 
 
 async def serve(process: Process) -> None:
-    """Take events in until ``process.stopping``; requests under way are answered before the end."""
+    """Accept events until ``process.stopping``; requests in progress are answered before the end."""
     settings, topics = process.settings, Topics(process.settings)
     process.health.expect(_READY)
     catalog, vault = Catalog.load(settings.catalog_dirs), Vault(settings)
     admin = KafkaAdmin(settings)
     async with AsyncExitStack() as stack:
-        # Opened first: a port that is taken is told at once.
+        # Opened first, so that a taken port is reported at once.
         listening = stack.enter_context(open_socket(settings.gateway_listen, setting=f"{PREFIX}GATEWAY_LISTEN"))
         await admin.wait_for_broker()
         await admin.ensure(topics.base_specs())

@@ -1,4 +1,4 @@
-"""What traces a request's events are part of, and the gateway's spans: from when it was read until Kafka has it."""
+"""The trace contexts of a request's events, and the gateway's spans: from reading an event until Kafka has it."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -12,7 +12,7 @@ from producers.encoder import EncodedEvent
 
 
 def contexts_of(events: Sequence[object], headers: MultiMapping[str]) -> Sequence[TraceContext | None]:
-    """What each event is part of: by its own attributes (CloudEvents' extension), else by the request's headers."""
+    """The context of each event: from its own attributes (a CloudEvents extension), or else the request's headers."""
     # tracestate may be spread over several headers.
     of_request = TraceContext.parse(headers.get(TRACEPARENT), ",".join(headers.getall(TRACESTATE, ())))
     return [_own(each) or of_request for each in events]
@@ -28,7 +28,7 @@ def _own(event: object) -> TraceContext | None:
 async def accepting(
     tracing: Tracing | None, records: Sequence[EncodedEvent], parents: Sequence[TraceContext | None]
 ) -> AsyncIterator[Sequence[EncodedEvent]]:
-    """``records`` with the headers of their traces, which are ``parents`` where traces are off; spans end with this."""
+    """``records`` with the headers of their traces, or of ``parents`` if tracing is off. Spans end on exit."""
     if tracing is None:
         yield [record.within(parent) for record, parent in zip(records, parents, strict=True)]
         return

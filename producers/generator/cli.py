@@ -1,4 +1,4 @@
-"""``eventstreams generate-producers``: typed classes for a catalogue's event types, and whether they are current."""
+"""``eventstreams generate-producers``: writes typed classes for a catalogue's event types, or checks them."""
 
 import sys
 from pathlib import Path
@@ -11,7 +11,7 @@ from producers.generator.modules import MARK, product_modules
 
 
 def _is_generated(source: str) -> bool:
-    """Whether a module says so of itself; others may speak of it."""
+    """Whether the docstring of a module says that it is generated; other modules may mention the mark elsewhere."""
     return source.startswith('"""') and MARK in source.split('"""', 2)[1]
 
 

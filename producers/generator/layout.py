@@ -1,4 +1,4 @@
-"""Python source laid out as ``ruff format`` does, so that no formatter is needed where modules are generated. Pure."""
+"""Lays out Python source like ``ruff format``, so that generating modules needs no formatter. Pure."""
 
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,7 +9,7 @@ _INDENT: Final = "    "
 
 
 def text(value: str) -> str:
-    """``value`` as a literal in double quotes, unless it has some."""
+    """``value`` as a string literal in double quotes, unless it contains some."""
     shown = repr(value)
     return shown if '"' in value else f'"{shown[1:-1]}"' if "'" not in value else shown
 
@@ -19,14 +19,14 @@ def indented(lines: Iterable[str], depth: int = 1) -> Iterator[str]:
 
 
 def docstring(*paragraphs: str, depth: int = 1) -> list[str]:
-    """Lines, unindented, of a docstring that will be indented ``depth`` times."""
+    """The unindented lines of a docstring that will be indented ``depth`` times."""
     width = WIDTH - depth * len(_INDENT)
     escaped = [" ".join(each.split()).replace("\\", "\\\\").replace('"""', '\\"\\"\\"') for each in paragraphs]
     only = escaped[0] + " " * escaped[0].endswith('"')
     if len(escaped) == 1 and len(only) + 6 <= width:
         return [f'"""{only}"""']
     if len(escaped) == 1:
-        width -= 2 * len('"""')  # not almost on one line: ruff would have it there
+        width -= 2 * len('"""')  # leave no text that ruff would put on one line
     lines: list[str] = []
     for each in escaped:
         lines += ["", *_wrapped(each if lines else f'"""{each}', width)]

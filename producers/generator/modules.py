@@ -1,4 +1,4 @@
-"""The modules of a catalogue, each with the classes of one product. Pure."""
+"""Generates the modules of a catalogue, each with the classes of one product. Pure."""
 
 import tokenize
 from collections.abc import Iterator, Sequence
@@ -30,14 +30,14 @@ _IMPORTS: Final = (
 
 
 def product_modules(catalog: Catalog, schemas: Sequence[Schema]) -> dict[str, str]:
-    """File name → source, for each product with a type among ``schemas`` that products may publish.
+    """The source of each module by file name, for each product with a publishable type in ``schemas``.
 
-    Discontinued types get no class, since nobody would be delivered their events; nor do those that Event Streams
-    makes itself.
+    Discontinued types get no class, since their events would not be delivered; nor do those that Event Streams makes
+    itself.
 
     Raises:
-        CatalogError: two types, or products, would have the same name in Python, or the catalogue says something of
-            a schema's events that its data does not bear out.
+        CatalogError: two types, or products, would have the same name in Python, or an ``events`` entry of the
+            catalogue does not fit its schema.
     """
     found: dict[str, str] = {}
     for product, title in catalog.products.items():
@@ -67,7 +67,7 @@ def _module(catalog: Catalog, product: str, title: str, schemas: Sequence[Schema
     if not body:
         return None
     if not body[2].startswith(("@", "class ")):
-        body = body[1:]  # an alias stands nearer to the imports than a class
+        body = body[1:]  # one blank line less before an alias than before a class
     head = docstring(f"{title}: a class for each event type.", f"{MARK} from the catalogue: change it there.", depth=0)
     return "\n".join([*head, *_imports("\n".join(body)), *body, ""])
 
@@ -77,7 +77,7 @@ def _is_published(event_type: EventType) -> bool:
 
 
 def _classes(product: str, types_of_schemas: Sequence[Sequence[EventType]]) -> dict[str, str]:
-    """Class → event type."""
+    """Maps each class to its event type."""
     found: dict[str, str] = {}
     for types in types_of_schemas:
         published = {each.name for each in types if _is_published(each)}
@@ -96,7 +96,7 @@ def _classes(product: str, types_of_schemas: Sequence[Sequence[EventType]]) -> d
 
 
 def _imports(body: str) -> Iterator[str]:
-    """What ``body`` uses of all that a module may need."""
+    """The import lines for the names that ``body`` uses."""
     used = {each.string for each in tokenize.generate_tokens(StringIO(body).readline) if each.type == tokenize.NAME}
     for group in _IMPORTS:
         lines: list[str] = []

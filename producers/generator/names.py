@@ -1,4 +1,4 @@
-"""Names of the wire, in three styles, as Python's: fields in snake_case, classes in CapWords. Pure."""
+"""Converts names on the wire, which have three styles, to Python's: fields in snake_case, classes in CapWords. Pure."""
 
 import keyword
 import re
@@ -7,7 +7,7 @@ from typing import Final
 
 _WORD_BEGINS: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _SEPARATOR: Final = re.compile(r"[-_.]+")
-_FEWEST_WORDS: Final = 2  # of a type's name that stay: what it is about, and what happened
+_FEWEST_WORDS: Final = 2  # words of a type's name that are kept at least: what it is about, and what happened
 TAKEN: Final = frozenset(
     # attributes and methods of every event
     {"account_sid", "id", "time", "source", "subject", "partition_key", "event", "as_data"}
@@ -18,7 +18,7 @@ TAKEN: Final = frozenset(
 
 
 def field_names(wire: Iterable[str]) -> dict[str, str]:
-    """Name on the wire → attribute, in the same order; ends in ``_`` where a keyword or another one is in the way."""
+    """Maps names on the wire to attributes, in order; ``_`` is appended if a name is a keyword or taken."""
     found: dict[str, str] = {}
     for name in wire:
         python = _identifier(_WORD_BEGINS.sub("_", name).lower().strip("_"))
@@ -29,13 +29,13 @@ def field_names(wire: Iterable[str]) -> dict[str, str]:
 
 
 def module_name(product: str) -> str:
-    """The module of ``product``, which may be any text."""
+    """The module name for ``product``, which may be any text."""
     name = _identifier(re.sub(r"[^a-z0-9]+", "_", product.lower()).strip("_"))
     return f"{name}_" if keyword.iskeyword(name) else name
 
 
 def shared_beginning(types: Sequence[str]) -> str:
-    """What the names of all ``types`` begin with, whole words and the dot after them; two words are left of each."""
+    """The common prefix of all ``types``, in whole words with the dot after them; it leaves two words of each."""
     split = [name.split(".") for name in types]
     shared = 0
     for words in zip(*(each[:-_FEWEST_WORDS] for each in split), strict=False):
@@ -46,10 +46,10 @@ def shared_beginning(types: Sequence[str]) -> str:
 
 
 def class_name(ending: str, product: str) -> str:
-    """The class of a type whose name ends in ``ending``, in the module of ``product``.
+    """The class name for a type whose name ends in ``ending``, in the module of ``product``.
 
-    What the module says is not said again, nor what the next word says: ``brand-registration.brand-failure`` is
-    ``BrandFailure``.
+    It does not repeat the module's name, nor a word that the next one repeats: ``brand-registration.brand-failure``
+    becomes ``BrandFailure``.
     """
     words = ending.split(".")
     if len(words) > 1 and words[0] == product:
@@ -64,7 +64,7 @@ def class_name(ending: str, product: str) -> str:
 
 
 def nested_name(avro: str) -> str:
-    """The class or alias for the record or enum ``avro``, which may have a namespace."""
+    """The name of the class or alias for the record or enum ``avro``, which may have a namespace."""
     words = avro.rsplit(".", 1)[-1].split("_")
     name = _identifier("".join(f"{each[:1].upper()}{each[1:]}" for each in words))
     return f"{name}_" if keyword.iskeyword(name) else name

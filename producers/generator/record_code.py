@@ -1,4 +1,4 @@
-"""The classes of the records inside a schema, and the aliases of its enums. Pure."""
+"""Generates the classes for the records inside a schema, and the aliases for its enums. Pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,18 +10,18 @@ from producers.generator.names import field_names, free_name, nested_name
 
 DATACLASS: Final = "@dataclass(frozen=True, slots=True, kw_only=True)"
 IMPORTED: Final = frozenset({"Data", "Event", "Literal", "Mapping", "ProductEvent", "Record", "Sequence", "TypeAlias"})
-"""Names that a generated module may have from elsewhere."""
+"""Names that a generated module may import."""
 
 _SCALARS: Final = {"boolean": "bool", "long": "int", "double": "float", "string": "str"}
 
 
 @dataclass(slots=True)
 class ModuleNames:
-    """Names of a module that are given out, and records and enums that the next schema may use again.
+    """The names used in a module, and its records and enums, which later schemas may reuse.
 
     Attributes:
-        taken: Of classes and aliases.
-        known: Source of a record or enum, under the name that it has in Avro → its name here.
+        taken: Names of classes and aliases.
+        known: Maps the source of a record or enum, generated with its Avro name, to its name in the module.
     """
 
     taken: set[str]
@@ -29,36 +29,36 @@ class ModuleNames:
 
 
 class RecordCode:
-    """Source of what stands inside one schema's record."""
+    """The source for the content of one schema's record."""
 
     def __init__(self, avro: Mapping[str, object], owner: str, names: ModuleNames) -> None:
-        """What ``lines`` gives.
+        """Generate nothing yet; see ``lines``.
 
         Args:
-            avro: A parsed record schema that keeps the catalogue's rules.
+            avro: A parsed record schema that complies with the catalogue's rules.
             owner: Its name in Python.
-            names: Of the module; those of the records and enums inside are added.
+            names: The module's names; those of the records and enums inside are added.
         """
         self._avro, self._owner, self._names = avro, owner, names
         self._named = named_types(avro)
         self._python: dict[str, str] = {}  # full Avro name → class or alias
 
     def lines(self) -> list[str]:
-        """The source; call it before ``attribute``."""
+        """The source of the records and enums inside; call it before ``attribute``."""
         return [line for each in fields_of(self._avro) for line in self._inside(each["type"])]
 
     def attribute(self, spelled: Mapping[str, object], python: str) -> list[str]:
-        """Lines for the field ``spelled`` as the attribute ``python``, with its words."""
+        """Lines for the field ``spelled`` as the attribute ``python``, with its documentation."""
         default = " = None" if "default" in spelled else ""
         doc = docstring(str(spelled["doc"])) if "doc" in spelled else []
         return [f"{python}: {self._type(spelled['type'])}{default}", *doc]
 
     def value(self, type_: object, expression: str) -> str:
-        """``expression``, an attribute of ``type_``, as data."""
+        """The expression that converts ``expression``, an attribute of type ``type_``, to data."""
         return f"plain({expression})" if self._has_record(type_) else expression
 
     def _inside(self, type_: object) -> Iterator[str]:
-        """Lines for the records and enums that ``type_`` spells out, each before what refers to it."""
+        """Lines for the records and enums that ``type_`` defines, each before what refers to it."""
         if isinstance(type_, list):
             for branch in type_:
                 yield from self._inside(branch)
@@ -71,7 +71,7 @@ class RecordCode:
                 yield from self._nested(str(type_["name"]), type_)
 
     def _nested(self, name: str, spelled: Mapping[str, object]) -> list[str]:
-        """Lines for a record or enum; none where another schema of the module has the same."""
+        """Lines for a record or enum; none if another schema of the module has the same one."""
         make = self._enum if spelled["type"] == "enum" else self._record
         wished = nested_name(name)
         source = "\n".join(make(wished, spelled))

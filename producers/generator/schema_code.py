@@ -1,4 +1,4 @@
-"""The classes of one schema: one that all its event types share, and one for each event type. Pure."""
+"""Generates the classes of one schema: a base class for all its event types, and one for each event type. Pure."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -16,7 +16,7 @@ _RESTRICTED: Final = "Restricted: only who is subscribed to it already gets it."
 
 
 def class_names(types: Sequence[EventType]) -> dict[str, str]:
-    """The class of each of a schema's ``types``, by the type's name."""
+    """The class name of each of a schema's ``types``, by the type's name."""
     beginning = shared_beginning([each.name for each in types])
     return {
         each.name: each.name_in_code or class_name(each.name.removeprefix(beginning), each.product) for each in types
@@ -24,15 +24,15 @@ def class_names(types: Sequence[EventType]) -> dict[str, str]:
 
 
 class SchemaCode:
-    """Source of one schema's classes, for its newest version."""
+    """The source of one schema's classes, for its newest version."""
 
     def __init__(self, schema: Schema, types: Sequence[EventType], names: ModuleNames) -> None:
-        """What ``lines`` gives.
+        """Generate nothing yet; see ``lines``.
 
         Args:
-            schema: Keeps the catalogue's rules.
-            types: Of its event types those that get a class, all with ``class_names`` of their own.
-            names: Of the module; those of this schema are added.
+            schema: A schema that complies with the catalogue's rules.
+            types: Those of its event types that get a class; their ``class_names`` must be distinct.
+            names: The module's names; those of this schema are added.
         """
         avro = schema.latest.avro
         assert isinstance(avro, dict)  # every schema of the catalogue is a record
@@ -42,7 +42,7 @@ class SchemaCode:
         self._fields = field_names(str(each["name"]) for each in fields_of(avro))
 
     def lines(self, all_types: Sequence[EventType]) -> list[str]:
-        """The source; ``all_types`` are the schema's, with those that get no class."""
+        """The source; ``all_types`` are all of the schema's, including those that get no class."""
         nested = self._records.lines()
         beginning = shared_beginning([each.name for each in all_types])
         classes = class_names(all_types)
@@ -58,7 +58,7 @@ class SchemaCode:
         return lines
 
     def _event_class(self, name: str, of_type: EventType | None, beginning: str) -> list[str]:
-        """The class with all fields; ``of_type`` where the schema has only this one."""
+        """The class with all fields; for ``of_type`` itself if it is the schema's only one."""
         shown = f"``{self._schema.id}``, version {self._schema.latest.version}"
         about = f"{str(self._avro.get('doc', self._schema.title)).rstrip('.')} ({shown})."
         decorators = [] if of_type is None else _deprecated(of_type)
@@ -97,7 +97,7 @@ class SchemaCode:
         yield from bracketed("return self._event(", arguments, ")", depth=2)
 
     def _expression(self, wire: str, beginning: str) -> str:
-        """What gives the value of the field ``wire``, which may be one of a record inside: ``payload.task_sid``."""
+        """The expression for the value of the field ``wire``, which may be nested: ``payload.task_sid``."""
         first, *inner = (
             field_names(str(each["name"]) for each in fields_of(record))[name]
             for record, name in field_on_the_way(self._avro, wire)
@@ -125,7 +125,7 @@ class SchemaCode:
             return text(template)
         values = ["self.account_sid" if each == "accountsid" else self._expression(each, beginning) for each in wires]
         always = all(each == "accountsid" or is_required(self._avro, each) for each in wires)
-        if always and '"' not in "".join(values):  # quotation marks inside an f-string are for Python 3.12
+        if always and '"' not in "".join(values):  # the same quotation marks inside an f-string need Python 3.12
             filled = "".join(
                 part if index % 2 == 0 else f"{{{values[index // 2]}}}" for index, part in enumerate(literals)
             )

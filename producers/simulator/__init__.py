@@ -1,4 +1,4 @@
-"""Lifelike streams of events: what messages, calls and tasks go through, many at a time. Pure but for the pace."""
+"""Realistic streams of events: the lives of messages, calls and tasks, many at a time. Pure, except for pacing."""
 
 from producers.simulator.pace import paced
 from producers.simulator.products import default_products, known_products

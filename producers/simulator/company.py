@@ -1,4 +1,4 @@
-"""A company whose customers the stories are about: one account with all it owns, the same in every simulation."""
+"""A company that the stories are about: one account with everything it owns, the same in every simulation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ _PEOPLE: Final = ("alice", "bob", "carol", "dan", "erin", "frank", "grace", "hei
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a phone number is at home, in the spelling of the products."""
+    """The location of a phone number, as spelled by the products."""
 
     city: str
     state: str
@@ -32,7 +32,7 @@ PLACES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Phone:
-    """A phone number out of those that are kept for fiction (555-0100 to 555-0199), and where it is at home."""
+    """A phone number of the range reserved for fiction (555-0100 to 555-0199), and its location."""
 
     number: str
     place: Place
@@ -45,17 +45,17 @@ class Phone:
 
 @dataclass(frozen=True, slots=True)
 class Company:
-    """One account. What it owns follows from its SID alone: the seed decides what happens, not to whom.
+    """One account. What it owns depends only on its SID: the seed decides what happens, not to whom.
 
     Attributes:
-        phones: Its numbers.
-        people: First names of those who work for it.
+        phones: Its phone numbers.
+        people: First names of its employees.
     """
 
     account_sid: str
     phones: Sequence[Phone]
     people: Sequence[str] = _PEOPLE
-    _owned: dict[tuple[str, str], str] = field(default_factory=dict)  # no more than the stories have names for
+    _owned: dict[tuple[str, str], str] = field(default_factory=dict)  # bounded by the names used in stories
 
     @classmethod
     def found(cls, account_sid: str) -> Self:
@@ -63,7 +63,7 @@ class Company:
         return cls(account_sid, [Phone.some(rng) for _ in range(_NUMBERS)])
 
     def sid(self, prefix: str, name: str = "") -> str:
-        """The identifier of something that the company owns: the same each time for the same name."""
+        """The identifier of something that the company owns; always the same for the same name."""
         found = self._owned.get((prefix, name))
         if found is None:
             made = blake2b(f"{self.account_sid} {prefix} {name}".encode(), digest_size=16).hexdigest()

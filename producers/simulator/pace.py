@@ -1,4 +1,4 @@
-"""Hands out events at a rate, by a clock that does not drift."""
+"""Yields events at a given rate, without drift."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -7,18 +7,18 @@ from typing import Final
 
 from eventstreams.events import Event
 
-_MAX_BATCH: Final = 1000  # bounds memory where the taker is slower than the rate; it then catches up
-_FULL_SPEED_BATCH: Final = 5_000  # some tenths of a second of publishing: as long as it takes to notice a Ctrl-C
-_TICK_S: Final = 0.005  # above 200 events/s they come in batches
+_MAX_BATCH: Final = 1000  # bounds memory if the consumer is slower than the rate; it catches up later
+_FULL_SPEED_BATCH: Final = 5_000  # some tenths of a second of publishing, which is how late Ctrl-C is noticed
+_TICK_S: Final = 0.005  # above 200 events/s, events come in batches
 
 
 async def paced(
     events: Iterator[Event], *, rate: float | None, stopping: asyncio.Event, duration_s: float | None = None
 ) -> AsyncIterator[list[Event]]:
-    """``events`` in batches, as they are due: event *i* ``i / rate`` seconds after the first.
+    """Yield ``events`` in batches as they are due: event *i* is due ``i / rate`` seconds after the start.
 
-    Ends with ``events``, when ``stopping`` is set, or ``duration_s`` after the first. A taker that was slow gets what
-    is overdue at once. ``rate`` None: as fast as they are taken.
+    Ends with ``events``, when ``stopping`` is set, or ``duration_s`` seconds after the start. A slow consumer gets
+    overdue events at once, in batches of at most 1,000. If ``rate`` is None, events come as fast as they are consumed.
     """
     clock = asyncio.get_running_loop().time
     began, given = clock(), 0

@@ -1,4 +1,4 @@
-"""Which products can be simulated: ours, and those that come in by the entry-point group ``eventstreams.stories``."""
+"""The products that can be simulated: ours, and those in the entry-point group ``eventstreams.stories``."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -47,16 +47,16 @@ _OURS: Final = (
 
 
 def known_products() -> Mapping[str, SimulatedProduct]:
-    """All products that can be simulated, by name: ours first, then the installed ones by name.
+    """All products that can be simulated, by name: ours first, then the installed ones in order of their names.
 
     Raises:
-        PluginError: an installed one cannot be loaded, is no ``SimulatedProduct``, or has a name that is taken.
+        PluginError: an installed one cannot be loaded, is not a ``SimulatedProduct``, or has a name that is taken.
     """
     found = {product.name: product for product in _OURS}
     for entry in sorted(entry_points(group=GROUP), key=lambda each: each.name):
         try:
             product = entry.load()
-        except Exception as error:  # whatever the module of somebody else raises
+        except Exception as error:  # foreign modules may raise anything
             raise PluginError(f"stories {entry.value} cannot be loaded: {type(error).__name__}: {error}") from error
         if not isinstance(product, SimulatedProduct):
             raise PluginError(f"stories {entry.value} are no SimulatedProduct")
@@ -67,5 +67,5 @@ def known_products() -> Mapping[str, SimulatedProduct]:
 
 
 def default_products() -> Sequence[SimulatedProduct]:
-    """Those that are simulated where nobody chooses."""
+    """The products that are simulated by default."""
     return [product for product in known_products().values() if product.by_default]

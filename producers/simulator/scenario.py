@@ -1,7 +1,7 @@
-"""Tells many stories at a time, in order of their events' times. Pure: the same for the same seed.
+"""Interleaves many stories, in order of their events' times. Pure: the same for the same seed.
 
-Simulated time is the stories' own: it goes from event to event, however fast they are taken. So neither a rate nor
-a slow broker changes what happens, and what takes half an hour in life takes as long as its turn does.
+Simulated time belongs to the stories: it advances from event to event, however fast these are consumed. So neither the
+rate nor a slow broker changes what happens, and what takes half an hour in reality takes only until it is its turn.
 """
 
 import heapq
@@ -19,7 +19,7 @@ from producers.simulator.products import default_products
 from producers.simulator.scene import Scene
 from producers.simulator.story import Plot, SimulatedProduct, Story
 
-_BEGIN_EVERY_S: Final = 0.2  # on average: five stories a second, as long as there is room for another
+_BEGIN_EVERY_S: Final = 0.2  # on average: five stories per second, as long as there is room for another
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,13 +27,13 @@ class Scenario:
     """What to simulate. Its fields alone decide every byte of the events.
 
     Attributes:
-        seed: Decides what happens, and every identifier that is new.
-        accounts: Whose events they are. The second has half as many stories as the first, the third a third …
-        start: When the first story begins; aware. It only shifts the times: all else stays the same.
-        products: Which of them have stories.
-        concurrency: Stories under way at a time; bounds memory. A new one begins some 200 ms after the one before,
-            and once there are so many, when one has ended. So with fewer stories simulated time goes faster, and
-            calls end and their summaries come in a short simulation as well.
+        seed: Decides what happens, and every new identifier.
+        accounts: The accounts with events. The second has half as many stories as the first, the third a third …
+        start: When the first story begins; aware. It only shifts the times: everything else stays the same.
+        products: The products with stories.
+        concurrency: The most concurrent stories; bounds memory. A new one begins some 200 ms after the one before or,
+            if there are that many, when one has ended. So with fewer stories simulated time runs faster, and even in a
+            short simulation calls end and get their summaries.
     """
 
     seed: int
@@ -44,9 +44,9 @@ class Scenario:
 
 
 def simulate(scenario: Scenario) -> Iterator[Event]:
-    """The events of ``scenario``, without end, in order of their time."""
+    """Yield the events of ``scenario``, in order of their times, without end."""
     opening = _Opening(scenario)
-    waiting: list[tuple[datetime, int, Event, Story]] = []  # a heap by when the story goes on; the number breaks ties
+    waiting: list[tuple[datetime, int, Event, Story]] = []  # a heap by next time; the number breaks ties
     begins, number = scenario.start, 0
     while True:
         while len(waiting) < scenario.concurrency and not (waiting and waiting[0][0] < begins):
@@ -65,7 +65,7 @@ def simulate(scenario: Scenario) -> Iterator[Event]:
 
 
 class _Opening:
-    """Decides which story begins next, and whose."""
+    """Decides which story begins next, and for which account."""
 
     def __init__(self, scenario: Scenario) -> None:
         self.rng = Random(scenario.seed)  # noqa: S311 - for the same stream from the same seed, not for secrecy
@@ -84,5 +84,5 @@ class _Opening:
         rng = self.rng
         [company] = rng.choices(self._companies, cum_weights=self._company_weights)
         [plot] = rng.choices(self._plots, cum_weights=self._plot_weights)
-        own = Random(rng.getrandbits(64))  # noqa: S311 - as above; of its own, so that a story does not change others
+        own = Random(rng.getrandbits(64))  # noqa: S311 - as above; its own, so that a story does not influence others
         return plot(Scene(company, own, to_ms(at)))

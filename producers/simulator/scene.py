@@ -1,4 +1,4 @@
-"""Where and when a story happens: a company, a clock that only the story moves on, and its dice."""
+"""The setting of a story: a company, a clock that only the story advances, and its source of randomness."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,7 @@ _Option = TypeVar("_Option")
 
 
 class Scene:
-    """What a story is told with. All that is made up must come from here: then the same seed tells it again."""
+    """What a story is made with. Everything random must come from here, so that the same seed gives the same story."""
 
     __slots__ = ("_now_ms", "_stamp", "_time", "company", "rng")
 
@@ -28,7 +28,7 @@ class Scene:
 
     @property
     def now_ms(self) -> int:
-        """Milliseconds since the epoch."""
+        """The story's time in milliseconds since the epoch."""
         return self._now_ms
 
     @property
@@ -39,24 +39,24 @@ class Scene:
 
     @property
     def stamp(self) -> str:
-        """Now, as ``2026-03-29T04:01:02.345Z``."""
+        """The story's time, as ``2026-03-29T04:01:02.345Z``."""
         if self._stamp is None:
             self._stamp = self.time.isoformat(timespec="milliseconds")[:-6] + "Z"
         return self._stamp
 
     @property
     def stamp_s(self) -> str:
-        """Now, as ``2026-03-29T04:01:02Z``."""
+        """The story's time, as ``2026-03-29T04:01:02Z``."""
         return self.stamp[:-5] + "Z"
 
     def wait(self, least_s: float, most_s: float | None = None) -> None:
-        """Let ``least_s`` seconds pass, or a time between the two, each as likely."""
+        """Let ``least_s`` seconds pass, or a uniformly random time between ``least_s`` and ``most_s``."""
         self._pass(least_s if most_s is None else self.rng.uniform(least_s, most_s))
 
     def wait_about(self, median_s: float, *, spread: float = 0.5) -> None:
-        """Let a log-normal time pass, as people and networks take it: half of the times less than ``median_s``.
+        """Let a log-normally distributed time pass, as is typical of people and networks, with the given median.
 
-        ``spread`` is the standard deviation of the logarithm: with 0.5 two of three lie between 0.6 and 1.6 medians.
+        ``spread`` is the standard deviation of the logarithm: with 0.5, two of three are between 0.6 and 1.6 medians.
         """
         self._pass(median_s * self.rng.lognormvariate(0.0, spread))
 
@@ -67,7 +67,7 @@ class Scene:
         self._time = self._stamp = None
 
     def aside(self) -> "Scene":
-        """A scene of the same company that begins now, for what happens meanwhile: see ``together``."""
+        """A scene of the same company that begins now, for something that happens in parallel: see ``together``."""
         return Scene(self.company, self.rng, self._now_ms)
 
     # -- dice --------------------------------------------------------------------------------------------------------
@@ -79,15 +79,15 @@ class Scene:
         return self.rng.choice(options)
 
     def pick_weighted(self, options: Mapping[_Option, float]) -> _Option:
-        """One of ``options``, each as likely as its number says in relation to the others."""
+        """One of ``options``, with probabilities in proportion to their numbers."""
         return self.rng.choices(tuple(options), tuple(options.values()))[0]
 
     def sid(self, prefix: str) -> str:
-        """A new identifier, such as ``SM`` and 32 hexadecimal digits. What is the company's: ``company.sid``."""
+        """A new identifier, such as ``SM`` and 32 hexadecimal digits. For things the company owns: ``company.sid``."""
         return f"{prefix}{self.rng.getrandbits(128):032x}"
 
     def customer(self) -> Phone:
-        """A phone of somebody who is not the company."""
+        """The phone of a customer."""
         return Phone.some(self.rng)
 
     # -- what happens ------------------------------------------------------------------------------------------------
@@ -106,9 +106,9 @@ class Scene:
         Args:
             event_type: A type of the catalogue.
             source: REST path of the resource.
-            data: As the newest version of the type's schema has it.
-            key: What keeps the order of its events, where that is not ``source``.
-            event_id: Where the data has it too; default: a new one.
+            data: Data for the newest version of the type's schema.
+            key: The partition key, if it is not ``source``.
+            event_id: The id, if the data contains it too; default: a new one.
         """
         return Event(
             type=event_type,

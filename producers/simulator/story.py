@@ -1,4 +1,4 @@
-"""What a story is, and how a product names its stories."""
+"""What a story is, and how a product declares its stories."""
 
 import heapq
 from collections.abc import Callable, Iterator, Mapping
@@ -10,10 +10,10 @@ from eventstreams.events import Event
 from producers.simulator.scene import Scene
 
 Story = Iterator[Event]
-"""The events of one message, call or task, in the order in which they cause each other. Ends."""
+"""The events of one message, call or task, in causal order. It ends."""
 
 Plot = Callable[[Scene], Story]
-"""Tells a story. A generator: it yields what happens, and moves the scene's clock on between two events."""
+"""Makes a story. A generator function: it yields events, and advances the scene's clock between them."""
 
 _by_time: Final = attrgetter("time")
 
@@ -23,10 +23,10 @@ class SimulatedProduct:
     """A product whose events can be simulated.
 
     Attributes:
-        name: As in the catalogue.
-        weight: How many stories it has in relation to other products.
-        plots: Its stories, with how often each is told in relation to the others.
-        by_default: Whether it takes part where nobody chooses products.
+        name: The product's id in the catalogue.
+        weight: How many stories it has in proportion to other products.
+        plots: Its kinds of stories, with their relative frequencies.
+        by_default: Whether it is simulated if no products are chosen.
     """
 
     name: str
@@ -36,5 +36,5 @@ class SimulatedProduct:
 
 
 def together(*stories: Story) -> Story:
-    """Several stories at once, as one: each with a scene of its own (``Scene.aside``)."""
+    """Merge parallel stories into one, by time; each needs a scene of its own (``Scene.aside``)."""
     return heapq.merge(*stories, key=_by_time)

@@ -1,4 +1,4 @@
-"""``python -m tools.dashboards``; ``--check`` only says whether the files are what the code says."""
+"""``python -m tools.dashboards`` writes the files; ``--check`` only checks whether they match the code."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What dashboards are made of, and their JSON as Grafana reads it from version 10 on. Pure."""
+"""The elements of dashboards, and their JSON for Grafana 10 and newer. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,20 +8,21 @@ Json = dict[str, object]
 Kind = Literal["timeseries", "stat", "bargauge", "table", "text"]
 
 OF_INSTALLATION: Final = 'installation="$installation"'
-"""One Prometheus may watch several. Where series have no such label, the variable has no value: that matches, too."""
+"""Selects one installation, as one Prometheus may monitor several. If series have no such label, the variable is empty,
+which matches too."""
 ALERTS_OF_IT: Final = (
     'ALERTS{alertname=~"EventStreams.*", alertstate="firing", severity="page", installation=~"$installation|"}'
 )
-"""Those that page, with those of which nobody can say whose they are, such as a full disk."""
+"""Firing alerts that page, including those without an installation, such as a full disk."""
 _SOURCE: Final[Json] = {"type": "prometheus", "uid": "${datasource}"}
 _WIDTH: Final = 24
 _HEIGHTS: Final[Mapping[Kind, int]] = {"timeseries": 8, "stat": 4, "bargauge": 8, "table": 8, "text": 8}
-_SCHEMA_VERSION: Final = 39  # of Grafana 10.4; later ones migrate it as they load it
+_SCHEMA_VERSION: Final = 39  # of Grafana 10.4; later versions migrate it when they load it
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A PromQL expression, and how its series are named."""
+    """A PromQL expression, and the legend of its series."""
 
     expr: str
     legend: str = "__auto"
@@ -32,10 +33,10 @@ class Panel:
     """One panel.
 
     Attributes:
-        normal: A sentence of what is normal, which Grafana shows beside the title.
-        width: Of 24.
-        bounds: From which value on it is orange, and red; a bound above the other means that less is worse.
-        text: Markdown, of a panel of text.
+        normal: A sentence about what is normal, which Grafana shows beside the title.
+        width: In units of which a line has 24.
+        bounds: The values from which on it is orange and red; if the first is larger, lower values are worse.
+        text: Markdown, for a text panel.
     """
 
     title: str
@@ -127,7 +128,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """What is chosen above the panels, from the values of a label: ``of``, of the series of ``metric``."""
+    """A choice above the panels, among the values of the label ``of`` in the series of ``metric``."""
 
     name: str
     label: str
@@ -152,7 +153,7 @@ class Variable:
 
 @dataclass(frozen=True, slots=True)
 class Dashboard:
-    """One page. ``name``: of its file, and of its address in Grafana."""
+    """One dashboard. ``name`` is used for its file and for its URL in Grafana."""
 
     name: str
     title: str

@@ -1,1 +1,1 @@
-"""The documentation site: ``make site`` builds it of ``docs/`` (ADR 0028)."""
+"""The documentation site: ``make site`` builds it from ``docs/`` (ADR 0028)."""

@@ -1,4 +1,4 @@
-"""Builds the site: ``python -m tools.site [FOLDER [DOCS]]``; what a reader would stumble over fails it."""
+"""Builds the site: ``python -m tools.site [FOLDER [DOCS]]``. Warnings, such as broken links, fail the build."""
 
 import shutil
 import sys
@@ -16,7 +16,7 @@ _INTO: Final = _HERE / "build" / "site"
 def main() -> None:
     into, docs = (*map(Path, sys.argv[1:]), *(_INTO, _DOCS)[len(sys.argv) - 1 :])
     shutil.rmtree(into, ignore_errors=True)
-    with TemporaryDirectory() as read:  # what was read before is not read again, and says nothing of its faults
+    with TemporaryDirectory() as read:  # new each time: cached pages would give no warnings
         where = ("-c", str(Path(__file__).parent), "-d", read, str(docs), str(into))
         failed = build_main(["--fail-on-warning", "--quiet", *where]) != 0
     if failed:

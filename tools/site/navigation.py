@@ -1,4 +1,4 @@
-"""What stands where in the site: the one list of its pages. A page that is in none of these fails the build."""
+"""The structure of the site: the single list of its pages. A page that is not listed fails the build."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -53,16 +53,16 @@ BELOW: Final[Mapping[str, Sequence[str]]] = {
     "performance": ["performance-measurements"],
     "adr/README": ["[0-9]*"],
 }
-"""Pages of ``docs/`` without their ending, each with those that stand below it."""
+"""Pages of ``docs/``, without their extension, each with its subpages."""
 
 
 def add_navigation(_app: Sphinx, page: str, content: list[str]) -> None:
-    """Put the list behind the page that it belongs to; in the file it would be in readers' way."""
+    """Append a page's list of subpages; in the file itself it would get in the reader's way."""
     if page in BELOW:
         content[0] += "\n".join(["", "```{toctree}", ":hidden:", ":glob:", "", *BELOW[page], "```", ""])
 
 
 def setup(app: Sphinx) -> Mapping[str, bool]:
-    """Sphinx calls it."""
+    """Called by Sphinx, since this module is an extension."""
     app.connect("source-read", add_navigation)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

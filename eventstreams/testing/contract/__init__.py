@@ -1,4 +1,4 @@
-"""``SinkContract``: what every sink plugin must do, as a test-suite that a plugin's own suite inherits.
+"""``SinkContract``: what every sink plugin must do, as a test suite that a plugin's own tests inherit.
 
     class TestMySink(SinkContract):
         sink_type = "my-sink"
@@ -9,8 +9,8 @@
             async with MyFake() as fake:
                 yield fake
 
-Its tests are plain functions, each with an event loop of its own: pytest runs them without any plugin of pytest.
-``docs/writing-a-sink.md`` shows a whole one.
+Its tests are plain functions, each with an event loop of its own, so pytest needs no plugins to run them.
+``docs/writing-a-sink.md`` shows a complete example.
 """
 
 from eventstreams.testing.contract.delivering import DeliveringContract

@@ -1,4 +1,4 @@
-"""What is checked of every outcome, and how a check fails."""
+"""Checks that apply to every outcome, and how a check fails."""
 
 from typing import Final
 

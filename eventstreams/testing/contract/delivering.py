@@ -1,4 +1,4 @@
-"""How events get to a destination that is well, or that refuses single events."""
+"""Tests of deliveries to a destination that is well, or that refuses single events."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -10,7 +10,7 @@ from eventstreams.testing.contract.checks import must
 from eventstreams.testing.contract.rig import Rig
 from eventstreams.testing.contract.suite import ContractSuite, contract
 
-_FEW: Final = 5  # events of a batch in which each position is looked at
+_FEW: Final = 5  # events of a batch in which each position is tried
 _MANY: Final = 64
 _SIDE_BY_SIDE: Final = 16
 
@@ -86,7 +86,7 @@ class DeliveringContract(ContractSuite):
         events = [self.event(1), self.event(2, size=limit), self.event(3)]
         together = rig.capabilities.max_batch_events >= len(events)
 
-        # In one batch where that is allowed by number: the worker counts bytes before a sink adds what it adds.
+        # In one batch if the number allows it, since the worker counts bytes before a sink adds its own.
         outcomes = [
             outcome
             for batch in ([events] if together else [[event] for event in events])
@@ -104,7 +104,7 @@ class DeliveringContract(ContractSuite):
         await rig.has_once([events[0], events[2]])
 
     async def _picks(self, rig: Rig, pick: _Pick, fits: Callable[[DeliveryOutcome], bool], otherwise: str) -> None:
-        """Have the destination not take some events of a batch, at each position, and look at every outcome."""
+        """Have the destination refuse some events of a batch, at each position in turn, and check every outcome."""
         sink = await rig.open()
         size = min(rig.capabilities.max_batch_events, _FEW)
         positions = [{each} for each in range(size)] + ([{0, size - 1}, set(range(size))] if size > 1 else [])

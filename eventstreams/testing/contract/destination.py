@@ -1,8 +1,8 @@
-"""The far end of a sink as ``SinkContract`` needs it: tells what arrived, and misbehaves when it is asked to.
+"""The destination of a sink as ``SinkContract`` needs it: it reports what arrived, and misbehaves on request.
 
-Whoever tests a plugin writes one ``Destination``: a small fake of the real thing, or the real thing with a switch.
-Only ``arrived`` and ``heal`` must be there. Each further method is an *ability*; one that a destination does not
-offer is declared in the suite's ``cannot``, with the reason, so that nobody takes its tests for passed.
+To test a plugin, write one ``Destination``: a small fake of the real system, or the real system with switches. Only
+``arrived`` and ``heal`` are required. Every other method is an *ability*; one that a destination does not offer is
+declared in the suite's ``cannot``, with the reason, so that nobody believes that its tests have passed.
 """
 
 import asyncio
@@ -17,11 +17,11 @@ ABILITIES: Final[Sequence[Ability]] = get_args(Ability)
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One event that the destination has.
+    """One event that the destination has received.
 
     Attributes:
-        id: The event's.
-        content: All that the destination has of it; compared with what ``SinkContract.expected`` says.
+        id: The event's id.
+        content: Everything that the destination has of it; compared with what ``SinkContract.expected`` returns.
     """
 
     id: str
@@ -33,8 +33,8 @@ class Destination(ABC):
 
     Attributes:
         config: ``SinkConfiguration`` as a subscriber would give it.
-        secrets: Every part of ``config`` that nobody may see, in each form in which it could be seen.
-        signing_tokens: What ``SinkContext`` carries. Secrets as well.
+        secrets: Every secret part of ``config``, in each form in which it could leak.
+        signing_tokens: The ones in ``SinkContext``. They are secrets too.
     """
 
     config: Mapping[str, object]
@@ -43,41 +43,41 @@ class Destination(ABC):
 
     @abstractmethod
     async def arrived(self) -> Sequence[Arrival]:
-        """Every event that it has taken so far; one that it has twice is there twice."""
+        """Every event that it has accepted so far; one that it has twice is listed twice."""
 
     @abstractmethod
     async def heal(self) -> None:
-        """Behave well again, whatever was asked for before. It keeps what it has, and the new credentials."""
+        """Stop misbehaving in any way. Keep the received events, and the new credentials after ``rotate``."""
 
     async def refuse(self, ids: Collection[str]) -> None:
-        """Refuse the events with these ids for good, and take their neighbours in the same batch."""
+        """Refuse the events with these ids for good, and accept their neighbours in the same batch."""
         raise NotImplementedError
 
     async def defer(self, ids: Collection[str]) -> None:
-        """Fail for the events with these ids for now, and take their neighbours in the same batch."""
+        """Fail temporarily for the events with these ids, and accept their neighbours in the same batch."""
         raise NotImplementedError
 
     def too_large(self) -> int:
-        """The size, in bytes of its JSON, from which on an event is never taken."""
+        """The size of an event, in bytes of its JSON, from which on it is never accepted."""
         raise NotImplementedError
 
     async def go_down(self) -> None:
-        """Take nothing: answer with errors, or with no connection at all."""
+        """Accept nothing: answer with errors, or refuse connections."""
         raise NotImplementedError
 
     async def babble(self) -> None:
-        """Take nothing, and answer what makes no sense in its protocol."""
+        """Accept nothing, and give answers that make no sense in its protocol."""
         raise NotImplementedError
 
     async def hang(self) -> asyncio.Event:
-        """Take deliveries in and never answer. The event is set once one has come in; ``heal`` lets all go."""
+        """Receive deliveries and never answer. The event is set once one has come in; ``heal`` releases them."""
         raise NotImplementedError
 
     async def rotate(self) -> None:
-        """Change the credentials: only what ``config`` and ``signing_tokens`` say afterwards is taken from now on."""
+        """Change the credentials: from now on accept only those that ``config`` and ``signing_tokens`` then have."""
         raise NotImplementedError
 
 
 def offers(destination: Destination, ability: Ability) -> bool:
-    """Whether the class of ``destination`` has an implementation of its own."""
+    """Whether the class of ``destination`` implements ``ability``."""
     return getattr(type(destination), ability) is not getattr(Destination, ability)

@@ -1,4 +1,4 @@
-"""Events for tests of plugins: unlike each other, and full of what breaks a careless encoder."""
+"""Events for tests of plugins: all different, and full of data that breaks a careless encoder."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 from eventstreams.sinks import OutboundEvent
 
 CANARY: Final = "words-of-a-subscribers-customer"
-"""In the data of each event: where it is seen, somebody's data is seen."""
+"""Part of the data of each event: wherever it shows up, an event's data has leaked."""
 
 _DATA: Final[Sequence[Mapping[str, object]]] = (
     {"text": "plain"},
@@ -19,7 +19,7 @@ _DATA: Final[Sequence[Mapping[str, object]]] = (
 
 
 def outbound_event(number: int, *, size: int = 0, attempt: int = 1) -> OutboundEvent:
-    """The event with the id ``EZ<number>``; the same number is the same event. ``size``: least bytes of its JSON."""
+    """The event with the id ``EZ<number>``, always the same for a number. ``size``: the least bytes of its JSON."""
     data = {"canary": CANARY, "number": number, **_DATA[number % len(_DATA)]}
     event = _event(number, data, attempt)
     missing = size - len(event.json())

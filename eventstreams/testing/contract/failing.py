@@ -1,4 +1,4 @@
-"""What a sink does when its destination fails, or when the worker lets go of it."""
+"""Tests of what a sink does when its destination fails, or when the worker cancels or closes it."""
 
 import asyncio
 from typing import Final
@@ -17,8 +17,8 @@ from eventstreams.testing.contract.destination import offers
 from eventstreams.testing.contract.rig import ANYWHERE, NOWHERE, Delivering, Rig
 from eventstreams.testing.contract.suite import ContractSuite, contract
 
-_HANGING: Final = 4  # deliveries side by side that hang
-_TURNS: Final = (0, 1, 2, 3, 5, 8, 13, 21, 34)  # of the event loop, before a delivery is cancelled
+_HANGING: Final = 4  # concurrent deliveries that hang
+_TURNS: Final = (0, 1, 2, 3, 5, 8, 13, 21, 34)  # iterations of the event loop before a delivery is cancelled
 
 
 class FailingContract(ContractSuite):
@@ -168,7 +168,7 @@ class FailingContract(ContractSuite):
 
 
 async def _keeps(rig: Rig, sink: Sink, batch: list[OutboundEvent]) -> None:
-    """``batch`` is delivered to a destination that cannot take it: every event is to be tried again."""
+    """Deliver ``batch`` to a destination that cannot accept it: every event must be retried."""
     outcomes = await rig.attempt(sink, batch)
     for outcome in outcomes or ():
         must(
@@ -178,7 +178,7 @@ async def _keeps(rig: Rig, sink: Sink, batch: list[OutboundEvent]) -> None:
 
 
 async def _open_if_possible(rig: Rig, *, guard: DestinationGuard = ANYWHERE) -> Sink | None:
-    """A sink, or None where ``open`` raises: then events wait as well. What it raises is logged by the worker."""
+    """A sink, or None if ``open`` raises: then events wait too, and the worker logs the error."""
     try:
         return await rig.open(guard=guard)
     except Exception as error:  # noqa: BLE001 - a plugin may raise anything
@@ -187,7 +187,7 @@ async def _open_if_possible(rig: Rig, *, guard: DestinationGuard = ANYWHERE) -> 
 
 
 async def _ends_truly(rig: Rig, delivering: Delivering, batch: list[OutboundEvent]) -> None:
-    """A delivery whose sink was closed must end. It may fail; if it calls events delivered, they are."""
+    """Check that a delivery whose sink was closed ends. Events that it calls delivered must have arrived."""
     done, _ = await asyncio.wait({delivering}, timeout=rig.capabilities.timeout_s)
     if not done:
         await rig.cancel(delivering, batch)
@@ -199,7 +199,7 @@ async def _ends_truly(rig: Rig, delivering: Delivering, batch: list[OutboundEven
 
 
 async def _probe_is_not_fooled(rig: Rig, sink: Sink) -> None:
-    """The destination takes nothing: the probe must not say that it does."""
+    """Check that the probe does not succeed while the destination accepts nothing."""
     probing = asyncio.create_task(_probe(sink))
     done, _ = await asyncio.wait({probing}, timeout=rig.capabilities.timeout_s)
     if not done:

@@ -1,4 +1,4 @@
-"""One sink under test: opened as a worker opens it, used as a worker uses it, and each of its answers checked."""
+"""A plugin under test: its sinks are opened and used as a worker does it, and each of their answers is checked."""
 
 import asyncio
 import copy
@@ -45,7 +45,7 @@ Expected = Callable[[OutboundEvent], object]
 
 
 class Rig:
-    """A plugin and a destination, and the sinks that were opened from the one to the other."""
+    """A plugin, a destination, and the sinks opened between them."""
 
     def __init__(
         self, plugin: AnySinkPlugin, destination: Destination, watch: Watch, *, expected: Expected, patience_s: float
@@ -53,11 +53,11 @@ class Rig:
         """A rig.
 
         Args:
-            plugin: Under test.
-            destination: Where to.
-            watch: Gets to see what anybody could see.
-            expected: What the destination has of an event that arrived.
-            patience_s: How long to wait for what should be at once.
+            plugin: The plugin under test.
+            destination: What it delivers to.
+            watch: Told everything that becomes visible, to find leaks.
+            expected: Returns what the destination should have of an event that arrived.
+            patience_s: How long to wait for things that should happen at once.
         """
         self.plugin = plugin
         self.destination = destination
@@ -72,7 +72,7 @@ class Rig:
         return self.plugin.capabilities(self.plugin.config.model_validate(self.destination.config))
 
     async def open(self, *, guard: DestinationGuard = ANYWHERE) -> Sink:
-        """A sink with the configuration and tokens of now, that may connect to what ``guard`` allows."""
+        """A new sink with the destination's current configuration and tokens; it may connect to what ``guard`` allows."""
         self.watch.hide([*self.destination.secrets, *self.destination.signing_tokens])
         context = SinkContext(
             sink_sid="DG" + "0" * 32,
@@ -86,12 +86,12 @@ class Rig:
         return sink
 
     async def aclose(self) -> None:
-        """Close every sink that was opened, perhaps once more."""
+        """Close every sink that was opened, even if it was closed before."""
         for sink in self._opened:
             await self.close(sink)
 
     async def close(self, sink: Sink, when: str = "") -> None:
-        """Close ``sink``, perhaps not for the first time. ``when``: words for what goes wrong then."""
+        """Close ``sink``, perhaps not for the first time. ``when`` says in which situation, for error texts."""
         try:
             await self.in_time(sink.aclose(), f"aclose(){when} does not return")
         except AssertionError:
@@ -101,14 +101,14 @@ class Rig:
             raise AssertionError(f"aclose(){when} raised {type(error).__name__}") from error
 
     def begin(self, sink: Sink, batch: Sequence[OutboundEvent]) -> Delivering:
-        """Have ``sink`` deliver ``batch``, beside the test."""
+        """Start delivering ``batch`` to ``sink`` in the background."""
         return asyncio.create_task(_deliver(sink, batch))
 
     async def attempt(self, sink: Sink, batch: Sequence[OutboundEvent]) -> Sequence[DeliveryOutcome] | None:
-        """One attempt within the time limit of the sink; None where it had to be cancelled.
+        """Make one attempt within the sink's time limit; returns None if it had to be cancelled.
 
         Raises:
-            AssertionError: it raised, or cannot be cancelled, or its outcomes are not what they must be.
+            AssertionError: it raised, could not be cancelled, or returned invalid outcomes.
         """
         before = copy.deepcopy([event.data for event in batch])
         outcomes = await self.end(self.begin(sink, batch), batch)
@@ -116,7 +116,7 @@ class Rig:
         return outcomes
 
     async def end(self, delivering: Delivering, batch: Sequence[OutboundEvent]) -> Sequence[DeliveryOutcome] | None:
-        """The outcomes of a delivery that was begun; see ``attempt``."""
+        """Wait for a delivery that was begun, and return its outcomes; see ``attempt``."""
         done, _ = await asyncio.wait({delivering}, timeout=self.capabilities.timeout_s)
         if not done:
             await self.cancel(delivering, batch)
@@ -133,20 +133,20 @@ class Rig:
         return outcomes
 
     async def cancel(self, delivering: Delivering, batch: Sequence[OutboundEvent]) -> None:
-        """Cancel a delivery that was begun, as a worker does whose partition went to another one.
+        """Cancel a delivery that was begun, as a worker does when it loses the partition.
 
         Raises:
-            AssertionError: it does not end by that, or its outcomes, had it ended before, are wrong.
+            AssertionError: that does not end it, or it had ended before with invalid outcomes.
         """
         await self.stop(delivering, "deliver()")
         if not delivering.cancelled():
             await self.end(delivering, batch)
 
     async def deliver(self, sink: Sink, batch: Sequence[OutboundEvent]) -> Sequence[DeliveryOutcome]:
-        """As ``attempt``, and it must end by itself, and what it calls delivered must be there.
+        """Like ``attempt``, but it must end by itself, and what it reports as delivered must have arrived.
 
         Raises:
-            AssertionError: one of that does not hold.
+            AssertionError: one of these does not hold.
         """
         outcomes = await self.attempt(sink, batch)
         if outcomes is None:
@@ -159,7 +159,7 @@ class Rig:
         return outcomes
 
     async def deliver_all(self, sink: Sink, events: Sequence[OutboundEvent]) -> None:
-        """Have all ``events`` delivered, in batches as a worker makes them."""
+        """Deliver all ``events``, in batches as a worker forms them; every outcome must be ``Delivered``."""
         for batch in batches(events, self.capabilities):
             outcomes = await self.deliver(sink, batch)
             must(
@@ -183,14 +183,14 @@ class Rig:
                 must(content == expected, f"{event_id} arrived as {content!r} instead of {expected!r}")
 
     async def contents(self) -> Mapping[str, Sequence[object]]:
-        """What the destination has, by event id: each copy of it."""
+        """What the destination has: every copy, by event id."""
         found: dict[str, list[object]] = {}
         for arrival in await self.destination.arrived():
             found.setdefault(arrival.id, []).append(arrival.content)
         return found
 
     async def has_once(self, events: Iterable[OutboundEvent]) -> None:
-        """Raise AssertionError unless the destination has each of ``events`` once, and no other."""
+        """Raise AssertionError unless the destination has each of ``events`` exactly once, and nothing else."""
         found = {event_id: len(copies) for event_id, copies in (await self.contents()).items()}
         wanted = {event.id: 1 for event in events}
         must(
@@ -200,7 +200,7 @@ class Rig:
         )
 
     async def in_time(self, doing: Awaitable[object], problem: str) -> None:
-        """Await ``doing``, which takes no time; that it does is a ``problem``."""
+        """Await ``doing``, which should take no time; otherwise raise AssertionError with ``problem``."""
         try:
             async with asyncio.timeout(self._patience_s):
                 await doing
@@ -226,7 +226,7 @@ class Rig:
 
 
 def batches(events: Sequence[OutboundEvent], capabilities: Capabilities) -> Iterable[Sequence[OutboundEvent]]:
-    """``events`` in order, as a worker cuts them: within ``capabilities``, a larger event alone."""
+    """``events`` in order, in batches as a worker forms them: within ``capabilities``, a larger event alone."""
     batch: list[OutboundEvent] = []
     size = 0
     for event in events:

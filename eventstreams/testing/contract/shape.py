@@ -1,4 +1,4 @@
-"""What a plugin is: its value, its configuration, and what may be seen of both."""
+"""Tests of a plugin's definition: its value, its configuration, and what may be visible of both."""
 
 import json
 import math
@@ -91,7 +91,7 @@ class ShapeContract(ContractSuite):
         rig.watch.saw("repr() of its configuration", f"{config!r} {config}")
         rig.watch.saw("repr() of its sink", f"{sink!r} {sink}")
         rig.watch.saw("repr() of its capabilities", repr(rig.capabilities))
-        for key in given:  # the worker logs such an error where a stored configuration is not valid any more
+        for key in given:  # the worker logs such an error if a stored configuration is no longer valid
             for secret in rig.destination.secrets:
                 for text in _errors(rig, {**given, key: [secret]}):
                     rig.watch.saw(f"an error about {key} (give its model ConfigDict(hide_input_in_errors=True))", text)
@@ -120,7 +120,7 @@ class ShapeContract(ContractSuite):
 
 
 def _words(changes: object) -> Iterator[str]:
-    """Every text in ``changes`` of a configuration that is long enough to be a secret, and no time."""
+    """Every text in ``changes`` of a configuration that is long enough to be a secret and is not a time."""
     if isinstance(changes, Mapping):
         for value in changes.values():
             yield from _words(value)
@@ -140,7 +140,7 @@ def _is_time(text: str) -> bool:
 
 
 def _complaints(rig: Rig, config: Mapping[str, object]) -> list[str]:
-    """What the API would say to a subscriber of each mistake in ``config``: key and words."""
+    """What the API would tell a subscriber about each mistake in ``config``: the key and the message."""
     try:
         rig.plugin.config.model_validate(config)
     except ValidationError as error:

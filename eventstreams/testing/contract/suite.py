@@ -1,4 +1,4 @@
-"""What the parts of ``SinkContract`` have in common: how a test gets its rig, and how abilities are declared."""
+"""The common base of the parts of ``SinkContract``: how a test gets its rig, and how abilities are declared."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -21,16 +21,16 @@ _NEEDS = "_contract_needs"
 
 
 class ContractSuite:
-    """To be overridden: ``sink_type`` and ``destination``; ``cannot`` and the rest where they do not fit.
+    """Subclasses must override ``sink_type`` and ``destination``, and ``cannot`` and the rest as needed.
 
     Attributes:
-        sink_type: Of the plugin, which must be installed: it comes in by the same door as in a worker.
-        cannot: Each ability that the destination does not offer, and why. Tests that need it are not there; one
-            that names the declaration is there instead.
-        unguarded: Why the destination guard need not be asked, such as that the operator says where the destination is;
-            empty: it must be.
-        patience_s: How long a test waits for what should be at once, such as the destination showing an event.
-        deadline_s: How long a test may take, with all its waiting.
+        sink_type: The plugin's sink type. The plugin must be installed, as it is loaded in the same way as in a worker.
+        cannot: Each ability that the destination does not offer, and why. Tests that need it are replaced by one that
+            is named after the declaration.
+        unguarded: Why the sink need not ask the destination guard, for instance because the operator configures the
+            destination; empty if it must.
+        patience_s: How long a test waits for what should happen at once, such as the destination showing an event.
+        deadline_s: How long a test may take, including all waiting.
     """
 
     sink_type: ClassVar[str]
@@ -40,7 +40,7 @@ class ContractSuite:
     deadline_s: ClassVar[float] = 100.0
 
     def destination(self) -> AbstractAsyncContextManager[Destination]:
-        """A new destination, of this test alone, that takes everything."""
+        """A new destination, for one test only, that accepts everything."""
         raise NotImplementedError(f"{type(self).__name__} must override destination()")
 
     def plugin(self) -> AnySinkPlugin:
@@ -48,14 +48,14 @@ class ContractSuite:
         return load_plugin(self.sink_type)
 
     def event(self, number: int, *, size: int = 0, attempt: int = 1) -> OutboundEvent:
-        """The event with that number, of ``size`` bytes of JSON at least, such as the destination takes.
+        """The event with that number, of at least ``size`` bytes of JSON. Override it if the destination needs others.
 
-        Its data should keep ``events.CANARY``, by which leaks are found.
+        Its data should contain ``events.CANARY``, by which leaks are found.
         """
         return outbound_event(number, size=size, attempt=attempt)
 
     def expected(self, event: OutboundEvent) -> object:
-        """``Arrival.content`` of ``event``; the CloudEvent, parsed, unless overridden."""
+        """The ``Arrival.content`` of ``event``: by default the parsed CloudEvent."""
         found: object = orjson.loads(event.json())
         return found
 
@@ -105,14 +105,14 @@ SuiteT = TypeVar("SuiteT", bound=ContractSuite)
 def contract(
     *needed: Ability,
 ) -> Callable[[Callable[[SuiteT, Rig], Awaitable[None]]], Callable[[SuiteT], None]]:
-    """Make a test of a coroutine function that takes a rig, and ``needed`` of its destination."""
+    """Turn a coroutine function that takes a rig into a test; it needs the abilities ``needed`` of its destination."""
 
     def decorate(function: Callable[[SuiteT, Rig], Awaitable[None]]) -> Callable[[SuiteT], None]:
         def test(self: SuiteT) -> None:
             __tracebackhide__ = True
             self.run(lambda rig: function(self, rig), *needed)
 
-        # Not functools.wraps: pytest would look through it and ask for a fixture named ``rig``.
+        # Not functools.wraps: pytest would see the wrapped signature and ask for a fixture named ``rig``.
         test.__name__, test.__qualname__ = function.__name__, function.__qualname__
         test.__module__, test.__doc__ = function.__module__, function.__doc__
         setattr(test, _NEEDS, needed)
@@ -122,7 +122,7 @@ def contract(
 
 
 def _declaration(ability: Ability, reason: str) -> Callable[[ContractSuite], None]:
-    """A test that stands in the report for those that are not there."""
+    """A test that represents, in the report, those that are left out."""
 
     def test(self: ContractSuite) -> None:
         async def look(rig: Rig) -> None:

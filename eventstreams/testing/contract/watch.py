@@ -1,4 +1,4 @@
-"""Runs a test's coroutine and keeps everything it let be seen, so that secrets can be looked for in it."""
+"""Runs a test's coroutine and records everything that becomes visible, so that it can be searched for secrets."""
 
 import asyncio
 import io
@@ -12,12 +12,12 @@ from typing import Final
 
 from typing_extensions import override
 
-_TURN_S: Final = 2.0  # a loop that has not turned for so long is blocked
+_TURN_S: Final = 2.0  # a loop that does not respond for so long is blocked
 _LEFT_S: Final = 3.0  # for closed connections to end
 
 
 class Watch(logging.Handler):
-    """What was logged at any level, printed, or shown in another way (``saw``)."""
+    """Records what is logged at any level, printed, or visible in another way (``saw``)."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
@@ -25,11 +25,11 @@ class Watch(logging.Handler):
         self._secrets: set[str] = set()
 
     def hide(self, secrets: Iterable[str]) -> None:
-        """From now on none of ``secrets`` may be in anything that was or will be seen."""
+        """Declare that none of ``secrets`` may be visible anywhere, before or after this call."""
         self._secrets |= {secret for secret in secrets if secret}
 
     def saw(self, where: str, text: str) -> None:
-        """``text`` could be seen ``where``: part of a sentence, such as "repr() of the sink"."""
+        """Record that ``text`` was visible. ``where`` is part of a sentence, such as "repr() of the sink"."""
         self._seen.append((where, text))
 
     def saw_error(self, where: str, error: BaseException) -> None:
@@ -40,15 +40,15 @@ class Watch(logging.Handler):
         self.saw(f"a log line of {record.name}", f"{self.format(record)} {record.__dict__}")
 
     def leaks(self) -> list[str]:
-        """Where a secret was seen. Does not say which."""
+        """Where secrets were visible. Does not say which."""
         return sorted({where for where, text in self._seen if any(secret in text for secret in self._secrets)})
 
 
 def run_watched(main: Callable[[Watch], Coroutine[None, None, None]], *, deadline_s: float) -> None:
-    """Run ``main`` in an event loop and thread of its own, for at most ``deadline_s``.
+    """Run ``main`` in an event loop and thread of its own, for at most ``deadline_s`` seconds.
 
     Raises:
-        AssertionError: it did, or it blocks the loop, takes forever, leaves tasks behind or lets a secret be seen.
+        AssertionError: it raised that, blocked the loop, did not end, left tasks behind or leaked a secret.
     """
     __tracebackhide__ = True
     watch, root = Watch(), logging.getLogger()
@@ -70,7 +70,7 @@ def run_watched(main: Callable[[Watch], Coroutine[None, None, None]], *, deadlin
 
 
 def _in_thread(main: Callable[[], Coroutine[None, None, None]], deadline_s: float) -> None:
-    """A thread, so that a sink that blocks its loop fails the test instead of blocking the whole run."""
+    """Run ``main`` in a thread, so that a sink that blocks its loop fails the test instead of the whole run."""
     __tracebackhide__ = True
     failures: list[BaseException] = []
     loops: list[asyncio.AbstractEventLoop] = []
@@ -100,7 +100,7 @@ def _in_thread(main: Callable[[], Coroutine[None, None, None]], deadline_s: floa
 
 
 async def _with_nothing_left(main: Coroutine[None, None, None]) -> None:
-    """Run ``main``; then every task that it started must have ended, and no error gone unheard."""
+    """Run ``main``; afterwards every task that it started must have ended, and no error may be left unhandled."""
     unheard: list[str] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: unheard.append(str(context.get("message"))))
     await main

@@ -1,1 +1,1 @@
-"""Faults drawn from a seed, and a whole installation on this machine to inflict them on."""
+"""Faults drawn from a seed, and a complete installation on this machine to inflict them on."""

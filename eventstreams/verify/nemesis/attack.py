@@ -1,4 +1,4 @@
-"""A site that is verified while a nemesis is at it: all that ``verify`` needs to know of the two."""
+"""Sets up a site together with the nemesis that attacks it while ``verify`` runs."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -19,7 +19,7 @@ from eventstreams.verify.nemesis.site import Layout, Site, running_site
 
 ALL: Final = "all"
 _NAME: Final = "localhost"
-# Retries of minutes would make a run as long; each of these topics holds what failed, as the longer ones do.
+# Retry delays of minutes would make runs as long; short ones use retry topics in the same way.
 _ENVIRON: Final = {"RETRY_DELAYS": "500ms,2s,5s", "RETRY_PARTITIONS": "4"}
 
 
@@ -28,9 +28,11 @@ class Attack:
     """What to attack, and how.
 
     Attributes:
-        faults: Names of kinds, or ``ALL``.
-        lasts_s: For how long.
-        pause_s: The shortest and the longest time between two faults, see ``draw_plan``.
+        brokers: Number of brokers, 1 or 3.
+        faults: Names of faults, or ``ALL``.
+        seed: Seed of the plan.
+        lasts_s: How many seconds to attack.
+        pause_s: The shortest and the longest time between two faults; see ``draw_plan``.
     """
 
     brokers: int
@@ -42,11 +44,11 @@ class Attack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attacked:
-    """The site, and who is about to attack it.
+    """The site, and the nemesis that is about to attack it.
 
     Attributes:
-        listen: Where receivers of webhooks have to listen, for
-        receiver_url: where workers are to call them, over a link of the nemesis.
+        listen: Address on which webhook receivers must listen.
+        receiver_url: Where workers should call them, so that deliveries go over a link that the nemesis controls.
     """
 
     site: Site
@@ -57,16 +59,16 @@ class Attacked:
 
 @asynccontextmanager
 async def attacked_site(folder: Path, attack: Attack, *, say: Callable[[str], None]) -> AsyncIterator[Attacked]:
-    """A site that is ready, and its nemesis, which has not begun.
+    """Run a site while inside; yields it with its nemesis, which has not begun yet.
 
     Args:
-        folder: For its data.
-        attack: What is to be done.
-        say: Told the plan, what cannot be done here, and later each fault.
+        folder: Folder for the site's data.
+        attack: What to do.
+        say: Called with the plan, with what is impossible here, and later with each fault.
 
     Raises:
         PrerequisiteError: the site does not start.
-        SettingsError: there are no such faults.
+        SettingsError: a fault does not exist, or cannot be inflicted on this site.
     """
     _check(attack.faults)
     await asyncio.to_thread(partial(folder.mkdir, parents=True, exist_ok=True))
@@ -95,7 +97,10 @@ async def attacked_site(folder: Path, attack: Attack, *, say: Callable[[str], No
 
 
 async def _receivers_name(say: Callable[[str], None]) -> str:
-    """A name, so that there is one to resolve; the address where it stands for others, which workers may not reach."""
+    """The receivers' host: a name, so that workers must resolve it, if it means only addresses that they may reach.
+
+    Otherwise the address.
+    """
     found = await asyncio.get_running_loop().getaddrinfo(_NAME, None)
     if {address[0] for *_, address in found} == {LOOPBACK}:
         return _NAME

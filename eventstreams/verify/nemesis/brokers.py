@@ -1,4 +1,4 @@
-"""One or three brokers as one cluster, with a listener for each client, and the other brokers, to come between."""
+"""Plans one or three brokers as a cluster, with a listener for each client and for the other brokers, to be proxied."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from eventstreams.local.broker import LocalBroker, new_cluster
 from eventstreams.local.kafka import make_broker
 from eventstreams.local.ports import LOOPBACK, free_ports
 
-BROKERS: Final = "brokers"  # who calls a broker for copies of what it leads
-CONTROLLERS: Final = "controllers"  # who calls its controller: the other controllers, and all brokers
+BROKERS: Final = "brokers"  # the caller name of brokers that replicate from a broker
+CONTROLLERS: Final = "controllers"  # the caller name of those that call its controller: other controllers, all brokers
 _MOST_COPIES: Final = 3
 _LISTENERS: Final = """
 node.id={node}
@@ -33,7 +33,7 @@ replica.lag.time.max.ms=5000
 
 @dataclass(frozen=True, slots=True)
 class SiteBroker:
-    """A broker, and where it really listens for each caller: what it advertises to them is a proxy's port."""
+    """A broker, and the port on which it really listens for each caller; what it advertises is a proxy's port."""
 
     name: str
     broker: LocalBroker
@@ -43,17 +43,17 @@ class SiteBroker:
 def plan_brokers(
     folder: Path, count: int, outer: Sequence[Mapping[str, int]], *, cache: Path | None
 ) -> Sequence[SiteBroker]:
-    """So many brokers as one cluster, formatted, to be started.
+    """Prepare ``count`` brokers as one cluster, with formatted storage, ready to be started.
 
     Args:
-        folder: For the data of all.
+        folder: Folder for the data of all of them.
         count: 1, or 3 for a cluster that can lose one.
-        outer: For each broker, the port that it says it has, for each client, and for ``BROKERS`` and ``CONTROLLERS``
-            where something is to come between those as well.
+        outer: For each broker, the ports that it advertises, by caller: each client, and also ``BROKERS`` and
+            ``CONTROLLERS`` if connections between brokers should be proxied too.
         cache: Where Kafka's jars are kept.
 
     Raises:
-        PrerequisiteError: there is no Java, or Kafka cannot be had.
+        PrerequisiteError: there is no Java, or Kafka cannot be downloaded.
     """
     ports = free_ports(2 * count)
     pairs = list(zip(ports[::2], ports[1::2], strict=True))

@@ -1,4 +1,4 @@
-"""All faults that can be inflicted on a site."""
+"""Lists all faults that can be inflicted on a site."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -21,10 +21,10 @@ NAMES: Final = (
     *("cut", "slow", "narrow", "refuse", "reset", "slow-control"),
     *("clock", "no-names"),
 )
-"""Of all faults, those among them that not every site has."""
+"""The names of all faults, including those that not every site offers."""
 _MOMENT_S: Final = (1.0, 5.0)
 _SHORT_S: Final = (3.0, 10.0)
-_PAST_SESSIONS_S: Final = (12.0, 20.0)  # routers are given up after 8 s, workers after 10 s
+_PAST_SESSIONS_S: Final = (12.0, 20.0)  # sessions expire after 8 s for routers, 10 s for workers
 _STORM_S: Final = (15.0, 30.0)
 _SHARE: Final = (0.05, 0.4)
 _DELAY_S: Final = (0.02, 0.4)
@@ -37,11 +37,11 @@ _P = ParamSpec("_P")
 
 
 def offers(site: Site, *, hosts: Hosts | None) -> Sequence[Offer]:
-    """Every fault that can be had on ``site``, with the links that it has now.
+    """Every fault that is possible on ``site``, with the links that it has now.
 
     Args:
-        site: What is attacked.
-        hosts: What its programs were started with; None: their clocks and resolvers are left alone.
+        site: The site to attack.
+        hosts: Controls the clocks and resolvers of its programs; None: they are left alone.
     """
     return [*_processes(site), *_brokers(site), *_network(site), *(() if hosts is None else _hosts(site, hosts))]
 
@@ -67,7 +67,7 @@ def _processes(site: Site) -> Iterator[Offer]:
 
 def _brokers(site: Site) -> Iterator[Offer]:
     names = [each.name for each in site.brokers]
-    every = {_process(name) for name in names}  # of a cluster, one at a time: but for what says otherwise
+    every = {_process(name) for name in names}  # one broker of a cluster at a time, except where stated otherwise
     for name in names:
         yield offer("kill", name, _each(Ended, site, [name], SIGKILL), claims=every, lasts_s=_MOMENT_S)
         yield offer("terminate", name, _each(Ended, site, [name], SIGTERM), claims=every, lasts_s=_MOMENT_S)
@@ -87,7 +87,7 @@ def _network(site: Site) -> Iterator[Offer]:
     for target, links in _ways(site).items():
         claims = {f"link {link.name}" for link in links}
         if target.startswith(f"{BROKERS}~"):
-            claims |= brokers  # as all that befalls the cluster: one at a time
+            claims |= brokers  # only one fault of the cluster at a time
         yield offer("cut", target, _each(Cut, links), claims=claims, lasts_s=_PAST_SESSIONS_S)
         yield offer("slow", target, partial(_slow, links), claims=claims, lasts_s=_SHORT_S)
         yield offer("narrow", target, partial(_narrow, links), claims=claims, lasts_s=_SHORT_S)
@@ -103,7 +103,7 @@ def _network(site: Site) -> Iterator[Offer]:
 
 
 def _ways(site: Site) -> dict[str, Sequence[Link]]:
-    """From each copy to Kafka, be it one broker or several; from the other brokers to each; and all others."""
+    """Groups of links: from each copy to all of Kafka, from the other brokers to each broker, and all other links."""
     to_kafka = {
         f"{copy.name}~kafka": [site.links[f"{copy.name}~{each.name}"] for each in site.brokers] for copy in site.copies
     }
@@ -131,7 +131,7 @@ def _process(name: str) -> str:
 
 
 def _each(make: Callable[_P, Fault], *arguments: _P.args, **named: _P.kwargs) -> Callable[[float], Fault]:
-    """A new fault each time, the same for every strength."""
+    """Makes a new fault each time, ignoring the strength."""
 
     def made(_: float) -> Fault:
         return make(*arguments, **named)

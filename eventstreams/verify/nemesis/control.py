@@ -1,4 +1,4 @@
-"""A control topic that is slow."""
+"""A fault that makes the control topic slow."""
 
 import asyncio
 import time
@@ -15,27 +15,27 @@ from eventstreams.verify.nemesis.network import Slow
 from eventstreams.verify.nemesis.proxy import Link
 
 _ASK_S: Final = 10.0
-_AGAIN_S: Final = 0.2  # after nobody led it: an election takes about as long
+_AGAIN_S: Final = 0.2  # if nobody leads it: an election takes about as long
 
 
 class Brokers(Protocol):
-    """What this fault needs of the thing that is attacked."""
+    """What this fault needs of the attacked site."""
 
     @property
     def kafka(self) -> str:
-        """Bootstrap servers that no fault is on the way to."""
+        """Bootstrap servers that are reached without going through a link."""
         ...
 
     def links_to(self, called: str) -> Sequence[Link]:
-        """From whoever calls the broker ``called``, which is ``kafka-`` with its number."""
+        """The links over which the broker ``called``, such as ``kafka-1``, is called."""
         ...
 
 
 @dataclass(slots=True)
 class SlowControl:
-    """Whatever the leader of the control topic answers takes longer; what else it leads does so as well.
+    """Delays all answers of the broker that leads the control topic, also about the other partitions that it leads.
 
-    Of one broker alone that is all that it answers, to everybody at once. Who leads is asked for ``ask_s`` seconds.
+    With a single broker, these are all of Kafka's answers. The leader is looked up for at most ``ask_s`` seconds.
     """
 
     site: Brokers
@@ -64,7 +64,7 @@ class SlowControl:
             await self._slow.heal()
 
     def _leader(self) -> int | None:
-        """The broker's number; None where there is none for as long as one is waited for."""
+        """The number of the leading broker; None if there is none within ``ask_s`` seconds."""
         topic = Topics(Settings.load(kafka=self.site.kafka)).control
         client = AdminClient({"bootstrap.servers": self.site.kafka, "log_level": 0})
         deadline = time.monotonic() + self.ask_s

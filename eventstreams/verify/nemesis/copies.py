@@ -1,4 +1,4 @@
-"""Faults of numbers: copies of a role that come and go in a storm, brokers that are gone."""
+"""Faults that change what runs: copies of a role that come and go in a storm, brokers that stay away."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,27 +10,27 @@ from eventstreams.verify.nemesis.site import Copy
 
 
 class Programs(Protocol):
-    """What these faults need of the thing that is attacked."""
+    """What these faults need of the attacked site."""
 
     async def start(self, copy: Copy) -> None:
-        """One more copy of a role."""
+        """Start one more copy of a role."""
         ...
 
     async def end(self, name: str, *, kill: bool = False) -> None:
-        """End a program; it stays away."""
+        """End a program, which is not restarted."""
         ...
 
     async def restore(self, name: str) -> None:
-        """Start a program again that was ended."""
+        """Restart a program that was ended."""
         ...
 
 
 @dataclass(slots=True)
 class Storm:
-    """A role goes from one copy to four and back to one, evenly over ``lasts_s`` seconds: rebalance upon rebalance.
+    """Scales a role to one copy, to four and back to one, evenly over ``lasts_s`` seconds, to cause rebalances.
 
     Attributes:
-        present: Copies that are there before and after; all but the first of them go at first.
+        present: The number of copies before and after; all but the first of them are ended at first.
     """
 
     programs: Programs
@@ -51,7 +51,7 @@ class Storm:
         self._task = asyncio.create_task(self._blow())
 
     async def heal(self) -> None:
-        self._ending.set()  # and no cancellation: a copy that is just being ended or started would be nobody's
+        self._ending.set()  # no cancellation, as that could lose track of a copy that is being ended or started
         if self._task is not None:
             await self._task
         while self._more:
@@ -82,7 +82,7 @@ class Storm:
 
 @dataclass(slots=True)
 class Gone:
-    """Programs are killed and stay away: brokers of a cluster, say."""
+    """Kills programs, such as brokers of a cluster, which then stay away."""
 
     programs: Programs
     names: Sequence[str]

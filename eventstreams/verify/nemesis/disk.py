@@ -1,4 +1,4 @@
-"""A disk that takes no more."""
+"""A fault that makes a program's disk appear full."""
 
 import asyncio
 import resource
@@ -10,17 +10,17 @@ from typing import Final
 from eventstreams.verify.nemesis.processes import Processes, ended
 
 _LOOK_S: Final = 0.02
-_FULL_AT: Final = 4096  # bytes of a file: what is larger already grows no more
+_FULL_AT: Final = 4096  # bytes; files that are already larger grow no more
 
-IS_POSSIBLE: Final = sys.platform == "linux"  # only there a process's limits can be set from outside
+IS_POSSIBLE: Final = sys.platform == "linux"  # elsewhere the limits of another process cannot be set
 
 
 @dataclass(slots=True)
 class DiskFull:
-    """No file of a program's process can grow: each write fails, as where the disk is full.
+    """Keeps the files of a program from growing: each write fails, as on a full disk.
 
-    It is the kernel's limit on the size of files, which needs no rights and no disk of its own: the process gets EFBIG
-    where it would get ENOSPC. A process that is started meanwhile is limited as well.
+    It uses the kernel's limit on file sizes, which needs no privileges and no separate disk: the process gets EFBIG
+    instead of ENOSPC. A process of the program that starts meanwhile is limited too.
     """
 
     processes: Processes
@@ -44,7 +44,7 @@ class DiskFull:
             await asyncio.sleep(_LOOK_S)
 
     def _limit(self, size: int) -> None:
-        """Set it; the other limit, up to which a process may raise it itself, stays: only root could bring it back."""
+        """Set the soft limit; the hard limit is kept, because only root could raise it again."""
         if (pid := self.processes.pid(self.name)) is not None:
             with suppress(ProcessLookupError):  # it has just ended
                 _, most = resource.prlimit(pid, resource.RLIMIT_FSIZE)

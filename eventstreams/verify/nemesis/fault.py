@@ -1,4 +1,4 @@
-"""What a fault is: something to inflict and to heal, and what a plan knows of it."""
+"""What a fault is: something to inflict and to heal, and how a plan knows it."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,30 +9,31 @@ from eventstreams.verify.nemesis.plan import Kind
 
 
 class Fault(Protocol):
-    """One fault, for once. What it does in between it does by itself."""
+    """One fault, used once. Between ``inflict`` and ``heal`` it acts by itself."""
 
     @property
     def detail(self) -> str:
-        """What it does, with its figures, for people."""
+        """What it does, with figures, for people."""
         ...
 
     async def inflict(self) -> None:
-        """Begin. Where this fails, ``heal`` is called all the same."""
+        """Begin. If this fails, ``heal`` is called nevertheless."""
         ...
 
     async def heal(self) -> None:
-        """Have all as it was before. May be called at any time after ``inflict`` was begun; never raises for what is
-        gone by itself.
+        """Restore everything. May be called at any time after ``inflict`` was begun.
+
+        Does not raise if what it attacked has ended by itself.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A fault that can be had here.
+    """A fault that is possible here.
 
     Attributes:
-        make: One of a strength from 0 to 1.
+        make: Makes the fault with a strength from 0 to 1.
     """
 
     kind: Kind
@@ -40,19 +41,19 @@ class Offer:
 
 
 def between(low: float, high: float, strength: float) -> float:
-    """The figure that ``strength``, from 0 to 1, is worth."""
+    """The value between ``low`` and ``high`` for ``strength``, from 0 to 1."""
     return low + (high - low) * strength
 
 
 def offer(
     name: str, target: str, make: Callable[[float], Fault], *, claims: set[str], lasts_s: tuple[float, float]
 ) -> Offer:
-    """An offer in one line."""
+    """Make an ``Offer`` and its ``Kind`` in one line."""
     return Offer(Kind(name, target, frozenset(claims), lasts_s), make)
 
 
 async def set_within(event: asyncio.Event, seconds: float) -> bool:
-    """Whether ``event`` was set within so many seconds."""
+    """Wait for ``event`` for at most ``seconds``; returns whether it was set."""
     try:
         async with asyncio.timeout(max(seconds, 0)):
             await event.wait()

@@ -1,7 +1,7 @@
 """Faults of the machine that a program runs on: its clock is stepped, its resolver finds no names.
 
-A library of ours is preloaded into the program (Linux, with a C compiler): the program itself knows nothing of it, and
-no clock of the product can be set.
+A library of ours is preloaded into the program (on Linux, with a C compiler). So the product needs no code for this,
+and no way to set its clock.
 """
 
 import mmap
@@ -17,19 +17,19 @@ from typing import Final
 from eventstreams.errors import PrerequisiteError
 
 _SOURCE: Final = Path(__file__).with_name("shim.c")
-_CONTROL: Final = struct.Struct("=qq")  # nanoseconds ahead, whether no names are found
+_CONTROL: Final = struct.Struct("=qq")  # nanoseconds by which the clock is ahead; whether no names are found
 _COMPILE_S: Final = 60.0
 _NS: Final = 1_000_000_000
 
 
 def compiler() -> str | None:
-    """The C compiler of this machine; None where there is none, or no use for it."""
+    """The C compiler of this machine; None if there is none, or if this is not Linux."""
     return shutil.which("cc") if platform.system() == "Linux" else None
 
 
 @dataclass(slots=True)
 class Host:
-    """The clock and the resolver of one program, as it sees them."""
+    """The clock and the resolver as seen by one program."""
 
     name: str
     file: Path
@@ -38,7 +38,7 @@ class Host:
         self.set()
 
     def set(self, *, ahead_s: float = 0.0, no_names: bool = False) -> None:
-        """From now on the program's wall clock is so far ahead (or behind), and it finds names or does not."""
+        """Set how far the program's wall clock is ahead (or, if negative, behind), and whether it can resolve names."""
         if not self.file.exists():
             self.file.write_bytes(bytes(_CONTROL.size))
         with self.file.open("r+b") as opened, mmap.mmap(opened.fileno(), _CONTROL.size) as mapped:
@@ -47,17 +47,17 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class Hosts:
-    """Makes programs such that their hosts can be tampered with."""
+    """Lets programs be started so that their clock and resolver can be controlled."""
 
     folder: Path
     library: Path
 
     @classmethod
     def compile(cls, folder: Path) -> "Hosts":
-        """Compile what is preloaded into ``folder``.
+        """Compile the preloaded library into ``folder``.
 
         Raises:
-            PrerequisiteError: there is no compiler, or it refuses.
+            PrerequisiteError: there is no compiler, or it fails.
         """
         found = compiler()
         if found is None:
@@ -73,13 +73,13 @@ class Hosts:
         return Host(name, self.folder / f"{name}.host")
 
     def environ(self, name: str) -> Mapping[str, str]:
-        """What the program ``name`` is started with."""
+        """The environment variables with which the program ``name`` must be started."""
         return {"LD_PRELOAD": str(self.library), "NEMESIS_CONTROL": str(self.of(name).file)}
 
 
 @dataclass(slots=True)
 class ClockStep:
-    """The wall clock is stepped by so many seconds, forward or back, and back again at the end."""
+    """Steps the wall clock by ``ahead_s`` seconds, forward or back, and undoes it at the end."""
 
     host: Host
     ahead_s: float
@@ -97,7 +97,7 @@ class ClockStep:
 
 @dataclass(slots=True)
 class NoNames:
-    """The resolver has no answer for any name; addresses work."""
+    """Makes the resolver fail for every name; addresses still work."""
 
     host: Host
 

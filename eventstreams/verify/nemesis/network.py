@@ -1,4 +1,4 @@
-"""Faults of the network between two programs, or several: cut, slow, narrow, refused, reset."""
+"""Faults of the network between programs: cut, slow, narrow, refused, reset."""
 
 import asyncio
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ class _OnLinks:
 
 @dataclass(slots=True)
 class Cut(_OnLinks):
-    """Nothing gets through, and nobody is told."""
+    """Drops everything silently: nothing gets through, and connections stay open."""
 
     @property
     def detail(self) -> str:
@@ -41,7 +41,7 @@ class Cut(_OnLinks):
 
 @dataclass(slots=True)
 class Slow(_OnLinks):
-    """All takes longer: ``delay_s`` one way, and as much again at most."""
+    """Delays everything, each way, by ``delay_s`` plus up to as much jitter."""
 
     delay_s: float
 
@@ -56,7 +56,7 @@ class Slow(_OnLinks):
 
 @dataclass(slots=True)
 class Narrow(_OnLinks):
-    """So many bytes a second fit through each connection."""
+    """Limits the bandwidth of each connection to ``bytes_per_s``."""
 
     bytes_per_s: float
 
@@ -71,7 +71,7 @@ class Narrow(_OnLinks):
 
 @dataclass(slots=True)
 class Refused(_OnLinks):
-    """Whoever connects is thrown out, and all that were connected."""
+    """Refuses new connections, and resets those that are open."""
 
     @property
     def detail(self) -> str:
@@ -85,7 +85,7 @@ class Refused(_OnLinks):
 
 @dataclass(slots=True)
 class Resets(_OnLinks):
-    """All connections are reset twice a second."""
+    """Resets all connections twice a second."""
 
     _task: "asyncio.Task[None] | None" = None
 

@@ -1,11 +1,11 @@
-"""Which fault strikes what, when and for how long: all drawn from one seed. Pure."""
+"""Draws from one seed which fault strikes what, when and for how long. Pure."""
 
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-_AT_ONCE: Final = 2  # more than two faults side by side leave nothing that could go on, and so nothing to see
+_AT_ONCE: Final = 2  # with more than two faults at once nothing would work any more, and there would be nothing to see
 PAUSE_S: Final = (1.0, 6.0)
 
 
@@ -14,10 +14,10 @@ class Kind:
     """A fault that can be inflicted.
 
     Attributes:
-        name: What is done, such as ``stop``.
-        target: To what, such as ``router-1``.
-        claims: What it takes hold of; two faults that both claim something are never on at once.
-        lasts_s: The shortest and the longest time that it may stay, in seconds.
+        name: What is done, such as ``kill``.
+        target: What it is done to, such as ``router-1``.
+        claims: What it affects; two faults with a common claim are never active at once.
+        lasts_s: Its shortest and its longest duration, in seconds.
     """
 
     name: str
@@ -28,10 +28,10 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One fault of a plan, in seconds after its start.
+    """One fault of a plan. Times are in seconds after the plan's start.
 
     Attributes:
-        strength: From 0 to 1; what it means is the fault's matter.
+        strength: From 0 to 1; its meaning depends on the fault.
     """
 
     kind: Kind
@@ -43,18 +43,17 @@ class Step:
 def draw_plan(
     kinds: Sequence[Kind], *, seed: int, bound_s: float, pause_s: tuple[float, float] = PAUSE_S
 ) -> Sequence[Step]:
-    """Faults for ``bound_s`` seconds, in the order in which they begin. The same arguments give the same plan.
+    """Draw faults for ``bound_s`` seconds, ordered by their beginning. The same arguments give the same plan.
 
-    Between the end of one and the start of the next that needs something of it, and between one and the next of each
-    of the two that may be on at once, there are as many seconds as ``pause_s`` says, from the shortest to the longest.
+    At most two faults are active at once, and never two with a common claim. ``pause_s`` is the range of the pause
+    between a fault and the next with a common claim, and between consecutive faults in each of the two parallel series.
 
-    Every kind comes before any comes again, and as long as there are any left, one of every name before a second one
-    of any: a plan that is short has all names, although some have a target and others thirty.
+    Every kind occurs before any occurs again; and, as far as possible, every name occurs before any name occurs twice.
+    So even a short plan has all names, although some have one target and others thirty.
 
-    All are over before ``bound_s``; one that does not fit any more is left out. At most two are on at once, and never
-    two that claim the same.
+    All faults are over before ``bound_s``; one that no longer fits is left out.
     """
-    generator = random.Random(seed)  # noqa: S311 - what is wanted is the very same numbers again
+    generator = random.Random(seed)  # noqa: S311 - the same numbers must be reproducible
     deck = _deck(kinds, generator)
     steps: list[Step] = []
     free_at = [0.0] * _AT_ONCE

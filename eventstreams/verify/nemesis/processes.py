@@ -1,4 +1,4 @@
-"""Faults of processes: killed, told to end, frozen, starved, and come and gone in a storm."""
+"""Faults of processes: killed, terminated, frozen, starved."""
 
 import asyncio
 import signal
@@ -9,26 +9,26 @@ from typing import Final, Protocol
 
 from eventstreams.errors import PrerequisiteError
 
-_BACK_S: Final = 60.0  # a supervisor starts a program again after ten seconds at most, on a machine that is busy
+_BACK_S: Final = 60.0  # a supervisor restarts a program after ten seconds at most, but the machine may be busy
 _POLL_S: Final = 0.05
 _PERIOD_S: Final = 0.1
 
 
 class Processes(Protocol):
-    """What these faults need of the thing that is attacked."""
+    """What these faults need of the attacked site."""
 
     def pid(self, name: str) -> int | None:
-        """The process of a program now; None between its death and its next start."""
+        """The process id of a program; None between its death and its next start."""
         ...
 
     def signal(self, name: str, number: signal.Signals) -> None:
-        """Send it to the program's process, where there is one now."""
+        """Send the signal to the program's process, if it has one now."""
         ...
 
 
 @dataclass(slots=True)
 class Ended:
-    """SIGKILL or SIGTERM to each of ``names`` at once. Whoever supervises them starts them again."""
+    """Sends SIGKILL or SIGTERM to all of ``names`` at once. Their supervisor restarts them."""
 
     processes: Processes
     names: Sequence[str]
@@ -45,7 +45,7 @@ class Ended:
             self.processes.signal(name, self.number)
 
     async def heal(self) -> None:
-        """Return once each has a process again that is another one."""
+        """Return once each has a new process."""
         deadline = time.monotonic() + _BACK_S
         for name, pid in self._before.items():
             while self.processes.pid(name) in {pid, None}:
@@ -56,7 +56,7 @@ class Ended:
 
 @dataclass(slots=True)
 class Frozen:
-    """SIGSTOP, and SIGCONT at the end: it says nothing more, and keeps its connections and what it believes."""
+    """Sends SIGSTOP, and SIGCONT at the end: meanwhile the process is silent, but keeps its connections and state."""
 
     processes: Processes
     name: str
@@ -74,7 +74,7 @@ class Frozen:
 
 @dataclass(slots=True)
 class Starved:
-    """Gets a share of each tenth of a second and stands still for the rest, as on a machine that is overloaded."""
+    """Lets the program run only for a share of each tenth of a second, as on an overloaded machine."""
 
     processes: Processes
     name: str
@@ -101,7 +101,7 @@ class Starved:
 
 
 async def ended(task: "asyncio.Task[None] | None") -> None:
-    """Cancel what a fault does in between, and raise what it had failed with."""
+    """Cancel a fault's background task, and raise the error with which it failed, if any."""
     if task is None:
         return
     task.cancel()

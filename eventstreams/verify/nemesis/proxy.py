@@ -1,6 +1,6 @@
-"""A TCP proxy whose link can be cut, delayed, narrowed, refused and reset: a network between two programs, gone bad.
+"""A TCP proxy whose link can be cut, delayed, narrowed, refused and reset, to simulate a bad network.
 
-In the manner of Shopify's toxiproxy, in this process: a fault is there with the next byte, and gone with the next.
+It works like Shopify's toxiproxy, but in this process: a fault begins, and ends, with the very next byte.
 """
 
 import asyncio
@@ -16,22 +16,22 @@ from typing import Final
 from eventstreams.local.ports import LOOPBACK
 
 _CHUNK: Final = 1 << 16
-_CHUNKS: Final = 64  # on their way in one direction of a connection: 4 MiB, as a long line would hold
+_CHUNKS: Final = 64  # in transit in one direction of a connection: 4 MiB, as a long-distance line would hold
 _BACKLOG: Final = 512
-_RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER on, for no time: close() sends RST
+_RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER with zero timeout: close() sends RST
 
 
 @dataclass(slots=True)
 class Link:
-    """How the way between two programs is just now. All may be changed at any time, and holds for what is open too.
+    """The current state of the link between two programs. May be changed at any time; affects open connections too.
 
     Attributes:
-        name: Of whoever calls and whoever is called, for people.
-        delay_s: What each piece of data takes longer, one way.
-        jitter_s: What it takes longer than that at most, drawn for each piece; their order stays.
-        bytes_per_s: The width of the link for each connection and direction; None: as wide as it is.
-        is_refused: Who connects is thrown out at once.
-        carried: Bytes handed on so far, both ways.
+        name: Names the caller and the called program.
+        delay_s: Delay of each chunk of data, one way.
+        jitter_s: The most additional delay, drawn for each chunk; chunks keep their order.
+        bytes_per_s: Bandwidth for each connection and direction; None: unlimited.
+        is_refused: Whether new connections are reset at once.
+        carried: Bytes forwarded so far, both ways.
     """
 
     name: str
@@ -51,35 +51,35 @@ class Link:
         return not self._whole.is_set()
 
     def cut(self) -> None:
-        """From now on nothing gets through, and nobody is told: connections stay, and are silent."""
+        """From now on let nothing through: connections stay open, but are silent."""
         self._whole.clear()
 
     def mend(self) -> None:
-        """As good as new; what was held goes on."""
+        """Remove all faults but resets; data that was held up continues."""
         self.delay_s = self.jitter_s = 0.0
         self.bytes_per_s = None
         self.is_refused = False
         self._whole.set()
 
     def reset(self) -> None:
-        """Break every connection, as a router does that was started anew: both ends get a reset."""
+        """Reset every connection at both ends, as after the restart of a network router."""
         for writer in self._open:
             _abort(writer)
 
     @property
     def connections(self) -> int:
-        """How many are open, each counted once."""
+        """The number of open connections."""
         return len(self._open) // 2
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int | None) -> None:
-        """Carry one connection to ``port`` until either end is done with it; None: there is nobody to call."""
+        """Forward one connection to ``port`` until either end closes it; if ``port`` is None, reset it."""
         if self.is_refused or port is None:
             _abort(writer)
             return
         await self._whole.wait()
         try:
             inside, out = await asyncio.open_connection(LOOPBACK, port)
-        except OSError:  # nobody is there: whoever called sees that as if he had called himself
+        except OSError:  # nothing listens there, which the caller sees as on a direct connection
             _abort(writer)
             return
         self._open |= {writer, out}
@@ -88,7 +88,7 @@ class Link:
                 group.create_task(self._carry(reader, out))
                 group.create_task(self._carry(inside, writer))
         except* OSError:
-            await self._whole.wait()  # a reset does not get through a cut either
+            await self._whole.wait()  # a cut holds up resets too
             for each in (writer, out):
                 _abort(each)
         finally:
@@ -97,7 +97,7 @@ class Link:
                 each.close()
 
     async def _carry(self, source: asyncio.StreamReader, to: asyncio.StreamWriter) -> None:
-        """One direction. What is read waits in a bounded queue for its time, so that a delay narrows nothing."""
+        """Forward one direction. Data waits in a bounded queue until it is due, so delay does not limit bandwidth."""
         under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(_CHUNKS)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._arrive(under_way, to))
@@ -115,7 +115,7 @@ class Link:
                 await asyncio.sleep(early_s)
             await self._whole.wait()
             if not data:
-                with suppress(OSError):  # it is gone already
+                with suppress(OSError):  # already closed
                     to.write_eof()
                 return
             to.write(data)
@@ -127,9 +127,9 @@ class Link:
 
 @asynccontextmanager
 async def proxy(link: Link, *, to: int | Callable[[], int | None], listening: socket.socket) -> AsyncIterator[None]:
-    """Carry what connects to ``listening`` over ``link`` to port ``to`` of this machine, meanwhile.
+    """While inside, forward connections to ``listening`` over ``link`` to port ``to`` of this machine.
 
-    A function as ``to`` is asked for the port of each connection; None throws out whoever connects.
+    If ``to`` is a function, it is called for the port of each connection; if it returns None, the connection is reset.
     """
     serving: set[asyncio.Task[None]] = set()
 
@@ -153,6 +153,6 @@ async def proxy(link: Link, *, to: int | Callable[[], int | None], listening: so
 def _abort(writer: asyncio.StreamWriter) -> None:
     opened: socket.socket | None = writer.get_extra_info("socket")
     if opened is not None:
-        with suppress(OSError):  # it is gone already
+        with suppress(OSError):  # already closed
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
     writer.transport.abort()

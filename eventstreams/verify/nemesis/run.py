@@ -1,4 +1,4 @@
-"""Carries out a plan: inflicts each fault in its time, heals it, and says what was done."""
+"""Carries out a plan: inflicts each fault at its time, heals it, and reports what was done."""
 
 import asyncio
 import time
@@ -17,11 +17,11 @@ def _quiet(_: str) -> None:
 
 @dataclass(slots=True)
 class PlannedNemesis:
-    """A ``Nemesis`` that does what its plan says, no more and no less, unless it is told to stop before.
+    """A ``Nemesis`` that does exactly what its plan says, unless it is told to stop earlier.
 
     Attributes:
-        restored: Awaited at the end, with everything healed: returns once everything runs and reaches what it needs.
-        say: Told what happens, in one line each.
+        restored: Awaited at the end, after healing: returns once everything runs and reaches what it needs.
+        say: Called with a line for each thing that happens.
     """
 
     plan: Sequence[Step]
@@ -32,7 +32,7 @@ class PlannedNemesis:
     _done: list[Inflicted] = field(default_factory=list)
 
     async def run(self, stop: asyncio.Event) -> Sequence[Inflicted]:
-        """As ``Nemesis.run``; where the plan is done before ``stop`` is set, it waits for that all the same."""
+        """See ``Nemesis.run``. If the plan is completed before ``stop`` is set, it still waits for that."""
         makers: Mapping[Kind, Offer] = {offer.kind: offer for offer in self.offers}
         began = time.monotonic()
         async with asyncio.TaskGroup() as group:
@@ -47,7 +47,7 @@ class PlannedNemesis:
         if await set_within(stop, began + step.begins_s - time.monotonic()):
             return
         async with AsyncExitStack() as stack:
-            for claim in sorted(step.kind.claims):  # all in one order, so that none waits for another in a ring
+            for claim in sorted(step.kind.claims):  # always in the same order, to avoid deadlocks
                 await stack.enter_async_context(self._claims.setdefault(claim, asyncio.Lock()))
             if not stop.is_set():
                 await self._strike(step, offer.make(step.strength), stop)

@@ -1,4 +1,4 @@
-"""A whole installation on this machine, in several copies, with a link of ours between any two that talk."""
+"""A complete installation on this machine, with several copies of roles, and a link of ours on every connection."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ from eventstreams.settings import PREFIX, Settings
 from eventstreams.verify.nemesis.brokers import BROKERS, CONTROLLERS, SiteBroker, plan_brokers
 from eventstreams.verify.nemesis.proxy import Link, proxy
 
-CLIENT: Final = "client"  # whoever publishes and subscribes from outside
+CLIENT: Final = "client"  # the caller name of whatever publishes and subscribes from outside
 _STOP_S: Final = 30.0
 _BROKER_STOP_S: Final = 20.0
 _READY_S: Final = 180.0
@@ -38,10 +38,10 @@ class Layout:
     """What a site consists of.
 
     Attributes:
-        brokers: 1, or 3: a cluster that goes on with one of them gone.
-        copies: Of each role. Those of them have names in their groups that they keep.
-        environ: More settings of all roles, without their prefix.
-        preload: A library that every role is started with; None: none.
+        brokers: 1, or 3 for a cluster that continues with one of them gone.
+        copies: The number of copies of each role. They keep their names in consumer groups (static membership).
+        environ: Extra settings of all roles, without their prefix.
+        preload: Returns extra environment variables for a program, such as those that preload a library.
     """
 
     brokers: int = 1
@@ -66,12 +66,12 @@ class Copy:
 
 @dataclass(slots=True)
 class Site:
-    """What runs, and what a nemesis can lay hands on.
+    """A running site, and what a nemesis can manipulate.
 
     Attributes:
-        links: By the name of who calls and of who is called, such as ``router-1~kafka-1``.
-        deaths: Of programs that ended without being asked, a nemesis' kills among them.
-        kafka: Bootstrap servers for whoever judges: no fault is on the way to them.
+        links: By the names of caller and called, such as ``router-1~kafka-1``.
+        deaths: Programs that ended without being told to, including those that a nemesis killed.
+        kafka: Bootstrap servers for whatever judges the run: the connection goes through no link.
         api, gateway: URLs without a path, over links from ``client``.
     """
 
@@ -94,45 +94,45 @@ class Site:
 
     @property
     def copies(self) -> Sequence[Copy]:
-        """The copies that are there as a rule."""
+        """The copies of the layout."""
         return [Copy(role, number + 1) for role, count in self.layout.copies.items() for number in range(count)]
 
     def pid(self, name: str) -> int | None:
-        """The process of a program now; None between its death and its next start."""
+        """The process id of a program; None between its death and its next start."""
         return self.supervisor.pids.get(name)
 
     def signal(self, name: str, number: signal.Signals) -> None:
-        """Send it to the program's process, where there is one now."""
+        """Send the signal to the program's process, if it has one now."""
         if (pid := self.pid(name)) is not None:
             with suppress(ProcessLookupError):  # it has just ended by itself
                 os.kill(pid, number)
 
     def links_to(self, called: str) -> Sequence[Link]:
-        """From whoever calls it."""
+        """The links over which ``called`` is called."""
         return [link for name, link in self.links.items() if name.endswith(f"~{called}")]
 
     async def start(self, copy: Copy) -> None:
-        """One more copy of a role, beyond those of the layout: it has no name to keep, and no link of its own."""
+        """Start an extra copy of a role, beyond the layout: without a name of its own in groups, and without links."""
         program = self._program(copy, {"KAFKA": self.kafka, "ADMIN_LISTEN": f"{LOOPBACK}:0"}, ())
         await self.supervisor.start(program)
 
     async def end(self, name: str, *, kill: bool = False) -> None:
-        """End a program; it stays away."""
+        """End a program, which is not restarted."""
         await self.supervisor.end(name, kill=kill)
 
     async def restore(self, name: str) -> None:
-        """Start a program of the layout again that was ended."""
+        """Restart a program of the layout that was ended."""
         await self.supervisor.start(self.programs[name])
 
     async def front(self, caller: str, called: str, port: int) -> int:
-        """A link before something of the caller's own that listens on ``port``; the port to call instead."""
+        """Put a link in front of something that listens on ``port``; returns the port to call instead."""
         return await self._link(caller, called, port, open_socket(f"{LOOPBACK}:0", setting="a link"))
 
     async def until_ready(self) -> None:
         """Return once every copy of the layout is ready.
 
         Raises:
-            PrerequisiteError: one is not within three minutes; says which, why, and where its log is.
+            PrerequisiteError: one is not ready within three minutes; the text says which, why, and where its log is.
         """
         deadline = time.monotonic() + _READY_S
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_ASK_S)) as session:
@@ -144,7 +144,7 @@ class Site:
                     await asyncio.sleep(_POLL_S)
 
     async def build(self) -> None:
-        """Start it all: brokers first."""
+        """Start everything, brokers first; returns once every copy is ready."""
         callers = [copy.name for copy in self.copies]
         if self.layout.brokers > 1:
             callers += [BROKERS, CONTROLLERS]
@@ -159,7 +159,7 @@ class Site:
         for broker, front in zip(self.brokers, fronts, strict=True):
             for caller, listening in front.items():
                 await self._link(caller, broker.name, broker.inner[caller], listening)
-        for broker in self.brokers:  # each looks for the others as soon as it starts
+        for broker in self.brokers:  # only now, as each connects to the others as soon as it starts
             log = self.folder / "logs" / f"{broker.name}.log"
             environ = dict(self.layout.preload(broker.name))
             program = Program(broker.name, broker.broker.command, log=log, environ=environ, stop_s=_BROKER_STOP_S)
@@ -214,7 +214,7 @@ class Site:
         )
 
     def _opened(self) -> socket.socket:
-        """A listening socket that programs are handed down, open until the end: whoever calls finds somebody."""
+        """A listening socket to hand to programs, open until the end, so that callers can always connect."""
         opened = open_socket(f"{LOOPBACK}:0", setting="a role")
         self._stack.callback(opened.close)
         return opened
@@ -233,15 +233,15 @@ class Site:
 async def running_site(
     folder: Path, layout: Layout, *, say: Callable[[str], None] = lambda _: None
 ) -> AsyncIterator[Site]:
-    """A site that is ready, its data in ``folder``; at the end all its processes are gone.
+    """Run a site with its data in ``folder`` while inside; on entry it is ready.
 
     Args:
-        folder: For its data.
+        folder: Folder for its data.
         layout: What runs.
-        say: Told of programs that end by themselves, which no fault but a full disk has them do.
+        say: Told of programs that end by themselves; the only fault that makes them do so is a full disk.
 
     Raises:
-        PrerequisiteError: there is no Java, Kafka cannot be had, or a role does not become ready.
+        PrerequisiteError: there is no Java, Kafka cannot be downloaded, or a role does not become ready.
     """
     (folder / "logs").mkdir(parents=True, exist_ok=True)
     deaths: list[Death] = []
@@ -258,17 +258,17 @@ async def running_site(
             await site.build()
             yield site
             for link in site.links.values():
-                link.mend()  # so that all can end in order
+                link.mend()  # so that everything can shut down cleanly
     finally:
         await site.aclose()
 
 
 async def _not_ready(session: aiohttp.ClientSession, url: str) -> str | None:
-    """Why not, in its own words where it has any; None: it is ready."""
+    """Why it is not ready, in its own words if it gives any; None if it is ready."""
     try:
         async with session.get(url) as answer:
             return None if answer.status == HTTPStatus.OK else (await answer.text()).strip()
-    except (aiohttp.ClientError, TimeoutError) as error:  # it is not up yet, or busy
+    except (aiohttp.ClientError, TimeoutError) as error:  # not up yet, or busy
         return f"no answer: {type(error).__name__}"
 
 

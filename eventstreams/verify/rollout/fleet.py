@@ -1,7 +1,7 @@
-"""An installation on this machine as the chart has it by default: two copies of each role, behind one address.
+"""An installation on this machine like the chart's default: two copies of each role, behind one address.
 
-A pod of a Deployment has another name each time, so no copy has a name that it keeps. Of the API and of the gateway
-each copy listens on a port of its own, and one address stands for those that are ready, as a Service does.
+As pods of a Deployment get a new name each time, no copy keeps a name in its groups. Each copy of the API and of the
+gateway listens on a port of its own, and one address forwards to those that are ready, like a Kubernetes Service.
 """
 
 import asyncio
@@ -42,9 +42,10 @@ class Copy:
     """One process of a role.
 
     Attributes:
-        number: Counts from 1; no copy gets that of another, be it gone.
-        admin: Its admin port's URL.
-        sockets: That it was handed; ``serving`` of them is where it is called, None: nobody calls it.
+        number: Counts from 1; never reused.
+        admin: URL of its admin port.
+        sockets: The sockets that it was handed.
+        serving: The port on which it is called; None if it serves nothing.
     """
 
     role: str
@@ -60,12 +61,12 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class Replaced:
-    """One copy gave way to another.
+    """One copy was replaced by another.
 
     Attributes:
-        by: That one's name.
-        ready_s: After how long that one was ready.
-        ended_s: After how long from SIGTERM on the first one had ended.
+        by: Name of the new copy.
+        ready_s: Seconds until the new copy was ready.
+        ended_s: Seconds from SIGTERM until the old copy had ended.
     """
 
     by: str
@@ -74,7 +75,7 @@ class Replaced:
 
 
 class Service:
-    """One address for the copies of a role: each new connection goes to the next of those that are in."""
+    """One address for the copies of a role: new connections go to the included ones in turn."""
 
     def __init__(self) -> None:
         self._ports: list[int] = []
@@ -84,21 +85,21 @@ class Service:
         self._ports.append(port)
 
     def leave_out(self, port: int) -> None:
-        """Nothing new goes there; connections that are open stay."""
+        """Send no new connections to ``port``; open ones stay."""
         self._ports.remove(port)
 
     def next(self) -> int | None:
-        """Where a new connection goes; None: there is nobody."""
+        """The port for a new connection; None if there is none."""
         return self._ports[next(self._turn) % len(self._ports)] if self._ports else None
 
 
 @dataclass(slots=True)
 class Fleet:
-    """What runs.
+    """A running fleet.
 
     Attributes:
-        kafka: Its bootstrap servers.
-        urls: Of the API and of the gateway, by role, without a path.
+        kafka: Kafka's bootstrap servers.
+        urls: URLs of the API and of the gateway, by role, without a path.
     """
 
     folder: Path
@@ -112,10 +113,10 @@ class Fleet:
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     async def build(self) -> None:
-        """Start it all; returns once every copy is ready.
+        """Start everything; returns once every copy is ready.
 
         Raises:
-            PrerequisiteError: there is no Java, Kafka cannot be had, or a copy does not become ready.
+            PrerequisiteError: there is no Java, Kafka cannot be downloaded, or a copy does not become ready.
         """
         port, controller_port = free_ports(2)
         broker = await asyncio.to_thread(
@@ -175,7 +176,7 @@ class Fleet:
         return copy
 
     def _opened(self) -> socket.socket:
-        """A socket for a role, which is closed at the end at the latest: a copy may never get ready."""
+        """A listening socket for a role, closed at the end at the latest, even if the copy never becomes ready."""
         opened = open_socket(f"{LOOPBACK}:0", setting="a role")
         self._stack.callback(opened.close)
         return opened
@@ -216,14 +217,14 @@ class Fleet:
 
 @asynccontextmanager
 async def running_fleet(folder: Path, *, say: Callable[[str], None]) -> AsyncIterator[Fleet]:
-    """A fleet that is ready, its data in ``folder``; at the end all its processes are gone.
+    """Run a fleet with its data in ``folder`` while inside; on entry it is ready.
 
     Args:
-        folder: For its data.
-        say: Told of each process that ended without being asked; it is started again.
+        folder: Folder for its data.
+        say: Told of each process that ended without being told to; it is restarted.
 
     Raises:
-        PrerequisiteError: there is no Java, Kafka cannot be had, or a copy does not become ready.
+        PrerequisiteError: there is no Java, Kafka cannot be downloaded, or a copy does not become ready.
     """
     await asyncio.to_thread((folder / "logs").mkdir, parents=True, exist_ok=True)
     supervisor = Supervisor(
@@ -239,9 +240,9 @@ async def running_fleet(folder: Path, *, say: Callable[[str], None]) -> AsyncIte
 
 
 async def _not_ready(session: aiohttp.ClientSession, url: str) -> str | None:
-    """Why not, in its own words where it has any; None: it is ready."""
+    """Why it is not ready, in its own words if it gives any; None if it is ready."""
     try:
         async with session.get(url) as answer:
             return None if answer.status == HTTPStatus.OK else (await answer.text()).strip()
-    except (aiohttp.ClientError, TimeoutError) as error:  # it is not up yet, or busy
+    except (aiohttp.ClientError, TimeoutError) as error:  # not up yet, or busy
         return f"no answer: {type(error).__name__}"

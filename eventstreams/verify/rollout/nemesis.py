@@ -13,7 +13,7 @@ _NAME: Final = "replace"
 
 
 class Copy(Protocol):
-    """A process that is to be replaced."""
+    """A process to be replaced."""
 
     @property
     def name(self) -> str: ...
@@ -23,7 +23,7 @@ _C = TypeVar("_C", bound=Copy)
 
 
 class Fleet(Protocol[_C]):
-    """Whoever has the processes; see ``eventstreams.verify.rollout.fleet``."""
+    """What owns the processes; see ``eventstreams.verify.rollout.fleet``."""
 
     copies: list[_C]
 
@@ -32,17 +32,17 @@ class Fleet(Protocol[_C]):
 
 @dataclass(slots=True)
 class Rollout(Generic[_C]):
-    """A ``Nemesis``. It goes on to its end, be all events published before that.
+    """A ``Nemesis`` that performs a rolling restart. It completes it even if all events are published before.
 
     Attributes:
-        say: Told what happens, in one line each.
+        say: Called with a line for each replacement.
     """
 
     fleet: Fleet[_C]
     say: Callable[[str], None]
 
     async def run(self, stop: asyncio.Event) -> Sequence[Inflicted]:
-        """As ``Nemesis.run``: each copy that there is at the start is replaced, and that is an ``Inflicted`` each."""
+        """See ``Nemesis.run``: replaces each copy that exists at the start; every replacement is one ``Inflicted``."""
         done = []
         for copy in list(self.fleet.copies):
             began = time.monotonic()

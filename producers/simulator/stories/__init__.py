@@ -1,1 +1,1 @@
-"""The stories, one module a product: each exports ``PRODUCT``. docs/adding-an-event-type.md shows how to write one."""
+"""The stories: one module per product exports ``PRODUCT``. docs/adding-an-event-type.md shows how to write one."""

@@ -1,4 +1,4 @@
-"""The Comms API: an operation is scheduled, then sends a message to each of some recipients, side by side."""
+"""The Comms API: an operation is scheduled, then sends messages to some recipients in parallel."""
 
 from functools import partial
 from typing import Final
@@ -35,7 +35,7 @@ def campaign(scene: Scene) -> Story:
 
 
 def inbound(scene: Scene) -> Story:
-    """A message that comes in."""
+    """An inbound message."""
     tell = partial(_told, scene, scene.sid("comms_message_"), None, scene.pick_weighted(_CHANNELS))
     yield tell("inbound", scene.customer().number, scene.pick(scene.company.phones).number, text="Yes, please")
 

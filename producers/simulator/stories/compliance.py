@@ -1,4 +1,4 @@
-"""Compliance: brands, campaigns and numbers are registered, or are not. Days of review are minutes here."""
+"""Compliance: brands, campaigns and numbers are registered or rejected. Days of review are minutes here."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -7,7 +7,7 @@ from eventstreams.events import Event
 from producers.simulator.scene import Scene
 from producers.simulator.story import SimulatedProduct, Story
 
-_REVIEW_S: Final = 600.0  # in life hours to days; so long, they would hardly ever end within a simulation
+_REVIEW_S: Final = 600.0  # in reality hours to days, which would hardly ever end within a simulation
 _P_BAD_ADDRESS: Final = 0.1
 _P_SHARED: Final = 0.2
 _P_EDITED: Final = 0.5
@@ -27,7 +27,7 @@ _ERROR: Final = {
 
 
 def brand(scene: Scene) -> Story:
-    """A brand from the e-mail to its contact to what the registry says of it."""
+    """A brand, from the e-mail to its contact to the registry's decision."""
     sid, created = scene.sid("BN"), scene.now_ms
 
     def told(name: str, status: str, **more: object) -> Event:
@@ -72,7 +72,7 @@ def brand(scene: Scene) -> Story:
 
 
 def campaign(scene: Scene) -> Story:
-    """A campaign until it may be sent or may not, and its end."""
+    """A campaign until it is approved or rejected, and its end."""
     sid, created, company = scene.sid("QE"), scene.now_ms, scene.company
     ids = {"accountsid": company.account_sid, "brandsid": company.sid("BN"), "messagingservicesid": company.sid("MG")}
 
@@ -108,7 +108,7 @@ def campaign(scene: Scene) -> Story:
 
 
 def number(scene: Scene) -> Story:
-    """A number is registered for the company's campaign, and perhaps taken from it again."""
+    """A number is registered for the company's campaign and, if that succeeds, deregistered again."""
     company, phone, sid, created = scene.company, scene.pick(scene.company.phones), scene.sid("PN"), scene.now_ms
     for direction in ("registration", "deregistration"):
         failed = scene.happens(_P_NUMBER_FAILED)
@@ -132,7 +132,7 @@ def number(scene: Scene) -> Story:
 
 
 def toll_free(scene: Scene) -> Story:
-    """The verification of a toll-free number: reviewed, rejected and edited perhaps, and deleted at the end or not."""
+    """The verification of a toll-free number: reviewed, perhaps rejected and edited, and perhaps deleted at the end."""
     made = _TollFree(scene, scene.sid("HH"))
     yield made.event("requested", "PENDING_REVIEW")
     scene.wait_about(30)

@@ -1,4 +1,4 @@
-"""Conferences: people are called in, held, announced to and dropped; figures of each and of all come later."""
+"""Conferences: participants are called, put on hold, played announcements and dropped; summaries come later."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -14,12 +14,12 @@ _P_ANNOUNCED: Final = 0.4
 _P_MODIFIED: Final = 0.3
 _SIZES: Final = (2, 3, 3, 4)
 _PREFIX: Final = "com.twilio.voice.insights"
-_PARTIAL_AFTER_S: Final = 600.0  # as calls' summaries
+_PARTIAL_AFTER_S: Final = 600.0  # like calls' summaries
 _COMPLETE_AFTER_S: Final = 1200.0
 
 
 def conference(scene: Scene) -> Story:
-    """A conference from its first participant to its final figures."""
+    """A conference from its first participant to its final summaries."""
     sid, people = scene.sid("CF"), scene.pick(_SIZES)
     room = Resource(sid, "Conferences", {"ConferenceSid": sid, "FriendlyName": "standup"})
     created, created_ms = scene.stamp_s, scene.now_ms

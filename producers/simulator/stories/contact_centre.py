@@ -1,4 +1,4 @@
-"""What goes on in a contact centre beside its tasks: shifts, new colleagues, queues that come and go, busy scripts."""
+"""A contact centre apart from its tasks: shifts, new colleagues, temporary queues, busy scripts."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -13,7 +13,7 @@ _LIMIT: Final = 100
 
 
 def event(scene: Scene, name: str, payload: Mapping[str, object], *, key: str) -> Event:
-    """The TaskRouter event ``name``, such as ``task.created``; ``payload`` says what it is about."""
+    """The TaskRouter event ``name``, such as ``task.created``; ``payload`` has its specific fields."""
     company, sid = scene.company, scene.sid("EV")
     group = name.partition(".")[0]
     data: dict[str, object] = {
@@ -36,7 +36,7 @@ def event(scene: Scene, name: str, payload: Mapping[str, object], *, key: str) -
             **payload,
         },
     }
-    # Each event has a source of its own; what belongs together is the task, worker or queue.
+    # Each event has a source of its own, so the key that groups events is the task, worker or queue.
     source = f"/v1/Workspaces/{company.sid('WS')}/Events/{sid}"
     return scene.event(f"com.twilio.taskrouter.{name}", source, data, key=key)
 
@@ -47,7 +47,7 @@ def _worker_event(scene: Scene, name: str, sid: str, worker: str, **more: object
 
 
 def shift(scene: Scene) -> Story:
-    """Somebody's working day, in short: comes, takes a break, takes more chats for a while, goes."""
+    """A worker's day in brief: arrives, takes a break, leaves; channels and capacity change."""
     worker = scene.pick(scene.company.people)
     sid, before, since_ms = scene.company.sid("WK", worker), "Offline", scene.now_ms
     for activity in _ACTIVITIES:
@@ -80,7 +80,7 @@ def shift(scene: Scene) -> Story:
 
 
 def newcomer(scene: Scene) -> Story:
-    """Somebody who works here for a while."""
+    """A worker who is created and later deleted."""
     sid, name = scene.sid("WK"), f"temp-{scene.rng.randrange(1000)}"
     yield _worker_event(scene, "worker.created", sid, name)
     scene.wait_about(60)
@@ -91,7 +91,7 @@ def newcomer(scene: Scene) -> Story:
 
 
 def seasonal_queue(scene: Scene) -> Story:
-    """A queue for a few days of many tasks."""
+    """A temporary queue, for days with many tasks."""
     sid = scene.sid("WQ")
     about = {"task_queue_sid": sid, "task_queue_name": "Sale", "resource_sid": sid}
     yield event(scene, "task-queue.created", about, key=sid)
@@ -103,7 +103,7 @@ def seasonal_queue(scene: Scene) -> Story:
 
 
 def busy_script(scene: Scene) -> Story:
-    """A program of the company that asks too often, for a while."""
+    """A program of the company that makes too many requests for a while."""
     for _ in range(scene.rng.randrange(1, 4)):
         throttled = scene.happens(_P_THROTTLED)
         data = {

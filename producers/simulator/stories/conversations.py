@@ -1,4 +1,4 @@
-"""Conversations: opened, joined, written in, read, left, and closed at the end; and the users who write in them."""
+"""Conversations: opened, joined, written in, read, left and closed; and the users who write in them."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -20,7 +20,7 @@ _PREFIX: Final = "com.twilio.conversations"
 
 
 def conversation(scene: Scene) -> Story:
-    """A conversation of a customer with somebody of the company."""
+    """A conversation between a customer and an employee of the company."""
     made = _Conversation(scene.sid("CH"), scene.rng.randrange(10_000), scene.stamp)
     yield made.event(scene, "conversation.added", **made.names(), DateCreated=made.created, State="active")
     agent = _Participant(scene.sid("MB"), scene.pick(scene.company.people), scene.stamp)
@@ -60,7 +60,7 @@ def conversation(scene: Scene) -> Story:
 
 
 def user(scene: Scene) -> Story:
-    """Somebody signs up, and comes on and off line."""
+    """A user signs up, and goes online and offline."""
     sid, identity, created = scene.sid("US"), f"customer-{scene.rng.randrange(10_000)}", scene.stamp
     data: dict[str, object] = {
         "AccountSid": scene.company.account_sid,
@@ -93,7 +93,7 @@ class _Conversation:
         return {"FriendlyName": f"Order {self.number}", "UniqueName": f"order-{self.sid[-8:]}"}
 
     def event(self, scene: Scene, name: str, **more: object) -> Event:
-        """Something of the conversation: of a message or a participant, where ``more`` names one."""
+        """An event of the conversation, or of the message or participant that ``more`` names."""
         data = {"AccountSid": scene.company.account_sid, "ConversationSid": self.sid, **more}
         part = next(
             (f"/{kind}s/{more[f'{kind}Sid']}" for kind in ("Message", "Participant") if f"{kind}Sid" in more), ""

@@ -1,16 +1,16 @@
-"""Error logs: something of an account's own does not work, until somebody has mended it."""
+"""Error logs: something on the customer's side does not work until it is fixed."""
 
 from typing import Final
 
 from producers.simulator.scene import Scene
 from producers.simulator.story import SimulatedProduct, Story
 
-# What customers' own servers do wrong, by the reference's codes, and which product tells it.
+# Errors of customers' own servers, by the reference's codes, and the product that reports each.
 _ERRORS: Final = (("11200", "Voice"), ("11205", "Messaging"), ("12100", "Voice"), ("93101", "Event Streams"))
 
 
 def trouble(scene: Scene) -> Story:
-    """The same error a few times, as long as its cause is there."""
+    """The same error a few times, as long as its cause persists."""
     account = scene.company.account_sid
     code, product = scene.pick(_ERRORS)
     correlation = scene.sid("ZE")

@@ -1,4 +1,4 @@
-"""Addresses that are not let in: a stranger tries an account's key a few times."""
+"""Blocked addresses: a stranger tries an account's key a few times."""
 
 from typing import Final
 
@@ -6,7 +6,7 @@ from producers.simulator.scene import Scene
 from producers.simulator.story import SimulatedProduct, Story
 
 _P_DRY_RUN: Final = 0.4
-_NETWORKS: Final = ("192.0.2", "198.51.100", "203.0.113")  # those that are kept for documentation
+_NETWORKS: Final = ("192.0.2", "198.51.100", "203.0.113")  # reserved for documentation
 _RESOURCES: Final = ("Messages.json", "Calls.json", "Usage/Records.json")
 
 

@@ -1,4 +1,4 @@
-"""Links in messages: shortened when the message is sent, and followed by some, some of them twice."""
+"""Links in messages: shortened when the message is sent, and clicked by some recipients, sometimes repeatedly."""
 
 from typing import Final
 

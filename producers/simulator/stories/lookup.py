@@ -5,14 +5,14 @@ from typing import Final
 from producers.simulator.scene import Scene
 from producers.simulator.story import SimulatedProduct, Story
 
-_P_FAILED: Final = 0.1  # more numbers are wrong than the job allows
+_P_FAILED: Final = 0.1  # more numbers are invalid than the job allows
 _TOO_MANY_ERRORS: Final = 60607
 _SIZES: Final = (10, 100, 1_000, 10_000)
-_STEPS: Final = 2  # how often a job tells that it goes on
+_STEPS: Final = 2  # how often a job reports progress
 
 
 def bulk_job(scene: Scene) -> Story:
-    """A job from its queue to its result."""
+    """A job from being queued to its result."""
     sid, total, created = scene.sid("JB"), scene.pick(_SIZES), scene.stamp_s
     about: dict[str, object] = {
         "job_sid": sid,

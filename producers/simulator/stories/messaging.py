@@ -1,4 +1,4 @@
-"""Messages: queued, sent, then delivered and perhaps read, or not; and those that customers send."""
+"""Messages: queued, sent, then delivered or not, and perhaps read; and those that customers send."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -10,11 +10,11 @@ from producers.simulator.story import SimulatedProduct, Story
 
 _P_FAILED: Final = 0.02  # before it is sent
 _P_UNDELIVERED: Final = 0.05
-_P_READ: Final = 0.3  # of those delivered: only some channels tell
+_P_READ: Final = 0.3  # of those delivered; only some channels report it
 _P_ANSWERED: Final = 0.5  # of the inbound ones
-_P_STOP: Final = 0.05  # of the inbound ones: the customer wants no more
-_P_REASSIGNED: Final = 0.3  # of numbers that are unreachable or unknown: somebody else has them now
-# The reference's codes: unreachable, unknown, landline, filtered; and what it gives for all else.
+_P_STOP: Final = 0.05  # of the inbound ones: the customer opts out
+_P_REASSIGNED: Final = 0.3  # of numbers that are unreachable or unknown: another person has them now
+# The reference's codes: unreachable, unknown, landline, filtered; and its codes for other failures.
 _UNDELIVERED: Final = {30003: 5, 30005: 3, 30006: 1, 30007: 2}
 _FAILED: Final = {30008: 3, 30034: 1}
 _GONE: Final = (30003, 30005)
@@ -29,7 +29,7 @@ def to_a_customer(scene: Scene) -> Story:
 
 
 def from_a_customer(scene: Scene) -> Story:
-    """A message that comes in, and may be answered."""
+    """An inbound message, which may be answered."""
     ours, theirs = scene.pick(scene.company.phones), scene.customer()
     stop = scene.happens(_P_STOP)
     yield _received(scene, ours, theirs, "STOP" if stop else scene.pick(_QUESTIONS), stop=stop)
@@ -90,7 +90,7 @@ def _sent(scene: Scene, ours: Phone, theirs: Phone) -> Story:
 
 
 def _receipt(scene: Scene) -> dict[str, object]:
-    """What the carrier tells with its delivery receipt."""
+    """The fields from the carrier's delivery receipt."""
     country, network = scene.pick(CARRIERS)
     return {"mcc": country, "mnc": network, "rawDlrDoneDate": f"{scene.time:%y%m%d%H%M}", "dateUpdated": scene.stamp}
 

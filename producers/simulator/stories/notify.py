@@ -1,4 +1,4 @@
-"""Push notifications: one goes to each device of somebody, which gets it or does not."""
+"""Push notifications: one is sent to each device of a person, and arrives or fails."""
 
 from typing import Final
 
@@ -11,7 +11,7 @@ _DEVICES: Final = (1, 1, 2)
 
 
 def notification(scene: Scene) -> Story:
-    """A notification until it is known of every device whether it has arrived."""
+    """A notification, until its result is known for every device."""
     sid, identity = scene.sid("NT"), scene.pick(scene.company.people)
     for number in range(scene.pick(_DEVICES)):
         scene.wait_about(0.6)

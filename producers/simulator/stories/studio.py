@@ -1,4 +1,4 @@
-"""Studio: somebody enters a flow, passes its widgets one by one, and leaves it at its end or before."""
+"""Studio: a person enters a flow, passes its widgets one by one, and leaves at its end or earlier."""
 
 from typing import Final
 
@@ -13,7 +13,7 @@ _LEFT: Final = {"HANGUP": 3, "CALL_COMPLETED": 1}
 
 
 def execution(scene: Scene) -> Story:
-    """Somebody's way through the flow."""
+    """One person's path through the flow."""
     company, sid = scene.company, scene.sid("FN")
     flow, address, began = company.sid("FW", "orders"), scene.customer().number, scene.stamp
     source = f"/v2/Flows/{flow}/Executions/{sid}"

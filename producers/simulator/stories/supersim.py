@@ -1,4 +1,4 @@
-"""Super SIM: a device is let into a network, opens a data session, reports what it uses, and ends it. Discontinued."""
+"""Super SIM: a device attaches to a network, opens a data session, reports its usage, and ends it. Discontinued."""
 
 from typing import Final
 
@@ -10,7 +10,7 @@ _P_REJECTED: Final = 0.05
 _P_FAILED: Final = 0.03
 _DEVICES: Final = ("pump-1", "pump-2", "meter-1", "meter-2", "van-1", "van-2")
 _NETWORKS: Final = (("310", "410", "AT&T"), ("310", "260", "T-Mobile US"))
-_UPDATE_EVERY_S: Final = 360.0  # the reference tells of a session that goes on every six minutes
+_UPDATE_EVERY_S: Final = 360.0  # the reference reports on a running session every six minutes
 _PREFIX: Final = "com.twilio.iot.supersim.connection"
 
 

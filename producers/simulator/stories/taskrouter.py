@@ -14,10 +14,10 @@ _P_TIMEOUT_IN_WORKFLOW: Final = 0.03
 _P_NO_TARGET: Final = 0.02
 _P_SKIPPED: Final = 0.1
 _P_MOVED: Final = 0.1
-_P_TOO_LONG: Final = 0.06  # waits longer than its queue lets it
+_P_TOO_LONG: Final = 0.06  # waits longer than its queue allows
 _P_UPDATED: Final = 0.15
 _P_DELETED: Final = 0.05
-_P_TOO_OLD: Final = 0.4  # of the deleted: nobody but time does it
+_P_TOO_OLD: Final = 0.4  # of the deleted: the system deletes it for its age
 _P_TRANSFER: Final = 0.12
 _OFFERS: Final = {"accepted": 72, "rejected": 10, "timeout": 8, "canceled": 4, "rescinded": 4, "failed": 2}
 _TRANSFERS: Final = {"completed": 6, "failed": 2, "canceled": 1}
@@ -29,7 +29,7 @@ _QUEUES: Final = ("Everyone", "Billing", "Support")
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """A task as it stands; each step is a new one."""
+    """The state of a task; each step makes a new one."""
 
     scene: Scene
     sid: str
@@ -132,7 +132,7 @@ PRODUCT: Final = SimulatedProduct(
 
 
 def _assigned(made: _Task) -> Story:
-    """From the first reservation on: workers are asked one after the other until one accepts."""
+    """From the first reservation on: the task is offered to one worker after the other until one accepts."""
     scene = made.scene
     while True:
         worker, reservation = scene.pick(scene.company.people), scene.sid("WR")
@@ -161,7 +161,7 @@ def _assigned(made: _Task) -> Story:
 
 
 def _ended(made: _Task, end: str, **more: object) -> Story:
-    """The task's last event, but where it is deleted."""
+    """The task's last event, unless it is deleted afterwards."""
     yield made.event(f"task.{end}", **more)
     if made.scene.happens(_P_DELETED):
         made.scene.wait_about(300)
@@ -169,7 +169,7 @@ def _ended(made: _Task, end: str, **more: object) -> Story:
 
 
 def _transfer(made: _Task, reservation: str, worker: str) -> Story:
-    """The worker hands the task to another one, who takes it or not; the first keeps it where not."""
+    """The worker transfers the task to another, who accepts or not; if not, the first keeps it."""
     scene, company = made.scene, made.scene.company
     about: dict[str, object] = {
         "task_transfer_sid": scene.sid("TT"),

@@ -1,4 +1,4 @@
-"""Verifications: a code is sent, and the right one comes back, or the time or the attempts run out."""
+"""Verifications: a code is sent, and the right one is entered, or time or attempts run out."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -12,11 +12,11 @@ _P_FAILED: Final = 0.02  # of the messages: before they are sent
 _P_UNDELIVERED: Final = 0.05
 _P_READ: Final = 0.3
 _P_RESENT: Final = 0.15  # the customer asks for another code
-_P_WRONG: Final = 0.12  # of the codes that come back
+_P_WRONG: Final = 0.12  # of the codes that are entered
 _ENDS: Final = {"approved": 85, "expired": 9, "canceled": 3, "max_attempts_reached": 3}
 _CHANNELS: Final = {"SMS": 8, "CALL": 1, "WHATSAPP": 2}
 _MAX_CHECKS: Final = 5  # the reference's limit
-_EXPIRES_AFTER_S: Final = 600.0  # the reference: a code is good for ten minutes
+_EXPIRES_AFTER_S: Final = 600.0  # the reference: a code is valid for ten minutes
 _CARRIERS_CODE: Final = {"30003": 3, "30005": 2, "30006": 1}
 
 
@@ -143,5 +143,5 @@ class _Verification:
     def _event(self, scene: Scene, name: str, data: dict[str, object]) -> Event:
         company = scene.company
         source = f"/v1/Accounts/{company.account_sid}/Services/{company.sid('VA')}/Verifications/{self.sid}"
-        event_id = f"{scene.rng.getrandbits(256):064x}"  # as the reference has it: a hash
+        event_id = f"{scene.rng.getrandbits(256):064x}"  # a hash, as in the reference
         return scene.event(f"com.twilio.accountsecurity.verify.{name}", source, data, event_id=event_id)

@@ -1,4 +1,4 @@
-"""Video: people meet in a room; what is known of tracks, participants and the room comes when each has ended."""
+"""Video: people meet in a room; summaries of tracks, participants and the room come when each has ended."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -14,7 +14,7 @@ _PREFIX: Final = "com.twilio.video.insights"
 
 
 def room(scene: Scene) -> Story:
-    """A room from its beginning to its final figures."""
+    """A room from its beginning to its final summary."""
     made = _Room(scene.sid("RM"), f"meeting-{scene.rng.randrange(1000)}", scene.stamp_s, scene.now_ms)
     people = scene.rng.sample(list(scene.company.people), scene.pick(_SIZES))
     scene.wait(2, 20)
@@ -69,7 +69,7 @@ class _Room:
 
 
 def _stay(scene: Scene, room: _Room, identity: str) -> Story:
-    """Somebody's stay in the room, with its tracks."""
+    """A participant's stay in the room, with the tracks."""
     scene.wait(1, 30)
     sid, joined, joined_ms = scene.sid("PA"), scene.stamp_s, scene.now_ms
     source = f"/v1/Video/Rooms/{room.sid}/Participants/{sid}"

@@ -1,4 +1,4 @@
-"""Voice: calls that are made or come in, each with what the instructions do, its figures, and its summary later."""
+"""Voice: outbound and inbound calls, with TwiML instructions, measurements and, later, summaries."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -25,7 +25,7 @@ _P_REDIRECTED: Final = 0.1
 _MENU: Final = {"agent": 4, "queue": 4, "voicemail": 2}
 _P_TRANSFERRED: Final = 0.15  # of the calls to an agent
 _HTTP_RETRIEVAL_FAILURE: Final = "11200"  # the reference's code
-_RING_S: Final = 6.0  # half of those who answer do so within
+_RING_S: Final = 6.0  # half of those who answer do so within this time
 _GIVEN_UP_AFTER_S: Final = 30.0
 _TALK_S: Final = 95.0
 
@@ -60,7 +60,7 @@ def outgoing(scene: Scene) -> Story:
 
 
 def incoming(scene: Scene) -> Story:
-    """A call from a customer, who is asked what it is about and led there."""
+    """A call from a customer, who is asked for the reason and connected accordingly."""
     call = _Call(scene, scene.pick(scene.company.phones), scene.customer(), "inbound")
     call.answered_ms = scene.now_ms
     yield from _instructions(call)
@@ -120,7 +120,7 @@ class _Call:
 
 
 def _instructions(call: _Call) -> Story:
-    """What shall happen is asked for; where the customer's server fails, the fallback is."""
+    """The instructions are requested from the customer's server, or from the fallback if that fails."""
     scene = call.scene
     scene.wait(0.02, 0.2)
     if scene.happens(_P_TWIML_FAILED):
@@ -133,7 +133,7 @@ def _instructions(call: _Call) -> Story:
 
 
 def _talk(call: _Call) -> Story:
-    """People talk, which may be streamed and measured."""
+    """The conversation, which may be streamed and measured."""
     scene, streamed = call.scene, call.scene.happens(_P_STREAM)
     if streamed:
         yield call.event("status-callback.stream.updated", "in-progress", StreamEvent="stream-started")

@@ -1,4 +1,4 @@
-"""What is measured of a call: figures while it lasts, what stands out in them, and the summaries after its end."""
+"""Measurements of a call: metrics and notable events during it, and summaries after its end."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -14,7 +14,7 @@ _PREDICTED_AFTER_MS: Final = 900_000
 _COMPLETE_AFTER_MS: Final = 1_800_000
 _P_PREDICTED: Final = 0.3
 _P_NOTICED: Final = 0.4
-_P_SDK: Final = 0.4  # of what is measured: the company's end is a client library
+_P_SDK: Final = 0.4  # of the measurements: the company's end is a client library
 _CARRIERS: Final = ("Example Mobile", "Example Wireless", "Example Landline")
 _STATES: Final = {"completed": "completed", "busy": "busy", "no-answer": "noanswer", "failed": "fail"}
 _SIP_CODES: Final = {"completed": 200, "busy": 486, "no-answer": 487, "failed": 503}
@@ -37,7 +37,7 @@ class Ended:
 
 
 def measured(scene: Scene, call_sid: str) -> Story:
-    """Ten seconds of a call in figures, and what stood out in them."""
+    """Metrics of ten seconds of a call, and perhaps a notable event."""
     kind, edge = ("sdk", "sdk_edge") if scene.happens(_P_SDK) else ("gateway", "carrier_edge")
     lost, jitter = scene.rng.randrange(6), round(scene.rng.uniform(0.5, 45), 2)
     common = {"call_sid": call_sid, "account_sid": scene.company.account_sid, "edge": edge}

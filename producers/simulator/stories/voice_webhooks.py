@@ -1,4 +1,4 @@
-"""Voice's webhook events: each is a request, ours to the customer's server or the customer's to the API."""
+"""Voice's webhook events: each describes a request, by us to the customer's server or by the customer to the API."""
 
 from dataclasses import dataclass
 from email.utils import format_datetime
@@ -11,19 +11,19 @@ _CUSTOMER: Final = "https://voice.example.com"
 _API: Final = "https://api.example.com/2010-04-01/Accounts"
 _OK: Final = 200
 _EMPTY: Final = "PFJlc3BvbnNlLz4="  # <Response/>
-_HTTP_FAILURE: Final = 502  # what is told of a server that does not answer
+_HTTP_FAILURE: Final = 502  # reported for a server that does not answer
 
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A call or a conference: what its events are about."""
+    """A call or a conference that events are about."""
 
     sid: str
     kind: str
     parameters: dict[str, object]
 
     def event(self, scene: Scene, name: str, **more: object) -> Event:
-        """The event ``com.twilio.voice.<name>``; ``more`` are parameters: with an ``ErrorCode`` nobody answered."""
+        """The event ``com.twilio.voice.<name>``; ``more`` are parameters. An ``ErrorCode`` means no answer."""
         account, from_customer = scene.company.account_sid, name.startswith("api-request.")
         failed = "ErrorCode" in more
         when, event_sid = format_datetime(scene.time), scene.sid("VW")

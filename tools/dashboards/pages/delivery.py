@@ -1,4 +1,4 @@
-"""Whether everybody gets their events: of all, of one sink type, of one subscription."""
+"""Dashboards on delivery: overall, by sink type, and by subscription."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""What all deliveries share: the router, Kafka, the API and the gateway."""
+"""Dashboards on what all deliveries share: the router, Kafka, the API and the gateway."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""What is tried again, and what is not any more."""
+"""The dashboard on retries and dead letters."""
 
 from typing import Final
 
