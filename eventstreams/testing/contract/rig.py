@@ -72,7 +72,7 @@ class Rig:
         return self.plugin.capabilities(self.plugin.config.model_validate(self.destination.config))
 
     async def open(self, *, guard: DestinationGuard = ANYWHERE) -> Sink:
-        """A new sink with the destination's current configuration and tokens; it may connect to what ``guard`` allows."""
+        """A new sink with the destination's current configuration and tokens; it may connect where ``guard`` allows."""
         self.watch.hide([*self.destination.secrets, *self.destination.signing_tokens])
         context = SinkContext(
             sink_sid="DG" + "0" * 32,
