@@ -23,7 +23,9 @@ _CRC: Final = struct.Struct(">I")
 _CRC_AT: Final = _DefaultRecordBatchPy.CRC_OFFSET
 _CHECKED_FROM: Final = _DefaultRecordBatchPy.ATTRIBUTES_OFFSET  # to its end
 _ATTRIBUTES: Final = struct.Struct(">h")
-_RECORDS_AT: Final = _DefaultRecordBatchPy.ATTRIBUTES_OFFSET + 40
+_COUNT: Final = struct.Struct(">i")
+_COUNT_AT: Final = _DefaultRecordBatchPy.ATTRIBUTES_OFFSET + 36
+_RECORDS_AT: Final = _COUNT_AT + _COUNT.size
 
 
 class SourceRecord(Protocol):
@@ -43,9 +45,46 @@ class SourceRecord(Protocol):
     def headers(self) -> Sequence[tuple[str, bytes]]: ...
 
 
-Fetched = tuple[SourceRecord, bytes, bytes]
-"""A record, and two parts of what was fetched of it, as they are: its key and its value, each with its length; its
-headers, without how many they are."""
+Fetched = tuple[int, int, int, bytes, bytes]
+"""A record as it was fetched: where it begins in its batch, its time in ms, how many headers it has; and two parts of
+it, as they are: its key and its value, each with its length; its headers."""
+
+
+class OpenBatch:
+    """The bytes of a record batch, uncompressed. Records are parsed where they are asked for alone."""
+
+    def __init__(self, raw: bytes) -> None:
+        self._raw = raw
+        about = DefaultRecordBatch(raw)
+        self._count = _COUNT.unpack_from(raw, _COUNT_AT)[0]
+        self._first_ms = about.first_timestamp
+        self._stamped_ms = about.max_timestamp if about.timestamp_type else None  # by the broker, all of them
+
+    def __iter__(self) -> Iterator[Fetched]:
+        raw, stamped_ms = self._raw, self._stamped_ms
+        at = _RECORDS_AT
+        for _ in range(self._count):
+            length, begin = decode_varint(raw, at)
+            end = begin + length
+            later_ms, begin = decode_varint(raw, begin + 1)  # behind a byte of attributes
+            _, begin = decode_varint(raw, begin)
+            length, behind = decode_varint(raw, begin)
+            if length > 0:  # -1: it has no key
+                behind += length
+            length, behind = decode_varint(raw, behind)
+            if length > 0:
+                behind += length
+            count, headers = decode_varint(raw, behind)
+            time_ms = self._first_ms + later_ms if stamped_ms is None else stamped_ms
+            yield at, time_ms, count, raw[begin:behind], raw[headers:end]
+            at = end
+
+    def record(self, at: int) -> SourceRecord:
+        """The record that begins ``at`` this byte, parsed."""
+        length, begin = decode_varint(self._raw, at)
+        raw = bytearray(self._raw[:_RECORDS_AT])
+        _COUNT.pack_into(raw, _COUNT_AT, 1)
+        return next(Batch(bytes(raw + self._raw[at : begin + length])).records())
 
 
 class Batch:
@@ -116,23 +155,9 @@ class Batch:
         except (UnicodeDecodeError, CorruptRecordException):  # aiokafka's ways to say so: compiled, and in plain Python
             yield from islice(_read_leniently(self._raw), _readable(self._raw), None)
 
-    def fetched(self) -> Iterator[Fetched]:
-        """Its records, as ``records``, with what a copy takes over."""
-        raw = self._uncompressed()
-        at = _RECORDS_AT
-        for record in Batch(raw).records():
-            length, begin = decode_varint(raw, at)
-            at = begin + length  # where the next one begins
-            _, begin = decode_varint(raw, begin + 1)  # behind a byte of attributes: how much later it is
-            _, begin = decode_varint(raw, begin)
-            length, end = decode_varint(raw, begin)
-            if length > 0:  # -1: it has none
-                end += length
-            length, end = decode_varint(raw, end)
-            if length > 0:
-                end += length
-            _, headers = decode_varint(raw, end)
-            yield record, raw[begin:end], raw[headers:at]
+    def open(self) -> OpenBatch:
+        """Its records, to be looked at as bytes first."""
+        return OpenBatch(self._uncompressed())
 
     def _uncompressed(self) -> bytes:
         if not self._compression:

@@ -109,32 +109,36 @@ class AtLeastOnceLane(Lane):
         # Every lookup counts in this loop. Of a record nothing is kept: it is freed while the processor has it at hand.
         events = copies = used = 0
         tally = Tally(self._dead_topic)
-        ways_of, made, special = self._planner.ways, self._copies, self._special
+        ways_of, made, special = self._planner.ways_by_bytes, self._copies, self._special
         batches = made.open
         for batch in job.run.batches:
-            for record, fields, headers in batch.fetched():
+            opened = batch.open()
+            for at, time_ms, count, fields, headers in opened:
                 events += 1
-                ways = ways_of(record)
+                ways = ways_of(headers, count, time_ms)
                 if not ways:
-                    planned = self._planner.plan_closely(job.run, record)
-                    tally.add(planned)
-                    for copy in planned:
-                        self._make(copy, record, job)
-                    continue
+                    record = opened.record(at)
+                    ways = self._planner.learn(record)
+                    if not ways:
+                        planned = self._planner.plan_closely(job.run, record)
+                        tally.add(planned)
+                        for copy in planned:
+                            self._make(copy, record, job)
+                        continue
                 copies += len(ways)
-                count = len(record.headers)
                 size = len(fields) + len(headers) + MARKS_BYTES
                 times = self._planner.times
                 for way in ways:
-                    first, partitions, ttl_ms, owner, encoded = way
+                    place, partitions, ttl_ms, owner, encoded = way
                     used += size
                     if used > made.room:
                         made.settle()  # which may find that a topic is to be avoided
                         used = 0
-                    place = first
                     if partitions > 1:
-                        place = first[0], partition_of(record.key, partitions, otherwise=record.offset)
+                        record = opened.record(at)
+                        place = place[0], partition_of(record.key, partitions, otherwise=record.offset)
                     if special and place[0] in special:
+                        record = opened.record(at)
                         copy = Copy(place[0], [*record.headers, *self._planner.marks(way)], place[1])
                         self._make_around(copy, record, job)
                         continue

@@ -9,7 +9,7 @@ from aiokafka.record.default_records import DefaultRecordBatch, _DefaultRecordBa
 from eventstreams.times import now_ms
 from router.batches import SourceRecord
 from router.crc import crc32c
-from router.record_format import field, header_fields, varint
+from router.record_format import KNOWN, VARINTS, field, header_fields, varint
 
 BATCH_BYTES: Final = 1 << 20
 """At most, unless one record is larger: what our topics take (``MAX_COPY_BYTES``) is twice as much."""
@@ -22,6 +22,7 @@ _CRC: Final = struct.Struct(">I")
 _CRC_AT: Final = _DefaultRecordBatchPy.CRC_OFFSET
 _CHECKED_FROM: Final = _DefaultRecordBatchPy.ATTRIBUTES_OFFSET  # to its end
 _PLAIN: Final = b"\0\0"  # no attributes, and as late as the batch
+_BEGINNINGS: Final = tuple(_PLAIN + each for each in VARINTS)  # of records, by their number, behind their length
 _LONGEST: Final = 3  # bytes of a record's length
 
 Place = tuple[str, int]
@@ -82,9 +83,12 @@ class RecordBatch:
             more: Those behind them.
             rest: And behind these.
         """
-        number, how_many = varint(self.records), varint(count)
-        size = len(_PLAIN) + len(number) + len(fields) + len(how_many) + len(headers) + len(more) + len(rest)
-        self._parts += (varint(size), _PLAIN, number, fields, how_many, headers, more, rest)
+        # For each copy: a call of a function is a tenth of all that is done here.
+        number = _BEGINNINGS[self.records] if self.records < KNOWN else _PLAIN + varint(self.records)
+        how_many = VARINTS[count] if count < KNOWN else varint(count)
+        size = len(number) + len(fields) + len(how_many) + len(headers) + len(more) + len(rest)
+        length = VARINTS[size] if size < KNOWN else varint(size)
+        self._parts += (length, number, fields, how_many, headers, more, rest)
         self.records += 1
         self.size += size + _LONGEST
 

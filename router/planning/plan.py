@@ -12,6 +12,7 @@ from eventstreams.headers import Envelope, HeaderProblem, Headers, dead_headers
 from eventstreams.reasons import DeadReason
 from router.batches import Batch, SourceRecord
 from router.planning.filtering import Filtering
+from router.planning.known_headers import KnownHeaders
 from router.planning.matcher import Matcher, Route
 from router.record_format import header_fields
 
@@ -123,6 +124,8 @@ class Planner:
         """By account and type, by what ``_known_version`` says."""
         self._plain: dict[tuple[bytes, bytes], tuple[int, Sequence[Way]]] = {}
         """As ``_known``, for whoever asks no filter: since when, and none where there is one to be asked."""
+        self._by_bytes: KnownHeaders[tuple[int, int, Sequence[Way]]] = KnownHeaders(_MOST_KNOWN)
+        """As ``_plain``, with the number of headers before it, by the headers of events that were learned."""
         self._known_version = -1
         self._known_at = -1
         self.times = Times(-1)
@@ -131,19 +134,36 @@ class Planner:
         """The names of the last event's headers: producers send the same ones in the same order."""
         self._required: Callable[[Headers], tuple[tuple[str, bytes], ...]] | None = None
 
+    def ways_by_bytes(self, headers: bytes, count: int, accepted_at_ms: int) -> Sequence[Way]:
+        """As ``ways``, without parsing the headers; empty also of headers that ``learn`` has seen none like.
+
+        Args:
+            headers: All of a record, one after the other, as Kafka encodes them.
+            count: How many there are.
+            accepted_at_ms: The record's timestamp.
+        """
+        # At each event: what is looked up here twice is a percent of the router's time.
+        if accepted_at_ms != self._known_at or self._matcher.version != self._known_version:
+            self._catch_up(accepted_at_ms)
+        found = self._by_bytes.find(headers)
+        if found is None or found[0] != count or found[1] > accepted_at_ms:
+            return ()
+        return found[2]
+
+    def learn(self, record: SourceRecord) -> Sequence[Way]:
+        """As ``ways``; from now on ``ways_by_bytes`` knows events like this one."""
+        ways = self.ways(record)
+        if ways:
+            since_ms = self._plain[_key_of(dict(record.headers))][0]
+            self._by_bytes.add(record.headers, (len(record.headers), since_ms, ways))
+        return ways
+
     def ways(self, record: SourceRecord) -> Sequence[Way]:
         """Where the copies of an ordinary event go: each has the event's headers, and behind them those of its way.
 
         Empty of all that takes a closer look, also where nobody wants it: ask ``plan_closely`` then.
         """
-        # At each event: what is looked up here twice is a percent of the router's time.
-        if record.timestamp != self._known_at:
-            self._known_at = record.timestamp
-            self.times = Times(self._known_at)
-        if self._matcher.version != self._known_version:
-            self._known_version = self._matcher.version  # first: a change that comes now is seen at the next event
-            self._known.clear()
-            self._plain.clear()
+        self._catch_up(record.timestamp)
         found = record.headers
         layout = [*map(_name_of, found)]
         if layout != self._layout:
@@ -160,6 +180,17 @@ class Planner:
             since_ms, ways = self._plain[account, event_type]
         return ways if since_ms <= self._known_at else ()
 
+    def _catch_up(self, accepted_at_ms: int) -> None:
+        """Take the next event's time; forget what routes said before they changed."""
+        if accepted_at_ms != self._known_at:
+            self._known_at = accepted_at_ms
+            self.times = Times(accepted_at_ms)
+        if self._matcher.version != self._known_version:
+            self._known_version = self._matcher.version  # first: a change that comes now is seen at the next event
+            self._known.clear()
+            self._plain.clear()
+            self._by_bytes.forget()
+
     def plan(self, run: Run, record: SourceRecord) -> list[Copy]:
         """The copies to make, one for each matching subscription whose filter takes it; empty where nobody wants it.
 
@@ -172,7 +203,7 @@ class Planner:
     def plan_closely(self, run: Run, record: SourceRecord) -> list[Copy]:
         """As ``plan``, of an event that ``ways`` was asked for before: by name, whatever its headers are."""
         headers = dict(record.headers)
-        key = headers.get(names.ACCOUNT, b""), headers.get(names.TYPE, b"")
+        key = _key_of(headers)
         interest = self._known.get(key) or self._look_up(*key)
         wanted = [
             (route, way)
@@ -240,6 +271,10 @@ class Planner:
                 detail=problem.detail,
             ),
         )
+
+
+def _key_of(headers: Mapping[str, bytes]) -> tuple[bytes, bytes]:
+    return headers.get(names.ACCOUNT, b""), headers.get(names.TYPE, b"")
 
 
 def _way(route: Route, account: bytes) -> Way:

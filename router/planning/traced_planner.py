@@ -34,6 +34,12 @@ class TracedPlanner(Planner):
         return () if sampled_parent(dict(record.headers)) is not None else ways
 
     @override
+    def learn(self, record: SourceRecord) -> Sequence[Way]:
+        if any(name == names.TRACEPARENT for name, _ in record.headers):  # the next one's may say that it is in a trace
+            return self.ways(record)
+        return super().learn(record)
+
+    @override
     def plan_closely(self, run: Run, record: SourceRecord) -> list[Copy]:
         began_ns = time.time_ns()
         copies = super().plan_closely(run, record)
