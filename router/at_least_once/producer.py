@@ -3,9 +3,10 @@
 librdkafka sends the batch of each partition in a request of its own, and looks through all topics for it. Here a
 request holds the batches of as many partitions as one broker leads, so thousands of topics cost little more than one.
 
-It is Kafka's protocol as aiokafka speaks it, on a thread with an event loop. One request is under way to a broker, so
-one batch of a partition is, and they come in order. What brokers may take in a moment is sent again until they do, or
-until whoever waits says ``give_back``. A batch whose answer was lost is sent as it was, so that the broker knows it.
+It is Kafka's protocol as aiokafka speaks it, on a thread with an event loop. Two requests may be under way to a broker,
+so that one is on its way while it writes the other, but one batch of a partition at a time, so that they come in order.
+What brokers may take in a moment is sent again until they do, or until whoever waits says ``give_back``. A batch whose
+answer was lost is sent as it was, so that the broker knows it.
 """
 
 import asyncio
@@ -30,7 +31,9 @@ from router.at_least_once.leaders import Leaders
 from router.at_least_once.produce_request import Produce
 from router.at_least_once.record_batch import Identity, Place, RecordBatch
 
-_REQUEST_BYTES: Final = 4 << 20  # a broker keeps all of it on its heap; one batch more at most
+_REQUESTS: Final = 2  # to a broker at a time: while it writes one to disk, the next is on its way
+_REQUEST_BYTES: Final = 2 << 20  # a broker keeps all of it on its heap; one batch more at most
+_SHARED_BYTES: Final = 512 << 10  # less than this is not shared out among requests: each costs as much as 100 copies
 _ACKS_MS: Final = 4_000  # for replicas to follow; the client waits longer, so that a broker says which partitions lag
 _MISSING_S: Final = 5.0  # until a topic is not there: one that is new is not known to all brokers at once
 _RESTS_S: Final = (0.02, 0.1, 0.3, 1.0)  # before it is sent again: a new leader takes part of a second
@@ -58,7 +61,7 @@ class BatchProducer:
         self._leaders = Leaders()
         self._queues: dict[Place, deque[RecordBatch]] = {}
         self._ready: dict[Place, None] = {}  # in order: with a batch that is neither under way nor at rest
-        self._busy: set[int] = set()  # brokers that have not answered yet
+        self._busy: Counter[int] = Counter()  # brokers, by how many requests they have not answered yet
         self._under_way: set[Place] = set()
         self._missing_since: dict[Place, float] = {}  # of the monotonic clock
         self._identities = Identities()
@@ -201,25 +204,23 @@ class BatchProducer:
             self._loop.call_soon(self._do, self._dispatch)
 
     def _dispatch(self) -> None:
-        """Send what is ready to each broker that has answered."""
+        """Send what is ready to each broker that has fewer requests than it may have."""
         self._woken = False
         unknown: set[str] = set()
-        requests: dict[int, list[RecordBatch]] = {}
-        sizes: dict[int, int] = {}
+        ready: dict[int, list[RecordBatch]] = {}
         for place in self._ready:
             leader = self._leaders.get(place)
             if leader is None:
                 unknown.add(place[0])
-            elif leader not in self._busy and sizes.get(leader, 0) < _REQUEST_BYTES:
-                batch = self._queues[place][0]
-                requests.setdefault(leader, []).append(batch)
-                sizes[leader] = sizes.get(leader, 0) + batch.size
-        for leader, batches in requests.items():
-            for batch in batches:
-                del self._ready[batch.place]
-                self._under_way.add(batch.place)
-            self._busy.add(leader)
-            self._beside(self._request(leader, batches))
+            elif self._busy[leader] < _REQUESTS:
+                ready.setdefault(leader, []).append(self._queues[place][0])
+        for leader, batches in ready.items():
+            for request in _shared_out(batches, _REQUESTS - self._busy[leader]):
+                for batch in request:
+                    del self._ready[batch.place]
+                    self._under_way.add(batch.place)
+                self._busy[leader] += 1
+                self._beside(self._request(leader, request))
         if unknown and not self._finding:
             self._finding = True
             self._beside(self._find(unknown))
@@ -239,7 +240,9 @@ class BatchProducer:
             codes = None
         else:
             codes = answer.codes
-        self._busy.discard(leader)
+        self._busy[leader] -= 1
+        if not self._busy[leader]:
+            del self._busy[leader]
         self._under_way.difference_update(batch.place for batch in batches)
         taken: list[RecordBatch] = []
         for batch in batches:
@@ -386,3 +389,20 @@ class BatchProducer:
     def _keep(self, wanted: Container[str]) -> None:
         self._leaders.keep(wanted)
         self._identities.keep(wanted)
+
+
+def _shared_out(batches: Sequence[RecordBatch], requests: int) -> Sequence[Sequence[RecordBatch]]:
+    """The first of ``batches``, in at most so many ``requests`` of about the same size."""
+    size = sum(batch.size for batch in batches)
+    limit = min(max(size // requests, _SHARED_BYTES), _REQUEST_BYTES)
+    shared: list[list[RecordBatch]] = [[]]
+    used = 0
+    for batch in batches:
+        if used >= limit:
+            if len(shared) == requests:
+                break
+            shared.append([])
+            used = 0
+        shared[-1].append(batch)
+        used += batch.size
+    return shared
