@@ -79,6 +79,8 @@ class BatchProducer:
     def send(self, batches: Sequence[RecordBatch]) -> None:
         """Let them be sent, behind all that were sent before."""
         self._start()
+        for batch in batches:
+            batch.close()  # here: brokers wait for the thread that sends
         with self._changed:
             for batch in batches:
                 self._left[batch.group] += batch.records
@@ -207,23 +209,43 @@ class BatchProducer:
         """Send what is ready to each broker that has fewer requests than it may have."""
         self._woken = False
         unknown: set[str] = set()
-        ready: dict[int, list[RecordBatch]] = {}
+        leaders: dict[int, None] = {}
         for place in self._ready:
             leader = self._leaders.get(place)
             if leader is None:
                 unknown.add(place[0])
             elif self._busy[leader] < _REQUESTS:
-                ready.setdefault(leader, []).append(self._queues[place][0])
-        for leader, batches in ready.items():
-            for request in _shared_out(batches, _REQUESTS - self._busy[leader]):
-                for batch in request:
-                    del self._ready[batch.place]
-                    self._under_way.add(batch.place)
+                leaders[leader] = None
+        for leader in leaders:
+            while self._busy[leader] < _REQUESTS and (request := self._next_request(leader)):
                 self._busy[leader] += 1
-                self._beside(self._request(leader, request))
+                self._beside(self._keep_sending(leader, request))
         if unknown and not self._finding:
             self._finding = True
             self._beside(self._find(unknown))
+
+    def _next_request(self, leader: int) -> Sequence[RecordBatch]:
+        """What is ready for ``leader``, or its share of that where another request may go as well."""
+        ready = [self._queues[place][0] for place in self._ready if self._leaders.get(place) == leader]
+        request = _share(ready, _REQUESTS - self._busy[leader])
+        for batch in request:
+            del self._ready[batch.place]
+            self._under_way.add(batch.place)
+        return request
+
+    async def _keep_sending(self, leader: int, request: Sequence[RecordBatch]) -> None:
+        """Send ``request``, and then what is ready by then, while there is any."""
+        while request:
+            await self._request(leader, request)
+            self._busy[leader] -= 1
+            # At once: each turn of the loop may have to wait for the interpreter, and the broker would with it.
+            request = self._next_request(leader)
+            if request:
+                self._busy[leader] += 1
+            if self._ready:
+                self._wake()
+        if not self._busy[leader]:
+            del self._busy[leader]
 
     async def _request(self, leader: int, batches: Sequence[RecordBatch]) -> None:
         topics: dict[str, list[tuple[int, bytearray]]] = {}
@@ -240,9 +262,6 @@ class BatchProducer:
             codes = None
         else:
             codes = answer.codes
-        self._busy[leader] -= 1
-        if not self._busy[leader]:
-            del self._busy[leader]
         self._under_way.difference_update(batch.place for batch in batches)
         taken: list[RecordBatch] = []
         for batch in batches:
@@ -253,7 +272,6 @@ class BatchProducer:
             else:
                 self._refused(batch, code)
         self._settle(taken)
-        self._wake()
 
     async def _identity(self, batch: RecordBatch) -> Identity:
         while (found := self._identities.next(batch.place, batch.records)) is None:
@@ -391,18 +409,13 @@ class BatchProducer:
         self._identities.keep(wanted)
 
 
-def _shared_out(batches: Sequence[RecordBatch], requests: int) -> Sequence[Sequence[RecordBatch]]:
-    """The first of ``batches``, in at most so many ``requests`` of about the same size."""
-    size = sum(batch.size for batch in batches)
-    limit = min(max(size // requests, _SHARED_BYTES), _REQUEST_BYTES)
-    shared: list[list[RecordBatch]] = [[]]
-    used = 0
+def _share(batches: Sequence[RecordBatch], requests: int) -> Sequence[RecordBatch]:
+    """The first of ``batches``: as many as go in one request where so many ``requests`` may take them all."""
+    limit = min(max(sum(batch.size for batch in batches) // requests, _SHARED_BYTES), _REQUEST_BYTES)
+    share, size = list[RecordBatch](), 0
     for batch in batches:
-        if used >= limit:
-            if len(shared) == requests:
-                break
-            shared.append([])
-            used = 0
-        shared[-1].append(batch)
-        used += batch.size
-    return shared
+        if size >= limit:
+            break
+        share.append(batch)
+        size += batch.size
+    return share

@@ -96,6 +96,12 @@ class RecordBatch:
         """Add a record of which nothing is encoded yet."""
         self.add(field(key) + field(value), len(headers), header_fields(headers))
 
+    def close(self) -> None:
+        """Put its parts together: what is left for ``raw`` is little. Nothing can be added any more."""
+        if self._raw is None:
+            self._raw = bytearray().join([bytes(_HEAD.size), *self._parts])
+            self._parts = []
+
     def raw(self, identity: Identity) -> bytearray:
         """Its bytes, as sent by ``identity``. Nothing can be added any more."""
         self.identity = identity
@@ -106,9 +112,8 @@ class RecordBatch:
         yield from DefaultRecordBatch(bytes(self._sent_by(self.identity or _NOBODY)))
 
     def _sent_by(self, identity: Identity) -> bytearray:
-        if self._raw is None:
-            self._raw = bytearray().join([bytes(_HEAD.size), *self._parts])
-            self._parts = []
+        self.close()
+        assert self._raw is not None
         raw, time_ms = self._raw, self._time_ms
         length, last = len(raw) - _LENGTH_FROM, self.records - 1
         _HEAD.pack_into(

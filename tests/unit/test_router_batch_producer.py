@@ -19,7 +19,7 @@ from eventstreams.settings import Settings
 from router.at_least_once import producer as module
 from router.at_least_once.client import _ANSWER_MS
 from router.at_least_once.produce_request import Produce
-from router.at_least_once.producer import _REQUESTS, BatchProducer, _shared_out
+from router.at_least_once.producer import _REQUESTS, BatchProducer, _share
 from router.at_least_once.record_batch import Identity, Place, RecordBatch
 
 pytestmark = pytest.mark.timeout(60)
@@ -351,20 +351,20 @@ def test_a_request_is_bounded(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize(
-    ("sizes", "requests", "shared"),
+    ("sizes", "requests", "share"),
     [
-        pytest.param([100], 2, [[100]], id="one batch"),
-        pytest.param([100, 200, 100], 2, [[100, 200, 100]], id="small ones stay together"),
-        pytest.param([600, 600, 600, 600], 2, [[600, 600], [600, 600]], id="halves"),
-        pytest.param([600, 600, 600, 600], 1, [[600, 600, 600, 600]], id="the other is under way"),
-        pytest.param([600] * 5, 2, [[600] * 3, [600] * 2], id="an odd one"),
-        pytest.param([5_000, 5_000, 5_000], 2, [[5_000], [5_000]], id="no more than may be"),
-        pytest.param([1_900, 1_900, 1_900, 100, 100], 2, [[1_900, 1_900], [1_900, 100]], id="the rest comes later"),
-        pytest.param([5_000, 5_000], 1, [[5_000]], id="no more than may be in one"),
+        pytest.param([100], 2, 1, id="one batch"),
+        pytest.param([100, 200, 100], 2, 3, id="small ones stay together"),
+        pytest.param([600, 600, 600, 600], 2, 2, id="half"),
+        pytest.param([600, 600, 600, 600], 1, 4, id="the other request is under way"),
+        pytest.param([600] * 5, 2, 3, id="an odd one"),
+        pytest.param([5_000, 5_000, 5_000], 2, 1, id="no more than may be"),
+        pytest.param([1_900, 1_900, 1_900, 100, 100], 1, 2, id="no more than may be in one"),
+        pytest.param([], 2, 0, id="nothing"),
     ],
 )
-def test_batches_are_shared_out_among_requests(
-    sizes: list[int], requests: int, shared: list[list[int]], monkeypatch: pytest.MonkeyPatch
+def test_a_request_takes_its_share(
+    sizes: list[int], requests: int, share: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_SHARED_BYTES", 500)
     monkeypatch.setattr(module, "_REQUEST_BYTES", 2_000)
@@ -372,10 +372,7 @@ def test_batches_are_shared_out_among_requests(
     for batch, size in zip(batches, sizes, strict=True):
         batch.size = size
 
-    found = _shared_out(batches, requests)
-
-    assert [[batch.size for batch in request] for request in found] == shared
-    assert [batch for request in found for batch in request] == batches[: sum(map(len, shared))], "in their order"
+    assert _share(batches, requests) == batches[:share]
 
 
 def test_a_broker_has_two_requests_at_a_time_and_no_partition_is_in_both(
