@@ -1,7 +1,7 @@
-"""Kafka's record batches as they were fetched: raw bytes, read when their turn comes and forgotten at once.
+"""Fetched record batches, kept as raw bytes until it is their turn: parsed late, and freed at once.
 
-A record is some forty Python objects. Read ahead, those of all runs that wait are far more than a processor's caches
-hold, and each is fetched from memory twice more: to look at it, and to free it. ADR 0003 has the figures.
+A parsed record is some forty Python objects. If all waiting runs were parsed ahead, they would by far exceed the CPU
+caches, and each object would be loaded from memory twice more: to read it and to free it. ADR 0003 has the figures.
 """
 
 import struct
@@ -17,11 +17,11 @@ from aiokafka.record.util import decode_varint
 from eventstreams.headers import UNREADABLE
 from router.crc import crc32c
 
-_OVERHEAD: Final = struct.Struct(">qi")  # before each batch: its first offset, and how many bytes follow
+_OVERHEAD: Final = struct.Struct(">qi")  # before each batch: base offset, and number of bytes that follow
 
 _CRC: Final = struct.Struct(">I")
 _CRC_AT: Final = _DefaultRecordBatchPy.CRC_OFFSET
-_CHECKED_FROM: Final = _DefaultRecordBatchPy.ATTRIBUTES_OFFSET  # to its end
+_CHECKED_FROM: Final = _DefaultRecordBatchPy.ATTRIBUTES_OFFSET  # the CRC covers everything from here on
 _ATTRIBUTES: Final = struct.Struct(">h")
 _COUNT: Final = struct.Struct(">i")
 _COUNT_AT: Final = _DefaultRecordBatchPy.ATTRIBUTES_OFFSET + 36
@@ -35,7 +35,7 @@ class SourceRecord(Protocol):
     def offset(self) -> int: ...
     @property
     def timestamp(self) -> int:
-        """The broker's, in ms: the moment of acceptance."""
+        """When the broker accepted it, in ms since the epoch."""
 
     @property
     def key(self) -> bytes | None: ...
@@ -46,19 +46,19 @@ class SourceRecord(Protocol):
 
 
 Fetched = tuple[int, int, int, bytes, bytes]
-"""A record as it was fetched: where it begins in its batch, its time in ms, how many headers it has; and two parts of
-it, as they are: its key and its value, each with its length; its headers."""
+"""A record in parts: its position in the batch, timestamp in ms, number of headers; and, still encoded, key and value
+with their lengths, and the headers."""
 
 
 class OpenBatch:
-    """The bytes of a record batch, uncompressed. Records are parsed where they are asked for alone."""
+    """An uncompressed record batch. Iterating splits it into encoded parts; ``record`` parses a single record."""
 
     def __init__(self, raw: bytes) -> None:
         self._raw = raw
         about = DefaultRecordBatch(raw)
         self._count = _COUNT.unpack_from(raw, _COUNT_AT)[0]
         self._first_ms = about.first_timestamp
-        self._stamped_ms = about.max_timestamp if about.timestamp_type else None  # by the broker, all of them
+        self._stamped_ms = about.max_timestamp if about.timestamp_type else None  # LogAppendTime: one for all records
 
     def __iter__(self) -> Iterator[Fetched]:
         raw, stamped_ms = self._raw, self._stamped_ms
@@ -66,10 +66,10 @@ class OpenBatch:
         for _ in range(self._count):
             length, begin = decode_varint(raw, at)
             end = begin + length
-            later_ms, begin = decode_varint(raw, begin + 1)  # behind a byte of attributes
+            later_ms, begin = decode_varint(raw, begin + 1)  # skips the attributes byte
             _, begin = decode_varint(raw, begin)
             length, behind = decode_varint(raw, begin)
-            if length > 0:  # -1: it has no key
+            if length > 0:  # -1 if there is no key
                 behind += length
             length, behind = decode_varint(raw, behind)
             if length > 0:
@@ -80,7 +80,7 @@ class OpenBatch:
             at = end
 
     def record(self, at: int) -> SourceRecord:
-        """The record that begins ``at`` this byte, parsed."""
+        """Parse the record at position ``at``, which iterating returned."""
         length, begin = decode_varint(self._raw, at)
         raw = bytearray(self._raw[:_RECORDS_AT])
         _COUNT.pack_into(raw, _COUNT_AT, 1)
@@ -88,12 +88,12 @@ class OpenBatch:
 
 
 class Batch:
-    """One record batch. To aiokafka's fetcher it looks like a batch of one record, which is the batch itself.
+    """One raw record batch. To aiokafka's fetcher it looks like a batch of one record, which is the batch itself.
 
     Attributes:
-        offset: Of its last record.
-        timestamp: Of its newest record, in ms.
-        value: The batch.
+        offset: The last offset that it spans.
+        timestamp: The highest timestamp of its records, in ms.
+        value: The batch itself.
     """
 
     base_offset: int
@@ -120,17 +120,17 @@ class Batch:
         self._compression = about.compression_type
 
     def validate_crc(self) -> bool:
-        """Whether its bytes are those that its producer sent."""
+        """Return whether its checksum is right."""
         (said,) = _CRC.unpack_from(self._raw, _CRC_AT)
         return crc32c(self._raw[_CHECKED_FROM:]) == int(said)
 
     def __len__(self) -> int:
-        """How many offsets it takes."""
+        """Return how many offsets it spans."""
         return self.next_offset - self.base_offset
 
     @property
     def size(self) -> int:
-        """In bytes."""
+        """Bytes, compressed if it is."""
         return len(self._raw)
 
     @property
@@ -145,32 +145,32 @@ class Batch:
         return iter((self,))
 
     def __next__(self) -> SourceRecord:
-        """The first record: of control batches alone, for the fetcher to see what they say."""
+        """Return the first record, which the fetcher reads only of control batches."""
         return next(iter(self.records()))
 
     def records(self) -> Iterator[SourceRecord]:
-        """Its records. One that has a header whose name is not UTF-8 has ``UNREADABLE`` as its only one."""
+        """Yield its records, parsed. One with a header name that is not UTF-8 gets ``UNREADABLE`` as only header."""
         try:
             yield from DefaultRecordBatch(self._raw)
-        except (UnicodeDecodeError, CorruptRecordException):  # aiokafka's ways to say so: compiled, and in plain Python
+        except (UnicodeDecodeError, CorruptRecordException):  # as aiokafka's parsers in C and in Python report it
             yield from islice(_read_leniently(self._raw), _readable(self._raw), None)
 
     def open(self) -> OpenBatch:
-        """Its records, to be looked at as bytes first."""
+        """Return it uncompressed, to read its records without parsing them."""
         return OpenBatch(self._uncompressed())
 
     def _uncompressed(self) -> bytes:
         if not self._compression:
             return bytes(self._raw)
         batch = _DefaultRecordBatchPy(self._raw)
-        batch._maybe_uncompress()  # noqa: SLF001 - only whoever reads its records has them
+        batch._maybe_uncompress()  # noqa: SLF001 - it offers the bytes in no other way
         raw = bytearray(self._raw[:_RECORDS_AT])
         _ATTRIBUTES.pack_into(raw, _CHECKED_FROM, batch.attributes & ~batch.CODEC_MASK)
         return bytes(raw + batch._buffer)  # noqa: SLF001
 
 
 class Batches:
-    """Stands in for aiokafka's ``MemoryRecords``: what one fetch brought of a partition."""
+    """The batches that one fetch returned for a partition; stands in for aiokafka's ``MemoryRecords``."""
 
     def __init__(self, raw: bytes) -> None:
         self._raw = memoryview(raw)
@@ -180,7 +180,7 @@ class Batches:
         return len(self._raw)
 
     def has_next(self) -> bool:
-        """Whether another batch is there in full: a fetch ends where its bytes do."""
+        """Return whether another complete batch follows: Kafka may cut off the last one of a fetch."""
         return len(self._raw) - self._at >= _OVERHEAD.size and self._end() <= len(self._raw)
 
     def next_batch(self) -> Batch:
@@ -193,7 +193,7 @@ class Batches:
 
 
 def _readable(raw: memoryview | bytes) -> int:
-    """How many records of a batch aiokafka reads before it comes to one that it cannot read."""
+    """Return how many records of a batch aiokafka reads before one that it cannot read."""
     count = 0
     try:
         for _ in DefaultRecordBatch(raw):
@@ -204,7 +204,7 @@ def _readable(raw: memoryview | bytes) -> int:
 
 
 def _read_leniently(raw: memoryview | bytes) -> Iterator[SourceRecord]:
-    """The records of a batch of which one at least has a header that aiokafka cannot read. Slow, and seldom."""
+    """Yield the records of a batch in which some have headers that aiokafka cannot read. Slow, but rarely needed."""
     batch = _DefaultRecordBatchPy(raw)
     batch._maybe_uncompress()  # noqa: SLF001 - the parser in plain Python, step by step
     for _ in range(batch._num_records):  # noqa: SLF001
@@ -215,11 +215,11 @@ def _read_leniently(raw: memoryview | bytes) -> Iterator[SourceRecord]:
 
 
 def _without_headers(batch: _DefaultRecordBatchPy) -> SourceRecord:
-    """The record at the position of ``batch``, which moves on behind it."""
+    """Return the record at the current position of ``batch`` without its headers, and advance behind it."""
     buffer = batch._buffer  # noqa: SLF001
     length, start = decode_varint(buffer, batch._pos)  # noqa: SLF001
     batch._pos = start + length  # noqa: SLF001
-    _, position = decode_varint(buffer, start + 1)  # behind a byte of attributes: how much later than the first it is
+    _, position = decode_varint(buffer, start + 1)  # skips the attributes byte, then the timestamp delta
     delta, position = decode_varint(buffer, position)
     key, position = _bytes_at(buffer, position)
     value, _ = _bytes_at(buffer, position)

@@ -1,8 +1,8 @@
-"""Recognizes the headers of a record by their bytes, without parsing them. Pure.
+"""Recognizes a record's encoded headers by their bytes, without parsing them. No I/O.
 
-The headers of two events of one account and type differ in a few values alone: an id, a time, a source. All their other
-bytes are the same, and these say how long each value is. So once the headers of one event were parsed, the same bytes
-around other values need no parsing: they are the same names with values in the same places.
+The headers of two events of one account and type differ only in a few values: an id, a time, a source. All their other
+bytes are the same, among them the length of each value. So once one event's headers were parsed, the same bytes around
+other values need no parsing: they have the same names, with values in the same positions.
 """
 
 import struct
@@ -16,30 +16,30 @@ from router.record_format import header_fields
 _VARYING: Final = frozenset(
     {names.ID, names.SOURCE, names.TIME, names.SUBJECT, names.PARTITION_KEY, names.TRACEPARENT, names.TRACESTATE}
 )
-"""Headers whose values do not matter here, unless they are empty; those of all others must be the same."""
-_LAYOUTS: Final = 8  # of one length that are tried; lifelike events of 100 types have up to 4
-_LENGTHS: Final = 4096  # that have layouts, of about 1 KiB each; lifelike events have 80
+"""Headers whose values are ignored here unless they are empty; the values of all others must be the same."""
+_LAYOUTS: Final = 8  # tried for headers of one length; realistic events of 100 types need up to 4
+_LENGTHS: Final = 4096  # distinct lengths that are kept, about 1 KiB each; realistic events have 80
 
 _Found = TypeVar("_Found")
 _Parts = tuple[bytes, ...]
 
 
 class KnownHeaders(Generic[_Found]):
-    """What was found for headers, by all of their bytes but those of values that vary from event to event."""
+    """A cache keyed by a record's encoded headers, leaving out the values that vary from event to event."""
 
     def __init__(self, most: int) -> None:
-        """Nothing is known yet.
+        """Start empty.
 
         Args:
-            most: How many are kept; one more, and all are forgotten. Producers may send any number.
+            most: Most entries kept; one more clears the cache. A bound, since producers may send any number.
         """
         self._most = most
         self._known: dict[_Parts, _Found] = {}
         self._layouts: dict[int, list[Callable[[bytes], _Parts]]] = {}
-        """By the length of all headers: each takes out of them what must be the same."""
+        """Total length of the headers → functions that each extract the bytes that must be the same."""
 
     def find(self, encoded: bytes) -> _Found | None:
-        """What was added for headers that differ from ``encoded`` in values that vary alone; None: nothing."""
+        """Return what was added for headers that differ from ``encoded`` only in varying values; None if nothing."""
         for parts_of in self._layouts.get(len(encoded), ()):
             found = self._known.get(parts_of(encoded))
             if found is not None:
@@ -47,7 +47,7 @@ class KnownHeaders(Generic[_Found]):
         return None
 
     def add(self, headers: Headers, found: _Found) -> None:
-        """Keep ``found`` for all that have ``headers``, whatever their values that vary are."""
+        """Keep ``found`` for all headers that equal ``headers`` except in varying values, of the same lengths."""
         encoded = header_fields(headers)
         parts_of = struct.Struct(_layout(headers)).unpack
         parts = parts_of(encoded)
@@ -61,15 +61,15 @@ class KnownHeaders(Generic[_Found]):
         self._known[parts] = found
 
     def forget(self) -> None:
-        """Forget what was found, not what headers look like."""
+        """Remove all entries but keep the layouts, which stay valid."""
         self._known.clear()
 
 
 def _layout(headers: Headers) -> str:
-    """A format of ``struct`` that skips the values that vary.
+    """Return a ``struct`` format that skips the varying values.
 
-    Each part ends with the length of the value that is skipped behind it. So equal parts are of headers in which the
-    same values are skipped, and one layout cannot be taken for another.
+    Each part ends with the length of the value skipped behind it. So headers with equal parts have the same values
+    skipped, and one layout cannot be mistaken for another.
     """
     parts, kept = [], 0
     for name, value in headers:

@@ -1,4 +1,4 @@
-"""A planner that tells traces of each event that it plans; made in place of the other where traces are on."""
+"""A planner that also records traces; used in place of ``Planner`` if tracing is on."""
 
 import time
 from collections.abc import Container, Sequence
@@ -14,7 +14,7 @@ from router.planning.plan import Copy, Planner, Run, Way
 
 
 class TracedPlanner(Planner):
-    """A span for each event that is in a trace; one that has to be planned again has another."""
+    """Records a span for each event of a sampled trace, and another one each time the event is planned again."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class TracedPlanner(Planner):
 
     @override
     def learn(self, record: SourceRecord) -> Sequence[Way]:
-        if any(name == names.TRACEPARENT for name, _ in record.headers):  # the next one's may say that it is in a trace
+        if any(name == names.TRACEPARENT for name, _ in record.headers):  # the next event's may be sampled
             return self.ways(record)
         return super().learn(record)
 
