@@ -5,17 +5,15 @@ caches, and each object would be loaded from memory twice more: to read it and t
 """
 
 import struct
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from itertools import islice
-from typing import Final, Protocol
+from typing import Final
 
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatch, _DefaultRecordBatchPy
-from aiokafka.record.util import decode_varint
 
-from eventstreams.headers import UNREADABLE
 from router.crc import crc32c
+from router.records import RECORDS_AT, OpenBatch, SourceRecord
 
 _OVERHEAD: Final = struct.Struct(">qi")  # before each batch: base offset, and number of bytes that follow
 
@@ -23,68 +21,6 @@ _CRC: Final = struct.Struct(">I")
 _CRC_AT: Final = _DefaultRecordBatchPy.CRC_OFFSET
 _CHECKED_FROM: Final = _DefaultRecordBatchPy.ATTRIBUTES_OFFSET  # the CRC covers everything from here on
 _ATTRIBUTES: Final = struct.Struct(">h")
-_COUNT: Final = struct.Struct(">i")
-_COUNT_AT: Final = _DefaultRecordBatchPy.ATTRIBUTES_OFFSET + 36
-_RECORDS_AT: Final = _COUNT_AT + _COUNT.size
-
-
-class SourceRecord(Protocol):
-    """What the router needs of a fetched record."""
-
-    @property
-    def offset(self) -> int: ...
-    @property
-    def timestamp(self) -> int:
-        """When the broker accepted it, in ms since the epoch."""
-
-    @property
-    def key(self) -> bytes | None: ...
-    @property
-    def value(self) -> bytes | None: ...
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes]]: ...
-
-
-Fetched = tuple[int, int, int, bytes, bytes]
-"""A record in parts: its position in the batch, timestamp in ms, number of headers; and, still encoded, key and value
-with their lengths, and the headers."""
-
-
-class OpenBatch:
-    """An uncompressed record batch. Iterating splits it into encoded parts; ``record`` parses a single record."""
-
-    def __init__(self, raw: bytes) -> None:
-        self._raw = raw
-        about = DefaultRecordBatch(raw)
-        self._count = _COUNT.unpack_from(raw, _COUNT_AT)[0]
-        self._first_ms = about.first_timestamp
-        self._stamped_ms = about.max_timestamp if about.timestamp_type else None  # LogAppendTime: one for all records
-
-    def __iter__(self) -> Iterator[Fetched]:
-        raw, stamped_ms = self._raw, self._stamped_ms
-        at = _RECORDS_AT
-        for _ in range(self._count):
-            length, begin = decode_varint(raw, at)
-            end = begin + length
-            later_ms, begin = decode_varint(raw, begin + 1)  # skips the attributes byte
-            _, begin = decode_varint(raw, begin)
-            length, behind = decode_varint(raw, begin)
-            if length > 0:  # -1 if there is no key
-                behind += length
-            length, behind = decode_varint(raw, behind)
-            if length > 0:
-                behind += length
-            count, headers = decode_varint(raw, behind)
-            time_ms = self._first_ms + later_ms if stamped_ms is None else stamped_ms
-            yield at, time_ms, count, raw[begin:behind], raw[headers:end]
-            at = end
-
-    def record(self, at: int) -> SourceRecord:
-        """Parse the record at position ``at``, which iterating returned."""
-        length, begin = decode_varint(self._raw, at)
-        raw = bytearray(self._raw[:_RECORDS_AT])
-        _COUNT.pack_into(raw, _COUNT_AT, 1)
-        return next(Batch(bytes(raw + self._raw[at : begin + length])).records())
 
 
 class Batch:
@@ -153,7 +89,7 @@ class Batch:
         try:
             yield from DefaultRecordBatch(self._raw)
         except (UnicodeDecodeError, CorruptRecordException):  # as aiokafka's parsers in C and in Python report it
-            yield from islice(_read_leniently(self._raw), _readable(self._raw), None)
+            yield from islice(self.open().records(), _readable(self._raw), None)
 
     def open(self) -> OpenBatch:
         """Return it uncompressed, to read its records without parsing them."""
@@ -164,7 +100,7 @@ class Batch:
             return bytes(self._raw)
         batch = _DefaultRecordBatchPy(self._raw)
         batch._maybe_uncompress()  # noqa: SLF001 - it offers the bytes in no other way
-        raw = bytearray(self._raw[:_RECORDS_AT])
+        raw = bytearray(self._raw[:RECORDS_AT])
         _ATTRIBUTES.pack_into(raw, _CHECKED_FROM, batch.attributes & ~batch.CODEC_MASK)
         return bytes(raw + batch._buffer)  # noqa: SLF001
 
@@ -201,40 +137,3 @@ def _readable(raw: memoryview | bytes) -> int:
     except (UnicodeDecodeError, CorruptRecordException):
         return count
     return count
-
-
-def _read_leniently(raw: memoryview | bytes) -> Iterator[SourceRecord]:
-    """Yield the records of a batch in which some have headers that aiokafka cannot read. Slow, but rarely needed."""
-    batch = _DefaultRecordBatchPy(raw)
-    batch._maybe_uncompress()  # noqa: SLF001 - the parser in plain Python, step by step
-    for _ in range(batch._num_records):  # noqa: SLF001
-        try:
-            yield batch._read_msg()  # noqa: SLF001
-        except UnicodeDecodeError:
-            yield _without_headers(batch)
-
-
-def _without_headers(batch: _DefaultRecordBatchPy) -> SourceRecord:
-    """Return the record at the current position of ``batch`` without its headers, and advance behind it."""
-    buffer = batch._buffer  # noqa: SLF001
-    length, start = decode_varint(buffer, batch._pos)  # noqa: SLF001
-    batch._pos = start + length  # noqa: SLF001
-    _, position = decode_varint(buffer, start + 1)  # skips the attributes byte, then the timestamp delta
-    delta, position = decode_varint(buffer, position)
-    key, position = _bytes_at(buffer, position)
-    value, _ = _bytes_at(buffer, position)
-    return _Unreadable(batch.base_offset + delta, batch.max_timestamp, key, value)
-
-
-def _bytes_at(buffer: bytearray, position: int) -> tuple[bytes | None, int]:
-    length, position = decode_varint(buffer, position)
-    return (None, position) if length < 0 else (bytes(buffer[position : position + length]), position + length)
-
-
-@dataclass(frozen=True, slots=True)
-class _Unreadable:
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]] = ((UNREADABLE, b"1"),)

@@ -10,11 +10,11 @@ from router.at_least_once.copies import BatchedCopies
 from router.at_least_once.probe_copies import ProbeCopies
 from router.at_least_once.producer import BatchProducer
 from router.at_least_once.record_batch import BATCH_BYTES
-from router.batches import SourceRecord
 from router.copying.avoided_topics import AvoidedTopics
 from router.copying.copies import Restore
 from router.copying.lane import Job, Lane, Settled, Tally
 from router.planning.plan import Copy, Planner, partition_of
+from router.records import SourceRecord
 
 _MANY: Final = 250  # topics; with more, larger batches pay off, and overlapping two groups does not
 MARKS_BYTES: Final = 256  # upper bound for the headers that a copy has in addition to the event's own
@@ -115,10 +115,11 @@ class AtLeastOnceLane(Lane):
             opened = batch.open()
             for at, time_ms, count, fields, headers in opened:
                 events += 1
+                record: SourceRecord | None = None
                 ways = ways_of(headers, count, time_ms)
                 if not ways:
                     record = opened.record(at)
-                    ways = self._planner.learn(record)
+                    ways = self._planner.learn(record, len(headers))
                     if not ways:
                         planned = self._planner.plan_closely(job.run, record)
                         tally.add(planned)
@@ -135,10 +136,10 @@ class AtLeastOnceLane(Lane):
                         made.settle()  # this may add to the avoided topics
                         used = 0
                     if partitions > 1:
-                        record = opened.record(at)
+                        record = record or opened.record(at)
                         place = place[0], partition_of(record.key, partitions, otherwise=record.offset)
                     if special and place[0] in special:
-                        record = opened.record(at)
+                        record = record or opened.record(at)
                         copy = Copy(place[0], [*record.headers, *self._planner.marks(way)], place[1])
                         self._make_around(copy, record, job)
                         continue

@@ -62,6 +62,7 @@ class BatchProducer:
         self._queues: dict[Place, deque[RecordBatch]] = {}
         self._ready: dict[Place, None] = {}  # in order: the first batch is neither in flight nor backing off
         self._busy: Counter[int] = Counter()  # requests in flight to each broker
+        self._silent: set[int] = set()  # brokers that did not respond to the last request in time
         self._under_way: set[Place] = set()
         self._missing_since: dict[Place, float] = {}  # on the monotonic clock
         self._identities = Identities()
@@ -217,20 +218,25 @@ class BatchProducer:
             leader = self._leaders.get(place)
             if leader is None:
                 unknown.add(place[0])
-            elif self._busy[leader] < _REQUESTS:
+            elif self._free(leader) > 0:
                 leaders[leader] = None
         for leader in leaders:
-            while self._busy[leader] < _REQUESTS and (request := self._next_request(leader)):
+            while self._free(leader) > 0 and (request := self._next_request(leader)):
                 self._busy[leader] += 1
                 self._beside(self._keep_sending(leader, request))
         if unknown and not self._finding:
             self._finding = True
             self._beside(self._find(unknown))
 
+    def _free(self, leader: int) -> int:
+        """Return how many more requests ``leader`` may get now."""
+        # The time of a second one runs while it waits behind the first: of a slow broker it would be up too soon.
+        return (1 if leader in self._silent else _REQUESTS) - self._busy[leader]
+
     def _next_request(self, leader: int) -> Sequence[RecordBatch]:
         """Take the next request's batches from those ready for ``leader``: a share, if another request may go too."""
         ready = [self._queues[place][0] for place in self._ready if self._leaders.get(place) == leader]
-        request = _share(ready, _REQUESTS - self._busy[leader])
+        request = _share(ready, self._free(leader))
         for batch in request:
             del self._ready[batch.place]
             self._under_way.add(batch.place)
@@ -242,7 +248,7 @@ class BatchProducer:
             await self._request(leader, request)
             self._busy[leader] -= 1
             # Not through ``_dispatch``: each turn of the loop may have to wait for the GIL, and the broker with it.
-            request = self._next_request(leader)
+            request = self._next_request(leader) if self._free(leader) > 0 else ()
             if request:
                 self._busy[leader] += 1
             if self._ready:
@@ -263,8 +269,10 @@ class BatchProducer:
         except (ProtocolError, OSError, KeyError) as error:  # KeyError: aiokafka has lost its connection meanwhile
             _log.warning("kafka.not_answered", broker=leader, error=type(error).__name__, follows="it is sent again")
             codes = None
+            self._silent.add(leader)
         else:
             codes = answer.codes
+            self._silent.discard(leader)
         self._under_way.difference_update(batch.place for batch in batches)
         taken: list[RecordBatch] = []
         for batch in batches:

@@ -7,9 +7,9 @@ from typing import Final, NamedTuple
 from aiokafka.record.default_records import DefaultRecordBatch, _DefaultRecordBatchPy
 
 from eventstreams.times import now_ms
-from router.batches import SourceRecord
 from router.crc import crc32c
 from router.record_format import KNOWN, VARINTS, field, header_fields, varint
+from router.records import SourceRecord
 
 BATCH_BYTES: Final = 1 << 20
 """Limit for a batch of several records. Our topics accept twice as much (``MAX_COPY_BYTES``)."""

@@ -6,8 +6,8 @@ other values need no parsing: they have the same names, with values in the same 
 """
 
 import struct
-from collections.abc import Callable
-from typing import Final, Generic, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Generic, TypeVar
 
 from eventstreams import headers as names
 from eventstreams.headers import Headers
@@ -17,11 +17,18 @@ _VARYING: Final = frozenset(
     {names.ID, names.SOURCE, names.TIME, names.SUBJECT, names.PARTITION_KEY, names.TRACEPARENT, names.TRACESTATE}
 )
 """Headers whose values are ignored here unless they are empty; the values of all others must be the same."""
-_LAYOUTS: Final = 8  # tried for headers of one length; realistic events of 100 types need up to 4
+_LAYOUTS: Final = 8  # kept for headers of one length; realistic events of 100 types need up to 4
+_SELDOM: Final = 16  # where there are as many, one of so many unknown headers is taken: others may be in use
 _LENGTHS: Final = 4096  # distinct lengths that are kept, about 1 KiB each; realistic events have 80
+_LONGEST_BYTES: Final = 4096  # longer headers are not kept, nor more of them: these two bound the memory of an entry
+_MOST_HEADERS: Final = 32
+
+_EMPTY: Final[Mapping[str, Any]] = {}
 
 _Found = TypeVar("_Found")
 _Parts = tuple[bytes, ...]
+_Layout = tuple[Callable[[bytes], _Parts], dict[_Parts, _Found]]
+"""Extracts the bytes that must be the same, and what was added for headers that have these."""
 
 
 class KnownHeaders(Generic[_Found]):
@@ -34,42 +41,64 @@ class KnownHeaders(Generic[_Found]):
             most: Most entries kept; one more clears the cache. A bound, since producers may send any number.
         """
         self._most = most
-        self._known: dict[_Parts, _Found] = {}
-        self._layouts: dict[int, list[Callable[[bytes], _Parts]]] = {}
-        """Total length of the headers → functions that each extract the bytes that must be the same."""
+        self._entries = 0
+        self._missed = 0
+        self._layouts: dict[int, dict[str, _Layout[_Found]]] = {}
+        """Total length of the headers → format → layout. Each has entries of its own: cut as another layout says, the
+        bytes of headers may be anything."""
 
     def find(self, encoded: bytes) -> _Found | None:
         """Return what was added for headers that differ from ``encoded`` only in varying values; None if nothing."""
-        for parts_of in self._layouts.get(len(encoded), ()):
-            found = self._known.get(parts_of(encoded))
+        for parts_of, known in self._layouts.get(len(encoded), _EMPTY).values():
+            found = known.get(parts_of(encoded))
             if found is not None:
                 return found
         return None
 
+    def wants(self, length: int) -> bool:
+        """Whether headers of this total length that are not known are to be added. They need not be."""
+        if length > _LONGEST_BYTES:
+            return False
+        if len(self._layouts.get(length, _EMPTY)) < _LAYOUTS:
+            return True
+        self._missed += 1
+        return self._missed % _SELDOM == 0
+
     def add(self, headers: Headers, found: _Found) -> None:
         """Keep ``found`` for all headers that equal ``headers`` except in varying values, of the same lengths."""
+        if len(headers) > _MOST_HEADERS:
+            return
         encoded = header_fields(headers)
-        parts_of = struct.Struct(_layout(headers)).unpack
-        parts = parts_of(encoded)
-        if len(self._known) >= self._most or len(self._layouts) >= _LENGTHS:
-            self._known.clear()
+        if len(encoded) > _LONGEST_BYTES:
+            return
+        if self._entries >= self._most or len(self._layouts) >= _LENGTHS:
             self._layouts.clear()
-        layouts = self._layouts.setdefault(len(encoded), [])
-        if not any(parts == other(encoded) for other in layouts):
-            layouts.insert(0, parts_of)
-            del layouts[_LAYOUTS:]
-        self._known[parts] = found
+            self._entries = 0
+        layouts = self._layouts.setdefault(len(encoded), {})
+        form = _layout(headers)
+        if form not in layouts:
+            if len(layouts) >= _LAYOUTS:
+                _, gone = layouts.pop(next(iter(layouts)))
+                self._entries -= len(gone)
+            layouts[form] = struct.Struct(form).unpack, {}
+        parts_of, known = layouts[form]
+        self._entries -= len(known)
+        known[parts_of(encoded)] = found
+        self._entries += len(known)
 
     def forget(self) -> None:
         """Remove all entries but keep the layouts, which stay valid."""
-        self._known.clear()
+        for layouts in self._layouts.values():
+            for _, known in layouts.values():
+                known.clear()
+        self._entries = 0
 
 
 def _layout(headers: Headers) -> str:
     """Return a ``struct`` format that skips the varying values.
 
-    Each part ends with the length of the value skipped behind it. So headers with equal parts have the same values
-    skipped, and one layout cannot be mistaken for another.
+    Headers with equal parts by one format have the same names, and values of the same lengths, in the same positions:
+    each part ends with the length of the value that the format skips behind it.
     """
     parts, kept = [], 0
     for name, value in headers:

@@ -15,11 +15,12 @@ from zlib import crc32
 from eventstreams import headers as names
 from eventstreams.headers import Envelope, HeaderProblem, Headers, dead_headers
 from eventstreams.reasons import DeadReason
-from router.batches import Batch, SourceRecord
+from router.batches import Batch
 from router.planning.filtering import Filtering
 from router.planning.known_headers import KnownHeaders
 from router.planning.matcher import Matcher, Route
 from router.record_format import header_fields
+from router.records import SourceRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,10 @@ _ALL: Final = 1 << 62  # later than any timestamp
 _MOST_KNOWN: Final = 1 << 15  # pairs of account and type kept, about 1 KiB each; producers may send any number
 
 
+_LONGEST_BYTES: Final = 512  # of an account and a type together: longer ones, which nobody can want, are not kept
+_NOWHERE: Final[tuple[int, Sequence[Way]]] = (0, ())
+
+
 class _Interest(NamedTuple):
     """The routes for events of one account and type.
 
@@ -156,10 +161,15 @@ class Planner:
             return ()
         return found[2]
 
-    def learn(self, record: SourceRecord) -> Sequence[Way]:
-        """Do as ``ways``, and have ``ways_by_bytes`` recognize events like this one from now on."""
+    def learn(self, record: SourceRecord, header_bytes: int) -> Sequence[Way]:
+        """Do as ``ways``, and mostly have ``ways_by_bytes`` recognize events like this one from now on.
+
+        Args:
+            record: One that was not recognized.
+            header_bytes: The length of its encoded headers.
+        """
         ways = self.ways(record)
-        if ways:
+        if ways and self._by_bytes.wants(header_bytes):
             since_ms = self._plain[_key_of(dict(record.headers))][0]
             self._by_bytes.add(record.headers, (len(record.headers), since_ms, ways))
         return ways
@@ -183,7 +193,7 @@ class Planner:
             since_ms, ways = self._plain[account, event_type]
         except KeyError:
             self._look_up(account, event_type)
-            since_ms, ways = self._plain[account, event_type]
+            since_ms, ways = self._plain.get((account, event_type), _NOWHERE)
         return ways if since_ms <= self._known_at else ()
 
     def _catch_up(self, accepted_at_ms: int) -> None:
@@ -241,6 +251,8 @@ class Planner:
         return self._matcher.topics()
 
     def _look_up(self, account: bytes, event_type: bytes) -> "_Interest":
+        if len(account or b"") + len(event_type or b"") > _LONGEST_BYTES:  # a header may have no value at all
+            return _Interest((), (), filtered=False)
         if len(self._known) >= _MOST_KNOWN:
             self._known.clear()
             self._plain.clear()

@@ -7,10 +7,10 @@ from typing_extensions import override
 
 from eventstreams import headers as names
 from eventstreams.telemetry.tracing import Tracing, sampled_parent
-from router.batches import SourceRecord
 from router.planning.filtering import Filtering
 from router.planning.matcher import Matcher
 from router.planning.plan import Copy, Planner, Run, Way
+from router.records import SourceRecord
 
 
 class TracedPlanner(Planner):
@@ -34,10 +34,10 @@ class TracedPlanner(Planner):
         return () if sampled_parent(dict(record.headers)) is not None else ways
 
     @override
-    def learn(self, record: SourceRecord) -> Sequence[Way]:
+    def learn(self, record: SourceRecord, header_bytes: int) -> Sequence[Way]:
         if any(name == names.TRACEPARENT for name, _ in record.headers):  # the next event's may be sampled
             return self.ways(record)
-        return super().learn(record)
+        return super().learn(record, header_bytes)
 
     @override
     def plan_closely(self, run: Run, record: SourceRecord) -> list[Copy]:

@@ -77,3 +77,27 @@ def test_no_more_layouts_of_one_length_are_tried_than_may_be() -> None:
 
     found = [known.find(header_fields(headers)) for headers in layouts]
     assert found == [None, None, None, *range(3, most + 3)]
+
+
+def test_where_layouts_are_many_those_in_use_are_seldom_replaced() -> None:
+    known = KnownHeaders[int](1000)
+    most, seldom = known_headers._LAYOUTS, known_headers._SELDOM
+    layouts = [[("ce_type", b"t" * (20 - n)), ("ce_subject", b"s" * (1 + n))] for n in range(most + 1)]
+    length = len(header_fields(layouts[0]))
+    for number, headers in enumerate(layouts[:most]):
+        assert known.wants(length)
+        known.add(headers, number)
+
+    assert [known.wants(length) for _ in range(2 * seldom)].count(True) == 2
+    assert known.wants(length + 1), "of another length there are none yet"
+
+
+def test_headers_that_take_much_memory_are_not_kept() -> None:
+    known = KnownHeaders[int](1000)
+    long = [("content-type", b"x" * known_headers._LONGEST_BYTES)]
+    many = [("ce_id", b"")] * (known_headers._MOST_HEADERS + 1)
+    for headers in (long, many):
+        known.add(headers, 1)
+
+    assert [known.find(header_fields(headers)) for headers in (long, many)] == [None, None]
+    assert not known.wants(len(header_fields(long)))

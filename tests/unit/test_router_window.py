@@ -46,7 +46,7 @@ async def test_a_lane_tells_how_many_events_it_does_in_a_second() -> None:
     settings = Settings.load(kafka="127.0.0.1:1")
     avoided_topics = AvoidedTopics(settings, tell=lambda _: None, wanted=set)
     planner = SimpleNamespace(
-        ways_by_bytes=lambda *_: (), learn=lambda _: (), plan_closely=lambda *_: []
+        ways_by_bytes=lambda *_: (), learn=lambda *_: (), plan_closely=lambda *_: []
     )  # nobody wants any
     run = Run("es.events", 0, [cast(Any, _Batch())], is_last=True)
 
