@@ -1,1 +1,1 @@
-"""Measures on this machine the cost of the parts that every event passes through: ``make bench``."""
+"""Benchmarks of the parts that every event passes through, on this machine: ``make bench``."""

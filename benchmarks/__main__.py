@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: machine, sizes and figures. ``--short``: in seconds, to see that it still works."""
+"""``python -m benchmarks``: prints the machine, sizes and figures. ``--short`` takes seconds: a check that it works."""
 
 import argparse
 import asyncio

@@ -1,4 +1,4 @@
-"""Encoding of event data to Avro, and decoding in the writer's schema version and in the oldest one."""
+"""Encodes event data to Avro, and decodes it with the writer's schema version and with the oldest one."""
 
 from collections.abc import Sequence
 

@@ -1,10 +1,10 @@
-"""``python -m benchmarks.console``: how long each page of the console takes, with a full account and a full log.
+"""``python -m benchmarks.console``: response times of each page of the console, with a full account and a full log.
 
-100 sinks, 100 subscriptions, 1,000,000 attempts in the delivery log (``--attempts 50000`` for a quick look), 10,000 of
-them in the last ten seconds, 25 events that are for all subscriptions, in front of an ``eventstreams up`` of its own.
-Attempts are written to their topic and come into the log by its own reader. Times are what a client on the same machine
-sees, one request after the other; the first of each page, which finds nothing prepared, stands by itself. The load
-beside them says what else the machine did.
+Starts an ``eventstreams up`` of its own with 100 sinks, 100 subscriptions, 25 events that all subscriptions match, and
+1,000,000 attempts in the delivery log (``--attempts 50000`` for a quick run), 10,000 of them in the last ten seconds.
+The attempts are written to their topic, from which the log reads them as always. Times are those of a client on the
+same machine that sends one request at a time; the first request for each page, with cold caches, is listed separately.
+The load average shows how busy the machine was.
 """
 
 import argparse

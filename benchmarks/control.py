@@ -1,7 +1,7 @@
 """``python -m benchmarks.control``: start-up, writes and listings with 100,000 subscriptions on one control topic.
 
-The broker, two API processes and every loader are processes of their own. ``--accounts 100`` for a quick look. Times
-are what a client sees; where the machine has other work, the CPU times beside them hold.
+The broker, two API processes and every loader are processes of their own. ``--accounts 100`` for a quick run. Times
+are as seen by a client; on a busy machine, use the CPU times beside them.
 """
 
 import argparse

@@ -1,8 +1,8 @@
-"""What the delivery log costs a worker for each delivery, and the API for each event and entry that it stores.
+"""The cost of the delivery log: to a worker per delivery, and to the API per event and entry that it stores.
 
     .venv/bin/python benchmarks/delivery_log.py [entries [postgresql://user:password@host/database]]
 
-Starts a Kafka of its own. CPU times are valid on a busy machine, too; the rate depends on what else it does.
+Starts a broker of its own. CPU times are valid on a busy machine, too; the rate depends on its other load.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
-"""``python -m benchmarks.expiry``: how long after their common deadline waiting events are dead letters.
+"""``python -m benchmarks.expiry``: how long after their common deadline waiting events become dead letters.
 
-A worker process holds them back for a sink that is paused. Prints, for each count, from the deadline to the broker's
-own time of the dead letter.
+A worker process holds the events back for a paused sink. Prints, for each number of events, the time from the deadline
+to the broker's timestamp of the dead letter.
 """
 
 import argparse

@@ -1,6 +1,6 @@
-"""``python -m benchmarks.failover``: how long a write waits when the API's primary is killed, stopped or told to end.
+"""``python -m benchmarks.failover``: how long a write waits when the API's primary gets SIGKILL, SIGSTOP or SIGTERM.
 
-Two API processes; one client writes through the one that lives. What is measured is the longest write around the fault.
+Two API processes; a client writes through the one without the fault. Prints the longest write around each fault.
 """
 
 import argparse

@@ -1,8 +1,8 @@
-"""``python -m benchmarks.gateway``: events/s that one gateway takes in, each answered once the broker has it.
+"""``python -m benchmarks.gateway``: events/s that one gateway accepts, each answered once the broker has it.
 
-The gateway is a process of its own and so is the broker; the loader, here, sends requests made beforehand over
-connections kept alive. ``us`` is CPU of the gateway's process for each event: where the machine has other work, compare
-these. Then events come one by one at a fixed rate: how long their answers take, from when each was due.
+Gateway and broker are processes of their own; this process sends requests prepared in advance over keep-alive
+connections. ``us`` is CPU time in µs of the gateway process per event: on a busy machine, compare these. A second part
+sends events one by one at a fixed rate and measures response times, from the moment when each event was due.
 """
 
 import argparse

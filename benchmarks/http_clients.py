@@ -1,7 +1,7 @@
-"""``python -m benchmarks.http_clients``: what a webhook request costs with several HTTP clients, in turns in one run.
+"""``python -m benchmarks.http_clients``: the cost of a webhook request with several HTTP clients, alternating in a run.
 
-64 requests at a time over connections kept alive, 500 bytes each, to a receiver of its own process that answers at
-once. ``us`` is CPU of this process for each request. Those of ``httpx`` and ``niquests`` that are installed take part.
+64 concurrent requests over keep-alive connections, 500 bytes each, to a receiver in a process of its own that answers
+at once. ``us`` is CPU time in µs of this process per request. ``httpx`` and ``niquests`` take part if installed.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """``python -m benchmarks.idle``: what each process of ``eventstreams up`` uses while nothing happens.
 
-CPU in ms a second (10 is one per cent of a core), and how often a second its threads wake. Without a subscription, then
-with one that gets no events.
+CPU in ms per second (10 is one per cent of a core), and how often per second its threads wake up; first without any
+subscription, then with one that gets no events.
 """
 
 import argparse

@@ -1,9 +1,9 @@
-"""``python -m benchmarks.isolation``: how much 30 bad sinks of 100 slow down the other 70, on a real broker.
+"""``python -m benchmarks.isolation``: how much 30 bad sinks out of 100 slow down the other 70, on a real broker.
 
 Two installations on one broker, each with a worker process of its own: one has 70 good webhooks, the other the same
 and 30 bad ones, of which ten refuse connections, ten hang, five answer 500 and five 429. They get events in turn,
-several times, so that what else the machine does affects both. Prints for both the good sinks' p99, from just before
-the record is sent until its arrival, and the ratio of each round; the result is the median of the ratios.
+several times, so that other load on the machine affects both. Prints the p99 latency of the good sinks in each, from
+just before a record is sent until its arrival, and the ratio in each round; the result is the median of the ratios.
 """
 
 import asyncio

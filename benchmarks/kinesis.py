@@ -1,7 +1,7 @@
 """A worker that delivers to Kinesis: from fetched records to settled ones, through a lane and the real plugin.
 
-``python -m benchmarks.kinesis``: to a stand-in that takes every record at once, since the worker is to be measured;
-``--emulator``: to moto's server, whose own limit is what is seen then. Both are processes of their own.
+``python -m benchmarks.kinesis`` delivers to a stand-in that accepts every record at once, so that the worker is what is
+measured; ``--emulator`` to moto's server, which is then the bottleneck. Both are processes of their own.
 """
 
 import argparse

@@ -1,11 +1,11 @@
-"""``python -m benchmarks.live_view``: whether pages that follow what happens stay alive at 1,000 events a second.
+"""``python -m benchmarks.live_view``: whether the console's live pages stay responsive at 1,000 events per second.
 
-A real Chromium has the overview open, then the list of events, each for a minute (``--seconds``), in front of an
-``eventstreams up`` of its own whose account gets 1,000 events a second (``--rate``): one subscription takes them, one
-refuses them. Of each page: the longest that its main thread was busy with one thing, the longest gap between two beats
-of a timer of 50 ms, how long a click took until the page had answered it, and whether it said that it samples.
+A real Chromium opens the overview, then the list of events, each for a minute (``--seconds``), on an ``eventstreams
+up`` of its own whose account gets 1,000 events per second (``--rate``): one subscription's receiver accepts them,
+another's refuses them. Prints for each page: the longest task of its main thread, the longest gap between two ticks of
+a 50 ms timer, how long the page took to respond to a click, and whether it said that it samples.
 
-The machine is shared by browser, cluster, receiver and simulator; the load beside the figures says how busy it was.
+Browser, cluster, receiver and simulator share the machine; the load average beside the figures shows how busy it was.
 """
 
 import argparse

@@ -1,8 +1,9 @@
-"""``python -m benchmarks.log_store``: the API's delivery log without Kafka: to read records, to write them.
+"""``python -m benchmarks.log_store``: the API's delivery log without Kafka: parsing records and storing them.
 
-Events and their attempts, ids at random, as many in a transaction as a machine under load has (2,000) or one with less
-to do (``--together 300``), into a file that has 60,000 of each already. CPU of the process, user and system, for an
-event with its attempt. To compare with other code, run this file with that code's folder in ``PYTHONPATH``, in turns.
+Events and their attempts, with random ids, go into a file that already has 60,000 of each; a transaction has as many as
+under load (2,000), or as on a less busy machine (``--together 300``). The figure is CPU time of the process, user and
+system, per event with its attempt. To compare with other code, alternate runs of this file with that code's folder in
+``PYTHONPATH``.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Matching of an event's headers to subscriptions, and planning of its copies and their headers."""
+"""Matches an event's headers to subscriptions, and plans its copies with their headers."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

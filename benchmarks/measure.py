@@ -1,4 +1,4 @@
-"""How a figure is measured: CPU time, the best of several rounds, as noise only ever adds to it."""
+"""How figures are measured: CPU time, the best of several rounds, as noise can only add to it."""
 
 import os
 import platform

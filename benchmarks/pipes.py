@@ -1,8 +1,8 @@
-"""A worker that delivers to a Kafka, an AMQP broker, mail, SQS, Segment or a webhook: from fetched records to settled.
+"""A worker that delivers to Kafka, AMQP, mail, SQS, Segment or a webhook: from fetched records to settled ones.
 
-``python -m benchmarks.pipes kafka`` (or ``amqp``, ``email``, ``segment``, ``sqs``, ``webhook``): to a real broker or
-mail server on this machine, and for the last three to a stand-in that takes all, since an emulator's own limit would be
-measured. The far end is a process of its own. ``--batches``: webhooks of up to 100 events.
+``python -m benchmarks.pipes kafka`` (or ``amqp``, ``email``, ``segment``, ``sqs``, ``webhook``) delivers to a real
+broker or mail server on this machine, in the last three cases to a stand-in that accepts everything, as an emulator
+would be the bottleneck. The destination is a process of its own. ``--batches``: webhooks with up to 100 events each.
 """
 
 import argparse

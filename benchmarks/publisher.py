@@ -1,8 +1,8 @@
-"""``python -m benchmarks.publisher``: events/s that one process publishes to a broker beside it, all acknowledged.
+"""``python -m benchmarks.publisher``: events/s that one process publishes to a local broker, all acknowledged.
 
-Events are the simulator's, of all products, 382 bytes of Avro on average, and messages of 500 bytes; the clock runs
-from the first one handed over to the last one acknowledged. ``us`` is CPU of the thread that checks and encodes, and
-of the whole process, for each event: where the machine has other work, compare these.
+One case has the simulator's events of all products, 382 bytes of Avro on average, another has messages of 500 bytes.
+Time is measured from handing over the first event to the acknowledgement of the last. ``us`` is CPU time in µs per
+event, of the thread that validates and encodes and of the whole process: on a busy machine, compare these.
 """
 
 import argparse

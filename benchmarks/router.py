@@ -1,11 +1,11 @@
-"""``python -m benchmarks.router``: the router beside a bare librdkafka loop and stock Faust, in turns, on one broker.
+"""``python -m benchmarks.router``: compares the router with a bare librdkafka loop and stock Faust, on one broker.
 
-Every one of them is a process of its own that copies the same events to the same topics. They are watched from
-outside, by how many copies the broker has: the clock runs from the first tenth of the copies to the last one. CPU is
-the process's own, of all its threads, and beside it the broker's. What else the machine does falls on all of them: the
-median of the rounds' ratios is the figure. A topic's first copy costs Kafka more than its next ones, so where there are
-many topics a first pass of the router over fresh ones is told apart. The latency is between two times of the broker's
-own clock: the event's on the events topic, and its copy's on the subscription's topic.
+Each is a process of its own, and they take turns at copying the same events to the same topics. The rate is measured
+from outside, by the number of copies that the broker has, from the first tenth of the copies to the last one. CPU time
+is that of all threads of the process, and the broker's is listed beside it. Other load on the machine affects all of
+them, so the result is the median of the rounds' ratios. A topic's first copy costs Kafka more than the later ones, so
+with many topics a first pass of the router over fresh topics is reported separately. Latency is the difference of two
+broker timestamps: the event's on the events topic, and its copy's on the subscription's topic.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.routing_rivals bare|faust``: the programs that the router is compared with, as processes.
+"""``python -m benchmarks.routing_rivals bare|faust``: the programs that the router is compared with.
 
 Each copies every event to the topics that the plan on its standard input names, without any matching: what the router
 does on top (reading headers, looking up routes, writing its own headers, asking for the control topic's end) is the

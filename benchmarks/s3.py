@@ -1,7 +1,7 @@
 """A worker that archives to S3: from fetched records to settled ones, through a lane and the real plugin.
 
-``python -m benchmarks.s3``: to a stand-in that takes every object at once, since the worker is to be measured;
-``--emulator``: to moto's server, after its own limit was measured with objects that are ready. All are processes of
+``python -m benchmarks.s3`` delivers to a stand-in that accepts every object at once, so that the worker is what is
+measured; ``--emulator`` to moto's server, whose own limit is measured first with prepared objects. All are processes of
 their own. Every event is counted in the objects that arrived.
 """
 

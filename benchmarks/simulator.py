@@ -1,6 +1,6 @@
-"""``python -m benchmarks.simulator``: events/s that one process makes up, for all products together and each alone.
+"""``python -m benchmarks.simulator``: events/s that one process generates, for all products together and each alone.
 
-CPU time of the process, the best of several rounds. No publishing: that is ``benchmarks.publisher``.
+CPU time of the process, the best of several rounds. Nothing is published: see ``benchmarks.publisher`` for that.
 """
 
 import argparse

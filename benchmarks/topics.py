@@ -1,8 +1,8 @@
-"""``python -m benchmarks.topics``: what thousands of subscriptions' topics cost, on one small broker.
+"""``python -m benchmarks.topics``: the cost of thousands of subscription topics, on one small broker.
 
-For each number of topics, on a broker of its own: how long it takes to make them, a router and a worker to start with
-them, how large both become, and how fast one router copies events to them, one copy each, spread over all. The broker
-has a heap of 256 MiB, and shares the machine with everything else.
+For each number of topics, on a new broker: how long it takes to create them and to start a router and a worker, how
+much memory both use, and how fast the router copies events to the topics, one copy per event, spread evenly. The broker
+has a heap of 256 MiB and shares the machine with everything else.
 """
 
 import argparse

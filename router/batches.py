@@ -1,60 +1,35 @@
-"""Kafka's record batches as they were fetched: raw bytes, read when their turn comes and forgotten at once.
+"""Fetched record batches, kept as raw bytes until it is their turn: parsed late, and freed at once.
 
-A record is some forty Python objects. Read ahead, those of all runs that wait are far more than a processor's caches
-hold, and each is fetched from memory twice more: to look at it, and to free it. ADR 0003 has the figures.
+A parsed record is some forty Python objects. If all waiting runs were parsed ahead, they would by far exceed the CPU
+caches, and each object would be loaded from memory twice more: to read it and to free it. ADR 0003 has the figures.
 """
 
 import struct
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from itertools import islice
-from typing import Final, Protocol
+from typing import Final
 
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatch, _DefaultRecordBatchPy
-from aiokafka.record.util import decode_varint
 
-from eventstreams.headers import UNREADABLE
 from router.crc import crc32c
+from router.records import RECORDS_AT, OpenBatch, SourceRecord
 
-_OVERHEAD: Final = struct.Struct(">qi")  # before each batch: its first offset, and how many bytes follow
+_OVERHEAD: Final = struct.Struct(">qi")  # before each batch: base offset, and number of bytes that follow
 
 _CRC: Final = struct.Struct(">I")
 _CRC_AT: Final = _DefaultRecordBatchPy.CRC_OFFSET
-_CHECKED_FROM: Final = _DefaultRecordBatchPy.ATTRIBUTES_OFFSET  # to its end
+_CHECKED_FROM: Final = _DefaultRecordBatchPy.ATTRIBUTES_OFFSET  # the CRC covers everything from here on
 _ATTRIBUTES: Final = struct.Struct(">h")
-_RECORDS_AT: Final = _DefaultRecordBatchPy.ATTRIBUTES_OFFSET + 40
-
-
-class SourceRecord(Protocol):
-    """What the router needs of a fetched record."""
-
-    @property
-    def offset(self) -> int: ...
-    @property
-    def timestamp(self) -> int:
-        """The broker's, in ms: the moment of acceptance."""
-
-    @property
-    def key(self) -> bytes | None: ...
-    @property
-    def value(self) -> bytes | None: ...
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes]]: ...
-
-
-Fetched = tuple[SourceRecord, bytes, bytes]
-"""A record, and two parts of what was fetched of it, as they are: its key and its value, each with its length; its
-headers, without how many they are."""
 
 
 class Batch:
-    """One record batch. To aiokafka's fetcher it looks like a batch of one record, which is the batch itself.
+    """One raw record batch. To aiokafka's fetcher it looks like a batch of one record, which is the batch itself.
 
     Attributes:
-        offset: Of its last record.
-        timestamp: Of its newest record, in ms.
-        value: The batch.
+        offset: The last offset that it spans.
+        timestamp: The highest timestamp of its records, in ms.
+        value: The batch itself.
     """
 
     base_offset: int
@@ -81,17 +56,17 @@ class Batch:
         self._compression = about.compression_type
 
     def validate_crc(self) -> bool:
-        """Whether its bytes are those that its producer sent."""
+        """Return whether its checksum is right."""
         (said,) = _CRC.unpack_from(self._raw, _CRC_AT)
         return crc32c(self._raw[_CHECKED_FROM:]) == int(said)
 
     def __len__(self) -> int:
-        """How many offsets it takes."""
+        """Return how many offsets it spans."""
         return self.next_offset - self.base_offset
 
     @property
     def size(self) -> int:
-        """In bytes."""
+        """Bytes, compressed if it is."""
         return len(self._raw)
 
     @property
@@ -106,46 +81,32 @@ class Batch:
         return iter((self,))
 
     def __next__(self) -> SourceRecord:
-        """The first record: of control batches alone, for the fetcher to see what they say."""
+        """Return the first record, which the fetcher reads only of control batches."""
         return next(iter(self.records()))
 
     def records(self) -> Iterator[SourceRecord]:
-        """Its records. One that has a header whose name is not UTF-8 has ``UNREADABLE`` as its only one."""
+        """Yield its records, parsed. One with a header name that is not UTF-8 gets ``UNREADABLE`` as only header."""
         try:
             yield from DefaultRecordBatch(self._raw)
-        except (UnicodeDecodeError, CorruptRecordException):  # aiokafka's ways to say so: compiled, and in plain Python
-            yield from islice(_read_leniently(self._raw), _readable(self._raw), None)
+        except (UnicodeDecodeError, CorruptRecordException):  # as aiokafka's parsers in C and in Python report it
+            yield from islice(self.open().records(), _readable(self._raw), None)
 
-    def fetched(self) -> Iterator[Fetched]:
-        """Its records, as ``records``, with what a copy takes over."""
-        raw = self._uncompressed()
-        at = _RECORDS_AT
-        for record in Batch(raw).records():
-            length, begin = decode_varint(raw, at)
-            at = begin + length  # where the next one begins
-            _, begin = decode_varint(raw, begin + 1)  # behind a byte of attributes: how much later it is
-            _, begin = decode_varint(raw, begin)
-            length, end = decode_varint(raw, begin)
-            if length > 0:  # -1: it has none
-                end += length
-            length, end = decode_varint(raw, end)
-            if length > 0:
-                end += length
-            _, headers = decode_varint(raw, end)
-            yield record, raw[begin:end], raw[headers:at]
+    def open(self) -> OpenBatch:
+        """Return it uncompressed, to read its records without parsing them."""
+        return OpenBatch(self._uncompressed())
 
     def _uncompressed(self) -> bytes:
         if not self._compression:
             return bytes(self._raw)
         batch = _DefaultRecordBatchPy(self._raw)
-        batch._maybe_uncompress()  # noqa: SLF001 - only whoever reads its records has them
-        raw = bytearray(self._raw[:_RECORDS_AT])
+        batch._maybe_uncompress()  # noqa: SLF001 - it offers the bytes in no other way
+        raw = bytearray(self._raw[:RECORDS_AT])
         _ATTRIBUTES.pack_into(raw, _CHECKED_FROM, batch.attributes & ~batch.CODEC_MASK)
         return bytes(raw + batch._buffer)  # noqa: SLF001
 
 
 class Batches:
-    """Stands in for aiokafka's ``MemoryRecords``: what one fetch brought of a partition."""
+    """The batches that one fetch returned for a partition; stands in for aiokafka's ``MemoryRecords``."""
 
     def __init__(self, raw: bytes) -> None:
         self._raw = memoryview(raw)
@@ -155,7 +116,7 @@ class Batches:
         return len(self._raw)
 
     def has_next(self) -> bool:
-        """Whether another batch is there in full: a fetch ends where its bytes do."""
+        """Return whether another complete batch follows: Kafka may cut off the last one of a fetch."""
         return len(self._raw) - self._at >= _OVERHEAD.size and self._end() <= len(self._raw)
 
     def next_batch(self) -> Batch:
@@ -168,7 +129,7 @@ class Batches:
 
 
 def _readable(raw: memoryview | bytes) -> int:
-    """How many records of a batch aiokafka reads before it comes to one that it cannot read."""
+    """Return how many records of a batch aiokafka reads before one that it cannot read."""
     count = 0
     try:
         for _ in DefaultRecordBatch(raw):
@@ -176,40 +137,3 @@ def _readable(raw: memoryview | bytes) -> int:
     except (UnicodeDecodeError, CorruptRecordException):
         return count
     return count
-
-
-def _read_leniently(raw: memoryview | bytes) -> Iterator[SourceRecord]:
-    """The records of a batch of which one at least has a header that aiokafka cannot read. Slow, and seldom."""
-    batch = _DefaultRecordBatchPy(raw)
-    batch._maybe_uncompress()  # noqa: SLF001 - the parser in plain Python, step by step
-    for _ in range(batch._num_records):  # noqa: SLF001
-        try:
-            yield batch._read_msg()  # noqa: SLF001
-        except UnicodeDecodeError:
-            yield _without_headers(batch)
-
-
-def _without_headers(batch: _DefaultRecordBatchPy) -> SourceRecord:
-    """The record at the position of ``batch``, which moves on behind it."""
-    buffer = batch._buffer  # noqa: SLF001
-    length, start = decode_varint(buffer, batch._pos)  # noqa: SLF001
-    batch._pos = start + length  # noqa: SLF001
-    _, position = decode_varint(buffer, start + 1)  # behind a byte of attributes: how much later than the first it is
-    delta, position = decode_varint(buffer, position)
-    key, position = _bytes_at(buffer, position)
-    value, _ = _bytes_at(buffer, position)
-    return _Unreadable(batch.base_offset + delta, batch.max_timestamp, key, value)
-
-
-def _bytes_at(buffer: bytearray, position: int) -> tuple[bytes | None, int]:
-    length, position = decode_varint(buffer, position)
-    return (None, position) if length < 0 else (bytes(buffer[position : position + length]), position + length)
-
-
-@dataclass(frozen=True, slots=True)
-class _Unreadable:
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]] = ((UNREADABLE, b"1"),)

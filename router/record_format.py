@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
-_KNOWN: Final = 1 << 14  # precomputed lengths and numbers; most are below
+KNOWN: Final = 1 << 14  # precomputed lengths and numbers; most are below
 _NAMES: Final = 256  # header names kept in encoded form
 
 
@@ -22,13 +22,14 @@ def _encode(number: int) -> bytes:
     return bytes(encoded)
 
 
-_VARINTS: Final = tuple(map(_encode, range(_KNOWN)))
+VARINTS: Final = tuple(map(_encode, range(KNOWN)))
+"""``varint`` of each number below ``KNOWN``, for loops in which a call costs too much."""
 _NONE: Final = _encode(-1)
 
 
 def varint(number: int) -> bytes:
     """Encode ``number``, at least 0, as Kafka's zigzag varint: the smaller, the shorter."""
-    return _VARINTS[number] if number < _KNOWN else _encode(number)
+    return VARINTS[number] if number < KNOWN else _encode(number)
 
 
 def field(value: bytes | None) -> bytes:

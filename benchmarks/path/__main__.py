@@ -1,13 +1,13 @@
-"""``python -m benchmarks.path``: the whole path beside a bare loop, every role a process of its own.
+"""``python -m benchmarks.path``: the whole path compared with a bare loop, every role in a process of its own.
 
 published -> es.events -> router -> subscription topic -> worker -> receiver; the worker decodes, projects, signs,
-delivers, settles and logs. ``us`` are microseconds of CPU for each delivery. On a machine that has other work, compare
-these, and ratios of one run; rates and delays say what the machine had left. ``bare`` is a loop from Kafka to HTTP,
-confluent-kafka and aiohttp, which does none of the rest. The receiver counts: each event must come, and what came
-twice is told. At a fixed rate the times of Kafka's records, of the log of attempts and of the receiver say where the
-events' time went, and where that of the slowest.
+delivers, settles and logs. ``us`` is CPU time in µs per delivery. On a busy machine, compare these and the ratios
+within one run; rates and delays depend on what the machine had left. ``bare`` is a loop from Kafka to HTTP with
+confluent-kafka and aiohttp that does none of the rest. The receiver counts arrivals: every event must arrive, and
+duplicates are reported. At a fixed rate, the timestamps of Kafka's records, the attempt log and the receiver show where
+events spend their time, and where the slowest do.
 
-``--quick`` is what CI runs: small, and it fails where a ratio is beyond its bound.
+``--quick`` is the small variant that CI runs; it fails if a ratio exceeds its bound.
 """
 
 import argparse

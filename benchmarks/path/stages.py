@@ -1,10 +1,10 @@
-"""Where each event spends its time, from what the system records anyway: nothing is measured on the way.
+"""Where each event spends its time, computed from what the system records anyway, so the path stays unchanged.
 
     published ─► accepted ─► copied ─► begun ─► came
       loader     es.events   es.sub    attempts  receiver
 
 ``accepted`` and ``copied`` are the broker's timestamps of its records, ``begun`` is the worker's of its attempt, all in
-whole ms; published and came are the loader's and the receiver's. All run on one machine, so share a clock.
+whole ms; ``published`` and ``came`` are the loader's and the receiver's. All share the clock of one machine.
 """
 
 import time

@@ -1,7 +1,7 @@
-"""``python -m benchmarks.scale``: how cost grows, as curves, and the model of it that ``eventstreams sizing`` uses.
+"""``python -m benchmarks.scale``: how cost grows, as curves, and the cost model that ``eventstreams sizing`` uses.
 
-Some five minutes on two cores with nothing else to do. ``--write`` replaces ``benchmarks/scale/measured.json``, and the
-pictures of docs/sizing.md, with what was measured; ``--model`` measures nothing, and shows the model of that file.
+Takes about five minutes on two idle cores. ``--write`` replaces ``benchmarks/scale/measured.json`` and the charts of
+docs/sizing.md by the results; ``--model`` measures nothing and prints the model fitted to that file.
 """
 
 import argparse

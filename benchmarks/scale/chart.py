@@ -1,4 +1,4 @@
-"""Charts of the curves."""
+"""Draws the charts of the curves."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final

@@ -1,1 +1,1 @@
-"""The ordinary way to make copies: offsets are committed once the brokers have every copy."""
+"""At-least-once copying, the default: offsets are committed once the brokers have every copy."""

@@ -1,4 +1,4 @@
-"""aiokafka's client, for requests to brokers: it finds and keeps connections, and is asked for no topics."""
+"""aiokafka's low-level client: it keeps the connections to brokers, and requests metadata only as it is told to."""
 
 import random
 from collections.abc import Collection, Container
@@ -13,15 +13,15 @@ from typing_extensions import override
 from eventstreams.settings import Settings
 from router.faust_app.credentials import credentials
 
-_ANSWER_MS: Final = 10_000  # a broker that hangs
+_ANSWER_MS: Final = 10_000  # request timeout, for a broker that hangs
 _AGAIN_MS: Final = 100
 
 
 class Client(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no types
-    """``send(broker, request)`` as aiokafka's.
+    """aiokafka's client, with metadata requests of our own; use its ``send(broker, request)``.
 
-    Its own look at the cluster would be for all topics, however many there are, or have brokers make those that are
-    gone.
+    aiokafka's own metadata refresh would request all topics, however many there are, or have the brokers auto-create
+    those that were deleted.
     """
 
     @override
@@ -29,12 +29,12 @@ class Client(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no types
         return await self.describe((), last=()) is not None
 
     async def describe(self, topics: Collection[str], *, last: Container[int]) -> Any | None:
-        """What a broker says of ``topics``, and of the brokers; None where none says anything.
+        """Return a broker's metadata response for ``topics``, which lists all brokers too; None if no broker answers.
 
-        Those of ``last`` are asked after all others: they owe another answer, and may never give it.
+        Brokers in ``last`` are asked after all others: they have requests in flight, which they may never answer.
         """
         answer = await self._ask(topics, last=last)
-        if answer is None:  # those that are known are gone, or none was known yet: as at the start
+        if answer is None:  # the known brokers are gone, or none is known yet: bootstrap again
             if (connection := self._conns.pop(("bootstrap", ConnectionGroup.DEFAULT), None)) is not None:
                 connection.close()
             try:
@@ -63,7 +63,7 @@ class Client(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no types
 
 
 def client_of(settings: Settings) -> Client:
-    """A client of the configured Kafka, on the loop that runs. To be bootstrapped, and closed."""
+    """Return a client of the configured Kafka, for the running event loop. The caller must bootstrap and close it."""
     return Client(
         bootstrap_servers=settings.kafka,
         client_id=settings.instance or "eventstreams",

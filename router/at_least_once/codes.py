@@ -1,4 +1,4 @@
-"""What brokers say of a batch, in Kafka's error codes, and what follows. All others: it is given up, for now."""
+"""Kafka's error codes for a produced batch, grouped by what follows. With any other code the batch fails for now."""
 
 from typing import Final
 
@@ -16,7 +16,7 @@ PASSING: Final = frozenset(
         MISSING,
         KafkaError.NOT_LEADER_FOR_PARTITION,
         KafkaError.LEADER_NOT_AVAILABLE,
-        KafkaError.INVALID_MSG,  # damaged on its way
+        KafkaError.INVALID_MSG,  # damaged in transit
         KafkaError.REQUEST_TIMED_OUT,
         KafkaError.NOT_ENOUGH_REPLICAS,
         KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
@@ -26,8 +26,8 @@ PASSING: Final = frozenset(
         KafkaError.UNKNOWN_LEADER_EPOCH,
     }
 )
-"""What a broker says that may take the batch in a moment."""
+"""Transient errors: the same batch may be accepted in a moment."""
 NOT_IN_ORDER: Final = frozenset(
     {KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER, KafkaError.UNKNOWN_PRODUCER_ID, KafkaError.INVALID_PRODUCER_EPOCH}
 )
-"""What a broker says where a batch before this one was given up, or it has forgotten who sends."""
+"""Sequence errors: an earlier batch of the partition was given up, or the broker has forgotten the producer id."""

@@ -1,4 +1,4 @@
-"""Writes copies to record batches, and sees to it that the brokers have them. For the lane's thread alone."""
+"""Writes copies into record batches and makes sure that the brokers have them. Only for the lane's thread."""
 
 import time
 from collections import Counter, deque
@@ -16,15 +16,15 @@ from router.copying.copies import RETRY_S, STUCK_S, TURN_S, Copies, Failed, Rest
 from router.planning.plan import Copy, Planner, partition_of
 from router.record_format import field, header_fields
 
-ROOM_BYTES: Final = 128 << 20  # a second of what one router makes: bounds memory, and what a crash repeats
-HEADERS_BYTES: Final = 512  # of a copy, about
+ROOM_BYTES: Final = 128 << 20  # what one router makes in a second: bounds memory, and what is repeated after a crash
+HEADERS_BYTES: Final = 512  # of a copy, estimated
 _TOPICS: Final = 250
 
 _log = get_logger(__name__)
 
 
 class OpenBatches(dict[Place, RecordBatch]):
-    """The batches of one group that copies are added to, one for each place."""
+    """The batches of the current group that copies are added to, one for each partition; made when first asked for."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,9 +36,10 @@ class OpenBatches(dict[Place, RecordBatch]):
 
 
 class BatchedCopies(Copies):
-    """``make`` any number, then ``settle``. Who makes many adds them to ``open``, as ``make`` does.
+    """Copies on their way to the brokers: ``make`` any number of them, then ``settle``.
 
-    What is made up to a ``hand_over`` is a group, and can be settled while the next one is made.
+    A loop that makes very many adds them to the batches in ``open`` itself, as ``make`` does. ``hand_over`` ends a
+    group of copies, which can then be settled while the next group is made.
     """
 
     def __init__(
@@ -51,18 +52,18 @@ class BatchedCopies(Copies):
         turned: Callable[[], None],
         producer: BatchProducer,
     ) -> None:
-        """No copies yet; ``planner`` knows which topics are wanted."""
+        """Start without copies; ``planner`` knows which topics routes lead to. For the others see ``Copies``."""
         super().__init__(dead_topic=dead_topic, restore=restore, avoided_topics=avoided_topics, turned=turned)
         self._planner = planner
         self._producer = producer
-        self._failed: list[Failed] = []  # of which no batch was made
+        self._failed: list[Failed] = []  # never put in a batch: their topic has no known partitions
         self._topics: set[str] = set()
         self._kept = _TOPICS
         self.open = OpenBatches()
         self.room = ROOM_BYTES
-        """How many bytes of copies may still be made before the next ``settle``, about."""
-        self._room_before = ROOM_BYTES  # this group
-        self._used: dict[int, int] = {}  # by groups that were handed over
+        """About how many bytes of copies may still be made before the next ``settle``."""
+        self._room_before = ROOM_BYTES  # when the current group began
+        self._used: dict[int, int] = {}  # bytes of each group that was handed over
 
     @property
     @override
@@ -74,7 +75,7 @@ class BatchedCopies(Copies):
         self._producer.close()
 
     def make(self, copy: Copy, source: Source) -> None:
-        """Write ``copy`` where it goes; waits while there is no room."""
+        """Add ``copy`` to the batch of its partition; if there is no room, first wait for all copies made so far."""
         size = len(source.key or b"") + len(source.value or b"")
         self.room -= size + HEADERS_BYTES
         if self.room < 0:
@@ -95,7 +96,10 @@ class BatchedCopies(Copies):
         batch.add(field(source.key) + field(source.value), len(copy.headers), headers)
 
     def next_batch(self, full: RecordBatch) -> RecordBatch:
-        """Send ``full``, which has no room for a copy, and open another for its place; itself where it is empty."""
+        """Send ``full``, which has no room for a copy, and return a new batch for its partition.
+
+        Returns ``full`` itself if it is empty: the copy is larger than ``BATCH_BYTES``, and gets a batch of its own.
+        """
         if not full.records:
             return full
         self._topics.add(full.place[0])
@@ -104,7 +108,7 @@ class BatchedCopies(Copies):
         return self.open[full.place]
 
     def hand_over(self) -> int:
-        """Send what was made since the last time; the number of this group."""
+        """Send the open batches and begin the next group; return the number of the one that ends."""
         self._send_open()
         group = self.open.group
         self._used[group] = self._room_before - self.room
@@ -120,16 +124,16 @@ class BatchedCopies(Copies):
 
     @override
     def settle(self, group: int | None = None) -> bool:
-        """Return once the brokers have every copy, on its topic or on its way around it; or its topic is gone.
+        """Wait until the brokers have every copy, on its topic or on a detour, or its topic is gone.
 
         Args:
-            group: Those of this one alone; None: all.
+            group: Wait only for copies of this group; None for all.
 
         Returns:
-            Whether all are settled: once one failed it waits for all.
+            Whether all groups are settled, not only ``group``: if a copy fails, all are waited for.
 
         Raises:
-            FatalProducerError: none can ever be delivered again; nothing is known of the copies.
+            FatalProducerError: The producer can never deliver again; whether brokers have the copies is unknown.
         """
         strikes: Counter[Place] = Counter()
         while self._flush(group):
@@ -139,11 +143,11 @@ class BatchedCopies(Copies):
             count = len(failed)
             error = failed[0].error.str()
             _log.warning("copies.not_acked", count=count, error=error, follows="they are repeated")
-            # There are half a dozen errors for a topic that is gone, so the broker is asked, not the error.
-            # What no broker will ever take needs no look, and nobody has to wait for it to become a dead letter.
+            # Half a dozen errors can mean that a topic is gone, so a broker is asked instead of going by the error.
+            # A copy that no broker will ever accept becomes a dead letter at once, whether or not its topic exists.
             topics = {each.copy.topic for each in failed if not each.lasts}
             gone = self._restore(topics) if topics else set[str]()
-            if gone is None:  # no broker answers, which says nothing about the topics
+            if gone is None:  # could not find out, as when no broker answers: that says nothing about the topics
                 time.sleep(RETRY_S)
             else:
                 failed = [each for each in failed if each.copy.topic not in gone]
@@ -151,7 +155,7 @@ class BatchedCopies(Copies):
             self.dropped += count - len(failed)
             self._turned()
             again = [self._again(each) for each in failed]
-            # Of a copy whose partition is not known any of its topic may be the one.
+            # A copy of unknown partition (-1) may go to any partition of its topic, so any strike there counts.
             struck = {*strikes, *((topic, -1) for topic, _ in strikes)}
             if any((copy.topic, copy.partition) in struck for copy, _ in again):
                 time.sleep(RETRY_S)
@@ -164,10 +168,10 @@ class BatchedCopies(Copies):
         return group is None
 
     def _read_again(self) -> Iterator[Failed]:
-        """The copies that no broker took, read from their batches."""
+        """Yield the copies that no broker accepted, parsed from their batches."""
         failed = deque(self._producer.take_failed())
         while failed:
-            batch, error = failed.popleft()  # its bytes are not kept beside its records
+            batch, error = failed.popleft()  # popped, so that each batch is freed once its records are read
             topic, partition = batch.place
             for record in batch.read():
                 headers = [*record.headers]
@@ -175,7 +179,10 @@ class BatchedCopies(Copies):
                 yield Failed(error, Copy(topic, headers, partition, home), record, partition)
 
     def _flush(self, group: int | None = None) -> bool:
-        """Wait until the brokers have answered for every copy, or do not for ``STUCK_S``; whether any is not there."""
+        """Wait until every copy of ``group`` (None: of all) is acknowledged or has failed; return whether any failed.
+
+        While brokers answer but acknowledge no copy for ``STUCK_S``, the producer is told to give back what is queued.
+        """
         if group is None:
             self._send_open()
         left = least = self._producer.flush(TURN_S, group)
@@ -184,8 +191,8 @@ class BatchedCopies(Copies):
             before, bad = left, self._producer.failed
             left = self._producer.flush(TURN_S, group)
             self._turned()
-            self.turns += before - left > self._producer.failed - bad  # what was given up is no progress
-            # While no broker answers, all wait; as long as any copy is acknowledged, it is only slow.
+            self.turns += before - left > self._producer.failed - bad  # copies that failed are no progress
+            # With no broker answering, everything waits; while copies are still acknowledged, it is only slow.
             if left < least or not self._producer.answered(TURN_S):
                 least, since = left, time.monotonic()
             elif time.monotonic() - since > STUCK_S:

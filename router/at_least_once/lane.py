@@ -1,4 +1,4 @@
-"""The lane of a router that copies at least once."""
+"""The lane for at-least-once copying: plans each event and writes its copies into record batches."""
 
 from collections.abc import Collection, Sequence
 from typing import Final
@@ -10,38 +10,38 @@ from router.at_least_once.copies import BatchedCopies
 from router.at_least_once.probe_copies import ProbeCopies
 from router.at_least_once.producer import BatchProducer
 from router.at_least_once.record_batch import BATCH_BYTES
-from router.batches import SourceRecord
 from router.copying.avoided_topics import AvoidedTopics
 from router.copying.copies import Restore
 from router.copying.lane import Job, Lane, Settled, Tally
 from router.planning.plan import Copy, Planner, partition_of
+from router.records import SourceRecord
 
-_MANY: Final = 250  # topics: there it pays to have more copies of each together, not to have a group wait for another
-MARKS_BYTES: Final = 256  # of the headers that a copy has beside the event's own, and more
+_MANY: Final = 250  # topics; with more, larger batches pay off, and overlapping two groups does not
+MARKS_BYTES: Final = 256  # upper bound for the headers that a copy has in addition to the event's own
 
 
 class AtLeastOnceLane(Lane):
-    """A ``Lane``: a run is settled once the brokers have every copy. One that is routed again is copied again."""
+    """A ``Lane`` whose runs are settled once the brokers have every copy. A run routed again is copied again."""
 
     _copies: BatchedCopies
 
     def __init__(
         self, settings: Settings, planner: Planner, *, dead_topic: str, restore: Restore, avoided_topics: AvoidedTopics
     ) -> None:
-        """A lane.
+        """Create a lane; its thread starts with ``async with``.
 
         Args:
-            settings: Which Kafka.
-            planner: Says which copies to make. Asked on the lane's thread.
-            dead_topic: Where copies go that the broker will never take.
-            restore: Asked on the lane's thread, before copies that failed are repeated or given up.
-            avoided_topics: The way around topics that take nothing. Used on the lane's thread alone.
+            settings: How to reach Kafka.
+            planner: Decides which copies to make. Called on the lane's thread.
+            dead_topic: Topic for copies that no broker will ever accept.
+            restore: Called on the lane's thread before failed copies are repeated or given up.
+            avoided_topics: The detour for topics that accept nothing. Used only on the lane's thread.
         """
         super().__init__()
         self._planner = planner
         self._dead_topic = dead_topic
         self._avoided_topics = avoided_topics
-        self._special: Collection[str] = avoided_topics.avoided  # topics of which each copy is looked at first
+        self._special: Collection[str] = avoided_topics.avoided  # each copy for one of these topics is checked first
         self._copies = BatchedCopies(
             planner,
             dead_topic=dead_topic,
@@ -51,7 +51,7 @@ class AtLeastOnceLane(Lane):
             producer=BatchProducer(settings),
         )
         self._probe_copies: ProbeCopies[Job] = ProbeCopies(settings)
-        self._handed_over: list[tuple[int, Sequence[Job]]] = []  # groups whose copies may be under way; two at most
+        self._handed_over: list[tuple[int, Sequence[Job]]] = []  # groups with copies in flight; at most two
 
     # -- on the lane's thread --------------------------------------------------------------------------------
 
@@ -64,7 +64,7 @@ class AtLeastOnceLane(Lane):
 
     @override
     def _deliver(self, group: Sequence[Job]) -> Sequence[Job]:
-        """Make the copies of ``group``; return the jobs of which the brokers have every copy."""
+        """Make the copies of ``group``; return the jobs, earlier ones too, whose copies the brokers all have."""
         done = []
         if self._avoided_topics.avoided:
             self._avoided_topics.forget()
@@ -79,19 +79,19 @@ class AtLeastOnceLane(Lane):
                 done.append(probe.job)
         for job in group:
             job.settled = self._produce_run(job)
-        # A run whose probe is back is answered for at once: all that was made of it is to be settled before.
+        # A run whose probes have returned is answered at once, so everything made for it must be settled before.
         probed = bool(done or self._probe_copies.out)
         wait = not group or probed or self._jobs.empty() or len(self._copies.open) > _MANY
         self._handed_over.append((self._copies.hand_over(), group))
         return [*done, *self._settled(but_last=not wait)]
 
     def _settled(self, *, but_last: bool) -> Sequence[Job]:
-        """The jobs that were handed over, without those of the last group, or all, once brokers have every copy."""
+        """Wait for the groups that were handed over, all or ``but_last``; return their jobs without open probes."""
         handed_over = self._handed_over
         if but_last:
             handed_over = handed_over[:-1]
             if handed_over and self._copies.settle(handed_over[-1][0]):
-                handed_over = self._handed_over  # a copy failed, so all were waited for
+                handed_over = self._handed_over  # a copy failed, so all groups were waited for
         else:
             self._copies.settle()
         self._handed_over = self._handed_over[len(handed_over) :]
@@ -106,35 +106,40 @@ class AtLeastOnceLane(Lane):
         return self._settled(but_last=False) if self._handed_over else ()
 
     def _produce_run(self, job: Job) -> Settled:
-        # Every lookup counts in this loop. Of a record nothing is kept: it is freed while the processor has it at hand.
+        # Every lookup counts in this loop. No reference to a record is kept: it is freed while still in the CPU cache.
         events = copies = used = 0
         tally = Tally(self._dead_topic)
-        ways_of, made, special = self._planner.ways, self._copies, self._special
+        ways_of, made, special = self._planner.ways_by_bytes, self._copies, self._special
         batches = made.open
         for batch in job.run.batches:
-            for record, fields, headers in batch.fetched():
+            opened = batch.open()
+            for at, time_ms, count, fields, headers in opened:
                 events += 1
-                ways = ways_of(record)
+                record: SourceRecord | None = None
+                ways = ways_of(headers, count, time_ms)
                 if not ways:
-                    planned = self._planner.plan_closely(job.run, record)
-                    tally.add(planned)
-                    for copy in planned:
-                        self._make(copy, record, job)
-                    continue
+                    record = opened.record(at)
+                    ways = self._planner.learn(record, len(headers))
+                    if not ways:
+                        planned = self._planner.plan_closely(job.run, record)
+                        tally.add(planned)
+                        for copy in planned:
+                            self._make(copy, record, job)
+                        continue
                 copies += len(ways)
-                count = len(record.headers)
                 size = len(fields) + len(headers) + MARKS_BYTES
                 times = self._planner.times
                 for way in ways:
-                    first, partitions, ttl_ms, owner, encoded = way
+                    place, partitions, ttl_ms, owner, encoded = way
                     used += size
                     if used > made.room:
-                        made.settle()  # which may find that a topic is to be avoided
+                        made.settle()  # this may add to the avoided topics
                         used = 0
-                    place = first
                     if partitions > 1:
-                        place = first[0], partition_of(record.key, partitions, otherwise=record.offset)
+                        record = record or opened.record(at)
+                        place = place[0], partition_of(record.key, partitions, otherwise=record.offset)
                     if special and place[0] in special:
+                        record = record or opened.record(at)
                         copy = Copy(place[0], [*record.headers, *self._planner.marks(way)], place[1])
                         self._make_around(copy, record, job)
                         continue
@@ -153,7 +158,7 @@ class AtLeastOnceLane(Lane):
             self._copies.make(copy, record)
 
     def _make_around(self, copy: Copy, record: SourceRecord, job: Job) -> None:
-        """Make ``copy`` on its way around its topic if that is avoided; now and then it goes to see if it still is."""
+        """Send ``copy`` on a detour if its topic is avoided, or now and then as a probe of that topic."""
         if not self._avoided_topics.avoids(copy):
             self._copies.make(copy, record)
         elif self._avoided_topics.is_due(copy.topic) and self._probe_copies.may_leave(job):

@@ -1,4 +1,4 @@
-"""Which broker leads which partition, by what brokers said last. Pure."""
+"""Which broker leads which partition, according to the latest metadata. No I/O."""
 
 from collections.abc import Container
 from typing import Any, Final
@@ -9,16 +9,16 @@ _NONE: Final = -1
 
 
 class Leaders(dict[Place, int]):
-    """Of partitions that have a leader, its number. What is not in here is to be asked for."""
+    """The broker id of each partition's leader. For a partition that is not in here, metadata must be requested."""
 
     def __init__(self) -> None:
         super().__init__()
         self._counts: dict[str, int] = {}
 
     def learn(self, answer: Any) -> dict[str, int]:
-        """Take in what a broker said of topics, a response of Kafka's Metadata API; the error code of each.
+        """Take in ``answer``, a response of Kafka's Metadata API; return the error code of each topic in it.
 
-        The code of a topic is 0 where it is there, whether or not its partitions have leaders.
+        The code is 0 if the topic exists, whether or not its partitions have leaders.
         """
         codes: dict[str, int] = {}
         for code, topic, _, partitions in answer.topics:
@@ -33,15 +33,15 @@ class Leaders(dict[Place, int]):
         return codes
 
     def count(self, topic: str) -> int:
-        """How many partitions ``topic`` has; 0 where nobody has said."""
+        """Return how many partitions ``topic`` has; 0 if unknown."""
         return self._counts.get(topic, 0)
 
     def forget(self, topic: str) -> None:
-        """Know nothing of ``topic``."""
+        """Forget the leaders and the number of partitions of ``topic``."""
         for partition in range(self._counts.pop(topic, 0)):
             self.pop((topic, partition), None)
 
     def keep(self, wanted: Container[str]) -> None:
-        """Forget all topics but those of ``wanted``."""
+        """Forget all topics except ``wanted``."""
         for topic in [each for each in self._counts if each not in wanted]:
             self.forget(topic)

@@ -1,7 +1,8 @@
-"""Kafka's Produce request as it is sent: the bytes of many batches, put together once.
+"""Kafka's Produce request and response, encoded and decoded at little cost. No I/O.
 
-aiokafka's own copies all of them at each level of its schema, six times, and reads an answer field by field, which over
-thousands of topics takes as long as all else. Version 7 of the request, which every broker since Kafka 2.1 takes.
+aiokafka's encoder copies the bytes of all batches at each level of its schema, six times, and its decoder reads a
+response field by field, which with thousands of topics takes as long as everything else. Here the bytes are joined
+once. Version 7 of the request, which every broker since Kafka 2.1 supports.
 """
 
 import struct
@@ -17,18 +18,18 @@ from router.at_least_once.record_batch import Place
 _ALL_REPLICAS: Final = -1
 _NO_TRANSACTION: Final = -1
 
-_HEAD: Final = struct.Struct(">hhii")  # transaction, acknowledgements, patience in ms, how many topics
+_HEAD: Final = struct.Struct(">hhii")  # transactional id, acks, timeout in ms, number of topics
 _SHORT: Final = struct.Struct(">h")
 _INT: Final = struct.Struct(">i")
 _PAIR: Final = struct.Struct(">ii")
-_TAKEN: Final = struct.Struct(">ihqqq")  # partition, error code, first offset, time, the log's first offset
+_TAKEN: Final = struct.Struct(">ihqqq")  # partition, error code, base offset, log append time, log start offset
 
 Batches = Mapping[str, Sequence[tuple[int, bytearray]]]
-"""By topic: each partition with its batch."""
+"""Topic → (partition, record batch) pairs."""
 
 
 class Answer(ProduceResponse_v7):  # type: ignore[misc]  # aiokafka's types are not exported
-    """``codes``: what the broker said of each batch, 0: it has it."""
+    """The Produce response; ``codes`` has the error code for each batch, 0 if the broker has stored it."""
 
     codes: Mapping[Place, int]
 
@@ -69,7 +70,7 @@ class _Encoded(ProduceRequest_v7):  # type: ignore[misc]
 
 
 class Produce(Request[_Encoded]):  # type: ignore[misc]
-    """Asks a broker to keep ``batches`` on all replicas that are in step, within ``timeout_ms``."""
+    """Produces ``batches`` with acks=all; after ``timeout_ms`` the broker reports those that in-sync replicas lack."""
 
     API_KEY = ProduceRequest_v7.API_KEY
 

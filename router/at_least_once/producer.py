@@ -1,11 +1,12 @@
-"""Sends record batches to Kafka: those of many partitions in one request, and each with what makes it idempotent.
+"""An idempotent producer for record batches that sends those of many partitions in one request.
 
-librdkafka sends the batch of each partition in a request of its own, and looks through all topics for it. Here a
-request holds the batches of as many partitions as one broker leads, so thousands of topics cost little more than one.
+librdkafka sends the batch of each partition in a request of its own, and goes through all topics to find it. Here one
+request holds batches of all the partitions that a broker leads, so thousands of topics cost little more than one.
 
-It is Kafka's protocol as aiokafka speaks it, on a thread with an event loop. One request is under way to a broker, so
-one batch of a partition is, and they come in order. What brokers may take in a moment is sent again until they do, or
-until whoever waits says ``give_back``. A batch whose answer was lost is sent as it was, so that the broker knows it.
+The protocol is aiokafka's implementation, on a thread with an event loop. Up to two requests may be in flight to a
+broker, so that one is on its way while the broker writes the other, but only one batch per partition, which keeps
+their order. After a transient error a batch is sent again until a broker accepts it, or until the caller gives up with
+``give_back``. A batch whose response was lost is sent again unchanged, so that the broker recognizes a duplicate.
 """
 
 import asyncio
@@ -30,37 +31,40 @@ from router.at_least_once.leaders import Leaders
 from router.at_least_once.produce_request import Produce
 from router.at_least_once.record_batch import Identity, Place, RecordBatch
 
-_REQUEST_BYTES: Final = 4 << 20  # a broker keeps all of it on its heap; one batch more at most
-_ACKS_MS: Final = 4_000  # for replicas to follow; the client waits longer, so that a broker says which partitions lag
-_MISSING_S: Final = 5.0  # until a topic is not there: one that is new is not known to all brokers at once
-_RESTS_S: Final = (0.02, 0.1, 0.3, 1.0)  # before it is sent again: a new leader takes part of a second
+_REQUESTS: Final = 2  # in flight to a broker: while it writes one to disk, the next is on its way
+_REQUEST_BYTES: Final = 2 << 20  # a broker keeps all of it on its heap; exceeded by one batch at most
+_SHARED_BYTES: Final = 512 << 10  # less is not split into several requests: each costs as much as 100 copies
+_ACKS_MS: Final = 4_000  # for replication; the client waits longer, so that the broker can say which partitions lag
+_MISSING_S: Final = 5.0  # before a topic counts as missing: brokers do not all learn of a new one at once
+_RESTS_S: Final = (0.02, 0.1, 0.3, 1.0)  # backoff before a batch is sent again: a leader election takes less than 1 s
 _MOST_RENEWALS: Final = 3
-_NO_TIMEOUT_MS: Final = 0  # of transactions, of which there are none
+_NO_TIMEOUT_MS: Final = 0  # transaction timeout: there are no transactions
 _CLOSE_S: Final = 5.0
 
 _log = get_logger(__name__)
 
 
 class BatchProducer:
-    """``send`` any number of batches, then ``flush``. All but what says so is for one thread alone."""
+    """``send`` any number of batches, then ``flush``. The public methods are for one thread, the same for all."""
 
     def __init__(self, settings: Settings) -> None:
-        """Connects to Kafka with the first ``send``."""
+        """Create a producer. Its thread starts with the first call that needs a broker, and connects then."""
         self._settings = settings
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="router-producer", daemon=True)
         self._changed = threading.Condition()
-        self._left: Counter[int] = Counter()  # records of each group
+        self._left: Counter[int] = Counter()  # unsettled records of each group
         self._failed: list[tuple[RecordBatch, KafkaError]] = []
         self._gave_up: BaseException | None = None
-        # For the thread with the loop alone:
+        # Only for the thread with the loop:
         self._client: Client | None = None
         self._leaders = Leaders()
         self._queues: dict[Place, deque[RecordBatch]] = {}
-        self._ready: dict[Place, None] = {}  # in order: with a batch that is neither under way nor at rest
-        self._busy: set[int] = set()  # brokers that have not answered yet
+        self._ready: dict[Place, None] = {}  # in order: the first batch is neither in flight nor backing off
+        self._busy: Counter[int] = Counter()  # requests in flight to each broker
+        self._silent: set[int] = set()  # brokers that did not respond to the last request in time
         self._under_way: set[Place] = set()
-        self._missing_since: dict[Place, float] = {}  # of the monotonic clock
+        self._missing_since: dict[Place, float] = {}  # on the monotonic clock
         self._identities = Identities()
         self._tasks: set[asyncio.Task[None]] = set()
         self._connecting = asyncio.Lock()
@@ -69,27 +73,29 @@ class BatchProducer:
 
     @property
     def failed(self) -> int:
-        """How many records ``take_failed`` has."""
+        """How many records ``take_failed`` would return, in their batches."""
         with self._changed:
             return sum(batch.records for batch, _ in self._failed)
 
     def send(self, batches: Sequence[RecordBatch]) -> None:
-        """Let them be sent, behind all that were sent before."""
+        """Queue ``batches`` behind all earlier ones and return at once. No record may be added to them any more."""
         self._start()
+        for batch in batches:
+            batch.close()  # here, not on the sending thread, for which the brokers wait
         with self._changed:
             for batch in batches:
                 self._left[batch.group] += batch.records
         self._loop.call_soon_threadsafe(self._do, self._take, batches)
 
     def flush(self, timeout_s: float, group: int | None = None) -> int:
-        """Wait until it is known of every batch what became of it, at most ``timeout_s``; how many records are left.
+        """Wait until every batch is acknowledged or has failed; return how many records are still unsettled.
 
         Args:
-            timeout_s: In s.
-            group: Of batches of this one alone; None: of all.
+            timeout_s: Longest wait, in seconds.
+            group: Wait only for batches of this group; None for all.
 
         Raises:
-            FatalProducerError: none can ever be delivered again; nothing is known of those that are left.
+            FatalProducerError: The producer can never deliver again; whether brokers have what is left is unknown.
         """
         with self._changed:
             self._changed.wait_for(lambda: not self._unsettled(group) or self._gave_up is not None, timeout_s)
@@ -101,31 +107,34 @@ class BatchProducer:
         return self._left.total() if group is None else self._left[group]
 
     def take_failed(self) -> Sequence[tuple[RecordBatch, KafkaError]]:
-        """Those that no broker took, since this was asked last."""
+        """Return the batches that failed since the last call, each with its error."""
         with self._changed:
             failed, self._failed = self._failed, []
         return failed
 
     def give_back(self) -> None:
-        """Let all fail that are not under way. May return before they have."""
+        """Fail all batches of partitions that have none in flight. Returns at once, perhaps before they have failed."""
         self._loop.call_soon_threadsafe(self._do, self._give_back)
 
     def partitions(self, topic: str, timeout_s: float) -> int:
-        """How many ``topic`` has; 0 where no broker says so within ``timeout_s``, or there is none."""
+        """Return how many partitions ``topic`` has; 0 if there is no such topic or no broker answers in time.
+
+        Blocks for at most ``timeout_s`` seconds if the topic is not known yet.
+        """
         if not self._leaders.count(topic):
             self._ask({topic}, timeout_s)
         return self._leaders.count(topic)
 
     def answered(self, timeout_s: float) -> bool:
-        """Whether any broker says anything within ``timeout_s``."""
+        """Return whether any broker answers a metadata request within ``timeout_s`` seconds."""
         return self._ask((), timeout_s) is not None
 
     def keep(self, wanted: Container[str]) -> None:
-        """Forget all topics but those of ``wanted``. Nothing may be under way."""
+        """Forget all topics except ``wanted``. No batch may be queued or in flight."""
         self._loop.call_soon_threadsafe(self._do, self._keep, wanted)
 
     def close(self) -> None:
-        """Close the connections. What is under way is lost sight of."""
+        """Close the connections. The fate of batches in flight stays unknown."""
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(_CLOSE_S)
@@ -150,7 +159,7 @@ class BatchProducer:
             await self._client.close()
 
     def _ask(self, topics: Collection[str], timeout_s: float) -> Mapping[str, int] | None:
-        """As ``_look_up``, for any other thread; None where it takes longer, too."""
+        """Call ``_look_up`` from another thread; None if no broker answers, also within ``timeout_s`` seconds."""
         self._start()
         answer = asyncio.run_coroutine_threadsafe(asyncio.wait_for(self._look_up(topics), timeout_s), self._loop)
         try:
@@ -169,10 +178,10 @@ class BatchProducer:
             self._give_up(error)
 
     def _do(self, work: Callable[..., None], *arguments: object) -> None:
-        """Do ``work``: that it fails must not pass unseen."""
+        """Do ``work``. If it raises, the producer gives up, since the loop would merely log the error."""
         try:
             work(*arguments)
-        except Exception as error:  # noqa: BLE001 - whoever waits gets it
+        except Exception as error:  # noqa: BLE001 - ``flush`` raises it
             self._give_up(error)
 
     def _give_up(self, error: BaseException) -> None:
@@ -195,34 +204,57 @@ class BatchProducer:
         self._wake()
 
     def _wake(self) -> None:
-        """Dispatch in this turn of the loop, once for all that asks for it."""
+        """Schedule one ``_dispatch`` in this iteration of the event loop, however often it is asked for."""
         if not self._woken:
             self._woken = True
             self._loop.call_soon(self._do, self._dispatch)
 
     def _dispatch(self) -> None:
-        """Send what is ready to each broker that has answered."""
+        """Send ready batches to brokers with fewer than ``_REQUESTS`` requests in flight; look up unknown leaders."""
         self._woken = False
         unknown: set[str] = set()
-        requests: dict[int, list[RecordBatch]] = {}
-        sizes: dict[int, int] = {}
+        leaders: dict[int, None] = {}
         for place in self._ready:
             leader = self._leaders.get(place)
             if leader is None:
                 unknown.add(place[0])
-            elif leader not in self._busy and sizes.get(leader, 0) < _REQUEST_BYTES:
-                batch = self._queues[place][0]
-                requests.setdefault(leader, []).append(batch)
-                sizes[leader] = sizes.get(leader, 0) + batch.size
-        for leader, batches in requests.items():
-            for batch in batches:
-                del self._ready[batch.place]
-                self._under_way.add(batch.place)
-            self._busy.add(leader)
-            self._beside(self._request(leader, batches))
+            elif self._free(leader) > 0:
+                leaders[leader] = None
+        for leader in leaders:
+            while self._free(leader) > 0 and (request := self._next_request(leader)):
+                self._busy[leader] += 1
+                self._beside(self._keep_sending(leader, request))
         if unknown and not self._finding:
             self._finding = True
             self._beside(self._find(unknown))
+
+    def _free(self, leader: int) -> int:
+        """Return how many more requests ``leader`` may get now."""
+        # The time of a second one runs while it waits behind the first: of a slow broker it would be up too soon.
+        return (1 if leader in self._silent else _REQUESTS) - self._busy[leader]
+
+    def _next_request(self, leader: int) -> Sequence[RecordBatch]:
+        """Take the next request's batches from those ready for ``leader``: a share, if another request may go too."""
+        ready = [self._queues[place][0] for place in self._ready if self._leaders.get(place) == leader]
+        request = _share(ready, self._free(leader))
+        for batch in request:
+            del self._ready[batch.place]
+            self._under_way.add(batch.place)
+        return request
+
+    async def _keep_sending(self, leader: int, request: Sequence[RecordBatch]) -> None:
+        """Send ``request``, and after each response what has become ready for ``leader`` by then, until nothing is."""
+        while request:
+            await self._request(leader, request)
+            self._busy[leader] -= 1
+            # Not through ``_dispatch``: each turn of the loop may have to wait for the GIL, and the broker with it.
+            request = self._next_request(leader) if self._free(leader) > 0 else ()
+            if request:
+                self._busy[leader] += 1
+            if self._ready:
+                self._wake()
+        if not self._busy[leader]:
+            del self._busy[leader]
 
     async def _request(self, leader: int, batches: Sequence[RecordBatch]) -> None:
         topics: dict[str, list[tuple[int, bytearray]]] = {}
@@ -234,12 +266,13 @@ class BatchProducer:
         codes: Mapping[Place, int] | None
         try:
             answer = await client.send(leader, Produce(topics, timeout_ms=_ACKS_MS))
-        except (ProtocolError, OSError, KeyError) as error:  # the last: aiokafka lost its connection meanwhile
+        except (ProtocolError, OSError, KeyError) as error:  # KeyError: aiokafka has lost its connection meanwhile
             _log.warning("kafka.not_answered", broker=leader, error=type(error).__name__, follows="it is sent again")
             codes = None
+            self._silent.add(leader)
         else:
             codes = answer.codes
-        self._busy.discard(leader)
+            self._silent.discard(leader)
         self._under_way.difference_update(batch.place for batch in batches)
         taken: list[RecordBatch] = []
         for batch in batches:
@@ -250,7 +283,6 @@ class BatchProducer:
             else:
                 self._refused(batch, code)
         self._settle(taken)
-        self._wake()
 
     async def _identity(self, batch: RecordBatch) -> Identity:
         while (found := self._identities.next(batch.place, batch.records)) is None:
@@ -267,11 +299,11 @@ class BatchProducer:
                 if answer.error_code in FORBIDDEN:
                     raise FatalProducerError(f"Kafka gives this router no producer's id: {problem}")
             _log.warning("kafka.no_producer_id", error=problem, follows="it is asked for again")
-            await asyncio.sleep(_RESTS_S[1])  # a broker that has just started needs part of a second
+            await asyncio.sleep(_RESTS_S[1])  # a broker that has just started takes part of a second
         return found
 
     async def _connected(self) -> Client:
-        """The client, once a broker has told it of all others."""
+        """Return the client; on the first call connect it, retrying until a bootstrap server answers."""
         async with self._connecting:
             if self._client is None:
                 client = client_of(self._settings)
@@ -287,13 +319,13 @@ class BatchProducer:
             return self._client
 
     async def _look_up(self, topics: Collection[str]) -> Mapping[str, int] | None:
-        """Learn who leads ``topics``; the error code of each, 0 where it is there. None: no broker says anything."""
+        """Update the leaders of ``topics``; return each topic's error code, 0 if it exists. None: no broker answers."""
         client = await self._connected()
         answer = await client.describe(topics, last=self._busy)
         return None if answer is None else self._leaders.learn(answer)
 
     async def _find(self, topics: Collection[str]) -> None:
-        """Learn who leads ``topics``, of which there are batches that are ready."""
+        """Look up the leaders of ``topics``, which have ready batches; those without a leader are retried or fail."""
         codes = await self._look_up(topics)
         self._finding = False
         for place in [each for each in self._ready if each[0] in topics and each not in self._leaders]:
@@ -306,7 +338,7 @@ class BatchProducer:
         self._wake()
 
     def _refused(self, batch: RecordBatch, code: int) -> None:
-        """Do what is to be done about ``batch``, which a broker did not take, for ``code``."""
+        """Handle error ``code`` for ``batch``: renew the producer id, split the batch, back off, or fail it."""
         place = batch.place
         if code in NOT_IN_ORDER and batch.renewals < _MOST_RENEWALS:
             batch.renewals += 1
@@ -314,14 +346,14 @@ class BatchProducer:
             self._identities.renew(place)
             self._ready[place] = None
         elif code in LASTING and batch.records > 1:
-            # One that no broker takes takes no others with it.
+            # One record that no broker ever accepts must not make the others fail: halve the batch until it is alone.
             queue = self._queues[place]
             queue.popleft()
             queue.extendleft(reversed(batch.halves()))
             self._identities.renew(place)
             self._ready[place] = None
         elif code in PASSING:
-            self._leaders.pop(place, None)  # whatever it is, another broker may lead by now
+            self._leaders.pop(place, None)  # whatever the error, another broker may lead by now
             if code == MISSING:
                 self._miss(batch)
             else:
@@ -330,7 +362,7 @@ class BatchProducer:
             self._fail(batch, KafkaError(code))
 
     def _miss(self, batch: RecordBatch) -> None:
-        """A broker says that there is no such partition."""
+        """Retry ``batch``, whose partition does not exist; after ``_MISSING_S`` fail all batches of the partition."""
         since = self._missing_since.setdefault(batch.place, time.monotonic())
         if time.monotonic() - since < _MISSING_S:
             self._rest(batch)
@@ -339,7 +371,7 @@ class BatchProducer:
             self._fail(each, KafkaError(MISSING))
 
     def _rest(self, batch: RecordBatch) -> None:
-        """Send ``batch`` again, in a moment."""
+        """Send ``batch`` again after a backoff, longer with each try."""
         pause_s = _RESTS_S[min(batch.tries, len(_RESTS_S) - 1)]
         batch.tries += 1
         self._ready.pop(batch.place, None)
@@ -347,7 +379,7 @@ class BatchProducer:
 
     def _rested(self, batch: RecordBatch) -> None:
         queue = self._queues.get(batch.place)
-        if queue and queue[0] is batch:  # it may have been given back meanwhile
+        if queue and queue[0] is batch:  # it may have failed by ``give_back`` meanwhile
             self._ready[batch.place] = None
             self._wake()
 
@@ -358,7 +390,7 @@ class BatchProducer:
         self._settle([batch])
 
     def _next(self, place: Place) -> None:
-        """It is known what became of the first batch for ``place``."""
+        """Remove the first batch of ``place``, whose fate is known; the one behind it is ready."""
         self._missing_since.pop(place, None)
         queue = self._queues[place]
         queue.popleft()
@@ -386,3 +418,18 @@ class BatchProducer:
     def _keep(self, wanted: Container[str]) -> None:
         self._leaders.keep(wanted)
         self._identities.keep(wanted)
+
+
+def _share(batches: Sequence[RecordBatch], requests: int) -> Sequence[RecordBatch]:
+    """Return the first of ``batches``, for one request, if they are spread by size over so many ``requests``.
+
+    At least ``_SHARED_BYTES`` if there is as much, and at most ``_REQUEST_BYTES``, which the last batch may exceed.
+    """
+    limit = min(max(sum(batch.size for batch in batches) // requests, _SHARED_BYTES), _REQUEST_BYTES)
+    share, size = list[RecordBatch](), 0
+    for batch in batches:
+        if size >= limit:
+            break
+        share.append(batch)
+        size += batch.size
+    return share

@@ -1,7 +1,7 @@
-"""The lane: one thread that plans and makes the copies of runs, and says when the brokers have them all.
+"""The lane: a thread that plans and makes the copies of runs, and reports when the brokers have them all.
 
-Why a thread and not the event loop: that stays free for heartbeats. One flush serves all runs that wait (group commit).
-One lane keeps the order of every source partition, hence of every key.
+It is a thread so that the event loop stays free for heartbeats. One flush serves all waiting runs (group commit). A
+single lane keeps the order of every source partition, and so of every key.
 """
 
 import asyncio
@@ -21,8 +21,8 @@ from eventstreams.errors import FatalProducerError
 from router.copying.copies import Copies
 from router.planning.plan import Copy, Run
 
-_MAX_GROUP: Final = 64  # runs that share one flush, or a few more: bounds what a crash repeats
-_RATES: Final = 4  # groups: one that had to wait for a broker says little of the next
+_MAX_GROUP: Final = 64  # runs, or a few more, that share one flush: bounds what is repeated after a crash
+_RATES: Final = 4  # groups to measure: one that had to wait for a broker says little about the next
 _SHORTEST_S: Final = 1e-3
 _LOOK_S: Final = 0.1
 _JOIN_S: Final = 10.0
@@ -30,13 +30,13 @@ _JOIN_S: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What became of a run, every copy acknowledged.
+    """The result of a run, once every copy is acknowledged.
 
     Attributes:
-        copies: On subscription topics, or on their way around them.
+        copies: Copies on subscription topics, or on a detour around them.
         matched: Events with at least one copy.
-        dead: Events that are dead letters of the router now.
-        unmatched: Events that nobody wants.
+        dead: Events that became dead letters of the router.
+        unmatched: Events that no subscription wants.
     """
 
     copies: int
@@ -45,14 +45,14 @@ class Settled:
     unmatched: int
 
     def without(self, dropped: int) -> tuple[Self, int]:
-        """This with ``dropped`` copies less, and how many more were dropped than it has: they are another run's."""
+        """Return this with ``dropped`` copies fewer, and how many were dropped beyond its own: those of other runs."""
         mine = min(dropped, self.copies)
         return replace(self, copies=self.copies - mine), dropped - mine
 
 
 @dataclass(slots=True)
 class Tally:
-    """Counts what became of the events of a run that took a closer look."""
+    """Counts the results of a run's events that took the planner's slow path, ``plan_closely``."""
 
     dead_topic: str
     copies: int = field(default=0, init=False)
@@ -60,7 +60,7 @@ class Tally:
     unmatched: int = field(default=0, init=False)
 
     def add(self, planned: Sequence[Copy]) -> None:
-        """What was planned for one event."""
+        """Count one event, for which ``planned`` was planned."""
         if not planned:
             self.unmatched += 1
         elif planned[0].topic == self.dead_topic:
@@ -69,7 +69,7 @@ class Tally:
             self.copies += len(planned)
 
     def settled(self, *, events: int, copies: int) -> Settled:
-        """Of a run of so many ``events``, with ``copies`` of those that took none."""
+        """Return the result of a run of ``events`` events, with ``copies`` made of those that were not counted here."""
         return Settled(
             self.copies + copies, matched=events - self.dead - self.unmatched, dead=self.dead, unmatched=self.unmatched
         )
@@ -77,7 +77,7 @@ class Tally:
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """A run, who waits for it, and how many of its copies are out as probes."""
+    """A run, the future that its caller waits for, and how many of its copies are under way as probes."""
 
     run: Run
     answer: "asyncio.Future[Settled]"
@@ -86,18 +86,18 @@ class Job:
 
 
 class Lane(ABC):
-    """``deliver`` runs, and learn when the brokers have every copy. Use as ``async with``."""
+    """Takes runs with ``deliver``, whose futures tell when the brokers have every copy. Use as ``async with``."""
 
     _copies: Copies
 
     def __init__(self) -> None:
-        """Who inherits it has ``_copies`` as well, for the lane's thread alone."""
+        """Start without runs. Subclasses also set ``_copies``, which is only for the lane's thread until that ends."""
         self._loop = asyncio.get_running_loop()
         self._jobs: queue.SimpleQueue[Sequence[Job] | None] = queue.SimpleQueue()
         self.last_turn = math.inf
-        """When the lane's thread was last seen to turn; it does twice a second while it has work."""
+        """Monotonic time at which the lane's thread last made a step, for the health check; infinite while idle."""
         self.rate = math.inf
-        """Events a second, of the last few groups that which did most; not known before the first."""
+        """Events per second in the fastest of the last few groups; infinite before the first."""
         self._rates: deque[float] = deque(maxlen=_RATES)
         self._thread = threading.Thread(target=self._run, name="router-lane", daemon=True)
 
@@ -115,19 +115,19 @@ class Lane(ABC):
 
     @property
     def topics(self) -> int:
-        """To how many topics copies have gone; those that nobody wants any more do not count for long."""
+        """Number of topics that copies were sent to; those that no route leads to any more are forgotten in time."""
         return self._copies.topics
 
     @property
     def turns(self) -> int:
-        """Grows while brokers acknowledge copies of a flush that takes its time."""
+        """Grows while brokers acknowledge copies during a long flush: shows the health check progress."""
         return self._copies.turns
 
     def deliver(self, runs: Sequence[Run]) -> "Sequence[asyncio.Future[Settled]]":
-        """What became of each of ``runs``, once all of it is acknowledged; there is no other end but success.
+        """Queue ``runs``; return a future for each, in order, done once every copy of the run is acknowledged.
 
-        Raises:
-            FatalProducerError: (a future) the producer can never deliver again; nothing is known of its run.
+        Failed copies are repeated until they succeed, so a future fails only if the lane does: with
+        ``FatalProducerError`` if the producer can never deliver again. How much of the run was stored is unknown then.
         """
         jobs = [Job(run, self._loop.create_future()) for run in runs]
         self._jobs.put(jobs)
@@ -143,7 +143,7 @@ class Lane(ABC):
             done: Sequence[Job]
             try:
                 done, error = self._deliver(group), None
-            except Exception as raised:  # noqa: BLE001 - a thread's end must not pass unseen: the runs carry it
+            except Exception as raised:  # noqa: BLE001 - must not end the thread unseen: the runs' futures raise it
                 done, error = waiting, raised
             self.last_turn = math.inf
             if group:
@@ -151,11 +151,11 @@ class Lane(ABC):
                 self.rate = max(self._rates)
             if done:
                 self._loop.call_soon_threadsafe(_answer, done, error)
-        with suppress(FatalProducerError):  # nothing is known of these: who comes next routes them again
+        with suppress(FatalProducerError):  # their fate is unknown: the partition's next owner routes them again
             self._loop.call_soon_threadsafe(_answer, self._finish(), None)
 
     def _next(self) -> list[Job] | None:
-        """The runs that wait; none where only those that were put off are to be looked after; None at the end."""
+        """Wait for runs and return their jobs; none if it is time to look after those put off; None at the end."""
         try:
             jobs = self._jobs.get(timeout=_LOOK_S if self._put_off() else None)
         except queue.Empty:
@@ -170,16 +170,16 @@ class Lane(ABC):
         return group or None
 
     def _put_off(self) -> Sequence[Job]:
-        """Those of earlier groups that ``_deliver`` has not returned yet."""
+        """Return the jobs of earlier groups that ``_deliver`` has not returned yet."""
         return ()
 
     def _finish(self) -> Sequence[Job]:
-        """At the end: those that were put off, where the brokers have every copy by now."""
+        """Called at the end: return those of the jobs put off whose copies the brokers all have."""
         return ()
 
     @abstractmethod
     def _deliver(self, group: Sequence[Job]) -> Sequence[Job]:
-        """Make the copies of ``group``; return the jobs, earlier ones too, of which the brokers have every copy."""
+        """Make the copies of ``group``; return the jobs, earlier ones too, whose copies the brokers all have."""
 
     def _turned(self) -> None:
         self.last_turn = time.monotonic()

@@ -11,7 +11,6 @@ from typing_extensions import override
 
 from eventstreams.errors import FatalProducerError
 from eventstreams.settings import Settings
-from router.batches import SourceRecord
 from router.copying.avoided_topics import AvoidedTopics
 from router.copying.copies import Restore
 from router.copying.lane import Job, Lane, Settled, Tally
@@ -19,6 +18,7 @@ from router.exactly_once.copies import TransactionalCopies
 from router.exactly_once.probes import Probes
 from router.exactly_once.transactions import Seat, SpoiltError, Transactions
 from router.planning.plan import Copy, Planner, Run, partition_of
+from router.records import SourceRecord
 
 _LONGEST_S: Final = 2.0  # of making copies before they are committed: readers wait for the commit
 _PUT_OUT_S: Final = 60.0  # a member that was removed from its group is back within seconds

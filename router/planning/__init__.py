@@ -1,1 +1,1 @@
-"""From an event to what becomes of it: its copies, or a dead letter. Pure."""
+"""Planning: from an event to the copies to make of it, or a dead letter. No I/O."""

@@ -1,4 +1,4 @@
-"""The filters of subscriptions: which of the routes that match an event it really takes."""
+"""Subscription filters: which of the routes that match an event also let it pass."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -9,20 +9,25 @@ from router.planning.matcher import Route
 
 
 class Filtering:
-    """Asks the filters of routes. For the lane's thread alone."""
+    """Evaluates the filters of routes. Only for the lane's thread."""
 
     def __init__(self, codec: Codec, *, tell: Callable[[Verdict], None], most_partitions: int = 5000) -> None:
-        """``tell`` hears each filter's verdict; ``most_partitions``: as the setting, by which the API bounds filters.
+        """Start with no compiled filters.
 
-        There is room for a quarter more than the API lets subscribers write: what a filter was before it was changed
-        is kept until it is the one that nobody has asked for longest.
+        Args:
+            codec: Decodes an event's data if a filter needs it.
+            tell: Called with each filter's verdict.
+            most_partitions: The setting of this name, from which the API derives how many filters it accepts.
+
+        The cache has room for a quarter more than the API accepts: the old version of a changed filter stays in it
+        until it is the least recently used.
         """
         self._codec = codec
         self._tell = tell
         self._filters = CompiledFilters(most_characters=room_for(most_partitions) * 5 // 4)
 
     def passing(self, routes: Sequence[Route], headers: Mapping[str, bytes], value: bytes | None) -> list[Route]:
-        """Those of ``routes`` that have no filter, or whose filter does not keep the event back. Never raises."""
+        """Return those of ``routes`` without a filter, or whose filter lets the event pass. Never raises."""
         reading = FilterInput(headers, value, self._codec)
         return [route for route in routes if route.filter is None or self._delivers(route, route.filter, reading)]
 

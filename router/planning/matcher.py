@@ -1,6 +1,6 @@
-"""Which subscriptions an event may be for, their filters aside. Pure; from its headers alone, never from its value.
+"""Which subscriptions match an event's headers, before any filters are evaluated. No I/O; never reads the value.
 
-A lookup costs the same with ten subscriptions as with a hundred thousand: one dictionary, by account and type.
+A lookup costs the same with ten subscriptions as with a hundred thousand: one dictionary, keyed by account and type.
 """
 
 from collections.abc import Callable, Container
@@ -15,10 +15,13 @@ class Route:
     """One subscription's interest in one event type.
 
     Attributes:
-        family_of: Its account, where subaccounts count as well.
-        filter: What else must hold of an event, in CEL; None: nothing.
-        schema_version: In which its data is delivered, hence filtered.
-        partitions: Of the topic.
+        topic: The subscription's topic.
+        since_ms: Events accepted before this time do not match, in ms since the epoch.
+        ttl_ms: How long delivery is attempted, in ms after acceptance.
+        family_of: Its account if it also receives events of that account's subaccounts, else None.
+        filter: A CEL expression that an event must satisfy as well; None if there is none.
+        schema_version: Version in which the data is delivered, and therefore filtered.
+        partitions: Number of partitions of ``topic``.
     """
 
     subscription_sid: str
@@ -38,38 +41,38 @@ _Index = dict[_Key, tuple[Route, ...]]
 
 
 class Matcher:
-    """The routes of all subscriptions. Changes on the event loop; may be asked from one other thread at a time.
+    """The routes of all subscriptions. Changed on the event loop; one other thread at a time may read.
 
-    The values of the indexes are tuples that are replaced whole, so a reader sees a subscription's interest in a type
-    before or after a change, never in between.
+    The indexes' values are tuples that are replaced as a whole, so a reader sees a subscription's interest in a type
+    as it was before a change or after it, never in between.
     """
 
     def __init__(self, *, default_ttl_ms: int, topic_of: TopicOf, discontinued: Container[str] = ()) -> None:
-        """A matcher without routes.
+        """Start without routes.
 
         Args:
-            default_ttl_ms: For subscriptions that ask for no other; the most that any gets.
-            topic_of: Name of a subscription's topic, by sink type and subscription SID.
-            discontinued: Event types that nobody gets any more, subscribed or not.
+            default_ttl_ms: Time to live for subscriptions that set none; also the maximum.
+            topic_of: Returns the name of a subscription's topic, given sink type and subscription SID.
+            discontinued: Event types that are not routed any more, even if subscribed to.
         """
         self._default_ttl_ms = default_ttl_ms
         self._topic_of = topic_of
         self._discontinued = discontinued
         self._routes: _Index = {}
-        self._family: _Index = {}  # of subscriptions that are for subaccounts too, by their own account
-        self._owners: dict[bytes, bytes] = {}  # of subaccounts
+        self._family: _Index = {}  # subscriptions that include subaccounts, by their own account
+        self._owners: dict[bytes, bytes] = {}  # subaccount → the account that owns it
         self.version = 0
-        """Another one after each change: what was found before may be old then."""
+        """Changes with every change of routes, which makes earlier results stale."""
 
     def load(self, snapshot: Snapshot) -> None:
-        """Take in every account and subscription of ``snapshot``."""
+        """Add every account and subscription of ``snapshot``."""
         for account in snapshot.accounts.values():
             self.apply(Change(None, account))
         for subscription in snapshot.subscriptions.values():
             self.apply(Change(None, subscription))
 
     def apply(self, change: Change) -> None:
-        """Follow one change of the control topic."""
+        """Apply one change read from the control topic."""
         match change.after or change.before:
             case Account(sid=sid):
                 self._own(sid.encode(), change.after)
@@ -84,19 +87,19 @@ class Matcher:
                 return
 
     def match(self, account: bytes, event_type: bytes, accepted_at_ms: int) -> list[Route]:
-        """The subscriptions that want an event of ``account`` and ``event_type``, accepted at that time."""
+        """Return the routes of an event of ``account`` and ``event_type`` that was accepted at ``accepted_at_ms``."""
         found = self._routes.get((account, event_type), ())
         if owner := self._owners.get(account):
             found = (*found, *self._family.get((owner, event_type), ()))
         return [route for route in found if route.since_ms <= accepted_at_ms]
 
     def route_to(self, topic: str) -> Route | None:
-        """A route that leads to ``topic`` now. Looks through all; for the rare case of a topic that is missing."""
+        """Return a current route to ``topic``, if any. Scans all routes: only for the rare case of a missing topic."""
         found = (route for routes in self._routes.copy().values() for route in routes if route.topic == topic)
         return next(found, None)
 
     def topics(self) -> set[str]:
-        """Those that any route leads to now. Looks through all."""
+        """Return all topics that a route leads to now. Scans all routes."""
         return {route.topic for routes in self._routes.copy().values() for route in routes}
 
     def _own(self, sid: bytes, account: Resource | None) -> None:
@@ -107,7 +110,7 @@ class Matcher:
             self._owners[sid] = owner.encode()
 
     def _by_key(self, resource: Resource | None) -> dict[_Key, Route]:
-        """The routes that ``resource`` asks for."""
+        """Return the routes that ``resource`` adds, by key; none unless it is an active subscription."""
         if not isinstance(resource, Subscription) or resource.state is not SubscriptionState.ACTIVE:
             return {}
         account, topic = resource.account_sid, self._topic_of(resource.sink_type, resource.sid)
@@ -135,7 +138,7 @@ def _for_family(route: Route | None) -> Route | None:
 
 
 def _put(index: _Index, key: _Key, sid: str, route: Route | None) -> None:
-    """Let ``route`` stand for subscription ``sid`` under ``key``, in one step; None: nothing does."""
+    """Replace the route of subscription ``sid`` under ``key`` by ``route``, atomically; None removes it."""
     others = tuple(each for each in index.get(key, ()) if each.subscription_sid != sid)
     if route is not None:
         index[key] = (*others, route)

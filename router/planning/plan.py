@@ -1,4 +1,9 @@
-"""What becomes of one event: its copies, or a dead letter. Pure."""
+"""Plans one event: which copies to make, or a dead letter. No I/O.
+
+There is a fast path for ordinary events, which make up nearly all: their copies have all of the event's headers, so
+only the way of each copy is looked up, by the headers' bytes (``ways_by_bytes``) or once they are parsed (``ways``).
+All other events take ``plan_closely``.
+"""
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,19 +15,21 @@ from zlib import crc32
 from eventstreams import headers as names
 from eventstreams.headers import Envelope, HeaderProblem, Headers, dead_headers
 from eventstreams.reasons import DeadReason
-from router.batches import Batch, SourceRecord
+from router.batches import Batch
 from router.planning.filtering import Filtering
+from router.planning.known_headers import KnownHeaders
 from router.planning.matcher import Matcher, Route
 from router.record_format import header_fields
+from router.records import SourceRecord
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one fetch brought of a partition: batches of records, in order.
+    """The record batches that one fetch returned for a partition, in order.
 
     Attributes:
-        is_last: Whether no other run of the same fetch comes after it. (Others of it may have been dropped.)
-        seek: The number of the seek after which it was fetched.
+        is_last: Whether it is the last run of its fetch. (Others of the same fetch may have been dropped.)
+        seek: Number of the last seek before it was fetched.
     """
 
     topic: str
@@ -32,21 +39,21 @@ class Run:
     seek: int = 0
 
     def __len__(self) -> int:
-        """How many records, or offsets that were."""
+        """Return how many offsets its batches span, of which some may have no record any more."""
         return sum(map(len, self.batches))
 
     @property
     def size(self) -> int:
-        """In bytes, as they were fetched."""
+        """Bytes as fetched, that is, compressed if the producer compressed them."""
         return sum(batch.size for batch in self.batches)
 
 
 class Copy(NamedTuple):
-    """A record to produce: key and value are the event's own.
+    """A record to produce; it has the event's key and value.
 
     Attributes:
-        partition: Which; -1: any.
-        home: On its way around its own topic, that topic; see ``router.avoided_topics``.
+        partition: The partition to produce to; -1 to choose one by key.
+        home: Its own topic while it makes a detour around that, else None; see ``router.copying.avoided_topics``.
     """
 
     topic: str
@@ -58,26 +65,26 @@ class Copy(NamedTuple):
 _name_of: Final = itemgetter(0)
 _REQUIRED: Final = (names.ACCOUNT, names.TYPE, names.ID, names.SOURCE, names.TIME, names.DATASCHEMA)
 _ORDINARY: Final = frozenset(name for name in names.KNOWN if not name.startswith("es_"))
-"""An event with these headers alone, all that are required among them, is copied with all that it has."""
-_LAYOUTS: Final = 16  # that are known: producers have a few, with a subject and without
+"""An event with no other headers than these, including all required ones, is copied with all of its headers."""
+_LAYOUTS: Final = 16  # header orders to remember: producers use a few, with a subject and without
 
 
 @lru_cache(_LAYOUTS)
 def _required_in(layout: tuple[str, ...]) -> Callable[[Headers], tuple[tuple[str, bytes], ...]] | None:
-    """Takes ``_REQUIRED`` by their places from headers that have the names ``layout``; None: not ordinary."""
+    """Return a function that picks ``_REQUIRED`` by position out of headers named ``layout``; None: not ordinary."""
     if not _ORDINARY.issuperset(layout) or not set(_REQUIRED).issubset(layout):
         return None
-    places = {name: place for place, name in enumerate(layout)}  # of a name that is there twice, the last counts
+    places = {name: place for place, name in enumerate(layout)}  # the last of a repeated name counts
     return itemgetter(*(places[name] for name in _REQUIRED))
 
 
 Way = tuple[tuple[str, int], int, int, Sequence[tuple[str, bytes]], bytes]
-"""Of a copy: its topic and the first partition of that, how many it has, for how many ms it is tried, and the headers
-that say whose it is, twice: as they are, and as Kafka writes them. Those that say when are before these."""
+"""Where a copy goes and which headers it gets: (topic, first partition), the topic's number of partitions, time to live
+in ms, and its owner headers twice, as pairs and as encoded by Kafka. Its time headers come before the owner headers."""
 
 
 class Times(dict[int, tuple[Sequence[tuple[str, bytes]], bytes]]):
-    """By for how many ms copies are tried: their headers that say when, as they are and as Kafka writes them."""
+    """Time to live in ms → the time headers of an event's copies, as pairs and encoded; made when first asked for."""
 
     def __init__(self, accepted_at_ms: int) -> None:
         super().__init__()
@@ -90,20 +97,24 @@ class Times(dict[int, tuple[Sequence[tuple[str, bytes]], bytes]]):
 
 
 def partition_of(key: bytes | None, partitions: int, *, otherwise: int = 0) -> int:
-    """Which of so many ``partitions`` takes what has ``key``: the same as librdkafka's; ``otherwise``: of no key."""
+    """Return the partition for ``key``, as librdkafka's partitioner does; for no key, ``otherwise`` is taken modulo."""
     return (crc32(key) if key else otherwise) % partitions
 
 
-_ALL: Final = 1 << 62  # a time behind all others
-_MOST_KNOWN: Final = 1 << 15  # accounts and types that are kept, of about 1 KiB; producers may send any number
+_ALL: Final = 1 << 62  # later than any timestamp
+_MOST_KNOWN: Final = 1 << 15  # pairs of account and type kept, about 1 KiB each; producers may send any number
+
+
+_LONGEST_BYTES: Final = 512  # of an account and a type together: longer ones, which nobody can want, are not kept
+_NOWHERE: Final[tuple[int, Sequence[Way]]] = (0, ())
 
 
 class _Interest(NamedTuple):
-    """Who wants events of one account and type.
+    """The routes for events of one account and type.
 
     Attributes:
-        routes: With the way of each at the same place in ``ways``.
-        filtered: Whether any has a filter to be asked.
+        routes: Each has its way at the same index in ``ways``.
+        filtered: Whether any of them has a filter.
     """
 
     routes: Sequence[Route]
@@ -112,7 +123,7 @@ class _Interest(NamedTuple):
 
 
 class Planner:
-    """Plans each event against the current routes. To be asked from one thread."""
+    """Plans each event against the current routes. Only for one thread."""
 
     def __init__(self, matcher: Matcher, *, filtering: Filtering, event_types: Container[str], dead_topic: str) -> None:
         self._matcher = matcher
@@ -120,30 +131,55 @@ class Planner:
         self._event_types = event_types
         self._dead_topic = dead_topic
         self._known: dict[tuple[bytes, bytes], _Interest] = {}
-        """By account and type, by what ``_known_version`` says."""
+        """By account and type; valid for version ``_known_version`` of the routes."""
         self._plain: dict[tuple[bytes, bytes], tuple[int, Sequence[Way]]] = {}
-        """As ``_known``, for whoever asks no filter: since when, and none where there is one to be asked."""
+        """By account and type, for the fast path: from which time in ms on all routes match, and their ways; no ways if
+        there are filters to evaluate."""
+        self._by_bytes: KnownHeaders[tuple[int, int, Sequence[Way]]] = KnownHeaders(_MOST_KNOWN)
+        """By the headers of learned events: their number of headers, then the same as in ``_plain``."""
         self._known_version = -1
         self._known_at = -1
         self.times = Times(-1)
-        """Of the event that was asked for last: the broker stamps whole batches."""
+        """Time headers for the last event's timestamp; kept, since a broker gives all events of a batch the same."""
         self._layout: list[str] | None = None
-        """The names of the last event's headers: producers send the same ones in the same order."""
+        """Names of the last event's headers, kept since producers send the same ones in the same order."""
         self._required: Callable[[Headers], tuple[tuple[str, bytes], ...]] | None = None
 
-    def ways(self, record: SourceRecord) -> Sequence[Way]:
-        """Where the copies of an ordinary event go: each has the event's headers, and behind them those of its way.
+    def ways_by_bytes(self, headers: bytes, count: int, accepted_at_ms: int) -> Sequence[Way]:
+        """Do as ``ways``, without parsing the headers; also empty for headers unlike any passed to ``learn``.
 
-        Empty of all that takes a closer look, also where nobody wants it: ask ``plan_closely`` then.
+        Args:
+            headers: All headers of a record, encoded by Kafka, without their count.
+            count: Number of headers.
+            accepted_at_ms: The record's timestamp.
         """
-        # At each event: what is looked up here twice is a percent of the router's time.
-        if record.timestamp != self._known_at:
-            self._known_at = record.timestamp
-            self.times = Times(self._known_at)
-        if self._matcher.version != self._known_version:
-            self._known_version = self._matcher.version  # first: a change that comes now is seen at the next event
-            self._known.clear()
-            self._plain.clear()
+        # Runs for each event: one lookup more here is a percent of the router's time.
+        if accepted_at_ms != self._known_at or self._matcher.version != self._known_version:
+            self._catch_up(accepted_at_ms)
+        found = self._by_bytes.find(headers)
+        if found is None or found[0] != count or found[1] > accepted_at_ms:
+            return ()
+        return found[2]
+
+    def learn(self, record: SourceRecord, header_bytes: int) -> Sequence[Way]:
+        """Do as ``ways``, and mostly have ``ways_by_bytes`` recognize events like this one from now on.
+
+        Args:
+            record: One that was not recognized.
+            header_bytes: The length of its encoded headers.
+        """
+        ways = self.ways(record)
+        if ways and self._by_bytes.wants(header_bytes):
+            since_ms = self._plain[_key_of(dict(record.headers))][0]
+            self._by_bytes.add(record.headers, (len(record.headers), since_ms, ways))
+        return ways
+
+    def ways(self, record: SourceRecord) -> Sequence[Way]:
+        """Return the ways of an ordinary event's copies, which have its headers, followed by ``marks`` of their way.
+
+        Empty for any event that needs a closer look, and for one that no route matches: call ``plan_closely`` then.
+        """
+        self._catch_up(record.timestamp)
         found = record.headers
         layout = [*map(_name_of, found)]
         if layout != self._layout:
@@ -157,22 +193,33 @@ class Planner:
             since_ms, ways = self._plain[account, event_type]
         except KeyError:
             self._look_up(account, event_type)
-            since_ms, ways = self._plain[account, event_type]
+            since_ms, ways = self._plain.get((account, event_type), _NOWHERE)
         return ways if since_ms <= self._known_at else ()
 
-    def plan(self, run: Run, record: SourceRecord) -> list[Copy]:
-        """The copies to make, one for each matching subscription whose filter takes it; empty where nobody wants it.
+    def _catch_up(self, accepted_at_ms: int) -> None:
+        """Set the next event's time, and clear the caches if the routes have changed."""
+        if accepted_at_ms != self._known_at:
+            self._known_at = accepted_at_ms
+            self.times = Times(accepted_at_ms)
+        if self._matcher.version != self._known_version:
+            self._known_version = self._matcher.version  # first: a change during this is seen at the next event
+            self._known.clear()
+            self._plain.clear()
+            self._by_bytes.forget()
 
-        An event that is malformed or of no known type is one copy, for the router's dead-letter topic.
+    def plan(self, run: Run, record: SourceRecord) -> list[Copy]:
+        """Return the copies to make: one for each matching subscription whose filter lets it pass; maybe none.
+
+        A malformed event, or one of unknown type, yields a single copy, for the router's dead-letter topic.
         """
         if ways := self.ways(record):
             return [self._copy(way, record, record.headers) for way in ways]
         return self.plan_closely(run, record)
 
     def plan_closely(self, run: Run, record: SourceRecord) -> list[Copy]:
-        """As ``plan``, of an event that ``ways`` was asked for before: by name, whatever its headers are."""
+        """Do as ``plan``, for an event that ``ways`` has just been called with: handles any headers, and filters."""
         headers = dict(record.headers)
-        key = headers.get(names.ACCOUNT, b""), headers.get(names.TYPE, b"")
+        key = _key_of(headers)
         interest = self._known.get(key) or self._look_up(*key)
         wanted = [
             (route, way)
@@ -189,7 +236,7 @@ class Planner:
         return [self._copy(way, record, found) for _, way in wanted]
 
     def marks(self, way: Way) -> list[tuple[str, bytes]]:
-        """The headers that a copy has behind the event's own."""
+        """Return the headers that a copy of the last event has behind the event's own: time, then owner."""
         _, _, ttl_ms, owner, _ = way
         return [*self.times[ttl_ms][0], *owner]
 
@@ -200,10 +247,12 @@ class Planner:
         return Copy(topic, [*headers, *self.marks(way)], partition)
 
     def topics(self) -> set[str]:
-        """Those that events may be for now."""
+        """Return all topics that a route leads to now; slow, since it scans all routes."""
         return self._matcher.topics()
 
     def _look_up(self, account: bytes, event_type: bytes) -> "_Interest":
+        if len(account or b"") + len(event_type or b"") > _LONGEST_BYTES:  # a header may have no value at all
+            return _Interest((), (), filtered=False)
         if len(self._known) >= _MOST_KNOWN:
             self._known.clear()
             self._plain.clear()
@@ -216,7 +265,7 @@ class Planner:
         return found
 
     def _problem(self, headers: Mapping[str, bytes], *, matched: bool) -> HeaderProblem | None:
-        if matched:  # then account and type are good, and only the others can be missing
+        if matched:  # then account and type are valid, and only others can be missing
             return names.missing(headers)
         envelope = Envelope.parse(headers)
         if isinstance(envelope, HeaderProblem):
@@ -242,8 +291,12 @@ class Planner:
         )
 
 
+def _key_of(headers: Mapping[str, bytes]) -> tuple[bytes, bytes]:
+    return headers.get(names.ACCOUNT, b""), headers.get(names.TYPE, b"")
+
+
 def _way(route: Route, account: bytes) -> Way:
-    """Where a copy for ``route`` of an event of ``account`` goes, and what it has beside the event's own headers."""
+    """Return the way of copies for ``route`` of events of ``account``."""
     family_of = route.family_of
     is_anothers = family_of is not None and family_of.encode() != account
     owner = names.owner_headers(route.subscription_sid, family_of if is_anothers else None)

@@ -1,4 +1,4 @@
-"""A planner that tells traces of each event that it plans; made in place of the other where traces are on."""
+"""A planner that also records traces; used in place of ``Planner`` if tracing is on."""
 
 import time
 from collections.abc import Container, Sequence
@@ -7,14 +7,14 @@ from typing_extensions import override
 
 from eventstreams import headers as names
 from eventstreams.telemetry.tracing import Tracing, sampled_parent
-from router.batches import SourceRecord
 from router.planning.filtering import Filtering
 from router.planning.matcher import Matcher
 from router.planning.plan import Copy, Planner, Run, Way
+from router.records import SourceRecord
 
 
 class TracedPlanner(Planner):
-    """A span for each event that is in a trace; one that has to be planned again has another."""
+    """Records a span for each event of a sampled trace, and another one each time the event is planned again."""
 
     def __init__(
         self,
@@ -32,6 +32,12 @@ class TracedPlanner(Planner):
     def ways(self, record: SourceRecord) -> Sequence[Way]:
         ways = super().ways(record)
         return () if sampled_parent(dict(record.headers)) is not None else ways
+
+    @override
+    def learn(self, record: SourceRecord, header_bytes: int) -> Sequence[Way]:
+        if any(name == names.TRACEPARENT for name, _ in record.headers):  # the next event's may be sampled
+            return self.ways(record)
+        return super().learn(record, header_bytes)
 
     @override
     def plan_closely(self, run: Run, record: SourceRecord) -> list[Copy]:

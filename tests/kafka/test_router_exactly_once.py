@@ -23,12 +23,12 @@ from eventstreams.testing.broker import RunningBroker, running_broker
 from eventstreams.testing.receiver import Receiver
 from eventstreams.topics import Topics, TopicSpec
 from eventstreams.verify.backlog import KafkaBacklog
-from router.batches import SourceRecord
 from router.copying.avoided_topics import AvoidedTopics
 from router.exactly_once.lane import TransactionalLane
 from router.exactly_once.transactions import Seat, Transactions
 from router.faust_app.app import RunPump, add_agent, make_app, running
 from router.planning.plan import Planner, Way
+from router.records import SourceRecord
 from router.role import route
 from sink_workers.role import worker_for
 from tests.conftest import installation_settings

@@ -1,6 +1,8 @@
 """The router's own producer on a real broker: what that keeps once, what it says, and where librdkafka puts a key."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -168,3 +170,42 @@ async def test_a_key_leads_where_librdkafka_leads_it(
 
     assert {key: partition_of(key, 7) for key in keys} == theirs
     assert await asyncio.to_thread(producer.partitions, topic, PATIENCE_S) == 7
+
+
+READ = """
+import asyncio, sys
+from aiokafka import AIOKafkaConsumer
+from aiokafka.consumer import fetcher
+from router.batches import Batches
+
+fetcher.MemoryRecords = Batches
+
+async def main():
+    async with AIOKafkaConsumer(sys.argv[1], bootstrap_servers=sys.argv[2], auto_offset_reset="earliest") as consumer:
+        fetched = await asyncio.wait_for(consumer.getone(), 30)
+        print("fetched", flush=True)
+        opened = fetched.value.open()
+        try:
+            for at, *_ in opened:
+                opened.record(at)
+        except Exception as error:
+            print("raised", error)
+
+asyncio.run(main())
+"""
+
+
+async def test_a_length_that_is_another_in_64_bits_does_not_end_the_router(
+    settings: Settings, admin: KafkaAdmin, producer: BatchProducer
+) -> None:
+    """Kafka reads a length of five bytes in 32 bits: of 1, aiokafka makes 2,147,483,649, and reads there."""
+    topic = await topic_of(admin, settings, "lengths")
+    batch = RecordBatch((topic, 0))
+    batch.add(b"\x82\x80\x80\x80\x10" + b"k" + b"\x02v", 0, b"")
+    assert await settled(producer, [batch]) == [], "a broker takes it"
+
+    command = [sys.executable, "-c", READ, topic, settings.kafka]
+    run = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
+
+    assert "fetched" in run.stdout, run.stderr
+    assert run.returncode == 0, f"signal {-run.returncode}"

@@ -38,9 +38,9 @@ from producers.encoder import EncodedEvent
 from producers.gateway.intake import Intake
 from producers.gateway.role import serve as serve_gateway
 from producers.outcomes import SendOutcome
-from router.batches import SourceRecord
 from router.planning.matcher import Matcher, Route
 from router.planning.plan import Planner, Way
+from router.records import SourceRecord
 from router.role import route
 from sink_workers.delivery import delivery
 from sink_workers.delivery.attempt import attempt

@@ -1,8 +1,8 @@
-"""The HTTP client that webhooks had before ours, on aiohttp: ours must judge like it, and is measured beside it.
+"""The former HTTP client of webhooks, on aiohttp: ours must give the same outcomes, and is benchmarked against it.
 
-Connections are kept alive. One that the destination closed just as we used it again is no failure of the
-destination: where no byte of an answer has come, the request goes out once more, within the same five seconds.
-Receivers tell events apart by their ids, so that nothing is lost by it and nothing counts twice.
+Connections are kept alive. If the destination closes one just as it is reused, that is not the destination's failure:
+if no byte of a response has arrived, the request is sent once more, within the same five seconds. Receivers
+deduplicate events by id, so that nothing is lost and nothing counts twice.
 """
 
 import asyncio
@@ -25,19 +25,19 @@ from yarl import URL
 
 from eventstreams.sinks import DestinationForbiddenError, DestinationGuard, RetryLater, RetryReason
 
-TIMEOUT_S: Final = 5.0  # the reference's: the whole answer within five seconds
+TIMEOUT_S: Final = 5.0  # the reference's: the whole response within five seconds
 MAX_IN_FLIGHT: Final = 64
-_BODY_BYTES: Final = 16 * 1024  # read at most, so that the connection can be used again
+_BODY_BYTES: Final = 16 * 1024  # most that is read, so that the connection can be reused
 _BODY_S: Final = 1.0
-_KEEPALIVE_S: Final = 4.0  # below the five seconds after which common servers close: no request into a closing door
-_DNS_S: Final = 10  # names are asked again after this; the guard looks at every connection anyhow
+_KEEPALIVE_S: Final = 4.0  # below the five seconds after which common servers close an idle connection
+_DNS_S: Final = 10  # how long names are cached; the guard checks every connection anyway
 
 _reused: ContextVar[bool] = ContextVar("reused", default=False)  # whether this task's connection had been used before
 
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """One request, ready to send; ``url`` must go on the wire as it is spelled here."""
+    """One request, ready to send; ``url`` must be sent exactly as spelled here."""
 
     method: str
     url: str
@@ -47,9 +47,9 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Status, and the start of the body, as far as its client reads it; empty where it is compressed.
+    """Status and the start of the body, as far as the client reads it; empty if it is compressed.
 
-    ``retry_after`` and ``etag`` are headers of these names.
+    ``retry_after`` and ``etag`` are the headers of these names.
     """
 
     status: int
@@ -59,7 +59,7 @@ class Answer:
 
 
 class HttpClient:
-    """Sends requests to where a sink's configuration says."""
+    """Sends requests to the destinations that sinks are configured with."""
 
     def __init__(
         self,
@@ -71,15 +71,15 @@ class HttpClient:
         body_bytes: int = _BODY_BYTES,
         body_s: float = _BODY_S,
     ) -> None:
-        """A client; must be made on the event loop.
+        """Create a client; must be called on the event loop.
 
         Args:
-            guard: Asked for the address of each connection, after names are resolved.
-            tls: None: the system's authorities, and no certificate of ours.
-            resolver: None: the system's.
-            timeout_s: From the start to the head of the answer.
-            body_bytes: Most that is read of an answer's body.
-            body_s: For how long it is read.
+            guard: Called with the address of each connection, after names are resolved.
+            tls: None for the system's CAs and no client certificate.
+            resolver: None for the system's.
+            timeout_s: Longest time from the start to the response's status and headers.
+            body_bytes: Most bytes read of a response's body.
+            body_s: Longest time spent on reading it.
         """
         self._timeout_s = timeout_s
         self._body_bytes = body_bytes
@@ -95,7 +95,7 @@ class HttpClient:
         )
 
     async def exchange(self, request: HttpRequest) -> Answer | RetryLater:
-        """The answer to ``request``, whatever it is; or why there is none."""
+        """Return the response to ``request``, whatever its status, or why there is none."""
         try:
             async with asyncio.timeout(self._timeout_s):
                 return await self._exchange(request)
@@ -113,7 +113,7 @@ class HttpClient:
             return RetryLater(RetryReason.CONNECT_FAILED, f"the connection was lost before an answer: {error}")
         except aiohttp.ClientConnectionError as error:
             return RetryLater(RetryReason.CONNECT_FAILED, f"no connection: {type(error).__name__}")
-        except aiohttp.ClientError:  # its text may repeat what the destination sent
+        except aiohttp.ClientError:  # its text may contain what the destination sent
             return RetryLater(RetryReason.BAD_ANSWER, "the answer is no HTTP, or its head is too large")
 
     async def aclose(self) -> None:
@@ -140,15 +140,15 @@ class HttpClient:
 
 
 class _LostError(aiohttp.ClientError):
-    """The connection ended before the head of an answer. No ``ClientConnectionError``: aiohttp would repeat a GET."""
+    """The connection ended before a response began. No ``ClientConnectionError``, as aiohttp would repeat a GET."""
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Tells new connections from used ones, and uses none again on which something came that nobody had asked for."""
+    """Tells new connections from reused ones, and never reuses one on which unsolicited bytes have arrived."""
 
     def __init__(self, guard: DestinationGuard, tls: ssl.SSLContext | None, resolver: AbstractResolver | None) -> None:
         super().__init__(
-            limit=MAX_IN_FLIGHT + 1,  # deliveries, and a token
+            limit=MAX_IN_FLIGHT + 1,  # deliveries, and a request for a token
             keepalive_timeout=_KEEPALIVE_S,
             ttl_dns_cache=_DNS_S,
             resolver=resolver,
@@ -172,11 +172,11 @@ class _Connector(aiohttp.TCPConnector):
             if not protocol.should_close:
                 _reused.set(True)
                 return connection
-            connection.close()  # an answer before the request: it would be taken for that of the next event
+            connection.close()  # a response before the request would be taken for the next event's
 
 
 class _GuardedSockets:
-    """Makes the sockets for connections, to addresses that the guard lets pass: asked after the name is resolved."""
+    """Creates sockets only for addresses that the guard allows; it is called after the name is resolved."""
 
     def __init__(self, guard: DestinationGuard) -> None:
         self._guard = guard
@@ -188,7 +188,7 @@ class _GuardedSockets:
 
 
 async def _once_more(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Send; and again where a connection that had been used before was lost. aiohttp's own rule asks the method."""
+    """Send, and once more if a reused connection was lost. aiohttp's own rule depends on the method instead."""
     try:
         return await _send(request, send)
     except _LostError:
@@ -207,7 +207,7 @@ async def _send(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType)
 
 
 async def _read(content: aiohttp.StreamReader, most: int, within_s: float) -> bytes:
-    """The start of a body. The head of the answer has decided; what breaks off now only explains less."""
+    """Return the start of a body. The status has decided already; a body that is cut off only explains less."""
     body = b""
     try:
         async with asyncio.timeout(within_s):
@@ -224,7 +224,7 @@ def _verification(error: aiohttp.ClientConnectorCertificateError) -> str:
 
 
 def _words(error: Exception) -> str:
-    """What a failed connection says of itself, in a few words, none of them the other side's."""
+    """Describe a failed connection in a few words, none of which come from the other side."""
     if isinstance(error, ssl.SSLError):
         return (error.reason or "TLS failed").replace("_", " ").lower()
     if isinstance(error, OSError):

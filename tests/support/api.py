@@ -1,4 +1,4 @@
-"""A running API, Twilio's own client for it, and requests that no client would make."""
+"""A running API, Twilio's own client for it, and requests that no client would send."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -50,12 +50,12 @@ class Api:
 
 
 async def call(work: Callable[[], T]) -> T:
-    """Run a blocking client beside the server."""
+    """Run a blocking client call in a thread, so that the server can go on."""
     return await asyncio.to_thread(work)
 
 
 async def refusal(work: Callable[[], object]) -> TwilioRestException:
-    """The error that ``work`` ends with."""
+    """Return the error that ``work`` raises."""
     with pytest.raises(TwilioRestException) as caught:
         await call(work)
     return caught.value
@@ -72,7 +72,7 @@ async def until_ready(url: str) -> None:
 
 @asynccontextmanager
 async def serving(settings: Settings, metrics: Metrics | None = None) -> AsyncIterator[str]:
-    """The API as a role, on a port of its own, meanwhile; its URL. It counts in ``metrics``."""
+    """Run the API as a role on a free port inside the block, counting in ``metrics``; yields its URL."""
     with open_socket("127.0.0.1:0", setting="test") as listening:
         url = f"http://{address_of(listening)}"
         handed_over = listening.detach()
@@ -90,10 +90,10 @@ async def serving(settings: Settings, metrics: Metrics | None = None) -> AsyncIt
 
 
 async def with_new_account(api: Api) -> Api:
-    """The same API for another account, once it knows of it."""
+    """Return the same API as another, new account, once the API knows it."""
     known = authorization(api)
     await api.installation.new_account()
-    # Whatever is written through the API now is answered once the API has read all that was written before.
+    # A write through the API is answered only after the API has read everything written before.
     async with aiohttp.ClientSession(api.url, headers=known) as session:
         sid = await _made_key(session)
         async with session.delete(f"/v1/Keys/{sid}") as deleted:
@@ -102,9 +102,9 @@ async def with_new_account(api: Api) -> Api:
 
 
 async def until_the_worker_knows(api: Api) -> None:
-    """Return once a worker for webhooks has read of all that was changed before.
+    """Return once a worker for webhooks has read all earlier changes.
 
-    It reads in order, and nobody can be sent a test event whose sink it does not know of.
+    It reads them in order, and a test event can only be sent to a sink that it knows.
     """
     async with Receiver() as receiver:
         sink = await api.sink(sink_configuration={"destination": receiver.url})
@@ -113,7 +113,7 @@ async def until_the_worker_knows(api: Api) -> None:
 
 
 async def _made_key(session: aiohttp.ClientSession) -> str:
-    """The SID of a new API key, once a process takes writes: a busy machine may be without one for a while."""
+    """Return a new API key's SID, once a process accepts writes: on a busy machine, none may do so for a while."""
     async with asyncio.timeout(PATIENCE_S):
         while True:
             async with session.post("/v1/Keys") as made:
@@ -141,6 +141,6 @@ def authorization(api: Api) -> dict[str, str]:
 
 
 async def post_form(api: Api, path: str, **fields: str) -> tuple[int, Any]:
-    """POST ``fields`` as a form, the way that clients do."""
+    """POST ``fields`` as a form, as clients do; return status and JSON."""
     data = urlencode(fields).encode()
     return await raw(api, "POST", path, data=data, content_type="application/x-www-form-urlencoded")

@@ -1,4 +1,4 @@
-"""Hypothesis strategies made from Avro schemas: any data that an event of a schema version may have."""
+"""Hypothesis strategies derived from Avro schemas: any data that an event of a schema version may have."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -22,7 +22,7 @@ _MOST: Final = 3  # items of a list or map
 
 @cache
 def data_of(version: SchemaVersion) -> st.SearchStrategy[dict[str, object]]:
-    """Data that fits ``version``: what is required always there, what is optional there or not, and never null."""
+    """Data that fits ``version``: required fields are always present, optional ones sometimes, and none is null."""
     return _record(version.avro, named_types(version.avro))
 
 
@@ -65,7 +65,7 @@ _INNER: Final[Mapping[str, Callable[..., st.SearchStrategy[object]]]] = {
 
 
 def as_delivered(version: SchemaVersion, record: object) -> object:
-    """``record``, which fits ``version``, without fields that are null: those alone are left out, not items of maps."""
+    """Return ``record``, which fits ``version``, without fields that are null. Items of maps are kept even if null."""
     return _delivered(version.avro, record, named_types(version.avro))
 
 
@@ -73,7 +73,7 @@ def _delivered(type_: object, value: object, named: Mapping[str, Mapping[str, ob
     if not isinstance(value, dict | list):
         return value
     if isinstance(type_, list):
-        # The catalogue's unions have one branch at most that contains others.
+        # The catalogue's unions have at most one branch that contains other types.
         [type_] = [branch for branch in type_ if kind_of_type(branch) not in _PLAIN]
     spelled = named.get(type_, type_) if isinstance(type_, str) else type_
     assert isinstance(spelled, Mapping)

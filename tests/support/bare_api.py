@@ -1,4 +1,4 @@
-"""A bare client of the API, for requests that Twilio's has no words for."""
+"""A minimal client of the API, for requests that Twilio's client cannot make."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -19,7 +19,7 @@ Form = Mapping[str, str] | Sequence[tuple[str, str]]
 
 
 class BareApi:
-    """A running API, asked as one account."""
+    """A running API, called as one account."""
 
     def __init__(self, url: str, account_sid: str, metrics: Metrics, session: aiohttp.ClientSession) -> None:
         self.url = url
@@ -28,7 +28,7 @@ class BareApi:
         self._session = session
 
     async def ask(self, method: str, path: str, form: Form | None = None) -> tuple[int, dict[str, Any]]:
-        """Status and body of the answer to a request; ``path`` may be a whole URL of the API."""
+        """Send a request; return the response's status and body. ``path`` may be a full URL of the API."""
         headers = {"Authorization": aiohttp.encode_basic_auth(self.account_sid, TOKEN)}
         url = path if path.startswith("http") else f"{self.url}{path}"
         async with self._session.request(method, url, data=form, headers=headers) as answer:
@@ -49,7 +49,7 @@ class BareApi:
         return BareApi(self.url, account_sid, self.metrics, self._session)
 
     async def until(self, url: str, *statuses: str) -> dict[str, Any]:
-        """The job at ``url`` once it has one of ``statuses``."""
+        """Return the job at ``url`` once it has one of ``statuses``."""
         async with asyncio.timeout(PATIENCE_S):
             while (job := await self.get(url))["status"] not in statuses:
                 await asyncio.sleep(0.05)
@@ -58,13 +58,13 @@ class BareApi:
 
 @asynccontextmanager
 async def serving_bare(settings: Settings, account_sid: str) -> AsyncIterator[BareApi]:
-    """The API as a role, on a port of its own, meanwhile."""
+    """Run the API as a role on a free port inside the block."""
     metrics = Metrics()
     async with serving(settings, metrics) as url, aiohttp.ClientSession() as session:
         yield BareApi(url, account_sid, metrics, session)
 
 
 async def of_new_account(shared: BareApi, installation: Installation) -> BareApi:
-    """``shared``, an API of ``installation``, as an account of its own; ``installation`` acts for that now."""
+    """Return ``shared``, an API of ``installation``, as a new account, which ``installation`` acts for from now on."""
     await with_new_account(Api(installation, shared.url))
     return shared.as_account(installation.account_sid)

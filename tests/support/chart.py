@@ -27,7 +27,7 @@ def helm(*arguments: str) -> "subprocess.CompletedProcess[str]":
 
 
 def render(*files: Path, **values: object) -> Sequence[Manifest]:
-    """What `helm install` would send."""
+    """Return the manifests that `helm install` would send."""
     given = [argument for file in files for argument in ("--values", str(file))]
     given += [argument for key, value in values.items() for argument in ("--set-json", f"{key}={json.dumps(value)}")]
     return _rendered(*given)
@@ -35,15 +35,15 @@ def render(*files: Path, **values: object) -> Sequence[Manifest]:
 
 @cache
 def _rendered(*given: str) -> Sequence[Manifest]:
-    """Many tests look at the same manifests: each is made once."""
+    """Render them; cached, since many tests look at the same manifests."""
     done = helm("template", "rel", str(CHART), "--namespace", "events", *given)
     assert done.returncode == 0, done.stderr
-    # As safe as the loader in plain Python, and ten times as fast: the dashboards are long.
+    # As safe as the loader in plain Python and ten times as fast: the dashboards are long.
     return [each for each in yaml.load_all(done.stdout, yaml.CSafeLoader) if each]
 
 
 def refusal(**values: object) -> str:
-    """What Helm says to values that are wrong."""
+    """Return Helm's error message for wrong values."""
     given = [argument for key, value in values.items() for argument in ("--set-json", f"{key}={json.dumps(value)}")]
     done = helm("template", "rel", str(CHART), *given)
     assert done.returncode != 0

@@ -1,6 +1,6 @@
-"""A real Chromium for tests, with its libraries and fonts, and axe-core: from npm, unpacked into the cache once.
+"""A real Chromium for tests, with its libraries and fonts, and axe-core: from npm, unpacked once into the cache.
 
-Nothing has to be installed on the machine for it, and nobody has to be root.
+Nothing has to be installed on the machine, and no root is needed.
 """
 
 import fcntl
@@ -26,7 +26,7 @@ const fs = require("fs"), zlib = require("zlib"), { pipeline } = require("stream
 const [from, to] = process.argv.slice(1);
 pipeline(fs.createReadStream(from), zlib.createBrotliDecompress(), fs.createWriteStream(to));
 """  # a failure is an unhandled rejection, which ends Node with 1
-# Screenshots look the same on every machine: no other fonts than these.
+# Only these fonts, so that screenshots look the same on every machine.
 _FONTS: Final = """<?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "fonts.dtd">
 <fontconfig>
@@ -41,7 +41,7 @@ _FONTS_TAKEN: Final = ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf", "DejaVuSansMono.
 
 @dataclass(frozen=True, slots=True)
 class Chromium:
-    """Where it was unpacked to."""
+    """The folder that it was unpacked to."""
 
     folder: Path
 
@@ -51,12 +51,12 @@ class Chromium:
 
     @property
     def axe(self) -> Path:
-        """The script that checks a page for accessibility."""
+        """The script that checks a page's accessibility."""
         return self.folder / "axe.min.js"
 
     @property
     def environ(self) -> Mapping[str, str]:
-        """What it is to be started with."""
+        """Environment variables to start it with."""
         return {
             **os.environ,
             "LD_LIBRARY_PATH": str(self.folder / "lib"),
@@ -65,7 +65,7 @@ class Chromium:
 
 
 def find_chromium() -> Chromium:
-    """What ``tests/browser/package-lock.json`` pins, fetched first where it is not in the cache."""
+    """Return the Chromium that ``tests/browser/package-lock.json`` pins, fetching it if it is not in the cache."""
     cache = Settings.load().cache_dir or default_cache()
     cache.mkdir(parents=True, exist_ok=True)
     recipe = b"".join(each.read_bytes() for each in (_PROJECT / "package-lock.json", Path(__file__)))
@@ -80,7 +80,7 @@ def find_chromium() -> Chromium:
 
 
 def _fetch(scratch: Path) -> Path:
-    """The folder with the packages."""
+    """Install the packages; return their folder."""
     for name in ("package.json", "package-lock.json"):
         shutil.copy(_PROJECT / name, scratch)
     run_node(*INSTALL, "--omit=optional", folder=scratch, timeout_s=_FETCH_S)
@@ -92,7 +92,7 @@ def _unpack(packages: Path, made: Path) -> None:
     made.mkdir()
     _decompress(packed / "chromium.br", made / "chromium")
     (made / "chromium").chmod(0o755)
-    for name in ("al2023", "fonts"):  # its libraries, as Amazon Linux 2023 has them: for old systems too
+    for name in ("al2023", "fonts"):  # its libraries from Amazon Linux 2023, which suit older systems too
         _decompress(packed / f"{name}.tar.br", tar := made / f"{name}.tar")
         with tarfile.open(tar) as archive:
             archive.extractall(made, filter="data")

@@ -1,4 +1,4 @@
-"""A Kubernetes cluster as tests use it: kubectl and Helm on one namespace, which goes at the end."""
+"""A Kubernetes cluster for tests: kubectl and Helm in one namespace, which is deleted at the end."""
 
 import json
 import os
@@ -16,7 +16,7 @@ HELM: Final = str(Path(sys.executable).with_name("helm"))
 CHART: Final = Path(__file__).resolve().parent.parent.parent / "deploy" / "helm" / "eventstreams"
 PAGE: Final = CHART.parents[2] / "docs" / "deploying-with-helm.md"
 RUNBOOKS: Final = CHART.parents[2] / "docs" / "runbooks" / "README.md"
-_WAIT_S: Final = 600.0  # a busy machine is no finding
+_WAIT_S: Final = 600.0  # so long that a busy machine fails no test
 _LOOK_S: Final = 1.0
 _NO_IMAGE: Final = {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "RegistryUnavailable"}
 
@@ -25,16 +25,16 @@ Object = Mapping[str, Any]
 
 
 class NoImageError(Exception):
-    """The cluster has no such image, and nobody gives it one."""
+    """The cluster neither has the image nor can pull it."""
 
 
 def run(command: Sequence[str], *, stdin: str | None = None, timeout_s: float = _WAIT_S + 60) -> Done:
-    """What ``command`` came to, whatever its exit code is."""
+    """Run ``command``; return its output and exit code, whatever that is."""
     return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=timeout_s, check=False)
 
 
 def what_is_missing() -> str | None:
-    """One sentence that says what to do; None where the cluster that KUBECONFIG names has a node that is ready."""
+    """Return a sentence that says what to do; None if the cluster that KUBECONFIG names has a ready node."""
     if not os.environ.get("KUBECONFIG"):
         return "KUBECONFIG names no cluster: set it to one that you may install on (kind create cluster makes one)"
     if shutil.which("kubectl") is None:
@@ -55,13 +55,13 @@ def what_is_missing() -> str | None:
 
 
 class Cluster:
-    """One namespace of it."""
+    """One namespace of the cluster."""
 
     def __init__(self, namespace: str) -> None:
         self.namespace = namespace
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
-        """What it printed; it must succeed."""
+        """Run kubectl, which must succeed; return its output."""
         done = run(["kubectl", "--namespace", self.namespace, *arguments], stdin=stdin)
         assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
         return done.stdout
@@ -72,13 +72,13 @@ class Cluster:
         return run([HELM, "--namespace", self.namespace, *arguments, *given], stdin=stdin)
 
     def helm_succeeds(self, *arguments: str, values: Mapping[str, object] | None = None) -> str:
-        """What it printed, and where it fails, what the pods are at."""
+        """Run Helm, which must succeed; return its output. A failure's text describes the state of the pods."""
         done = self.helm(*arguments, values=values)
         assert done.returncode == 0, f"helm {' '.join(arguments)}: {done.stdout}{done.stderr}\n{self.trouble()}"
         return done.stdout
 
     def type(self, command: str, *, release: str, secret: str = "", values: Mapping[str, object] | None = None) -> str:
-        """What came of commands of a page, as ``as_here`` has them; they must succeed."""
+        """Run commands of a documentation page, adapted by ``as_here``; they must succeed. Returns their output."""
         stdin = json.dumps(values) if values is not None else None
         script = as_here(command, namespace=self.namespace, release=release, secret=secret)
         done = run(["bash", "-ec", script], stdin=stdin)
@@ -87,7 +87,7 @@ class Cluster:
 
     @contextmanager
     def typing(self, command: str, *, release: str) -> Iterator[None]:
-        """As ``type``, of a command that goes on until somebody ends it, as is done at the end."""
+        """Do as ``type`` for a command that runs until it is stopped, which happens at the end of the block."""
         script = as_here(command, namespace=self.namespace, release=release, secret="")
         with subprocess.Popen(["bash", "-ec", f"exec {script}"], stdout=subprocess.DEVNULL) as process:
             try:
@@ -105,10 +105,10 @@ class Cluster:
         return found
 
     def wait_for_pod(self, name: str, *, done: bool = False) -> Object:
-        """The pod once it is ready (or, if ``done``, has ended well).
+        """Return the pod once it is ready (or, if ``done``, has succeeded).
 
         Raises:
-            NoImageError: it has no image.
+            NoImageError: Its image is missing.
         """
         found: list[Object] = []
 
@@ -129,13 +129,13 @@ class Cluster:
             time.sleep(_LOOK_S)
 
     def ask_pod(self, name: str, port: int, path: str) -> Any:
-        """The JSON that a pod answers; the cluster's API server hands the request on."""
+        """Return the JSON that a pod answers to a request through the cluster's API server."""
         return json.loads(
             self.kubectl("get", "--raw", f"/api/v1/namespaces/{self.namespace}/pods/{name}:{port}/proxy{path}")
         )
 
     def trouble(self) -> str:
-        """For a person who looks for the reason."""
+        """Describe the namespace, for a person who looks for the cause of a failure."""
         shown = [run(["kubectl", "--namespace", self.namespace, "get", "pods,jobs", "--output=wide"]).stdout]
         events = ["get", "events", "--field-selector=type=Warning", "--sort-by=.lastTimestamp"]
         shown.append(run(["kubectl", "--namespace", self.namespace, *events]).stdout[-3000:])
@@ -147,9 +147,9 @@ class Cluster:
 
 
 def as_here(command: str, *, namespace: str, release: str, secret: str) -> str:
-    """``command`` with the names of a test, Helm of this environment, and values from standard input.
+    """Return ``command`` with a test's names, the Helm of this environment, and values from standard input.
 
-    Instead of another image an upgrade has another setting, since there is but one image; a key is made without it.
+    An upgrade changes a setting instead of the image, since there is only one image; a key is created without it.
     """
     command = re.sub(r"\b(install|test|upgrade|rollback|uninstall) events\b", rf"\1 {release}", command)
     places = {
@@ -172,7 +172,7 @@ def is_ready(pod: Object) -> bool:
 
 
 def waits_for_image(pod: Object) -> str | None:
-    """Why it has none."""
+    """Return why the pod has no image; None if it is not waiting for one."""
     for container in pod["status"].get("containerStatuses", ()):
         reason: str = container["state"].get("waiting", {}).get("reason", "")
         if reason in _NO_IMAGE:

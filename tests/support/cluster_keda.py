@@ -1,4 +1,4 @@
-"""KEDA as a test looks at it: whether the cluster has it, what it asks of Prometheus, and what it makes of a group."""
+"""KEDA for tests: whether the cluster has it, the Prometheus that it queries, and how it scales a Deployment."""
 
 import json
 import os
@@ -23,7 +23,7 @@ _METRICS: Final = "v1beta1.external.metrics.k8s.io"
 
 
 def what_keda_lacks() -> str | None:
-    """One sentence that says what to do; None where the cluster has a KEDA that works."""
+    """Return a sentence that says what to do; None if the cluster has a working KEDA."""
     if run(["kubectl", "get", "crd", "scaledobjects.keda.sh"]).returncode != 0:
         return "the cluster has no KEDA: install it (keda.sh/docs/latest/deploy) to have workers scaled by what is due"
     answer = run(["kubectl", "get", "apiservice", _METRICS, "--output=json"])
@@ -35,7 +35,7 @@ def what_keda_lacks() -> str | None:
 
 
 def prometheus() -> Sequence[Object]:
-    """One that scrapes the pods of its namespace, with the labels that a PodMonitor gives: ``http://prometheus:9090``."""
+    """A Prometheus at ``http://prometheus:9090`` that scrapes its namespace's pods, with labels as of a PodMonitor."""
     config = {
         "global": {"scrape_interval": f"{SCRAPE_S}s", "scrape_timeout": f"{SCRAPE_S}s"},
         "scrape_configs": [
@@ -96,14 +96,14 @@ def prometheus_pod() -> Object:
 
 
 def value(cluster: Cluster, expr: str) -> float | None:
-    """The one value of ``expr`` in that Prometheus; None where there is none."""
+    """Return the single value of ``expr`` in that Prometheus; None if it has none."""
     path = f"/api/v1/query?{urllib.parse.urlencode({'query': expr})}"
     found = cluster.ask_pod(PROMETHEUS, _PORT, path)["data"]["result"]
     return float(found[0]["value"][1]) if found else None
 
 
 class Scaling:
-    """How many pods a Deployment was to have since a test began to look: every number, however shortly it held."""
+    """Every number of replicas that a Deployment was set to while watched, however briefly."""
 
     def __init__(self, lines: Iterable[str]) -> None:
         self._began = time.monotonic()
@@ -113,27 +113,27 @@ class Scaling:
 
     @property
     def numbers(self) -> Sequence[int]:
-        """One after the other; the last is what holds now."""
+        """All numbers in order; the last is the current one."""
         return [number for _, number in self._changes]
 
     def shown(self) -> str:
-        """With the second of each since the test began to look: ``0 s: 0, 12 s: 1``."""
+        """Each with its time since watching began: ``0 s: 0, 12 s: 1``."""
         return ", ".join(f"{at:.0f} s: {number}" for at, number in self._changes)
 
     def join(self) -> None:
-        """Wait until the lines are at their end."""
+        """Wait until all lines have been read."""
         self._reader.join()
 
     def _read(self, lines: Iterable[str]) -> None:
         for line in lines:
             number = int(line)
-            if not self._changes or self._changes[-1][1] != number:  # a Deployment changes in other things as well
+            if not self._changes or self._changes[-1][1] != number:  # a Deployment changes in other ways, too
                 self._changes.append((time.monotonic() - self._began, number))
 
 
 @contextmanager
 def watched(cluster: Cluster, deployment: str) -> Iterator[Scaling]:
-    """Look at the deployment meanwhile."""
+    """Watch the Deployment inside the block."""
     command = ["kubectl", "--namespace", cluster.namespace, "get", "deployment", deployment, "--watch"]
     with subprocess.Popen(
         [*command, '--output=jsonpath={.spec.replicas}{"\\n"}'], stdout=subprocess.PIPE, text=True
@@ -149,7 +149,7 @@ def watched(cluster: Cluster, deployment: str) -> Iterator[Scaling]:
 
 
 def condition(cluster: Cluster, scaled_object: str, name: str) -> Object:
-    """A condition of a ScaledObject: its ``status`` (``True``, ``False``, ``Unknown``), and why."""
+    """Return a condition of a ScaledObject: its ``status`` (``True``, ``False``, ``Unknown``) and the reason."""
     [found] = [each for each in cluster.get("scaledobjects.keda.sh") if each["metadata"]["name"] == scaled_object]
     conditions: dict[str, Object] = {each["type"]: each for each in found.get("status", {}).get("conditions", ())}
     return conditions.get(name, {"status": "Unknown"})

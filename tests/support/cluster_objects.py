@@ -1,4 +1,4 @@
-"""What a test has in its cluster: the chart's values, and beside it a Kafka, secrets and a customer."""
+"""What a test installs in its cluster: the chart's values, and beside the chart Kafka, secrets and a customer."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -18,13 +18,13 @@ VALUES: Final[Mapping[str, object]] = {
     "kafka": {"bootstrapServers": "kafka:9092", "replicationFactor": 1},
     "secrets": {"existingSecret": SECRETS},
     "settings": {
-        # Wherever the cluster has its pods: the customer is one.
+        # Wherever the cluster's pods are: the customer is one of them.
         "ALLOWED_DESTINATIONS": "10.0.0.0/8,100.64.0.0/10,172.16.0.0/12,192.168.0.0/16",
         "EVENTS_PARTITIONS": 4,
         "RETRY_PARTITIONS": 2,
     },
     "networkPolicy": {"workerEgress": [{"to": [{"podSelector": {"matchLabels": {"app": CUSTOMER}}}]}]},
-    # Two pods of each role, one more while they are replaced, and a Kafka: on one small node.
+    # Two pods of each role, one more during a rollout, and Kafka: all on one small node.
     "defaults": {"resources": {"requests": {"cpu": "20m", "memory": "96Mi"}, "limits": {"memory": "768Mi"}}},
 }
 RELEASE: Final = "eventstreams"
@@ -37,7 +37,7 @@ def once(name: str, image: str, *arguments: str) -> Object:
 
 
 def kafka(image: str) -> Sequence[Object]:
-    """One broker, reached at ``kafka:9092``; its data goes with it."""
+    """A broker at ``kafka:9092``, whose data is deleted with it."""
     variables = {
         "KAFKA_NODE_ID": "1",
         "KAFKA_PROCESS_ROLES": "broker,controller",
@@ -67,7 +67,7 @@ def kafka(image: str) -> Sequence[Object]:
 
 
 def customer(image: str, *, api: str, gateway: str, script: str = CUSTOMER) -> Sequence[Object]:
-    """The pod of ``tests/cluster/<script>.py``, which has its name; it may import what is beside it."""
+    """A pod named after ``tests/cluster/<script>.py``, which it runs; the script may import its neighbours."""
     env: list[Object] = [
         {"name": "API", "value": api},
         {"name": "GATEWAY", "value": gateway},
@@ -94,13 +94,13 @@ def customer(image: str, *, api: str, gateway: str, script: str = CUSTOMER) -> S
         "data": {f"{each}.py": (_SCRIPTS / f"{each}.py").read_text() for each in {CUSTOMER, script}},
     }
     volumes = [{"name": "scripts", "configMap": {"name": script}}]
-    # Should nobody stop it, it ends by itself.
+    # It ends by itself if nobody stops it.
     limits = {"restartPolicy": "Never", "activeDeadlineSeconds": 3600}
     return [scripts, pod(script, container, volumes=volumes, **limits)]
 
 
 def pod(name: str, container: Object, **more: object) -> Object:
-    # Variables of services, such as KAFKA_PORT, would be taken for Kafka's own settings.
+    # Kubernetes' service variables, such as KAFKA_PORT, would be taken for Kafka's own settings.
     spec = {"enableServiceLinks": False, "containers": [container], "terminationGracePeriodSeconds": 5, **more}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"app": name}}, "spec": spec}
 

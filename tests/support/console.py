@@ -1,4 +1,4 @@
-"""A browser without a window: it keeps cookies, fills in the forms of the pages that it is shown, and knows HTML."""
+"""A minimal browser for tests: it keeps cookies, fills in the forms of pages that it gets, and parses HTML."""
 
 import asyncio
 import re
@@ -18,7 +18,7 @@ from tests.support.topic import PATIENCE_S
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A page as it came."""
+    """A page as received."""
 
     status: int
     url: str
@@ -27,7 +27,7 @@ class Shown:
 
     @property
     def tree(self) -> Element:
-        """What a browser makes of it. Raises ``ParseError`` where it is no HTML."""
+        """The page as parsed. Raises ``ParseError`` if it is not valid HTML."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             parser = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False)
@@ -36,7 +36,7 @@ class Shown:
 
     @property
     def words(self) -> str:
-        """What there is to read."""
+        """The visible text."""
         return " ".join("".join(self.tree.itertext()).split())
 
     @property
@@ -74,7 +74,7 @@ class Browser:
         return await self.ask("POST", path, data={"csrf": csrf, **fields}, **options)
 
     async def until(self, path: str, words: str, **options: Any) -> Shown:
-        """The page at ``path`` once it says ``words``."""
+        """Return the page at ``path`` once it contains ``words``."""
         async with asyncio.timeout(PATIENCE_S):
             while True:
                 shown = await self.get(path, **options)

@@ -1,4 +1,4 @@
-"""Whether what the API answers is what its own document says; asked of every answer that the tests' helpers get."""
+"""Checks responses against the API's own OpenAPI document; done for every response that the tests' helpers get."""
 
 import re
 from collections.abc import Mapping
@@ -14,13 +14,13 @@ from control_api.openapi.document import openapi_document
 from control_api.operations import ALL
 
 OF_THE_PROCESS: Final = ("/livez", "/readyz", "/replica")
-"""Not of the API: for whoever runs the process, and for its replicas."""
+"""Not part of the API: for whoever runs the process, and for its replicas."""
 _DOCUMENT: Final[dict[str, Any]] = orjson.loads(orjson.dumps(openapi_document(ALL)))
-_OPEN: Final = {"Page2010"}  # stands beside the list that it tells of
+_OPEN: Final = {"Page2010"}  # its fields stand beside the list that they describe
 
 
 def check(method: str, path: str, status: int, body: bytes | str) -> None:
-    """Raises ``AssertionError`` where this is no answer that the document has for this request."""
+    """Raise ``AssertionError`` if the document does not allow this response to this request."""
     if method == "OPTIONS" or path in OF_THE_PROCESS:
         return
     where = f"{method} {path}: {status}"
@@ -44,7 +44,7 @@ def check(method: str, path: str, status: int, body: bytes | str) -> None:
 
 
 def _operation(method: str, path: str) -> tuple[str, str] | None:
-    """Template and verb of what the router takes the request for: a name before what is in braces."""
+    """Return template and verb of the operation that a request is for; a literal name is preferred to a parameter."""
     found = [each.path for each in ALL if each.method == method and _pattern(each.path).fullmatch(path)]
     return (min(found, key=lambda each: each.count("{")), method.lower()) if found else None
 
@@ -78,7 +78,7 @@ def _strict_schemas() -> Mapping[str, Any]:
 
 
 def _strict(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Clients take what is not in the document yet; we do not answer it."""
+    """Return ``document`` without room for unknown fields: clients accept them, but we must not send any."""
     return {**document, "components": {**document["components"], "schemas": _strict_schemas()}}
 
 

@@ -1,4 +1,4 @@
-"""Dead letters made for a test, and what is read of them again."""
+"""Writes dead letters for a test, and reads what becomes of them."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -26,7 +26,7 @@ async def add_dead_letters(
     type_: str = SENT,
     without: str = "",
 ) -> list[int]:
-    """Make dead letters of events, as a worker does; return when the broker took each."""
+    """Make dead letters of events, as a worker does; return the broker's timestamp of each."""
     topic, times = installation.topics.dead("webhook"), []
     for number in numbers:
         value, headers = installation.encoded(event(installation, number, type_))
@@ -47,7 +47,7 @@ def event(installation: Installation, number: int, type_: str = SENT) -> Event:
 
 
 async def copies(installation: Installation, subscription: Subscription) -> list[Record]:
-    """All that is on the topic of ``subscription`` now, as a worker would read it."""
+    """Return everything on the topic of ``subscription`` now, as a worker would read it."""
     await installation.hand_to(subscription, replace(installation.event(0), id=_LAST))
     found = await read_topic_until(
         installation.settings,

@@ -1,4 +1,4 @@
-"""What the delivery log takes in, and stores of it, as tests want them."""
+"""Input for the delivery log, and stores of it, for tests."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Clock:
 
 @dataclass
 class Store:
-    """A writer and a reader of one store. ``hasty``: another reader, whose searches end at once."""
+    """A writer and a reader of one store. ``hasty`` is another reader, whose searches time out at once."""
 
     writer: LogWriter
     reader: LogReader
@@ -53,7 +53,7 @@ class Store:
 
 
 class NewStore(Protocol):
-    """Opens the test's store once more: each time as another process would."""
+    """Opens the test's store again, each time as another process would."""
 
     def __call__(self, *, retention: timedelta = 7 * DAY, max_bytes: int = 64 * MIB) -> Store: ...
 

@@ -1,4 +1,4 @@
-"""Makes distributions as pip leaves them, so that a plugin is found in a test just as in an installation."""
+"""Writes distributions as pip installs them, so that a test finds a plugin just as an installation does."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ GROUP = "eventstreams.sinks"
 def install(
     folder: Path, name: str, *, modules: Mapping[str, str], entries: Mapping[str, str], group: str = GROUP
 ) -> None:
-    """Put distribution ``name`` 1.0 into ``folder``: ``modules`` by file name, and ``entries``."""
+    """Install distribution ``name`` 1.0 into ``folder``: ``modules`` by file name, and entry points ``entries``."""
     for file, text in modules.items():
         (folder / file).write_text(text)
     info = folder / f"{name.replace('-', '_')}-1.0.dist-info"
@@ -27,7 +27,7 @@ def install(
 def eventstreams(
     *arguments: str, path: Path, cwd: Path, program: Sequence[str | Path] = (sys.executable, "-m", "eventstreams")
 ) -> "subprocess.CompletedProcess[str]":
-    """Run the command line with the distributions in ``path`` installed as well, until it ends: no broker is there."""
+    """Run our command line with the distributions in ``path`` installed as well, until it ends; without a broker."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("EVENTSTREAMS_")}
     return subprocess.run(
         [*program, *arguments],

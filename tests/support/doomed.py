@@ -1,6 +1,6 @@
-"""A role that ends as by a power cut exactly at one point: ``python -m tests.support.doomed <point> <role> …``.
+"""A role that dies at an exact point, as in a power cut: ``python -m tests.support.doomed <point> <role> …``.
 
-One method of the role's own is replaced by one that kills the process; everything else is the role as it is.
+One of the role's own methods is replaced by one that kills the process; everything else is the real role.
 """
 
 import asyncio
@@ -38,12 +38,12 @@ from tests.support import forks
 from tests.support.up import clean_environ, variables
 
 NAME: Final = "the-one"
-"""Of the process in its groups: who comes with the same has its place at once."""
+"""Static member name of the process in its groups: its successor under the same name takes its place at once."""
 KILLED: Final = -signal.SIGKILL
 
 
 class Point(StrEnum):
-    """Where it ends."""
+    """Where it dies."""
 
     OFFSETS_SENT = "after a transaction's offsets, before its commit"
     TRANSACTION_COMMITTED = "after a transaction's commit, before its runs are acknowledged"
@@ -58,22 +58,22 @@ class Point(StrEnum):
 
 
 def die() -> NoReturn:
-    """As by a power cut: at once, and nothing is cleaned up."""
+    """Die as in a power cut: at once, without any cleanup."""
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError
 
 
 def say(word: str) -> None:
-    """To whoever has started it; a role writes its log elsewhere."""
+    """Print ``word`` for the process that started this one; a role's log goes elsewhere."""
     os.write(sys.stdout.fileno(), f"{word}\n".encode())
 
 
 def offsets_sent(patch: pytest.MonkeyPatch) -> None:
-    """In the second transaction."""
+    """Die in the second transaction, once its offsets were sent."""
     go_on, commits = Transactions._at_most, list[None]()
 
     def at_most(self: Transactions, seconds: float, call: Callable[[], object]) -> None:
-        if seconds == TRANSACTION_S:  # this call is the commit; the one before it, the offsets, is answered
+        if seconds == TRANSACTION_S:  # this call is the commit; the one before it, for the offsets, has been answered
             commits.append(None)
             if len(commits) == 2:
                 die()
@@ -83,7 +83,7 @@ def offsets_sent(patch: pytest.MonkeyPatch) -> None:
 
 
 def transaction_committed(patch: pytest.MonkeyPatch) -> None:
-    """The second one."""
+    """Die once the second transaction is committed."""
     go_on, commits = Transactions.commit, list[bool]()
 
     def commit(self: Transactions, offsets: Sequence[Any], seat: Seat) -> bool:
@@ -96,7 +96,7 @@ def transaction_committed(patch: pytest.MonkeyPatch) -> None:
 
 
 def one_run_copied(patch: pytest.MonkeyPatch) -> None:
-    """The brokers have all copies of the first."""
+    """Die when the brokers have all copies of the first run."""
     runs = list[Job]()
 
     def doomed(lane: type[AtLeastOnceLane | TransactionalLane]) -> None:
@@ -116,7 +116,7 @@ def one_run_copied(patch: pytest.MonkeyPatch) -> None:
 
 
 def one_run_committed(patch: pytest.MonkeyPatch) -> None:
-    """All of them were copied, and the first of several in one message alone is acknowledged."""
+    """Die once an offset is committed, while of several runs in one message only the first is acknowledged."""
     to_message, commit, ack, others = RunConsumer._to_message, RunConsumer._commit, Taken.ack, list[Taken]()
 
     def message_of(self: RunConsumer, tp: Any, record: Any) -> Any:
@@ -141,12 +141,12 @@ def one_run_committed(patch: pytest.MonkeyPatch) -> None:
 
 
 def one_group_committed(patch: pytest.MonkeyPatch) -> None:
-    """Of the first; the copies of all others never leave the process."""
+    """Die once the first group's offset is committed; no other group's copies ever leave the process."""
     waiting, send, commit, held = Lane._next, BatchProducer.send, RunConsumer._commit, list[None]()
 
     def next_(self: Lane) -> list[Job] | None:
         group = waiting(self)
-        if len(held) < 2:  # so there is more when the second group is handed over, and the first is answered for
+        if len(held) < 2:  # so that runs wait when the second group is handed over, and the first group is answered
             held.append(None)
             say("holding")
             while self._jobs.empty():
@@ -171,7 +171,7 @@ def one_group_committed(patch: pytest.MonkeyPatch) -> None:
 
 
 def drain(patch: pytest.MonkeyPatch) -> None:
-    """The commit before it is under way when the drain begins, and ends then."""
+    """Die when the drain commits; a commit that was in flight when the drain began has ended by then."""
     go_on, commit, under_way, ack = RunConsumer.drain, RunConsumer.commit, RunConsumer._commit, Taken.ack
     acknowledged, draining = list[Taken](), list[asyncio.Task[Any] | None]()
 
@@ -181,7 +181,7 @@ def drain(patch: pytest.MonkeyPatch) -> None:
         say("acknowledged")
 
     async def drain_it(self: RunConsumer) -> None:
-        if acknowledged:  # it is none of those in which partitions are shared out
+        if acknowledged:  # not one of the rounds in which partitions are assigned
             draining.append(asyncio.current_task())
         await go_on(self)
 
@@ -203,7 +203,7 @@ def drain(patch: pytest.MonkeyPatch) -> None:
 
 
 def taken_back(patch: pytest.MonkeyPatch) -> None:
-    """The consumer's thread has found it, and its owner, who commits, is about to hear of it."""
+    """Die when the consumer's thread has found the group's offsets set back, before they are committed again."""
 
     def commit_again(self: GroupConsumer, partitions: Sequence[Partition]) -> None:
         del self, partitions
@@ -213,18 +213,18 @@ def taken_back(patch: pytest.MonkeyPatch) -> None:
 
 
 def fenced(patch: pytest.MonkeyPatch) -> None:
-    """It has let go of what it had; it has no other client yet."""
+    """Die when a fenced member has released its partitions, before it replaces its client."""
 
     def replace(self: Membership, why: str) -> None:
         del self, why
-        time.sleep(0.5)  # its loop has heard of it as well
+        time.sleep(0.5)  # until its loop has noticed, too
         die()
 
     patch.setattr(Membership, "replace", replace)
 
 
 def too_large(patch: pytest.MonkeyPatch) -> None:
-    """It is known, and nothing was made of it."""
+    """Die when a record was found too large, before its dead letter is written."""
 
     async def write(self: RecordReader, dead_letters: Sequence[DeadLetter], lane: LaneHandle) -> None:
         del self, lane
@@ -235,7 +235,7 @@ def too_large(patch: pytest.MonkeyPatch) -> None:
 
 
 def dead_letter(patch: pytest.MonkeyPatch) -> None:
-    """The broker has it; its event is settled, and that is in memory alone."""
+    """Die when the broker has the dead letter, while only memory knows that the event is settled."""
     go_on = RecordReader.write_dead_letters
 
     async def write(self: RecordReader, dead_letters: Sequence[DeadLetter], lane: LaneHandle) -> None:
@@ -267,18 +267,18 @@ class Doomed:
         self._said = said
 
     def said(self, word: str) -> int:
-        """How often it has said ``word``."""
+        """Return how often it has printed ``word``."""
         return self._said.read_text("utf-8").split().count(word)
 
     def terminate(self) -> None:
-        """Tell it to end in order."""
+        """Tell it to shut down gracefully."""
         self._process.terminate()
 
     def died(self) -> bool:
-        """Whether it has ended at its point.
+        """Return whether it has died at its point.
 
         Raises:
-            AssertionError: it has ended in another way.
+            AssertionError: It has ended in another way.
         """
         code = self._process.poll()
         assert code in {None, KILLED}, code
@@ -287,7 +287,7 @@ class Doomed:
 
 @contextmanager
 def doomed(settings: Settings, point: Point, *role: str) -> Iterator[Doomed]:
-    """``role`` as a process under ``NAME``, which ends at ``point``; at the end of the block in any case."""
+    """Run ``role`` as a process under ``NAME`` that dies at ``point``; at the end of the block in any case."""
     given = {
         "INSTANCE": NAME,
         "ALLOWED_DESTINATIONS": "127.0.0.0/8",

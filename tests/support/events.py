@@ -1,4 +1,4 @@
-"""Events of the catalogue to test with."""
+"""Events of the catalogue, for tests."""
 
 from eventstreams.catalog import Catalog
 from eventstreams.codec import Codec
@@ -11,7 +11,7 @@ DELIVERED = "com.twilio.messaging.message.delivered"
 
 
 def message_event(account_sid: str, number: int, *, type_: str = SENT) -> Event:
-    """An event of the message with that number; its id is its own."""
+    """Return an event about message ``number``, with a unique id."""
     sid = f"SM{number:032x}"
     return Event(
         type=type_,

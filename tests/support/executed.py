@@ -2,7 +2,7 @@
 
 Most run with ``make test``. Those of ``tests/docker`` and ``tests/cluster`` run where there is a Docker Engine or a
 cluster (``make test-compose``, ``make test-cluster``), and those that take minutes with ``make proof``. A test that
-types a command with other sizes than the page has (how many events, how fast, how long) says which.
+runs a command with other sizes than on the page (how many events, how fast, how long) says which.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ class Executed:
 
 _PAGES: Final = "tests/system/test_docs_pages.py"
 LIVE: Final = f"{_PAGES}::test_the_commands_of_a_page_run_as_they_stand"
-"""Which blocks of a page it runs stands here alone."""
+"""Only this list decides which blocks of a page it runs."""
 _README: Final = "tests/system/test_readme.py"
 _BROUGHT: Final = f"{_README}::test_what_the_readme_says_brings_events_to_the_receiver"
 _STARTED: Final = f"{_README}::test_who_starts_as_the_docs_say_receives_an_event"

@@ -1,4 +1,4 @@
-"""Has a producer give up for good, as librdkafka does when it cannot tell any more what the broker has."""
+"""Makes a producer fail for good, as librdkafka does when it no longer knows what the broker has."""
 
 import ctypes
 from importlib.metadata import files
@@ -10,7 +10,7 @@ _HANDLE_AT: Final = object.__basicsize__  # a client object of confluent-kafka b
 
 
 def give_up(producer: Producer) -> None:
-    """Raise a fatal error in ``producer``, by librdkafka's own means for such tests."""
+    """Raise a fatal error in ``producer``, with librdkafka's own function for such tests."""
     handle = ctypes.c_void_p.from_address(id(producer) + _HANDLE_AT)
     answer = _librdkafka().rd_kafka_test_fatal_error(
         handle, int(KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER), b"of the test"

@@ -1,4 +1,4 @@
-"""Events at the highest rate that the machine gives, from a thread of their own, with when Kafka accepted each."""
+"""Publishes events as fast as the machine can, from a thread, and records when Kafka accepted each."""
 
 import asyncio
 import threading
@@ -18,10 +18,10 @@ from eventstreams.settings import Settings
 from eventstreams.topics import Topics
 from tests.support.events import message_event
 
-RATE: Final = 10_000  # a second, where the machine takes so many
-MOST: Final = 100_000  # ten seconds of it, or as long as a busy machine takes; then a trickle, until it is stopped
+RATE: Final = 10_000  # per second, if the machine can
+MOST: Final = 100_000  # ten seconds of it, longer on a busy machine; then a trickle until it is stopped
 _TRICKLE: Final = 2_000
-_KEYS: Final = 500  # calls or messages that the events speak of
+_KEYS: Final = 500  # calls or messages that the events are about
 _TURN: Final = 200
 _ACKED_S: Final = 120.0
 
@@ -30,7 +30,7 @@ class Flow:
     """Events of ``types`` in turn, each with an id of its own.
 
     Attributes:
-        accepted: When each was accepted, by the broker's clock, in ms; its id says the type's place in ``types``.
+        accepted: Event id → when it was accepted by the broker's clock, in ms; the id contains the type's index.
     """
 
     def __init__(self, settings: Settings, account_sid: str, types: Sequence[str]) -> None:
@@ -53,11 +53,11 @@ class Flow:
         self.seconds = 0.0
 
     def of(self, place: int) -> dict[str, int]:
-        """Those of ``accepted`` that are of the type at ``place``."""
+        """Return the part of ``accepted`` that has the type at index ``place``."""
         return {id_: at_ms for id_, at_ms in self.accepted.items() if id_.startswith(f"EZ{place}-")}
 
     async def mark(self) -> int:
-        """The broker's clock, in ms: when it accepted an event that left after this was called."""
+        """Return the broker's time in ms: when it accepted an event that was sent after this call."""
         acked: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         loop = asyncio.get_running_loop()
         self._send(0, lambda at_ms: loop.call_soon_threadsafe(acked.set_result, at_ms))
@@ -111,7 +111,7 @@ class Flow:
                     headers=[*headers, (ID, id_.encode())],
                     on_delivery=on_delivery,
                 )
-            except BufferError:  # the machine takes no more just now
+            except BufferError:  # the queue is full for now
                 self._producer.poll(0.05)
             else:
                 return
@@ -119,7 +119,7 @@ class Flow:
 
 @asynccontextmanager
 async def flowing(settings: Settings, account_sid: str, *types: str) -> AsyncIterator[Flow]:
-    """A flow that is on, and at the end of the block off, with every event acknowledged."""
+    """Run a flow inside the block; at the end it is stopped, with every event acknowledged."""
     flow = Flow(settings, account_sid, types)
     running = asyncio.create_task(asyncio.to_thread(flow.run))
     try:

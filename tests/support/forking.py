@@ -1,7 +1,7 @@
 """The process that forks for tests: ``python -m tests.support.forking FD PATH`` (tests/support/forks.py).
 
-It is asked on the socket ``FD`` by the process that started it, and ends with that one, and on ``PATH`` by programs
-that stand for a command and are told its exit code.
+Requests come on the socket ``FD`` from the process that started it, with which it ends, and on ``PATH`` from programs
+that stand in for a command and are told its exit code.
 """
 
 import ctypes
@@ -31,21 +31,21 @@ from eventstreams.cli.main import main as command_line
 from eventstreams.sinks.registry import load_plugins
 from tests.support.forks import MOST, Forker, Start, popen_by
 
-# What commands and tests import when they are started.
+# Modules that commands and tests import when they start.
 _LATER: Final = ("producers.gateway.role", "producers.publish_lines", "producers.simulator", "pytest")
 _MOST_FDS: Final = 64
-_HIGH: Final = 512  # file descriptors from here on are out of the way of those that somebody chose
+_HIGH: Final = 512  # file descriptors from here on cannot clash with requested ones
 _PR_SET_PDEATHSIG: Final = 1  # <linux/prctl.h>
 _ADOPTED_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Forked:
-    """What a process that was forked is to be.
+    """What a forked process is to become.
 
     Attributes:
-        fds: The file descriptors that came for it, as they are numbered here.
-        told: Gets its exit code, where nobody can wait for it.
+        fds: The file descriptors received for it, as numbered in this process.
+        told: Socket that gets its exit code, if nobody can wait for it.
     """
 
     start: Start
@@ -61,7 +61,7 @@ def main() -> None:
     for name in _LATER:
         import_module(name)
     gc.collect()
-    gc.freeze()  # nobody writes to it, so it stays shared
+    gc.freeze()  # the collector does not write to it any more, so the pages stay shared
     path = Path(sys.argv[2])
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     listener.bind(f"{path}.new")
@@ -72,7 +72,7 @@ def main() -> None:
 
 
 def _serve(ours: socket.socket, listener: socket.socket | None = None) -> _Forked | None:
-    """Returns in each process that was forked; in this one None, once ``ours`` is closed."""
+    """Fork on request; returns in each forked process, and None in this one once ``ours`` is closed."""
     with selectors.DefaultSelector() as selector, ours:
         selector.register(ours, selectors.EVENT_READ)
         if listener is not None:
@@ -103,7 +103,7 @@ def _received(asked: socket.socket) -> tuple[Start, Sequence[int]]:
 
 
 def _reap() -> None:
-    """Commands that ended: who asked for them was told."""
+    """Reap commands that have ended; their exit codes were already reported."""
     try:
         while os.waitpid(-1, os.WNOHANG) != (0, 0):
             pass
@@ -112,7 +112,7 @@ def _reap() -> None:
 
 
 def _fork_orphan() -> int:
-    """The process id of one whose parent has ended, so that it is a child of whoever adopts it; 0 in that one."""
+    """Fork a process whose parent ends at once, so that a subreaper adopts it; return its process id, 0 within it."""
     heard, said = os.pipe()
     if between := os.fork():
         os.close(said)
@@ -176,7 +176,7 @@ def _wait_for(parent: int) -> None:
 
 
 def _fork_for_up() -> _Forked | None:
-    """Have ``eventstreams up`` fork its roles. Returns in those as well; in itself None."""
+    """Have ``eventstreams up`` fork its roles. Returns in each of those, and None in itself."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     if os.fork():
         theirs.close()
@@ -195,7 +195,7 @@ def _fork_for_up() -> _Forked | None:
 
 
 def _command(told: socket.socket) -> NoReturn:
-    """Run it as whoever asked would, and tell of its end."""
+    """Run the command as the program that asked for it would, and report its exit code on ``told``."""
     threading.Thread(target=_end_with, args=(told,), daemon=True).start()
     code = 1
     try:
@@ -215,7 +215,7 @@ def _command(told: socket.socket) -> NoReturn:
 
 
 def _end_with(told: socket.socket) -> None:
-    """Whoever asked was told to end: so is this process."""
+    """Once the program that asked is told to end, end this process likewise."""
     told.recv(1)
     os.kill(os.getpid(), signal.SIGTERM)
 

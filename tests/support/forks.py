@@ -1,10 +1,10 @@
-"""``eventstreams`` for tests that start it often: a process that has imported everything forks for each start.
+"""Fast starts of ``eventstreams`` for tests: a process that has already imported everything forks for each start.
 
-To start an interpreter and import a role takes one to two seconds of CPU; a fork takes some hundredths. What comes of
-it is a process as any other, from ``__main__`` on: a child of the one that asked, with a process id, an environment,
-streams, signals and an exit code of its own. What Python itself reads when it starts, such as a ``sitecustomize``, is
-that of the process which forks: who asks with another ``PYTHON…`` variable gets a true start. Each role is started
-truly by tests/system/test_up.py and test_readme.py, and by what takes tests/support/role_process.py.
+Starting an interpreter and importing a role takes one to two seconds of CPU, a fork some hundredths. The result is a
+process like any other, from ``__main__`` on: a child of the process that asked, with its own process id, environment,
+streams, signals and exit code. Only what Python reads at its own start, such as a ``sitecustomize``, is inherited from
+the forking process; so a request with different ``PYTHON…`` variables gets a real start. Each role is really started by
+tests/system/test_up.py and test_readme.py, and by users of tests/support/role_process.py.
 """
 
 import ctypes
@@ -25,9 +25,9 @@ from typing import IO, Any, Final
 
 from eventstreams.local import parent_death
 
-MOST: Final = 1 << 17  # bytes of a command and its environment: less than a socket takes at once
-_MODULES: Final = ("eventstreams", "tests.support.doomed")  # what ``python -m`` is given
-_PARENT_DEATH: Final = [sys.executable, "-I", "-S", str(Path(parent_death.__file__))]  # as the supervisor has it
+MOST: Final = 1 << 17  # bytes of a command and its environment: less than a socket accepts at once
+_MODULES: Final = ("eventstreams", "tests.support.doomed")  # started with ``python -m``
+_PARENT_DEATH: Final = [sys.executable, "-I", "-S", str(Path(parent_death.__file__))]  # as the supervisor starts it
 _PR_SET_CHILD_SUBREAPER: Final = 36  # <linux/prctl.h>
 _READY_S: Final = 200.0
 _PIPES: Final = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")
@@ -47,10 +47,10 @@ class Start:
     """What is to be started: ``python -m MODULE ARGUMENTS``.
 
     Attributes:
-        fds: The numbers that the file descriptors which come with it are to have; streams first.
-        parent: Whose child it is to be; None: nobody waits for it, and its exit code is told instead.
-        session: Whether it begins one.
-        dies_with_parent: As ``eventstreams.local.parent_death`` has it.
+        fds: Numbers that the file descriptors sent along are to have; standard streams first.
+        parent: Process id of its parent; None if nobody waits for it and its exit code is reported instead.
+        session: Whether it starts a new session.
+        dies_with_parent: See ``eventstreams.local.parent_death``.
     """
 
     module: str
@@ -70,27 +70,27 @@ def popen(
     stdout: IO[bytes] | None = None,
     stderr: IO[bytes] | int | None = None,
 ) -> "subprocess.Popen[bytes]":
-    """As ``subprocess.Popen``, where ``command`` is ours by a fork."""
+    """Do as ``subprocess.Popen``, but by a fork if ``command`` is ours."""
     return popen_by(_server().forker)(command, env=env, stdout=stdout, stderr=stderr)
 
 
 def program() -> Path:
-    """A program ``eventstreams``, alone in its folder, that begins at once.
+    """Return a program ``eventstreams``, alone in its folder, that starts the command by a fork.
 
-    SIGTERM reaches the command; any other signal ends only the program, which stands for it.
+    SIGTERM is passed on to the command; any other signal ends only the program that stands in for it.
     """
     return _server().program
 
 
 def end() -> None:
-    """End the process that forks, where there is one; those that it has forked stay."""
+    """End the forking process, if there is one; processes that it has forked go on."""
     if _server.cache_info().currsize:
         _server().close()
         _server.cache_clear()
 
 
 class Forker:
-    """One end of a socket; whoever holds the other end forks (tests/support/forking.py)."""
+    """One end of a socket; the process at the other end forks (tests/support/forking.py)."""
 
     def __init__(self, ours: socket.socket) -> None:
         self._socket = ours
@@ -98,11 +98,11 @@ class Forker:
         self._prctl = ctypes.CDLL(None).prctl
 
     def ask(self, asked: Start, fds: Sequence[int]) -> int:
-        """The process id of a new child of this process."""
+        """Have a process started as ``asked``; return the process id of this new child of ours."""
         told = json.dumps(asdict(asked)).encode()
         assert len(told) < MOST
         with self._lock:
-            self._prctl(_PR_SET_CHILD_SUBREAPER, 1)  # who loses its parent meanwhile is our child
+            self._prctl(_PR_SET_CHILD_SUBREAPER, 1)  # a process orphaned meanwhile becomes our child
             try:
                 socket.send_fds(self._socket, [told], list(fds))
                 pid = self._socket.recv(16)
@@ -116,12 +116,12 @@ class Forker:
 
 
 def popen_by(forker: Forker) -> "type[subprocess.Popen[Any]]":
-    """A ``subprocess.Popen`` that has ``forker`` start what is ours."""
+    """Return a ``subprocess.Popen`` that has ``forker`` start our own commands."""
     real = subprocess.Popen
     signature = inspect.signature(real._execute_child)  # type: ignore[attr-defined]
 
     class Popen(real):  # type: ignore[valid-type, misc]
-        """Another in what ``fork`` and ``exec`` do alone: streams, waiting and signals stay what they are."""
+        """Differs only in place of ``fork`` and ``exec``; streams, waiting and signals are as always."""
 
         def _execute_child(self, *given: Any) -> None:
             told = signature.bind(self, *given).arguments
@@ -139,7 +139,7 @@ def popen_by(forker: Forker) -> "type[subprocess.Popen[Any]]":
 
 
 def _start(told: Mapping[str, Any]) -> Start | None:
-    """What ``subprocess.Popen`` was told, where it is ours to start."""
+    """Return what ``subprocess.Popen`` was called with, if it is a command of ours; else None."""
     if not isinstance(told["args"], list | tuple) or sys.platform != "linux":
         return None
     command = [os.fspath(each) for each in told["args"]]
@@ -168,7 +168,7 @@ def _of_python(environ: Mapping[str, str]) -> Mapping[str, str]:
 
 
 class _Server:
-    """The process that forks for this one."""
+    """The forking process that belongs to this one."""
 
     def __init__(self) -> None:
         self._folder = TemporaryDirectory()

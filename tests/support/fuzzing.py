@@ -1,4 +1,4 @@
-"""Requests that no client makes: sent byte by byte, so that no library puts them right."""
+"""Requests that no client sends: written as raw bytes, so that no library corrects them."""
 
 import asyncio
 import base64
@@ -16,7 +16,7 @@ _ANSWER_S: Final = 60.0
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back; ``status`` 0: the connection was closed without an answer."""
+    """The response; ``status`` 0 means that the connection was closed without one."""
 
     status: int
     headers: Mapping[str, str]
@@ -25,7 +25,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Request:
-    """One request. ``target`` and ``headers`` go out as they are."""
+    """One request. ``target`` and ``headers`` are sent as they are."""
 
     method: str
     target: str
@@ -35,7 +35,7 @@ class Request:
 
 
 async def send(url: str, auth: tuple[str, str] | None, request: Request) -> Answer:
-    """The answer to ``request``, with those credentials or none."""
+    """Send ``request`` with the credentials ``auth``, or none; return the response."""
     lines = [f"{request.method} {request.target} HTTP/1.1", "Host: api"]
     if auth is not None:
         lines.append(f"Authorization: Basic {base64.b64encode(':'.join(auth).encode()).decode()}")
@@ -59,7 +59,7 @@ async def send(url: str, auth: tuple[str, str] | None, request: Request) -> Answ
 
 
 def judge(request: Request, answer: Answer) -> None:
-    """Raises ``AssertionError`` unless ``answer`` is 2xx, or a refusal in the reference's form."""
+    """Raise ``AssertionError`` unless ``answer`` is 2xx, or an error in the reference's format."""
     told = f"{request!r:.2000}: {answer!r:.1000}"
     assert answer.status, told
     assert answer.status < 500, told

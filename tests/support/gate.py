@@ -1,4 +1,4 @@
-"""A gate in front of a server of any protocol: hands bytes on, or misbehaves."""
+"""A gate in front of a server of any protocol: forwards bytes, or misbehaves."""
 
 import asyncio
 import contextlib
@@ -13,13 +13,13 @@ _HOST: Final = "127.0.0.1"
 
 @dataclass(slots=True)
 class Gate:
-    """Hands bytes on to and fro, or does otherwise.
+    """Forwards bytes in both directions unless told otherwise.
 
     Attributes:
         is_down: Ends each connection at once.
-        says: Answers with this, and hands nothing on.
-        is_held: Takes everything, and hands nothing on. ``reached`` is set when something comes.
-        dialled: How many connections came.
+        says: Answers with this, and forwards nothing.
+        is_held: Reads everything, and forwards nothing. ``reached`` is set when something arrives.
+        dialled: Number of connections so far.
     """
 
     to: int
@@ -73,7 +73,7 @@ class Gate:
 
 @asynccontextmanager
 async def gate(*, to: int, host: str = _HOST, port: int = 0, tls: ssl.SSLContext | None = None) -> AsyncIterator[Gate]:
-    """A gate that listens at ``host`` and ``port``, with TLS where that is given; behind it there is none."""
+    """Run a gate at ``host`` and ``port``, with TLS if ``tls`` is given; behind it there is no TLS."""
     made = Gate(to)
     server = await asyncio.start_server(made.serve, host, port, ssl=tls)
     made.port = server.sockets[0].getsockname()[1]

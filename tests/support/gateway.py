@@ -1,4 +1,4 @@
-"""A gateway on the real broker, and somebody who posts to it."""
+"""A gateway on the real broker, and a client that posts to it."""
 
 import asyncio
 import hashlib
@@ -34,7 +34,7 @@ def cloudevent(number: int, **changes: object) -> dict[str, object]:
 
 
 def api_key(account_sid: str, scope: KeyScope) -> ApiKey:
-    """One of the account, whose secret is ``SECRET``."""
+    """Return an API key of the account, whose secret is ``SECRET``."""
     return ApiKey(
         sid=new_sid(SidKind.API_KEY),
         account_sid=account_sid,
@@ -48,13 +48,13 @@ def api_key(account_sid: str, scope: KeyScope) -> ApiKey:
 
 @dataclass
 class Gateway:
-    """A running gateway and somebody who posts to it."""
+    """A running gateway and a client that posts to it."""
 
     installation: Installation
     session: aiohttp.ClientSession
     url: str
     headers: Mapping[str, str] = field(default_factory=CIMultiDict)
-    """Of the last answer."""
+    """Headers of the last response."""
 
     async def post(
         self, body: object, headers: Mapping[str, str] = STRUCTURED, *, token: str = TOKEN
@@ -66,7 +66,7 @@ class Gateway:
             return answer.status, await answer.json()
 
     async def raw(self, head: bytes, body: bytes = b"") -> tuple[int, str]:
-        """Status and all of the answer to a POST with the header lines ``head``, sent as they are."""
+        """POST with the raw header lines ``head``; return the status and the whole response."""
         credentials = aiohttp.encode_basic_auth(self.installation.account_sid, TOKEN).encode()
         url = URL(self.url)
         reader, writer = await asyncio.open_connection(url.host, url.port)
@@ -79,7 +79,7 @@ class Gateway:
         return int(answer.split()[1]), answer.decode()
 
     async def accepted(self, count: int) -> list[str]:
-        """Ids on the events topic, which has one partition here."""
+        """Return the first ``count`` ids on the events topic, which has one partition here."""
         records = await read_topic(self.installation.settings, self.installation.topics.events, count)
         return [header(record, "ce_id") for record in records]
 

@@ -1,4 +1,4 @@
-"""Requests that no document has: every part of them may be wrong."""
+"""Hypothesis strategies for requests that break the API's document: every part of them may be wrong."""
 
 import json
 from collections.abc import Callable
@@ -22,7 +22,7 @@ JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
     max_leaves=9,
-).map(json.dumps)  # has no number too large, and NaN
+).map(json.dumps)  # without too large numbers, but with NaN
 LONE = st.sampled_from(['{"type": "\\ud800"}', '{"destination": "https://\\udfff"}', '"\\ud800\\ud800"'])
 VALUES = HOSTILE | DEEP | JSON | LONE
 NAMES = sorted({"PageSize", "Page", *(each.name for operation in ALL for each in (*operation.form, *operation.query))})
@@ -129,9 +129,9 @@ PATHS = [each.path for each in ALL]
 
 @st.composite
 def requests(draw: st.DrawFn, names: Callable[[str], dict[str, str]]) -> Request:
-    """A path of the API, or nearly one, with a method, a query, headers and a body that may all be wrong.
+    """A request to a path of the API, or nearly one; method, query, headers and body may all be wrong.
 
-    ``names`` says what can stand in a path so that it is there.
+    ``names`` returns path parameters with which the resource exists.
     """
     template = draw(st.sampled_from(PATHS))
     method = draw(METHODS | st.sampled_from([each.method for each in ALL if each.path == template]))

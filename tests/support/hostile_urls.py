@@ -1,4 +1,4 @@
-"""The corpus of hostile destinations, and a resolver that says of their names what it says."""
+"""The corpus of hostile destinations, and a resolver that answers as the corpus says."""
 
 import json
 import socket
@@ -17,8 +17,8 @@ class HostileUrl:
     """One line of the corpus.
 
     Attributes:
-        taken: Whether the configuration of a webhook sink takes it.
-        addresses: What its name resolves to; empty where its host is none.
+        taken: Whether the configuration of a webhook sink accepts it.
+        addresses: What its name resolves to; empty if its host is not a name.
     """
 
     url: str
@@ -27,7 +27,7 @@ class HostileUrl:
 
     @property
     def host(self) -> str:
-        """Of one that is taken; an IPv6 address without brackets."""
+        """The host, if it is accepted; an IPv6 address has no brackets."""
         return URL(self.url, encoded=True).raw_host or ""
 
 
@@ -44,7 +44,7 @@ TAKEN: Final = [each for each in URLS if each.taken]
 
 
 class Resolver:
-    """In place of ``socket.getaddrinfo``: names as the corpus has them, addresses as they are, and nobody is asked."""
+    """In place of ``socket.getaddrinfo``: resolves names by the corpus, and addresses to themselves, without DNS."""
 
     def __init__(self, names: Mapping[str, Sequence[str]]) -> None:
         self._names = {name.lower().rstrip("."): addresses for name, addresses in names.items()}

@@ -1,4 +1,4 @@
-"""An installation inside the test: its roles run beside the test, on the real broker."""
+"""An installation inside the test: its roles run in the test's process, on the real broker."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -47,7 +47,7 @@ TOKEN = "token-of-the-test"
 
 @cache
 def builtin_catalog() -> Catalog:
-    """Nothing changes it: one for all tests."""
+    """Return the built-in catalogue, cached for all tests since nothing changes it."""
     return Catalog.load()
 
 
@@ -56,7 +56,7 @@ def _raise(error: BaseException) -> None:
 
 
 class Installation:
-    """One account, and what a test adds. Use as ``async with``; leaving stops the roles in order."""
+    """One account, and what a test adds. Use as ``async with``; leaving shuts down the roles gracefully."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -87,7 +87,7 @@ class Installation:
         await self._stack.aclose()
 
     async def new_account(self) -> None:
-        """Go on with another account, ``account_sid``, with the token ``TOKEN``."""
+        """Create another account with the token ``TOKEN`` and switch to it: ``account_sid`` is the new one."""
         self.account_sid, now = new_sid(SidKind.ACCOUNT), now_ms()
         await self.put(
             Account(
@@ -108,7 +108,7 @@ class Installation:
     async def add_sink(
         self, url: str | None, *, config: Mapping[str, object] | None = None, sink_type: str = "webhook"
     ) -> SinkRecord:
-        """A sink with ``url`` as its ``destination``, where it has such a thing, and ``config``."""
+        """Create a sink with ``config``, and with ``url`` as its ``destination`` if its type has one."""
         now, sid = now_ms(), new_sid(SidKind.SINK)
         wanted = orjson.dumps({**({} if url is None else {"destination": url}), **(config or {})}).decode()
         sink = SinkRecord(
@@ -127,7 +127,7 @@ class Installation:
     async def subscribe(
         self, sink: SinkRecord, *types: str, ttl_ms: int | None = None, schema_version: int = 1
     ) -> Subscription:
-        """A subscription of ``sink`` to ``types`` (default: ``SENT``), whose topic is there."""
+        """Create a subscription of ``sink`` to ``types`` (default: ``SENT``), with its topic."""
         now = now_ms()
         subscription = Subscription(
             sid=new_sid(SidKind.SUBSCRIPTION),
@@ -146,13 +146,13 @@ class Installation:
         return subscription
 
     async def start(self, main: RoleMain, settings: Settings | None = None) -> Process:
-        """Run a role, with ``settings`` or the installation's, until that ends; returns once it is ready."""
+        """Start a role, with ``settings`` or the installation's, and return once it is ready."""
         given = settings or self.settings
         process = Process(given, get_logger("test"), tracing=open_tracing(given))
         running = asyncio.create_task(_run(main, process))
         self._running[id(process)] = running
         self._stack.push_async_callback(self.stop, process)
-        await asyncio.sleep(0)  # to where it says what it waits for
+        await asyncio.sleep(0)  # lets the role register what it waits for
         await eventually(
             lambda: running.done() or process.health.not_ready() is None,
             what=lambda: process.health.not_ready() or "ready",
@@ -162,7 +162,7 @@ class Installation:
         return process
 
     async def stop(self, process: Process) -> None:
-        """Have a role drain and end; nothing if it has."""
+        """Have a role drain and end; does nothing if it has ended."""
         process.stopping.set()
         await self._running[id(process)]
         if process.tracing is not None:
@@ -217,15 +217,15 @@ class Installation:
         return self.topics.subscription(subscription.sink_type, subscription.sid)
 
     async def copies_of(self, subscription_sid: str, count: int, *, sink_type: str = "webhook") -> list[Record]:
-        """The first ``count`` records on a subscription's topic, waited for."""
+        """Wait for the first ``count`` records on a subscription's topic."""
         return await read_topic(self.settings, self.topics.subscription(sink_type, subscription_sid), count)
 
     async def dead(self, count: int, *, sink_type: str = "webhook") -> list[Record]:
-        """The first ``count`` dead letters of a sink type, waited for."""
+        """Wait for the first ``count`` dead letters of a sink type."""
         return await read_topic(self.settings, self.topics.dead(sink_type), count)
 
     async def dead_of(self, subscription_sid: str, count: int, *, sink_type: str = "webhook") -> list[Record]:
-        """The first ``count`` dead letters of one subscription, waited for."""
+        """Wait for the first ``count`` dead letters of one subscription."""
 
         def of_it(records: Iterable[Record]) -> list[Record]:
             return [each for each in records if header(each, "es_subscription") == subscription_sid]

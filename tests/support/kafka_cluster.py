@@ -1,4 +1,4 @@
-"""A customer's Kafka for tests: a real broker that wants TLS and SCRAM, at a port that a test puts a gate before."""
+"""A customer's Kafka for tests: a real broker with TLS and SCRAM, which advertises the port of a test's gate."""
 
 import time
 import uuid
@@ -31,7 +31,7 @@ USER: Final = "customer"
 _LEADER_S: Final = 60.0
 MAX_MESSAGE: Final = 100_000
 _KNOWN_S: Final = 90.0
-_ITERATIONS: Final = count(4096)  # of a password's hash: another number for each, which the broker tells
+_ITERATIONS: Final = count(4096)  # of a password's hash: unique, so that the broker's answer shows which one holds
 _HOST: Final = "127.0.0.1"
 _EXTRA: Final = """
 listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port},GATE://{host}:{inner}
@@ -48,10 +48,10 @@ listener.name.gate.ssl.keystore.location={keystore}
 @dataclass(frozen=True, slots=True)
 class CustomersKafka:
     """Attributes:
-    bootstrap: Without TLS and without the gate: for tests alone.
+    bootstrap: Address without TLS and without the gate, only for tests.
     inner: The port behind the gate.
-    gate: The port that the broker names as its own.
-    authority: Vouches for the broker.
+    gate: The port that the broker advertises.
+    authority: The CA that signed the broker's certificate.
     """
 
     bootstrap: str
@@ -60,26 +60,26 @@ class CustomersKafka:
     authority: CertificateAuthority
 
     def set_password(self, password: str) -> None:
-        """From now on ``USER`` is let in with this."""
+        """Set the password of ``USER``; returns once the broker knows it."""
         iterations = next(_ITERATIONS)
         info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, iterations)
         changes: list[UserScramCredentialAlteration] = [UserScramCredentialUpsertion(USER, info, password.encode())]
-        admin = self._admin  # futures end with it
+        admin = self._admin  # keeps a reference: its futures end with it
         for future in admin.alter_user_scram_credentials(changes).values():
             future.result()
         deadline = time.monotonic() + _KNOWN_S
-        while [each.iterations for each in self._credentials(admin)] != [iterations]:  # the controller answers before
+        while [each.iterations for each in self._credentials(admin)] != [iterations]:  # the controller answers earlier
             assert time.monotonic() < deadline, "the broker does not know the new password"
             time.sleep(0.01)
 
     def _credentials(self, admin: AdminClient) -> Sequence[ScramCredentialInfo]:
-        """What the broker knows of ``USER``."""
+        """Return the broker's SCRAM credentials of ``USER``."""
         asked = cast(
             "dict[str, Future[UserScramCredentialsDescription]]", admin.describe_user_scram_credentials([USER])
         )
         try:
             found = asked[USER].result().scram_credential_infos
-        except KafkaException:  # it knows nobody of that name
+        except KafkaException:  # it knows no such user
             return ()
         return cast(Sequence[ScramCredentialInfo], found)
 
@@ -92,7 +92,7 @@ class CustomersKafka:
         return topic
 
     def records(self, topic: str) -> Sequence[Message]:
-        """All that is on ``topic`` now."""
+        """Return everything on ``topic`` now."""
         group = {"group.id": uuid.uuid4().hex, "enable.auto.commit": False, "enable.partition.eof": False}
         consumer = Consumer({"bootstrap.servers": self.bootstrap, "auto.offset.reset": "earliest", **group})
         try:
@@ -117,7 +117,7 @@ def _ends(consumer: Consumer, partition: TopicPartition) -> tuple[int, int]:
     while True:
         try:
             return consumer.get_watermark_offsets(partition, timeout=60)
-        except KafkaException as error:  # of a topic that was just made the broker may not know yet that it leads it
+        except KafkaException as error:  # the broker may not know yet that it leads a topic that was just created
             if not error.args[0].retriable() and error.args[0].code() != KafkaError.NOT_LEADER_FOR_PARTITION:
                 raise
             if time.monotonic() > deadline:
@@ -126,7 +126,7 @@ def _ends(consumer: Consumer, partition: TopicPartition) -> tuple[int, int]:
 
 
 def headers_of(record: Message) -> dict[str, str]:
-    """The headers of ``record``, each of which it has once."""
+    """Return the headers of ``record``, none of which may be repeated."""
     found: dict[str, str] = {}
     for header in record.headers() or ():
         assert isinstance(header, tuple)
@@ -138,7 +138,7 @@ def headers_of(record: Message) -> dict[str, str]:
 
 @contextmanager
 def running_customers_kafka(folder: Path) -> Iterator[CustomersKafka]:
-    """A broker of its own, with its data in ``folder``."""
+    """Run such a broker, with its data in ``folder``."""
     port, controller_port, inner, gate = free_ports(4)
     authority = CertificateAuthority.new()
     pair = authority.issue(_HOST)

@@ -1,4 +1,4 @@
-"""A gate in front of a broker of its own, through which a test lets Kafka's requests and answers pass, or does not."""
+"""A gate in front of a test's own broker, which can hold back or change Kafka's requests and responses."""
 
 import asyncio
 import socket
@@ -15,7 +15,7 @@ from eventstreams.settings import Settings
 from eventstreams.testing.broker import RunningBroker
 from tests.conftest import installation_settings
 
-OFFSET_COMMIT: Final = 8  # keys among Kafka's requests
+OFFSET_COMMIT: Final = 8  # Kafka's API keys
 END_TXN: Final = 26
 _HOST: Final = "127.0.0.1"
 _GATED: Final = """
@@ -30,7 +30,7 @@ GateT = TypeVar("GateT", bound="Gate")
 
 
 class Gate:
-    """Carries Kafka's protocol between clients and the broker's ``port``, and shows a subclass what it ``watches``."""
+    """Forwards Kafka's protocol between clients and the broker's ``port``; a subclass handles one API key."""
 
     watches: int
 
@@ -38,17 +38,17 @@ class Gate:
         self._port = port
 
     async def asked(self, request: bytes) -> Sequence[bytes]:
-        """What the broker is to get for ``request``."""
+        """Return what to send to the broker in place of ``request``."""
         return [request]
 
     async def answered(self, request: bytes, answer: bytes) -> Sequence[bytes]:
-        """What the client is to get for the broker's ``answer`` to ``request``; until then it gets nothing else."""
+        """Return what to send to the client in place of ``answer`` to ``request``; until then it gets nothing else."""
         del request
         return [answer]
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         inside, out = await asyncio.open_connection(_HOST, self._port)
-        watched: dict[int, bytes] = {}  # by the request's number, which is the connection's
+        watched: dict[int, bytes] = {}  # by correlation id, which is per connection
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._carry(reader, out, partial(self._asked, watched)))
@@ -81,7 +81,7 @@ class Gate:
 
 @asynccontextmanager
 async def gated(folder: Path, gate_of: Callable[[int], GateT]) -> AsyncIterator[tuple[GateT, Settings, Settings]]:
-    """A broker, and how to reach it: through the gate, and beside it."""
+    """Run a broker behind a gate; yields the gate and the settings to reach the broker through it and directly."""
     port, controller_port, inner, outer = free_ports(4)
     extra = _GATED.format(host=_HOST, port=port, controller_port=controller_port, inner=inner, gate=outer)
     made = make_broker(

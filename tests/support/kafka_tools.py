@@ -12,7 +12,7 @@ from eventstreams.local.java import find_java
 from eventstreams.local.kafka import default_cache
 from eventstreams.settings import Settings
 
-# A broker needs none of it, so it is no jar of the product's.
+# A broker does not need it, so the product does not ship this jar.
 _JAR: Final = Jar.parse(
     "org.apache.kafka:kafka-tools:4.1.1 8a6939f310a61119cedaffc144119e9b2a374e32a7ec18f78e49ce5aeb71d6b0"
 )
@@ -33,7 +33,7 @@ def write_kafka_tools(folder: Path) -> None:
     cache = Settings.load().cache_dir or default_cache()
     kafka, tools = fetch_jars(cache), fetch_jars(cache, name="kafka-tools-4.1.1", jars=[_JAR])
     java = find_java()
-    classes = f"{kafka}/*:{tools / _JAR.file_name}"  # the broker's first, or its archive of classes would not fit
+    classes = f"{kafka}/*:{tools / _JAR.file_name}"  # the broker's first, or its class data archive would not match
     for name, main in _MAIN.items():
         command = shlex.join([str(java), *_JVM, *mapping(java, kafka), "-cp", classes, main])
         script = folder / f"{name}.sh"

@@ -1,4 +1,4 @@
-"""Kinesis and STS for tests: moto's server, a process of its own, behind a gate that checks keys and misbehaves."""
+"""Kinesis and STS for tests: moto's server, as a process, behind a gate that checks signatures and can misbehave."""
 
 import asyncio
 import base64
@@ -41,7 +41,7 @@ Entry = Mapping[str, object]
 
 @contextmanager
 def running_moto() -> Iterator[str]:
-    """The address of a server that speaks for Kinesis and STS."""
+    """Run moto's server for Kinesis and STS; yields its address."""
     [port] = free_ports(1)
     url = f"http://127.0.0.1:{port}/"
     process = subprocess.Popen(
@@ -74,18 +74,18 @@ class Stream:
     """One stream in moto, made for one test, and the gate in front of it.
 
     Attributes:
-        url: Of the gate: what a worker's ``AWS_ENDPOINT_URL`` says.
-        external_id: What the role asks for.
-        keys: By id, those that are let in. Whoever assumes the role gets one more.
+        url: Of the gate: a worker's ``AWS_ENDPOINT_URL``.
+        external_id: The external id that the role requires.
+        keys: Access keys that are accepted, by id. Each assumption of the role adds one.
         throttles: Which entries of a ``PutRecords`` fail.
-        answer: Given instead of moto's, to calls of Kinesis; None: moto's.
-        held: Set: calls of Kinesis go on. Clear: they hang.
-        reached: Set by each call of Kinesis.
-        life: Of the keys of the role; None: as long as moto says.
-        calls: Each call so far, by its name.
-        secrets: What nobody may see of the worker's own key, and of those that the role gave so far.
-        writes: The call that writes.
-        puts: The event ids of each ``PutRecords`` that was let in, and of those the throttled ones.
+        answer: The response to Kinesis calls; None for moto's.
+        held: While clear, Kinesis calls hang.
+        reached: Set by each Kinesis call.
+        life: Lifetime of the role's keys; None for moto's.
+        calls: Names of all calls so far.
+        secrets: Secret parts of the worker's own key and of all keys that the role gave so far.
+        writes: Name of the call that writes.
+        puts: For each accepted ``PutRecords``, its event ids and those of them that were throttled.
     """
 
     moto: str
@@ -104,7 +104,7 @@ class Stream:
     secrets: list[str] = field(default_factory=lambda: [OWN_KEY.secret])
     puts: list[tuple[Sequence[str], Sequence[str]]] = field(default_factory=list)
     _one: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Moto has a thread for each request, and takes no care of two that read or write one stream or queue at once."""
+    """Moto serves each request on a thread, and does not synchronize access to a stream or queue."""
 
     @property
     def arn(self) -> str:
@@ -114,7 +114,7 @@ class Stream:
         await self.call("CreateStream", {"StreamName": self.name, "ShardCount": shards})
 
     async def records(self) -> Sequence[tuple[str, bytes]]:
-        """Partition key and data of each record in the stream, shard by shard."""
+        """Return partition key and data of each record in the stream, shard by shard."""
         found: list[tuple[str, bytes]] = []
         shards = await self.call("ListShards", {"StreamName": self.name})
         assert isinstance(shards["Shards"], list)
@@ -131,7 +131,7 @@ class Stream:
         return found
 
     async def call(self, name: str, parameters: Mapping[str, object]) -> Mapping[str, object]:
-        """The answer of moto itself, past the gate."""
+        """Call moto directly, bypassing the gate; return its response."""
         headers = {"X-Amz-Target": f"Kinesis_20131202.{name}", "Content-Type": "application/x-amz-json-1.1"}
         request = Endpoint("kinesis", REGION, self.moto, is_operators=True).signed(
             OWN_KEY, headers, orjson.dumps(parameters)
@@ -216,7 +216,7 @@ class Stream:
 
 
 def signature_problem(request: web.Request, body: bytes, keys: Mapping[str, AccessKey]) -> str | None:
-    """The code of why ``request`` is not let in with any of ``keys``, by their ids; None where it is."""
+    """Return the error code if ``request`` is not correctly signed with one of ``keys``, by id; else None."""
     given = request.headers["Authorization"]
     key = keys.get(re.findall(r"Credential=([^/]+)/", given)[0])
     if key is None or request.headers.get("X-Amz-Security-Token") != key.token:
@@ -237,13 +237,13 @@ def signature_problem(request: web.Request, body: bytes, keys: Mapping[str, Acce
 
 
 def error(code: str, *, status: int = 400, message: str = "in words") -> web.Response:
-    """An answer of Kinesis that is an error."""
+    """Return an error response of Kinesis."""
     return web.json_response({"__type": code, "message": message}, status=status)
 
 
 @asynccontextmanager
 async def stream_behind_gate(moto: str, name: str, *, shards: int = 3) -> AsyncIterator[Stream]:
-    """A new stream, which takes everything from whoever has its role."""
+    """Create a stream that accepts everything from holders of its role."""
     async with aiohttp.ClientSession() as http:
         stream = Stream(moto, name, http)
         await stream.create(shards)
@@ -253,7 +253,7 @@ async def stream_behind_gate(moto: str, name: str, *, shards: int = 3) -> AsyncI
 
 @asynccontextmanager
 async def serving(stream: Stream) -> AsyncIterator[None]:
-    """The gate of ``stream``, open."""
+    """Run the gate of ``stream``."""
     stream.held.set()
     app = web.Application(client_max_size=8 << 20)
     app.router.add_post("/", stream.serve)
@@ -264,7 +264,7 @@ async def serving(stream: Stream) -> AsyncIterator[None]:
 
 
 def environ(stream: Stream) -> Mapping[str, str]:
-    """What a worker is started with to write to ``stream``."""
+    """Return the environment variables of a worker that writes to ``stream``."""
     return {
         "AWS_ENDPOINT_URL": stream.url,
         "AWS_ACCESS_KEY_ID": OWN_KEY.id,

@@ -1,6 +1,6 @@
-"""A worker of nothing but its consumer and its lanes, which settles at once what it gets, but for what it is to leave.
+"""A worker with only a consumer and lanes, which settles records at once, except those that it is told to leave.
 
-As a program, to be killed: ``python -m tests.support.lanes '<Plan, as JSON>'``.
+As a program, to be killed: ``python -m tests.support.lanes '<Plan as JSON>'``.
 """
 
 import asyncio
@@ -23,10 +23,10 @@ from sink_workers.lanes.lanes import Lanes
 
 @dataclass
 class Plan:
-    """What a worker reads, and of what it settles nothing.
+    """What a worker reads, and which records it leaves unsettled.
 
     Attributes:
-        instance: Its name in the group, if it has one: who comes with the same gets its place at once.
+        instance: Static member name in the group, if any: its successor under the same name takes its place at once.
         left: Offsets that it never settles.
         commit_s: How often it commits.
     """
@@ -40,7 +40,7 @@ class Plan:
 
 
 class _Handler:
-    """Settles."""
+    """Settles records at once."""
 
     def __init__(self, left: Sequence[int], on_handled: Callable[[Record], None]) -> None:
         self._left = set(left)
@@ -71,9 +71,9 @@ class _Handler:
 async def running_lanes(
     plan: Plan, *, on_handled: Callable[[Record], None], on_crash: Callable[[BaseException], None] | None = None
 ) -> AsyncIterator[Lanes]:
-    """Lanes that read ``plan.topic``, each record of which they tell ``on_handled`` when they have it in hand.
+    """Run lanes that read ``plan.topic`` and call ``on_handled`` with each record they handle.
 
-    Without ``on_crash`` there is to be none.
+    Without ``on_crash`` a crash fails the test.
     """
     crashes: list[BaseException] = []
     settings = Settings.load(kafka=plan.kafka, instance=plan.instance)
@@ -89,15 +89,15 @@ async def running_lanes(
 
 
 def said(process: "subprocess.Popen[str]", count: int) -> list[int]:
-    """The first ``count`` offsets that ``process`` says, waited for."""
+    """Wait for the first ``count`` offsets that ``process`` prints."""
     assert process.stdout is not None
-    offsets = (int(line) for line in process.stdout if line.strip().isdigit())  # it logs there as well
+    offsets = (int(line) for line in process.stdout if line.strip().isdigit())  # its log goes there, too
     return list(islice(offsets, count))
 
 
 @contextmanager
 def lanes_process(plan: Plan) -> Iterator["subprocess.Popen[str]"]:
-    """The same in a process of its own, which says the offset of each record, a line each; killed at the end."""
+    """Do the same in a process that prints the offset of each record on a line; it is killed at the end."""
     command = [sys.executable, "-m", "tests.support.lanes", json.dumps(asdict(plan))]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:

@@ -1,4 +1,4 @@
-"""A page of the documentation whose commands are typed into a shell, one after the other, as its reader would."""
+"""Runs the commands of a documentation page in a shell, one after the other, as a reader would."""
 
 import json
 import re
@@ -16,7 +16,7 @@ _ELLIPSIS: Final = "…"
 
 
 class Shell:
-    """A bash that goes on from command to command. Use as ``with``."""
+    """A bash that keeps its state from command to command. Use as ``with``."""
 
     def __init__(self, env: Mapping[str, str], *, cwd: str) -> None:
         self._process = subprocess.Popen(
@@ -40,7 +40,7 @@ class Shell:
         self._process.communicate()
 
     def run(self, command: str, *, given: str = "y") -> str:
-        """All that ``command`` says; where it asks it is told what is ``given``. Fails where it fails."""
+        """Run ``command``, which must succeed, with ``given`` as the reply to prompts; return all its output."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(
@@ -57,7 +57,7 @@ class Shell:
 
 
 def commands(text: str) -> Iterator[str]:
-    """The commands of a block, those of several lines whole."""
+    """Yield the commands of a block, multi-line ones as a whole."""
     lines: list[str] = []
     for line in text.splitlines():
         lines.append(line)
@@ -71,7 +71,7 @@ def commands(text: str) -> Iterator[str]:
 
 
 def same_shape(printed: Block, real: Any) -> None:
-    """What the page shows has the form of what came: its names and kinds of values, but for what ``…`` stands for."""
+    """Assert that the JSON on the page has the names and types of values of ``real``, except where ``…`` stands."""
     _same(
         json.loads(without_ellipses(printed.text)), real, closed=_ELLIPSIS not in re.sub(r'"[^"]*"', "", printed.text)
     )
@@ -79,7 +79,7 @@ def same_shape(printed: Block, real: Any) -> None:
 
 def _same(shown: Any, real: Any, *, closed: bool, at: str = "") -> None:
     if shown is None or real is None or shown in ({}, []) or real in ({}, []):
-        return  # what may be there or not
+        return  # may be there or not
     is_number = isinstance(shown, int | float) and not isinstance(shown, bool)
     as_shown = isinstance(real, int | float) if is_number else type(real) is type(shown)
     assert as_shown, f"{at} is {real!r}, not as {shown!r}"
@@ -93,7 +93,7 @@ def _same(shown: Any, real: Any, *, closed: bool, at: str = "") -> None:
 
 
 def same_lines(printed: Block, said: str) -> None:
-    """What the page shows that a check finds right, it did find right: each line begins with how it is, and of what."""
+    """Assert that each check shown on the page gave the shown result: lines begin with the result and the subject."""
     good = [line.partition(":")[0].split() for line in printed.text.splitlines() if line.startswith("ok")]
     assert good
     lines = [line.partition(":")[0].split() for line in said.splitlines()]

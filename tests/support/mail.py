@@ -1,4 +1,4 @@
-"""A real mail server for tests: aiosmtpd, which takes mail with STARTTLS and a login, and answers as it is told."""
+"""A real mail server for tests: aiosmtpd with STARTTLS and a login, which answers as a test wants."""
 
 import asyncio
 import ssl
@@ -26,14 +26,14 @@ OK: Final = "250 OK"
 
 @dataclass(slots=True)
 class Mailbox:
-    """What the server has taken, and how it answers.
+    """What the server has accepted, and how it answers.
 
     Attributes:
-        authorities: Who signed its certificate.
-        refused: Ids of events: a mail that has one of them in it is refused for good.
-        to_sender: Its answer to MAIL FROM; likewise ``to_recipient`` to RCPT TO and ``to_mail`` to what follows DATA.
-        is_held: Answers no RCPT TO any more; ``reached`` is set by each.
-        tried: How many mails came whole, refused ones among them.
+        authorities: File with the CA that signed its certificate.
+        refused: Event ids: a mail with one of these events is refused permanently.
+        to_sender: Its reply to MAIL FROM; likewise ``to_recipient`` to RCPT TO and ``to_mail`` to what follows DATA.
+        is_held: Whether RCPT TO gets no reply any more; each one sets ``reached``.
+        tried: Number of mails received completely, including refused ones.
     """
 
     port: int = 0
@@ -58,7 +58,7 @@ class Mailbox:
         return [mail for mail in self.mails if mail["To"] == address]
 
     def server(self, authorities: Path | None = None, *, port: int = 0) -> MailServer:
-        """As a sink is told of it; with ``authorities`` by STARTTLS and with a login."""
+        """Return the configuration for a sink; with ``authorities``, STARTTLS and a login are used."""
         if authorities is None:
             return MailServer(host="127.0.0.1", port=port or self.port, security=MailSecurity.NONE, sender=SENDER)
         return MailServer(
@@ -109,7 +109,7 @@ class Mailbox:
 
 
 def events_in(mail: EmailMessage) -> Sequence[dict[str, Any]]:
-    """The events in the file of ``mail``."""
+    """Return the events in the attachment of ``mail``."""
     [file] = mail.iter_attachments()
     assert file.get_filename() == "events.json"
     found: list[dict[str, Any]] = orjson.loads(file.get_content())
@@ -118,14 +118,14 @@ def events_in(mail: EmailMessage) -> Sequence[dict[str, Any]]:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What a server talks TLS with, and the file of who signed it."""
+    """A server's TLS context, and the file with the CA that signed its certificate."""
 
     context: ssl.SSLContext
     authorities: Path
 
     @classmethod
     def new(cls, folder: Path, host: str = "127.0.0.1") -> "Keys":
-        """Of a server that is reached as ``host``; files are made in ``folder``."""
+        """Create them for a server reached as ``host``, with files in ``folder``."""
         authority = CertificateAuthority.new()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*authority.issue(host).write(folder))
@@ -138,12 +138,12 @@ class Keys:
 async def mail_server(
     keys: Keys | None = None, *, most_bytes: int = 0, listen: str = "127.0.0.1"
 ) -> AsyncIterator[Mailbox]:
-    """A server of this test alone; with ``keys`` it takes mail by STARTTLS, after a login.
+    """Run a server for this test only; with ``keys`` it requires STARTTLS and a login.
 
     Args:
-        keys: None: without TLS and login.
-        most_bytes: Of a mail, which it says itself; 0: any.
-        listen: Its address.
+        keys: None for no TLS and no login.
+        most_bytes: Largest mail, which the server announces; 0 for no limit.
+        listen: Address to listen on.
     """
     mailbox = Mailbox()
 

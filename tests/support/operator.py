@@ -1,4 +1,4 @@
-"""An API with an operator, and what they and Twilio's client for accounts say to it."""
+"""An API with the operator's API on, and clients: a plain one, the command line, and Twilio's for accounts."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -34,21 +34,21 @@ def with_operator(settings: Settings) -> Settings:
 
 @asynccontextmanager
 async def operated(settings: Settings) -> AsyncIterator[Api]:
-    """An API whose operator's API is on, and an account."""
+    """Run an API whose operator's API is on, with an account."""
     settings = with_operator(settings)
     async with Installation(settings) as installation, serving(settings) as url:
         yield Api(installation, url)
 
 
 class Asker:
-    """Asks with the same credentials again and again."""
+    """Sends requests with fixed credentials."""
 
     def __init__(self, url: str, user: str, password: str, *, headers: Mapping[str, str] | None = None) -> None:
         self._url = url
         self._headers = {"Authorization": aiohttp.encode_basic_auth(user, password), **(headers or {})}
 
     async def ask(self, method: str, path: str, **fields: str) -> tuple[int, Any]:
-        """Status and JSON (None where there is no body); ``fields`` in a form, or of a GET in the query."""
+        """Return status and JSON (None without a body). ``fields`` are sent as a form, or for GET in the query."""
         query, form = (fields, None) if method == "GET" else (None, fields)
         url = path if path.startswith("http") else f"{self._url}{path}"
         async with (
@@ -59,13 +59,13 @@ class Asker:
             return answer.status, (await answer.json() if answer.content_length else None)
 
     async def made(self, path: str, **fields: str) -> Any:
-        """The JSON of what a POST made."""
+        """POST; return the JSON of what was created."""
         status, told = await self.ask("POST", path, **fields)
         assert status in {200, 201}, told
         return told
 
     async def all(self, path: str, key: str, **query: str) -> list[Any]:
-        """Every item of a list, over all its pages."""
+        """Return every item of a list, across all pages."""
         status, told = await self.ask("GET", path, **query)
         assert status == 200, told
         found = list(told[key])
@@ -82,7 +82,7 @@ def operator_of(api: Api) -> Asker:
 async def command(
     api: Api, group: Command, *arguments: str, env: dict[str, str] | None = None, code: int = 0
 ) -> Result:
-    """Run a command against the API as a person does, beside it."""
+    """Run a command against the API as a person does, while the API goes on."""
     given = {"EVENTSTREAMS_PUBLIC_URL": api.url, "EVENTSTREAMS_OPERATOR_TOKEN": OPERATOR_TOKEN, **(env or {})}
     result = await asyncio.to_thread(CliRunner(env=given).invoke, group, arguments)
     assert result.exit_code == code, (result.output, result.exception)

@@ -1,4 +1,4 @@
-"""The code blocks of a page of the documentation."""
+"""The code blocks of a documentation page."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,7 @@ from markdown_it.token import Token
 
 _FILE: Final = re.compile(r"`([^`]+)`(, in part)?:")
 _NOTE: Final = re.compile(r"<!-- (.+) -->")
-_MARKDOWN: Final = MarkdownIt("commonmark").disable("inline")  # no block of code is within a line
+_MARKDOWN: Final = MarkdownIt("commonmark").disable("inline")  # code blocks are never within a line
 
 
 @dataclass(frozen=True)
@@ -19,9 +19,9 @@ class Block:
     """One code block.
 
     Attributes:
-        line: Of its first fence, from 1.
-        file: What the line before it names, if it does.
-        note: What a comment right above says.
+        line: Line of its opening fence, from 1.
+        file: File that the line before it names, if any.
+        note: Text of a comment right above it.
     """
 
     page: Path
@@ -33,27 +33,27 @@ class Block:
     note: str | None
 
     def noted(self, what: str) -> str:
-        """What the comment says behind ``what``; empty where it says something else."""
+        """Return what the comment says after ``what``; empty if it does not begin with that."""
         note = self.note or ""
         return note.removeprefix(what) if note.startswith(what) else ""
 
 
 def blocks_of(page: Path) -> Sequence[Block]:
-    """Every block of ``page``, in order, those in lists too."""
+    """Return every block of ``page``, in order, including those in lists."""
     text = page.read_text("utf-8")
     fences = (each for each in _MARKDOWN.parse(text) if each.type == "fence")
     return [_block(page, each, text.splitlines()) for each in fences]
 
 
 def shown(page: Path, words: str) -> str:
-    """The one block of ``page`` with ``words`` in it."""
+    """Return the only block of ``page`` that contains ``words``."""
     found = [each.text for each in blocks_of(page) if words in each.text]
     assert len(found) == 1, f"{page}: {len(found)} blocks have {words!r} in them"
     return found[0]
 
 
 def typed(page: Path, words: str) -> str:
-    """The one line with ``words`` in it of all blocks of ``page``, without a comment behind it."""
+    """Return the only line in the blocks of ``page`` that contains ``words``, without a trailing comment."""
     lines = [line for block in blocks_of(page) for line in block.text.splitlines() if words in line]
     assert len(lines) == 1, f"{page}: {len(lines)} lines of its blocks have {words!r} in them"
     return re.sub(r"\s+# .*", "", lines[0])
@@ -78,5 +78,5 @@ def _block(page: Path, fence: Token, lines: Sequence[str]) -> Block:
 
 
 def _above(lines: Sequence[str]) -> Iterator[str]:
-    """The lines before it that say something, the nearest first."""
+    """Yield the non-empty lines before it, nearest first."""
     return (line.strip() for line in reversed(lines) if line.strip())

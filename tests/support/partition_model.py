@@ -1,7 +1,7 @@
-"""Kafka, a worker and its sink in memory, for properties of settlement: what is lost here would be lost for good.
+"""Kafka, a worker and its sink in memory, for property tests of settlement: what is lost here would be lost for good.
 
-The lanes, the offset tracker, the retry wheel and the settler are the real ones. Broker, consumer and sink are models:
-each does at any time what a real one may do at its worst, as the test asks.
+The lanes, the offset tracker, the retry wheel and the settler are the real ones. Broker, consumer and sink are models,
+which a test can have do the worst that a real one may do, at any time.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ from tests.support.no_log import no_log
 TTL_MS: Final = 30_000
 _START_MS: Final = 1_000_000
 _SID: Final = new_sid(SidKind.SUBSCRIPTION)
-_BUFFER_BYTES: Final = 20_000  # a dozen records: small enough to be full now and then
+_BUFFER_BYTES: Final = 20_000  # a dozen records: small enough to fill up now and then
 
 
 class Mood(Enum):
@@ -45,20 +45,20 @@ class Mood(Enum):
 
     UP = auto()
     REFUSING = auto()
-    """Does not take it, and says so."""
+    """Refuses it with an error."""
     DEAF = auto()
-    """Takes it, but its acknowledgement is lost."""
+    """Stores it, but the acknowledgement is lost."""
     STUCK = auto()
-    """Says nothing until it changes."""
+    """Does not respond until the mood changes."""
 
 
 class Broker(AckedProducer):
-    """Topics in memory, and the offsets that were committed. Outlives every worker."""
+    """Topics in memory, and committed offsets. Outlives every worker."""
 
     def __init__(self, clock: Callable[[], int]) -> None:
         # Not super().__init__(): that would be a client of Kafka.
         self.mood = Mood.UP
-        self.refused: set[str] = set()  # topics that call every record too large
+        self.refused: set[str] = set()  # topics for which every record is too large
         self.refusals = 0
         self.logs: dict[Partition, list[Record]] = {}
         self.committed: dict[Partition, Commit] = {}
@@ -69,7 +69,7 @@ class Broker(AckedProducer):
 
     def change(self, mood: Mood) -> None:
         self.mood = mood
-        if mood is not Mood.STUCK:  # what a dead worker had sent arrives after all
+        if mood is not Mood.STUCK:  # records sent by a dead worker arrive after all
             for sent in self._on_their_way:
                 self.append(*sent)
             self._on_their_way.clear()
@@ -110,7 +110,7 @@ class Broker(AckedProducer):
         return asyncio.ensure_future(_all(sends))
 
     def append(self, partition: Partition, value: bytes, headers: Headers, *, gap: int = 0) -> Record:
-        """A new record at the end, ``gap`` offsets behind the one before it."""
+        """Append a record, leaving ``gap`` offsets unused before it."""
         offset = self._ends.get(partition, 0) + gap
         record = Record(partition.topic, partition.number, offset, None, value, headers, self._clock())
         self.logs.setdefault(partition, []).append(record)
@@ -118,7 +118,7 @@ class Broker(AckedProducer):
         return record
 
     def uncommitted(self, partition: Partition) -> Sequence[Record]:
-        """What a new owner of ``partition`` begins with, but for what it finds settled already."""
+        """Return the records that a new owner of ``partition`` would read and not find settled already."""
         commit = self.committed.get(partition, Commit(0))
         records = [record for record in self.logs.get(partition, []) if record.offset >= commit.offset]
         ahead = from_note(commit.note, partition, commit.offset)
@@ -131,7 +131,7 @@ async def _all(sends: Iterable[Awaitable[Acked | NotAcked]]) -> list[Answer]:
 
 
 class _Admin(KafkaAdmin):
-    """The topics are there already."""
+    """All topics exist already."""
 
     def __init__(self) -> None:
         pass
@@ -143,14 +143,14 @@ class _Admin(KafkaAdmin):
 
 @dataclass(eq=False)
 class Attempt:
-    """A batch at the sink, which has not answered yet."""
+    """A batch that the sink has not answered yet."""
 
     records: Sequence[Record]
     answer: "asyncio.Future[Sequence[DeliveryOutcome]]"
 
 
 class World:
-    """Everything. Runs on the loop on which it was made; all times are that loop's."""
+    """Broker, worker and sink together. Runs on the event loop that it was created on; all times are that loop's."""
 
     def __init__(self, *, delays: str, partitions: int) -> None:
         self._loop = asyncio.get_running_loop()
@@ -183,7 +183,7 @@ class World:
         return _START_MS + round(self._loop.time() * 1000)
 
     def publish(self, *, gap: int = 0, ttl_ms: int = TTL_MS) -> None:
-        """A router's copy of a new event, on the subscription's topic."""
+        """Put a router's copy of a new event on the subscription's topic."""
         event_id = f"EZ{len(self.published)}"
         self.published.add(event_id)
         headers = routed_headers(
@@ -192,7 +192,7 @@ class World:
         self.broker.append(self.subscription, event_id.encode(), headers, gap=gap)
 
     def answer(self, attempt: Attempt, outcomes: Sequence[DeliveryOutcome]) -> None:
-        """The sink answers. What it took it has, whatever becomes of the worker."""
+        """Let the sink answer. It keeps what it accepted, whatever becomes of the worker."""
         self.attempts.remove(attempt)
         if attempt.answer.done():
             return  # its worker is gone
@@ -208,7 +208,7 @@ class World:
 
     @property
     def dead(self) -> Mapping[str, Sequence[str]]:
-        """Event ids of the dead letters, each with its reasons."""
+        """Event ids of the dead letters, each with the reasons."""
         found: dict[str, list[str]] = {}
         for record in self.broker.logs.get(Partition(self.dead_topic, 0), []):
             found.setdefault(record.value.decode(), []).append(dict(record.headers)[REASON].decode())
@@ -224,12 +224,12 @@ class World:
         }
 
     def new_worker(self) -> None:
-        """Another one takes over, where the last commit was."""
+        """Have a new worker take over from the last commit."""
         self.worker = Worker(self)
 
 
 class Worker:
-    """A process that has all partitions: it fetches, handles, and commits what its lanes say."""
+    """A process that has all partitions: it fetches and handles records, and commits what its lanes report."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -250,7 +250,7 @@ class Worker:
             self.lanes[partition].offer(records)
 
     def commit(self) -> None:
-        """As the consumer does every now and then."""
+        """Commit as the consumer does now and then."""
         for partition, lane in self.lanes.items():
             if lane.commit is not None:
                 before = self._world.broker.committed.get(partition, Commit(0)).offset
@@ -263,12 +263,12 @@ class Worker:
             handler.wake()
 
     async def drain(self, timeout_s: float) -> None:
-        """Its partitions are revoked in order."""
+        """Revoke its partitions gracefully."""
         await asyncio.gather(*(lane.drain(timeout_s) for lane in self.lanes.values()))
         self.commit()
 
     def abandon(self) -> None:
-        """It is gone, or its partitions were lost: nothing of it is committed any more."""
+        """End it, or take its partitions away as lost: nothing of it is committed any more."""
         for lane in self.lanes.values():
             lane.abandon()
 
@@ -286,7 +286,7 @@ class Worker:
 
 
 class _Handler:
-    """What ``Delivery`` does, at its shortest: one attempt, then each record is settled as the sink said."""
+    """``Delivery`` at its simplest: one attempt, then each record is settled by its outcome."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -320,7 +320,7 @@ class _Handler:
         late = [record for record, progress in tried if progress.deadline_ms <= world.clock()]
         if not tried:
             return
-        if late:  # Kafka kept us waiting for the others
+        if late:  # Kafka delayed the others
             await self.handle([record for record, _ in tried], lane)
             return
         began_ms = world.clock()
@@ -355,6 +355,6 @@ class _NoDelivery(Delivery):
 
 
 def retry_handler(settings: Settings) -> RetryHandler:
-    """One that is only asked when a record is ready."""
+    """Return a retry handler that is only called when a record is ready."""
     wheel = RetryWheel(settings.retry_delays, partitions=settings.retry_partitions)
     return RetryHandler(_NoDelivery(), wheel, Topics(settings).retries("webhook"))

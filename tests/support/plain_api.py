@@ -1,4 +1,4 @@
-"""The API in the test, asked in plain HTTP."""
+"""The API in the test, called by plain HTTP."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -23,7 +23,7 @@ class PlainApi:
         self._authorization = {"Authorization": aiohttp.encode_basic_auth(account_sid, TOKEN)}
 
     async def get(self, path: str, **query: str) -> tuple[int, Any]:
-        """Status and JSON; ``path`` may be a whole URL of an answer."""
+        """Return status and JSON; ``path`` may be a full URL from a response."""
         url = path if path.startswith("http") else f"{self.url}{path}"
         async with (
             aiohttp.ClientSession() as session,
@@ -33,7 +33,7 @@ class PlainApi:
             return answer.status, await answer.json()
 
     async def post(self, path: str, **form: str) -> Any:
-        """The JSON of what was created."""
+        """POST; return the JSON of what was created."""
         async with (
             aiohttp.ClientSession() as session,
             session.post(f"{self.url}{path}", data=form, headers=self._authorization) as answer,
@@ -43,10 +43,10 @@ class PlainApi:
             return await answer.json()
 
     async def until(self, path: str, condition: Callable[[Any], bool], **query: str) -> Any:
-        """The first answer that fulfils ``condition``.
+        """Return the first response that fulfils ``condition``.
 
         Raises:
-            TimeoutError: none did within ``PATIENCE_S``; the text is the last one.
+            TimeoutError: None did within ``PATIENCE_S``; the text is the last one.
         """
         answer: Any = None
         try:
@@ -62,7 +62,7 @@ class PlainApi:
 
 @asynccontextmanager
 async def serving_counted(settings: Settings) -> AsyncIterator[tuple[str, Metrics]]:
-    """The API as a role, on a port of its own, meanwhile: its URL and what it counts."""
+    """Run the API as a role on a free port inside the block; yields its URL and its metrics."""
     metrics = Metrics()
     async with serving(settings, metrics) as url:
         yield url, metrics

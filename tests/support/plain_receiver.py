@@ -1,4 +1,4 @@
-"""A receiver of webhooks for tests without an event loop: it answers with the status that stands in the path."""
+"""A webhook receiver for tests without an event loop: it answers with the status that is in the path."""
 
 import threading
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from typing_extensions import override
 
 
 class PlainReceiver:
-    """What came, and what each path is answered with instead of its own status."""
+    """What arrived, and the statuses with which paths are answered instead of their own."""
 
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
@@ -25,7 +25,7 @@ class PlainReceiver:
 
 @contextmanager
 def running_receiver() -> Iterator[PlainReceiver]:
-    """It listens meanwhile. ``POST /500`` is answered with 500, and with another status once ``answers`` says so."""
+    """Run a receiver inside the block. It answers ``POST /500`` with 500, unless ``answers`` has another status."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -44,7 +44,7 @@ def running_receiver() -> Iterator[PlainReceiver]:
 
         @override
         def log_message(self, format: str, *args: object) -> None:
-            """Nobody reads it."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         receiver = PlainReceiver(server.server_port)

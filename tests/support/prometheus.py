@@ -1,4 +1,4 @@
-"""A real Prometheus that a test has scrape what it starts, and the expressions that are asked of one."""
+"""A real Prometheus for tests, and the expressions that our rules and dashboards query."""
 
 import re
 import signal
@@ -27,16 +27,16 @@ _OURS: Final = re.compile(r"eventstreams[_:][a-z0-9_:]*(?:\{[^}]*\})?")
 
 
 class Prometheus:
-    """A running one."""
+    """A running Prometheus."""
 
     def __init__(self, url: str) -> None:
         self.url = url
 
     def query(self, expr: str) -> Sequence[Mapping[str, Any]]:
-        """The series of ``expr`` now.
+        """Return the current series of ``expr``.
 
         Raises:
-            AssertionError: it is no expression that Prometheus can answer; the text says why.
+            AssertionError: Prometheus cannot evaluate it; the text says why.
         """
         try:
             with urllib.request.urlopen(f"{self.url}/api/v1/query?{urllib.parse.urlencode({'query': expr})}") as answer:
@@ -46,14 +46,14 @@ class Prometheus:
             raise AssertionError(f"{expr}: {error.read().decode()}") from None
 
     def value(self, expr: str) -> float | None:
-        """The one value of ``expr``; None where there is none."""
+        """Return the single value of ``expr``; None if it has none."""
         found = self.query(expr)
         return float(found[0]["value"][1]) if found else None
 
 
 @contextmanager
 def running_prometheus(folder: Path, targets: Mapping[str, str]) -> Iterator[Prometheus]:
-    """One that scrapes ``targets``, by role, and evaluates our rules, each second."""
+    """Run a Prometheus that scrapes ``targets``, given by role, and evaluates our rules every second."""
     folder.mkdir()
     jobs = [
         {"targets": [address.removeprefix("http://")], "labels": {"role": role, "installation": INSTALLATION}}
@@ -104,19 +104,19 @@ def _wait(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
 
 
 def rules() -> Iterator[Mapping[str, Any]]:
-    """Every rule in ``deploy/helm/eventstreams/files/rules``."""
+    """Yield every rule in ``deploy/helm/eventstreams/files/rules``."""
     for file in sorted(RULES.glob("*.yaml")):
         for group in yaml.safe_load(file.read_text())["groups"]:
             yield from group["rules"]
 
 
 def selectors(expr: str) -> Sequence[str]:
-    """What ``expr`` selects of our metrics, labels and all."""
+    """Return the selectors of our metrics in ``expr``, with their labels."""
     return sorted(set(_OURS.findall(expr)))
 
 
 def dashboard_queries(**variables: str) -> Iterator[tuple[str, str, str]]:
-    """Of every panel: its dashboard, its title, an expression with its variables filled in."""
+    """Yield (dashboard, panel title, expression with its variables filled in) for every query of a panel."""
     for file in sorted((DEPLOY / "helm/eventstreams/files/dashboards").glob("*.json")):
         page = orjson.loads(file.read_bytes())
         for panel in page["panels"]:

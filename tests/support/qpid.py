@@ -41,7 +41,7 @@ class Qpid:
 
 @dataclass(slots=True)
 class Queue:
-    """A queue of one test, and what has come out of it. Its clients run on a thread of their own."""
+    """A queue of one test, and what was taken from it. Its clients run on a thread of their own."""
 
     name: str
     thread: GuardedThread
@@ -50,14 +50,14 @@ class Queue:
     received: list[aio_pika.abc.AbstractIncomingMessage] = field(default_factory=list)
 
     async def messages(self) -> Sequence[aio_pika.abc.AbstractIncomingMessage]:
-        """Every message that was ever in it: they are taken out as they are looked at."""
+        """Return every message ever in the queue, including those taken out by earlier calls."""
         return await self.thread.run(self._take())
 
     async def events(self) -> Sequence[Mapping[str, object]]:
         return [orjson.loads(each.body) for each in await self.messages()]
 
     async def bind_topics(self, exchange: str, pattern: str) -> None:
-        """Make a topic exchange, and have it hand on what fits ``pattern``."""
+        """Declare a topic exchange and bind the queue to it with ``pattern``."""
         await self.thread.run(self._bind(exchange, pattern))
 
     async def _bind(self, exchange: str, pattern: str) -> None:

@@ -1,4 +1,4 @@
-"""Twilio's own transports: they check what is answered, and can write down what they were asked to send."""
+"""Twilio's own HTTP transports, which also check every response and can record requests."""
 
 import re
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from tests.support.contract import check
 
 
 class Checking(TwilioHttpClient):  # type: ignore[misc]  # an untyped library's class
-    """The transport of the blocking client; every answer is what the API's document says."""
+    """The blocking client's transport; checks every response against the API's document."""
 
     @override
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
@@ -37,7 +37,7 @@ class Recording(Checking):
 
 
 class AsyncChecking(AsyncTwilioHttpClient):  # type: ignore[misc]  # an untyped library's class
-    """The transport of the asynchronous client; every answer is what the API's document says."""
+    """The asynchronous client's transport; checks every response against the API's document."""
 
     @override
     async def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
@@ -60,7 +60,7 @@ class AsyncRecording(AsyncChecking):
 
 
 def operations(sent: Iterable[tuple[str, str]]) -> set[str]:
-    """The names of the operations among ``sent``, requests as method and path."""
+    """Return the names of the operations in ``sent``, requests as (method, path)."""
     return {name for method, path in sent if (name := _operation(method, path))}
 
 

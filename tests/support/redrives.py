@@ -16,7 +16,7 @@ def after(time_ms: int) -> str:
 
 
 async def redrive(api: BareApi, form: Mapping[str, str], *, path: str = "/v1/Redrives") -> dict[str, object]:
-    """Preview, then do it; both must tell the same."""
+    """Preview a redrive or replay, then do it; both must report the same."""
     preview = await api.post(f"{path}/Preview", {**FAST, **form}, expect=200)
     job = await api.post(path, {**FAST, **form})
     done = await api.until(job["url"], "completed", "failed")
@@ -28,7 +28,7 @@ async def redrive(api: BareApi, form: Mapping[str, str], *, path: str = "/v1/Red
 
 
 async def clock_past(time_ms: int) -> None:
-    """Return once the clock, which is the broker's as well, is past ``time_ms``: what comes then is later."""
+    """Return once the clock, which the broker shares, is past ``time_ms``: later records have later timestamps."""
     async with asyncio.timeout(PATIENCE_S):
         while now_ms() <= time_ms:
             await asyncio.sleep(0.001)

@@ -23,7 +23,7 @@ from tests.support.installation import TOKEN, Installation
 from tests.support.topic import eventually
 
 SINK = {"Description": "a sink", "SinkType": "webhook", "SinkConfiguration": orjson.dumps(WEBHOOK).decode()}
-_READY_S = 120.0  # a machine that is busy with other things takes its time
+_READY_S = 120.0  # generous, for a busy machine
 
 
 class ApiProcess:
@@ -71,14 +71,14 @@ class ApiProcess:
         self._process.send_signal(number)
 
     async def end(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """End it; the exit code."""
+        """Send signal ``number``; wait for the end and return the exit code."""
         if self._process.poll() is None:
             self._process.send_signal(number)
         return await asyncio.to_thread(self._process.wait, 60)
 
 
 class Replicas:
-    """The processes, and who of them is primary as the control topic tells."""
+    """The processes, and which of them is primary according to the control topic."""
 
     def __init__(
         self, installation: Installation, processes: Sequence[ApiProcess], session: aiohttp.ClientSession
@@ -123,7 +123,7 @@ class Replicas:
 
 @asynccontextmanager
 async def running_replicas(settings: Settings, folder: Path, count: int) -> AsyncIterator[Replicas]:
-    """So many API processes, ready."""
+    """Run ``count`` API processes; yields them once they are ready."""
     async with AsyncExitStack() as stack:
         installation = await stack.enter_async_context(Installation(settings))
         timeout = aiohttp.ClientTimeout(total=60)

@@ -1,4 +1,4 @@
-"""A role as a process of its own, on the test's installation: its memory can be measured, and it can be ended."""
+"""A role as a separate process on the test's installation, to measure its memory or to end it."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ _END_S = 90.0
 
 
 class RoleProcess:
-    """One that is ready."""
+    """A role's process, which is ready."""
 
     def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
         self._process = process
@@ -27,11 +27,11 @@ class RoleProcess:
         self._log = log
 
     def peak_mib(self) -> float:
-        """The most memory that it had so far."""
+        """Peak memory so far, in MiB."""
         return self._mib("VmHWM")
 
     def mib(self) -> float:
-        """The memory that it has."""
+        """Current memory, in MiB."""
         return self._mib("VmRSS")
 
     def said(self) -> str:
@@ -39,7 +39,7 @@ class RoleProcess:
         return self._log.read_text("utf-8", "replace")
 
     async def end(self) -> int:
-        """Tell it to end; the exit code. Raises ``TimeoutError`` where it does not."""
+        """Tell it to end; return the exit code. Raises ``TimeoutError`` if it does not end."""
         self._process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(_END_S):
             return await self._process.wait()
@@ -54,15 +54,15 @@ class RoleProcess:
 async def running_role(
     settings: Settings, *command: str, folder: Path, site: Path | None = None, files: int | None = None, **more: str
 ) -> AsyncIterator[RoleProcess]:
-    """``eventstreams COMMAND`` on the installation of ``settings``, once it is ready; it is gone at the end.
+    """Run ``eventstreams COMMAND`` on the installation of ``settings`` inside the block; yields it once it is ready.
 
     Args:
         settings: Of an installation in a test.
         command: Such as ``worker webhook``.
-        folder: Gets its log.
-        site: A folder of distributions that are installed for it as well.
-        files: That it may have open; None: as many as we may.
-        more: Other settings, without their prefix.
+        folder: Where its log goes.
+        site: A folder with distributions that are installed for it as well.
+        files: Limit of its open files; None for that of this process.
+        more: Further settings, without their prefix.
     """
     [admin_port] = free_ports(1)
     secret = settings.secret_key

@@ -32,7 +32,7 @@ class Routers:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, name: str, *, static: bool = False) -> None:
-        """Start one; with ``static`` its name is its place in the group as well."""
+        """Start a router; with ``static`` its name is its static member name in the group, too."""
         settings = self._settings
         variables: Mapping[str, object] = {
             "KAFKA": settings.kafka,
@@ -49,19 +49,19 @@ class Routers:
         self._processes[name] = forks.popen(command, env=environment)
 
     def kill(self, name: str) -> None:
-        """End it as a power cut would."""
+        """Kill it, as a power cut would."""
         process = self._processes.pop(name)
         process.kill()
         process.wait()
 
     def stop(self, name: str) -> int:
-        """End it in order; its exit code."""
+        """Shut it down gracefully; return its exit code."""
         process = self._processes.pop(name)
         process.terminate()
         return process.wait(_STOP_S)
 
     def in_group(self) -> int:
-        """How many are members of their group."""
+        """Return how many members their consumer group has."""
         client = AdminClient({"bootstrap.servers": self._settings.kafka})
         return len(find_group(client, Topics(self._settings).group("router")).members)
 
@@ -72,7 +72,7 @@ class Routers:
 
 @contextmanager
 def running_routers(settings: Settings) -> Iterator[Routers]:
-    """No routers at first; those that still run at the end are killed."""
+    """Yield ``Routers`` without any; those still running at the end are killed."""
     routers = Routers(settings)
     try:
         yield routers
@@ -94,28 +94,28 @@ class Flood:
         self.published = 0
 
     def start(self, count: int | None, *, rate: float) -> None:
-        """Begin; ``None``: until it is stopped, for whoever waits for something that takes as long as it takes."""
+        """Begin to publish ``count`` events, or until stopped if None, at ``rate`` events per second."""
         self._stopping.clear()
         self._thread = threading.Thread(target=self._run, args=(count, rate), daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """As ``join``, of a flood without an end."""
+        """End a flood without a count, then do as ``join``."""
         self._stopping.set()
         self.join()
 
     def give_up(self) -> None:
-        """As ``stop``, of whoever waits for nothing any more."""
+        """End it like ``stop``, but wait for nothing."""
         self._stopping.set()
 
     def join(self) -> None:
-        """Return once all are acknowledged."""
+        """Return once all events are acknowledged."""
         assert self._thread is not None
         self._thread.join()
         assert not self._refused, self._refused[0]
 
     def publish(self, *partitions: int) -> None:
-        """One more event on each of ``partitions``, acknowledged."""
+        """Publish one more event to each of ``partitions``; returns once acknowledged."""
         for partition in partitions:
             self._put(partition)
         self._producer.flush()
@@ -179,16 +179,16 @@ class Tally:
 
     @property
     def events(self) -> int:
-        """How many events have a copy on every topic, where none is missing before others."""
+        """Return how many events have a copy on every topic, if copies arrive without gaps."""
         return min(len(each) for each in self.seen.values())
 
     @property
     def duplicates(self) -> int:
-        """Copies beyond the first, on all topics."""
+        """Return the number of copies beyond the first of each event, on all topics."""
         return sum(count - 1 for each in self.seen.values() for count in each.values())
 
     def missing(self, published: int) -> int:
-        """How many copies of the first ``published`` events are not there."""
+        """Return how many copies of the first ``published`` events are missing."""
         return sum(number not in each for each in self.seen.values() for number in range(published))
 
     def _run(self) -> None:

@@ -1,4 +1,4 @@
-"""S3 for tests: moto's server, a process of its own, behind a gate that checks keys and misbehaves."""
+"""S3 for tests: moto's server, as a process, behind a gate that checks signatures and can misbehave."""
 
 import gzip
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -29,7 +29,7 @@ class Bucket(Stream):
     """One bucket in moto, made for one test, and the gate in front of it. ``calls`` has methods instead of names.
 
     Attributes:
-        refuses: Which paths are answered with an error.
+        refuses: Paths that are answered with an error.
     """
 
     is_locked: bool = False
@@ -77,7 +77,7 @@ class Bucket(Stream):
 
 @cache
 def client(url: str) -> Any:
-    """AWS' own client. Untyped: its methods are made from data at run time."""
+    """Return AWS' own client. Untyped: its methods are generated at run time."""
     return Session().create_client(
         "s3",
         region_name=REGION,
@@ -88,13 +88,13 @@ def client(url: str) -> Any:
 
 
 def s3_error(code: str, *, status: int, message: str = "in words") -> web.Response:
-    """An answer of S3 that is an error."""
+    """Return an error response of S3."""
     text = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{message}</Message></Error>"
     return web.Response(status=status, text=text, content_type="application/xml")
 
 
 def events_in(objects: Mapping[str, bytes]) -> Sequence[tuple[str, Mapping[str, object]]]:
-    """Key and event of every row, by readers that are not ours; attributes and data that are not there are left out."""
+    """Return object key and event of every row, read with third-party readers; absent attributes are left out."""
     return [(key, event) for key, body in objects.items() for event in _rows(key, body)]
 
 
@@ -109,7 +109,7 @@ def _rows(key: str, body: bytes) -> Iterator[Mapping[str, object]]:
 
 @asynccontextmanager
 async def bucket_behind_gate(moto: str, name: str, *, is_locked: bool = False) -> AsyncIterator[Bucket]:
-    """A new bucket, which takes everything from whoever has its role."""
+    """Create a bucket that accepts everything from holders of its role."""
     async with aiohttp.ClientSession() as http:
         bucket = Bucket(moto, name, http, is_locked=is_locked)
         bucket.held.set()

@@ -13,7 +13,7 @@ from tests.support.up import clean_environ, variables
 
 
 class S3Worker:
-    """``eventstreams worker s3``; after a kill it can be started again, and has its partitions back at once."""
+    """``eventstreams worker s3``; restarted after a kill, it gets its partitions back at once."""
 
     def __init__(self, settings: Settings, bucket: Bucket) -> None:
         name = {f"{PREFIX}INSTANCE": "archive-worker"}
@@ -25,7 +25,7 @@ class S3Worker:
         self._process = forks.popen(command, env=self._environ)
 
     def kill(self) -> None:
-        """End it as a power cut would."""
+        """Kill it, as a power cut would."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -33,7 +33,7 @@ class S3Worker:
 
 @contextmanager
 def s3_worker(settings: Settings, bucket: Bucket) -> Iterator[S3Worker]:
-    """Not started yet; at the end it is killed."""
+    """Yield a worker that is not started yet; at the end it is killed."""
     worker = S3Worker(settings, bucket)
     try:
         yield worker

@@ -32,11 +32,11 @@ _STOP_S: Final = 60.0
 
 @contextmanager
 def running_schema_registry() -> Iterator[str]:
-    """The start of its API, on a port of its own."""
+    """Run a registry on a free port; yields the base URL of its API."""
     folder = _fetch()
     [port] = free_ports(1)
     url = f"http://127.0.0.1:{port}/apis/ccompat/v7"
-    # The first tier of Java's compiler starts in a fifth of the time.
+    # With only the first tier of Java's compiler it starts in a fifth of the time.
     options = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
     with tempfile.NamedTemporaryFile(prefix="es-registry-", suffix=".log") as log:
         process = subprocess.Popen(
@@ -71,7 +71,7 @@ def _wait(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
 
 
 def _fetch() -> Path:
-    """Where the program is: fetched once into the cache (140 MB), checked against its hash."""
+    """Return where the program is; fetched once into the cache (140 MB) and checked against its hash."""
     cache = default_cache()
     folder = cache / f"apicurio-{_VERSION}"
     cache.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""A cluster of two brokers: what lies on the second one alone loses its leader with it, and all else goes on."""
+"""A cluster of two brokers: partitions only on the second lose their leader with it, and all others go on."""
 
 import subprocess
 import time
@@ -19,7 +19,7 @@ from eventstreams.testing.broker import RunningBroker
 
 @dataclass(frozen=True, slots=True)
 class TwoBrokers:
-    """``first`` is the controller as well. ``start_second`` once the topics are there that are to be on the first."""
+    """``first`` is also the controller. Call ``start_second`` after creating the topics that must be on the first."""
 
     first: RunningBroker
     second: RunningBroker
@@ -29,7 +29,7 @@ class TwoBrokers:
         return self.first.bootstrap
 
     def start_second(self) -> None:
-        """Return once the cluster counts it in."""
+        """Start the second broker; return once it is part of the cluster."""
         self.second.start()
         client = AdminClient({"bootstrap.servers": self.bootstrap})
         deadline = time.monotonic() + 60
@@ -38,7 +38,7 @@ class TwoBrokers:
             time.sleep(0.05)
 
     def make_on_second(self, topic: str, *, first_partitions: int = 0) -> None:
-        """Make ``topic``, with its last partition on the second broker alone, and those before it on the first."""
+        """Create ``topic`` with its last partition only on the second broker, and those before it on the first."""
         on = [[1]] * first_partitions + [[2]]
         made = NewTopic(
             topic, num_partitions=len(on), replica_assignment=on, config={"message.timestamp.type": "LogAppendTime"}
@@ -49,7 +49,7 @@ class TwoBrokers:
 
 @contextmanager
 def two_brokers(folder: Path) -> Iterator[TwoBrokers]:
-    """The first of them runs."""
+    """Run the cluster, at first only with the first broker."""
     port, controller_port, other_port = free_ports(3)
     cache = Settings.load().cache_dir
     one = make_broker(folder / "1", port=port, controller_port=controller_port, cache=cache)
@@ -64,7 +64,7 @@ def two_brokers(folder: Path) -> Iterator[TwoBrokers]:
 
 
 def _beside(one: LocalBroker, folder: Path, *, port: int) -> LocalBroker:
-    """Another broker of the cluster whose controller is ``one``, with its storage formatted."""
+    """Return another broker of the cluster whose controller is ``one``, with formatted storage."""
     other = replace(one, folder=folder, port=port)
     folder.mkdir()
     for name in ("server.properties", "log4j2.properties"):

@@ -1,4 +1,4 @@
-"""A broker that lets nobody in without proof: a password, a token or a certificate, over TLS."""
+"""A broker that requires authentication: a password, a token or a certificate, over TLS."""
 
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -60,7 +60,7 @@ class SecureBroker:
 
 
 class TokenGiver:
-    """Gives out tokens for client credentials, and the public key that they are checked with."""
+    """Issues tokens for client credentials, and publishes the key that verifies them."""
 
     def __init__(self) -> None:
         self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -71,7 +71,7 @@ class TokenGiver:
         return web.json_response({"keys": [key]}).text or ""
 
     async def token(self, request: web.Request) -> web.Response:
-        """RFC 6749 §4.4; the secret is ``CLIENT_SECRET``."""
+        """Issue a token as in RFC 6749 §4.4; the secret is ``CLIENT_SECRET``."""
         if request.headers["Authorization"] != encode_basic_auth(USER, CLIENT_SECRET):
             return web.json_response({"error": "invalid_client"}, status=401)
         self.given += 1
@@ -83,7 +83,7 @@ class TokenGiver:
 
 @asynccontextmanager
 async def giving_tokens(giver: TokenGiver) -> AsyncIterator[str]:
-    """The address of a server that gives out tokens."""
+    """Run a token server; yields its address."""
     app = web.Application()
     app.router.add_post("/token", giver.token)
     async with TestServer(app) as server:
@@ -92,7 +92,7 @@ async def giving_tokens(giver: TokenGiver) -> AsyncIterator[str]:
 
 @contextmanager
 def running_secure_broker(folder: Path, giver: TokenGiver) -> Iterator[SecureBroker]:
-    """Runs until the block ends. The tokens that it takes are ``giver``'s."""
+    """Run the broker until the block ends. It accepts the tokens of ``giver``."""
     folder.mkdir(exist_ok=True)
     authority = CertificateAuthority.new()
     (folder / "authority.pem").write_text(authority.pem)

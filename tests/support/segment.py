@@ -1,4 +1,4 @@
-"""Segment for tests: no emulator of it exists, so a real HTTP server that keeps to its documented bounds."""
+"""Segment for tests: a real HTTP server with its documented limits, since no emulator exists."""
 
 import base64
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -23,10 +23,10 @@ class Source:
 
     Attributes:
         receiver: The server.
-        write_key: The one that is let in.
-        calls: What it has taken.
-        batches: How many events each request had.
-        answer: Given instead of its own; None: its own.
+        write_key: The key that is accepted.
+        calls: What it has accepted.
+        batches: Number of events in each request.
+        answer: Response to give instead of its own; None for its own.
     """
 
     receiver: Receiver
@@ -40,9 +40,9 @@ class Source:
         return self.receiver.url.removesuffix("/hook")
 
     def take(self, received: Received) -> Answer:
-        """As the documentation of the HTTP API says: 400 for what is too large or no JSON, 200 for all else.
+        """Answer as documented for the HTTP API: 400 if it is too large or not JSON, 200 otherwise.
 
-        What Segment would drop after its 200 is an error of the test.
+        Anything that Segment would drop after its 200 fails the test.
         """
         if self.answer is not None:
             return self.answer()

@@ -1,4 +1,4 @@
-"""The commands in a piece of shell, as far as documentation has any: no functions, no here-documents."""
+"""Parses shell commands, as far as the documentation has any: no functions, no here-documents."""
 
 import re
 import shlex
@@ -7,7 +7,7 @@ from io import StringIO
 from typing import Final
 
 SUBSTITUTED: Final = "SUBSTITUTED"
-"""Stands where a command's output would."""
+"""Stands in place of a substituted command's output."""
 _SUBSTITUTION: Final = re.compile(r"\$\(([^()]*)\)")
 _ASSIGNMENT: Final = re.compile(r"\w+=.*", re.DOTALL)
 _ENDS: Final = set(";|&\n()")
@@ -15,7 +15,7 @@ _KEYWORDS: Final = {"do", "done", "then", "else", "fi", "if", "while", "time", "
 
 
 class _KeepingLineEnds:
-    """``shlex`` takes a comment for a whole line, its end too: but that ends a command."""
+    """Keeps the line end behind a comment, which ends a command; ``shlex`` would drop it with the comment."""
 
     def __init__(self, text: str) -> None:
         self._text = StringIO(text)
@@ -34,10 +34,10 @@ class _KeepingLineEnds:
 
 
 def commands_of(text: str) -> Iterator[Sequence[str]]:
-    """The words of each simple command, without assignments and redirections before and behind it.
+    """Yield the words of each simple command, without assignments before it and redirections.
 
     Raises:
-        ValueError: a quote is never closed.
+        ValueError: A quote is never closed.
     """
     text = text.replace("\\\n", " ")
     while found := _SUBSTITUTION.search(text):

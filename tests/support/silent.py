@@ -1,4 +1,4 @@
-"""A server that nobody gets through to: its queue is full, and whoever comes hears nothing, as behind a firewall."""
+"""A server that cannot be reached: its backlog is full, so clients get no reply, as behind a firewall."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -6,12 +6,12 @@ from contextlib import ExitStack, contextmanager
 from typing import Final
 
 TWO: Final = "two.example"
-_MANY: Final = 4  # more than the system lets wait in a queue of none
+_MANY: Final = 4  # more than the system queues with a backlog of 0
 
 
 @contextmanager
 def silent(host: str, port: int) -> Iterator[None]:
-    """Listen at ``host`` and ``port``, and take no connection."""
+    """Listen at ``host`` and ``port``, and accept no connection."""
     with ExitStack() as stack:
         stack.enter_context(socket.create_server((host, port), backlog=0))
         for _ in range(_MANY):
@@ -22,7 +22,7 @@ def silent(host: str, port: int) -> Iterator[None]:
 
 
 def resolver_of(*addresses: str) -> Callable[..., list[object]]:
-    """In place of ``socket.getaddrinfo``: says ``addresses``, in this order, of the name ``TWO``."""
+    """In place of ``socket.getaddrinfo``: resolves the name ``TWO`` to ``addresses``, in this order."""
     real = socket.getaddrinfo
 
     def resolve(host: str, *args: object, **kwargs: object) -> list[object]:

@@ -1,4 +1,4 @@
-"""Clients that hold a server's connections: they say nothing, send a byte at a time, or never take their answer."""
+"""Clients that hold a server's connections: they send nothing, or a byte at a time, or never read the response."""
 
 import asyncio
 import socket
@@ -10,11 +10,11 @@ from typing import Final
 
 from tests.support.topic import PATIENCE_S
 
-DRIP_S: Final = 1.0  # between two bytes: ten of them come before a head's or a body's time is over
-_LITTLE: Final = 2048  # bytes that a client who reads nothing lets the system take for it
-_SEGMENT: Final = 536  # bytes: the server's system takes some 40 KB for such a client, and 2 MB for one on loopback
+DRIP_S: Final = 1.0  # between two bytes: ten of them arrive before a head or a body times out
+_LITTLE: Final = 2048  # receive buffer in bytes of a client that reads nothing
+_SEGMENT: Final = 536  # bytes: with it the server's kernel buffers some 40 KB, with loopback's own size 2 MB
 _COME_AGAIN_S: Final = 1.0  # so that it is no flood
-_HELD: Final = frozenset({"01", "04", "08", "09", "0B"})  # states: established, or closed and not all taken
+_HELD: Final = frozenset({"01", "04", "08", "09", "0B"})  # TCP states: established, or closed with undelivered data
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +23,8 @@ class Slow:
 
     Attributes:
         first: What it sends at once.
-        drip: What it sends a byte of each ``DRIP_S``, again and again; empty: nothing.
-        reads: Whether it takes what it is answered.
+        drip: What it sends afterwards, a byte every ``DRIP_S``, over and over; empty for nothing.
+        reads: Whether it reads the response.
     """
 
     first: bytes = b""
@@ -33,11 +33,11 @@ class Slow:
 
 
 def kinds(*, posts: Mapping[str, bytes], asks: Mapping[str, bytes]) -> dict[str, Slow]:
-    """Each kind of them, by what it is called.
+    """Return each kind of slow client, by name.
 
     Args:
-        posts: By what it is called, the head of a request whose body is to come, without its end and without a length.
-        asks: Requests whose answer is large, or does not end; as many as it takes to fill what lies between.
+        posts: By name, the head of a request with a body, without its end and without a length.
+        asks: By name, requests with a large or endless response; enough of them to fill all buffers in between.
     """
     return {
         "silent": Slow(),
@@ -59,7 +59,7 @@ def kinds(*, posts: Mapping[str, bytes], asks: Mapping[str, bytes]) -> dict[str,
 
 @asynccontextmanager
 async def attacked(port: int, slow: Slow, *, by: int, comes_again: bool = False) -> AsyncIterator[None]:
-    """Have ``by`` clients do as ``slow`` says; each as long as it can; again after that where it ``comes_again``."""
+    """Have ``by`` clients do as ``slow`` says, each as long as it can, and with ``comes_again`` over and over."""
 
     async def attack() -> None:
         while True:
@@ -80,7 +80,7 @@ async def attacked(port: int, slow: Slow, *, by: int, comes_again: bool = False)
 
 
 async def _hold(port: int, slow: Slow) -> None:
-    """Until the server ends it; of who reads nothing that does not show, so for ever."""
+    """Hold a connection until the server ends it; a client that reads nothing cannot notice, so it goes on forever."""
     loop = asyncio.get_running_loop()
     with socket.socket() as sock:
         if not slow.reads:
@@ -112,13 +112,13 @@ async def _never() -> None:
 
 
 def held(port: int) -> int:
-    """How many connections the side that listens on ``port`` of this machine has, or has closed and not got rid of."""
+    """Return how many connections the server on ``port`` of this machine has open, or closed but not yet released."""
     fields = (line.split() for line in Path("/proc/net/tcp").read_text("ascii").splitlines()[1:])
     return sum(local.endswith(f":{port:04X}") and state in _HELD for _, local, _, state, *_ in fields)
 
 
 async def until_held(port: int, holds: Callable[[int], bool], *, within_s: float = PATIENCE_S) -> None:
-    """Wait until ``holds`` says yes to how many are held."""
+    """Wait until ``holds`` returns True for the number of connections held."""
     found = held(port)
     try:
         async with asyncio.timeout(within_s):

@@ -1,4 +1,4 @@
-"""What is wrong with a code block of the documentation, by its kind alone."""
+"""Checks that a code block of the documentation is right for its kind (JSON, YAML, shell …)."""
 
 import ast
 import json
@@ -41,7 +41,7 @@ def _sh(block: Block) -> Iterator[str]:
 
 @cache
 def _variables() -> set[str]:
-    """Settings, and what the files of the image and of Compose read beside them."""
+    """Return the settings' variables, and those that the files of the image and of Compose read as well."""
     settings = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
     files = (*(ROOT / "deploy" / "compose").glob("*"), *(ROOT / "deploy" / "image").glob("*"))
     return settings | {
@@ -72,7 +72,7 @@ def answers() -> Mapping[str, Any]:
 
 
 def without_ellipses(text: str) -> str:
-    """An ``…`` that stands for parts of an object or a list left out."""
+    """Remove each ``…`` that stands for omitted parts of an object or a list."""
     return re.sub(r"(?<=[{\[])…|,\s*…(?=\s*[}\]])", "", text)
 
 

@@ -1,8 +1,8 @@
-"""What becomes of each code block of the documentation.
+"""How each code block of the documentation is checked.
 
-A test executes it (``EXECUTED``), and it is checked by its kind as well; or a comment right above says why nothing can
-be executed: ``<!-- not run: a drawing -->``. Of YAML a comment may say what it is a part of: ``<!-- checked as: values
-of the chart -->``; of JSON, which object of the API it is.
+A test executes it (``EXECUTED``), and it is checked by its kind as well; or a comment right above says why it cannot be
+executed: ``<!-- not run: a drawing -->``. For YAML a comment may say what it is a part of: ``<!-- checked as: values of
+the chart -->``; for JSON, which object of the API it is.
 """
 
 import re
@@ -20,7 +20,7 @@ _NOT_RUN: Final = "not run: "
 
 
 class Fate(StrEnum):
-    """What becomes of a block."""
+    """How a block is checked."""
 
     EXECUTED = "executed"
     MARKED = "marked"
@@ -32,14 +32,14 @@ def blocks() -> Sequence[Block]:
 
 
 def fate_of(block: Block) -> Fate | None:
-    """None: no test says whether it is right, so that it may not stand there."""
+    """Return how ``block`` is checked; None if no test checks it, which is not allowed."""
     if any(each.takes(block) for each in EXECUTED):
         return Fate.EXECUTED
     return Fate.MARKED if block.noted(_NOT_RUN) else None
 
 
 def wrong_with(block: Block) -> Sequence[str]:
-    """What is wrong with it by its kind alone."""
+    """Return what is wrong with it, judged by its kind."""
     if fate_of(block) is Fate.MARKED or block.language not in CHECKS:
         return []
     kind = block.noted(CHECKED_AS)

@@ -1,4 +1,4 @@
-"""SQS for tests: a queue in moto's server, behind the gate that checks keys and misbehaves."""
+"""SQS for tests: a queue in moto's server, behind the gate that checks signatures and can misbehave."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -83,7 +83,7 @@ class Queue(Stream):
 
 @asynccontextmanager
 async def queue_behind_gate(moto: str, name: str) -> AsyncIterator[Queue]:
-    """A new queue, which takes everything from whoever has its role."""
+    """Create a queue that accepts everything from holders of its role."""
     async with aiohttp.ClientSession() as http:
         queue = Queue(moto, name, http, writes="SendMessageBatch")
         await queue.make()

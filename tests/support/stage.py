@@ -1,4 +1,4 @@
-"""Plain child processes for a nemesis to attack: each counts in a file of its own, some forty times a second."""
+"""Plain child processes as targets of a nemesis: each counts in a file of its own, about forty times a second."""
 
 import os
 import signal
@@ -56,13 +56,13 @@ class Stage:
         await eventually(lambda: self.count(name) > 0, what=log.read_text)
 
     def count(self, name: str) -> float:
-        """How far it has come; what it wrote last, as a number."""
-        with suppress(FileNotFoundError, ValueError):  # it has not begun, or just writes it
+        """Return its current count, which it wrote last."""
+        with suppress(FileNotFoundError, ValueError):  # it has not begun, or is just writing
             return float((self.folder / name).read_text())
         return 0
 
     async def advances(self, name: str) -> None:
-        """Return once it gets on."""
+        """Return once its count grows."""
         before = self.count(name)
         await eventually(lambda: self.count(name) not in {0, before}, what=lambda: f"{name} stands still")
 

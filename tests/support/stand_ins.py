@@ -1,4 +1,4 @@
-"""What the commands of a page find in a test in place of what they find at their reader's.
+"""What a page's commands run against in a test, in place of the reader's installation.
 
 Shell functions: ``docker compose`` answers for the processes of ``eventstreams up``, and what goes on until somebody
 ends it is ended once it is at work.

@@ -1,4 +1,4 @@
-"""Reads topics as a test wants to see them."""
+"""Reads topics for tests, and waits for conditions."""
 
 import asyncio
 import time
@@ -12,7 +12,7 @@ from eventstreams.kafka.records import Record
 from eventstreams.settings import Settings
 
 PATIENCE_S: Final = 90.0
-"""A virtual machine may stand still for seconds while five test processes share it; who waits for less finds that."""
+"""A virtual machine may stall for seconds while five test processes share it; shorter waits fail because of that."""
 
 
 def _raise(error: BaseException) -> None:
@@ -20,10 +20,10 @@ def _raise(error: BaseException) -> None:
 
 
 async def read_topic(settings: Settings, topic: str, count: int, *, timeout_s: float = PATIENCE_S) -> list[Record]:
-    """The first ``count`` records of the only partition of ``topic``, waited for.
+    """Wait for the first ``count`` records of the only partition of ``topic``, and return them.
 
     Raises:
-        TimeoutError: there were fewer; the text says which.
+        TimeoutError: There were fewer; the text says which.
     """
     found = await read_topic_until(settings, topic, lambda records: len(records) >= count, timeout_s=timeout_s)
     return found[:count]
@@ -32,7 +32,7 @@ async def read_topic(settings: Settings, topic: str, count: int, *, timeout_s: f
 async def read_topic_until(
     settings: Settings, topic: str, enough: Callable[[Sequence[Record]], bool], *, timeout_s: float = PATIENCE_S
 ) -> list[Record]:
-    """The records of the only partition of ``topic``, once they are ``enough``."""
+    """Return the records of the only partition of ``topic`` once ``enough`` accepts them."""
     found: list[Record] = []
     async with PartitionFollower(settings, topic, on_records=found.extend, on_crash=_raise):
         await eventually(lambda: enough(found), timeout_s=timeout_s, what=lambda: f"{topic}: {found}")
@@ -46,10 +46,10 @@ async def eventually(
     every_s: float = 0.02,
     what: Callable[[], str] = lambda: "",
 ) -> None:
-    """Return once ``condition()`` holds; looked at ``every_s``, more seldom where that asks Kafka or another server.
+    """Return once ``condition()`` holds; checked every ``every_s``: choose it longer if that asks Kafka or a server.
 
     Raises:
-        TimeoutError: it did not within ``timeout_s``; the text is ``what()``, and where all tasks of the loop stand.
+        TimeoutError: It did not within ``timeout_s``; the text is ``what()``, and where all tasks of the loop wait.
     """
     deadline = time.monotonic() + timeout_s
     while not condition():
@@ -59,7 +59,7 @@ async def eventually(
 
 
 def _where_tasks_stand() -> str:
-    """A line a task: those of a role that waits for ever say for what."""
+    """Return a line per task, which shows what a role that hangs is waiting for."""
     lines = []
     for task in asyncio.all_tasks():
         stack = [f"{Path(each.f_code.co_filename).name}:{each.f_lineno}" for each in _frames(task)]
@@ -68,7 +68,7 @@ def _where_tasks_stand() -> str:
 
 
 def _frames(task: "asyncio.Task[object]") -> Iterator[FrameType]:
-    """The frames of what the task awaits, outermost first; ``Task.get_stack`` has the outermost alone."""
+    """Yield the frames of what the task awaits, outermost first; ``Task.get_stack`` has only the outermost."""
     awaited: object = task.get_coro()
     while awaited is not None:
         frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None)

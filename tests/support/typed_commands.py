@@ -1,4 +1,4 @@
-"""What is wrong with a command that the documentation tells a reader to type: `eventstreams …`, or curl to the API."""
+"""Checks commands that the documentation tells readers to type: `eventstreams …`, or curl to the API."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ from tests.support.shell import SUBSTITUTED
 
 ROOT: Final = Path(__file__).parents[2]
 _OPEN: Final = re.compile(rf"[…$]|{SUBSTITUTED}")
-"""A value that a reader, or the shell, puts in."""
+"""A value that the reader or the shell fills in."""
 _CONVERTED: Final = (click.Choice, click.types.IntParamType, click.types.FloatParamType, click.types.BoolParamType)
 _PATHS: Final = re.compile(r"/(?:v1|operator/v1|2010-04-01|schemas|docs|openapi\.json)(?:[/?]|$)")
 _ADMIN: Final = re.compile(r"\$ADMIN/(livez|readyz|metrics)")
@@ -26,7 +26,7 @@ _PAGING: Final = {"PageSize", "Page", "PageToken"}
 
 
 def problems_of(words: Sequence[str]) -> Iterator[str]:
-    """What is wrong with the command ``words``; nothing where it is another program's."""
+    """Yield what is wrong with the command ``words``; nothing if it runs another program."""
     program = words[0].rpartition("/")[2]
     if program == "eventstreams":
         yield from _of_ours(words[1:])
@@ -101,7 +101,7 @@ def _of_curl(arguments: Sequence[str]) -> Iterator[str]:
 
 
 def _curl(arguments: Sequence[str]) -> tuple[list[tuple[str, str]], list[str]]:
-    """Options with their values, and addresses."""
+    """Return options with their values, and URLs."""
     options: list[tuple[str, str]] = []
     urls: list[str] = []
     left = iter(arguments)

@@ -23,13 +23,13 @@ STOP_S = 120.0
 
 
 def clean_environ() -> dict[str, str]:
-    """This process's environment without settings, but for where downloads are."""
+    """Return this process's environment without our settings, except where downloads are cached."""
     kept = f"{PREFIX}CACHE_DIR"
     return {name: value for name, value in os.environ.items() if name == kept or not name.startswith(PREFIX)}
 
 
 def variables(settings: Settings) -> Mapping[str, str]:
-    """The environment that makes ``settings`` those of another process."""
+    """Return the environment variables that give another process these ``settings``."""
     given: Mapping[str, object] = {
         "KAFKA": settings.kafka,
         "TOPIC_PREFIX": settings.topic_prefix,
@@ -46,7 +46,7 @@ def variables(settings: Settings) -> Mapping[str, str]:
 
 
 class Up:
-    """A running ``eventstreams up``; what it says goes to ``said``."""
+    """A running ``eventstreams up``; its output goes to ``said``."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Up:
     ) -> None:
         self.folder = folder
         self.said = folder.with_suffix(".said")
-        with self.said.open("wb") as out:  # what an earlier one on this folder said is no news
+        with self.said.open("wb") as out:  # overwrites the output of an earlier run in this folder
             start = forks.popen if forked else subprocess.Popen
             self.process = start(
                 [*command, "--data-dir", str(folder), *arguments],
@@ -73,12 +73,12 @@ class Up:
 
     @property
     def about(self) -> dict[str, Any]:
-        """What ``run.json`` says now."""
+        """The current content of ``run.json``."""
         found: dict[str, Any] = orjson.loads((self.folder / "run.json").read_bytes())
         return found
 
     def wait_until(self, words: str, *, timeout_s: float = READY_S) -> None:
-        """Return once it has said a line that has ``words`` in it."""
+        """Return once its output has a line that contains ``words``."""
         deadline = time.monotonic() + timeout_s
         while not any(words in line for line in self.text.splitlines()):
             if self.process.poll() is not None:
@@ -88,7 +88,7 @@ class Up:
             time.sleep(0.02)
 
     def kill(self, role: str) -> None:
-        """End a role with SIGKILL, and return once another process has taken its place."""
+        """Kill a role with SIGKILL; return once another process has taken its place."""
         pid = self.about["pids"][role]
         os.kill(pid, signal.SIGKILL)
         deadline = time.monotonic() + READY_S
@@ -98,7 +98,7 @@ class Up:
             time.sleep(0.02)
 
     def stop(self) -> int:
-        """End it in order; the exit code."""
+        """Shut it down gracefully; return the exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(STOP_S)
 
@@ -109,7 +109,7 @@ class Up:
         return client
 
     def logs(self) -> str:
-        """The end of every log, for the text of a failure."""
+        """Return the end of every log, for failure messages."""
         files = sorted((self.folder / "logs").glob("*.log"))
         return "\n".join(f"--- {file.name}\n{file.read_text()[-2000:]}" for file in files)
 
@@ -122,9 +122,9 @@ def running_up(
     command: Sequence[str] = COMMAND,
     forked: bool = True,
 ) -> Iterator[Up]:
-    """A system that is ready, on ports of its own unless ``arguments`` say others; ``command`` takes them.
+    """Run a system, on free ports unless ``arguments`` name others, passed to ``command``; yields it once ready.
 
-    Where it is ours, it and its roles are forked (tests/support/forks.py); without ``forked`` they start truly.
+    If ``command`` is ours, it and its roles are forked (tests/support/forks.py); without ``forked`` they really start.
     """
     told = {"EVENTSTREAMS_AUTH_TOKEN": TOKEN, **(env or {})}
     up = Up(folder, *(arguments or ("--port", "0")), env=told, command=command, forked=forked)

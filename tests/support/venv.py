@@ -1,4 +1,4 @@
-"""An environment of its own that sees what ours sees, and into which a test installs a package more."""
+"""A virtual environment that sees the packages of ours, and in which a test can install more."""
 
 import os
 import subprocess
@@ -32,7 +32,7 @@ class Environment:
             # What pip is asked for is here already, or is built with what is here.
             "PIP_NO_DEPS": "1",
             "PIP_NO_INDEX": "1",
-            "PIP_NO_BUILD_ISOLATION": "0",  # pip reads this one the wrong way round: 0 says no isolation
+            "PIP_NO_BUILD_ISOLATION": "0",  # pip reads this one the wrong way round: 0 means no isolation
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
             **(extra or {}),
         }

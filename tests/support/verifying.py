@@ -1,4 +1,4 @@
-"""A run that holds, for tests to spoil."""
+"""Evidence of a run that passes verification, for tests to spoil."""
 
 from collections.abc import Sequence
 from dataclasses import replace

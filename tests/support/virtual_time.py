@@ -1,4 +1,4 @@
-"""An event loop whose time is not ours: it jumps to the next timer as soon as nothing else is to be done."""
+"""An event loop with virtual time: its clock jumps to the next timer as soon as nothing else can run."""
 
 import asyncio
 import selectors
@@ -7,13 +7,13 @@ from typing import TypeVar
 
 from typing_extensions import override
 
-_TURNS = 30  # more than anything takes that waits for nothing
+_TURNS = 30  # iterations: more than any code takes that waits for no timer
 
 Result = TypeVar("Result")
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """For code that waits for minutes, in tests that take none. Nothing real may be waited for."""
+    """Runs code that waits for minutes in no time. The code must not wait for anything real, such as I/O."""
 
     def __init__(self) -> None:
         self._now = 0.0
@@ -27,7 +27,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._now += seconds
 
     def turn(self) -> None:
-        """Let every task that can go on do so, and what follows from that; no time passes."""
+        """Run every task that can continue, and whatever follows from that, without time passing."""
         self.run_until_complete(_turn())
 
     def run(self, main: Coroutine[None, None, Result]) -> Result:

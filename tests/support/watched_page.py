@@ -1,4 +1,4 @@
-"""A page in a real browser that is watched: what must not happen on any page is noted, and so is who cannot use it."""
+"""A page in a real browser, watched for what must not happen on any page, and checked for accessibility."""
 
 import json
 import re
@@ -29,7 +29,7 @@ class Watch:
 
     @contextmanager
     def expecting(self, pattern: str) -> Iterator[None]:
-        """Let problems be that fit ``pattern``, such as a refusal that a test wants to see."""
+        """Ignore problems that match ``pattern`` inside the block, such as a refusal that a test provokes."""
         self._expected.append(re.compile(pattern))
         try:
             yield
@@ -66,14 +66,14 @@ class Accessibility:
         self._script = script.read_text()
 
     def check(self, page: Page) -> None:
-        """Nothing on the page is in a user's way, in light or in dark."""
+        """Assert that axe-core finds no serious violation on the page, in light or dark mode."""
         found = [*self._look(page, "light", {}), *self._look(page, "dark", _IN_A_COLOUR_SCHEME)]
         page.emulate_media(color_scheme="light")
         assert not found, f"{page.url}: " + "\n".join(found)
 
     def _look(self, page: Page, scheme: Any, options: Mapping[str, object]) -> Sequence[str]:
         page.emulate_media(color_scheme=scheme)
-        page.evaluate(self._script)  # by the debugger's door: the page's content policy is as strict as ever
+        page.evaluate(self._script)  # through the debugger, as the page's content policy would forbid it
         answer = page.evaluate(f"axe.run({json.dumps({'resultTypes': ['violations'], **options})})")
         return [
             f"{scheme}: {each['id']} ({each['impact']}): {each['help']}: {[node['target'] for node in each['nodes']]}"
@@ -84,13 +84,13 @@ class Accessibility:
 
 
 def fits_in_width(page: Page) -> bool:
-    """Whether nobody has to scroll sideways."""
+    """Return whether the page fits its width, without horizontal scrolling."""
     fits: bool = page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
     return fits
 
 
 class Screenshots:
-    """Those in the documentation, which tests make."""
+    """The documentation's screenshots, which tests take."""
 
     def __init__(self, *, update: bool) -> None:
         self._update = update

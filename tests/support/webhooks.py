@@ -1,4 +1,4 @@
-"""Webhook sinks in a test, and servers for them that say what the test wants, HTTP or not."""
+"""Webhook sinks in a test, and servers for them that send what the test wants, HTTP or not."""
 
 import asyncio
 import ssl
@@ -44,7 +44,7 @@ async def opened(
     resolver: AbstractResolver | None = None,
     **configuration: object,
 ) -> AsyncIterator[WebhookSink]:
-    """A sink that is closed at the end; ``configuration`` as a subscriber gives it."""
+    """Open a sink with ``configuration`` as a subscriber gives it; closed at the end."""
     config = WebhookConfig.model_validate({"destination": destination, **configuration})
     sink = await open_sink(config, context(guard), resolver=resolver)
     try:
@@ -61,7 +61,7 @@ async def deliver(
     batches: Sequence[Sequence[OutboundEvent]] = ((event(),),),
     **configuration: object,
 ) -> list[DeliveryOutcome]:
-    """What becomes of ``batches``, delivered one after the other by one sink."""
+    """Deliver ``batches`` one after the other by one sink; return their outcomes."""
     async with opened(destination, guard=guard, resolver=resolver, **configuration) as sink:
         return [outcome for batch in batches for outcome in await sink.deliver(batch)]
 
@@ -71,7 +71,7 @@ Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 @asynccontextmanager
 async def raw_server(talk: Talk, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
-    """A server that says what ``talk`` says on each connection, then closes it; ends with the test."""
+    """Run a server that calls ``talk`` on each connection, then closes it; ends with the test."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -89,7 +89,7 @@ async def raw_server(talk: Talk, *, tls: ssl.SSLContext | None = None) -> AsyncI
 
 
 async def read_request(reader: asyncio.StreamReader) -> bytes:
-    """The next request's head and body."""
+    """Read the next request, head and body."""
     head = await reader.readuntil(b"\r\n\r\n")
     length = next(
         int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")

@@ -19,7 +19,7 @@ from eventstreams.settings import Settings
 from router.at_least_once import producer as module
 from router.at_least_once.client import _ANSWER_MS
 from router.at_least_once.produce_request import Produce
-from router.at_least_once.producer import BatchProducer
+from router.at_least_once.producer import _REQUESTS, BatchProducer, _share
 from router.at_least_once.record_batch import Identity, Place, RecordBatch
 
 pytestmark = pytest.mark.timeout(60)
@@ -350,6 +350,55 @@ def test_a_request_is_bounded(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> 
     assert [len(sent) for _, sent in scene.brokers.requests] == [2, 2, 2]
 
 
+@pytest.mark.parametrize(
+    ("sizes", "requests", "share"),
+    [
+        pytest.param([100], 2, 1, id="one batch"),
+        pytest.param([100, 200, 100], 2, 3, id="small ones stay together"),
+        pytest.param([600, 600, 600, 600], 2, 2, id="half"),
+        pytest.param([600, 600, 600, 600], 1, 4, id="the other request is under way"),
+        pytest.param([600] * 5, 2, 3, id="an odd one"),
+        pytest.param([5_000, 5_000, 5_000], 2, 1, id="no more than may be"),
+        pytest.param([1_900, 1_900, 1_900, 100, 100], 1, 2, id="no more than may be in one"),
+        pytest.param([], 2, 0, id="nothing"),
+    ],
+)
+def test_a_request_takes_its_share(
+    sizes: list[int], requests: int, share: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_SHARED_BYTES", 500)
+    monkeypatch.setattr(module, "_REQUEST_BYTES", 2_000)
+    batches = [batch_of(("one", 0), []) for _ in sizes]
+    for batch, size in zip(batches, sizes, strict=True):
+        batch.size = size
+
+    assert _share(batches, requests) == batches[:share]
+
+
+def test_a_broker_has_two_requests_at_a_time_and_no_partition_is_in_both(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_SHARED_BYTES", 1_000)
+    scene.brokers.leaders = {f"topic {number}": [1] for number in range(4)}
+    scene.brokers.held.clear()
+    for turn in range(3):
+        scene.send(*(((f"topic {number}", 0), [b"%d" % turn, b"v" * 1_000]) for number in range(4)))
+    assert scene.producer.flush(0.2) == 24
+    under_way = [[place for place, *_ in sent] for _, sent in scene.brokers.requests]
+
+    scene.brokers.held.set()
+
+    assert scene.settle() == []
+    assert under_way == [[("topic 0", 0), ("topic 1", 0)], [("topic 2", 0), ("topic 3", 0)]]
+    for number in range(4):
+        mine = [
+            (identity.sequence, values[0])
+            for (topic, _), identity, values in scene.brokers.sent
+            if topic[-1] == str(number)
+        ]
+        assert mine == [(0, b"0"), (2, b"1"), (4, b"2")]
+
+
 def test_topics_that_nobody_wants_are_forgotten(scene: Scene) -> None:
     scene.send((("one", 0), [b"a"]), (("three", 0), [b"b"]))
     assert scene.settle() == []
@@ -398,4 +447,4 @@ def test_all_that_waits_for_a_topic_that_is_gone_fails_at_once(scene: Scene, mon
 
 
 def test_brokers_say_which_partitions_lag_before_the_client_gives_them_up() -> None:
-    assert module._ACKS_MS < _ANSWER_MS / 2
+    assert _REQUESTS * module._ACKS_MS < _ANSWER_MS, "the second waits behind the first"

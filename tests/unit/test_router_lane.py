@@ -97,7 +97,7 @@ async def lane(producer: _Producer) -> AsyncIterator[AtLeastOnceLane]:
     avoided_topics = AvoidedTopics(SETTINGS, tell=lambda _: None, wanted=set)
     owner = [("es_subscription", b"DF1")]
     ways = [((TOPIC, 0), 1, 1_000, owner, header_fields(owner))]
-    planner = SimpleNamespace(ways=lambda _: ways, times=Times(1_000), topics=lambda: {TOPIC})
+    planner = SimpleNamespace(ways_by_bytes=lambda *_: ways, times=Times(1_000), topics=lambda: {TOPIC})
     made = AtLeastOnceLane(
         SETTINGS, cast(Any, planner), dead_topic="dead", restore=lambda _: set(), avoided_topics=avoided_topics
     )

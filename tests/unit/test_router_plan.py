@@ -17,8 +17,9 @@ from eventstreams.headers import UNREADABLE
 from eventstreams.reasons import DeadReason
 from router.planning.filtering import Filtering
 from router.planning.matcher import Matcher
-from router.planning.plan import Planner, Run
+from router.planning.plan import Planner, Run, Way
 from router.planning.traced_planner import TracedPlanner
+from router.record_format import header_fields
 
 ACCOUNT = "AC" + "1" * 32
 SENT = "com.acme.message.sent"
@@ -104,6 +105,51 @@ def test_an_ordinary_event_has_its_ways_and_whatever_takes_a_closer_look_has_non
     assert [*map(planner.ways, (filtered, *odd))] == [(), (), (), []]
 
 
+def learned(planner: Planner, record: FakeRecord) -> Sequence[Way]:
+    return planner.learn(record, len(header_fields(record.headers)))
+
+
+def by_bytes(planner: Planner, record: FakeRecord) -> Sequence[Way]:
+    return planner.ways_by_bytes(header_fields(record.headers), len(record.headers), record.timestamp)
+
+
+def test_once_an_event_was_parsed_others_like_it_are_known_by_their_bytes() -> None:
+    planner = planner_of(
+        replace(subscription(1, []), types=(SubscribedType(type=SENT, schema_version=1, since_ms=900),))
+    )
+    first, like_it = record(ce_subject=b"abc"), record(ce_subject=b"xyz", ce_id=b"EZ2", ce_source=b"/m/2")
+    odd = [
+        record(),  # without a subject
+        record(ce_subject=b"abc", ce_id=b""),
+        record(ce_subject=b"abc", ce_accountsid=ACCOUNT.replace("1", "2").encode()),
+        record(ce_subject=b"abc", ce_type=b"com.acme.message.snet"),
+        record(ce_subject=b"abc", es_deadline=b"1"),
+        replace(like_it, timestamp=899),
+    ]
+
+    assert not by_bytes(planner, first)
+    ways = learned(planner, first)
+
+    assert ways
+    assert by_bytes(planner, first) == by_bytes(planner, like_it) == ways
+    assert not any(by_bytes(planner, each) for each in odd)
+    assert not planner.ways_by_bytes(header_fields(first.headers), len(first.headers) + 1, first.timestamp)
+
+
+def test_what_is_known_by_bytes_is_forgotten_when_routes_change() -> None:
+    matcher = Matcher(default_ttl_ms=5000, topic_of=lambda kind, sid: f"es.sub.{kind}.{sid}")
+    matcher.apply(Change(None, subscription(1, [SENT])))
+    planner = Planner(matcher, filtering=cast(Any, None), event_types={SENT}, dead_topic="dead")
+    learned(planner, record())
+    known = by_bytes(planner, record())
+
+    matcher.apply(Change(None, subscription(2, [SENT])))
+
+    assert len(known) == 1
+    assert not by_bytes(planner, record())
+    assert len(learned(planner, record())) == len(by_bytes(planner, record())) == 2
+
+
 def test_a_traced_event_is_told_with_its_copies_and_others_are_not() -> None:
     told = list[Any]()
     matcher = Matcher(default_ttl_ms=5000, topic_of=lambda kind, sid: f"es.sub.{kind}.{sid}")
@@ -114,9 +160,14 @@ def test_a_traced_event_is_told_with_its_copies_and_others_are_not() -> None:
     )
     in_a_trace = record(traceparent=b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 
+    in_no_trace = record(traceparent=b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00")
+
     assert len(traced.plan(RUN, record())) == len(traced.plan(RUN, in_a_trace)) == 1
-    assert traced.ways(record())
-    assert not traced.ways(in_a_trace)
+    assert learned(traced, record()) == by_bytes(traced, record())
+    assert by_bytes(traced, record())
+    assert learned(traced, in_no_trace)
+    assert not learned(traced, in_a_trace)
+    assert not by_bytes(traced, in_a_trace)
     attributes = {"cloudevents.event_id": "EZ1", "cloudevents.event_type": SENT, "eventstreams.copies": 1}
     assert told == [(attributes, True)]
 
@@ -169,7 +220,10 @@ def test_headers_by_their_places_are_planned_as_by_their_names(
     """Whatever came before, and so is known of how headers lie."""
     for number, headers in enumerate([*events, *events]):
         record = FakeRecord(headers, timestamp=1000 + number // 2)
+        by_bytes = planner.ways_by_bytes(header_fields(headers), len(headers), record.timestamp)
 
+        assert not by_bytes or by_bytes == planner.ways(record)
+        assert learned(planner, record) == planner.ways(record)
         assert planner.plan(RUN, record) == planner.plan_closely(RUN, record)
 
 

@@ -1,5 +1,6 @@
 """Record batches as the router makes them: byte for byte those of aiokafka, whoever sends them."""
 
+import struct
 from collections.abc import Iterator
 
 import pytest
@@ -7,6 +8,7 @@ from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBat
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eventstreams.headers import UNREADABLE
 from router.at_least_once import record_batch
 from router.at_least_once.record_batch import Identity, RecordBatch
 from router.batches import Batch
@@ -64,13 +66,43 @@ def test_what_was_fetched_can_be_taken_over_as_it_is(found: list[Record], compre
     for number, (key, value, headers) in enumerate(found):
         builder.append(number, TIME_MS + number * 700, key, value, headers)
 
-    fetched = [*Batch(bytes(builder.build())).fetched()]
+    opened = Batch(bytes(builder.build())).open()
+    parsed = [opened.record(at) for at, *_ in opened]
 
-    assert [(each.key, each.value, [*each.headers]) for each, _, _ in fetched] == found
-    assert [each.offset for each, _, _ in fetched] == [*range(len(found))]
-    assert [(fields, headers) for _, fields, headers in fetched] == [
-        (field(key) + field(value), header_fields(headers)) for key, value, headers in found
+    assert [(each.key, each.value, [*each.headers]) for each in parsed] == found
+    assert [each.offset for each in parsed] == [*range(len(found))]
+    assert [(time_ms, count, fields, headers) for _, time_ms, count, fields, headers in opened] == [
+        (each.timestamp, len(headers), field(key) + field(value), header_fields(headers))
+        for each, (key, value, headers) in zip(parsed, found, strict=True)
     ]
+    assert [time_ms for _, time_ms, *_ in opened] == [TIME_MS + number * 700 for number in range(len(found))]
+
+
+def test_all_records_of_a_batch_that_the_broker_stamped_have_its_time() -> None:
+    builder = DefaultRecordBatchBuilder(2, 0, 0, *FIRST, 1 << 30)
+    for number in range(3):
+        builder.append(number, TIME_MS + number * 700, b"k", b"v", [])
+    raw = builder.build()
+    struct.pack_into(">h", raw, 21, 0x08)  # attributes: LogAppendTime
+    struct.pack_into(">q", raw, 35, TIME_MS + 5)  # the newest time: the broker's
+
+    opened = Batch(bytes(raw)).open()
+
+    assert [time_ms for _, time_ms, *_ in opened] == [TIME_MS + 5] * 3
+    assert [opened.record(at).timestamp for at, *_ in opened] == [TIME_MS + 5] * 3
+
+
+def test_a_record_whose_headers_cannot_be_parsed_is_opened_beside_others() -> None:
+    builder = DefaultRecordBatchBuilder(2, 0, 0, *FIRST, 1 << 30)
+    for number in range(3):
+        builder.append(number, TIME_MS, b"k%d" % number, b"v", [("name", b"h")])
+    raw = bytes(builder.build()).replace(b"k1\x02v\x02\x08name", b"k1\x02v\x02\x08\xff\xfeme")
+
+    opened = Batch(raw).open()
+
+    parsed = [opened.record(at) for at, *_ in opened]
+    assert [(each.offset, each.key, each.value) for each in parsed] == [(n, b"k%d" % n, b"v") for n in range(3)]
+    assert [[*each.headers] for each in parsed] == [[("name", b"h")], [(UNREADABLE, b"1")], [("name", b"h")]]
 
 
 def test_a_number_that_is_written_longer_than_it_need_be_is_taken_over() -> None:
@@ -82,13 +114,14 @@ def test_a_number_that_is_written_longer_than_it_need_be_is_taken_over() -> None
     assert raw[at] == varint(len(b"\0\0\0\x02k\x02v\x02\x02n\x02h"))[0]
     raw[at] += 2 * 4
 
-    fetched = [*Batch(bytes(raw)).fetched()]
+    opened = Batch(bytes(raw)).open()
 
-    assert [(each.key, each.value) for each, _, _ in fetched] == [(b"k", b"v"), (b"second", None)]
-    assert [headers for _, _, headers in fetched] == [b"\x02n\x02h", b""]
+    parsed = [opened.record(at) for at, *_ in opened]
+    assert [(each.key, each.value) for each in parsed] == [(b"k", b"v"), (b"second", None)]
+    assert [(count, headers) for *_, count, _, headers in opened] == [(1, b"\x02n\x02h"), (0, b"")]
     copies = RecordBatch(PLACE)
-    for each, fields, headers in fetched:
-        copies.add(fields, len(each.headers), headers)
+    for _, _, count, fields, headers in opened:
+        copies.add(fields, count, headers)
     assert [(each.key, each.value, [*each.headers]) for each in copies.read()] == [
         (b"k", b"v", [("n", b"h")]),
         (b"second", None, []),

@@ -45,7 +45,9 @@ def test_so_many_runs_are_under_way(topics: int, rate: float, events: int, runs:
 async def test_a_lane_tells_how_many_events_it_does_in_a_second() -> None:
     settings = Settings.load(kafka="127.0.0.1:1")
     avoided_topics = AvoidedTopics(settings, tell=lambda _: None, wanted=set)
-    planner = SimpleNamespace(ways=lambda _: (), plan_closely=lambda *_: [])  # nobody wants any
+    planner = SimpleNamespace(
+        ways_by_bytes=lambda *_: (), learn=lambda *_: (), plan_closely=lambda *_: []
+    )  # nobody wants any
     run = Run("es.events", 0, [cast(Any, _Batch())], is_last=True)
 
     async with AtLeastOnceLane(
@@ -64,8 +66,14 @@ class _Batch:
     def __len__(self) -> int:
         return 100
 
-    def fetched(self) -> Iterator[tuple[SimpleNamespace, bytes, bytes]]:
-        return ((SimpleNamespace(offset=number), b"", b"") for number in range(100))
+    def open(self) -> "_Batch":
+        return self
+
+    def __iter__(self) -> Iterator[tuple[int, int, int, bytes, bytes]]:
+        return ((number, 1_000, 0, b"", b"") for number in range(100))
+
+    def record(self, at: int) -> SimpleNamespace:
+        return SimpleNamespace(offset=at)
 
 
 def test_what_is_given_back_makes_room_in_runs_and_in_events() -> None:
