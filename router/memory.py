@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from eventstreams.memory import what_is_there_out_of_sight
+
 _COLLECT_S: Final = 60.0
 _M_ARENA_MAX: Final = -8  # glibc's numbers for mallopt()
 _M_MMAP_THRESHOLD: Final = -3
@@ -61,13 +63,11 @@ async def collect_by_the_clock() -> None:
     nothing and take a third of the router's time. What exists now (modules, the catalogue, the routes) is frozen, that
     is, not traversed any more.
     """
-    gc.collect()
-    gc.freeze()
-    gc.disable()
-    try:
-        while True:
-            await asyncio.sleep(_COLLECT_S)
-            gc.collect()
-    finally:
-        gc.enable()
-        gc.unfreeze()
+    with what_is_there_out_of_sight():
+        gc.disable()
+        try:
+            while True:
+                await asyncio.sleep(_COLLECT_S)
+                gc.collect()
+        finally:
+            gc.enable()

@@ -66,6 +66,14 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
+@pytest.fixture
+def all_in_sight() -> Iterator[None]:
+    """As in a process that reads no tests: the garbage collector looks at everything, until something is done to it."""
+    gc.unfreeze()
+    yield
+    gc.freeze()
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Those of ``tests/unit`` come last and need no Kafka: an idle one would only take memory and time from them."""
     if _OWN_KAFKA in item.config.stash and _UNIT in item.path.parents:

@@ -36,7 +36,7 @@ from tests.support.gateway import STRUCTURED, cloudevent
 from tests.support.installation import TOKEN, Installation
 from tests.support.operator import OPERATOR_TOKEN, Asker, with_operator
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(600), pytest.mark.usefixtures("all_in_sight")]
 OURS = ("eventstreams", "producers", "router", "sink_workers", "control_api")
 MARK = "S3CR3T"
 """In each secret that is given; those that are made are added as they are answered."""

@@ -7,6 +7,8 @@ import pytest
 
 from router.memory import collect_by_the_clock, collecting_nothing
 
+pytestmark = pytest.mark.usefixtures("all_in_sight")
+
 
 def is_looked_at(thing: object) -> bool:
     return any(each is thing for each in gc.get_objects())

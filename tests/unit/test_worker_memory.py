@@ -8,6 +8,8 @@ import pytest
 
 from sink_workers.memory import looking_seldom
 
+pytestmark = pytest.mark.usefixtures("all_in_sight")
+
 
 class Thing:
     """Something that refers to itself."""
