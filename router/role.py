@@ -77,7 +77,8 @@ async def route(process: Process) -> None:
             process.metrics.rebalances.labels("events").inc()
             process.health.met(_ASSIGNMENT)
 
-        app.on_partitions_assigned.connect(assigned)
+        # Faust keeps whoever it tells, and all that they know, for ever, if they do not say that they have ended.
+        stack.callback(app.on_partitions_assigned.disconnect, app.on_partitions_assigned.connect(assigned))
         consumer = await stack.enter_async_context(running(app))
         backlog = Backlog(admin, topic=topics.events, positions=partial(consumer.positions, topics.events))
         stack.callback(_run_beside(backlog.keep_looking(), process).cancel)

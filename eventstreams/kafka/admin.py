@@ -56,8 +56,8 @@ class KafkaAdmin:
         """``answer_s``: how long to wait for a broker. A server should give up before its own callers do."""
         self._settings = settings
         self._answer_s = answer_s
-        self._refused: KafkaError | None = None
-        self._client = AdminClient(client_config(settings, {"error_cb": self._on_error, "logger": _UNHEARD}))
+        self._refusal = _LastRefusal()
+        self._client = AdminClient(client_config(settings, {"error_cb": self._refusal, "logger": _UNHEARD}))
 
     async def wait_for_broker(self) -> None:
         """Return once a broker answers.
@@ -313,21 +313,17 @@ class KafkaAdmin:
         return len((await self._list(self._answer_s)).brokers)
 
     async def _list(self, wait_s: float) -> ClusterMetadata:
-        self._refused = None
+        self._refusal.error = None
         try:
             return await asyncio.to_thread(self._client.list_topics, timeout=wait_s)
         except KafkaException as error:
             self._client.poll(0)  # have it report the errors that it met meanwhile
-            if self._refused is not None:
-                raise BrokerUnreachableError(refusal(self._settings, self._refused)) from error
+            if self._refusal.error is not None:
+                raise BrokerUnreachableError(refusal(self._settings, self._refusal.error)) from error
             raise BrokerUnreachableError(
                 f"no Kafka broker answered at {self._settings.kafka} within {wait_s:g} s: "
                 "start it, or name another one with EVENTSTREAMS_KAFKA"
             ) from error
-
-    def _on_error(self, error: KafkaError) -> None:
-        if is_refusal(error):
-            self._refused = error
 
     async def _refusals(
         self, futures: Mapping[str, Future[None]], verb: str, *, unless: int
@@ -346,6 +342,21 @@ class KafkaAdmin:
         if reason.code() == KafkaError.INVALID_REPLICATION_FACTOR:
             return f"{reason.str()} (EVENTSTREAMS_REPLICATION_FACTOR is {self._settings.replication_factor})"
         return reason.str()
+
+
+class _LastRefusal:
+    """What Kafka refused last, as a client tells it.
+
+    It knows nothing of whom the client belongs to. Else the two would hold each other, and the client's threads would
+    go on, after the last use, until Python comes to look for cycles: in a process that seldom looks, for ever.
+    """
+
+    def __init__(self) -> None:
+        self.error: KafkaError | None = None
+
+    def __call__(self, error: KafkaError) -> None:
+        if is_refusal(error):
+            self.error = error
 
 
 def _raise_first(problems: Mapping[str, TopicError]) -> None:

@@ -1,6 +1,7 @@
 """The router on a real broker: every match has its copy, nothing else does, and nothing stops it."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -325,3 +326,21 @@ async def test_what_a_producers_transaction_took_back_is_no_event_and_stops_none
 
     copies = await read_topic(installation.settings, installation.topic_of(subscription), 2)
     assert [header(record, "ce_id") for record in copies] == ["EZ1", "EZ3"]
+
+
+async def test_of_a_router_that_has_ended_nothing_is_left(settings: Settings) -> None:
+    """Neither routes nor connections, even where the process goes on."""
+    before = count_processes()
+
+    async with Installation(settings) as installation:
+        await installation.start(route)
+        assert count_processes() == before + 1
+    del installation
+
+    assert count_processes() == before
+
+
+def count_processes() -> int:
+    """Of roles in this process, those that somebody still refers to."""
+    gc.collect()
+    return sum(type(each) is Process for each in gc.get_objects())
