@@ -29,6 +29,7 @@ from router.role import route
 from sink_workers.role import worker_for
 from tests.support.installation import DELIVERED, SENT, TOKEN, Installation
 from tests.support.plain_api import PlainApi, serving_counted
+from tests.support.topic import PATIENCE_S
 
 pytestmark = [pytest.mark.kafka, pytest.mark.asyncio(loop_scope="module")]
 
@@ -226,11 +227,14 @@ async def test_who_follows_a_type_that_is_none_is_told_so_and_goes_on_following(
     )
     assert following.stderr is not None
     try:
-        said = await asyncio.wait_for(following.stderr.readline(), 60)
+        said = await asyncio.wait_for(following.stderr.readline(), PATIENCE_S)
         ended_by_itself = following.returncode
-    finally:
         following.send_signal(signal.SIGINT)
-        code = await asyncio.wait_for(following.wait(), 60)
+        code = await asyncio.wait_for(following.wait(), PATIENCE_S)
+    finally:
+        if following.returncode is None:  # what is left of it would fail another test
+            following.kill()
+            await following.wait()
 
     assert f"there is no event type {SENT}x. Did you mean {SENT}" in said.decode()
     assert (ended_by_itself, code) == (None, 0)

@@ -22,7 +22,7 @@ BROKEN = """\
 
 def build(*arguments: Path) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "tools.site", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=220, check=False)
 
 
 @pytest.fixture(scope="module")
