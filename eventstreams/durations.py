@@ -22,7 +22,7 @@ def parse_duration(text: str) -> timedelta:
     """
     match = _FORM.fullmatch(text)
     if match is None:
-        raise ValueError(f"{text!r} is not a duration: write a number and ms, s, m, h or d, such as 30s or 4h")
+        raise ValueError(f"{text!r} is not a duration: write a number followed by ms, s, m, h or d, such as 30s or 4h")
     return float(match[1]) * _UNITS[match[2]]
 
 

@@ -69,7 +69,7 @@ def _signing(
         if plugin.signing.show(config) is not None:
             return plugin.signing, config, orjson.loads(stored)
     raise RefusedError(
-        f"Sink {sink.sid} has no signing secret: its type has none, or its configuration asks for none",
+        f"Sink {sink.sid} has no signing secret: its type has none, or its configuration does not ask for one",
         status=HTTPStatus.NOT_FOUND,
     )
 
@@ -101,7 +101,11 @@ def read_grace(form: Form) -> timedelta:
 
 
 GRACE: Final = integer(
-    "GraceSeconds", "For how long the old one stays valid beside it.", least=0, most=_MAX_GRACE_S, default=_GRACE_S
+    "GraceSeconds",
+    "How long the old secret stays valid alongside the new one.",
+    least=0,
+    most=_MAX_GRACE_S,
+    default=_GRACE_S,
 )
 OPERATIONS: Final = (
     Operation(
@@ -110,7 +114,7 @@ OPERATIONS: Final = (
         path=PATH,
         handler=fetch,
         group=sinks.GROUP,
-        summary="Fetch what receivers check signatures with",
+        summary="Fetch the key for verifying signatures",
         names=(sinks.SID,),
         answer=One(SigningSecret),
         refusals=sinks.NO_SID,
@@ -121,7 +125,7 @@ OPERATIONS: Final = (
         path=PATH,
         handler=rotate,
         group=sinks.GROUP,
-        summary="Make another signing secret",
+        summary="Rotate the signing secret",
         names=(sinks.SID,),
         form=(GRACE,),
         answer=One(SigningSecret),

@@ -50,7 +50,7 @@ class AsyncEventStreams:
     # -- sinks -------------------------------------------------------------------------------------------------------
 
     async def sink_delivery(self, sink_sid: str) -> models.SinkDelivery:
-        """How a sink is delivered to."""
+        """A sink's delivery settings."""
         return await self._get(models.SinkDelivery, f"/v1/Sinks/{_named(sink_sid)}/Delivery")
 
     async def set_sink_delivery(
@@ -72,7 +72,7 @@ class AsyncEventStreams:
         return await self._get(models.SinkHealthReport, f"/v1/Sinks/{_named(sink_sid)}/Health")
 
     async def sink_configuration(self, sink_sid: str) -> models.SinkConfiguration:
-        """Where a sink delivers to and how, without its secrets."""
+        """Where and how a sink delivers, without its secrets."""
         return await self._get(models.SinkConfiguration, f"/v1/Sinks/{_named(sink_sid)}/Configuration")
 
     async def set_sink_configuration(
@@ -111,7 +111,7 @@ class AsyncEventStreams:
     # -- subscriptions -----------------------------------------------------------------------------------------------
 
     async def subscription_delivery(self, subscription_sid: str) -> models.SubscriptionDelivery:
-        """How a subscription is delivered."""
+        """A subscription's delivery settings."""
         return await self._get(models.SubscriptionDelivery, f"/v1/Subscriptions/{_named(subscription_sid)}/Delivery")
 
     async def set_subscription_delivery(
@@ -323,4 +323,6 @@ def _read(model: type[M], told: Json) -> M:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))
-        raise ApiError(f"the API answers what this release does not know: {where}: {first['msg']}") from None
+        raise ApiError(
+            f"the API's answer contains something that this release does not know: {where}: {first['msg']}"
+        ) from None

@@ -9,7 +9,7 @@ class ApiError(EventStreamsError):
     Attributes:
         status: The HTTP status; None: there was no answer.
         code: The reference's error code; None: there was no answer in its form.
-        message: What was wrong, and what would be right.
+        message: What is wrong, and how to fix it.
         retry_is_safe: The same call can succeed later, and is not carried out twice if it is made again (of a POST:
             with ``idempotency_key``).
         idempotency_key: What the request went under; None where it was no POST.

@@ -43,7 +43,7 @@ Data = Mapping[str, object]
 class Verdict(StrEnum):
     """What a filter makes of an event. All but ``excluded`` and ``undecided`` are delivered.
 
-    ``undecided``: it asks for what this event does not have, so that it is neither true nor false.
+    ``undecided``: it asks for what this event does not have, so that it evaluates to neither true nor false.
     ``unfiltered``: the event cannot be read, or this release not the filter, so that nobody can tell.
     """
 
@@ -98,7 +98,7 @@ class Filter:
                 raise FilterError(str(refusal).partition("\n")[0]) from None
             self.needs_data = True
         if not self._program.may_be_boolean:
-            raise FilterError("it is neither true nor false")
+            raise FilterError("it evaluates to neither true nor false")
 
     def ask(self, headers: Mapping[str, bytes], data: Callable[[], Data | str]) -> Answer:
         """Whether an event is taken.

@@ -195,7 +195,7 @@ class ConsumerThread:
             self._loop.call_soon_threadsafe(self._on_loop.fetched, records)
         if is_fenced:
             self._membership.fenced()
-            self._begin_anew("another member has its name")
+            self._begin_anew("another member has the same name")
 
     def _refused_by(self, message: Message, error: KafkaError) -> None:
         """An error came in place of a record; most of them mend themselves, and the client goes on."""

@@ -40,7 +40,7 @@ def open_socket(listen: str, *, setting: str) -> socket.socket:
         opened.listen(_BACKLOG)
     except (TypeError, UnicodeError) as error:  # what Python says to a name that can be none
         opened.close()
-        raise SettingsError(f"{setting} is {listen!r}: {host!r} is no host name") from error
+        raise SettingsError(f"{setting} is {listen!r}: {host!r} is not a host name") from error
     except OSError as error:
         opened.close()
         if error.errno == errno.EADDRINUSE:
@@ -54,7 +54,7 @@ def _handed_over(number: int, what: str) -> socket.socket:
     try:
         opened = socket.socket(fileno=number)
     except (OSError, OverflowError) as error:
-        raise SettingsError(f"{what}: this process was not handed such a socket") from error
+        raise SettingsError(f"{what}: this process was not given such a socket") from error
     if not opened.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
         opened.detach()  # whoever else in this process has it keeps it
         raise SettingsError(f"{what}: this socket does not listen")

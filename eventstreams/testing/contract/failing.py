@@ -120,7 +120,7 @@ class FailingContract(ContractSuite):
 
         must(
             not any(isinstance(outcome, Delivered) for outcome in outcomes or ()),
-            "Delivered was said of an event that went out with old credentials",
+            "Delivered was returned for an event that was sent with old credentials",
         )
         await rig.has_once(self.event(number) for number in (1, 3, 4))
 
@@ -139,7 +139,7 @@ class FailingContract(ContractSuite):
 
         await rig.destination.heal()
         outcome = await sink.probe()
-        must(isinstance(outcome, Delivered), f"the destination is well again, but the probe says {outcome!r}")
+        must(isinstance(outcome, Delivered), f"the destination works again, but the probe says {outcome!r}")
 
 
 async def _keeps(rig: Rig, sink: Sink, batch: list[OutboundEvent]) -> None:
@@ -148,7 +148,7 @@ async def _keeps(rig: Rig, sink: Sink, batch: list[OutboundEvent]) -> None:
     for outcome in outcomes or ():
         must(
             isinstance(outcome, RetryLater),
-            f"the destination said nothing of the events: that is RetryLater, not {outcome!r}",
+            f"the destination said nothing about the events: that is RetryLater, not {outcome!r}",
         )
 
 
