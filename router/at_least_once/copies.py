@@ -138,7 +138,7 @@ class BatchedCopies(Copies):
             self._failed = []
             count = len(failed)
             error = failed[0].error.str()
-            _log.warning("copies.not_acked", count=count, error=error, follows="they are repeated")
+            _log.warning("copies.not_acked", count=count, error=error, follows="they are sent again")
             # There are half a dozen errors for a topic that is gone, so the broker is asked, not the error.
             # What no broker will ever take needs no look, and nobody has to wait for it to become a dead letter.
             topics = {each.copy.topic for each in failed if not each.lasts}
