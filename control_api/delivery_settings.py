@@ -129,7 +129,7 @@ async def _grown(plane: ControlPlane, subscription: Subscription, partitions: in
 
 def _check_grows(subscription: Subscription, partitions: int) -> None:
     if partitions < subscription.partitions:
-        raise RefusedError(f"Partitions of {subscription.sid} are {subscription.partitions}, and can only be raised")
+        raise RefusedError(f"Partitions of {subscription.sid} are {subscription.partitions}, and can only be increased")
 
 
 def _show_sink(plane: ControlPlane, request: web.Request, sink: SinkRecord) -> Mapping[str, object]:
@@ -185,7 +185,8 @@ def _rate(text: str) -> float | None:
         rate = 0.0
     if not _LEAST_RATE <= rate <= _MOST_RATE:  # NaN is refused as well
         raise RefusedError(
-            f"RateLimit must be events a second, from {_LEAST_RATE:g} to {_MOST_RATE:.0f}, or empty for no limit"
+            f"RateLimit must be a number of events per second from {_LEAST_RATE:g} to {_MOST_RATE:.0f}, or empty "
+            "for no limit"
         )
     return rate
 
@@ -206,26 +207,27 @@ def _ttl_ms(text: str, longest: timedelta) -> int | None:
         ttl = timedelta()
     if not _LEAST_TTL <= ttl <= longest:
         raise RefusedError(
-            f"Ttl must be a time from 1s to {format_duration(longest)}, such as 30m or 1800, or empty for the longest"
+            f"Ttl must be a duration from 1s to {format_duration(longest)}, such as 30m or 1800, or empty for the "
+            "maximum"
         )
     return ttl // timedelta(milliseconds=1)
 
 
-_PAUSED: Final = flag("Paused", "Events wait, until their deadlines.")
+_PAUSED: Final = flag("Paused", "Whether events wait instead of being delivered; their deadlines still apply.")
 _RATE: Final = any_of(
     "RateLimit",
-    "Events a second; empty: no limit.",
+    "Events per second; empty: no limit.",
     {"type": "number", "minimum": _LEAST_RATE, "maximum": _MOST_RATE},
     {"const": ""},
 )
-_TTL: Final = text("Ttl", "How long an event is tried, such as `30m` or `1800`; empty: as long as can be.")
+_TTL: Final = text("Ttl", "How long an event is retried, such as `30m` or `1800`; empty: the maximum.")
 _DELAYS: Final = text(
     "RetryDelays",
-    "Longest wait after the first, second, … attempt, such as `5s,30s,2m`; empty: the installation's.",
+    "Longest delay after the first, second, … attempt, such as `5s,30s,2m`; empty: the installation's delays.",
 ).often
 _ATTEMPTS: Final = any_of(
     "MaxAttempts",
-    "How often an event is tried at most; empty: until its deadline.",
+    "Maximum number of attempts; empty: no limit until the deadline.",
     {"type": "integer", "minimum": 1},
     {"const": ""},
 )
@@ -236,7 +238,7 @@ OPERATIONS: Final = (
         path=SINK_PATH,
         handler=fetch_sink,
         group=sinks.GROUP,
-        summary="Fetch how a sink is delivered to",
+        summary="Fetch a sink's delivery settings",
         names=(sinks.SID,),
         answer=One(SinkDelivery),
         refusals=sinks.NO_SID,
@@ -247,10 +249,11 @@ OPERATIONS: Final = (
         path=SINK_PATH,
         handler=update_sink,
         group=sinks.GROUP,
-        summary="Pause a sink, limit its rate",
-        description="At least one is needed; what is not named stays. In effect within seconds.",
+        summary="Change a sink's delivery settings",
+        description="Pause it, or limit its rate. At least one parameter is required; the others stay as they "
+        "are. In effect within seconds.",
         names=(sinks.SID,),
-        form=(_PAUSED, _RATE, choice("Throttle", "How a sink's own answers slow deliveries to it.", Throttle)),
+        form=(_PAUSED, _RATE, choice("Throttle", "How the sink's own responses slow down deliveries to it.", Throttle)),
         answer=One(SinkDelivery),
         refusals=sinks.NO_SID,
     ),
@@ -260,7 +263,7 @@ OPERATIONS: Final = (
         path=SUBSCRIPTION_PATH,
         handler=fetch_subscription,
         group=subscriptions.GROUP,
-        summary="Fetch how a subscription is delivered",
+        summary="Fetch a subscription's delivery settings",
         names=(subscriptions.SID,),
         answer=One(SubscriptionDelivery),
     ),
@@ -270,8 +273,9 @@ OPERATIONS: Final = (
         path=SUBSCRIPTION_PATH,
         handler=update_subscription,
         group=subscriptions.GROUP,
-        summary="Pause a subscription, filter it, shorten its time to live",
-        description="At least one is needed; what is not named stays.",
+        summary="Change a subscription's delivery settings",
+        description="Pause it, filter it or shorten its time to live, for example. At least one parameter is "
+        "required; the others stay as they are.",
         names=(subscriptions.SID,),
         form=(_PAUSED, _TTL, subscriptions.FILTER, _DELAYS, _ATTEMPTS, subscriptions.PARTITIONS),
         answer=One(SubscriptionDelivery),

@@ -83,10 +83,10 @@ def limit_accounts(per_s: float, customer_of: Callable[[str], str]) -> Middlewar
         if account is not None and FORWARDED not in request:
             sid, owner_sid = account.sid, customer_of(account.sid)
             if (wait_s := alone.wait_s(sid)) > 0:
-                raise too_often(f"The account makes more than {per_s:g} requests a second: go slower", wait_s=wait_s)
+                raise too_often(f"The account makes more than {per_s:g} requests per second: slow down", wait_s=wait_s)
             if (wait_s := together.take(owner_sid)) > 0:
-                message = f"Account {owner_sid} and its subaccounts make more than {together_s:g} requests a second"
-                raise too_often(f"{message}: go slower", wait_s=wait_s)
+                message = f"Account {owner_sid} and its subaccounts make more than {together_s:g} requests per second"
+                raise too_often(f"{message}: slow down", wait_s=wait_s)
             alone.take(sid)
         return await handler(request)
 
@@ -110,9 +110,9 @@ def hold_bodies(customer_of: Callable[[str], str], *, most: int = _BODIES, of_on
         stranger = "" if request.get(OPERATOR) is None else USER
         who = stranger if account is None else customer_of(account.sid)
         if held.get(who, 0) + size > of_one:
-            raise too_often("The account sends too much at once: send it bit by bit", wait_s=_AGAIN_S)
+            raise too_often("The account sends too much at once: send it in smaller parts", wait_s=_AGAIN_S)
         if sum(held.values()) + size > most:
-            raise unavailable("Too much is sent just now: try again")
+            raise unavailable("Too much is being sent right now: try again")
         held[who] = held.get(who, 0) + size
         try:
             return await handler(request)

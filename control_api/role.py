@@ -184,7 +184,7 @@ def tell_what_lacks(sink_types: Sequence[str], plugins: Iterable[str]) -> None:
                 sink_type=sink_type,
                 named_by=f"{PREFIX}SINK_TYPES",
                 installed=installed,
-                follows="such sinks cannot be created or changed; those that there are get their events",
+                follows="such sinks cannot be created or changed; existing ones still get their events",
             )
 
 

@@ -126,9 +126,9 @@ def decode(value: bytes) -> Sequence[Entry | None]:
         content = orjson.loads(value)
         version, fields, rows = content["v"], content["fields"], content["entries"]
     except (orjson.JSONDecodeError, KeyError, TypeError) as error:
-        raise UnreadableRecordError(f"not a record of attempts: {error}") from None
+        raise UnreadableRecordError(f"not a valid attempts record: {error}") from None
     if version != VERSION or not isinstance(fields, list) or not isinstance(rows, list):
-        raise UnreadableRecordError(f"version {version!r} of the records of attempts, and this release reads {VERSION}")
+        raise UnreadableRecordError(f"attempts record of version {version!r}, but this release reads version {VERSION}")
     if fields == _FIELDS:
         return list(map(Entry._make, rows)) if _are_ours(rows) else [_entry(row) for row in rows]
     return [_entry(_in_order(fields, row)) for row in rows]

@@ -185,7 +185,7 @@ class Codec:
         schema = self._catalog.schemas.get(schema_id)
         found = schema.version(int(number)) if schema and number.isascii() and number.isdecimal() else None
         result = found or CodecProblem(
-            DeadReason.UNKNOWN_SCHEMA, f"dataschema {dataschema[:200]!r} names no schema of the catalogue"
+            DeadReason.UNKNOWN_SCHEMA, f"dataschema {dataschema[:200]!r} is not a schema in the catalogue"
         )
         if len(self._writers) < _KNOWN_SCHEMAS_BOUND and len(dataschema) <= _KNOWN_LENGTH:
             self._writers[dataschema] = result

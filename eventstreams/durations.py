@@ -23,11 +23,11 @@ def parse_duration(text: str) -> timedelta:
     """
     match = _FORM.fullmatch(text)
     if match is None:
-        raise ValueError(f"{text!r} is not a duration: write a number and ms, s, m, h or d, such as 30s or 4h")
+        raise ValueError(f"{text!r} is not a duration: write a number followed by ms, s, m, h or d, such as 30s or 4h")
     try:
         return float(match[1]) * _UNITS[match[2]]
     except OverflowError:
-        raise ValueError(f"{text[:_MAX_SHOWN]!r} is too much") from None
+        raise ValueError(f"{text[:_MAX_SHOWN]!r} is too long") from None
 
 
 def format_duration(span: timedelta) -> str:

@@ -80,7 +80,7 @@ def missing(headers: Mapping[str, bytes], required: Sequence[str] = _REQUIRED) -
     if UNREADABLE not in headers and all(map(headers.get, required)):  # the usual case, without a loop in Python
         return None
     if UNREADABLE in headers:
-        return HeaderProblem(DeadReason.BAD_HEADER, "a header's name is not UTF-8, so that no header can be read")
+        return HeaderProblem(DeadReason.BAD_HEADER, "a header name is not UTF-8, so no header can be read")
     for name in required:
         if not headers.get(name):
             return HeaderProblem(DeadReason.MISSING_HEADER, f"header {name} is missing or empty")
@@ -261,7 +261,9 @@ class DeliveryProgress(NamedTuple):
         except ValueError as error:
             return HeaderProblem(DeadReason.BAD_HEADER, f"an es_ header cannot be read: {error}")
         if progress.attempt < 1:
-            return HeaderProblem(DeadReason.BAD_HEADER, f"header {ATTEMPT} is below the first attempt's number")
+            return HeaderProblem(
+                DeadReason.BAD_HEADER, f"header {ATTEMPT} is less than 1, the number of the first attempt"
+            )
         return progress
 
 

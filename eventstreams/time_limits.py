@@ -151,7 +151,7 @@ class _Held(Generic[T]):
 
     def _let_go(self) -> None:
         self._task.uncancel()  # the second cancellation was ours
-        _log.error("plugin.let_go", follows="it was cancelled and went on: it is closed where it waits")
+        _log.error("plugin.let_go", follows="it was cancelled but kept running: it is closed where it waits")
         try:
             self._work.close()
         except Exception as error:  # noqa: BLE001 - the seam to foreign code: it waits even now, or its clean-up fails

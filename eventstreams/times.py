@@ -39,5 +39,5 @@ def parse_rfc3339(text: str) -> datetime:
     """
     at = datetime.fromisoformat(text)
     if at.tzinfo is None:
-        raise ValueError(f"{text!r} has no offset: end it with Z")
+        raise ValueError(f"{text!r} has no UTC offset: end it with Z")
     return at.astimezone(UTC)

@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--registry", default="http://127.0.0.1:8081")
     parser.add_argument("--topic", default="es.events")
     parser.add_argument("--group", default="events-reader")
-    parser.add_argument("--count", type=int, help="end after so many events")
+    parser.add_argument("--count", type=int, help="exit after this many events")
     options = parser.parse_args()
     consumer = Consumer(
         {"bootstrap.servers": options.kafka, "group.id": options.group, "auto.offset.reset": "earliest"}

@@ -53,12 +53,12 @@ class _Parsed(click.ParamType):
         except ValueError as error:
             self.fail(str(error), param, ctx)
         except OverflowError:
-            self.fail(f"{value!r} is too much", param, ctx)
+            self.fail(f"{value!r} is too large", param, ctx)
 
 
 def _account(text: str) -> str:
     if not is_sid(text, SidKind.ACCOUNT):
-        raise ValueError(f"{text!r} is no account SID: AC and 32 hexadecimal digits")
+        raise ValueError(f"{text!r} is not an account SID: it must be AC and 32 hexadecimal digits")
     return text
 
 
@@ -75,7 +75,9 @@ def _products(text: str) -> "tuple[SimulatedProduct, ...]":
         else:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f" (did you mean {near[0]}?)" if near else ""
-            raise ValueError(f"{name!r} is no product{hint}: choose from {', '.join(known)}, with commas, or {_ALL}")
+            raise ValueError(
+                f"{name!r} is not a product{hint}: choose from {', '.join(known)}, separated by commas, or {_ALL}"
+            )
     return tuple(found.values())
 
 
@@ -89,8 +91,8 @@ def _rate(text: str) -> float | str:
         rate = math.nan
     if not 0 < rate <= _MAX_RATE:
         raise ValueError(
-            f"{text!r} is no rate: a number of events a second above 0 and up to {_MAX_RATE:,}, or max (or 0) for "
-            "as many as possible"
+            f"{text!r} is not a rate: it must be a number of events per second above 0 and up to {_MAX_RATE:,}, or "
+            "max (or 0) for as many as possible"
         )
     return rate
 
@@ -98,7 +100,7 @@ def _rate(text: str) -> float | str:
 def _start(text: str) -> datetime:
     at = parse_rfc3339(text)
     if at >= _LATEST_START:
-        raise ValueError(f"{text!r} is too late: simulated time would come to its end")
+        raise ValueError(f"{text!r} is too late: simulated time would exceed the latest possible date")
     return at
 
 
@@ -111,9 +113,10 @@ def _account_option(*, several: bool) -> Callable[[FC], FC]:
         show_envvar=True,
         required=several,
         multiple=several,
-        help="Account whose events they are; of several, the second has half as many stories as the first, and so on."
+        help="Account that the events belong to. If given several times, the second has half as many stories as "
+        "the first, and so on."
         if several
-        else "Account of events that have no accountsid.",
+        else "Account for events without an accountsid.",
     )
 
 
@@ -135,12 +138,12 @@ def _output_option(what: str) -> Callable[[FC], FC]:
 )
 @click.argument("file", type=click.File("rb"))
 @_account_option(several=False)
-@_output_option("a line for each event")
+@_output_option("one line per event")
 def publish(file: BinaryIO, account: str | None, output: str) -> None:
-    """Publish the CloudEvents in FILE, one JSON object a line; - is stdin.
+    """Publish the CloudEvents in FILE, one JSON object per line; - is stdin.
 
-    A line that is wrong is told with its number, the JSON path and the reason, and does not stop the others.
-    Exit code 1 if any event was not accepted.
+    An invalid line is reported with its number, the JSON path and the reason, and does not stop the others. The exit
+    code is 1 if any event was not accepted.
     """
     from producers.commands import publish_file  # noqa: PLC0415 - what this command alone needs
 
@@ -159,23 +162,25 @@ def publish(file: BinaryIO, account: str | None, output: str) -> None:
     type=_Parsed("N|max", _rate),
     default="10",
     show_default=True,
-    help="Events a second; max: as many as it can.",
+    help="Events per second; max: as many as possible.",
 )
-@click.option("--duration", type=_Parsed("10s", parse_duration), help="How long; default: until Ctrl-C.")
-@click.option("--count", type=click.IntRange(min=1), help="How many events, instead of --duration.")
+@click.option("--duration", type=_Parsed("10s", parse_duration), help="How long to run; default: until Ctrl-C.")
+@click.option("--count", type=click.IntRange(min=1), help="How many events to publish, instead of --duration.")
 @click.option(
     "--products",
     type=_Parsed("A,B", _products),
     default=_ALL,
     show_default=True,
-    help="Products to simulate, with commas.",
+    help="Products to simulate, separated by commas.",
 )
-@click.option("--seed", type=int, help="Same seed and start, same events; default: another one each time.")
-@click.option("--start", type=_Parsed("TIME", _start), help="When the first story begins; default: a day ago.")
+@click.option("--seed", type=int, help="The same seed and start give the same events; default: a new one each time.")
+@click.option("--start", type=_Parsed("TIME", _start), help="When the first story begins; default: one day ago.")
 @click.option(
-    "--concurrency", type=click.IntRange(1, 10_000), default=200, show_default=True, help="Stories at a time."
+    "--concurrency", type=click.IntRange(1, 10_000), default=200, show_default=True, help="Concurrent stories."
 )
-@click.option("--print", "printing", is_flag=True, help="Write CloudEvents to stdout, one a line; publish nothing.")
+@click.option(
+    "--print", "printing", is_flag=True, help="Write CloudEvents to stdout, one per line, instead of publishing them."
+)
 @_output_option("the summary as one object")
 def simulate(
     accounts: tuple[str, ...],
@@ -189,18 +194,18 @@ def simulate(
     printing: bool,  # noqa: FBT001 - click passes it by name
     output: str,
 ) -> None:
-    """Publish a lifelike stream of events: messages, calls, tasks and so on, from their beginning to their end.
+    """Publish a realistic stream of events: messages, calls, tasks and so on, from their beginning to their end.
 
-    What happens follows from seed, accounts, products and concurrency alone; --start shifts it in time, and --rate is
-    only how fast it is published. Simulated time goes from event to event, faster than life at most rates.
+    The events depend only on seed, accounts, products and concurrency; --start shifts them in time, and --rate only
+    sets how fast they are published. Simulated time advances from event to event, faster than real time at most rates.
     """
     from producers.commands import Simulation, simulate_events  # noqa: PLC0415 - what this command alone needs
     from producers.simulator import Scenario  # noqa: PLC0415
 
     if duration is not None and count is not None:
-        raise click.UsageError("--duration and --count exclude each other: choose one")
+        raise click.UsageError("--duration and --count are mutually exclusive: choose one")
     if printing and output == "json":
-        raise click.UsageError("--print and -o json exclude each other: both write to stdout")
+        raise click.UsageError("--print and -o json are mutually exclusive: both write to stdout")
     simulation = Simulation(
         Scenario(
             seed=secrets.randbits(32) if seed is None else seed,
@@ -219,7 +224,7 @@ def simulate(
 
 @click.command()
 def gateway() -> None:
-    """Run the HTTP gateway: takes events by POST /v1/Events. Scale by adding copies behind a load balancer."""
+    """Run the HTTP gateway, which accepts events by POST /v1/Events. Scale by adding copies behind a load balancer."""
     from eventstreams.process import run_role  # noqa: PLC0415 - what this command alone needs
     from producers.gateway.role import serve  # noqa: PLC0415
 

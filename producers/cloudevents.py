@@ -55,7 +55,7 @@ class CloudEventParser:
             return version
         owner = attributes.get("accountsid", account_sid)
         if owner is None:
-            return Invalid("$.accountsid", "is missing: say whose event it is")
+            return Invalid("$.accountsid", "is missing: give the account that the event belongs to")
         return Event(
             type=attributes["type"],
             source=attributes["source"],
@@ -100,7 +100,7 @@ def render(event: Event) -> dict[str, object]:
 def _attributes(value: Mapping[str, object]) -> _Attributes | Invalid:
     for name in value:
         if not _NAME.fullmatch(name) and name != "data_base64":
-            return Invalid(f"$.{name[:_MAX_SHOWN]}", "is no attribute: their names are lower-case letters and digits")
+            return Invalid(f"$.{name[:_MAX_SHOWN]}", "is not a valid attribute name: use lower-case letters and digits")
     found: _Attributes = {}
     for name in (*_REQUIRED, *_OPTIONAL):
         text = value.get(name)
@@ -119,7 +119,7 @@ def _attributes(value: Mapping[str, object]) -> _Attributes | Invalid:
 
 def _data(value: Mapping[str, object]) -> dict[str, object] | Invalid:
     if value.get("data_base64") is not None:
-        return Invalid("$.data_base64", "cannot be taken: data must be a JSON object")
+        return Invalid("$.data_base64", "is not supported: data must be a JSON object")
     data = value.get("data")
     if isinstance(data, dict):
         return data
@@ -130,7 +130,7 @@ def _time(attributes: _Attributes) -> datetime | Invalid:
     text = attributes.get("time")
     if text is None:
         return datetime.now(UTC)
-    wrong = Invalid("$.time", "must be a time as RFC 3339 has them, such as 2026-03-29T04:01:02.345Z")
+    wrong = Invalid("$.time", "must be an RFC 3339 time, such as 2026-03-29T04:01:02.345Z")
     if not _RFC3339.fullmatch(text):
         return wrong
     try:

@@ -60,7 +60,7 @@ async def publish_file(settings: Settings, descriptor: int, *, account_sid: str 
                     if as_json:
                         _write([_as_json(each) for each in outcomes])
                     if any(isinstance(each.outcome, NotAcknowledged | BufferFull) for each in outcomes):
-                        display.say(f"stopped after line {outcomes[-1].number}: Kafka does not acknowledge")
+                        display.say(f"stopped after line {outcomes[-1].number}: Kafka does not acknowledge events")
                         break
     return display.exit_code
 
@@ -132,7 +132,7 @@ def _show(display: Display, outcomes: Sequence[LineOutcome], *, done: float | No
 def _show_batch(display: Display, outcomes: Sequence[PublishOutcome]) -> None:
     failed = [each for each in outcomes if not isinstance(each, Accepted)]
     if failed:
-        display.say(f"{len(failed)} of {len(outcomes)} events failed, the first because: {failed[0]}")
+        display.say(f"{len(failed)} of {len(outcomes)} events failed; the first error: {failed[0]}")
     done = display.accepted + display.failed + len(outcomes)
     display.add(accepted=len(outcomes) - len(failed), failed=len(failed), done=done)
 

@@ -72,7 +72,7 @@ class EventEncoder:
         headers = event_headers(event, dataschema=self._codec.dataschema(schema))
         size = _record_bytes(key, value, headers)
         if size > MAX_EVENT_BYTES:
-            return Invalid("$", f"takes {size} bytes as a record: at most {MAX_EVENT_BYTES} are possible")
+            return Invalid("$", f"takes {size} bytes as a record: at most {MAX_EVENT_BYTES} are allowed")
         encoded = EncodedEvent(event.id, event.type, key, value, headers)
         if event.traceparent is None:
             return encoded
@@ -87,7 +87,7 @@ class EventEncoder:
         found = self._catalog.schemas[newest.schema_id].version(event.schema_version)
         return found or Invalid(
             "$.dataschema",
-            f"names version {event.schema_version} of {newest.schema_id}, which has 1 to {newest.version}",
+            f"specifies version {event.schema_version} of {newest.schema_id}, which has versions 1 to {newest.version}",
         )
 
     def _unknown_type(self, name: str) -> Invalid:
@@ -136,7 +136,7 @@ def _text_problem(text: str) -> str | None:
     if not text:
         return "is empty"
     if _FORBIDDEN.search(text):
-        return "has a control character or half a surrogate pair in it"
+        return "contains a control character or a lone surrogate"
     if len(text.encode()) > MAX_ATTRIBUTE_BYTES:
         return f"is longer than {MAX_ATTRIBUTE_BYTES} bytes"
     return None
@@ -146,7 +146,7 @@ def _time_problem(at: datetime) -> str | None:
     if at.tzinfo is UTC:
         return None
     if at.tzinfo is None:
-        return "has no time zone: say which, such as datetime.now(UTC)"
+        return "has no time zone: specify one, as in datetime.now(UTC)"
     try:
         at.astimezone(UTC)
     except OverflowError:

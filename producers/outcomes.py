@@ -70,7 +70,7 @@ class BufferFull:
 
     @override
     def __str__(self) -> str:
-        return f"{self.id} was not sent, since the publisher's buffer is full: publish it again a little later"
+        return f"{self.id} was not sent because the publisher's buffer is full: publish it again a little later"
 
 
 SendOutcome = Accepted | NotAcknowledged | BufferFull

@@ -97,7 +97,7 @@ def as_event(stated: Publishable) -> Event:
         return stated
     if isinstance(stated, ProductEvent):
         return stated.event()
-    raise TypeError(f"{type(stated).__name__} is no event: publish an Event, or an object of producers.products")
+    raise TypeError(f"{type(stated).__name__} is not an event: publish an Event, or an object from producers.products")
 
 
 def plain(value: object) -> object:

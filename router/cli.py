@@ -11,5 +11,5 @@ from router.role import route
 
 @click.command()
 def router() -> None:
-    """Run a router: copies each event to the topic of every subscription that matches it. Scale by adding copies."""
+    """Run a router, which copies each event to the topic of every matching subscription. Scale by adding copies."""
     sys.exit(run_role("router", route, Settings.load()))

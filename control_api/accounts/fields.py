@@ -27,7 +27,7 @@ def friendly_name(form: Form) -> str | None:
     """
     name = optional(form, "FriendlyName")
     if name is not None and not (name.strip() and len(name) <= MAX_NAME and name.isprintable()):
-        raise RefusedError(f"FriendlyName must have 1 to {MAX_NAME} characters that can be printed")
+        raise RefusedError(f"FriendlyName must have 1 to {MAX_NAME} printable characters")
     return name
 
 

@@ -49,9 +49,9 @@ class Keyring:
         async with plane.writing:
             known = plane.snapshot.accounts.get(account.sid)
             if known is None or plane.snapshot.status_of(known) is AccountStatus.CLOSED:
-                raise RefusedError(f"Account {account.sid} is closed, for good", status=HTTPStatus.CONFLICT)
+                raise RefusedError(f"Account {account.sid} is closed permanently", status=HTTPStatus.CONFLICT)
             if len(self.of(account.sid)) >= MAX_KEYS:
-                raise RefusedError(f"The account has {MAX_KEYS} API keys, the most it may: revoke some first")
+                raise RefusedError(f"The account has {MAX_KEYS} API keys, which is the maximum: revoke some first")
             now_ms = plane.clock()
             key = ApiKey(
                 sid=new_sid(SidKind.API_KEY),
@@ -66,7 +66,7 @@ class Keyring:
         return WithSecret(key, secret)
 
     async def rename(self, key: ApiKey, friendly_name: str) -> ApiKey:
-        """Rename the key, and return it. Raises ``RefusedError`` if it was revoked meanwhile."""
+        """Rename the key, and return it. Raises ``RefusedError`` if it was revoked in the meantime."""
         async with self.plane.writing:
             key = self._still(key)
             if key.friendly_name != friendly_name:
@@ -82,5 +82,5 @@ class Keyring:
     def _still(self, key: ApiKey) -> ApiKey:
         found = self.find(key.account_sid, key.sid)
         if found is None:
-            raise RefusedError(f"API key {key.sid} was revoked meanwhile", status=HTTPStatus.NOT_FOUND)
+            raise RefusedError(f"API key {key.sid} was revoked in the meantime", status=HTTPStatus.NOT_FOUND)
         return found

@@ -53,7 +53,7 @@ def require_operator(token: SecretStr | None, failures: FailedAttempts) -> Middl
             right = hmac.compare_digest(hashlib.sha256(given).digest(), wanted)
             if not right or user != USER:
                 failures.failed(request)
-                message = f"Authenticate with HTTP Basic: {USER} and the token of {PREFIX}OPERATOR_TOKEN"
+                message = f"Authenticate with HTTP Basic: {USER} and the token from {PREFIX}OPERATOR_TOKEN"
                 raise unauthenticated(message, realm="Event Streams operator")
             failures.succeeded(request)
             request[OPERATOR] = True
@@ -183,5 +183,5 @@ def _account(request: web.Request) -> Account:
 
 def _sid(text: str | None, name: str) -> str | None:
     if text is not None and not is_sid(text, SidKind.ACCOUNT):
-        raise RefusedError(f"{name} is malformed: it is AC and 32 hexadecimal digits")
+        raise RefusedError(f"{name} is malformed: it must be AC and 32 hexadecimal digits")
     return text

@@ -60,7 +60,7 @@ class AccountRegistry:
                 self._check_owner(owner_sid)
                 await self._make_room(owner_sid)
             if sid is not None and self.find(sid) is not None:
-                raise RefusedError(f"There is an account {sid} already", status=HTTPStatus.CONFLICT)
+                raise RefusedError(f"Account {sid} already exists", status=HTTPStatus.CONFLICT)
             now_ms, sid = plane.clock(), sid or new_sid(SidKind.ACCOUNT)
             account = Account(
                 sid=sid,
@@ -148,15 +148,15 @@ class AccountRegistry:
     def _open_account(self, sid: str) -> Account:
         account = self.find(sid)
         if account is None:
-            raise RefusedError(f"There is no account {sid}", status=HTTPStatus.NOT_FOUND)
+            raise RefusedError(f"Account {sid} does not exist", status=HTTPStatus.NOT_FOUND)
         if account.status is AccountStatus.CLOSED:
-            raise RefusedError(f"Account {sid} is closed, for good", status=HTTPStatus.CONFLICT)
+            raise RefusedError(f"Account {sid} is closed permanently", status=HTTPStatus.CONFLICT)
         return account.settled(self.plane.clock())
 
     def _rotatable(self, sid: str) -> Account:
         if sid == self.plane.account_of_settings:
             raise RefusedError(
-                f"The token of account {sid} is the setting {PREFIX}AUTH_TOKEN: change it there, and restart the API",
+                f"The token of account {sid} is set by {PREFIX}AUTH_TOKEN: change it there, and restart the API",
                 status=HTTPStatus.CONFLICT,
             )
         return self._open_account(sid)
@@ -168,7 +168,7 @@ class AccountRegistry:
             raise RefusedError(message, status=HTTPStatus.FORBIDDEN)
         there = self.plane.snapshot.subaccounts_of(sid)
         if sum(each.status is not AccountStatus.CLOSED for each in there) >= MAX_SUBACCOUNTS:
-            raise RefusedError(f"The account has {MAX_SUBACCOUNTS} subaccounts, the most it may")
+            raise RefusedError(f"The account has {MAX_SUBACCOUNTS} subaccounts, which is the maximum")
 
     async def _make_room(self, owner_sid: str) -> None:
         """Forget the subaccount that was closed first, if the owner has ``MAX_KNOWN``, including closed ones.
@@ -184,7 +184,7 @@ class AccountRegistry:
         over = next(filter(self._is_over, sorted(closed, key=lambda each: each.updated_ms)), None)
         if over is None:
             raise RefusedError(
-                f"The account has {MAX_KNOWN} subaccounts with those that were closed of late, the most it may: "
+                f"The account has {MAX_KNOWN} subaccounts including recently closed ones, which is the maximum: "
                 "try again in an hour"
             )
         await self.plane.writer.remove(over.sid)
@@ -205,7 +205,7 @@ def new_token() -> str:
 def _under_way(account: Account) -> RefusedError:
     end = "it is promoted" if account.promote_at_ms is None else rfc3339_s(from_ms(account.promote_at_ms))
     return RefusedError(
-        f"A rotation of this account's token is under way until {end}: promote the secondary token, delete it, or "
-        "rotate without any grace",
+        f"A rotation of this account's token is in progress until {end}: promote the secondary token, delete it, "
+        "or rotate without a grace period",
         status=HTTPStatus.CONFLICT,
     )

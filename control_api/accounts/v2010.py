@@ -79,7 +79,7 @@ async def update(request: web.Request) -> web.Response:
     form = await read_form(request)
     name, status = fields.friendly_name(form), fields.account_status(fields.optional(form, "Status"))
     if status is not None and account.sid == request[ACCOUNT].sid:
-        message = "An account cannot change its own status: its owner, or the operator, can"
+        message = "An account cannot change its own status: only its owner or the operator can"
         raise RefusedError(message, status=HTTPStatus.FORBIDDEN)
     account = await registry.change(account.sid, friendly_name=name, status=status)
     return json_answer(show_2010(account, registry.status_of(account)))
@@ -151,7 +151,7 @@ OPERATIONS: Final = (
         handler=create,
         group=_GROUP,
         summary="Create a subaccount",
-        description="Its auth token is in this answer, and in no other.",
+        description="The auth token is only in this response; it cannot be fetched again.",
         form=(NAME,),
         answer=One(models.Account2010),
         statuses=(HTTPStatus.CREATED,),
@@ -184,7 +184,7 @@ OPERATIONS: Final = (
         path=_ACCOUNT,
         handler=update,
         group=_GROUP,
-        summary="Rename an account, suspend or close a subaccount",
+        summary="Rename an account, or suspend or close a subaccount",
         names=(ACCOUNT_SID,),
         form=(NAME, STATUS),
         answer=One(models.Account2010),
@@ -197,7 +197,7 @@ OPERATIONS: Final = (
         handler=create_key,
         group=_GROUP,
         summary="Create an API key",
-        description="Its secret is in this answer, and in no other.",
+        description="The secret is only in this response; it cannot be fetched again.",
         names=(ACCOUNT_SID,),
         form=(NAME, SCOPE),
         answer=One(models.NewKey2010),

@@ -42,14 +42,14 @@ DESCRIPTIONS: Final[Mapping[str, WriteDescription]] = {
         "change how events are delivered to {}", "changed how events are delivered to {}", _SINK
     ),
     "POST /v1/Sinks/{sid}/Probe": WriteDescription(
-        "look whether {} can be reached", "looked whether {} can be reached", _SINK
+        "check whether {} can be reached", "checked whether {} can be reached", _SINK
     ),
     "POST /v1/Sinks/{sid}/Samples": WriteDescription("send a sample event to {}", "sent a sample event to {}", _SINK),
     "POST /v1/Sinks/{sid}/Configuration": WriteDescription(
         "change the configuration of {}", "changed the configuration of {}", _SINK
     ),
     "POST /v1/Sinks/{sid}/SigningSecret": WriteDescription(
-        "make another signing secret for {}", "made another signing secret for {}", _SINK
+        "rotate the signing secret of {}", "rotated the signing secret of {}", _SINK
     ),
     "POST /v1/Subscriptions": WriteDescription("create {}", "created {}", _SUBSCRIPTION),
     "POST /v1/Subscriptions/{sid}": WriteDescription("change {}", "changed {}", _SUBSCRIPTION),
@@ -76,13 +76,15 @@ DESCRIPTIONS: Final[Mapping[str, WriteDescription]] = {
     "POST /v1/Keys": _CREATE_KEY,
     "POST /v1/Keys/{sid}": _RENAME_KEY,
     "DELETE /v1/Keys/{sid}": _REVOKE_KEY,
-    "POST /v1/AuthTokens/Secondary": WriteDescription("make a second auth token", "made a second auth token"),
+    "POST /v1/AuthTokens/Secondary": WriteDescription(
+        "create a secondary auth token", "created a secondary auth token"
+    ),
     "DELETE /v1/AuthTokens/Secondary": WriteDescription(
-        "take the second auth token back", "took the second auth token back"
+        "delete the secondary auth token", "deleted the secondary auth token"
     ),
     "POST /v1/AuthTokens/Promote": WriteDescription(
-        "let the second auth token take the place of the first",
-        "let the second auth token take the place of the first",
+        "promote the secondary auth token",
+        "promoted the secondary auth token",
     ),
     "POST /2010-04-01/Accounts.json": WriteDescription("create {}", "created {}", "subaccount"),
     "POST /2010-04-01/Accounts/{account_sid}.json": WriteDescription("change {}", "changed {}", _ACCOUNT),
@@ -92,15 +94,15 @@ DESCRIPTIONS: Final[Mapping[str, WriteDescription]] = {
     "POST /operator/v1/Accounts": WriteDescription("create {}", "created {}", _ACCOUNT),
     "POST /operator/v1/Accounts/{account_sid}": WriteDescription("change {}", "changed {}", _ACCOUNT),
     "POST /operator/v1/Accounts/{account_sid}/RotateToken": WriteDescription(
-        "make another auth token for {}", "made another auth token for {}", _ACCOUNT
+        "rotate the auth token of {}", "rotated the auth token of {}", _ACCOUNT
     ),
     "POST /operator/v1/Accounts/{account_sid}/PromoteToken": WriteDescription(
-        "end the grace time of the token of {}", "ended the grace time of the token of {}", _ACCOUNT
+        "end the grace period of the token of {}", "ended the grace period of the token of {}", _ACCOUNT
     ),
     "POST /operator/v1/Accounts/{account_sid}/Keys": _CREATE_KEY,
     "DELETE /operator/v1/Accounts/{account_sid}/Keys/{sid}": _REVOKE_KEY,
     "POST /operator/v1/SecretRotations": WriteDescription(
-        "encrypt secrets under the first key", "encrypted secrets under the first key"
+        "re-encrypt secrets with the first key", "re-encrypted secrets with the first key"
     ),
     "DELETE /operator/v1/Topics/{name}": WriteDescription("remove {}", "removed {}", "topic"),
 }

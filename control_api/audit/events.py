@@ -112,10 +112,10 @@ def _time(given: Parameters, name: str) -> int | None:
 
 
 _QUERY: Final = (
-    text("ActorSid", "By this account or API key.", most=255),
-    text("ResourceSid", "Of this thing.", most=255),
-    moment("After", "At this time or later."),
-    moment("Before", "Sooner than this."),
+    text("ActorSid", "Only writes by this account or API key.", most=255),
+    text("ResourceSid", "Only writes to the resource with this SID.", most=255),
+    moment("After", "Only those at this time or later."),
+    moment("Before", "Only those before this time."),
 )
 OPERATIONS: Final = (
     Operation(
@@ -124,8 +124,8 @@ OPERATIONS: Final = (
         path=PATH,
         handler=list_all,
         group="Audit",
-        summary="List what was written",
-        description="By whom, when and from where; newest first.",
+        summary="List the audit trail",
+        description="Every write: by whom, when and from where; newest first.",
         query=_QUERY,
         answer=Listed("audit_events", models.AuditEvent),
     ),
@@ -135,9 +135,9 @@ OPERATIONS: Final = (
         path=OPERATOR_PATH,
         handler=list_all,
         group="Operator",
-        summary="List what was written",
-        description="Of all accounts, newest first.",
-        query=(*_QUERY, text("AccountSid", "Of this account.", most=255)),
+        summary="List the audit trail",
+        description="Every write of all accounts, newest first.",
+        query=(*_QUERY, text("AccountSid", "Only writes by or to this account.", most=255)),
         answer=Listed("audit_events", models.AuditEvent),
         caller=Caller.OPERATOR,
     ),

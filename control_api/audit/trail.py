@@ -72,7 +72,7 @@ def audit_writes(trail: AuditTrail, clients: ClientAddress) -> Middleware:
             return await handler(request)
         event = _describe(request, await read_body(request), clients.of(request))
         if not await trail.write(event):
-            raise unavailable("The audit trail cannot be written just now, so nothing was changed: try again")
+            raise unavailable("The audit trail cannot be written right now, so nothing was changed: try again")
         try:
             answer = await handler(request)
         except (RefusedError, web.HTTPException) as error:

@@ -67,7 +67,7 @@ async def _keep_looking(survey: "Survey", gauges: BacklogGauges) -> None:
         try:
             types, unrouted = await survey.look()
         except (BrokerUnreachableError, TopicError) as error:
-            _log.warning("backlog.unknown", error=str(error), follows="its figures grow old")
+            _log.warning("backlog.unknown", error=str(error), follows="its figures become out of date")
         else:
             gauges.tell(types, unrouted)
         await asyncio.sleep(_EVERY_S)

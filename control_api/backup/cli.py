@@ -25,21 +25,26 @@ _PRIVATE: Final = 0o600
 
 @click.group(cls=Group)
 def control() -> None:
-    """The control topic (accounts, keys, sinks, subscriptions) in a file. docs/backup.md says what else to keep."""
+    """Back up and restore the control topic (accounts, keys, sinks, subscriptions). docs/backup.md says what else to
+    keep.
+    """
 
 
 @control.command("export", epilog=examples("eventstreams control export control.jsonl"))
 @click.argument("file")
-@click.option("--reseal", "anew", is_flag=True, help="With all secrets under the first key of EVENTSTREAMS_SECRET_KEY.")
+@click.option(
+    "--reseal", "anew", is_flag=True, help="Re-encrypt all secrets with the first key of EVENTSTREAMS_SECRET_KEY."
+)
 def export_command(file: str, *, anew: bool) -> None:
-    """Write all accounts, API keys, sinks and subscriptions to FILE, which must not be there; -: to standard output.
+    """Write all accounts, API keys, sinks and subscriptions to FILE, which must not exist yet, or to standard output
+    (-).
 
-    Beside a running system. Secrets stay encrypted: without EVENTSTREAMS_SECRET_KEY the file is of no use.
+    The system may keep running. Secrets stay encrypted: without EVENTSTREAMS_SECRET_KEY the file is useless.
     """
     settings = Settings.load()
     vault = Vault(settings)
     if file != _STANDARD and Path(file).exists():
-        raise BackupError(f"{harmless(file)} is there already: name another file")
+        raise BackupError(f"{harmless(file)} already exists: choose another file")
     taken = asyncio.run(take(settings))
     entries = reseal(taken.entries, vault) if anew else taken.entries
     for each in taken.unread:
@@ -48,7 +53,11 @@ def export_command(file: str, *, anew: bool) -> None:
     held = read(content, name=file, seals=vault)  # a file that cannot be read again is no backup
     _put(file, content)
     click.echo(f"exported {counted(held.resources)}", err=file == _STANDARD)
-    click.echo("keep EVENTSTREAMS_SECRET_KEY too, and apart: the secrets in the file open with it alone", err=True)
+    click.echo(
+        "also keep EVENTSTREAMS_SECRET_KEY, in a separate place: without it the secrets in the file cannot "
+        "be decrypted",
+        err=True,
+    )
 
 
 @control.command(
@@ -56,18 +65,24 @@ def export_command(file: str, *, anew: bool) -> None:
     epilog=examples("eventstreams control import control.jsonl --dry-run", "eventstreams control import control.jsonl"),
 )
 @click.argument("file")
-@click.option("--into-existing", is_flag=True, help="Add to what is there what is missing, or older there.")
-@click.option("--reseal", "anew", is_flag=True, help="With all secrets under the first key of EVENTSTREAMS_SECRET_KEY.")
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and write nothing.")
+@click.option(
+    "--into-existing",
+    is_flag=True,
+    help="Import into an installation that is not empty: add what is missing there, and replace what is older.",
+)
+@click.option(
+    "--reseal", "anew", is_flag=True, help="Re-encrypt all secrets with the first key of EVENTSTREAMS_SECRET_KEY."
+)
+@click.option("--dry-run", is_flag=True, help="Report what would be done, without writing anything.")
 def import_command(file: str, *, into_existing: bool, anew: bool, dry_run: bool) -> None:
-    """Bring what `eventstreams control export` wrote to FILE into an installation that is empty; -: standard input.
+    """Import what `eventstreams control export` wrote to FILE, or standard input (-), into an empty installation.
 
-    No process of the API may run. Topics of subscriptions are made; their events are not in the file.
+    No API process may be running. Subscription topics are created; their events are not part of the file.
     """
     settings = Settings.load()
     backup = read(_content(file), name=harmless(file), seals=Vault(settings))
     click.echo(
-        f"taken {backup.taken_at:%Y-%m-%d %H:%M:%S %Z} of {harmless(backup.prefix)}: {counted(backup.resources)}",
+        f"taken {backup.taken_at:%Y-%m-%d %H:%M:%S %Z} from {harmless(backup.prefix)}: {counted(backup.resources)}",
         err=True,
     )
     options = ImportOptions(into_existing=into_existing, reseal=anew, dry_run=dry_run)
@@ -86,8 +101,8 @@ def _tell(planned: Plan, backup: Backup, *, dry_run: bool) -> None:
                 click.echo(harmless(f"would {verb} {name_of(resource)} {resource.sid}"))
     would = "would be " if dry_run else ""
     click.echo(
-        f"{would}added: {counted(planned.added)}; {would}replaced: {counted(planned.replaced)}; "
-        f"as new there: {planned.kept} of {len(backup.resources)}"
+        f"{would}added: {counted(planned.added)}; {would}replaced: {counted(planned.replaced)}; already up to "
+        f"date: {planned.kept} of {len(backup.resources)}"
     )
 
 
@@ -120,5 +135,5 @@ def _content(file: str) -> bytes:
     except OSError as error:
         raise BackupError(f"{harmless(file)} cannot be read: {error.strerror}") from error
     if len(content) > _MOST_BYTES:
-        raise BackupError(f"{harmless(file)} is larger than {_MOST_BYTES >> 20} MiB: it is no backup")
+        raise BackupError(f"{harmless(file)} is larger than {_MOST_BYTES >> 20} MiB: it is not a backup")
     return content

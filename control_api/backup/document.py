@@ -102,14 +102,15 @@ def read(content: bytes, *, name: str, seals: Seals) -> Backup:
     header = _header(first, name)
     lines = rest.split(b"\n")
     if lines.pop():
-        raise BackupError(f"{name} is cut off in the middle of a line: take a whole copy of the file")
+        raise BackupError(f"{name} ends in the middle of a line: use a complete copy of the file")
     if len(lines) != header.records:
         raise BackupError(
-            f"{name} has {len(lines)} records and its first line says {header.records}: take a whole copy of the file"
+            f"{name} has {len(lines)} records, but its first line says {header.records}: use a complete copy of "
+            "the file"
         )
     told = header.model_dump(exclude={"seal"})
     if _unsealed(header.seal, name, seals) != _digest(told, lines):
-        raise BackupError(f"{name} was damaged or changed: its digest is another one. Take an older backup")
+        raise BackupError(f"{name} was damaged or changed: its digest does not match. Use an older backup")
     return Backup(_time(header.taken_at, name), header.prefix, [_resource(line, name) for line in lines])
 
 
@@ -127,7 +128,7 @@ def _digest(header: Mapping[str, object], lines: Sequence[bytes]) -> str:
 
 
 def _header(line: bytes, name: str) -> _Header:
-    foreign = BackupError(f"{name} is no backup: its first line is not that of `eventstreams control export`")
+    foreign = BackupError(f"{name} is not a backup: its first line was not written by `eventstreams control export`")
     try:
         found = orjson.loads(line)
     except orjson.JSONDecodeError:
@@ -137,14 +138,14 @@ def _header(line: bytes, name: str) -> _Header:
     version = found.get("version")
     if isinstance(version, int) and version > VERSION:
         raise BackupError(
-            f"{name} has format version {version} and this release reads {VERSION}: import it with the release that "
-            "wrote it, or a newer one"
+            f"{name} has format version {version}, but this release reads version {VERSION}: import it with the "
+            "release that wrote it, or a newer one"
         )
     try:
         return _Header.model_validate(found)
     except ValidationError as error:
         where = ".".join(map(str, error.errors()[0]["loc"]))
-        raise BackupError(f"{name} was damaged or changed: its first line has no right {where!r}") from None
+        raise BackupError(f"{name} was damaged or changed: its first line has no valid {where!r}") from None
 
 
 def _unsealed(seal: str, name: str, seals: Seals) -> str:
@@ -152,8 +153,8 @@ def _unsealed(seal: str, name: str, seals: Seals) -> str:
         return seals.unlock(seal, Purpose.BACKUP, FORMAT)
     except SettingsError:
         raise BackupError(
-            f"{name} was made with another secret key, or its seal was damaged: add the key that the installation had "
-            "then to EVENTSTREAMS_SECRET_KEY, behind a comma"
+            f"{name} was made with another secret key, or its seal was damaged: append the key that the "
+            "installation had then to EVENTSTREAMS_SECRET_KEY, after a comma"
         ) from None
 
 
@@ -161,7 +162,7 @@ def _time(text: str, name: str) -> datetime:
     try:
         return datetime.fromisoformat(text)
     except ValueError:
-        raise BackupError(f"{name} says that it was taken at {text!r}, which is no time") from None
+        raise BackupError(f"{name} says that it was taken at {text!r}, which is not a time") from None
 
 
 def _resource(line: bytes, name: str) -> Resource:
@@ -173,11 +174,11 @@ def _resource(line: bytes, name: str) -> Resource:
     except (ValueError, KeyError, ControlRecordError):
         raise BackupError(f"{name} has a record that this release cannot read; a newer one may") from None
     if found.sid != entry.sid:
-        raise BackupError(f"{name} has a record under {entry.sid} that is {found.sid}'s")
+        raise BackupError(f"{name} has a record under {entry.sid} that belongs to {found.sid}")
     if unknown := _unknown(entry.value, orjson.loads(encode(found))):
         raise BackupError(
-            f"{name} says {unknown!r} of {entry.sid}, which this release does not know: import it with the release "
-            "that wrote it, or a newer one"
+            f"{name} contains {unknown!r} for {entry.sid}, which this release does not know: import it with the "
+            "release that wrote it, or a newer one"
         )
     return found.dated(entry.written_ms) if isinstance(found, Subscription) else found
 

@@ -60,7 +60,9 @@ def plan(backup: Backup, there: Snapshot, *, into_existing: bool, most_partition
     for each in backup.resources:
         before = known.get(each.sid)
         if before is not None and _owners(before) != _owners(each):
-            raise BackupError(f"{each.sid} is somebody else's in this installation: the file is another one's")
+            raise BackupError(
+                f"{each.sid} belongs to another account in this installation: the file is from a different installation"
+            )
         if reason := _lacks(each, known):
             left_out.append(f"{name_of(each)} {each.sid}: {reason}")
         elif before is None:
@@ -74,8 +76,8 @@ def plan(backup: Backup, there: Snapshot, *, into_existing: bool, most_partition
     partitions = sum(each.partitions for each in known.values() if isinstance(each, Subscription))
     if added and partitions > most_partitions:
         raise BackupError(
-            f"the subscriptions would have {partitions} partitions of at most {most_partitions}: raise "
-            "EVENTSTREAMS_MOST_PARTITIONS to what this Kafka carries"
+            f"the subscriptions would have {partitions} partitions, but at most {most_partitions} are allowed: "
+            "raise EVENTSTREAMS_MOST_PARTITIONS to what this Kafka can carry"
         )
     return Plan(added, replaced, kept, left_out)
 
@@ -95,8 +97,8 @@ def name_of(resource: Resource) -> str:
 def _check_empty(there: Snapshot) -> None:
     if found := list(_all(there).values()):
         raise BackupError(
-            f"this installation is not empty, there is {counted(found)}: import into an empty one, or add what is "
-            "missing or older here with --into-existing"
+            f"this installation is not empty, it has {counted(found)}: import into an empty one, or use "
+            "--into-existing to add what is missing and replace what is older"
         )
 
 
@@ -120,15 +122,17 @@ def _lacks(resource: Resource, known: Mapping[str, Resource]) -> str | None:
         case Account(owner_account_sid=None):
             return None
         case Account(owner_account_sid=str() as owner) | ApiKey(account_sid=owner) | SinkRecord(account_sid=owner):
-            return None if isinstance(known.get(owner), Account) else f"there is no account {owner}"
+            return None if isinstance(known.get(owner), Account) else f"account {owner} does not exist"
         case Subscription(state=SubscriptionState.DELETING):
             return "it was being deleted"
         case Subscription(account_sid=owner, sink_sid=sink_sid):
             sink = known.get(sink_sid)
             if not isinstance(known.get(owner), Account):
-                return f"there is no account {owner}"
+                return f"account {owner} does not exist"
             return (
-                None if isinstance(sink, SinkRecord) and sink.account_sid == owner else f"there is no sink {sink_sid}"
+                None
+                if isinstance(sink, SinkRecord) and sink.account_sid == owner
+                else f"sink {sink_sid} does not exist"
             )
         case Account():
             return None

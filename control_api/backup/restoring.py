@@ -84,7 +84,7 @@ async def restore(settings: Settings, backup: Backup, options: ImportOptions, *,
             for some in _slices(specs):
                 await admin.ensure(some)
             await admin.grow(specs)
-            say(f"{len(specs)} topics of subscriptions are there")
+            say(f"{len(specs)} subscription topics exist")
             await _write(producer, topics, planned.writes, say)
         return planned
 
@@ -147,11 +147,12 @@ async def _alone(settings: Settings, topics: Topics) -> AsyncIterator[Transactio
             await asyncio.wait_for(seated, _SEAT_S)
         except TimeoutError:
             raise BackupError(
-                "a process of the API runs, and only one process may write: stop all of them, import, start them again"
+                "an API process is running, and only one process may write: stop all of them, import, then start "
+                "them again"
             ) from None
         opened = await producer.open()
         if isinstance(opened, Unwritten):
-            raise TopicError(f"Kafka gives no transactions: {opened.text}")
+            raise TopicError(f"Kafka does not start transactions: {opened.text}")
         yield producer
 
 
@@ -178,18 +179,18 @@ async def _write(
         told = [Outgoing(topics.audit, encode_audit(replace(event, status=_SUCCESS)))] if last else []
         await _commit(producer, [*records, *told], done=done)
         done += len(some)
-        say(f"{done} of {len(resources)} records written, the last of them {counted(some[-1:])}")
+        say(f"{done} of {len(resources)} records written, most recently {counted(some[-1:])}")
 
 
 async def _commit(producer: TransactionalProducer, records: Sequence[Outgoing], *, done: int) -> None:
-    then = f"{done} records were written before: import again with --into-existing"
+    then = f"{done} records were written before that: import again with --into-existing"
     match await producer.write(records):
         case Written():
             return
         case Fenced():
-            raise BackupError(f"a process of the API took over; {then}, once all are stopped")
+            raise BackupError(f"an API process took over; {then}, once all of them are stopped")
         case Unwritten(text=text):
-            raise TopicError(f"Kafka did not take the records: {text}; {then}")
+            raise TopicError(f"Kafka did not accept the records: {text}; {then}")
 
 
 def _slices(items: Sequence[T]) -> Iterable[Sequence[T]]:

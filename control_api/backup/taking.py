@@ -43,7 +43,10 @@ async def take(settings: Settings) -> Taken:
     # Up to the first open transaction: its write was not answered yet, and reading on would wait for its end.
     ranges = await admin.ranges([topic], committed=True)
     if not ranges:
-        raise BackupError(f"there is no topic {topic} at {settings.kafka}: name the Kafka and the prefix of the API")
+        raise BackupError(
+            f"there is no topic {topic} at {settings.kafka}: set EVENTSTREAMS_KAFKA and "
+            "EVENTSTREAMS_TOPIC_PREFIX as the API has them"
+        )
     newest: dict[bytes | None, Record] = {}
     async with RangeReader(settings, ranges) as reader:
         while not reader.ended:

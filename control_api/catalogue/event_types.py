@@ -71,8 +71,8 @@ OPERATIONS: Final = (
         handler=list_all,
         group=_GROUP,
         summary="List event types",
-        description="By name.",
-        query=(text("SchemaId", "Those of this schema."),),
+        description="Sorted by name.",
+        query=(text("SchemaId", "Only those of this schema."),),
         answer=Listed("types", EventType),
     ),
     Operation(

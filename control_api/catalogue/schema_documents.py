@@ -65,7 +65,7 @@ def _type(catalog: Catalog, version: SchemaVersion, name: str | None) -> EventTy
         return None
     found = catalog.types.get(name)
     if found is None or found.internal or found.schema_id != version.schema_id:
-        raise RefusedError(f"{_TYPE} must be an event type of schema {version.schema_id}: /v1/Types lists them")
+        raise RefusedError(f"{_TYPE} must be an event type of schema {version.schema_id}: see /v1/Types")
     return found
 
 
@@ -77,9 +77,9 @@ OPERATIONS: Final = (
         handler=fetch,
         group="Schemas",
         summary="Fetch a version of a schema as JSON Schema",
-        description="With an example of the data that all event types of the schema share, or of those of one type.",
-        names=(text("id", "Of a schema."), text("version", "Its number, with or without `.json`.")),
-        query=(text(_TYPE, "The example is of this event type."),),
+        description="With an example of the data, either common to all event types of the schema or for one type.",
+        names=(text("id", "Id of a schema."), text("version", "Number of the version, with or without `.json`.")),
+        query=(text(_TYPE, "Event type for the example."),),
         answer=Document(MEDIA_TYPE),
         caller=Caller.ANYBODY,
     ),

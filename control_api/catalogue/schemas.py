@@ -75,7 +75,7 @@ def _url(request: web.Request, schema_id: str) -> str:
     return request.app[PLANE].url(request, PATH.format(id=schema_id))
 
 
-_ID: Final = text("id", "Of a schema.")
+_ID: Final = text("id", "Id of a schema.")
 _GROUP: Final = "Schemas"
 OPERATIONS: Final = (
     Operation(
@@ -106,7 +106,7 @@ OPERATIONS: Final = (
         handler=fetch_version,
         group=_GROUP,
         summary="Fetch a version of a schema",
-        names=(_ID, integer("version", "Its number.", least=1)),
+        names=(_ID, integer("version", "Number of the version.", least=1)),
         answer=One(models.SchemaVersion),
     ),
 )

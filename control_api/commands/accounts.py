@@ -23,7 +23,7 @@ _SID: Final = click.argument("sid", metavar="AC…")
 
 @click.group(cls=Group)
 def accounts() -> None:
-    """Make, look at, suspend and close accounts. Needs EVENTSTREAMS_OPERATOR_TOKEN."""
+    """Create, inspect, suspend and close accounts. Needs EVENTSTREAMS_OPERATOR_TOKEN."""
 
 
 @accounts.command(
@@ -31,18 +31,20 @@ def accounts() -> None:
     epilog=examples("eventstreams accounts create Acme", "eventstreams accounts create 'Acme, tests' --owner AC…"),
 )
 @click.argument("friendly_name")
-@click.option("--owner", metavar="AC…", help="Make it a subaccount of this one.")
-@click.option("--sid", metavar="AC…", help="Give it this SID; default: a new one.")
+@click.option("--owner", metavar="AC…", help="Create it as a subaccount of this one.")
+@click.option("--sid", metavar="AC…", help="Use this SID; default: a new one.")
 @common
 def create_account(friendly_name: str, owner: str | None, sid: str | None, url: str | None, output: str) -> None:
-    """Make an account. Its auth token is shown this once."""
+    """Create an account. Its auth token is shown only once."""
     fields = given(FriendlyName=friendly_name, OwnerAccountSid=owner, Sid=sid)
     run(lambda api: api.post(_ACCOUNTS, fields), url, output, _ACCOUNT_COLUMNS)
 
 
 @accounts.command("list")
-@click.option("--status", type=click.Choice([each.value for each in AccountStatus]), help="Those with this status.")
-@click.option("--owner", metavar="AC…", help="Subaccounts of this one.")
+@click.option(
+    "--status", type=click.Choice([each.value for each in AccountStatus]), help="Only those with this status."
+)
+@click.option("--owner", metavar="AC…", help="Only subaccounts of this one.")
 @common
 def list_accounts(status: str | None, owner: str | None, url: str | None, output: str) -> None:
     """List accounts, oldest first."""
@@ -62,7 +64,7 @@ def show_account(sid: str, url: str | None, output: str) -> None:
 @_SID
 @common
 def suspend(sid: str, url: str | None, output: str) -> None:
-    """Suspend an account: its credentials are refused, and its events wait, until their deadlines."""
+    """Suspend an account: its credentials are refused, and its events wait until their deadlines."""
     _set_status(sid, AccountStatus.SUSPENDED, url, output)
 
 
@@ -76,21 +78,25 @@ def resume(sid: str, url: str | None, output: str) -> None:
 
 @accounts.command()
 @_SID
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @common
 def close(sid: str, url: str | None, output: str, *, yes: bool) -> None:
-    """Close an account, for good: its sinks, subscriptions and keys go, and what waits becomes dead letters."""
+    """Close an account permanently: its sinks, subscriptions and keys are removed, and waiting events become dead
+    letters.
+    """
     if not yes:
-        click.confirm(f"Close account {sid} and its subaccounts, for good?", abort=True, err=True)
+        click.confirm(f"Close account {sid} and its subaccounts permanently?", abort=True, err=True)
     _set_status(sid, AccountStatus.CLOSED, url, output)
 
 
 @accounts.command("rotate-token")
 @_SID
-@click.option("--grace", default="24h", show_default=True, help="How long the present token stays valid: 0s, 24h.")
+@click.option(
+    "--grace", default="24h", show_default=True, help="How long the present token stays valid, such as 0s or 24h."
+)
 @common
 def rotate_token(sid: str, grace: str, url: str | None, output: str) -> None:
-    """Give an account another auth token, which is shown this once."""
+    """Rotate an account's auth token. The new one is shown only once."""
     seconds = str(int(_grace(grace).total_seconds()))
     fields = [("GraceSeconds", seconds)]
     columns = ("sid", "friendly_name", "date_promoted")
@@ -101,19 +107,19 @@ def rotate_token(sid: str, grace: str, url: str | None, output: str) -> None:
 @_SID
 @common
 def promote_token(sid: str, url: str | None, output: str) -> None:
-    """End the grace period of a rotation now: the earlier token is no longer valid."""
+    """End the grace period of a rotation now: the old token becomes invalid."""
     run(lambda api: api.post(f"{_ACCOUNTS}/{named(sid)}/PromoteToken", ()), url, output, _ACCOUNT_COLUMNS)
 
 
 @click.group(cls=Group)
 def keys() -> None:
-    """Make, list and revoke API keys: of the account of the settings, or as the operator of any."""
+    """Create, list and revoke API keys of the configured account or, as the operator, of any account."""
 
 
 _account = click.option(
     "--account",
     metavar="AC…",
-    help="Account of the keys; needs EVENTSTREAMS_OPERATOR_TOKEN. Default: the one that asks.",
+    help="Account that owns the keys; needs EVENTSTREAMS_OPERATOR_TOKEN. Default: your own.",
 )
 
 
@@ -122,17 +128,17 @@ _account = click.option(
     epilog=examples("eventstreams keys create --name 'our products' --scope publish"),
 )
 @_account
-@click.option("--name", help="What it is for.")
+@click.option("--name", help="What the key is for.")
 @click.option(
     "--scope",
     type=click.Choice([each.value for each in KeyScope]),
     default="full",
     show_default=True,
-    help="What it may do.",
+    help="What the key may do.",
 )
 @common
 def create_key(account: str | None, name: str | None, scope: str, url: str | None, output: str) -> None:
-    """Make an API key. Its secret is shown this once."""
+    """Create an API key. Its secret is shown only once."""
     fields = given(FriendlyName=name, Scope=scope)
     run(lambda api: api.post(_keys_of(account), fields), url, output, _KEY_COLUMNS, as_operator=account is not None)
 

@@ -53,18 +53,27 @@ def _filters(command: _F) -> _F:
     """Add the options that select dead letters; ``_chosen`` turns them into fields of the API."""
     for option in reversed(
         [
-            click.option("--subscription", metavar="DF…", help="Of this subscription."),
+            click.option("--subscription", metavar="DF…", help="Only those of this subscription."),
             click.option(
                 "--reason",
                 multiple=True,
                 type=click.Choice([each.value for each in DeadReason]),
-                help="With this reason.",
+                help="Only those with this reason.",
             ),
-            click.option("--type", "type_", multiple=True, help="Of this event type."),
-            click.option("--event-id", multiple=True, help="Of this event."),
-            click.option("--after", metavar="TIME", help="Died at this time or later: 2026-03-29T04:00:00Z."),
-            click.option("--before", metavar="TIME", help="Died sooner than this."),
-            click.option("--filter", "expression", metavar="CEL", help="For which this is true: 'status >= 500'."),
+            click.option("--type", "type_", multiple=True, help="Only those of this event type."),
+            click.option("--event-id", multiple=True, help="Only those of this event."),
+            click.option(
+                "--after",
+                metavar="TIME",
+                help="Only those that died at this time or later, such as 2026-03-29T04:00:00Z.",
+            ),
+            click.option("--before", metavar="TIME", help="Only those that died before this time."),
+            click.option(
+                "--filter",
+                "expression",
+                metavar="CEL",
+                help="Only those for which this expression is true, such as 'status >= 500'.",
+            ),
         ]
     ):
         command = option(command)
@@ -73,7 +82,7 @@ def _filters(command: _F) -> _F:
 
 @click.group("dead-letters", cls=Group)
 def dead_letters() -> None:
-    """List, look at and redrive dead letters: events that could not be delivered."""
+    """List, inspect and redrive dead letters: events that could not be delivered."""
 
 
 @dead_letters.command(
@@ -84,14 +93,14 @@ def dead_letters() -> None:
     ),
 )
 @_filters
-@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="Show so many, newest first.")
-@click.option("--router", is_flag=True, help="Events that the router could not read. For the operator.")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many to show, newest first.")
+@click.option("--router", is_flag=True, help="List events that the router could not read (operator only).")
 @common
 def list_dead_letters(url: str | None, output: str, limit: int, *, router: bool, **chosen: object) -> None:
     """List dead letters, newest first.
 
-    With --router those that are for no subscription: needs EVENTSTREAMS_OPERATOR_TOKEN, and takes --reason, --after
-    and --before alone.
+    With --router, list those that belong to no subscription: this needs EVENTSTREAMS_OPERATOR_TOKEN, and only accepts
+    --reason, --after and --before.
     """
     listing = _OF_ROUTER if router else _OF_ACCOUNT
     fields = [*_chosen(chosen), ("PageSize", str(min(limit, int(PAGE))))]
@@ -101,7 +110,7 @@ def list_dead_letters(url: str | None, output: str, limit: int, *, router: bool,
         output,
         listing.columns,
         as_operator=router,
-        none="none that fits" if fields[:-1] else "none: everything was delivered, or is on its way",
+        none="none match" if fields[:-1] else "none: everything has been delivered, or is on its way",
     )
 
 
@@ -131,17 +140,21 @@ def show_dead_letter(dead_letter: str, url: str | None, output: str) -> None:
     ),
 )
 @_filters
-@click.option("--dead-letter", multiple=True, metavar="ID", help="This one, such as webhook.0.1234.")
+@click.option("--dead-letter", multiple=True, metavar="ID", help="Id of a dead letter, such as webhook.0.1234.")
 @click.option(
-    "--rate", type=click.IntRange(MIN_RATE, MAX_RATE), default=DEFAULT_RATE, show_default=True, help="Events a second."
+    "--rate",
+    type=click.IntRange(MIN_RATE, MAX_RATE),
+    default=DEFAULT_RATE,
+    show_default=True,
+    help="Rate, in events per second.",
 )
 @yes_option
 @common
 def redrive(url: str | None, output: str, rate: int, *, yes: bool, **chosen: object) -> None:
-    """Put dead letters on their subscriptions' topics again: shows what would happen, asks, follows the job.
+    """Redrive dead letters to their subscriptions: show a preview, ask for confirmation, and follow the job.
 
     Ctrl-C ends the watching, not the job. With -o json the job is printed when it has ended, all else on stderr; where
-    nothing is selected, the preview.
+    no dead letters are selected, the preview.
     """
     fields = [*_chosen(chosen), ("Rate", str(rate))]
     asyncio.run(_redrive(Settings.load(), url, fields, yes=yes, as_json=output == "json"))
@@ -209,11 +222,11 @@ def _chosen(options: dict[str, object]) -> Fields:
 
 def _told(preview: Answer) -> str:
     if not preview["selected"]:
-        return "nothing is selected"
+        return "no dead letters are selected"
     least = "" if preview["complete"] else "at least "
     return (
-        f"{least}{preview['redriven']} events, {preview['oldest']} to {preview['newest']}, "
-        f"in {preview['expected_minutes']} minutes at {preview['rate']} a second{_skipped(preview)}"
+        f"{least}{preview['redriven']} events, {preview['oldest']} to {preview['newest']}, in "
+        f"{preview['expected_minutes']} minutes at {preview['rate']} per second{_skipped(preview)}"
     )
 
 

@@ -29,9 +29,10 @@ def events() -> None:
 @click.argument("event_id", metavar="ID")
 @common
 def where(event_id: str, url: str | None, output: str) -> None:
-    """Show where an event is for each subscription, every attempt with its answer, and when it is tried next.
+    """Show where an event is for each subscription, every attempt and its answer, and when it is tried next.
 
-    From the delivery log: an attempt is there a fifth of a second after it was settled, a second while many are.
+    This comes from the delivery log, in which an attempt appears a fifth of a second after it was settled, or a second
+    under load.
     """
 
     async def look(api: Remote) -> Answer:
@@ -55,7 +56,7 @@ def _show(event: Answer, attempts: Sequence[Answer]) -> None:
     if event["topic"] is not None:
         show_line("accepted on", _place(event))
     if isinstance(lag, Mapping) and lag.get("records"):
-        show_line("the log lags", f"{lag['records']} records are not in it yet")
+        show_line("delivery log lag", f"{lag['records']} records have not been read yet")
     for each in deliveries:
         click.echo()
         _line(0, "subscription ", each["subscription_sid"], " at sink ", each["sink_sid"], ": ", each["state"])
@@ -70,7 +71,7 @@ def _show(event: Answer, attempts: Sequence[Answer]) -> None:
     there = {each["subscription_sid"] for each in deliveries}
     others = [each for each in attempts if each["subscription_sid"] not in there]
     if others:
-        click.echo("\nof no subscription of today")
+        click.echo("\nmatched by no current subscription")
         _show_attempts(others)
     if len(attempts) == _MOST:
         click.echo(f"only the newest {_MOST} attempts are shown; there may be more", err=True)

@@ -46,33 +46,45 @@ class _Wanted:
 @click.command(
     epilog=examples(
         "eventstreams listen --subscribe com.twilio.messaging.message.sent",
-        "eventstreams listen --fail-first 2          see each event come a third time",
-        "eventstreams listen --answer 500            see how events are tried again",
+        "eventstreams listen --fail-first 2          each event arrives a third time",
+        "eventstreams listen --answer 500            see how events are retried",
     )
 )
-@click.option("--listen", "listen_at", default="127.0.0.1:9000", show_default=True, help="Address; port 0 is any.")
-@click.option("--receiver-url", type=URL, help="URL of the sink, if it is another one: a tunnel's.")
-@click.option("--answer", type=click.IntRange(200, 599), help="Answer with this status. Default: 200.")
+@click.option(
+    "--listen",
+    "listen_at",
+    default="127.0.0.1:9000",
+    show_default=True,
+    help="Address to listen on; port 0 picks a free one.",
+)
+@click.option("--receiver-url", type=URL, help="URL of the sink, if it differs, such as that of a tunnel.")
+@click.option("--answer", type=click.IntRange(200, 599), help="Status to answer with. Default: 200.")
 @click.option(
     "--fail-first",
     type=click.IntRange(0, 1000),
     metavar="N",
-    help="Only the first N times that each event comes; with 503 where --answer names no other.",
+    help="Fail only the first N deliveries of each event, with 503 unless --answer says otherwise.",
 )
-@click.option("--subscribe", "types", multiple=True, metavar="TYPE", help="Make a sink and a subscription meanwhile.")
+@click.option("--subscribe", "types", multiple=True, metavar="TYPE", help="Create a temporary sink and subscription.")
 @click.option(
-    "--standard-webhooks", "scheme", type=click.Choice(["v1", "v1a"]), help="With --subscribe: have it sign so, too."
+    "--standard-webhooks",
+    "scheme",
+    type=click.Choice(["v1", "v1a"]),
+    help="With --subscribe: also sign according to Standard Webhooks.",
 )
 @click.option(
-    "--secret-file", type=click.File("r"), metavar="FILE", help="Check Standard Webhooks with this whsec_… or whpk_…."
+    "--secret-file",
+    type=click.File("r"),
+    metavar="FILE",
+    help="File with the whsec_… or whpk_… key for checking Standard Webhooks signatures.",
 )
-@click.option("--count", type=click.IntRange(1), help="End after so many events; default: at Ctrl-C.")
+@click.option("--count", type=click.IntRange(1), help="Exit after this many events; default: on Ctrl-C.")
 @click.option(
     "-o",
     "--output",
     type=click.Choice(["text", "json"]),
     default="text",
-    help="json: an object for each event, a line.",
+    help="json: one object per event and line.",
 )
 @url_option
 def listen(
@@ -87,16 +99,18 @@ def listen(
     output: str,
     url: str | None,
 ) -> None:
-    """Take webhooks and show each event: its type, its id, how often it came, its data. Until Ctrl-C.
+    """Receive webhooks until Ctrl-C and show each event: its type, its id, how often it came, and its data.
 
-    Signatures are checked with EVENTSTREAMS_AUTH_TOKEN, and what is not signed with it gets 403. --subscribe makes a
-    sink and a subscription for the account of the settings, and removes both at the end; workers must be allowed to
+    Signatures are checked with EVENTSTREAMS_AUTH_TOKEN, and requests that are not signed with it get a 403. --subscribe
+    creates a sink and a subscription for the configured account, and removes both on exit; workers must be allowed to
     reach this address (EVENTSTREAMS_ALLOWED_DESTINATIONS).
     """
     if scheme is not None and not types:
-        raise click.UsageError("--standard-webhooks goes with --subscribe; of a sink that is there: --secret-file")
+        raise click.UsageError("--standard-webhooks requires --subscribe; for an existing sink use --secret-file")
     if types and receiver_url is None and listen_at.rpartition(":")[0] in _ANY_ADDRESS:
-        raise click.UsageError(f"--listen {listen_at} is every address: say with --receiver-url where workers reach it")
+        raise click.UsageError(
+            f"--listen {listen_at} means all addresses: specify with --receiver-url where workers can reach it"
+        )
     wanted = _Wanted(
         listen=listen_at,
         reached_at=receiver_url,
@@ -143,11 +157,14 @@ async def _listen(settings: Settings, wanted: _Wanted, url: str | None) -> None:
             making = subscribed(api, here, wanted.types, scheme=wanted.scheme, say=_say)
             made: Temporary = await stack.enter_async_context(making)
             receiver.known = replace(receiver.known, standard=made.secret or wanted.secret)
-            _say(f"sink {made.sink_sid}, subscription {made.subscription_sid}: removed at the end")
-        _say(f"listening on {here}" + ("" if token else "; EVENTSTREAMS_AUTH_TOKEN is not set: signatures unchecked"))
+            _say(f"sink {made.sink_sid}, subscription {made.subscription_sid}: removed on exit")
+        _say(
+            f"listening on {here}"
+            + ("" if token else "; EVENTSTREAMS_AUTH_TOKEN is not set: signatures are not checked")
+        )
         await stopping.wait()
     if unseen:
-        raise BrokenPipeError(errno.EPIPE, "nobody reads what is shown")  # click then ends the process as usual
+        raise BrokenPipeError(errno.EPIPE, "nobody reads the output")  # click then ends the process as usual
 
 
 def _end_at_signals(stopping: asyncio.Event) -> None:

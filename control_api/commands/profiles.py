@@ -25,21 +25,25 @@ _COLUMNS: Final = ("name", "default", "url", "account_sid", "key_sid", "token", 
     ),
 )
 def profiles() -> None:
-    """Keep installations and credentials under names, in a file that only you can read.
+    """Store installations and credentials as profiles, in a file that only you can read.
 
-    EVENTSTREAMS_PROFILE, or --profile before the command, names one. Else EVENTSTREAMS_ACCOUNT_SID and its like count,
-    and where none of them is set the default profile.
+    EVENTSTREAMS_PROFILE, or --profile before the command, selects one. Otherwise EVENTSTREAMS_ACCOUNT_SID and the like
+    apply, and if none of them is set, the default profile.
     """
 
 
 @profiles.command()
 @click.argument("name")
-@click.option("--url", help=f"Where the API is; default: {LOCAL_API}.")
-@click.option("--account", metavar="AC…", help="Account that asks.")
-@click.option("--key", metavar="SK…", help="Ask with this API key of the account; default: with its auth token.")
-@click.option("--operator", is_flag=True, help="Ask for the operator's token as well.")
+@click.option("--url", help=f"URL of the API; default: {LOCAL_API}.")
+@click.option("--account", metavar="AC…", help="Account to authenticate as.")
+@click.option(
+    "--key", metavar="SK…", help="Authenticate with this API key of the account; default: with its auth token."
+)
+@click.option("--operator", is_flag=True, help="Also prompt for the operator's token.")
 def add(name: str, url: str | None, account: str | None, key: str | None, *, operator: bool) -> None:
-    """Add a profile, or change what is given of one. Tokens are asked for, or read from standard input, a line each."""
+    """Add a profile, or change the given parts of one. Tokens are prompted for, or read from standard input, one per
+    line.
+    """
     file = ProfileFile.of_user()
     known = file.get(name) if name in file.names else Profile()
     profile = replace(known, url=url or known.url)
@@ -49,13 +53,17 @@ def add(name: str, url: str | None, account: str | None, key: str | None, *, ope
     if operator:
         profile = replace(profile, operator_token=_secret("operator's token"))
     file.put(name, profile)
-    click.echo(f"profile {name} is in {file.path}" + (", and the default" if file.default == name else ""), err=True)
+    click.echo(
+        f"profile {name} is stored in {file.path}" + (", and is the default" if file.default == name else ""), err=True
+    )
 
 
 @profiles.command("list")
-@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", help="For scripts: json.")
+@click.option(
+    "-o", "--output", type=click.Choice(["table", "json"]), default="table", help="Output format; json is for scripts."
+)
 def list_profiles(output: str) -> None:
-    """List profiles. Tokens are not shown, only whether there is one."""
+    """List profiles. Tokens are not shown, only whether they are set."""
     file = ProfileFile.of_user()
     default = Settings.load().profile or file.default
     found = []
@@ -74,7 +82,7 @@ def list_profiles(output: str) -> None:
 def use(name: str) -> None:
     """Make a profile the default one."""
     ProfileFile.of_user().choose(name)
-    click.echo(f"{name} is the default now", err=True)
+    click.echo(f"{name} is now the default", err=True)
 
 
 @profiles.command()
@@ -82,7 +90,7 @@ def use(name: str) -> None:
 def remove(name: str) -> None:
     """Remove a profile and its tokens."""
     ProfileFile.of_user().remove(name)
-    click.echo(f"{name} is forgotten", err=True)
+    click.echo(f"{name} was removed", err=True)
 
 
 def _secret(what: str) -> SecretStr:
@@ -94,5 +102,5 @@ def _secret(what: str) -> SecretStr:
         return SecretStr(click.prompt(what, hide_input=True, err=True))
     line = sys.stdin.readline().strip()
     if not line:
-        raise click.UsageError(f"the {what} must be typed, or be a line of standard input")
+        raise click.UsageError(f"the {what} must be typed, or given as a line on standard input")
     return SecretStr(line)

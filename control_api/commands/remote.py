@@ -20,7 +20,7 @@ class Remote(Connection):
     def __init__(self, settings: Settings, url: str | None, *, as_operator: bool = False) -> None:
         """Raises ``SettingsError`` if there are no credentials, the profile does not exist, or ``url`` is not a URL."""
         if url is not None and not is_http_url(url):
-            raise SettingsError(f"--url is {url!r}: it must be one such as https://events.example.com")
+            raise SettingsError(f"--url is {url!r}: it must be a URL such as https://events.example.com")
         profile = chosen_profile(settings)
         user, token = must_ask(profile, settings, as_operator=as_operator)
         self.account_sid = profile.account_sid

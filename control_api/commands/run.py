@@ -32,8 +32,8 @@ _WHOLE: Final = ("sid", "_at", "status", "type", "date_created")
 _READABLE: Final = 12
 _F = TypeVar("_F", bound=Callable[..., object])
 
-url_option = click.option("--url", help="Where the API is; default: EVENTSTREAMS_PUBLIC_URL, or this machine.")
-yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
+url_option = click.option("--url", help="URL of the API; default: EVENTSTREAMS_PUBLIC_URL, or this machine.")
+yes_option = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 
 
 def common(command: _F) -> _F:
@@ -43,7 +43,7 @@ def common(command: _F) -> _F:
         type=click.Choice(["table", "json"]),
         default="table",
         show_default=True,
-        help="For scripts: json.",
+        help="Output format; json is for scripts.",
     )(command)
     return url_option(command)
 
@@ -107,7 +107,7 @@ def show_one(told: Answer, columns: Sequence[str]) -> None:
         if told.get(name) is not None:
             show_line(name, told[name])
     if any(told.get(name) for name in _SECRETS):
-        click.echo("Keep it: it is not shown again.", err=True)
+        click.echo("Store it now: it is not shown again.", err=True)
 
 
 def show_line(name: str, value: object) -> None:

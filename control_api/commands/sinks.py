@@ -22,7 +22,7 @@ _SHOWN: Final = (
     "sid", "description", "sink_type", "status", "sink_configuration", "date_created", "date_updated",
     "state", "summary", "paused", "rate_limit", "waiting", "last_delivered_at",
 )  # fmt: skip
-_NONE: Final = "none yet: make one with `eventstreams sinks create`"
+_NONE: Final = "none yet: create one with `eventstreams sinks create`"
 _TESTED: Final = ("sink_sid", "outcome", "status", "reason", "code", "detail", "answer", "duration_ms", "next_try_at")
 _LOOK_S: Final = 0.3
 _SID: Final = click.argument("sid", metavar="DG…")
@@ -30,12 +30,12 @@ _SID: Final = click.argument("sid", metavar="DG…")
 
 @click.group(cls=Group)
 def sinks() -> None:
-    """Make, look at, test, pause and delete sinks: where events are delivered to."""
+    """Create, inspect, test, pause and delete sinks: where events are delivered."""
 
 
 @sinks.command("list")
-@click.option("--status", type=click.Choice([each.value for each in SinkStatus]), help="Those with this status.")
-@click.option("--in-use/--unused", default=None, help="Those that a subscription delivers to, or that none does.")
+@click.option("--status", type=click.Choice([each.value for each in SinkStatus]), help="Only those with this status.")
+@click.option("--in-use/--unused", default=None, help="Only those that are, or are not, used by a subscription.")
 @common
 def list_sinks(status: str | None, in_use: bool | None, url: str | None, output: str) -> None:  # noqa: FBT001 - click passes it by name
     """List sinks, oldest first."""
@@ -48,7 +48,7 @@ def list_sinks(status: str | None, in_use: bool | None, url: str | None, output:
 @_SID
 @common
 def show_sink(sid: str, url: str | None, output: str) -> None:
-    """Show a sink: its configuration without secrets, how it is in words, and what waits for it."""
+    """Show a sink: its configuration without secrets, its health, and what is waiting for it."""
 
     async def look(api: Remote) -> Answer:
         sink = await api.get(f"{_SINKS}/{named(sid)}")
@@ -66,13 +66,13 @@ def show_sink(sid: str, url: str | None, output: str) -> None:
     ),
 )
 @click.argument("description")
-@click.option("--type", "sink_type", default="webhook", show_default=True, help="Its plugin, such as kinesis.")
-@click.option("--destination", metavar="URL", help="URL of a webhook. Short for its configuration.")
+@click.option("--type", "sink_type", default="webhook", show_default=True, help="Sink type, such as kinesis.")
+@click.option("--destination", metavar="URL", help="URL of a webhook, in place of --configuration.")
 @click.option(
     "--configuration",
     type=click.File("rb"),
     metavar="FILE",
-    help="Its configuration, a JSON object; - is standard input, where secrets are best given.",
+    help="File with its configuration, a JSON object; - is standard input, the best way to pass secrets.",
 )
 @common
 def create_sink(
@@ -83,7 +83,7 @@ def create_sink(
     url: str | None,
     output: str,
 ) -> None:
-    """Make a sink."""
+    """Create a sink."""
     wanted = _configuration(None if configuration is None else configuration.read(), destination)
     fields = given(Description=description, SinkType=sink_type, SinkConfiguration=orjson.dumps(wanted).decode())
     shown = (*_COLUMNS, "sink_configuration")
@@ -93,13 +93,18 @@ def create_sink(
 @sinks.command("test")
 @_SID
 @click.option(
-    "--wait", type=click.FloatRange(0, 600), default=15.0, show_default=True, help="Seconds to wait for the answer."
+    "--wait",
+    type=click.FloatRange(0, 600),
+    default=15.0,
+    show_default=True,
+    help="How long to wait for the answer, in seconds.",
 )
 @common
 def test_sink(sid: str, wait: float, url: str | None, output: str) -> None:
     """Send a test event to a sink and show what the sink answered.
 
-    Ends with 1 where it was not delivered, or nothing is known of it in time. The answer comes from the delivery log.
+    The exit code is 1 if it was not delivered, or if nothing is known about it in time. The answer comes from the
+    delivery log.
     """
 
     async def test(api: Remote) -> Answer:
@@ -112,7 +117,7 @@ def test_sink(sid: str, wait: float, url: str | None, output: str) -> None:
                 return last
             if time.monotonic() >= until:
                 how = (await _health(api, sid)).get("summary") or f"see sinks show {sid}"
-                raise ApiError(f"the test was sent, and after {wait:g} s no attempt is known. {how}")
+                raise ApiError(f"the test event was sent, but no attempt has been logged after {wait:g} s. {how}")
             await asyncio.sleep(_LOOK_S)
 
     told = ask(test, url)
@@ -129,7 +134,7 @@ def test_sink(sid: str, wait: float, url: str | None, output: str) -> None:
 @_SID
 @common
 def pause(sid: str, url: str | None, output: str) -> None:
-    """Let a sink's events wait, until their deadlines."""
+    """Pause a sink: its events wait until their deadlines."""
     _set_paused(sid, "true", url, output)
 
 
@@ -137,7 +142,7 @@ def pause(sid: str, url: str | None, output: str) -> None:
 @_SID
 @common
 def resume(sid: str, url: str | None, output: str) -> None:
-    """Deliver to a sink again."""
+    """Resume deliveries to a sink."""
     _set_paused(sid, "false", url, output)
 
 
@@ -163,8 +168,8 @@ def delete(sid: str, url: str | None, output: str, *, yes: bool) -> None:
 def validate(sink: str, url: str | None, output: str) -> None:
     """Check whether a sink's destination exists and accepts our credentials, such as whether its role can be assumed.
 
-    No event is written there: whether it would take one, a test event shows. Ends with 1 where it finds something
-    wrong, and says what.
+    No event is delivered: to see whether the sink accepts one, send a test event. The exit code is 1 if something is
+    wrong, with an explanation.
     """
     told = ask(lambda api: api.post(f"{_SINKS}/{named(sink)}/Probe", []), url)
     assert isinstance(told, Mapping)
@@ -174,7 +179,7 @@ def validate(sink: str, url: str | None, output: str) -> None:
         words = "; ".join(str(told[name]) for name in ("detail", "answer") if told[name])
         raise ApiError(f"{sink} ({told['sink_type']}): {told['reason']} ({told['code']}): {words}")
     if output != "json":
-        click.echo(harmless(f"{sink} ({told['sink_type']}): is there and lets us in"))
+        click.echo(harmless(f"{sink} ({told['sink_type']}): exists and accepts our credentials"))
 
 
 def _configuration(text: bytes | None, destination: str | None) -> Mapping[str, object]:
@@ -183,7 +188,7 @@ def _configuration(text: bytes | None, destination: str | None) -> Mapping[str, 
     except orjson.JSONDecodeError:
         found = None
     if not isinstance(found, dict):
-        raise click.BadParameter("it must hold a JSON object", param_hint="--configuration")
+        raise click.BadParameter("it must contain a JSON object", param_hint="--configuration")
     return found if destination is None else {**found, "destination": destination}
 
 

@@ -21,18 +21,18 @@ _SHOWN: Final = (
     "sid", "description", "sink_sid", "types", "filter", "receive_events_from_subaccounts", "date_created", "paused",
     "ttl", "retry_delays", "max_attempts", "partitions",
 )  # fmt: skip
-_NONE: Final = "none yet: make one with `eventstreams subscriptions create`"
+_NONE: Final = "none yet: create one with `eventstreams subscriptions create`"
 _TYPE_COLUMNS: Final = ("subscription_sid", "type", "schema_version")
 _SID: Final = click.argument("sid", metavar="DF…")
 
 
 @click.group(cls=Group)
 def subscriptions() -> None:
-    """Make, look at, change and delete subscriptions: which event types go to which sink."""
+    """Create, inspect, change and delete subscriptions: which event types go to which sink."""
 
 
 @subscriptions.command("list")
-@click.option("--sink", metavar="DG…", help="Those that deliver to this sink.")
+@click.option("--sink", metavar="DG…", help="Only those that deliver to this sink.")
 @common
 def list_subscriptions(sink: str | None, url: str | None, output: str) -> None:
     """List subscriptions, oldest first."""
@@ -51,7 +51,7 @@ def list_subscriptions(sink: str | None, url: str | None, output: str) -> None:
 @_SID
 @common
 def show_subscription(sid: str, url: str | None, output: str) -> None:
-    """Show a subscription: its event types with their schema versions, its filter, how it is tried again."""
+    """Show a subscription: its event types with their schema versions, its filter and its retry settings."""
 
     async def look(api: Remote) -> Answer:
         path = f"{_SUBSCRIPTIONS}/{named(sid)}"
@@ -67,14 +67,14 @@ def show_subscription(sid: str, url: str | None, output: str) -> None:
     "create",
     epilog=examples(
         "eventstreams subscriptions create messages --sink DG… com.twilio.messaging.message.sent:7",
-        "eventstreams types messaging                 see what there is",
+        "eventstreams types messaging                 see which there are",
     ),
 )
 @click.argument("description")
 @click.argument("types", nargs=-1, required=True, metavar="TYPE[:VERSION]...")
-@click.option("--sink", required=True, metavar="DG…", help="Where its events go.")
-@click.option("--filter", "expression", metavar="CEL", help="Only events for which this is true.")
-@click.option("--from-subaccounts", is_flag=True, help="The events of subaccounts, too.")
+@click.option("--sink", required=True, metavar="DG…", help="Sink to deliver to.")
+@click.option("--filter", "expression", metavar="CEL", help="Deliver only events for which this expression is true.")
+@click.option("--from-subaccounts", is_flag=True, help="Include events of subaccounts.")
 @common
 def create_subscription(
     description: str,
@@ -86,7 +86,7 @@ def create_subscription(
     *,
     from_subaccounts: bool,
 ) -> None:
-    """Subscribe a sink to event types. The version is that of the schema; default: the newest."""
+    """Subscribe a sink to event types. VERSION is a schema version; default: the newest."""
     fields = [
         *given(Description=description, SinkSid=sink, Filter=expression),
         *subscribed_fields(types),
@@ -112,7 +112,7 @@ def create_subscription(
 @click.argument("type_", metavar="TYPE[:VERSION]")
 @common
 def add_type(sid: str, type_: str, url: str | None, output: str) -> None:
-    """Add an event type, or change the schema version of one that is there. Counts for events from now on."""
+    """Add an event type, or change the schema version of an existing one. Applies to events from now on."""
     name, version = _parsed(type_)
     fields = given(Type=name, SchemaVersion=None if version is None else str(version))
     path = f"{_SUBSCRIPTIONS}/{named(sid)}/SubscribedEvents"
@@ -124,7 +124,7 @@ def add_type(sid: str, type_: str, url: str | None, output: str) -> None:
 @click.argument("type_", metavar="TYPE")
 @common
 def remove_type(sid: str, type_: str, url: str | None, output: str) -> None:
-    """Take an event type out. What of it waits becomes dead letters."""
+    """Remove an event type. Its waiting events become dead letters."""
 
     async def remove(api: Remote) -> Answer:
         await api.delete(f"{_SUBSCRIPTIONS}/{named(sid)}/SubscribedEvents/{named(type_)}")
@@ -138,7 +138,7 @@ def remove_type(sid: str, type_: str, url: str | None, output: str) -> None:
 @yes
 @common
 def delete(sid: str, url: str | None, output: str, *, yes: bool) -> None:
-    """Delete a subscription. What waits for it becomes dead letters."""
+    """Delete a subscription. Its waiting events become dead letters."""
     if not yes:
         click.confirm(f"Delete subscription {sid}?", abort=True, err=True)
 
@@ -163,7 +163,7 @@ def _parsed(text: str) -> tuple[str, int | None]:
     if not colon:
         return name, None
     if not (version.isascii() and version.isdecimal() and len(version) < 10):  # noqa: PLR2004 - the API takes nine digits
-        raise click.BadParameter(f"{text!r}: behind the colon stands a schema version, such as {name}:1")
+        raise click.BadParameter(f"{text!r}: a schema version must follow the colon, such as {name}:1")
     return name, int(version)
 
 

@@ -32,27 +32,27 @@ _FIELDS: Final = {
 @click.command(
     epilog=examples("eventstreams tail --outcome failed", "eventstreams tail --sink DG… -o json | jq .detail")
 )
-@click.option("--event", metavar="ID", help="Attempts for this event.")
-@click.option("--subscription", metavar="DF…", help="Attempts for this subscription.")
-@click.option("--sink", metavar="DG…", help="Attempts at this sink.")
+@click.option("--event", metavar="ID", help="Only attempts for this event.")
+@click.option("--subscription", metavar="DF…", help="Only attempts for this subscription.")
+@click.option("--sink", metavar="DG…", help="Only attempts at this sink.")
 @click.option(
     "--outcome",
     type=click.Choice([*(each.value for each in EntryKind), "failed"]),
-    help="With this outcome; failed: any but delivered.",
+    help="Only attempts with this outcome; failed: any but delivered.",
 )
-@click.option("--reason", help="With this reason, such as timed_out.")
-@click.option("--type", "type_", metavar="TYPE", help="For events of this type.")
+@click.option("--reason", help="Only attempts with this reason, such as timed_out.")
+@click.option("--type", "type_", metavar="TYPE", help="Only attempts for events of this type.")
 @click.option(
     "--lines",
     type=click.IntRange(0, PAGE * MOST_PAGES),
     default=10,
     show_default=True,
-    help="Show so many earlier ones first.",
+    help="How many earlier attempts to show first.",
 )
 @click.option(
-    "--interval", type=click.FloatRange(0.2, 60), default=1.0, show_default=True, help="Seconds between two looks."
+    "--interval", type=click.FloatRange(0.2, 60), default=1.0, show_default=True, help="Polling interval, in seconds."
 )
-@click.option("--count", type=click.IntRange(1), help="End after so many attempts; default: at Ctrl-C.")
+@click.option("--count", type=click.IntRange(1), help="Exit after this many attempts; default: on Ctrl-C.")
 @common
 def tail(
     type_: str | None,
@@ -63,10 +63,10 @@ def tail(
     output: str,
     **filters: str | None,
 ) -> None:
-    """Show attempts as they are made, until Ctrl-C. With -o json: an object a line.
+    """Show attempts as they are made, until Ctrl-C. With -o json: one object per line.
 
-    They come from the delivery log, by looking every second. Where more come than a look can read, some are left out
-    and a line on standard error says so; filters help.
+    They come from the delivery log, which is polled every second. If there are more than one poll can read, some are
+    left out and a line on standard error says so; filters help.
     """
     fields = given(**{_FIELDS[name]: value for name, value in filters.items()})
     try:
@@ -95,7 +95,9 @@ async def _follow(
         while True:
             if look.sampled:
                 click.echo(
-                    f"… sampled: more came than the {PAGE * MOST_PAGES:,} of a look; some are left out", err=True
+                    f"… sampled: more attempts came than the {PAGE * MOST_PAGES:,} that one poll can read; some "
+                    "are left out",
+                    err=True,
                 )
             for each in _of_type(look.attempts, type_)[:left]:
                 _show(each, as_json=as_json)

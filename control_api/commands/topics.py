@@ -19,8 +19,8 @@ def orphans() -> None:
 
 
 @orphans.command("list")
-@click.option("--kind", type=click.Choice([each.value for each in TopicKind]), help="Those for this.")
-@click.option("--all", "every", is_flag=True, help="All topics of this installation.")
+@click.option("--kind", type=click.Choice([each.value for each in TopicKind]), help="Only topics of this kind.")
+@click.option("--all", "every", is_flag=True, help="List all topics of this installation.")
 @common
 def list_topics(kind: str | None, url: str | None, output: str, *, every: bool) -> None:
     """List topics without a subscription or sink type, by name; removes nothing."""
@@ -30,12 +30,12 @@ def list_topics(kind: str | None, url: str | None, output: str, *, every: bool) 
 
 @orphans.command()
 @click.argument("names", metavar="NAME", nargs=-1, required=True)
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @common
 def remove(names: tuple[str, ...], url: str | None, output: str, *, yes: bool) -> None:
     """Remove topics without a subscription or sink type that hold no record."""
     if not yes:
-        click.confirm(f"Remove {len(names)} topics, for good?", abort=True, err=True)
+        click.confirm(f"Remove {len(names)} topics permanently?", abort=True, err=True)
 
     async def remove_all(api: Remote) -> list[Answer]:
         for name in names:

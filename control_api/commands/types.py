@@ -46,7 +46,7 @@ def types() -> None:
 @click.argument("search", required=False)
 @common
 def list_types(search: str | None, url: str | None, output: str) -> None:
-    """List event types, by product. SEARCH is a part of a name, a description or a product."""
+    """List event types by product. SEARCH is part of a name, a description or a product."""
     found = ask(lambda api: all_of(api, "/v1/Types", "types", [("PageSize", PAGE)]), url)
     assert isinstance(found, list)
     chosen = matching(found, search or "")
@@ -97,7 +97,7 @@ async def unknown_type(api: Remote, name: str) -> str | None:
         if error.status != HTTPStatus.NOT_FOUND:
             raise
         known = [str(each["type"]) for each in await all_of(api, "/v1/Types", "types", [("PageSize", PAGE)])]
-        return f"there is no event type {name}.{nearest(name, known)} `eventstreams types` lists all"
+        return f"there is no event type {name}.{nearest(name, known)} `eventstreams types` lists them all"
     return None
 
 

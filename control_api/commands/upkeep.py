@@ -15,10 +15,10 @@ _AUDIT_COLUMNS: Final = (
 
 
 @click.command()
-@click.option("--account", metavar="AC…", help="Writes by or to this account.")
-@click.option("--after", metavar="TIME", help="At this time or later: 2026-03-29T04:00:00Z.")
-@click.option("--before", metavar="TIME", help="Sooner than this.")
-@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="Show so many, newest first.")
+@click.option("--account", metavar="AC…", help="Only writes by or to this account.")
+@click.option("--after", metavar="TIME", help="Only those at this time or later, such as 2026-03-29T04:00:00Z.")
+@click.option("--before", metavar="TIME", help="Only those before this time.")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many to show, newest first.")
 @common
 def audit(account: str | None, after: str | None, before: str | None, limit: int, url: str | None, output: str) -> None:
     """Show who changed what, newest first. Needs EVENTSTREAMS_OPERATOR_TOKEN."""
@@ -28,11 +28,12 @@ def audit(account: str | None, after: str | None, before: str | None, limit: int
 
 
 @click.command("rotate-secrets")
-@click.option("--url", help="Where the API is; default: EVENTSTREAMS_PUBLIC_URL, or this machine.")
+@click.option("--url", help="URL of the API; default: EVENTSTREAMS_PUBLIC_URL, or this machine.")
 def rotate_secrets(url: str | None) -> None:
-    """Encrypt every secret at rest anew, under the first key of EVENTSTREAMS_SECRET_KEY.
+    """Re-encrypt every secret at rest with the first key of EVENTSTREAMS_SECRET_KEY.
 
-    Beside a running system; it can be stopped and begun again at any time. docs/accounts.md says when.
+    The system may keep running, and the command can be interrupted and repeated at any time. docs/accounts.md says when
+    to use it.
     """
     asyncio.run(_rotate_secrets(Settings.load(), url))
 
@@ -46,6 +47,6 @@ async def _rotate_secrets(settings: Settings, url: str | None) -> None:
             assert isinstance(done, int)
             total += done
             if left == 0:
-                click.echo(f"{total} records encrypted anew; all secrets are under the first key now")
+                click.echo(f"{total} records re-encrypted; all secrets now use the first key")
                 return
             click.echo(f"{total} done, {left} left", err=True)

@@ -17,9 +17,9 @@ from eventstreams.errors import CatalogError
 
 PATH: Final = f"{PREFIX}catalogue"
 WARNINGS: Final[Mapping[str, str]] = {
-    "deprecated": "This type is deprecated: it is delivered, and will not be for ever.",
-    "restricted": "This type is restricted: those who have it get it, and nobody can add it.",
-    "discontinued": "This type is discontinued: its events are delivered to nobody any more.",
+    "deprecated": "This type is deprecated: it is still delivered, but may be discontinued.",
+    "restricted": "This type is restricted: existing subscribers get it, but it cannot be added.",
+    "discontinued": "This type is discontinued: its events are no longer delivered.",
 }
 """The warning to show for a type, by its status."""
 ADDABLE: Final = frozenset({"available", "deprecated"})

@@ -27,28 +27,28 @@ _ALL: Final = {"PageSize": "100"}  # an account has at most as many sinks, and a
 _DONE: Final = frozenset({"delivered", "dead", "filtered", "unrecorded"})
 STATES: Final[Mapping[str, tuple[str, str]]] = {
     "routing": ("off", "accepted, on its way to the router"),
-    "waiting": ("off", "waiting for its attempt"),
+    "waiting": ("off", "waiting for its first attempt"),
     "retrying": ("warn", "waiting for its next attempt"),
     "delivered": ("good", "delivered"),
     "dead": ("bad", "dead letter"),
-    "filtered": ("off", "kept back by the filter"),
-    "unrecorded": ("warn", "settled, but nothing was logged of it"),
+    "filtered": ("off", "excluded by the filter"),
+    "unrecorded": ("warn", "settled, but not in the log"),
 }
 """The style and the words for each state of a delivery."""
 BECAME_OF: Final = (
     ("delivered", "good", "✓", "delivered"),
-    ("retrying", "warn", "↻", "to be tried again"),
+    ("retrying", "warn", "↻", "to be retried"),
     ("dead", "bad", "✕", "dead letter"),
     ("waiting", "off", "…", "waiting"),
-    ("filtered_or_waiting", "off", "○", "kept back by the filter, or waiting"),
+    ("filtered_or_waiting", "off", "○", "excluded by the filter, or waiting"),
 )
 """What became of an event: the API's count of subscriptions, its style, symbol and words."""
 OUTCOMES: Final[Mapping[str, tuple[str, str]]] = {
     "delivered": ("good", "delivered"),
-    "retry_later": ("warn", "failed, to be tried again"),
+    "retry_later": ("warn", "failed, to be retried"),
     "rejected": ("bad", "refused: became a dead letter"),
     "died": ("bad", "became a dead letter"),
-    "redriven": ("off", "put on its way again"),
+    "redriven": ("off", "redriven or replayed"),
 }
 
 

@@ -7,18 +7,18 @@ from typing import Final
 from eventstreams.reasons import DeadReason
 
 REASONS: Final[Mapping[DeadReason, str]] = {
-    DeadReason.REFUSED: "the sink refused it, and always would",
-    DeadReason.TOO_LARGE: "it is larger than the sink takes",
-    DeadReason.NO_SUCH_STREAM: "the stream or topic it was to go to is not there",
-    DeadReason.EXPIRED: "its time was over before an attempt succeeded",
-    DeadReason.ATTEMPTS_USED_UP: "it failed as often as its subscription allows",
-    DeadReason.SUBSCRIPTION_DELETED: "its subscription was deleted while it waited",
-    DeadReason.TYPE_REMOVED: "its type was taken out of the subscription while it waited",
-    DeadReason.MISSING_HEADER: "its record lacks a header",
+    DeadReason.REFUSED: "the sink refused it permanently",
+    DeadReason.TOO_LARGE: "it is larger than the sink accepts",
+    DeadReason.NO_SUCH_STREAM: "the stream or topic it was meant for does not exist",
+    DeadReason.EXPIRED: "its deadline passed before an attempt succeeded",
+    DeadReason.ATTEMPTS_USED_UP: "it reached its subscription's maximum number of attempts",
+    DeadReason.SUBSCRIPTION_DELETED: "its subscription was deleted while it was waiting",
+    DeadReason.TYPE_REMOVED: "its type was removed from the subscription while it was waiting",
+    DeadReason.MISSING_HEADER: "its record is missing a header",
     DeadReason.BAD_HEADER: "a header of its record cannot be read",
-    DeadReason.UNKNOWN_EVENT_TYPE: "the catalogue does not have its type",
-    DeadReason.UNKNOWN_SCHEMA: "the catalogue does not have its schema",
-    DeadReason.UNDECODABLE: "its data cannot be read by its schema",
+    DeadReason.UNKNOWN_EVENT_TYPE: "its type is not in the catalogue",
+    DeadReason.UNKNOWN_SCHEMA: "its schema is not in the catalogue",
+    DeadReason.UNDECODABLE: "its data cannot be decoded with its schema",
 }
 """Why an event could not be delivered, for people who do not know the API's terms."""
 _JUST: Final = timedelta(seconds=5)

@@ -45,9 +45,9 @@ class Streams:
         """
         owner_sid = self._customer_of(account_sid)
         if self._open[account_sid] >= _OF_ONE or self._of_households[owner_sid] >= _OF_HOUSEHOLD:
-            raise too_often("Too many pages of this account follow what happens: close some", wait_s=_LASTS_S)
+            raise too_often("Too many live pages are open for this account: close some", wait_s=_LASTS_S)
         if self._open.total() >= _MOST:
-            raise unavailable("Too many pages follow what happens just now: load this one anew to see more")
+            raise unavailable("Too many live pages are open right now: reload this one to see more")
         self._open[account_sid] += 1
         self._of_households[owner_sid] += 1
         try:

@@ -154,7 +154,7 @@ class Console:
             ours = {request.headers.get(hdrs.HOST), self.public_host} - {None, ""}
             own = origin is None or _host_of(origin) in ours
         if not own:
-            message = "A page of another site sent this: nothing was changed"
+            message = "This request came from a page of another site: nothing was changed"
             raise RefusedError(message, status=HTTPStatus.FORBIDDEN)
 
 
@@ -169,9 +169,9 @@ def _host_of(origin: str) -> str:
 def _for_others(session: Session) -> RefusedError:
     """The error for a page that is not for the kind of user who is signed in; it says what to do instead."""
     message = (
-        "This page is an account's, and you are signed in as the operator: sign out, then sign in as the account"
+        "This page belongs to an account, but you are signed in as the operator: sign out, then sign in as the account"
         if session.is_operator
-        else "This page is the operator's: sign out, then sign in as operator"
+        else "This page is only for the operator: sign out, then sign in as the operator"
     )
     return RefusedError(message, status=HTTPStatus.NOT_FOUND)
 
@@ -179,7 +179,7 @@ def _for_others(session: Session) -> RefusedError:
 def _refuse_large(request: web.Request) -> None:
     """Raises ``RefusedError`` (413) for a body that is larger than signing in needs."""
     if request.can_read_body and (request.content_length is None or request.content_length > _MOST_BEFORE):
-        message = f"The body is larger than {_MOST_BEFORE} bytes, or does not say how large it is"
+        message = f"The body is larger than {_MOST_BEFORE} bytes, or its size is not given"
         raise RefusedError(message, status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
 

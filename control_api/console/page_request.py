@@ -54,7 +54,7 @@ class PageRequest:
         form = await read_form(self.request)
         if not self.session.is_own(form.given(CSRF) or ""):
             message = (
-                "This form belongs to a session that is over: nothing was changed. Load the page, and send it again"
+                "This form belongs to an expired session: nothing was changed. Reload the page, and submit it again"
             )
             raise RefusedError(message, status=HTTPStatus.FORBIDDEN)
         return Form([(name, value) for name, value in form.fields if name != CSRF])

@@ -21,11 +21,11 @@ SAID: Final[Mapping[str, str]] = {
     "created": "Created.",
     "updated": "Saved.",
     "deleted": "Deleted.",
-    "paused": "Paused: its events wait until it is resumed, or their deadlines are over.",
+    "paused": "Paused: its events wait until it is resumed or their deadlines pass.",
     "resumed": "Resumed.",
     "valid": "The sink is active.",
     "signed-out": "You are signed out.",
-    "ended": "Your session is over: sign in again.",
+    "ended": "Your session has expired: sign in again.",
 }
 """What a page says at its top after something was done. By key, because anybody can write a link to our pages."""
 

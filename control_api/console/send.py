@@ -97,7 +97,7 @@ async def _publish(page: PageRequest, event: str) -> str:
     """
     url = page.request.app[GATEWAY]
     if not url:
-        raise RefusedError("The console does not know the gateway", status=HTTPStatus.SERVICE_UNAVAILABLE)
+        raise RefusedError("The console has no gateway configured", status=HTTPStatus.SERVICE_UNAVAILABLE)
     headers = {hdrs.AUTHORIZATION: page.session.authorization, hdrs.CONTENT_TYPE: _CLOUD_EVENT}
     try:
         async with (
@@ -112,7 +112,7 @@ async def _publish(page: PageRequest, event: str) -> str:
         ):
             body = await answer.content.read(_MOST_ANSWER)
     except (aiohttp.ClientError, TimeoutError):
-        message = "The gateway does not answer: the event may have been accepted nevertheless"
+        message = "The gateway does not answer: the event may still have been accepted"
         raise RefusedError(message, status=HTTPStatus.BAD_GATEWAY) from None
     return _accepted(answer.status, body)
 
@@ -128,7 +128,7 @@ def _accepted(status: int, body: bytes) -> str:
             return event_id
         case {"message": str(message)} if status >= HTTPStatus.BAD_REQUEST:
             raise RefusedError(message, status=status)
-    raise RefusedError("What answers is no gateway of ours: its operator can tell", status=HTTPStatus.BAD_GATEWAY)
+    raise RefusedError("What answers is not an Event Streams gateway: ask the operator", status=HTTPStatus.BAD_GATEWAY)
 
 
 def _pretty(event: Mapping[str, object]) -> str:

@@ -15,7 +15,7 @@ from control_api.http.declared import Caller
 from eventstreams.http import RefusedError
 
 SESSIONS: Final = web.AppKey("sessions", Sessions)
-_WRONG: Final = "SID and token do not belong together, or the account is suspended or closed: its operator can tell."
+_WRONG: Final = "The SID and token do not match, or the account is suspended or closed: ask its operator."
 _ONE: Final = {"PageSize": "1"}
 
 

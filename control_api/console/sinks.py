@@ -24,7 +24,7 @@ _LISTED: Final = 25  # each row requests its health when it becomes visible, whi
 STATES: Final[Mapping[str, tuple[str, str]]] = {
     "working": ("good", "working"),
     "failing": ("warn", "failing"),
-    "broken": ("bad", "broken: held back"),
+    "broken": ("bad", "failing: deliveries held back"),
     "paused": ("off", "paused"),
     "silent": ("off", "nothing sent yet"),
 }

@@ -70,13 +70,13 @@ OPERATIONS: Final = (
         path=PATH,
         handler=list_all,
         group="Delivery log",
-        summary="List what was accepted",
-        description="Newest first, without what the events hold, whether or not a subscription is for them. "
-        "`deliveries` counts the subscriptions that it is for by what became of it there.",
+        summary="List accepted events",
+        description="Newest first, without their data, whether or not a subscription matches them. `deliveries` "
+        "counts the matching subscriptions by what became of the event there.",
         query=(
-            text("Type", "Of this type."),
-            moment("After", "Accepted at this time or later."),
-            moment("Before", "Accepted sooner than this."),
+            text("Type", "Only events of this type."),
+            moment("After", "Only those accepted at this time or later."),
+            moment("Before", "Only those accepted before this time."),
         ),
         answer=Listed("events", models.Event, also={"lag": Lag}),
         refusals=NO_LOG,

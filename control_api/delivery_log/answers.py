@@ -29,16 +29,16 @@ def using_log(request: web.Request) -> Iterator[DeliveryLogService]:
     service = request.app.get(LOG)
     if service is None:
         raise RefusedError(
-            f"The delivery log is switched off: {PREFIX}DELIVERY_LOG must name a file or a PostgreSQL",
+            f"The delivery log is switched off: {PREFIX}DELIVERY_LOG must name a file or a PostgreSQL database",
             status=HTTPStatus.CONFLICT,
         )
     try:
         yield service
     except (StoreUnavailableError, StoreDamagedError):
-        raise unavailable("The delivery log cannot be read just now: try again") from None
+        raise unavailable("The delivery log cannot be read right now: try again") from None
     except SearchTooLongError:
         raise RefusedError(
-            "The search takes too long: narrow it with EventId, SubscriptionSid, After or Before"
+            "The search took too long: narrow it with EventId, SubscriptionSid, After or Before"
         ) from None
 
 

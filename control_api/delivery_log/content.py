@@ -36,7 +36,8 @@ async def fetch(request: web.Request) -> web.Response:
         record = await service.record(account_sid, event_id)
     if record is None:
         raise RefusedError(
-            "The event's record is not there: it is older than its topic keeps, or was never accepted for this account",
+            "The event's record was not found: it is past its topic's retention, or was never accepted for this "
+            "account",
             status=HTTPStatus.NOT_FOUND,
         )
     found = cloud_event(record, subscription, service.codec)
@@ -87,9 +88,15 @@ OPERATIONS: Final = (
         handler=fetch,
         group="Delivery log",
         summary="Fetch an event with its data",
-        description="As a CloudEvent in JSON, while the events topic has it.",
-        names=(text("id", "Of an event."),),
-        query=(sid("SubscriptionSid", "In the schema version that this subscription pins.", SidKind.SUBSCRIPTION),),
+        description="As a CloudEvent in JSON, as long as it is in the events topic.",
+        names=(text("id", "Id of an event."),),
+        query=(
+            sid(
+                "SubscriptionSid",
+                "Convert the data to the schema version that this subscription pins.",
+                SidKind.SUBSCRIPTION,
+            ),
+        ),
         answer=One(models.CloudEventOf),
         refusals=NO_LOG,
     ),

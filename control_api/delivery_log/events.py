@@ -97,9 +97,9 @@ def _unknown(event_id: str, lag: Lag | None) -> RefusedError:
     """A 404 that says how far the log has read, so that the client knows whether to ask again."""
     shown = event_id if len(event_id) <= _MOST_SHOWN else f"{event_id[:_MOST_SHOWN]}…"
     if lag is None or lag.read_until_ms is None:
-        read = "and how far it has read is not known just now: try again"
+        read = "and how far the log has read is not known right now: try again"
     elif lag.records:
-        read = f"which has read until {show_time(lag.read_until_ms)} and has {lag.records} records to go: try again"
+        read = f"which has read up to {show_time(lag.read_until_ms)} and has {lag.records} records to go: try again"
     else:
         read = f"which is current as of {show_time(lag.read_until_ms)}"
     return RefusedError(
@@ -116,9 +116,9 @@ OPERATIONS: Final = (
         path=f"{PATH}/{{id}}",
         handler=fetch,
         group="Delivery log",
-        summary="Fetch where an event is",
-        description="For each subscription that it is for: where, why, and when it is tried next.",
-        names=(text("id", "Of an event."),),
+        summary="Fetch the state of an event",
+        description="For each matching subscription: where the event is, why, and when it is tried next.",
+        names=(text("id", "Id of an event."),),
         answer=One(EventTimeline),
         refusals=NO_LOG,
     ),

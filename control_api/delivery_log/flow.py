@@ -107,11 +107,11 @@ OPERATIONS: Final = (
         path=PATH,
         handler=fetch,
         group="Delivery log",
-        summary="Fetch what flows just now",
-        description="Counts of the last seconds: events accepted by type, attempts by subscription and sink. Where "
-        "there is more than is counted, `accepted_seconds` and `deliveries_seconds` are shorter than was asked for: a "
-        "rate is a count divided by them.",
-        query=(integer("Seconds", "How far to look back.", least=1, most=_MOST_SECONDS, default=_SECONDS),),
+        summary="Fetch current traffic",
+        description="Counts for the last seconds: accepted events by type, and attempts by subscription and sink. "
+        "If there is more than can be counted, `accepted_seconds` and `deliveries_seconds` are "
+        "shorter than requested: divide the counts by them to get rates.",
+        query=(integer("Seconds", "How far back to look.", least=1, most=_MOST_SECONDS, default=_SECONDS),),
         answer=One(models.Flow),
         refusals=NO_LOG,
     ),

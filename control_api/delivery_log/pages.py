@@ -35,7 +35,7 @@ def mark_in(request: web.Request, query: PageQuery) -> Mark | None:
     if sealed is not None:
         return Mark(*map(int, sealed.split(".")))
     if query.number * query.size > _MOST_SKIPPED:
-        raise refused(Code.BAD_PAGINATION, "Page is too far from the first: go on with next_page_url instead")
+        raise refused(Code.BAD_PAGINATION, "Page is too far from the first: follow next_page_url instead")
     return None
 
 

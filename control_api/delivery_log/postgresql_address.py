@@ -16,8 +16,8 @@ from eventstreams.errors import SettingsError
 from eventstreams.settings import PREFIX
 
 _MALFORMED: Final = (
-    f"{PREFIX}DELIVERY_LOG is malformed: it must be postgresql://user:password@host:5432/database, "
-    "with %40 for an @ in the password, %2F for a slash and so on"
+    f"{PREFIX}DELIVERY_LOG is malformed: it must be postgresql://user:password@host:5432/database, with special "
+    "characters in the password percent-encoded, such as %40 for @ and %2F for /"
 )
 # With an unescaped character in it, part of a password ends up in other components, which errors show. So check these.
 _HOST: Final = re.compile(r"[\w.,:/-]*", re.ASCII)
@@ -100,7 +100,7 @@ class Address:
                 raise SearchTooLongError("the search would take too long") from None
             raise StoreUnavailableError(f"{self} took too long: {self._plain(error)}") from None
         except psycopg.Error as error:
-            raise StoreUnavailableError(f"{self} cannot be used just now: {self._plain(error)}") from None
+            raise StoreUnavailableError(f"{self} cannot be used right now: {self._plain(error)}") from None
 
     def _plain(self, error: psycopg.Error) -> str:
         """The error's first line, without the address's secrets."""

@@ -130,4 +130,6 @@ class PostgresqlReader:
         """Refuse to read what another release has written."""
         about = connection.execute(self._statements.sql(schema.ABOUT)).fetchall()
         if [version for version, _ in about] != [schema.VERSION]:
-            raise StoreUnavailableError(f"the delivery log in {self._address} is of another release, or being made")
+            raise StoreUnavailableError(
+                f"the delivery log in {self._address} belongs to another release, or is being created"
+            )

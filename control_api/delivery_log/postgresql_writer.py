@@ -110,7 +110,7 @@ class PostgresqlWriter:
         [(encoding,)] = self._connection.execute("show server_encoding").fetchall()
         if encoding != "UTF8":
             self.close()
-            raise StoreUnavailableError(f"the database of {self._address} is in {encoding}: it must be in UTF8")
+            raise StoreUnavailableError(f"the database of {self._address} is in {encoding}: it must be UTF8")
 
     def _lock(self) -> None:
         """Keep other processes from writing as long as the connection lasts."""
@@ -146,7 +146,7 @@ class PostgresqlWriter:
     @property
     def _database(self) -> Connection:
         if self._connection is None:
-            raise StoreUnavailableError(f"{self._address} is not connected to")
+            raise StoreUnavailableError(f"{self._address} is not connected")
         return self._connection
 
     def _rows(self, template: str, *values: object) -> list[TupleRow]:

@@ -100,14 +100,18 @@ class Projector:
             try:
                 self._follow()
             except StoreDamagedError as error:
-                _log.warning("delivery_log.thrown_away", error=str(error), follows="it is built anew from Kafka")
+                _log.warning("delivery_log.thrown_away", error=str(error), follows="it is rebuilt from Kafka")
                 self._metrics.delivery_log_rebuilds.inc()
                 self._throw_away()
             except EventStreamsError as error:
-                _log.warning("delivery_log.halted", error=str(error), follows="again in a moment; it lags meanwhile")
+                _log.warning(
+                    "delivery_log.halted",
+                    error=str(error),
+                    follows="it is retried in a moment, and lags in the meantime",
+                )
                 self._halt()
             except Exception:  # noqa: BLE001 - a bug in the log must not end the API
-                _log.exception("delivery_log.failed", follows="again in a moment; it lags meanwhile")
+                _log.exception("delivery_log.failed", follows="it is retried in a moment, and lags in the meantime")
                 self._halt()
         self._writer.close()
 
@@ -116,7 +120,9 @@ class Projector:
         try:
             self._writer.discard()
         except Exception:  # noqa: BLE001 - a disk that is full or read-only must not end the thread
-            _log.exception("delivery_log.not_thrown_away", follows="again in a moment; it lags meanwhile")
+            _log.exception(
+                "delivery_log.not_thrown_away", follows="it is retried in a moment, and lags in the meantime"
+            )
             self._halt()
 
     def _halt(self) -> None:

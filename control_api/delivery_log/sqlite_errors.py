@@ -24,4 +24,4 @@ def telling(file: Path) -> Iterator[None]:
             raise SearchTooLongError("the search would take too long") from None
         if code in _DAMAGED:
             raise StoreDamagedError(f"{file} is damaged: {error}") from error
-        raise StoreUnavailableError(f"{file} cannot be used just now: {error}") from error
+        raise StoreUnavailableError(f"{file} cannot be used right now: {error}") from error

@@ -148,7 +148,7 @@ class SqliteReader:
         try:
             inode = self._file.stat().st_ino
         except OSError:
-            raise StoreUnavailableError(f"{self._file} is not there (yet)") from None
+            raise StoreUnavailableError(f"{self._file} does not exist (yet)") from None
         while not self._idle.empty():
             try:
                 kept, database = self._idle.get_nowait()

@@ -120,7 +120,7 @@ class SegmentSearch:
         if number not in self._texts:
             row = self._rows(schema.NAME, number).fetchone()
             if row is None:
-                raise StoreDamagedError(f"name {number} of segment {self._segment} is not there")
+                raise StoreDamagedError(f"name {number} of segment {self._segment} is missing")
             self._texts[number] = row[0]
         return self._texts[number]
 

@@ -64,7 +64,8 @@ def _postgresql(settings: Settings, dsn: str, clock: Clock) -> Stores:
         from control_api.delivery_log.postgresql_writer import PostgresqlWriter  # noqa: PLC0415
     except ImportError:
         raise SettingsError(
-            f"{PREFIX}DELIVERY_LOG names a PostgreSQL, and psycopg is missing: pip install 'eventstreams[postgresql]'"
+            f"{PREFIX}DELIVERY_LOG names a PostgreSQL database, but psycopg is missing: pip install "
+            "'eventstreams[postgresql]'"
         ) from None
     address = Address(dsn, topic_prefix=settings.topic_prefix)
     retention, max_bytes = settings.delivery_log_retention, settings.delivery_log_max_mib << 20

@@ -11,11 +11,11 @@ class Code(DescribedCode):
     SINK_NOT_CREATED = 91000, "the sink was not created or changed: the message says which key is wrong"
     SINK_NOT_FOUND = 91001, "the account has no sink `SinkSid`"
     BAD_PAGINATION = 91002, "`PageSize`, `Page` or `PageToken` is invalid"
-    TOO_MANY_SINKS = 91003, "the account has as many sinks as it may"
+    TOO_MANY_SINKS = 91003, "the account has reached its maximum number of sinks"
     TEST_NOT_FOUND = 91004, "no test event was sent to the sink"
-    BAD_TEST_ID = 91005, "the test id is not that of the newest test"
+    BAD_TEST_ID = 91005, "the test id does not belong to the newest test"
     BAD_SINK_SID = 91006, "a sink's SID is malformed"
-    SINK_IN_USE = 91007, "a subscription uses the sink"
+    SINK_IN_USE = 91007, "the sink is in use by a subscription"
     SINK_NOT_ACTIVE = 91100, "the sink is not active"
     SUBSCRIPTION_NOT_CREATED = (
         91101,

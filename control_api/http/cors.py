@@ -47,7 +47,7 @@ def refuse_cross_site(operator: str) -> Middleware:
     async def refuse(request: web.Request, handler: Handler) -> web.StreamResponse:
         elsewhere = request.headers.get(_SITE) in _ELSEWHERE and request.method not in _READING
         if elsewhere and (request.headers.get(_MODE) != _SCRIPT or is_below(request, (operator,))):
-            message = "A page of another site sent this, which is refused: send it from a program"
+            message = "Requests from web pages of other sites are refused: send it from a program"
             raise RefusedError(message, status=HTTPStatus.FORBIDDEN)
         return await handler(request)
 

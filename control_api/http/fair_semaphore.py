@@ -65,8 +65,8 @@ class FairSemaphore:
         queue = self._waiting.setdefault(who, deque())
         if len(queue) >= _MOST_WAITING:
             raise too_often(
-                f"{self._of_one} requests of this account that take long are answered at once, and "
-                f"{_MOST_WAITING} wait already: ask one after the other",
+                f"{self._of_one} long-running requests of this account are answered concurrently, and "
+                f"{_MOST_WAITING} more are already waiting: send them one at a time",
                 wait_s=_AGAIN_S,
             )
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -76,7 +76,7 @@ class FairSemaphore:
                 await place
         except TimeoutError:
             self._give_up(who, place)
-            raise unavailable("Too much is asked for just now: try again") from None
+            raise unavailable("Too many long-running requests right now: try again") from None
         except asyncio.CancelledError:
             self._give_up(who, place)
             raise

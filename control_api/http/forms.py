@@ -26,7 +26,7 @@ def boolean(name: str, text: str) -> bool:
     """The boolean value of the parameter ``name``.
 
     Raises:
-        RefusedError: 400: it is neither true nor false.
+        RefusedError: 400: it evaluates to neither true nor false.
     """
     value = _BOOLEANS.get(text.lower())
     if value is None:
@@ -60,7 +60,9 @@ class Form:
     def refuse_others(self, *known: str) -> None:
         """Raises ``RefusedError`` (400) if a field has another name: a misspelt one would otherwise be ignored."""
         if others := sorted({name for name, _ in self.fields} - set(known)):
-            raise RefusedError(f"{others[0][:100]} is no parameter here: there are {', '.join(sorted(known))}")
+            raise RefusedError(
+                f"{others[0][:100]} is not a parameter of this operation: it has {', '.join(sorted(known))}"
+            )
 
     def all(self, name: str) -> Sequence[str]:
         """All values of a field that may be repeated."""
@@ -121,7 +123,7 @@ async def read_form_or_json(request: web.Request) -> Form:
             for each in (value if isinstance(value, list) else [value])
         ]
     except orjson.JSONEncodeError:  # it reads 1,024 levels and writes 254
-        raise RefusedError("The body is nested too deeply: a parameter may have 250 levels") from None
+        raise RefusedError("The body is nested too deeply: a parameter may have at most 250 levels") from None
     if len(fields) > _MAX_FIELDS:
         raise RefusedError(_TOO_MANY)
     return Form(fields)

@@ -24,7 +24,9 @@ def check_host(*starts: str) -> Middleware:
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
         if hdrs.HOST in request.headers:
             if _HOST.fullmatch(request.host) is None:
-                raise RefusedError("Host must be a name or an address, and perhaps a port: api.example.com:8080")
+                raise RefusedError(
+                    "Host must be a name or an address, optionally with a port, such as api.example.com:8080"
+                )
         elif is_below(request, starts):
             raise RefusedError("The request has no Host: send it in HTTP/1.1")
         return await handler(request)

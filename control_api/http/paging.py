@@ -150,4 +150,4 @@ def mark_of(token: str) -> Position:
             return int(created[:20]), sid
     except (binascii.Error, ValueError):
         pass  # answered below
-    raise refused(Code.BAD_PAGINATION, "PageToken is not one that came with a page of this list")
+    raise refused(Code.BAD_PAGINATION, "PageToken does not come from a page of this list")

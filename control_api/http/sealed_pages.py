@@ -30,7 +30,7 @@ def unseal(request: web.Request, query: PageQuery) -> str | None:
     try:
         return request.app[PLANE].vault.unlock(mark_of(query.token)[1], Purpose.PAGE, _reader(request))
     except SettingsError:
-        raise refused(Code.BAD_PAGINATION, "PageToken is not one that came with a page of this list") from None
+        raise refused(Code.BAD_PAGINATION, "PageToken does not come from a page of this list") from None
 
 
 def _reader(request: web.Request) -> str:

@@ -103,7 +103,7 @@ class Receiver:
         forged = signature in {Verdict.WRONG, Verdict.MISSING}
         events = _events(body)
         if not events:
-            what = "no events in it" if events is None else "a probe, to see whether we are there"
+            what = "without events" if events is None else "a probe of whether this receiver exists"
             answered = HTTPStatus.FORBIDDEN if forged else HTTPStatus.BAD_REQUEST if events is None else self._probed()
             self._tell(UnexpectedRequest(what, signature, answered))
             return answered

@@ -21,31 +21,41 @@ from eventstreams.http import ErrorCode
 Json = dict[str, object]
 _MODELS: Final = "#/components/schemas/"
 _ABOUT: Final = f"""\
-Where events of products go, and what becomes of them. Wire-compatible with Twilio's Event Streams, with extensions.
+Controls where product events go, and shows what becomes of them. Wire-compatible with Twilio's Event Streams, with
+extensions.
 
-Bodies are forms (`{FORM}`, at most {MAX_BODY_BYTES >> 10} KiB), of extensions JSON objects as well; answers JSON.
-Every refusal is an `ErrorBody`; its `code` is the reference's. What is not there, and what is another account's, is
-404; a method that a path does not have is 405 (20004).
+Request bodies are forms (`{FORM}`, at most {MAX_BODY_BYTES >> 10} KiB); extensions also accept JSON objects.
+Responses are JSON.
+Every refusal is an `ErrorBody`, whose `code` is the same as Twilio's. Resources that do not exist, or that belong to
+another account, are 404; a method that a path does not support is 405 (20004).
 """
 _PAGING: Final[Sequence[tuple[str, str, Json]]] = (
     (
         "PageSize",
-        f"Items on a page; more than {MAX_SIZE} is {MAX_SIZE}.",
+        f"Items per page; values above {MAX_SIZE} count as {MAX_SIZE}.",
         {"type": "integer", "minimum": 1, "maximum": 999_999_999, "default": DEFAULT_SIZE},
     ),
     ("Page", "Number of the page, from 0.", {"type": "integer", "minimum": 0, "maximum": 999_999_999, "default": 0}),
-    ("PageToken", "Where the page goes on: comes with `meta.next_page_url`.", {"type": "string"}),
+    ("PageToken", "Where the page continues; it is part of `meta.next_page_url`.", {"type": "string"}),
 )
 _KEY: Final = {
     "name": "Idempotency-Key",
     "in": "header",
-    "description": "A name for this request, such as a UUID: sent again with it within a day, it is not carried "
-    "out again and gets the same answer.",
+    "description": "A unique name for this request, such as a UUID: if the request is sent again with it within a "
+    "day, it is not carried out again but gets the same response.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
 }
 _SECURITY: Final = {
-    Caller.ACCOUNT: {"type": "http", "scheme": "basic", "description": "Account SID and auth token, or an API key's."},
-    Caller.OPERATOR: {"type": "http", "scheme": "basic", "description": "`operator` and the operator's token."},
+    Caller.ACCOUNT: {
+        "type": "http",
+        "scheme": "basic",
+        "description": "Account SID and auth token, or an API key's SID and secret.",
+    },
+    Caller.OPERATOR: {
+        "type": "http",
+        "scheme": "basic",
+        "description": "The user `operator` and the operator's token.",
+    },
 }
 _WAYS: Final = {
     HTTPStatus.UNAUTHORIZED: ("WWW-Authenticate", "How to authenticate."),
@@ -83,7 +93,7 @@ def openapi_document(operations: Sequence[Operation]) -> Json:
             "description": _ABOUT,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [{"url": "./", "description": "Where this document is."}],
+        "servers": [{"url": "./", "description": "Location of this document."}],
         "tags": [{"name": group} for group in dict.fromkeys(each.group for each in operations)],
         "paths": dict(paths),
         "components": {
@@ -207,7 +217,7 @@ def _answer(operation: Operation, status: HTTPStatus) -> Json:
     if operation.method == "POST":
         found["headers"] = {
             "Idempotency-Replayed": {
-                "description": "`true` where the request was carried out before.",
+                "description": "`true` if the request was already carried out before.",
                 "schema": {"const": "true"},
             }
         }

@@ -57,7 +57,7 @@ async def fetch(request: web.Request) -> web.Response:
     data = redrives.codec.decode(dataschema, dead_letter.record.value)
     problem = data.detail if isinstance(data, CodecProblem) else None
     if dead_letter.event_type == TEST_EVENT:  # the id in it proves that it has arrived at its destination
-        data, problem = {}, "what is in a test event is for who gets it"
+        data, problem = {}, "the data of a test event is only for its recipient"
     return json_answer(
         {
             **show(request, dead_letter),
@@ -121,7 +121,7 @@ OPERATIONS: Final = (
         handler=list_all,
         group=_GROUP,
         summary="List dead letters",
-        description="Newest first, without what they hold.",
+        description="Newest first, without their data.",
         query=of_names(FILTERS),
         answer=Listed("dead_letters", models.DeadLetter),
     ),
@@ -131,8 +131,8 @@ OPERATIONS: Final = (
         path=f"{PATH}/{{id}}",
         handler=fetch,
         group=_GROUP,
-        summary="Fetch a dead letter with what it holds",
-        names=(text("id", "Of a dead letter, such as `webhook.0.1234`."),),
+        summary="Fetch a dead letter with its data",
+        names=(text("id", "Id of a dead letter, such as `webhook.0.1234`."),),
         answer=One(models.DeadLetterWithData),
     ),
 )

@@ -14,16 +14,16 @@ _MAX_TEXT: Final = 255
 _ALL: Final[Mapping[str, Parameter]] = {
     each.name: each
     for each in (
-        sid("SubscriptionSid", "Of this subscription.", SidKind.SUBSCRIPTION),
-        choice("Reason", "That died of this.", DeadReason).often,
-        integer("Code", "That died with this error code.", least=0, most=_MAX_CODE).often,
-        text("Type", "Of this event type.", most=_MAX_TEXT).often,
-        text("EventId", "Of this event.", most=_MAX_TEXT).often,
-        moment("After", "That died, or for a replay were accepted, at this time or later."),
-        moment("Before", "That did so sooner than this."),
-        text("Filter", "For which this is true, in CEL: `status >= 500`.", most=MAX_LENGTH),
-        text("DeadLetterId", "This one, such as `webhook.0.1234`.", most=_MAX_TEXT).often,
-        integer("Rate", "Most events a second.", least=MIN_RATE, most=MAX_RATE, default=DEFAULT_RATE),
+        sid("SubscriptionSid", "Only those of this subscription.", SidKind.SUBSCRIPTION),
+        choice("Reason", "Only those with this reason.", DeadReason).often,
+        integer("Code", "Only those with this error code.", least=0, most=_MAX_CODE).often,
+        text("Type", "Only those of this event type.", most=_MAX_TEXT).often,
+        text("EventId", "Only those of this event.", most=_MAX_TEXT).often,
+        moment("After", "Only those that died (for a replay: were accepted) at this time or later."),
+        moment("Before", "Only those that died (for a replay: were accepted) before this time."),
+        text("Filter", "Only those for which this CEL expression is true, such as `status >= 500`.", most=MAX_LENGTH),
+        text("DeadLetterId", "Only the one with this id, such as `webhook.0.1234`.", most=_MAX_TEXT).often,
+        integer("Rate", "Maximum rate, in events per second.", least=MIN_RATE, most=MAX_RATE, default=DEFAULT_RATE),
     )
 }
 

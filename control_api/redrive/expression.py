@@ -40,7 +40,7 @@ class Expression:
             known = [*ATTRIBUTES, *(_LETTER_TYPES if of_dead_letters else ())]
             raise FilterError(in_words(refusal, known=known)) from None
         if not self._program.is_boolean:
-            raise FilterError("it must be true or false: compare with something")
+            raise FilterError("it must evaluate to true or false: add a comparison")
         self._attributes = attributes_in(text)
 
     def takes_dead_letter(self, dead_letter: DeadLetter) -> bool:

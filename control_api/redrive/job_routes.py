@@ -76,7 +76,7 @@ class JobRoutes:
         if form.required("Status") != JobStatus.CANCELLING:
             raise RefusedError(f"Status can be set to {JobStatus.CANCELLING} only")
         if job.finished:
-            raise RefusedError(f"The job is {job.status} already", status=HTTPStatus.CONFLICT)
+            raise RefusedError(f"The job is already {job.status}", status=HTTPStatus.CONFLICT)
         if not job.cancelled:
             await redrives.writer.cancel(job.order.sid)
         return json_answer(self._show(request, replace(job, cancelled=True)))
@@ -109,13 +109,13 @@ class JobRoutes:
         unfinished = [job for job in there if not job.finished and job.order.selection.account_sid == account_sid]
         if len(unfinished) >= _MAX_UNFINISHED:
             raise RefusedError(
-                f"The account has {_MAX_UNFINISHED} jobs that are not finished, the most it may: wait, or cancel one",
+                f"The account has {_MAX_UNFINISHED} unfinished jobs, which is the maximum: wait, or cancel one",
                 status=HTTPStatus.CONFLICT,
             )
         for job in unfinished:
             if (job.order.kind, job.order.selection) == (order.kind, order.selection):
                 raise RefusedError(
-                    f"Job {job.order.sid} does the same and is {job.status}: wait for it, or cancel it",
+                    f"Job {job.order.sid} has the same selection and is {job.status}: wait for it, or cancel it",
                     status=HTTPStatus.CONFLICT,
                 )
 
@@ -193,7 +193,7 @@ def _plain(skipped: Mapping[SkipReason, int]) -> Mapping[str, int]:
 def _check_redrive(selection: Selection, form: Form, plane: ControlPlane) -> None:
     if selection.takes_all:
         names = ", ".join(name for name in REDRIVE if name != "Rate")
-        raise RefusedError(f"Choose what to redrive by one or more of {names}{form.note}")
+        raise RefusedError(f"Select what to redrive with one or more of {names}{form.note}")
     sid = selection.subscription_sid
     if sid is not None and plane.subscription_of(selection.account_sid, sid) is None:
         raise _no_subscription(sid)
@@ -208,7 +208,7 @@ def _replay(selection: Selection, form: Form, plane: ControlPlane) -> Selection:
         raise _no_subscription(sid)
     types = tuple(each.type for each in subscription.types)
     if strange := next((each for each in selection.types if each not in types), None):
-        raise RefusedError(f"The subscription does not want {strange}: it wants {', '.join(types)[:_MAX_SHOWN]}")
+        raise RefusedError(f"The subscription does not include {strange}: it includes {', '.join(types)[:_MAX_SHOWN]}")
     return replace(selection, types=selection.types or types)
 
 

@@ -23,13 +23,16 @@ def operations(kind: JobKind) -> Sequence[Operation]:
     routes, path, group, title = JobRoutes(kind), PATHS[kind], f"{kind.capitalize()}s", kind.capitalize()
     if kind is JobKind.REDRIVE:
         made, preview = One(models.Redrive), One(models.RedrivePreview)
-        what, form = "Dead letters, each to its own subscription; choose at least by one parameter.", of_names(REDRIVE)
+        what, form = (
+            "Copies dead letters back to their own subscriptions; select them by at least one parameter.",
+            of_names(REDRIVE),
+        )
     else:
         made, preview = One(models.Replay), One(models.ReplayPreview)
-        what = "Accepted events, to one subscription."
+        what = "Copies accepted events to one subscription."
         form = tuple(each.needed if each.name in {"SubscriptionSid", "After"} else each for each in of_names(REPLAY))
     by_sid = f"{path}/{{sid}}"
-    names = (sid("sid", f"Of a {kind}.", SidKind.JOB),)
+    names = (sid("sid", f"SID of a {kind}.", SidKind.JOB),)
     return (
         Operation(
             name=f"Preview{title}",
@@ -50,7 +53,7 @@ def operations(kind: JobKind) -> Sequence[Operation]:
             handler=routes.create,
             group=group,
             summary=f"Start a {kind}",
-            description=f"{what} It works on what is there now, and ends by itself.",
+            description=f"{what} The job covers what exists now, and ends by itself.",
             form=form,
             answer=made,
             statuses=(HTTPStatus.CREATED,),
@@ -64,7 +67,7 @@ def operations(kind: JobKind) -> Sequence[Operation]:
             group=group,
             summary=f"List {kind}s",
             description="Oldest first.",
-            query=(choice("Status", "Those that are so.", JobStatus),),
+            query=(choice("Status", "Only those with this status.", JobStatus),),
             answer=Listed(KEYS[kind], made.model),
         ),
         Operation(
@@ -73,7 +76,7 @@ def operations(kind: JobKind) -> Sequence[Operation]:
             path=by_sid,
             handler=routes.fetch,
             group=group,
-            summary=f"Fetch how far a {kind} is",
+            summary=f"Fetch the progress of a {kind}",
             names=names,
             answer=made,
         ),
@@ -84,9 +87,9 @@ def operations(kind: JobKind) -> Sequence[Operation]:
             handler=routes.update,
             group=group,
             summary=f"Cancel a {kind}",
-            description="What it has copied stays.",
+            description="Events that it has already copied are still delivered.",
             names=names,
-            form=(choice("Status", "The only one that can be set.", (JobStatus.CANCELLING,)).needed,),
+            form=(choice("Status", "The only status that can be set.", (JobStatus.CANCELLING,)).needed,),
             answer=made,
             refusals=_CONFLICT,
         ),

@@ -44,7 +44,7 @@ class Parameters:
                 raise RefusedError(f"A value of {name} has more than {longest} characters")
         names = [name for name, _ in listed]
         if crowded := next((name for name in set(names) if names.count(name) > _MAX_VALUES), None):
-            raise RefusedError(f"{crowded} has more than {_MAX_VALUES} values: choose by After and Before")
+            raise RefusedError(f"{crowded} has more than {_MAX_VALUES} values: use After and Before to select them")
         return cls(listed)
 
     def all(self, name: str) -> tuple[str, ...]:
@@ -58,7 +58,7 @@ class Parameters:
         """
         found = self.all(name)
         if len(found) > 1:
-            raise RefusedError(f"{name} can be there once only")
+            raise RefusedError(f"{name} can only be given once")
         return found[0] if found else None
 
     def selection(self, account_sid: str, *, of_dead_letters: bool) -> Selection:
@@ -91,13 +91,13 @@ class Parameters:
         """
         text = self.one("Rate") or str(DEFAULT_RATE)
         if not _is_number(text) or not MIN_RATE <= int(text) <= MAX_RATE:
-            raise RefusedError(f"Rate must be an integer from {MIN_RATE} to {MAX_RATE}, in events a second")
+            raise RefusedError(f"Rate must be an integer from {MIN_RATE} to {MAX_RATE}, in events per second")
         return int(text)
 
     def _subscription_sid(self) -> str | None:
         sid = self.one("SubscriptionSid")
         if sid is not None and not is_sid(sid, SidKind.SUBSCRIPTION):
-            raise RefusedError("SubscriptionSid is malformed: it is DF and 32 hexadecimal digits")
+            raise RefusedError("SubscriptionSid is malformed: it must be DF and 32 hexadecimal digits")
         if sid is not None and has_capitals(sid):
             raise RefusedError(f"SubscriptionSid is malformed: {CASE_COUNTS}")
         return sid

@@ -91,7 +91,8 @@ OPERATIONS: Final = (
         handler=list_all,
         group="Operator",
         summary="List events that the router could not read",
-        description="Newest first: where, why, when, and the start of their headers. They are for no subscription.",
+        description="Newest first: where, why and when, and the first of their headers. They do not belong to any "
+        "subscription.",
         query=of_names(_FILTERS),
         answer=Listed("router_dead_letters", models.RouterDeadLetter),
         caller=Caller.OPERATOR,

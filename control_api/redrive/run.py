@@ -205,7 +205,7 @@ class JobRun:
             case Fenced():
                 return Ended.NOT_OURS
             case Unwritten(text=text, lasting=True):
-                return await self.fail(f"Kafka will never take one of its events: {text}")
+                return await self.fail(f"Kafka will never accept one of its events: {text}")
             case Unwritten(text=text):
                 return Waiting(text, frozenset(copy.record.topic for copy in copies))
 

@@ -29,7 +29,7 @@ _SIDE_BY_SIDE: Final = 8  # concurrent jobs: each has two connections and up to 
 _OF_ONE: Final = 4  # of them, for one customer: many slow jobs of one leave room for others
 _TURN_S: Final = 30.0  # a job keeps its slot this long although others wait: taking one up takes a second or so
 _LOOK_S: Final = 1.0  # between checks whether others wait, which go through all jobs
-_OTHERS_TURN: Final = "others have their turn"
+_OTHERS_TURN: Final = "it is another job's turn"
 _AGAIN_S: Final = (0.5, 2.0, 5.0, 10.0)  # delays before a job that could not write tries again; the last one repeats
 
 _RETAKE_S: Final = 60.0  # a job writes its progress every second or so; see ``_leave``
@@ -182,7 +182,7 @@ class JobRunner:
             self._problems[sid] = problem or _OTHERS_TURN
         if not task.cancelled() and (error := task.exception()):
             self._broken.add(sid)
-            _log.error("job.stopped", sid=sid, exc_info=error, follows="the next start of a process takes it up again")
+            _log.error("job.stopped", sid=sid, exc_info=error, follows="it continues when a process starts next")
         self._start_more()
 
     async def _run(self, sid: str) -> None:
@@ -196,16 +196,14 @@ class JobRunner:
                         return
                     case Ended.NOT_OURS:
                         self._leave(sid)
-                        _log.info("job.left", sid=sid, follows="another process goes on with it")
+                        _log.info("job.left", sid=sid, follows="another process continues it")
                         return
                     case Ended.GAVE_WAY:
-                        _log.info("job.gave_way", sid=sid, follows="it goes on once it is its turn again")
+                        _log.info("job.gave_way", sid=sid, follows="it continues when it is its turn again")
                         return
                     case Waiting(because=because, topics=topics):
                         self._problems[sid] = because
-                        _log.warning(
-                            "job.waiting", sid=sid, because=because, follows="it tries again from its checkpoint"
-                        )
+                        _log.warning("job.waiting", sid=sid, because=because, follows="it resumes from its checkpoint")
                         if self._gives_way(sid):
                             return
                         await self._restore(topics)
@@ -230,7 +228,7 @@ class JobRunner:
         if job.progress != seen:
             self._leave(sid)
         else:
-            _log.info("job.retaken", sid=sid, follows="nobody went on with it")
+            _log.info("job.retaken", sid=sid, follows="no process continued it")
             self._start_more()
 
     async def _once(self, run: JobRun, sid: str) -> Ended | Waiting:
@@ -239,7 +237,7 @@ class JobRunner:
         except EventStreamsError as error:
             return Waiting(str(error), frozenset())
         except Exception as error:  # noqa: BLE001 - a seam: a bug in one job must not end the API
-            _log.exception("job.failed", sid=sid, follows="it ends as failed; what it copied stays")
+            _log.exception("job.failed", sid=sid, follows="it ends as failed; what it has copied remains")
             return await run.fail(f"internal error: {type(error).__name__}")
 
     async def _restore(self, wanted: frozenset[str]) -> None:

@@ -99,7 +99,7 @@ class Answers:
             return None
         locked = self._vault.lock(told, Purpose.ANSWER, name.key)
         if len(locked) > _MOST_ANSWER:
-            _log.warning("answer.too_large", size=len(locked), follows="what is not written yet is refused")
+            _log.warning("answer.too_large", size=len(locked), follows="writes that are still pending are refused")
             return None
         kept = CachedAnswer(owner=name.owner, content=name.content, answer=locked)
         return Outgoing(self._topic, orjson.dumps(kept), name.key.encode())

@@ -79,7 +79,8 @@ def accept_forwarded(vault: Vault, clock: Clock) -> Middleware:
         ):
             # Never forwarded on: two processes that do not trust each other would send it back and forth.
             raise RefusedError(
-                f"{HEADER} is for the API's own replicas, with one secret key and clocks that agree",
+                f"{HEADER} is only for the API's own replicas, which must share a secret key and have synchronized "
+                "clocks",
                 status=HTTPStatus.FORBIDDEN,
             )
         inner = request.clone(remote=forwarded.remote)
@@ -107,7 +108,7 @@ def prove(vault: Vault, replica: str) -> web.RouteDef:
             nonce = vault.unlock(request.headers.get(CHALLENGE, ""), Purpose.CHALLENGE, replica)
         except (SettingsError, ValueError):
             raise RefusedError(
-                f"{CHALLENGE} is not made with this process's secret key", status=HTTPStatus.FORBIDDEN
+                f"{CHALLENGE} was not made with this process's secret key", status=HTTPStatus.FORBIDDEN
             ) from None
         return web.Response(text=vault.lock(nonce, Purpose.PROOF, replica))
 

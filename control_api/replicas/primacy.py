@@ -152,7 +152,7 @@ class Primacy:
             case Unwritten(text=text, lasting=lasting):
                 self._end_term(text, stand_again=False)
                 if lasting:
-                    raise TopicError(f"Kafka will never take this write: {text}")
+                    raise TopicError(f"Kafka will never accept this write: {text}")
                 raise NotPrimaryError
 
     def positions(self) -> Mapping[str, int]:
@@ -227,13 +227,13 @@ class Primacy:
 
     def _lose_seat(self) -> None:
         self._seated.clear()
-        self._end_term("the seat is another's", stand_again=False)
+        self._end_term("another process holds the seat", stand_again=False)
 
     def _hear(self, value: bytes) -> None:
         try:
             self._told = PRIMARY.validate_json(value)
         except ValidationError:
-            _log.warning("primary.record_skipped", follows="requests wait for one that can be read")
+            _log.warning("primary.record_skipped", follows="requests wait for a readable one")
             return
         if self._told.replica != self.own.replica:
             self._end_term("another process took over", stand_again=True)

@@ -23,7 +23,7 @@ from eventstreams.process import Process
 from eventstreams.times import now_ms
 from eventstreams.topics import Topics
 
-_PRIMARY: Final = "a process of the API that takes writes"
+_PRIMARY: Final = "an API process that accepts writes"
 _LOOK_S: Final = 0.5  # the primary on record may be dead, and soon be replaced
 _PLAIN_S: Final = 10.0
 _LAST_WRITES_S: Final = 1.0  # for current writes when this process stops; the rest is for the next primary

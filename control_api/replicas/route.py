@@ -86,7 +86,7 @@ class WriteRouter:
             answer = await self._anywhere(request, handler, body, name, own)
             if answer is not None:
                 return answer
-            problem = unavailable("No process of the API takes writes just now: try again")
+            problem = unavailable("No API process accepts writes right now: try again")
             if forwarded is not None:
                 problem.headers = {**problem.headers, ELSEWHERE: "1"}
                 raise problem
@@ -119,7 +119,7 @@ class WriteRouter:
             found = self._answers.find(name)
         except AnotherRequestError:
             raise RefusedError(
-                f"This {KEY} was used for another request: take a new one for each request",
+                f"This {KEY} was already used for a different request: use a new one for each request",
                 status=HTTPStatus.UNPROCESSABLE_ENTITY,
             ) from None
         if found is not None:
@@ -160,7 +160,7 @@ class WriteRouter:
             elif not unit.ends:
                 # If the answer cannot be remembered, the request could be carried out twice: so it is refused.
                 raise RefusedError(
-                    "The answer to this request would be too large: ask for less at once",
+                    "The response to this request would be too large: request less at once",
                     status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
                 )
 
@@ -185,7 +185,7 @@ def _client_key(request: web.Request) -> str | None:
         return None
     key = found[0].strip().removeprefix('"').removesuffix('"')
     if len(found) > 1 or not _KEY.fullmatch(key):
-        raise RefusedError(f"{KEY} must be there once, with 1 to 255 visible ASCII characters, such as a UUID")
+        raise RefusedError(f"{KEY} must be given once, with 1 to 255 visible ASCII characters, such as a UUID")
     return key
 
 

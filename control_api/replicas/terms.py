@@ -29,7 +29,7 @@ class NotPrimaryError(EventStreamsError):
     """This process may not write now. A write that it had begun may or may not be made: the next primary knows."""
 
     def __init__(self) -> None:
-        super().__init__("this process does not write the control topic now")
+        super().__init__("this process does not write the control topic at present")
 
 
 @dataclass(frozen=True, slots=True)

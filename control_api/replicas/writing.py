@@ -90,7 +90,7 @@ class Writing:
             RefusedError: 413: one is too large.
         """
         if any(size_of(each) > _MOST_RECORD for each in records):
-            raise RefusedError("This is too large to be kept", status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            raise RefusedError("This is too large to be stored", status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         unit = current()
         if unit is not None and unit.holds:
             unit.records += records
@@ -168,7 +168,7 @@ class Writing:
     async def _take(self, unit: Unit) -> None:
         await self._commit(unit)  # what it has put before: others may have waited long
         if self._waiting >= self._most_waiting:
-            raise unavailable("Too many writes wait for their turn: try again")
+            raise unavailable("Too many writes are waiting: try again")
         self._waiting += 1
         try:
             async with asyncio.timeout(_TURN_S):
@@ -178,7 +178,7 @@ class Writing:
                     await asyncio.sleep(0)  # so that the round queues for the turn, if it was only just begun
                     await self._turn.acquire()  # after the round
         except TimeoutError:
-            raise unavailable("The service cannot write just now: try again") from None
+            raise unavailable("The service cannot write right now: try again") from None
         finally:
             self._waiting -= 1
         unit.holds = True

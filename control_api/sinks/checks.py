@@ -52,14 +52,14 @@ def checked_configuration(
             _log.error(
                 "plugin.raised",
                 sink_type=plugin.sink_type,
-                where="its model of a configuration",
+                where="its configuration model",
                 exc_info=error,
                 follows="the configuration is refused",
             )
         raise refused(
             Code.SINK_NOT_CREATED,
-            f"Sink not {done}: the plugin of {plugin.sink_type} sinks failed at SinkConfiguration "
-            f"({type(error).__name__}), so it cannot be told what is wrong with it; ask whoever runs this "
+            f"Sink not {done}: the plugin for {plugin.sink_type} sinks failed on SinkConfiguration "
+            f"({type(error).__name__}), so the problem with it is unknown; ask the operator of this "
             f"installation{note}",
         ) from None
     return config
@@ -86,9 +86,9 @@ def public_part(plugin: AnySinkPlugin, config: BaseModel | None) -> Mapping[str,
         _log.debug(
             "plugin.raised",
             sink_type=plugin.sink_type,
-            where="what it shows of a configuration",
+            where="showing a configuration",
             error=type(error).__name__,
-            follows="nothing of it is shown",
+            follows="the configuration is not shown",
         )
         return {}
 

@@ -27,7 +27,7 @@ from eventstreams.http import ACCOUNT, ErrorCode, RefusedError
 from eventstreams.sinks.contract import AnySinkPlugin
 
 PATH: Final = f"{sinks.PATH}/{{sid}}/Configuration"
-_STAYS: Final = " (secrets that were not given stay as they were; null drops one)"
+_STAYS: Final = " (secrets that were not given are unchanged; null removes one)"
 
 
 async def fetch(request: web.Request) -> web.Response:
@@ -74,8 +74,8 @@ def _wanted(plugin: AnySinkPlugin, given: Mapping[str, object], stored: str) -> 
         if leaving:
             raise refused(
                 Code.SINK_NOT_CREATED,
-                f"Sink not updated: with another {', '.join(sorted({path for path, _ in moved}))} its secrets must be "
-                f"given again: {', '.join(leaving)}",
+                f"Sink not updated: changing {', '.join(sorted({path for path, _ in moved}))} requires its secrets "
+                f"to be given again: {', '.join(leaving)}",
             )
     return checks.stored_configuration(kept.configuration, config, plugin)
 
@@ -99,7 +99,8 @@ def _to_be_validated(plane: ControlPlane, request: web.Request, sink: SinkRecord
     if sink.sid in plane.used_sinks(request[ACCOUNT].sid):
         raise refused(
             Code.SINK_IN_USE,
-            f"Sink with SID {sink.sid} is in use, and such sinks are validated: create another one, and validate it",
+            f"Sink with SID {sink.sid} is in use, and this installation requires sinks to be validated: create "
+            "another one, and validate it",
         )
     return replace(sink, status=SinkStatus.INITIALIZED, test_id=None)
 
@@ -146,9 +147,13 @@ OPERATIONS: Final = (
         handler=update,
         group=sinks.GROUP,
         summary="Change a sink's configuration",
-        description="Another one in its place; secrets that are not given stay. In effect within seconds.",
+        description="Replaces the configuration; secrets that are not given are kept. In effect within seconds.",
         names=(sinks.SID,),
-        form=(json_text("SinkConfiguration", "As at its creation.", {"type": "object"}).needed,),
+        form=(
+            json_text(
+                "SinkConfiguration", "The new configuration, as for the creation of a sink.", {"type": "object"}
+            ).needed,
+        ),
         answer=One(SinkConfiguration),
         refusals=(*sinks.NO_SID, *refused_with(Code.SINK_NOT_CREATED, Code.SINK_IN_USE, ErrorCode.CONFLICT)),
     ),

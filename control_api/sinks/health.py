@@ -78,15 +78,15 @@ def in_words(health: SinkHealth, history: History, backlog: Sequence[Backlog]) -
     events = sum(each.events for each in backlog)
     oldest_ms = min((each.oldest_ms for each in backlog if each.oldest_ms is not None), default=None)
     since = "" if oldest_ms is None else f", the oldest accepted at {show_time(oldest_ms)}"
-    waits = " Nothing waits for its first attempt."
+    waits = " Nothing is waiting for a first attempt."
     if events:
-        counted = "1 event waits for its" if events == 1 else f"{events} events wait for their"
+        counted = "1 event is waiting for its" if events == 1 else f"{events} events are waiting for their"
         waits = f" {counted} first attempt{since}."
     match health:
         case SinkHealth.PAUSED:
-            return f"It is paused: its events wait until it is resumed or their deadlines are over.{waits}"
+            return f"It is paused: its events wait until it is resumed or their deadlines pass.{waits}"
         case SinkHealth.SILENT:
-            return f"Nothing was attempted that the delivery log knows of.{waits}"
+            return f"The delivery log knows of no attempts.{waits}"
         case SinkHealth.WORKING:
             return f"{_answers(history)}{waits}"
         case SinkHealth.FAILING | SinkHealth.BROKEN:
@@ -96,7 +96,7 @@ def in_words(health: SinkHealth, history: History, backlog: Sequence[Backlog]) -
                 if count == 1
                 else f"The last {count}{'' if count < _LOOKED_AT else ' or more'} attempts"
             )
-            held = " It is tried with one event at growing intervals." if health is SinkHealth.BROKEN else ""
+            held = " It is now tried with single events at growing intervals." if health is SinkHealth.BROKEN else ""
             return f"{times} failed: {last.reason}{f' ({last.detail})' if last.detail else ''}.{held}{waits}"
 
 
@@ -104,11 +104,11 @@ def _answers(history: History) -> str:
     """A sentence about a sink that answers, which it does even if it refuses all events."""
     refused = [each for each in history.answered if each.kind == EntryKind.REJECTED]
     if not refused:
-        return "It takes events."
+        return "It accepts events."
     why = f" ({refused[0].detail})" if refused[0].detail else ""
     tried = len(history.answered)
     which = "the last event" if tried == 1 else f"{len(refused)} of the last {tried} events"
-    return f"It answers, but refused {which} for good{why}: see the dead letters."
+    return f"It answers, but permanently refused {which}{why}: see the dead letters."
 
 
 async def fetch(request: web.Request) -> web.Response:
@@ -187,8 +187,8 @@ OPERATIONS: Final = (
         path=PATH,
         handler=fetch,
         group=sinks.GROUP,
-        summary="Fetch how a sink is",
-        description="Its state, its last error in words, what waits. Needs the delivery log.",
+        summary="Fetch a sink's health",
+        description="Its state, a description of its last error, and what is waiting. Requires the delivery log.",
         names=(sinks.SID,),
         answer=One(SinkHealthReport),
         refusals=(*sinks.NO_SID, *NO_LOG),

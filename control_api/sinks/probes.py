@@ -62,7 +62,7 @@ class SinkProber:
         plugin = _plugin(plane, sink)
         who = plane.feed.snapshot.customer_of(sink.account_sid)
         if self._under_way[who] >= _OF_ONE or self._under_way.total() >= _AT_ONCE:
-            raise too_often("Too many probes are under way: ask again when they are over", wait_s=_BUSY_S)
+            raise too_often("Too many probes are in progress: try again when they are done", wait_s=_BUSY_S)
         self._under_way[who] += 1
         try:
             return await self._probe(plugin, plane, sink)
@@ -90,10 +90,10 @@ class SinkProber:
         except TimeoutError:
             return RetryLater(RetryReason.TIMED_OUT, "no answer to its probe in time")
         except ValidationError:
-            return RetryLater(RetryReason.SINK_UNUSABLE, "its configuration is not valid any more")
+            return RetryLater(RetryReason.SINK_UNUSABLE, "its configuration is no longer valid")
         except Exception as error:  # noqa: BLE001 - the seam to foreign code, as in a worker
             with concealing(secrets()):
-                _log.error("sink.not_probed", sink=sink.sid, exc_info=error, follows="the probe says it is unusable")
+                _log.error("sink.not_probed", sink=sink.sid, exc_info=error, follows="the probe reports it as unusable")
             return RetryLater(RetryReason.SINK_UNUSABLE, type(error).__name__)
 
 
@@ -136,7 +136,7 @@ def _plugin(plane: ControlPlane, sink: SinkRecord) -> AnySinkPlugin:
         text = f"Sink {sink.sid} cannot be probed: no plugin for {sink.sink_type} sinks is installed here"
         raise RefusedError(text, status=HTTPStatus.CONFLICT)
     for module, requirement in lacking(plugin).items():
-        text = f"Sink {sink.sid} cannot be probed here: that needs {module}: pip install '{requirement}'"
+        text = f"Sink {sink.sid} cannot be probed here because {module} is missing: pip install '{requirement}'"
         raise RefusedError(text, status=HTTPStatus.CONFLICT)
     return plugin
 
@@ -163,8 +163,8 @@ OPERATIONS: Final = (
         handler=probe,
         group=sinks.GROUP,
         summary="Check whether a sink's destination exists and accepts our credentials",
-        description="Writes no event: a webhook gets an empty array, of a stream it is looked whether it is there. "
-        "Whether it would take an event, a test event shows.",
+        description="Delivers no event: a webhook gets an empty array, and for a stream only its existence is "
+        "checked. To see whether the sink accepts an event, send a test event.",
         names=(sinks.SID,),
         answer=One(SinkProbe),
         refusals=(*sinks.NO_SID, *refused_with(ErrorCode.CONFLICT)),

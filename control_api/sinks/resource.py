@@ -38,7 +38,9 @@ async def create(request: web.Request) -> web.Response:
     config = _config(form.required("SinkConfiguration"), plugin)
     async with plane.writing:
         if len(plane.sinks_of(account.sid)) >= MAX_SINKS:
-            raise refused(Code.TOO_MANY_SINKS, f"Sink not created: the account has {MAX_SINKS} sinks, the most it may")
+            raise refused(
+                Code.TOO_MANY_SINKS, f"Sink not created: the account has {MAX_SINKS} sinks, which is the maximum"
+            )
         now_ms, sid = plane.clock(), new_sid(SidKind.SINK)
         sink = SinkRecord(
             sid=sid,
@@ -154,7 +156,7 @@ def find(request: web.Request) -> SinkRecord:
     """
     sid = request.match_info["sid"]
     if not is_sid(sid, SidKind.SINK):
-        raise refused(Code.BAD_SINK_SID, "The sink SID is malformed: it is DG and 32 hexadecimal digits")
+        raise refused(Code.BAD_SINK_SID, "The sink SID is malformed: it must be DG and 32 hexadecimal digits")
     sink = request.app[PLANE].sink_of(request[ACCOUNT].sid, sid)
     if sink is None:
         raise not_found(request)
@@ -177,8 +179,8 @@ def _plugin(sink_type: str, plane: ControlPlane) -> AnySinkPlugin:
     if plugin.needs_mail and plane.mail is None:
         raise refused(
             Code.SINK_NOT_CREATED,
-            f"Sink not created: sinks of type {sink_type} send mail, and whoever runs this installation has set no "
-            "mail server (EVENTSTREAMS_SMTP_URL)",
+            f"Sink not created: sinks of type {sink_type} send mail, but the operator of this installation has not "
+            "configured a mail server (EVENTSTREAMS_SMTP_URL)",
         )
     return plugin
 
@@ -186,13 +188,13 @@ def _plugin(sink_type: str, plane: ControlPlane) -> AnySinkPlugin:
 def _why_not(sink_type: str, plane: ControlPlane) -> str:
     """Why no sink of ``sink_type`` can be created, and of which types sinks can."""
     usable = ", ".join(sorted(each.sink_type for each in plane.usable))
-    choice = f"SinkType must be one of {usable}" if usable else "sinks of no type can be created here"
+    choice = f"SinkType must be one of {usable}" if usable else "no sinks can be created here"
     if sink_type in plane.plugins:
-        return f"this installation runs no workers of {sink_type} sinks; {choice}"
+        return f"this installation runs no workers for {sink_type} sinks; {choice}"
     if sink_type in plane.delivered_types:
         return (
-            f"this installation runs workers of {sink_type} sinks, but their plugin is not installed beside the API, "
-            f"which is for whoever runs it to mend; {choice}"
+            f"this installation runs workers for {sink_type} sinks, but their plugin is not installed alongside "
+            f"the API, which its operator must fix; {choice}"
         )
     return choice
 
@@ -203,10 +205,10 @@ def _config(text: str, plugin: AnySinkPlugin) -> str:
     return stored_configuration(given, checked_configuration(given, plugin, "created"), plugin)
 
 
-SID: Final = sid("sid", "Of a sink.", SidKind.SINK)
+SID: Final = sid("sid", "SID of a sink.", SidKind.SINK)
 NO_SID: Final = refused_with(Code.BAD_SINK_SID)
 GROUP: Final = "Sinks"
-_DESCRIPTION: Final = text("Description", "In your words.", least=1, most=MAX_DESCRIPTION)
+_DESCRIPTION: Final = text("Description", "A description of your choice.", least=1, most=MAX_DESCRIPTION)
 OPERATIONS: Final = (
     Operation(
         name="CreateSink",
@@ -215,11 +217,13 @@ OPERATIONS: Final = (
         handler=create,
         group=GROUP,
         summary="Create a sink",
-        description="It is active at once, unless the installation asks for sinks to be validated first.",
+        description="It is active immediately, unless the installation requires sinks to be validated first.",
         form=(
             _DESCRIPTION.needed,
-            text("SinkType", "Such as `webhook`.").needed,
-            json_text("SinkConfiguration", "Of its type: for a webhook its `destination`.", {"type": "object"}).needed,
+            text("SinkType", "Type of the sink, such as `webhook`.").needed,
+            json_text(
+                "SinkConfiguration", "Depends on the sink type: a webhook needs a `destination`.", {"type": "object"}
+            ).needed,
         ),
         answer=One(models.Sink),
         statuses=(HTTPStatus.CREATED,),
@@ -234,7 +238,7 @@ OPERATIONS: Final = (
         summary="List sinks",
         description="Oldest first.",
         query=(
-            flag("InUse", "Those that a subscription delivers to, or those that none does."),
+            flag("InUse", "Only those that are, or are not, used by a subscription."),
             choice("Status", "Those that are so.", SinkStatus),
         ),
         answer=Listed("sinks", models.Sink),
@@ -257,7 +261,7 @@ OPERATIONS: Final = (
         handler=update,
         group=GROUP,
         summary="Change a sink's description",
-        description="Its configuration is changed by UpdateSinkConfiguration; its type stays.",
+        description="To change its configuration, use UpdateSinkConfiguration; its type cannot be changed.",
         names=(SID,),
         form=(_DESCRIPTION.needed,),
         answer=One(models.Sink),

@@ -36,7 +36,8 @@ async def create(request: web.Request) -> web.Response:
     sink = sinks.find(request)
     if plane.is_anybodys(sink.sink_type) and sink.status is not SinkStatus.ACTIVE:
         raise RefusedError(
-            f"Sink {sink.sid} is {sink.status}: until it was validated it gets tests alone", status=HTTPStatus.CONFLICT
+            f"Sink {sink.sid} is {sink.status}: until it is validated it only gets test events",
+            status=HTTPStatus.CONFLICT,
         )
     subscribed = subscribable(name, wanted, plane.catalog, sink_type=sink.sink_type)
     event_type = plane.catalog.types[name]
@@ -47,7 +48,7 @@ async def create(request: web.Request) -> web.Response:
         data = None
     if data is None:
         raise RefusedError(
-            f"Schema {schema.id} has no example that fits it, so there is no sample of {name}",
+            f"Schema {schema.id} has no valid example, so there is no sample of {name}",
             status=HTTPStatus.CONFLICT,
         )
     sample = sample_of(sink, subscribed, data)
@@ -76,11 +77,11 @@ OPERATIONS: Final = (
         handler=create,
         group=sinks.GROUP,
         summary="Send a sample event to a sink",
-        description="Of any type that can be subscribed to; its data is the example of its schema.",
+        description="Of any type that can be subscribed to; its data is the example from its schema.",
         names=(sinks.SID,),
         form=(
             text("Type", "Name of the event type.").needed,
-            integer("SchemaVersion", "Default: the newest.", least=1),
+            integer("SchemaVersion", "Version of the event type's schema; default: the newest.", least=1),
         ),
         answer=One(Sample),
         statuses=(HTTPStatus.CREATED,),

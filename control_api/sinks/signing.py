@@ -69,14 +69,14 @@ def _signing(
         config = read_stored(plugin, stored)
         if config is None:
             raise RefusedError(
-                f"The configuration of sink {sink.sid} is not valid any more: change it at {sinks.PATH}/{sink.sid}/"
+                f"The configuration of sink {sink.sid} is no longer valid: change it at {sinks.PATH}/{sink.sid}/"
                 "Configuration first",
                 status=HTTPStatus.CONFLICT,
             )
         if plugin.signing.show(config) is not None:
             return plugin.signing, config, orjson.loads(stored)
     raise RefusedError(
-        f"Sink {sink.sid} has no signing secret: its type has none, or its configuration asks for none",
+        f"Sink {sink.sid} has no signing secret: its type has none, or its configuration does not ask for one",
         status=HTTPStatus.NOT_FOUND,
     )
 
@@ -108,7 +108,11 @@ def read_grace(form: Form) -> timedelta:
 
 
 GRACE: Final = integer(
-    "GraceSeconds", "For how long the old one stays valid beside it.", least=0, most=_MAX_GRACE_S, default=_GRACE_S
+    "GraceSeconds",
+    "How long the old secret stays valid alongside the new one.",
+    least=0,
+    most=_MAX_GRACE_S,
+    default=_GRACE_S,
 )
 OPERATIONS: Final = (
     Operation(
@@ -117,7 +121,7 @@ OPERATIONS: Final = (
         path=PATH,
         handler=fetch,
         group=sinks.GROUP,
-        summary="Fetch what receivers check signatures with",
+        summary="Fetch the key for verifying signatures",
         names=(sinks.SID,),
         answer=One(SigningSecret),
         refusals=(*sinks.NO_SID, *refused_with(ErrorCode.CONFLICT)),
@@ -128,7 +132,7 @@ OPERATIONS: Final = (
         path=PATH,
         handler=rotate,
         group=sinks.GROUP,
-        summary="Make another signing secret",
+        summary="Rotate the signing secret",
         names=(sinks.SID,),
         form=(GRACE,),
         answer=One(SigningSecret),

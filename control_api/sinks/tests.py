@@ -70,7 +70,10 @@ class SinkTester:
         """
         wait_s = self._unasked.take(customer)
         if wait_s > 0:
-            text = f"No test is sent: {_UNASKED_AN_HOUR} an hour may go to sinks that have to be validated"
+            text = (
+                f"No test event was sent: at most {_UNASKED_AN_HOUR} per hour may go to sinks that have yet to "
+                "be validated"
+            )
             raise too_often(text, wait_s=wait_s)
 
     async def submit(self, sink: SinkRecord, event: Event) -> None:
@@ -95,7 +98,7 @@ class SinkTester:
         value = self._codec.encode(schema, event.data)
         answer = await self._producer.send(topic, value, key=sink.sid.encode(), headers=headers)
         if isinstance(answer, NotAcked):
-            raise TopicError(f"Kafka did not take an event for a sink on {topic}: {answer.text}")
+            raise TopicError(f"Kafka did not accept an event for a sink on {topic}: {answer.text}")
 
 
 TESTER: Final = web.AppKey("tester", SinkTester)
@@ -145,7 +148,7 @@ def _validated(plane: ControlPlane, sink: SinkRecord, test_id: str) -> SinkRecor
     wanted = plane.vault.unlock(sink.test_id, Purpose.SINK_TEST, sink.sid)
     if not hmac.compare_digest(wanted.encode(), test_id.strip().encode(errors="replace")):
         raise refused(
-            Code.BAD_TEST_ID, "TestId is not valid: it is test_id in the data of the newest test event of the sink"
+            Code.BAD_TEST_ID, "TestId is not valid: it must be the test_id in the data of the sink's newest test event"
         )
     return replace(sink, status=SinkStatus.ACTIVE, updated_ms=plane.clock())
 
@@ -158,7 +161,7 @@ OPERATIONS: Final = (
         handler=test,
         group=sinks.GROUP,
         summary="Send a test event to a sink",
-        description="What becomes of it is in the delivery log.",
+        description="The outcome appears in the delivery log.",
         names=(sinks.SID,),
         answer=One(models.SinkTest),
         statuses=(HTTPStatus.CREATED,),
@@ -170,7 +173,7 @@ OPERATIONS: Final = (
         path=VALIDATE_PATH,
         handler=validate,
         group=sinks.GROUP,
-        summary="Say that a test event has arrived",
+        summary="Confirm that a test event has arrived",
         names=(sinks.SID,),
         form=(text("TestId", "`test_id` in the data of the newest test event.").needed,),
         answer=One(models.SinkValidation),

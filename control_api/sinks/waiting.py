@@ -43,8 +43,9 @@ OPERATIONS: Final = (
         path=PATH,
         handler=fetch,
         group="Delivery log",
-        summary="Fetch what waits",
-        description="For its first attempt, of each subscription. An answer can be 5 s old.",
+        summary="List waiting events",
+        description="The number of events that wait for their first attempt, by subscription. The figures can be "
+        "up to 5 s old.",
         answer=One(models.Waiting),
     ),
 )

@@ -40,7 +40,7 @@ _READ_S: Final = 10.0
 _SHOWN: Final = 20
 _MOST_SHOWN: Final = 100
 _MAX_DIGITS: Final = 9
-_SAMPLE: Final = 'an event is JSON such as {"type": "com.…", "data": {…}}'
+_SAMPLE: Final = 'an event is a JSON object such as {"type": "com.…", "data": {…}}'
 _TEXTS: Final = ("id", "source", "subject", "time")
 
 _EVENT: Final = {
@@ -78,7 +78,9 @@ async def create(request: web.Request) -> web.Response:
     """Try ``Filter`` on ``Event``, or on the account's recent events."""
     form = await read_form_or_json(request)
     if others := sorted({name for name, _ in form.fields} - _KNOWN):
-        raise RefusedError(f"{others[0][:100]} is no parameter here: there are {', '.join(sorted(_KNOWN))}")
+        raise RefusedError(
+            f"{others[0][:100]} is not a parameter of this operation: it has {', '.join(sorted(_KNOWN))}"
+        )
     form.required("Filter")
     plane, sample, count = request.app[PLANE], _sample(request, form), _count(form)
     types = _types(request, form, sample)
@@ -199,7 +201,7 @@ def _types(request: web.Request, form: Form, sample: Event | None) -> Sequence[S
 def _count(form: Form) -> int:
     text = (form.all("Count") or (str(_SHOWN),))[-1].strip()
     if not (text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS) or not 1 <= int(text) <= _MOST_SHOWN:
-        raise RefusedError(f"Count must be an integer from 1 to {_MOST_SHOWN}: how many events are shown")
+        raise RefusedError(f"Count, the number of events shown, must be an integer from 1 to {_MOST_SHOWN}")
     return int(text)
 
 
@@ -215,7 +217,7 @@ def _sample(request: web.Request, form: Form) -> Event | None:
         raise RefusedError(f"Event has no type or no data: {_SAMPLE}")
     for name in _TEXTS:
         if not isinstance(given.get(name, ""), str):
-            raise RefusedError(f"{name} of Event must be a text")
+            raise RefusedError(f"{name} of Event must be a string")
     plane = request.app[PLANE]
     try:
         at = parse_rfc3339(given["time"]) if "time" in given else from_ms(plane.clock())
@@ -240,13 +242,17 @@ OPERATIONS: Final = (
         handler=create,
         group=subscriptions.GROUP,
         summary="Preview a filter",
-        description="Of the account's latest events, or of a sample. Changes nothing.",
+        description="Applies the filter to the account's latest events, or to a sample. Changes nothing.",
         form=(
             subscriptions.FILTER.needed,
             subscriptions.TYPES,
-            sid("SubscriptionSid", "In place of types: those of this subscription.", SidKind.SUBSCRIPTION),
-            json_text("Event", "A sample.", _EVENT),
-            integer("Count", "How many events are shown.", least=1, most=_MOST_SHOWN, default=_SHOWN),
+            sid(
+                "SubscriptionSid",
+                "Use the event types of this subscription, in place of `Types`.",
+                SidKind.SUBSCRIPTION,
+            ),
+            json_text("Event", "A sample event.", _EVENT),
+            integer("Count", "How many events to show.", least=1, most=_MOST_SHOWN, default=_SHOWN),
         ),
         answer=One(FilterPreview),
         refusals=refused_with(

@@ -26,7 +26,7 @@ def filter_in(form: Form) -> str | None:
     """
     values = form.all("Filter")
     if len(values) > 1:
-        raise RefusedError("Filter can be there once only: join conditions with && or ||")
+        raise RefusedError("Filter can only be given once: combine conditions with && or ||")
     return values[0].strip() if values else None
 
 

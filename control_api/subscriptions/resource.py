@@ -79,10 +79,10 @@ def _check_room(plane: ControlPlane, account_sid: str, *, coming: int = 0) -> No
     if len(plane.subscriptions_of(account_sid)) >= MAX_SUBSCRIPTIONS:
         raise refused(
             Code.SUBSCRIPTION_NOT_CREATED,
-            f"Subscription not created: the account has {MAX_SUBSCRIPTIONS} subscriptions, the most it may",
+            f"Subscription not created: the account has {MAX_SUBSCRIPTIONS} subscriptions, which is the maximum",
         )
     if plane.topics_of(account_sid) + coming >= MAX_TOPICS:
-        raise unavailable("Subscription not created: many others are being made, or deleted ones removed: try again")
+        raise unavailable("Subscription not created: many others are being created or removed: try again")
 
 
 async def fetch(request: web.Request) -> web.Response:
@@ -193,7 +193,8 @@ def _sink(plane: ControlPlane, account_sid: str, sid: str) -> SinkRecord:
     if not plane.offers(sink.sink_type):
         raise refused(
             Code.SUBSCRIPTION_NOT_CREATED,
-            f"Subscription not created: sink {sid} is of type {sink.sink_type}, and nothing delivers to that type here",
+            f"Subscription not created: sink {sid} is of type {sink.sink_type}, but no worker delivers to that "
+            "type here",
         )
     if plane.one_subscription_per_sink and sid in plane.used_sinks(account_sid):
         raise refused(Code.SINK_IN_USE, f"Sink with SID {sid} is in use")
@@ -202,25 +203,25 @@ def _sink(plane: ControlPlane, account_sid: str, sid: str) -> SinkRecord:
 
 def _sink_sid(text: str) -> str:
     if not is_sid(text, SidKind.SINK):
-        raise refused(Code.BAD_SINK_SID, "SinkSid is malformed: it is DG and 32 hexadecimal digits")
+        raise refused(Code.BAD_SINK_SID, "SinkSid is malformed: it must be DG and 32 hexadecimal digits")
     return text
 
 
-SID: Final = sid("sid", "Of a subscription.", SidKind.SUBSCRIPTION)
+SID: Final = sid("sid", "SID of a subscription.", SidKind.SUBSCRIPTION)
 GROUP: Final = "Subscriptions"
-PARTITIONS: Final = integer("Partitions", "Of the subscription's topic: can only grow.", least=1)
-FILTER: Final = text("Filter", "In CEL: what is true of the events that are delivered; empty for all.")
+PARTITIONS: Final = integer("Partitions", "Partitions of the subscription's topic; can only be increased.", least=1)
+FILTER: Final = text("Filter", "CEL expression that is true for the events to deliver; empty: all events.")
 TYPES: Final = json_text(
     "Types",
-    "An event type; without a version the newest of its schema.",
+    "An event type; without a version, the newest of its schema is used.",
     {
         "type": "object",
         "properties": {"type": {"type": "string"}, "schema_version": {"type": ["integer", "null"], "minimum": 1}},
         "required": ["type"],
     },
 ).often
-_DESCRIPTION: Final = text("Description", "In your words.", least=1, most=MAX_DESCRIPTION)
-_NOT_AGAIN: Final = "It cannot be changed."
+_DESCRIPTION: Final = text("Description", "A description of your choice.", least=1, most=MAX_DESCRIPTION)
+_NOT_AGAIN: Final = "SID of its sink, which cannot be changed."
 OPERATIONS: Final = (
     Operation(
         name="CreateSubscription",
@@ -229,12 +230,12 @@ OPERATIONS: Final = (
         handler=create,
         group=GROUP,
         summary="Create a subscription",
-        description="Every event that is accepted after the answer is delivered, and none from before.",
+        description="Every event that is accepted after the response is delivered, and none from before.",
         form=(
             _DESCRIPTION.needed,
-            sid("SinkSid", "Where to.", SidKind.SINK).needed,
+            sid("SinkSid", "SID of the sink to deliver to.", SidKind.SINK).needed,
             TYPES.needed,
-            flag(_SUBACCOUNTS, "Events of the account's subaccounts as well."),
+            flag(_SUBACCOUNTS, "Whether to include events of the account's subaccounts."),
             FILTER,
             PARTITIONS,
         ),
@@ -260,7 +261,7 @@ OPERATIONS: Final = (
         group=GROUP,
         summary="List subscriptions",
         description="Oldest first.",
-        query=(sid("SinkSid", "Those to this sink.", SidKind.SINK),),
+        query=(sid("SinkSid", "Only those that deliver to this sink.", SidKind.SINK),),
         answer=Listed("subscriptions", models.Subscription),
         refusals=refused_with(Code.BAD_SINK_SID),
     ),
@@ -281,7 +282,7 @@ OPERATIONS: Final = (
         handler=update,
         group=GROUP,
         summary="Change a subscription's description or filter",
-        description="What is not named stays.",
+        description="Parameters that are not given stay as they are.",
         names=(SID,),
         form=(
             _DESCRIPTION,
@@ -299,7 +300,7 @@ OPERATIONS: Final = (
         handler=delete,
         group=GROUP,
         summary="Delete a subscription",
-        description="What waits for its delivery becomes dead letters.",
+        description="Events that are still waiting become dead letters.",
         names=(SID,),
         answer=None,
         statuses=(HTTPStatus.NO_CONTENT,),

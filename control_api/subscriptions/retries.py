@@ -28,8 +28,8 @@ def delays_ms(text: str, longest: timedelta) -> tuple[int, ...] | None:
     grow = all(first < second for first, second in pairwise(delays))
     if not 1 <= len(delays) <= _MOST_DELAYS or not grow or not all(_LEAST <= each <= longest for each in delays):
         raise RefusedError(
-            f"RetryDelays must be 1 to {_MOST_DELAYS} times that grow, from 1s to {format_duration(longest)}, "
-            "such as 10s,1m,10m: the longest wait after each attempt; or empty for the usual ones"
+            f"RetryDelays must be 1 to {_MOST_DELAYS} increasing durations from 1s to {format_duration(longest)}, "
+            "such as 10s,1m,10m: the longest delay after each attempt; or empty for the installation's delays"
         )
     return tuple(each // _MILLISECOND for each in delays)
 

@@ -48,7 +48,7 @@ async def create(request: web.Request) -> web.Response:
             return json_answer(_show(request, subscription, changed))
         if len(subscription.types) >= MAX_TYPES:
             raise refused(
-                Code.SUBSCRIPTION_NOT_CREATED, f"The subscription has {MAX_TYPES} event types, the most it may"
+                Code.SUBSCRIPTION_NOT_CREATED, f"The subscription has {MAX_TYPES} event types, which is the maximum"
             )
         added = subscribable(name, version, plane.catalog, sink_type=subscription.sink_type)
         types = (*subscription.types, added)
@@ -152,7 +152,7 @@ _NAMES: Final = (subscriptions.SID, event_types.TYPE)
 _NO_SUBSCRIPTION: Final = refused_with(Code.SUBSCRIPTION_NOT_FOUND)
 _VERSION: Final = any_of(
     "SchemaVersion",
-    "Of the type's schema; without it the newest is taken at first, and what is there stays.",
+    "Version of the type's schema; default: the newest when the type is added, and otherwise the present one.",
     {"type": "integer", "minimum": 1},
     {"const": ""},
 )
@@ -165,7 +165,7 @@ OPERATIONS: Final = (
         handler=list_all,
         group=_GROUP,
         summary="List the event types of a subscription",
-        description="By name.",
+        description="Sorted by name.",
         names=(subscriptions.SID,),
         answer=Listed("types", models.SubscribedEvent),
         refusals=_NO_SUBSCRIPTION,
@@ -177,7 +177,7 @@ OPERATIONS: Final = (
         handler=create,
         group=_GROUP,
         summary="Add an event type to a subscription",
-        description="201, or 200 where the type was there; then its version changes if one is named.",
+        description="201, or 200 if the subscription already has the type; its version then changes if one is given.",
         names=(subscriptions.SID,),
         form=(text("Type", "Name of the event type.").needed, _VERSION),
         answer=One(models.SubscribedEvent),
@@ -202,7 +202,7 @@ OPERATIONS: Final = (
         handler=update,
         group=_GROUP,
         summary="Change the schema version of an event type",
-        description="From the next delivery on.",
+        description="Takes effect with the next delivery.",
         names=_NAMES,
         form=(_VERSION,),
         answer=One(models.SubscribedEvent),
@@ -215,7 +215,7 @@ OPERATIONS: Final = (
         handler=delete,
         group=_GROUP,
         summary="Remove an event type from a subscription",
-        description="What waits for its delivery becomes dead letters.",
+        description="Events that are still waiting become dead letters.",
         names=_NAMES,
         answer=None,
         statuses=(HTTPStatus.NO_CONTENT,),

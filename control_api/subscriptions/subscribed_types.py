@@ -37,9 +37,7 @@ def parse_types(values: Sequence[str], catalog: Catalog, *, sink_type: str) -> t
     types = tuple(_parse_item(index, value, catalog, sink_type) for index, value in enumerate(values))
     names = [each.type for each in types]
     if twice := next((name for name in names if names.count(name) > 1), None):
-        raise refused(
-            Code.SUBSCRIPTION_NOT_CREATED, f"Subscription not created: event type {twice} is in the list twice"
-        )
+        raise refused(Code.SUBSCRIPTION_NOT_CREATED, f"Subscription not created: event type {twice} is listed twice")
     return types
 
 
@@ -53,7 +51,7 @@ def _parse_item(index: int, value: str, catalog: Catalog, sink_type: str) -> Sub
     if not isinstance(name, str) or not name:
         raise RefusedError(f"Missing required input parameter {where}.type")
     if others := sorted(item.keys() - _KEYS - _TOLD):  # with a misspelt schema_version, the newest would be taken
-        raise RefusedError(f"{where} has no {others[0][:_MAX_SHOWN]}: it has type and schema_version")
+        raise RefusedError(f"{where} must not have {others[0][:_MAX_SHOWN]}: only type and schema_version")
     version = item.get("schema_version")
     if version is not None and (not isinstance(version, int) or isinstance(version, bool)):
         raise RefusedError(f"{where}.schema_version must be an integer")

@@ -87,7 +87,7 @@ class TopicMaker:
         try:
             await self._removed.do(spec.name)
         except TopicError as error:
-            _log.warning("topic.not_removed", topic=spec.name, error=str(error), follows="it stays, empty")
+            _log.warning("topic.not_removed", topic=spec.name, error=str(error), follows="it remains, empty")
 
 
 @contextmanager

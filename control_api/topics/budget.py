@@ -22,13 +22,11 @@ class _Bound:
     instead: str
 
 
-_PARTITIONS: Final = _Bound(
-    "subscriptions", "partitions", "ask the operator, or delete subscriptions that nobody needs"
-)
+_PARTITIONS: Final = _Bound("subscriptions", "partitions", "ask the operator, or delete unused subscriptions")
 _FILTERS: Final = _Bound(
     "filters",
-    "characters (50 beside each filter's own)",
-    "write shorter filters, take away those that nobody needs, or ask the operator",
+    "characters (counting 50 extra for each filter)",
+    "write shorter filters, remove unused ones, or ask the operator",
 )
 
 
@@ -76,15 +74,15 @@ def _check(bound: _Bound, snapshot: Snapshot, who: str, *, more: int, mine: int,
     if there + more > whole:
         raise refused(
             Code.SUBSCRIPTION_NOT_CREATED,
-            f"This installation's {bound.whose} have {there} {bound.counted} of at most {whole}: {bound.instead}",
+            f"This installation's {bound.whose} have {there} {bound.counted}, of at most {whole}: {bound.instead}",
         )
     share = -(-whole // _SHARES)
     if mine + more > share and there + more > whole // 2 and _has_others(snapshot, who):
         raise refused(
             Code.SUBSCRIPTION_NOT_CREATED,
-            f"The {bound.whose} of this account, its owner and subaccounts have {mine} {bound.counted}, and can count "
-            f"on {share} of this installation's {whole}: more are given only while half of all are free, and {there} "
-            f"are in use: {bound.instead}",
+            f"The {bound.whose} of this account, its owner and subaccounts have {mine} {bound.counted}, and are "
+            f"guaranteed {share} of this installation's {whole}: more are granted only while half of them are "
+            f"free, and {there} are in use: {bound.instead}",
         )
 
 

@@ -90,7 +90,7 @@ class Reconciler:
                 "topics.too_many_orphans",
                 count=len(due),
                 most=MOST_AT_ONCE,
-                follows="none is removed: docs/partition-budget.md says what to do",
+                follows="none are removed: docs/partition-budget.md says what to do",
             )
             return ()
         return await self._remove_empty(due) if due else ()
@@ -118,9 +118,11 @@ class Reconciler:
         if not found.orphaned:
             raise _conflict(f"Topic {name} is in use")
         if self._sightings.age_s(name) < self._by_hand_s:
-            raise _conflict(f"Topic {name} may be of a subscription that is being made: try again in two minutes")
+            raise _conflict(
+                f"Topic {name} may belong to a subscription that is being created: try again in two minutes"
+            )
         if not await self._remove_empty([name]):
-            raise _conflict(f"Topic {name} holds records: it can go once its retention has removed them")
+            raise _conflict(f"Topic {name} holds records: it can be removed once they have expired")
 
     def _may_go(self, topic: OwnTopic) -> bool:
         return (
@@ -141,7 +143,7 @@ class Reconciler:
         await self._plane.admin.delete(empty)
         for name in empty:
             self._metrics.topics.removed.inc()
-            _log.info("topic.removed", topic=name, because="it belonged to nobody")
+            _log.info("topic.removed", topic=name, because="it belonged to no subscription")
         return empty
 
     async def _existing(self) -> Mapping[str, int]:

@@ -42,8 +42,8 @@ async def keep_what_waits(kafka: Kafka, topics: Topics) -> bool:
         _log.warning(
             "topics.retention_unknown",
             count=len(asked),
-            because="we may not DescribeConfigs",
-            follows="after EVENTSTREAMS_TTL was raised, have them keep records for a day longer than it says",
+            because="our user lacks DescribeConfigs",
+            follows="after raising EVENTSTREAMS_TTL, set their retention to a day longer than that",
         )
         return True
     short = sorted(name for name, kept_ms in kept.items() if 0 <= kept_ms <= topics.ttl_ms)
@@ -57,6 +57,6 @@ async def keep_what_waits(kafka: Kafka, topics: Topics) -> bool:
             "topics.kept_too_short",
             count=len(refused),
             error=str(next(iter(refused.values()))),
-            follows="what waits there for longer is lost: `eventstreams doctor` says what to alter",
+            follows="events that wait longer are lost: `eventstreams doctor` says what to change",
         )
     return not refused and len(kept) == len(asked)

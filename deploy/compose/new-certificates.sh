@@ -5,11 +5,11 @@ set -eu
 cd "$(dirname "$0")"
 
 command -v openssl >/dev/null || {
-    echo "new-certificates.sh: there is no openssl here: install it" >&2
+    echo "new-certificates.sh: openssl is missing: install it" >&2
     exit 3
 }
 if [ -e certificates/broker.pem ]; then
-    echo "new-certificates.sh: certificates/ is there: keep it, or move it away first" >&2
+    echo "new-certificates.sh: certificates/ already exists: keep it, or move it away first" >&2
     exit 1
 fi
 mkdir -p -m 700 certificates # so that other users of this machine get at nothing in it
@@ -24,4 +24,4 @@ cat broker.key broker.crt ca.pem >broker.pem
 rm broker.key broker.csr broker.ext broker.crt ca.srl
 chmod 600 ca.key
 chmod 644 ca.pem broker.pem # containers have users of their own
-echo "deploy/compose/certificates made; ca.key is needed for the next one alone: keep it elsewhere"
+echo "deploy/compose/certificates created; ca.key is only needed to sign the next one: keep it elsewhere"

@@ -10,12 +10,12 @@ case "${1:-}" in
 "") ;;
 --try) files=compose.yaml:compose.try.yaml ;;
 *)
-    echo "new-env.sh: '$1' is no option: leave it out, or say --try" >&2
+    echo "new-env.sh: '$1' is not an option: use --try, or nothing" >&2
     exit 2
     ;;
 esac
 if [ -e .env ]; then
-    echo "new-env.sh: .env is there: keep it, or move it away first (its EVENTSTREAMS_SECRET_KEY opens the secrets in Kafka)" >&2
+    echo "new-env.sh: .env already exists: keep it, or move it away first (its EVENTSTREAMS_SECRET_KEY decrypts the secrets in Kafka)" >&2
     exit 1
 fi
 
@@ -36,4 +36,4 @@ umask 077
         .env.example
 } >.env.new
 mv .env.new .env
-echo "deploy/compose/.env written, readable for you alone; keep a copy of it in a safe place"
+echo "deploy/compose/.env written, readable only by you; keep a copy of it in a safe place"

@@ -44,7 +44,7 @@ def _problems(schema: object, value: object, path: str, named: _Named) -> Iterat
     if not _is_kind(kind, value):
         yield Problem(path, f"must be {_WORDS[kind]}, not {_kind_of(value)}")
     elif isinstance(value, str) and not _is_unicode(value):
-        yield Problem(path, "must be text that UTF-8 can hold, without lone surrogates")
+        yield Problem(path, "must be text that can be encoded as UTF-8, without lone surrogates")
     elif isinstance(spelled, Mapping):
         yield from _inner_problems(spelled, value, path, named)
 
@@ -61,7 +61,7 @@ def _inner_problems(schema: Mapping[str, object], value: object, path: str, name
     elif kind == "map" and isinstance(value, Mapping):
         for key, item in value.items():
             if not isinstance(key, str) or not _is_unicode(key):
-                yield Problem(path, "must have keys of text that UTF-8 can hold")
+                yield Problem(path, "must have keys that can be encoded as UTF-8")
             yield from _problems(schema["values"], item, _step(path, key), named)
 
 

@@ -30,7 +30,7 @@ _unpack_double: Final = struct.Struct("<d").unpack_from
 _LONGEST: Final = 10  # bytes of a 64-bit number, seven bits in each
 
 
-NOT_FINITE: Final = "it has a number that is NaN or infinity"
+NOT_FINITE: Final = "it contains a number that is NaN or infinite"
 
 
 class UnreadableError(ValueError):
@@ -70,15 +70,15 @@ def _compiled(make: "Callable[[], _Source]") -> Reader | None:
         try:
             end = record(value, 0, data)
         except (IndexError, OverflowError, struct.error):  # the second: after a string longer than any memory
-            raise UnreadableError("it ends too soon") from None
+            raise UnreadableError("it ends prematurely") from None
         except UnicodeDecodeError as error:
-            raise UnreadableError(f"it has text that is not UTF-8: {error.reason}") from None
+            raise UnreadableError(f"it contains text that is not UTF-8: {error.reason}") from None
         except KeyError:
-            raise UnreadableError("it has a truth value or an enumeration's index that there is not") from None
+            raise UnreadableError("it contains an invalid boolean or an enum index out of range") from None
         except RecursionError:
             raise UnreadableError("it is nested too deeply") from None
         if end > len(value):
-            raise UnreadableError("it ends too soon")
+            raise UnreadableError("it ends prematurely")
         if end < len(value):
             raise UnreadableError(f"it has {len(value) - end} bytes after its last field")
         return data
@@ -279,13 +279,13 @@ def _long(buf: bytes, pos: int) -> tuple[int, int]:
     else:
         if shift < 7 * _LONGEST:
             raise IndexError
-    raise UnreadableError("it has a number of more than 64 bits")
+    raise UnreadableError("it contains a number of more than 64 bits")
 
 
 def _length(buf: bytes, pos: int) -> tuple[int, int]:
     length, pos = _long(buf, pos)
     if length < 0:
-        raise UnreadableError("it has a length below zero")
+        raise UnreadableError("it contains a negative length")
     return length, pos
 
 
@@ -309,4 +309,4 @@ def _double(buf: bytes, pos: int) -> float:
 
 
 def _refuse() -> None:
-    raise UnreadableError("it has the index of a branch that its union does not have")
+    raise UnreadableError("it contains a branch index that its union does not have")

@@ -213,7 +213,7 @@ class CatalogReading:
         where = f"{folder / FILE}: schema {schema_id}"
         schema = _schema(folder, schema_id, entry)
         if schema_id in self.schemas:
-            self.problems.append(f"{where} is already in another folder: choose another id")
+            self.problems.append(f"{where} is already defined in another folder: choose another id")
         self.schemas.setdefault(schema_id, schema)
         self.problems += entry_problems(folder, schema_id, entry, self.products)
         for name, type_entry in entry.types.items():

@@ -32,10 +32,10 @@ def catalog() -> None:
 @catalog.command()
 @click.argument("folders", nargs=-1, type=click.Path(file_okay=False, path_type=Path), metavar="[FOLDER]...")
 def check(folders: tuple[Path, ...]) -> None:
-    """Say all that is wrong with the catalogue: a line for each problem, and exit code 5.
+    """Report all problems in the catalogue: one line per problem, and exit code 5.
 
-    FOLDER holds event types of your own; without one, those of EVENTSTREAMS_CATALOG_DIRS are checked. The
-    built-in catalogue is always checked with them.
+    FOLDER holds your own event types; without one, those in EVENTSTREAMS_CATALOG_DIRS are checked. The built-in
+    catalogue is always checked as well.
     """
     reading, problems = check_catalog(folders or Settings.load().catalog_dirs)
     for problem in problems:
@@ -46,21 +46,22 @@ def check(folders: tuple[Path, ...]) -> None:
     versions = sum(len(schema.versions) for schema in reading.schemas.values())
     click.echo(
         f"{len(reading.products)} products, {len(reading.schemas)} schemas with {versions} versions, "
-        f"{len(reading.types)} event types: nothing is wrong"
+        f"{len(reading.types)} event types: no problems found"
     )
 
 
 @catalog.command("register")
 @click.argument("schemas", nargs=-1, metavar="[SCHEMA]...")
-@click.option("--dry-run", is_flag=True, help="Only say what would be registered.")
+@click.option("--dry-run", is_flag=True, help="Only report what would be registered.")
 def register_command(
     schemas: tuple[str, ...],
     dry_run: bool,  # noqa: FBT001 - click passes it by name
 ) -> None:
-    """Register the catalogue's schemas at the registry of EVENTSTREAMS_SCHEMA_REGISTRY_URL, for outside consumers.
+    """Register the catalogue's schemas in the registry at EVENTSTREAMS_SCHEMA_REGISTRY_URL, for external consumers.
 
-    SCHEMA is the id of one, such as Messaging.MessageStatus; without one, all are registered. Each is a subject of that
-    name, whose versions are the catalogue's. What is there already stays as it is. Exit code 1 if any was refused.
+    SCHEMA is the id of a schema, such as Messaging.MessageStatus; without one, all are registered. Each becomes a
+    subject of that name, with the catalogue's versions. Existing versions are left as they are. The exit code is 1 if
+    any was refused.
     """
     settings = Settings.load()
     registry = SchemaRegistry.of(settings)

@@ -33,14 +33,14 @@ def events_problems(schema: Schema, types: Sequence[EventType]) -> Iterator[str]
     for each in types:
         for name, value in each.data.items():
             if name in events.filled:
-                yield f"type {each.name}: data: {name} is filled by its schema already"
+                yield f"type {each.name}: data: {name} is already filled by its schema"
             elif (problem := _constant_problem(avro, name, value)) is not None:
                 yield f"type {each.name}: data: {name} {problem}"
 
 
 def _source_problems(record: Mapping[str, object], source: str) -> Iterator[str]:
     if not _REFERENCE.fullmatch(PLACEHOLDER.sub("", source)):
-        yield "it is a path, such as /parcels/{parcelId}: no spaces, and braces only around the name of a field"
+        yield "it must be a path such as /parcels/{parcelId}: no spaces, and braces only around the name of a field"
     for name in PLACEHOLDER.findall(source):
         if name != Filled.ACCOUNT and not _is_string(record, name):
             yield f"{name} is not a string of the data"
@@ -80,7 +80,7 @@ def _constant_problem(record: Mapping[str, object], name: str, value: str) -> st
             symbols = branch["symbols"]
             assert isinstance(symbols, list)  # the parser has checked it
             return None if value in symbols else f"must be one of {', '.join(symbols)}"
-    return "is no string and no enum of the outermost record"
+    return "is neither a string nor an enum of the outermost record"
 
 
 def _type_of(record: Mapping[str, object], name: str) -> object:

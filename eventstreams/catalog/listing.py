@@ -37,13 +37,15 @@ class Filled(StrEnum):
 
 def _words(value: object) -> object:
     if not isinstance(value, str) or not value.strip():
-        raise ValueError("it needs words that people can read")
+        raise ValueError("it must be human-readable text")
     return value
 
 
 def _type_name(value: str) -> str:
     if not _TYPE_NAME.fullmatch(value):
-        raise ValueError("a type is words of small letters and digits with dots between, such as com.acme.parcel.sent")
+        raise ValueError(
+            "a type consists of lower-case words and digits separated by dots, such as com.acme.parcel.sent"
+        )
     return value
 
 
@@ -53,7 +55,7 @@ def _described(value: object) -> object:
 
 def _class_name(value: str) -> str:
     if not re.fullmatch("[A-Z][A-Za-z0-9]*", value):
-        raise ValueError("a class is words with a capital letter each, such as ParcelDelivered")
+        raise ValueError("a class name is in CapWords, such as ParcelDelivered")
     return value
 
 
@@ -92,7 +94,7 @@ def _one_or_more(value: object) -> object:
 
 def _id_form(value: object) -> object:
     if not isinstance(value, str) or not re.fullmatch("[A-Z]{2}|hash", value):
-        raise ValueError("it is two capital letters in quotation marks, or hash")  # YAML reads a bare NO as false
+        raise ValueError("it must be two capital letters in quotation marks, or hash")  # YAML reads a bare NO as false
     return value
 
 
@@ -180,14 +182,14 @@ def entry_problems(folder: Path, schema_id: str, entry: SchemaEntry, products: M
     """Every contradiction between the entry of ``schema_id`` and itself, the products, or the files in ``folder``."""
     where = f"{folder / FILE}: schema {schema_id}"
     if entry.product not in products:
-        yield f"{where} is of product {entry.product!r}, which is not listed"
+        yield f"{where} belongs to product {entry.product!r}, which is not listed"
     if not _SCHEMA_ID.fullmatch(schema_id):
-        yield f"{where}: an id is Product.Name, of letters and digits"
+        yield f"{where}: an id has the form Product.Name, in letters and digits"
         return  # its files cannot be in the right place either
     listed = sorted(entry.versions)
     wanted = list(range(1, len(listed) + 1))
     if listed != wanted:
-        yield f"{where}: versions are {listed}, but must be {wanted} without a gap"
+        yield f"{where}: the versions are {listed}, but must be {wanted} without gaps"
     for version in listed:
         path = version_file(folder, schema_id, version)
         if not path.is_file():

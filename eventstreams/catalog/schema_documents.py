@@ -109,5 +109,5 @@ def read_example(schema: Schema) -> Mapping[str, object] | None:
     except ValueError as error:
         raise CatalogError(f"{schema.example} is not JSON: {error}") from error
     if not isinstance(found, dict):
-        raise CatalogError(f"{schema.example} is no JSON object, as an event's data must be")
+        raise CatalogError(f"{schema.example} is not a JSON object, which an event's data must be")
     return found

@@ -11,13 +11,13 @@ _PLAIN: Final = frozenset({"null", "boolean", "long", "double", "string"})
 _INSTEAD: Final = {
     "int": "long",  # a field that outgrows 32 bits could never be widened for its old readers
     "float": "double",
-    "bytes": "string, with base64 in it",  # JSON has no bytes
-    "fixed": "string, with base64 in it",
+    "bytes": "string containing base64",  # JSON has no bytes
+    "fixed": "string containing base64",
 }
 
 # Avro's own rule, which fastavro does not check. Names also become names in generated Python.
 _NAME: Final = re.compile("[A-Za-z_][A-Za-z0-9_]*")
-_NAME_FORM: Final = "a name is letters, digits and _, and does not begin with a digit"
+_NAME_FORM: Final = "a name consists of letters, digits and _, and does not begin with a digit"
 _AVRO_TYPES: Final = frozenset({*_PLAIN, *_INSTEAD, "record", "error", "enum", "array", "map", "union"})
 
 IDENTITY: Final = "identityType"
@@ -50,13 +50,13 @@ def _type_offences(schema: object, where: str, around: tuple[str, ...]) -> Itera
     if kind in _INSTEAD:
         yield f"makes {where} {kind}: use {_INSTEAD[kind]}"
     elif kind == "null":
-        yield f"makes {where} null: null is only for what is optional"
+        yield f"makes {where} null: null is only for optional fields"
     elif kind in around:
-        yield f"makes {where} a {kind}, which it is part of: types must not contain themselves"
+        yield f"makes {where} a {kind}, which contains it: types must not contain themselves"
     elif isinstance(schema, list):
         kinds = [kind_of_type(branch) for branch in schema]
         if "union" in kinds or len(set(kinds)) < len(kinds):
-            yield f"makes {where} one of {', '.join(kinds)}: a union is of different types, each no union"
+            yield f"makes {where} one of {', '.join(kinds)}: a union has distinct types, none of which is a union"
         for branch in schema:
             if branch != "null":
                 yield from _type_offences(branch, where, around)
@@ -86,14 +86,14 @@ def _inner_offences(schema: Mapping[str, object], where: str, around: tuple[str,
         if not around:
             yield from _identity_offences(fields)
         elif nested := next((field["name"] for field in fields if IDENTITY in field), None):
-            yield f"gives field {nested} of {where} an {IDENTITY}: only fields of the outermost record have one"
+            yield f"gives field {nested} of {where} an {IDENTITY}: only fields of the outermost record can have one"
 
 
 def _name_offences(name: str, where: str) -> Iterator[str]:
     if not all(map(_NAME.fullmatch, name.split("."))):
-        yield f"names the type of {where} {name!r}: {_NAME_FORM}, with dots between those of a namespace"
+        yield f"names the type of {where} {name!r}: {_NAME_FORM}, with dots between the parts of a namespace"
     elif name in _AVRO_TYPES:
-        yield f"names the type of {where} {name}, which is a type of Avro's own"
+        yield f"names the type of {where} {name}, which is one of Avro's own types"
 
 
 def _field_offences(field: Mapping[str, object], around: tuple[str, ...]) -> Iterator[str]:
@@ -104,7 +104,7 @@ def _field_offences(field: Mapping[str, object], around: tuple[str, ...]) -> Ite
     if ("default" in field) != optional or field.get("default") is not None:
         yield (
             f"gives {where} a default that does not fit: "
-            'what is optional is ["null", …] with default null, all else has none'
+            'an optional field is ["null", …] with default null, and no other field has a default'
         )
 
 
@@ -115,23 +115,23 @@ def _identity_offences(fields: Sequence[Mapping[str, object]]) -> Iterator[str]:
             continue
         where = f"gives field {field['name']} {IDENTITY} {field[IDENTITY]!r}"
         if field[IDENTITY] not in _IDENTITIES:
-            yield f"{where}: there is only {', '.join(sorted(_IDENTITIES))}"
+            yield f"{where}: the possible values are {', '.join(sorted(_IDENTITIES))}"
         elif field["type"] not in ("string", ["null", "string"]):
             yield f"{where}: only a string can be one"
         elif kinds.count(field[IDENTITY]) > 1:
-            yield f"{where}, which another field has too: an event is about one"
+            yield f"{where}, which another field also has: an event is about one identity"
 
 
 def _change_offences(schema: Mapping[str, object] | object, previous: object) -> Iterator[str]:
     later, earlier = named_types(schema), named_types(previous)
     if next(iter(later)) != next(iter(earlier)):
-        yield f"names its record {next(iter(later))}, but the version before says {next(iter(earlier))}"
+        yield f"names its record {next(iter(later))}, but the previous version says {next(iter(earlier))}"
     for name, old in earlier.items():
         new = later.get(name)
         if new is None:
             continue  # then the field of this type is gone or has another type, which is reported
         if new.get("symbols") != old.get("symbols"):
-            yield f"changes the symbols of {name}: a reader of the version before could not read them"
+            yield f"changes the symbols of {name}: a reader of the previous version could not read them"
         if old["type"] == new["type"] == "record":
             yield from _field_changes(name, new, old)
 
@@ -141,12 +141,12 @@ def _field_changes(name: str, new: Mapping[str, object], old: Mapping[str, objec
     known = {field["name"]: _shape(field["type"]) for field in fields_of(old)}
     for field, type_ in known.items():
         if field not in types:
-            yield f"lacks field {field} of {name}, which the version before has: versions only add fields"
+            yield f"lacks field {field} of {name}, which the previous version has: versions only add fields"
         elif types[field] != type_:
             yield f"changes the type of field {field} of {name}: versions only add fields"
     for field in fields_of(new):
         if field["name"] not in known and "default" not in field:
-            yield f"adds field {field['name']} to {name} without a default: what a version adds must be optional"
+            yield f"adds field {field['name']} to {name} without a default: fields that a version adds must be optional"
 
 
 def _shape(schema: object) -> object:

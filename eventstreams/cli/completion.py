@@ -19,7 +19,7 @@ _VARIABLE: Final = "_EVENTSTREAMS_COMPLETE"
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print what makes SHELL complete commands and options."""
+    """Print the completion script for SHELL."""
     found = get_completion_class(shell)
     assert found is not None
     click.echo(found(click.Group(), {}, "eventstreams", _VARIABLE).source())

@@ -20,7 +20,9 @@ _MOST_SHOWN: Final = 1000  # bytes; a reason is a line
 
 
 @click.command()
-@click.option("--live", is_flag=True, help="Ask /livez: whether it is stuck for good, and only a restart helps.")
+@click.option(
+    "--live", is_flag=True, help="Ask /livez instead: whether it is permanently stuck, so that only a restart helps."
+)
 @click.option(
     "--timeout", "timeout_s", type=click.FloatRange(0.1, 60), default=3.0, show_default=True, help="Seconds to wait."
 )
@@ -28,9 +30,9 @@ def health(
     live: bool,  # noqa: FBT001 - click passes it by name
     timeout_s: float,
 ) -> None:
-    """Ask the role that runs beside this command whether it is ready: exit code 0, or 1 with the reason.
+    """Check whether the role running next to this command is ready: exit code 0, or 1 with the reason.
 
-    It asks where EVENTSTREAMS_ADMIN_LISTEN says that the role listens.
+    It connects to the address in EVENTSTREAMS_ADMIN_LISTEN.
     """
     host, port = _address(os.environ.get(SETTING, DEFAULT))
     connection = HTTPConnection(host, port, timeout=timeout_s)
@@ -39,7 +41,7 @@ def health(
         answer = connection.getresponse()
         told = answer.read(_MOST_SHOWN).decode(errors="replace").strip()
     except (OSError, HTTPException) as error:
-        click.echo(harmless(f"nobody answers at {host}:{port}: {str(error) or type(error).__name__}"), err=True)
+        click.echo(harmless(f"nothing answers at {host}:{port}: {str(error) or type(error).__name__}"), err=True)
         sys.exit(1)
     finally:
         connection.close()

@@ -55,7 +55,7 @@ class _LazyGroup(Group):
             with collecting_no_imports():
                 command = entry.load()
             if not isinstance(command, click.Command):
-                raise PluginError(f"command {cmd_name!r} of {entry.value} is no click command")
+                raise PluginError(f"command {cmd_name!r} of {entry.value} is not a click command")
             return command
         return None
 
@@ -93,10 +93,10 @@ class _LazyGroup(Group):
 @click.version_option(__version__, prog_name="eventstreams")
 @click.option("--profile", metavar="NAME", help="Profile to use; see `eventstreams profiles`.")
 def eventstreams(profile: str | None) -> None:
-    """Product events from Kafka to your customers' sinks, at least once, for up to four hours.
+    """Deliver product events from Kafka to your customers' sinks, at least once, retrying for up to four hours.
 
-    Settings come from EVENTSTREAMS_* variables; docs/settings.md lists them. To see it all at work on this
-    machine: eventstreams up
+    Settings are EVENTSTREAMS_* environment variables; docs/settings.md lists them. To try everything on this machine,
+    run: eventstreams up
     """
     if profile is not None:
         os.environ[_PROFILE] = profile  # as if the variable had been set, since commands load the settings

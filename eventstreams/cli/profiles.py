@@ -85,7 +85,9 @@ class ProfileFile:
         found = self._read()
         if name == _CHOSEN or not found.has_section(name):
             known = ", ".join(self.names) or "none yet"
-            raise SettingsError(f"no profile {name!r}: there are {known}. `eventstreams profiles add {name}` makes one")
+            raise SettingsError(
+                f"no profile {name!r}: there are {known}. `eventstreams profiles add {name}` creates one"
+            )
         return self._checked(name, dict(found.items(name)))
 
     def put(self, name: str, profile: Profile) -> None:
@@ -96,8 +98,8 @@ class ProfileFile:
         """
         if not _NAME.fullmatch(name) or name in _TAKEN:
             raise SettingsError(
-                f"{name!r} cannot name a profile: up to 64 letters, digits, dots, dashes and underscores can, "
-                f"but not {' or '.join(_TAKEN)}"
+                f"{name!r} is not a valid profile name: use up to 64 letters, digits, dots, dashes and "
+                f"underscores, but not {' or '.join(_TAKEN)}"
             )
         known = self._read()
         known[name] = _texts(profile)
@@ -128,10 +130,10 @@ class ProfileFile:
 
         known = [each.name for each in fields(Profile)]
         if unknown := next((key for key in texts if key not in known), None):
-            raise wrong(unknown, f"is nothing that a profile says: that is {', '.join(known)}")
+            raise wrong(unknown, f"is not a key of a profile: the keys are {', '.join(known)}")
         url, account, key = texts.get("url", LOCAL_API), texts.get("account_sid"), texts.get("key_sid")
         if not is_http_url(url):
-            raise wrong("url", f"is {url!r}: it must be one such as https://events.example.com")
+            raise wrong("url", f"is {url!r}: it must be a URL such as https://events.example.com")
         if account is not None and not is_sid(account, SidKind.ACCOUNT):
             raise wrong("account_sid", f"is {account!r}: it must be AC and 32 hexadecimal digits")
         if key is not None and not is_sid(key, SidKind.API_KEY):
@@ -149,13 +151,13 @@ class ProfileFile:
             raise SettingsError(f"{self.path} cannot be read: {error}") from None
         if self.path.stat().st_mode & _OTHERS:
             raise SettingsError(
-                f"{self.path} holds tokens, and others than its owner may read it: chmod 600 {self.path}"
+                f"{self.path} holds tokens and can be read by users other than its owner: chmod 600 {self.path}"
             )
         try:
             found.read_string(text)
         except configparser.Error as error:
             line = getattr(error, "lineno", None)  # never its text, which may be a token
-            raise SettingsError(f"{self.path}{f', line {line},' if line else ''} is no INI file") from None
+            raise SettingsError(f"{self.path}{f', line {line},' if line else ''} is not an INI file") from None
         return found
 
     def _write(self, known: configparser.ConfigParser) -> None:
@@ -206,9 +208,9 @@ def must_ask(profile: Profile, settings: Settings, *, as_operator: bool) -> tupl
     wanted = (
         f"{PREFIX}OPERATOR_TOKEN to the token that the API was started with"
         if as_operator
-        else f"{PREFIX}ACCOUNT_SID and {PREFIX}AUTH_TOKEN to the account that asks"
+        else f"{PREFIX}ACCOUNT_SID and {PREFIX}AUTH_TOKEN to the credentials of your account"
     )
-    raise SettingsError(f"set {wanted}, or keep them in a profile: eventstreams profiles add NAME")
+    raise SettingsError(f"set {wanted}, or store them in a profile: eventstreams profiles add NAME")
 
 
 def _texts(profile: Profile) -> dict[str, str]:

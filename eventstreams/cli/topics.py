@@ -22,15 +22,15 @@ def topics() -> None:
 @topics.command()
 @click.argument("sink_types", nargs=-1, metavar="[TYPE]...")
 def create(sink_types: tuple[str, ...]) -> None:
-    """Create the topics that are not there, and say which; give those that have too few partitions the others.
+    """Create missing topics and list them; add partitions to topics that have too few.
 
-    Every role does so for itself when it starts, too; this is for a job that runs before them. TYPE: a sink type whose
-    topics to make, such as webhook; default: those of all that are installed.
+    Every role also does this for its own topics when it starts; this command is for a job that runs before them. TYPE
+    is a sink type to create topics for, such as webhook; default: all installed types.
     """
     installed = installed_sink_types()
     for sink_type in sink_types:
         if sink_type not in installed:
-            raise PluginError(f"no sink plugin {sink_type!r} is installed; there are: {', '.join(installed)}")
+            raise PluginError(f"no sink plugin {sink_type!r} is installed; available: {', '.join(installed)}")
     for line in asyncio.run(create_topics(Settings.load(), sink_types or installed)):
         click.echo(harmless(line))
 
@@ -55,6 +55,4 @@ async def create_topics(settings: Settings, sink_types: Sequence[str]) -> Sequen
 def _what(before: int | None, spec: TopicSpec, *, may_grow: bool) -> str:
     if before is None:
         return "created"
-    return (
-        f"grown from {before} to {spec.partitions} partitions" if may_grow and before < spec.partitions else "is there"
-    )
+    return f"grown from {before} to {spec.partitions} partitions" if may_grow and before < spec.partitions else "exists"

@@ -15,7 +15,7 @@ Secret = Annotated[SecretStr, WithJsonSchema({"type": "string"})]
 
 
 class Page2010(Model):
-    """The page that a list of the reference's first API is on; its links are relative."""
+    """Position of a page in a list of the reference's first API; its links are relative."""
 
     page: int
     page_size: int
@@ -32,13 +32,13 @@ class Account2010(Model):
 
     sid: str
     auth_token: Secret | None
-    """In the answer to its creation alone."""
+    """Only in the response to its creation."""
     friendly_name: str
     owner_account_sid: str
     status: Annotated[AccountStatus | str, Open]
     type: str
     date_created: str
-    """In the form of mails (RFC 2822)."""
+    """In RFC 2822 format."""
     date_updated: str
     uri: str
     subresource_uris: Mapping[Literal["keys"], str]
@@ -54,7 +54,7 @@ class Key2010(Model):
 
 
 class NewKey2010(Key2010):
-    """An API key that was just made."""
+    """An API key that was just created."""
 
     secret: Secret
 
@@ -72,14 +72,14 @@ class Key(Model):
 
 
 class NewKey(Key):
-    """An API key that was just made."""
+    """An API key that was just created."""
 
     secret: Secret
     """Not shown again."""
 
 
 class TokenPromotion(Model):
-    """That the second token is the first now."""
+    """Confirmation that the second token is now the first."""
 
     account_sid: str
     auth_token: None
@@ -89,18 +89,18 @@ class TokenPromotion(Model):
 
 
 class TokenRotation(Model):
-    """That a second auth token counts beside the first."""
+    """Confirmation that a second auth token is valid alongside the first."""
 
     account_sid: str
     date_promoted: datetime | None
-    """When it takes the place of the first by itself."""
+    """When it automatically replaces the first."""
     date_created: datetime
     date_updated: datetime
     url: str
 
 
 class SecondaryToken(TokenRotation):
-    """A second auth token that was just made."""
+    """A second auth token that was just created."""
 
     secondary_auth_token: Secret
     """Not shown again."""
@@ -114,7 +114,7 @@ class Account(Model):
     owner_account_sid: str | None
     status: Annotated[AccountStatus | str, Open]
     rotating: bool
-    """A second token counts beside the first."""
+    """Whether a second token is valid alongside the first."""
     date_promoted: datetime | None
     date_created: datetime
     date_updated: datetime
@@ -122,14 +122,14 @@ class Account(Model):
 
 
 class AccountWithToken(Account):
-    """An account whose token was just made."""
+    """An account whose token was just created."""
 
     auth_token: Secret
     """Not shown again."""
 
 
 class SecretRotation(Model):
-    """How far the secrets are under the first key."""
+    """Progress of re-encrypting secrets with the first key."""
 
     reencrypted: int
     left: int
@@ -141,7 +141,7 @@ class AuditEvent(Model):
     sid: str
     date_created: datetime
     summary: str = ""
-    """What was done, or asked for, in words, with the name that the thing has now; else its method and route."""
+    """Description of what was done or requested, with the resource's present name; otherwise its method and route."""
     account_sid: str | None
     actor_type: str
     actor_sid: str | None
@@ -149,7 +149,7 @@ class AuditEvent(Model):
     route: str
     resource_sid: str | None
     fields: Sequence[str]
-    """Names of the parameters that were given."""
+    """Names of the given parameters."""
     source_ip_address: str | None
     outcome: str
     status: int | None

@@ -323,4 +323,6 @@ def _read(model: type[M], told: Json) -> M:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))
-        raise ApiError(f"the API answers what this release does not know: {where}: {first['msg']}") from None
+        raise ApiError(
+            f"the API's answer contains something that this release does not know: {where}: {first['msg']}"
+        ) from None

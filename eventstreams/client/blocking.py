@@ -227,7 +227,7 @@ class EventStreams:
         except RuntimeError:
             return self._runner.run(work)
         work.close()
-        raise RuntimeError("an event loop runs here: use AsyncEventStreams")
+        raise RuntimeError("an event loop is already running: use AsyncEventStreams")
 
     def _each(self, items: AsyncIterator[T]) -> Iterator[T]:
         async def following() -> list[T]:

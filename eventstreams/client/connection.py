@@ -110,7 +110,7 @@ class Connection:
         while True:
             items, meta = answer.get(key), answer.get("meta")
             if not isinstance(items, list) or not isinstance(meta, dict):
-                raise ApiError(f"{self.url}{path} is no list: is it the API of Event Streams?")
+                raise ApiError(f"{self.url}{path} is not a list: is it the Event Streams API?")
             for item in items:
                 yield item
             following = meta.get("next_page_url")
@@ -163,7 +163,7 @@ class Connection:
         safe = answer.status in _PASSING
         if not isinstance(told, dict) or HTTPStatus.MULTIPLE_CHOICES <= answer.status < HTTPStatus.BAD_REQUEST:
             raise ApiError(
-                f"{self.url} is no API of Event Streams: it answered with status {answer.status}",
+                f"{self.url} is not an Event Streams API: it answered with status {answer.status}",
                 status=answer.status,
                 retry_is_safe=safe,
                 idempotency_key=key,
@@ -180,7 +180,7 @@ class Connection:
         return told
 
     def _silent(self, error: Exception, key: str | None) -> ApiError:
-        message = f"the API at {self.url} does not answer ({_why(error)}): is it running there?"
+        message = f"the API at {self.url} does not answer ({_why(error)}): is it running?"
         return ApiError(message, retry_is_safe=True, idempotency_key=key)
 
 
@@ -190,21 +190,21 @@ def _check_text(fields: Fields) -> None:
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise ApiError(f"{name} is not UTF-8, which all that the API is told must be") from None
+            raise ApiError(f"{name} is not valid UTF-8, which the API requires") from None
 
 
 def _why(error: Exception) -> str:
     match error:
         case aiohttp.ClientConnectorDNSError():
-            return "its host has no address"
+            return "its host name does not resolve"
         case aiohttp.ClientConnectorCertificateError():
-            return "its certificate is not to be trusted"
+            return "its certificate is not trusted"
         case aiohttp.ClientConnectorSSLError():  # whose errno is OpenSSL's, not the system's
-            return "it does not speak TLS as we do: is its URL one with http://?"
+            return "the TLS handshake failed: should its URL start with http://?"
         case aiohttp.ClientConnectorError(errno=int() as number):
             return os.strerror(number)
         case TimeoutError():
-            return f"not within {_ANSWER_S:g} s"
+            return f"no answer within {_ANSWER_S:g} s"
         case _:
             return type(error).__name__
 

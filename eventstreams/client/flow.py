@@ -12,19 +12,19 @@ Count = Annotated[int, Field(ge=0)]
 
 
 class DeliveryCounts(Model):
-    """How many subscriptions an event is so far for."""
+    """For how many subscriptions an event is in each state."""
 
     delivered: Count = 0
     retrying: Count = 0
     dead: Count = 0
     waiting: Count = 0
-    """Nothing was tried yet, or it was redriven."""
+    """Not attempted yet, or redriven."""
     filtered_or_waiting: Count = 0
-    """Subscriptions with a filter, where nothing was tried: the page of the event says which it is."""
+    """Subscriptions with a filter and no attempt yet: fetch the event to see which it is."""
 
 
 class Event(Model):
-    """An event that was accepted, without what it holds."""
+    """An accepted event, without its data."""
 
     id: str
     account_sid: str
@@ -33,7 +33,7 @@ class Event(Model):
     """As its producer wrote it."""
     accepted_at: datetime
     deliveries: DeliveryCounts = DeliveryCounts()
-    """What became of it: all 0 where no subscription is for it."""
+    """What became of it: all 0 if no subscription matches it."""
 
 
 class CloudEventOf(Model):
@@ -41,11 +41,11 @@ class CloudEventOf(Model):
 
     event_id: str
     cloud_event: Mapping[str, object] | None
-    """Null: it cannot be read."""
+    """Null if it cannot be read."""
     problem: str | None
     """Why it cannot be read."""
     size_bytes: Count
-    """Of its data, as Avro."""
+    """Size of its data as Avro."""
     url: str
 
 
@@ -54,7 +54,7 @@ class AcceptedOfType(Model):
 
     type: str
     product: str | None
-    """Null: the type is not in the catalogue any more."""
+    """Null: the type is no longer in the catalogue."""
     events: Count
 
 
@@ -62,7 +62,7 @@ class DeliveriesOf(Model):
     """What happened to events of one type and subscription at one sink, by outcome."""
 
     subscription_sid: str | None
-    """Null: a test event, or it could not be told."""
+    """Null for a test event, or if it is unknown."""
     sink_sid: str | None
     type: str
     product: str | None
@@ -75,7 +75,7 @@ class DeliveriesOf(Model):
 
 
 class Flow(Model):
-    """What flowed in a short time. Each rate is a count divided by its seconds."""
+    """Traffic in a short period. Each rate is a count divided by its seconds."""
 
     since: datetime
     until: datetime
@@ -88,17 +88,17 @@ class Flow(Model):
 
 
 class SubscriptionWaiting(Model):
-    """What waits on one subscription's topic for its first attempt."""
+    """Events on one subscription's topic that wait for their first attempt."""
 
     subscription_sid: str
     sink_sid: str
     waiting: Count
-    """At most: redrives leave marks that count as events."""
+    """Upper bound: markers left by redrives count as events."""
     oldest_waiting: datetime | None
 
 
 class Waiting(Model):
-    """What waits for its first attempt."""
+    """Events that wait for their first attempt."""
 
     subscriptions: Sequence[SubscriptionWaiting]
     url: str

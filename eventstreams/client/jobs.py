@@ -11,7 +11,7 @@ from eventstreams.client.values import FINISHED, JobStatus, Open, SkipReason
 
 
 class DeadLetter(Model):
-    """An event that was not delivered to a subscription, without what it holds."""
+    """An event that was not delivered to a subscription, without its data."""
 
     id: str
     """Such as ``webhook.0.1234``."""
@@ -25,7 +25,7 @@ class DeadLetter(Model):
     detail: str | None
     attempts: int | None
     status: int | None
-    """Of the last answer."""
+    """HTTP status of the last answer."""
     answer: str | None
     date_died: datetime
     date_accepted: datetime | None
@@ -33,31 +33,31 @@ class DeadLetter(Model):
     date_last_attempt: datetime | None
     origin: str | None
     job_sid: str | None
-    """The redrive or replay that it came from."""
+    """The redrive or replay that the event came from."""
     url: str
 
 
 class DeadLetterWithData(DeadLetter):
-    """A dead letter with what it holds."""
+    """A dead letter with its data."""
 
     event_source: str | None
     event_time: str | None
     dataschema: str | None
     data: Mapping[str, object] | None
     data_problem: str | None
-    """Why ``data`` is null, or is not all."""
+    """Why ``data`` is null or incomplete."""
     size_bytes: int
 
 
 class Header(Model):
-    """One header of a record, as text; what is longer than 256 characters is cut."""
+    """One header of a record, as text, cut to 256 characters."""
 
     name: str
     value: str
 
 
 class RouterDeadLetter(Model):
-    """An event that the router could not read, as the operator sees it. Its headers may say anything."""
+    """An event that the router could not read, as the operator sees it. Its headers may contain anything."""
 
     id: str
     topic: str
@@ -76,11 +76,11 @@ class RouterDeadLetter(Model):
     """The first 30."""
     more_headers: int
     size_bytes: int
-    """Of the value."""
+    """Size of the record's value."""
 
 
 class Selection(Model):
-    """What a job takes, as it was asked for; null and empty lists take any."""
+    """The selection of a job, as requested; null and empty lists mean any."""
 
     subscription_sid: str | None
     types: Sequence[str]
@@ -96,14 +96,14 @@ class Selection(Model):
 class _JobPreview(Model):
     selection: Selection
     rate: int
-    """Events a second."""
+    """Events per second."""
     selected: int
     skipped: Mapping[Annotated[SkipReason | str, Open], int]
     oldest: datetime | None
     newest: datetime | None
     expected_minutes: float
     complete: bool
-    """False: there may be more than was counted."""
+    """False: there may be more than were counted."""
 
 
 class RedrivePreview(_JobPreview):
@@ -126,11 +126,11 @@ class Job(Model):
     status: Annotated[JobStatus | str, Open]
     selection: Selection
     rate: int
-    """Most events a second."""
+    """Maximum rate, in events per second."""
     selected: int
     skipped: Mapping[Annotated[SkipReason | str, Open], int]
     looked_through: Annotated[float, Field(ge=0, le=1)]
-    """Which part of what there is to look through is behind it."""
+    """Share of the records that the job has already searched, from 0 to 1."""
     waiting_because: str | None
     error_code: int | None
     error_message: str | None
@@ -146,12 +146,12 @@ class Job(Model):
 
 
 class Redrive(Job):
-    """Dead letters that are put on their subscriptions' topics again."""
+    """A job that copies dead letters back to their subscriptions' topics."""
 
     redriven: int
 
 
 class Replay(Job):
-    """Accepted events that are put on one subscription's topic again."""
+    """A job that copies accepted events to one subscription's topic."""
 
     replayed: int

@@ -18,7 +18,7 @@ class Model(BaseModel):
 
 
 class Meta(Model):
-    """The page that a list is on."""
+    """Position of a page in a list."""
 
     page: int
     page_size: int
@@ -28,38 +28,38 @@ class Meta(Model):
     next_page_url: str | None
     """Absolute; null on the last page."""
     key: str
-    """Name of the list beside this."""
+    """Name of the field that has the list."""
 
 
 class ErrorBody(Model):
     """What every refusal looks like."""
 
     code: int
-    """The reference's code; those of sinks and subscriptions are 91000 and up."""
+    """Twilio's error code; those of sinks and subscriptions are 91000 and up."""
     message: str
-    """What was wrong, and what would be right."""
+    """What is wrong, and how to fix it."""
     more_info: str
     status: Annotated[int, Field(ge=400, le=599)]
     """The HTTP status."""
     details: Mapping[str, object] | None = None
-    """More, where there is more to say."""
+    """Further details, if any."""
 
 
 class Lag(Model):
-    """How far the delivery log is behind; null in its place while that is not known."""
+    """How far the delivery log is behind; null while that is unknown."""
 
     records: Annotated[int, Field(ge=0)]
     seconds: float | None
 
 
 class SinkDelivery(Model):
-    """How a sink is delivered to."""
+    """A sink's delivery settings."""
 
     sink_sid: str
     paused: bool
-    """Its events wait, until their deadlines."""
+    """Its events wait until their deadlines."""
     rate_limit: float | None
-    """Events a second; null: no limit."""
+    """Events per second; null: no limit."""
     throttle: Annotated[Throttle | str, Open]
     url: str
 
@@ -81,21 +81,22 @@ class Sample(Model):
 
 
 class SinkProbe(Model):
-    """What a look at a sink's destination found; it leaves no event there."""
+    """Result of checking a sink's destination, without delivering an event."""
 
     sink_sid: str
     sink_type: str
     outcome: Literal["delivered", "retry_later", "rejected"]
-    """``delivered``: the destination is there and lets us in. Else what became of an event, if it were answered so."""
+    """``delivered``: the destination exists and accepts our credentials. Otherwise: what would become of an event with
+    that answer."""
     reason: str | None
     code: int | None
-    """As in the delivery log; null: nothing was found wrong."""
+    """As in the delivery log; null: no problem was found."""
     detail: str
     answer: str
 
 
 class SinkConfiguration(Model):
-    """Where a sink delivers to and how, without its secrets."""
+    """Where and how a sink delivers, without its secrets."""
 
     sink_sid: str
     sink_type: str
@@ -106,29 +107,29 @@ class SinkConfiguration(Model):
 
 
 class SubscriptionDelivery(Model):
-    """How a subscription is delivered."""
+    """A subscription's delivery settings."""
 
     account_sid: str
     subscription_sid: str
     paused: bool
     ttl: Annotated[float, Field(gt=0)]
-    """Seconds for which an event is tried."""
+    """Seconds for which an event is retried."""
     filter: str | None
-    """In CEL; null: everything is delivered."""
+    """CEL expression; null: everything is delivered."""
     retry_delays: Sequence[float]
-    """Seconds, the longest wait after the first, second, … attempt; the last repeats."""
+    """Longest delay in seconds after the first, second, … attempt; the last one repeats."""
     max_attempts: int | None
-    """Null: as many as there are until the deadline."""
+    """Null: no limit until the deadline."""
     partitions: int
     url: str
 
 
 class PlannedAttempt(Model):
-    """One attempt of an event whose attempts all fail."""
+    """One attempt for an event whose attempts all fail."""
 
     attempt: Annotated[int, Field(ge=1)]
     longest_wait: float
-    """Seconds after the attempt before."""
+    """Seconds after the previous attempt."""
     expected_at: datetime
     latest_at: datetime
 
@@ -144,28 +145,28 @@ class RetrySchedule(Model):
     """Seconds."""
     attempts: Sequence[PlannedAttempt]
     max_attempts: int | None
-    """Of the subscription; null: as many as there are until the deadline."""
+    """The subscription's limit; null: no limit until the deadline."""
     complete: bool
-    """False: there are more than are shown."""
+    """False: there are more than those listed."""
     url: str
 
 
 class PreviousSecret(Model):
-    """A secret that still signs beside the current one."""
+    """A secret that is still used for signing in addition to the current one."""
 
     scheme: str
     date_expires: datetime
 
 
 class SigningSecret(Model):
-    """What receivers check signatures with. A sink type of somebody's own may show more."""
+    """What receivers verify signatures with. Custom sink types may have more fields."""
 
     sink_sid: str
     scheme: str | None = None
     secret: Annotated[SecretStr, WithJsonSchema({"type": "string"})] | None = None
-    """Where both sides have the same one: ``secret.get_secret_value()``."""
+    """For a shared secret: ``secret.get_secret_value()``."""
     public_key: str | None = None
-    """Where signatures are checked with one."""
+    """For signatures that are verified with a public key."""
     previous: Sequence[PreviousSecret] = ()
     url: str
 
@@ -188,7 +189,7 @@ class SinkError(Model):
 
 
 class SubscriptionBacklog(Model):
-    """What waits on one subscription's topic for its first attempt."""
+    """Events on one subscription's topic that wait for their first attempt."""
 
     subscription_sid: str
     paused: bool
@@ -197,7 +198,7 @@ class SubscriptionBacklog(Model):
 
 
 class SinkHealthReport(Model):
-    """How a sink is now."""
+    """Present health of a sink."""
 
     sink_sid: str
     state: Annotated[SinkHealth | str, Open]
@@ -209,7 +210,7 @@ class SinkHealthReport(Model):
     last_delivered_at: datetime | None
     last_error: SinkError | None
     waiting: int
-    """Events that wait for their first attempt, at most."""
+    """Upper bound on the events that wait for their first attempt."""
     oldest_waiting: datetime | None
     subscriptions: Sequence[SubscriptionBacklog]
     lag: Lag | None
@@ -224,7 +225,7 @@ class TypeAndVersion(Model):
 
 
 class JudgedEvent(Model):
-    """An event, and what a filter makes of it."""
+    """An event, and the result of applying a filter to it."""
 
     id: str
     type: str
@@ -234,17 +235,17 @@ class JudgedEvent(Model):
 
 
 class FilterPreview(Model):
-    """What a filter makes of events."""
+    """The result of applying a filter to events."""
 
     filter: str | None
     types: Sequence[TypeAndVersion]
     verdicts: Mapping[str, int]
-    """How many events there are of each; all but ``excluded`` and ``undecided`` would be delivered."""
+    """Number of events by verdict; all but ``excluded`` and ``undecided`` would be delivered."""
     delivered: int
     events: Sequence[JudgedEvent]
     """The newest."""
     complete: bool
-    """False: there are older events that were not looked at."""
+    """False: there are older events that were not checked."""
 
 
 class Attempt(Model):
@@ -254,7 +255,7 @@ class Attempt(Model):
     event_type: str
     account_sid: str
     subscription_sid: str | None
-    """Null: a test event, or it could not be told."""
+    """Null for a test event, or if it is unknown."""
     sink_sid: str | None
     sink_type: str
     attempt: int
@@ -271,11 +272,11 @@ class Attempt(Model):
     deadline: datetime | None
     origin: str | None
     put_on: str | None
-    """Where it was put: topic/partition/offset."""
+    """Where the event was put: topic/partition/offset."""
 
 
 class DeliveryLinks(Model):
-    """Where to go on."""
+    """Related resources."""
 
     attempts: str
 
@@ -303,7 +304,7 @@ class Delivery(Model):
 
 
 class EventTimeline(Model):
-    """Where an event is, for each subscription that it is for."""
+    """Where an event is, for each matching subscription."""
 
     id: str
     account_sid: str

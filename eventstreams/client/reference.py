@@ -11,7 +11,7 @@ from eventstreams.control.records import SinkStatus
 
 
 class EventType(Model):
-    """A kind of events."""
+    """A type of event."""
 
     type: str
     schema_id: str
@@ -42,11 +42,11 @@ class SchemaVersion(Model):
     date_created: datetime
     url: str
     raw: str
-    """Where its JSON Schema is, for anybody to fetch."""
+    """Public URL of its JSON Schema."""
 
 
 class Sink(Model):
-    """Where events are delivered to."""
+    """Where events are delivered."""
 
     date_created: datetime
     date_updated: datetime
@@ -61,13 +61,13 @@ class Sink(Model):
 
 
 class SinkTest(Model):
-    """That a test event is on its way."""
+    """Confirmation that a test event is on its way."""
 
     result: Literal["submitted"]
 
 
 class SinkValidation(Model):
-    """That a test event has arrived."""
+    """Confirmation that a test event has arrived."""
 
     result: Literal["valid"]
 

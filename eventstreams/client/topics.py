@@ -15,8 +15,8 @@ class Topic(Model):
     sink_type: str | None
     subscription_sid: str | None
     account_sid: str | None
-    """Whose subscription's it is."""
+    """Account that owns the topic's subscription."""
     partitions: int
     orphaned: bool
     records: int | None
-    """Most that it can hold; None where it is not orphaned."""
+    """Maximum number of records that it may hold; null unless orphaned."""

@@ -9,10 +9,10 @@ from pydantic_core import CoreSchema, core_schema
 
 
 class SinkHealth(StrEnum):
-    """How a sink is.
+    """Health of a sink.
 
-    ``working``: it answered the last attempt, be it with a refusal of that event. ``failing``: it did not.
-    ``broken``: so often in a row that workers hold its events back. ``silent``: the log knows of no attempt.
+    ``working``: it answered the last attempt, even if it refused the event. ``failing``: it did not. ``broken``: it
+    failed so often in a row that workers hold its events back. ``silent``: the log knows of no attempt.
     """
 
     PAUSED = "paused"
@@ -25,10 +25,9 @@ class SinkHealth(StrEnum):
 class DeliveryState(StrEnum):
     """Where an event stands for one subscription.
 
-    ``routing``: the router has not come to it. ``waiting``: on the subscription's topic, for its first attempt.
-    ``retrying``: on a retry topic, until its next attempt or its deadline. ``unrecorded``: nothing is left on the
-    topic and nothing is known; what happened to it was not logged. ``filtered``: the subscription's filter
-    keeps the event back.
+    ``routing``: not routed yet. ``waiting``: on the subscription's topic, waiting for its first attempt. ``retrying``:
+    on a retry topic, until its next attempt or its deadline. ``unrecorded``: no longer on the topic, but what happened
+    to it was not logged. ``filtered``: excluded by the subscription's filter.
     """
 
     ROUTING = "routing"
@@ -56,7 +55,7 @@ FINISHED: Final = frozenset({JobStatus.CANCELLED, JobStatus.FAILED, JobStatus.CO
 
 
 class SkipReason(StrEnum):
-    """Why a selected event is not put on a subscription's topic again."""
+    """Why a selected event is not copied to a subscription's topic."""
 
     SUBSCRIPTION_DELETED = "subscription_deleted"
     OTHER_ACCOUNT = "other_account"
@@ -65,10 +64,10 @@ class SkipReason(StrEnum):
 
 
 class FilterVerdict(StrEnum):
-    """What a filter makes of an event. All but ``excluded`` and ``undecided`` are delivered.
+    """The result of applying a filter to an event. All but ``excluded`` and ``undecided`` are delivered.
 
-    ``undecided``: it asks for what this event does not have, so that it is neither true nor false.
-    ``unfiltered``: the event cannot be read, or this release not the filter, so that nobody can tell.
+    ``undecided``: the filter needs a field that this event does not have, so it is neither true nor false.
+    ``unfiltered``: the event, or the filter, cannot be read by this release, so the result is unknown.
     """
 
     TAKEN = "taken"

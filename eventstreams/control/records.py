@@ -25,9 +25,9 @@ class SinkStatus(StrEnum):
 
 
 class Throttle(StrEnum):
-    """How a sink's own answers slow deliveries to it.
+    """How a sink's own answers slow down deliveries to it.
 
-    ``adaptive``: concurrency follows what the sink takes. ``reference``: the reference's throttle.
+    ``adaptive``: concurrency follows what the sink accepts. ``reference``: the reference's throttle.
     """
 
     ADAPTIVE = "adaptive"
@@ -44,7 +44,8 @@ class SubscriptionState(StrEnum):
 class AccountStatus(StrEnum):
     """The reference's ``status`` of an account.
 
-    ``suspended``: nobody acts as it and its events wait. ``closed``: for good; what it had is being removed.
+    ``suspended``: its credentials are refused and its events wait. ``closed``: permanently; what it had is being
+    removed.
     """
 
     ACTIVE = "active"
@@ -53,7 +54,7 @@ class AccountStatus(StrEnum):
 
 
 class KeyScope(StrEnum):
-    """What an API key may do: everything that its account may, only look, or only publish events."""
+    """What an API key may do: everything that its account may, only read, or only publish events."""
 
     FULL = "full"
     READ = "read"
@@ -255,7 +256,7 @@ def sid_of(key: bytes | None) -> str:
     except (ValueError, KeyError):
         known = False
     if not known:
-        raise ControlRecordError(f"key {key!r} names no resource")
+        raise ControlRecordError(f"key {key!r} is not the key of a resource")
     return sid
 
 

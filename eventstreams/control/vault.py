@@ -53,8 +53,8 @@ class Vault:
         """
         if settings.secret_key is None:
             raise SettingsError(
-                f"{_SETTING} is not set: it must be the installation's, the same for all roles and commands; for a new "
-                "installation make one with `eventstreams new-key`"
+                f"{_SETTING} is not set: it must be the same for all roles and commands of an installation; for a "
+                "new installation, generate one with `eventstreams new-key`"
             )
         keys = [part.strip() for part in settings.secret_key.get_secret_value().split(",")]
         try:
@@ -62,7 +62,8 @@ class Vault:
             self._keys = [base64.urlsafe_b64decode(key) for key in keys]
         except ValueError:
             raise SettingsError(
-                f"{_SETTING} is malformed: it must be what `eventstreams new-key` prints, or several with commas"
+                f"{_SETTING} is malformed: it must be a key as printed by `eventstreams new-key`, or several "
+                "separated by commas"
             ) from None
         self._bound = lru_cache(_MOST_DERIVED)(_derived)
 
@@ -79,8 +80,8 @@ class Vault:
         found = self._opened(locked, purpose, owner)
         if found is None:
             raise SettingsError(
-                f"a secret ({purpose}) was encrypted with another key, or for something else: "
-                f"add the key that it was encrypted with to {_SETTING}"
+                f"a secret ({purpose}) was encrypted with a different key, or for a different purpose: add the key "
+                f"that it was encrypted with to {_SETTING}"
             )
         return found
 

@@ -33,5 +33,5 @@ class ControlWriter:
     async def _write(self, sid: str, value: bytes | None) -> None:
         answer = await self._producer.send(self._topic, value, key=key_of(sid))
         if isinstance(answer, NotAcked):
-            raise TopicError(f"Kafka did not take a write to {self._topic}: {answer.text}")
+            raise TopicError(f"Kafka did not accept a write to {self._topic}: {answer.text}")
         await self._feed.wait_until(answer.offset + 1)

@@ -17,14 +17,12 @@ _MARK: Final = {Grade.OK: "ok", Grade.WARNING: "WARNING", Grade.PROBLEM: "PROBLE
 
 @click.command()
 @click.option("--wait", default="10s", show_default=True, metavar="10s", help="How long to wait for a broker.")
-@click.option(
-    "-o", "--output", type=click.Choice(["text", "json"]), default="text", help="json: a line for each finding."
-)
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="json: one line per finding.")
 def doctor(wait: str, output: str) -> None:
-    """Look at settings, catalogue, plugins and Kafka, and say in words what to mend. Changes nothing.
+    """Check settings, catalogue, plugins and Kafka, and explain what to fix. Changes nothing.
 
-    Exit code 0: no problem, though there may be warnings; else that of the first problem: 2 settings, 4 no broker,
-    5 catalogue, 6 plugins, 1 all others. Run it with the settings of the roles.
+    The exit code is 0 if there are no problems (there may be warnings); otherwise it is that of the first problem: 2
+    settings, 4 no broker, 5 catalogue, 6 plugins, 1 anything else. Run it with the same settings as the roles.
     """
     try:
         findings = asyncio.run(examine(parse_duration(wait)))

@@ -49,7 +49,7 @@ async def examine(wait: timedelta) -> Sequence[Finding]:
 def examine_settings(settings: Settings) -> Sequence[Finding]:
     """Examine the settings, including those that only some roles need."""
     given = sum(name.startswith(PREFIX) for name in os.environ)
-    found = [ok("settings", f"{given} variables, each one a setting with a value that it may have")]
+    found = [ok("settings", f"{given} variables, all valid settings with valid values")]
     try:
         Vault(settings)
     except SettingsError as error:
@@ -62,8 +62,8 @@ def examine_settings(settings: Settings) -> Sequence[Finding]:
         found.append(
             warning(
                 "destinations",
-                f"whoever may make sinks can aim them at {networks}",
-                f"keep {PREFIX}ALLOWED_DESTINATIONS as small as it can be",
+                f"anyone who can create sinks can aim them at {networks}",
+                f"keep {PREFIX}ALLOWED_DESTINATIONS as narrow as possible",
             )
         )
     return found
@@ -77,7 +77,7 @@ def examine_catalog(settings: Settings) -> Sequence[Finding]:
         return [problem("catalogue", str(error), None, exit_code=CatalogError.exit_code)]
     if problems:
         more = f", and {len(problems) - 1} more" if len(problems) > 1 else ""
-        fix = "`eventstreams catalog check` says all"
+        fix = "run `eventstreams catalog check` for the full list"
         return [problem("catalogue", f"{problems[0]}{more}", fix, exit_code=CatalogError.exit_code)]
     return [ok("catalogue", f"{len(reading.types)} event types, {len(reading.schemas)} schemas")]
 
@@ -94,25 +94,26 @@ def examine_plugins(settings: Settings) -> tuple[Sequence[str], Sequence[Finding
             continue  # such sinks cannot be created
         if lacks := lacking(plugin):
             module, source = next(iter(lacks.items()))
-            fact = f"a worker of {sink_type} sinks cannot run here, for there is no {module}"
-            found.append(warning("plugins", fact, f"pip install '{source}' where such a worker runs"))
+            fact = f"a worker for {sink_type} sinks cannot run here, because {module} is missing"
+            found.append(warning("plugins", fact, f"pip install '{source}' where the worker runs"))
         else:
             usable.append(sink_type)
     found += examine_sink_types(settings.sink_types, list(plugins))
-    return usable, [ok("plugins", f"workers of {', '.join(usable)} sinks can run here"), *found]
+    return usable, [ok("plugins", f"workers for {', '.join(usable)} sinks can run here"), *found]
 
 
 def examine_sink_types(sink_types: Sequence[str] | None, installed: Sequence[str]) -> Sequence[Finding]:
     """Findings about the types that the API offers by setting (None: all installed) but cannot create sinks of."""
     if sink_types == ():
-        fact = f"{PREFIX}SINK_TYPES is none: no sink can be created"
-        return [warning("sink types", fact, "name the types that have workers, once there are some")]
+        fact = f"{PREFIX}SINK_TYPES is none: no sinks can be created"
+        return [warning("sink types", fact, "list the sink types that have workers, once there are some")]
     lacking_here = [each for each in sink_types or () if each not in installed]
     return [
         warning(
             "sink types",
-            f"{PREFIX}SINK_TYPES names {each}, whose plugin is not installed here: an API here refuses such sinks",
-            f"install it beside the API, too, or correct the name; there are: {', '.join(sorted(installed))}",
+            f"{PREFIX}SINK_TYPES includes {each}, whose plugin is not installed here: an API started here would "
+            "refuse such sinks",
+            f"install it alongside the API as well, or correct the name; available: {', '.join(sorted(installed))}",
         )
         for each in lacking_here
     ]
@@ -135,11 +136,11 @@ async def examine_kafka(settings: Settings, sink_types: Sequence[str]) -> Sequen
         found += judge_missing(specs, list(there))
         topics = await inspector.topics([name for name in specs if name in there])
         wrong = [each for topic in topics for each in judge_topic(settings, specs[topic.name], topic)]
-        found += wrong or [ok("topics", f"the {len(topics)} that are there are as they should be")]
+        found += wrong or [ok("topics", f"all {len(topics)} existing topics are as they should be")]
         found += judge_sight(topics)
         events = Topics(settings).events
         newest = await inspector.newest_ms(events, there[events]) if events in there else None
         found += judge_clock(now_ms(), newest)
     except (BrokerUnreachableError, TopicError) as error:
-        found.append(problem("kafka", str(error), "give our user the rights that docs/kafka.md lists"))
+        found.append(problem("kafka", str(error), "grant our user the permissions listed in docs/kafka.md"))
     return found

@@ -22,13 +22,15 @@ def judge_copies(settings: Settings, brokers: int) -> Iterator[Finding]:
     if wanted > brokers:
         yield problem(
             "replication",
-            f"EVENTSTREAMS_REPLICATION_FACTOR is {wanted}, of {_count(brokers, 'broker')}: no topic can be made",
+            f"EVENTSTREAMS_REPLICATION_FACTOR is {wanted}, but there {'is' if brokers == 1 else 'are'} "
+            f"{_count(brokers, 'broker')}: no topic can be created",
             f"add brokers, or set it to {brokers}",
         )
     elif wanted < _SAFE_REPLICAS <= brokers:
         yield warning(
             "replication",
-            f"there are {brokers} brokers and each topic has {_count(wanted, 'copy')}: losing one disk can lose events",
+            f"there are {brokers} brokers, but each topic has {_count(wanted, 'copy')}: losing one disk can lose "
+            "events",
             f"set EVENTSTREAMS_REPLICATION_FACTOR to {_SAFE_REPLICAS}",
         )
     else:
@@ -40,8 +42,8 @@ def judge_versions(protocols: Mapping[int, str | None] | None) -> Iterator[Findi
     if protocols is None:
         yield warning(
             "brokers",
-            "our user may not see the brokers' settings: how old they are is not known",
-            "give it DescribeConfigs on the cluster, or see that they are Kafka 4.0 or newer",
+            "our user may not read the brokers' settings, so their version is unknown",
+            "grant it DescribeConfigs on the cluster, or check yourself that they run Kafka 4.0 or newer",
         )
         return
     old = {broker: protocol for broker, protocol in protocols.items() if protocol is not None}
@@ -50,12 +52,12 @@ def judge_versions(protocols: Mapping[int, str | None] | None) -> Iterator[Findi
         are = "is" if len(old) == 1 else "are"
         yield warning(
             "brokers",
-            f"of {_count(len(protocols), 'broker')} {len(old)} {are} older than Kafka 4.0, "
+            f"{len(old)} of {_count(len(protocols), 'broker')} {are} older than Kafka 4.0, "
             f"such as {broker} ({protocol}): Event Streams is tested with 4.1",
-            "upgrade them, one after the other; docs/kafka.md says what is needed of them",
+            "upgrade them, one at a time; docs/kafka.md lists the requirements",
         )
     else:
-        yield ok("brokers", "all are Kafka 4.0 or newer; they do not tell more")
+        yield ok("brokers", "all run Kafka 4.0 or newer; they do not report more than that")
 
 
 def expected(settings: Settings, sink_types: Sequence[str], existing: Sequence[str]) -> Mapping[str, TopicSpec]:
@@ -77,8 +79,8 @@ def judge_missing(specs: Mapping[str, TopicSpec], existing: Sequence[str]) -> It
         more = f" and {len(missing) - 3} others" if len(missing) > 3 else ""  # noqa: PLR2004 - a line's worth
         yield warning(
             "topics",
-            f"{', '.join(missing[:3])}{more} {'is' if len(missing) == 1 else 'are'} not there yet",
-            "start the roles, which make theirs, or run `eventstreams topics create`",
+            f"{', '.join(missing[:3])}{more} {'is' if len(missing) == 1 else 'are'} missing",
+            "start the roles, which create their own, or run `eventstreams topics create`",
         )
 
 
@@ -87,19 +89,19 @@ def judge_topic(settings: Settings, spec: TopicSpec, topic: TopicFacts) -> Itera
     if topic.leaderless:
         yield problem(
             topic.name,
-            f"{_count(topic.leaderless, 'partition')} of {topic.partitions} have no leader: nobody can use them",
+            f"{_count(topic.leaderless, 'partition')} of {topic.partitions} have no leader and cannot be used",
             "bring their brokers back",
         )
     elif topic.behind:
         yield warning(
             topic.name,
-            f"{_count(topic.behind, 'partition')} of {topic.partitions} lack a copy",
-            "look for a broker that is away or slow",
+            f"{_count(topic.behind, 'partition')} of {topic.partitions} are under-replicated",
+            "look for a broker that is down or slow",
         )
     if topic.replicas < settings.replication_factor:
         yield warning(
             topic.name,
-            f"it has {_count(topic.replicas, 'copy')}, fewer than EVENTSTREAMS_REPLICATION_FACTOR says",
+            f"it has {_count(topic.replicas, 'copy')}, fewer than EVENTSTREAMS_REPLICATION_FACTOR",
             "add copies with kafka-reassign-partitions.sh",
         )
     if topic.operations is not None and "ALL" not in topic.operations:
@@ -108,7 +110,7 @@ def judge_topic(settings: Settings, spec: TopicSpec, topic: TopicFacts) -> Itera
             yield problem(
                 topic.name,
                 f"our user may not {' and '.join(lacking)}",
-                f"give it {' and '.join(lacking)} on this topic",
+                f"grant it {' and '.join(lacking)} on this topic",
             )
     if topic.config is not None:
         yield from _judge_config(settings, spec, topic, topic.config)
@@ -120,8 +122,8 @@ def judge_sight(topics: Sequence[TopicFacts]) -> Iterator[Finding]:
     if unseen:
         yield warning(
             "rights",
-            f"our user may not see the settings of {_count(len(unseen), 'topic')}, such as {unseen[0]}: not looked at",
-            "give it DescribeConfigs on them",
+            f"our user may not read the settings of {_count(len(unseen), 'topic')}, such as {unseen[0]}: not checked",
+            "grant it DescribeConfigs on them",
         )
 
 
@@ -131,15 +133,15 @@ def judge_clock(now_ms: int, newest_ms: int | None) -> Iterator[Finding]:
     A record can reveal only that Kafka's clock is ahead of ours.
     """
     if newest_ms is None:
-        yield ok("clock", "there is no record yet to compare the clocks by")
+        yield ok("clock", "there is no record yet to compare the clocks with")
     elif newest_ms - now_ms > _CLOCK_MS:
         yield problem(
             "clock",
             f"the newest event was accepted {(newest_ms - now_ms) / 1000:.1f} s from now by Kafka's clock",
-            "set the clocks of the brokers and of this machine by NTP",
+            "synchronize the clocks of the brokers and of this machine with NTP",
         )
     else:
-        yield ok("clock", "Kafka's is not ahead of this machine's")
+        yield ok("clock", "Kafka's clock is not ahead of this machine's")
 
 
 def _judge_config(
@@ -162,20 +164,20 @@ def _judge_config(
     if int(found.get("max.message.bytes", least)) < int(least):
         yield problem(
             topic.name,
-            f"max.message.bytes is {found['max.message.bytes']}: a large event that was accepted does not fit",
+            f"max.message.bytes is {found['max.message.bytes']}: a large accepted event would not fit",
             _alter(topic.name, "max.message.bytes", least),
         )
     in_sync = int(found.get("min.insync.replicas", "1"))
     if in_sync > topic.replicas:
         yield problem(
             topic.name,
-            f"min.insync.replicas is {in_sync} and it has {_count(topic.replicas, 'copy')}, so nothing can be written",
+            f"min.insync.replicas is {in_sync} but it has {_count(topic.replicas, 'copy')}, so nothing can be written",
             _alter(topic.name, "min.insync.replicas", wanted["min.insync.replicas"]),
         )
     elif in_sync < int(wanted["min.insync.replicas"]) and topic.replicas >= _SAFE_REPLICAS:
         yield warning(
             topic.name,
-            f"min.insync.replicas is {in_sync}: an event can be accepted that one broker alone has",
+            f"min.insync.replicas is {in_sync}: an event can be accepted while only one broker has it",
             _alter(topic.name, "min.insync.replicas", wanted["min.insync.replicas"]),
         )
 
@@ -189,17 +191,17 @@ def _judge_retention(settings: Settings, topic: TopicFacts, *, wanted_ms: int, k
     if kept_ms <= ttl_ms:
         yield problem(
             topic.name,
-            f"Kafka drops its records after {kept}, and events are tried for {format_duration(settings.ttl)}",
+            f"Kafka deletes its records after {kept}, but events are retried for {format_duration(settings.ttl)}",
             fix,
         )
     else:
         full = format_duration(timedelta(milliseconds=wanted_ms))
-        yield warning(topic.name, f"its records are kept for {kept}, less than the {full} that we make it with", fix)
+        yield warning(topic.name, f"its records are kept for {kept}, less than the {full} that it is created with", fix)
 
 
 _WHY: Final = {
-    "message.timestamp.type": "deadlines go by the broker's clock",
-    "cleanup.policy": "else records go that are needed, or old ones stay",
+    "message.timestamp.type": "deadlines are computed from the broker's clock",
+    "cleanup.policy": "otherwise needed records are deleted, or old ones are kept",
 }
 
 

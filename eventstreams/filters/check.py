@@ -66,4 +66,4 @@ def _check(text: str, dialect: Dialect, fields: Mapping[str, Sequence[str]], *, 
     except LibraryRefusal as refusal:
         raise FilterError(in_words(refusal, fields=fields, about=about)) from None
     if not program.is_boolean:
-        raise FilterError("it must be true or false: compare with something")
+        raise FilterError("it must evaluate to true or false: add a comparison")

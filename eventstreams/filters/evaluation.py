@@ -74,5 +74,9 @@ def _compile(text: str) -> Filter | str:
         return Filter(text)
     except FilterError as error:
         # Log neither the text nor the library's error about it, as it may contain anything.
-        _log.warning("filter.unreadable", characters=len(text), follows="every event of its subscriptions is delivered")
+        _log.warning(
+            "filter.unreadable",
+            characters=len(text),
+            follows="every event of its subscriptions is delivered unfiltered",
+        )
         return f"this release cannot read the filter: {error}"

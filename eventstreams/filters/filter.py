@@ -98,7 +98,7 @@ class Filter:
                 raise FilterError(str(refusal).partition("\n")[0]) from None
             self.needs_data = True
         if not self._program.may_be_boolean:
-            raise FilterError("it is neither true nor false")
+            raise FilterError("it evaluates to neither true nor false")
 
     def ask(self, headers: Mapping[str, bytes], data: Callable[[], Data | str]) -> Answer:
         """Whether an event is taken.

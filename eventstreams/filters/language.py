@@ -111,7 +111,7 @@ class Program:
     def run(self, values: Mapping[str, object]) -> "bool | Unresolved | Broken":
         """Evaluate with ``values``, keyed by the variables' ``in_space`` names. Never raises."""
         if self._searches and self._searches * (self._own_size + _size(values)) ** 2 // 4 > _MOST_COMPARED:
-            return Broken("its texts are too long to be searched with contains")
+            return Broken("its strings are too long to search with contains")
         try:
             result: object = self._expression.eval(data=values).plain_value()
         except Exception as error:  # noqa: BLE001 - foreign code on foreign values must not stop a partition
@@ -159,11 +159,11 @@ def words(text: str) -> frozenset[str]:
 def refuse_unfit(text: str) -> None:
     """Raise ``FilterError`` if ``text`` is too long, empty or not text, and so should not reach the library."""
     if len(text) > MAX_LENGTH:
-        raise FilterError(f"it has {len(text)} characters, and may have {MAX_LENGTH}")
+        raise FilterError(f"it has {len(text)} characters: at most {MAX_LENGTH} are allowed")
     if not text.strip():
         raise FilterError("it is empty")
     if _NO_TEXT.search(text):
-        raise FilterError("it has characters that are no text")
+        raise FilterError("it contains characters that are not valid text")
 
 
 def message_type(name: str) -> cel.Type:

@@ -67,7 +67,7 @@ def _name(text: str, fields: Fields, known: Sequence[str]) -> str | None:
         return None
     first = match[1].partition(".")[0]
     if not first[:1].isalpha() or first in _NEVER:
-        return f"{_spelled(first)} is not let in, only {ALLOWED}"
+        return f"{_spelled(first)} is not supported, only {ALLOWED}"
     if first in fields.get(OUTERMOST, ()):
         return f"there is no {first}: write {DATA}.{first}"
     return f"there is no {first}, only {', '.join(known)}"
@@ -82,13 +82,13 @@ def _types(text: str) -> str | None:
         return None
     operator, types = _spelled(match[1]), match[2]
     if "null" in types:
-        return f"nothing is ever null: ask for what may be absent with has({DATA}.…)"
+        return f"no field is ever null: test for a field that may be absent with has({DATA}.…)"
     hint = ""
     if {"int", "double"} <= set(types.split(", ")):
         hint = ": write 4 for a whole number and 4.0 for one with a fraction, or convert with int() or double()"
     elif _TIMESTAMP in types:
         hint = ": write a time as timestamp('2026-03-29T04:00:00Z')"
-    return f"{operator} cannot be asked of {_plain(types)}{hint}"
+    return f"{operator} cannot be applied to {_plain(types)}{hint}"
 
 
 def _grammar(text: str) -> str | None:
@@ -100,7 +100,7 @@ def _grammar(text: str) -> str | None:
     found = match[1]
     if found in _NOT_CEL:
         return f"{found} is not CEL: write {_NOT_CEL[found]}"
-    return "it ends too soon" if found == "<EOF>" else f"{found!r} cannot stand there"
+    return "it ends prematurely" if found == "<EOF>" else f"{found!r} is not allowed there"
 
 
 def _instead(field: str, there: Sequence[str]) -> str:

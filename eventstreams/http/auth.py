@@ -134,7 +134,9 @@ class FailedAttempts:
         """Raise ``RefusedError`` (429) if ``request`` comes too soon after failures, unless it was right before."""
         wait_s = self._limiter.wait_s(self._key(request)) if self._limiter else 0.0
         if wait_s > 0 and _fingerprint(request) not in self._were_right:
-            raise too_often("Too many attempts with wrong credentials: look at them before you go on", wait_s=wait_s)
+            raise too_often(
+                "Too many attempts with wrong credentials: check the credentials before trying again", wait_s=wait_s
+            )
 
     def failed(self, request: web.Request) -> None:
         """Take note that the credentials of ``request`` are wrong."""
@@ -200,10 +202,10 @@ def is_below(request: web.Request, starts: tuple[str, ...]) -> bool:
 
 def _check(caller: Caller, status: AccountStatus, needed: KeyScope) -> None:
     if status is not AccountStatus.ACTIVE:
-        raise unauthenticated(f"Account {caller.account.sid} is {status}: its operator can tell why")
+        raise unauthenticated(f"Account {caller.account.sid} is {status}: ask its operator why")
     if caller.scope not in {KeyScope.FULL, needed}:
         raise RefusedError(
-            f"API key {caller.sid} has the scope {caller.scope}: this needs a key with the scope "
+            f"API key {caller.sid} has the scope {caller.scope}: this operation needs a key with the scope "
             f"{needed if needed is KeyScope.FULL else f'{needed} or {KeyScope.FULL}'}, or the account's auth token",
             status=HTTPStatus.FORBIDDEN,
         )

@@ -23,7 +23,7 @@ async def read_body(request: web.Request, *, timeout_s: float = _BODY_S) -> byte
         ConnectionError: the client has gone; ``answer_errors`` handles that.
     """
     if request.headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower() not in _ENCODINGS:
-        message = "Content-Encoding must be gzip or deflate, or not be there"
+        message = "Content-Encoding must be gzip or deflate, or absent"
         raise RefusedError(message, status=HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
     limit = request.client_max_size
     too_large = RefusedError(f"The body is larger than {limit} bytes", status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)

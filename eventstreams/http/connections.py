@@ -76,7 +76,9 @@ class Connections:
         if time.monotonic() - self._told_s > _TELL_S:
             self._told_s = time.monotonic()
             _log.warning(
-                "connections.too_many", most=self._most, follows="the one that waits longest for its client is closed"
+                "connections.too_many",
+                most=self._most,
+                follows="the one that has waited longest for its client is closed",
             )
 
 

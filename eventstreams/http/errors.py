@@ -16,7 +16,7 @@ from eventstreams.sids import has_capitals
 from eventstreams.telemetry.logging import get_logger
 
 MORE_INFO: Final = "https://www.twilio.com/docs/errors"
-CASE_COUNTS: Final = "upper and lower case count in a SID, and those made here have lower-case digits"
+CASE_COUNTS: Final = "SIDs are case-sensitive, and those created here have lower-case digits"
 _WORDS: Final = re.compile(r"\w+")
 # Characters. aiohttp parses it with Python's mail parser, which takes 0.8 s for 8 KiB of semicolons, and blocks the
 # event loop meanwhile.
@@ -47,14 +47,14 @@ class ErrorCode(DescribedCode):
     UNAUTHENTICATED = 20003, "no credentials, or wrong ones"
     METHOD_NOT_ALLOWED = 20004, "the path does not support this method"
     FORBIDDEN = 20403, "the API key's scope does not allow it"
-    NOT_FOUND = 20404, "there is no such resource, or it is another account's"
+    NOT_FOUND = 20404, "there is no such resource, or it belongs to another account"
     TIMED_OUT = 20408, "the body took longer than ten seconds"
-    CONFLICT = 20409, "the state of something does not allow it, such as a restricted event type: the message says what"
+    CONFLICT = 20409, "not allowed in the current state, such as for a restricted event type: the message says why"
     TOO_LARGE = 20413, "the body, or the answer that would have to be stored, is too large"
-    UNSUPPORTED_MEDIA_TYPE = 20415, "the body has a content type that the operation does not take"
-    TOO_MANY_REQUESTS = 20429, "too many requests, or too many wrong credentials: `Retry-After` says when to come back"
+    UNSUPPORTED_MEDIA_TYPE = 20415, "the body has a content type that the operation does not accept"
+    TOO_MANY_REQUESTS = 20429, "too many requests, or too many wrong credentials: `Retry-After` says when to try again"
     INTERNAL = 20500, "an internal error, which is logged"
-    UNAVAILABLE = 20503, "temporarily unavailable: the same request can succeed later"
+    UNAVAILABLE = 20503, "temporarily unavailable: the same request may succeed later"
 
 
 CODES: Final[Mapping[int, int]] = {
@@ -136,7 +136,7 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         return error_answer(from_aiohttp(request, error))
     except EventStreamsError as error:
         _log.error("request.unavailable", method=request.method, path=request.path, error=str(error))
-        return error_answer(unavailable("The service cannot do this just now: try again"))
+        return error_answer(unavailable("The service cannot do this right now: try again"))
     except Exception as error:  # noqa: BLE001 - the seam: whatever it is, the client gets an answer
         if isinstance(error, ConnectionError) and (request.transport is None or request.transport.is_closing()):
             return error_answer(RefusedError("The connection ended before the request was answered"))

@@ -38,7 +38,7 @@ class ConnectionHandler(web.RequestHandler):
             found = _WORDS.match(message or "")
             problem = (found.group().strip() if found else "") or HTTPStatus(status).phrase
             _log.debug("request.unreadable", remote=request.remote, problem=problem)
-            answer = error_answer(RefusedError(f"The request is no HTTP that can be read: {problem}", status=status))
+            answer = error_answer(RefusedError(f"The request is not valid HTTP: {problem}", status=status))
         answer.force_close()
         return answer
 

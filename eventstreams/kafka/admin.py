@@ -157,7 +157,9 @@ class KafkaAdmin:
                     found[resource.name] = int(str((await asyncio.wrap_future(future))[_RETENTION].value))
                 except KafkaException as error:
                     if error.args[0].code() not in _UNSEEN:
-                        raise TopicError(f"Kafka does not tell its topics' settings: {error.args[0].str()}") from error
+                        raise TopicError(
+                            f"Kafka does not report its topics' settings: {error.args[0].str()}"
+                        ) from error
         return found
 
     async def keep_for(self, names: Sequence[str], ms: int) -> Mapping[str, TopicError]:
@@ -300,7 +302,7 @@ class KafkaAdmin:
             except KafkaException as error:
                 if error.args[0].code() not in _UNSETTLED or time.monotonic() > deadline:
                     raise TopicError(
-                        f"Kafka does not tell the offsets of {next(iter(specs)).topic}: {error.args[0].str()}"
+                        f"Kafka does not report the offsets of {next(iter(specs)).topic}: {error.args[0].str()}"
                     ) from error
             await asyncio.sleep(_AGAIN_S)
 
@@ -321,8 +323,8 @@ class KafkaAdmin:
             if self._refusal.error is not None:
                 raise BrokerUnreachableError(refusal(self._settings, self._refusal.error)) from error
             raise BrokerUnreachableError(
-                f"no Kafka broker answered at {self._settings.kafka} within {wait_s:g} s: "
-                "start it, or name another one with EVENTSTREAMS_KAFKA"
+                f"no Kafka broker answered at {self._settings.kafka} within {wait_s:g} s: start it, or set "
+                "EVENTSTREAMS_KAFKA to another one"
             ) from error
 
     async def _refusals(

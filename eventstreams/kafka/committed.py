@@ -30,7 +30,7 @@ async def committed_offsets(settings: Settings, group: str, partitions: Sequence
     try:
         found = await asyncio.to_thread(_ask, settings, group, partitions)
     except KafkaException as error:
-        raise TopicError(f"Kafka does not tell how far {group} is: {error.args[0].str()}") from error
+        raise TopicError(f"Kafka does not report the offsets of group {group}: {error.args[0].str()}") from error
     return {partition: commit.offset for partition, commit in found.items()}
 
 

@@ -196,7 +196,7 @@ class ConsumerThread:
             self._loop.call_soon_threadsafe(self._on_loop.fetched, records)
         if is_fenced:
             self._membership.fenced()
-            self._begin_anew("another member has its name")
+            self._begin_anew("another member has the same name")
 
     def _refused_by(self, message: Message, error: KafkaError) -> None:
         """Note an error that came instead of a record. The client goes on, and most errors are temporary."""

@@ -43,7 +43,7 @@ class Hold:
         self.is_on = on
         if on:
             _LOG.warning(
-                "consumer.held: Kafka confirmed no offset for %g s: nothing new begins until it does", CONFIRM_S
+                "consumer.held: Kafka has confirmed no offset for %g s: no new work is started until it does", CONFIRM_S
             )
         else:
             _LOG.warning("consumer.goes_on: Kafka confirms offsets again")

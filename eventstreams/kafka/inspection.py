@@ -81,7 +81,7 @@ class KafkaInspector:
         except KafkaException as error:
             if error.args[0].code() == KafkaError.CLUSTER_AUTHORIZATION_FAILED:
                 return None
-            raise TopicError(f"Kafka does not tell its brokers' settings: {error.args[0].str()}") from error
+            raise TopicError(f"Kafka does not report its brokers' settings: {error.args[0].str()}") from error
         return {
             broker: str(config[_PROTOCOL].value) if _PROTOCOL in config else None for broker, config in found.items()
         }
@@ -93,7 +93,7 @@ class KafkaInspector:
         except KafkaException as error:
             if error.args[0].code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
                 return None
-            raise TopicError(f"Kafka does not tell its topics' settings: {error.args[0].str()}") from error
+            raise TopicError(f"Kafka does not report its topics' settings: {error.args[0].str()}") from error
 
     async def newest_ms(self, topic: str, partitions: int) -> int | None:
         """When the newest record of ``topic`` was written, by its brokers' clocks; None if it has no records."""
@@ -103,7 +103,7 @@ class KafkaInspector:
             asked = self._client.list_offsets(wanted, request_timeout=_REQUEST_S)
             times = [(await asyncio.wrap_future(future)).timestamp for future in asked.values()]
         except KafkaException as error:
-            raise TopicError(f"Kafka does not tell the newest of {topic}: {error.args[0].str()}") from error
+            raise TopicError(f"Kafka does not report the newest record of {topic}: {error.args[0].str()}") from error
         return max((each for each in times if each > 0), default=None)
 
 

@@ -107,6 +107,6 @@ def holder_of(name: str, group: str, settings: Settings) -> str | None:
 def name_taken(group: str, settings: Settings) -> NameTakenError:
     """The error that ends a process whose name in ``group`` another one has taken."""
     return NameTakenError(
-        f"another process has joined the group {group} under the name of this one and taken its place: "
-        f"{PREFIX}INSTANCE is {settings.instance} in both; give each a name of its own"
+        f"another process has joined the group {group} under the same name and taken this one's place: "
+        f"{PREFIX}INSTANCE is {settings.instance} in both; give each process a unique name"
     )

@@ -123,8 +123,8 @@ class Membership:
         self._closing = [thread for thread in self._closing if thread.is_alive()]
         if len(self._closing) >= _MOST_CLOSING:
             raise FatalConsumerError(
-                f"{len(self._closing)} clients that were out of the group {self._config['group.id']} do not end, and "
-                "another one is out: it takes a new process to get back into it"
+                f"{len(self._closing)} clients that had left the group {self._config['group.id']} do not end, and "
+                "another one has left it: only a new process can rejoin"
             )
         _LOG.warning("consumer.replaced: %s", why)
         self.lost()

@@ -130,7 +130,7 @@ class RangeReader:
 
     def _check(self, partition: Partition, offset: int) -> None:
         if offset < self._positions[partition]:
-            raise TopicError(f"{partition.topic} was made anew: its offsets are not those that were asked for")
+            raise TopicError(f"{partition.topic} was recreated: its offsets no longer match those requested")
 
     def _left(self, partition: Partition) -> bool:
         return self._positions[partition] < self._ends[partition]

@@ -54,7 +54,7 @@ class Refusals:
             with self._lock:
                 was_refused = self._said.pop((kind, name), None) is not None
             if was_refused:
-                _LOG.warning("kafka.allowed: the %s %s is refused no more", kind, name)
+                _LOG.warning("kafka.allowed: the %s %s is no longer refused", kind, name)
 
     def remind(self) -> None:
         """Log every denial again that persists and was last logged at least ``AGAIN_S`` seconds ago."""
@@ -75,7 +75,7 @@ class Refusals:
 def principal(settings: Settings) -> str:
     """Who we are to Kafka: the principal as an ACL names it where that is known, otherwise a description."""
     if settings.kafka_sasl == "OAUTHBEARER":
-        return "the user of our token"
+        return "the user of our OAuth token"
     if settings.kafka_sasl != "none":
         return f"User:{settings.kafka_username}"
-    return "User:ANONYMOUS" if settings.kafka_tls_certificate is None else "the user of our certificate"
+    return "User:ANONYMOUS" if settings.kafka_tls_certificate is None else "the user of our client certificate"

@@ -45,13 +45,13 @@ def refusal(settings: KafkaSettings, error: KafkaError) -> str:
         which = "EVENTSTREAMS_KAFKA_USERNAME and EVENTSTREAMS_KAFKA_PASSWORD"
         if settings.kafka_sasl == "OAUTHBEARER":
             which = "EVENTSTREAMS_KAFKA_OAUTH_CLIENT_ID and EVENTSTREAMS_KAFKA_OAUTH_CLIENT_SECRET"
-        return f"{where} does not let us in ({words}): check EVENTSTREAMS_KAFKA_SASL, {which}"
+        return f"{where} refuses our credentials ({words}): check EVENTSTREAMS_KAFKA_SASL, {which}"
     if "verif" in words:
         return (
-            f"{where} shows a certificate that is not trusted ({words}): name the authority that signed it with "
-            "EVENTSTREAMS_KAFKA_TLS_AUTHORITIES, and brokers by the names in their certificates"
+            f"{where} presents a certificate that is not trusted ({words}): set EVENTSTREAMS_KAFKA_TLS_AUTHORITIES "
+            "to the authority that signed it, and address brokers by the names in their certificates"
         )
-    return f"{where} does not agree on TLS ({words}): check EVENTSTREAMS_KAFKA_TLS, and whether this port is for TLS"
+    return f"{where} fails the TLS handshake ({words}): check EVENTSTREAMS_KAFKA_TLS, and whether this port uses TLS"
 
 
 def _protocol(settings: KafkaSettings) -> str | None:

@@ -66,7 +66,7 @@ class WholeGroup:
                 found = await asyncio.to_thread(self._missing)
                 if lasting := missing & found:
                     _LOG.warning(
-                        "group.not_whole: of %s %d partitions belong to nobody: it is made to share out anew",
+                        "group.not_whole: in %s, %d partitions are assigned to no member: forcing a rebalance",
                         self._group,
                         len(lasting),
                     )

@@ -148,7 +148,7 @@ class LocalBroker:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_FORMAT_S, check=False)  # noqa: S603 - ours
         if done.returncode != 0:
             last = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no reason given"]
-            raise PrerequisiteError(f"Kafka's storage in {data} cannot be made: {last[0]}")
+            raise PrerequisiteError(f"Kafka's storage in {data} cannot be created: {last[0]}")
         if not self.format_options and not self._kept.exists():
             self._keep(data / _FEATURES)
 

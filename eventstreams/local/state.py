@@ -61,7 +61,7 @@ class State:
             return TypeAdapter(cls).validate_json(file.read_bytes())
         except ValidationError:
             raise PrerequisiteError(
-                f"{file} is damaged: put a copy of it back, or start afresh in another --data-dir"
+                f"{file} is damaged: restore it from a copy, or start afresh in another --data-dir"
             ) from None
 
     def with_port(self, name: str, port: int) -> Self:
@@ -102,6 +102,6 @@ def data_folder(folder: Path) -> Iterator[Path]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise PrerequisiteError(
-                f"--data-dir {folder} is in use by another `eventstreams up`: stop that one, or choose another folder"
+                f"--data-dir {folder} is in use by another `eventstreams up`: stop it, or choose another folder"
             ) from None
         yield folder.absolute()

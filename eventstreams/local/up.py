@@ -170,8 +170,8 @@ class _Installation:
                 self.hopeless.set_result(death)
             return
         self.say(
-            f"{death.program.name} ended ({death.how}): starting it again in {death.restart_s:g} s; "
-            f"its log is {death.program.log}"
+            f"{death.program.name} exited ({death.how}): restarting it in {death.restart_s:g} s; its log is "
+            f"{death.program.log}"
         )
 
 
@@ -223,14 +223,14 @@ async def _start_later(installation: _Installation, supervisor: Supervisor, kafk
             if role is None:
                 continue
             for module, requirement in lacking(plugins[sink_type]).items():
-                installation.say(f"{role.name} cannot run: it needs {module}: pip install '{requirement}'")
+                installation.say(f"{role.name} cannot run because it needs {module}: pip install '{requirement}'")
                 break
             else:
                 if plugins[sink_type].needs_mail and settings.mail_server is None:
                     installation.say(f"{role.name} cannot run: {PREFIX}SMTP_URL is not set")
                     continue
                 await supervisor.start(installation.program(role, kafka, replicas))
-                installation.say(f"{role.name} started: there is a sink of its type now")
+                installation.say(f"{role.name} started: there is now a sink of its type")
 
 
 async def _watch(
@@ -245,7 +245,7 @@ async def _watch(
         later = asyncio.create_task(start_later())
         await asyncio.wait({later, *ends}, return_when=asyncio.FIRST_COMPLETED)
         if later.done() and (error := later.exception()):
-            installation.say(f"no further workers are started: {type(error).__name__}")
+            installation.say(f"no more workers are started: {type(error).__name__}")
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         later.cancel()
         await asyncio.wait({later})

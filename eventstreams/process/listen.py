@@ -40,7 +40,7 @@ def open_socket(listen: str, *, setting: str) -> socket.socket:
         opened.listen(_BACKLOG)
     except (TypeError, UnicodeError) as error:  # what Python raises for a text that cannot be a host name
         opened.close()
-        raise SettingsError(f"{setting} is {listen!r}: {host!r} is no host name") from error
+        raise SettingsError(f"{setting} is {listen!r}: {host!r} is not a host name") from error
     except OSError as error:
         opened.close()
         if error.errno == errno.EADDRINUSE:
@@ -54,7 +54,7 @@ def _handed_over(number: int, what: str) -> socket.socket:
     try:
         opened = socket.socket(fileno=number)
     except (OSError, OverflowError) as error:
-        raise SettingsError(f"{what}: this process was not handed such a socket") from error
+        raise SettingsError(f"{what}: this process was not given such a socket") from error
     if not opened.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
         opened.detach()  # do not close it: something else in this process may be using it
         raise SettingsError(f"{what}: this socket does not listen")
@@ -81,6 +81,6 @@ def address_towards(url: str) -> str:
             probe.connect(address)
             found = str(probe.getsockname()[0])
     except (OSError, UnicodeError) as error:  # the latter of a name that can be none
-        why = error.strerror if isinstance(error, OSError) else "it is no host name"
+        why = error.strerror if isinstance(error, OSError) else "it is not a host name"
         raise SettingsError(f"{parts.hostname} in {url} cannot be reached from here ({why}): correct the URL") from None
     return f"[{found}]" if family == socket.AF_INET6 else found

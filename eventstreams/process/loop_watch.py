@@ -59,7 +59,9 @@ class LoopWatch:
                 continue
             still += 1
             if still == _STILL:
-                _log.error("loop.stuck", stack=self._stack(), follows="the process answers nobody until it turns again")
+                _log.error(
+                    "loop.stuck", stack=self._stack(), follows="the process answers no requests until it runs again"
+                )
 
     def _stack(self) -> str:
         """The stack of the loop's thread: code only, no values."""

@@ -109,8 +109,8 @@ class SchemaRegistry:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             why = "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
             raise RegistryError(
-                f"no schema registry answers at {self._url} ({why}): start it, or name another one with "
-                f"{PREFIX}SCHEMA_REGISTRY_URL",
+                f"no schema registry answers at {self._url} ({why}): start it, or set {PREFIX}SCHEMA_REGISTRY_URL "
+                "to another one",
                 for_all=True,
             ) from error
         if status == _NO_SUCH and absent_is_none and _code(raw) is not None:
@@ -126,19 +126,19 @@ class SchemaRegistry:
     def _refusal(self, status: int, raw: bytes) -> RegistryError:
         if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
             return RegistryError(
-                f"the schema registry at {self._url} does not let us in ({status}): {PREFIX}SCHEMA_REGISTRY_AUTH must "
-                "be user:password of somebody who may register schemas",
+                f"the schema registry at {self._url} refuses our credentials ({status}): "
+                f"{PREFIX}SCHEMA_REGISTRY_AUTH must be user:password of a user who may register schemas",
                 for_all=True,
             )
         code, said = _code(raw), _said(raw)
         if code is None:
-            return self._strange(f"{status} without a registry's error")
+            return self._strange(f"{status} without a schema registry error")
         return RegistryError(f"the schema registry answers {status} ({code}): {said}", for_all=False)
 
-    def _strange(self, what: str = "no answer of one") -> RegistryError:
+    def _strange(self, what: str = "unexpected answer") -> RegistryError:
         return RegistryError(
-            f"what answers at {self._url} is no schema registry ({what}): {PREFIX}SCHEMA_REGISTRY_URL must be the "
-            "start of its Confluent-compatible API, such as http://registry:8081",
+            f"what answers at {self._url} is not a schema registry ({what}): {PREFIX}SCHEMA_REGISTRY_URL must be "
+            "the base URL of a Confluent-compatible API, such as http://registry:8081",
             for_all=True,
         )
 

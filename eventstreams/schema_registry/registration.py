@@ -76,11 +76,16 @@ async def _register(registry: SchemaRegistry, schema: Schema, *, dry_run: bool) 
     subject = schema.id
     found = await registry.versions(subject)
     if found != list(range(1, len(found) + 1)):
-        return Refused(subject, f"the registry has versions {_listed(found)} of it: some were deleted, or are not ours")
+        return Refused(
+            subject,
+            f"the registry has versions {_listed(found)} of it: some were deleted, or were registered by someone else",
+        )
     for version in schema.versions[: len(found)]:
         if not _same(version, await registry.schema(subject, version.version)):
             return Refused(
-                subject, f"version {version.version} at the registry is another schema: is the subject somebody else's?"
+                subject,
+                f"version {version.version} in the registry is a different schema: does the subject "
+                "belong to someone else?",
             )
     missing = schema.versions[len(found) :]
     if not dry_run:
@@ -89,7 +94,9 @@ async def _register(registry: SchemaRegistry, schema: Schema, *, dry_run: bool) 
             numbers = list(range(1, version.version + 1))
             # Another process of ours may already have registered more.
             if (await registry.versions(subject))[: len(numbers)] != numbers:
-                return Refused(subject, f"the registry took version {version.version} for another one of it")
+                return Refused(
+                    subject, f"the registry stored version {version.version} under a different version number"
+                )
             if version.version == 1 and await registry.compatibility(subject) is None:
                 await registry.set_compatibility(subject, COMPATIBILITY)
     return Registered(subject, [version.version for version in missing])

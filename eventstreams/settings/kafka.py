@@ -33,15 +33,15 @@ class KafkaSettings(BaseSettings):
     kafka_tls: bool = Field(False, description="Connect to Kafka over TLS; its certificate and host name are checked.")
     kafka_tls_authorities: PemFile = Field(
         None,
-        description="CA certificates that the brokers' are signed by, a PEM file; default: the system's.",
+        description="PEM file with the CA certificates that sign the brokers' certificates; default: the system's.",
     )
     kafka_tls_certificate: PemFile = Field(
-        None, description="Client certificate, for a Kafka that asks for one (mutual TLS), a PEM file."
+        None, description="PEM file with the client certificate, for a Kafka that requires one (mutual TLS)."
     )
-    kafka_tls_key: PemFile = Field(None, description="Private key of the client certificate, a PEM file.")
+    kafka_tls_key: PemFile = Field(None, description="PEM file with the private key of the client certificate.")
     kafka_tls_key_password: SecretStr | None = Field(None, description="Password of that key.")
     kafka_sasl: Literal["none", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] = Field(
-        "none", description="SASL mechanism; `none`: no SASL, as with mutual TLS."
+        "none", description="SASL mechanism; `none`: no SASL, for example with mutual TLS."
     )
     kafka_username: str | None = Field(None, description="User name for `PLAIN` and `SCRAM-…`.")
     kafka_password: SecretStr | None = Field(None, description="Password of that user.")
@@ -50,13 +50,13 @@ class KafkaSettings(BaseSettings):
         pattern=r"^https?://[^/]",
         description="Token endpoint for `OAUTHBEARER` (client credentials, RFC 6749).",
     )
-    kafka_oauth_client_id: str | None = Field(None, description="Client id for the token endpoint.")
+    kafka_oauth_client_id: str | None = Field(None, description="Client ID for the token endpoint.")
     kafka_oauth_client_secret: SecretStr | None = Field(None, description="Client secret for the token endpoint.")
     kafka_oauth_scope: str | None = Field(None, description="Scope of the token; default: the server's.")
     kafka_rack: str | None = Field(
         None,
-        description="Rack of this process, named as the brokers' `broker.rack`: workers and the API fetch from the "
-        "closest replica.",
+        description="Rack of this process, in the same terms as the brokers' `broker.rack`: workers and the API "
+        "fetch from the closest replica.",
     )
 
     @model_validator(mode="after")
@@ -87,8 +87,8 @@ class KafkaSettings(BaseSettings):
             context = client_tls(self.kafka_tls_authorities)
         except ssl.SSLError:
             raise ValueError(
-                f"EVENTSTREAMS_KAFKA_TLS_AUTHORITIES: {self.kafka_tls_authorities} has no certificate; it must be a "
-                "PEM file, which begins with -----BEGIN CERTIFICATE-----"
+                f"EVENTSTREAMS_KAFKA_TLS_AUTHORITIES: {self.kafka_tls_authorities} has no certificate; it must be "
+                "a PEM file, beginning with -----BEGIN CERTIFICATE-----"
             ) from None
         if self.kafka_tls_certificate is not None:
             password = self.kafka_tls_key_password
@@ -110,7 +110,7 @@ class KafkaSettings(BaseSettings):
         pairs = [(name, other), (other, name)] if together else [(name, other)]
         for given, wanted in pairs:
             if getattr(self, given) is not None and getattr(self, wanted) is None:
-                raise ValueError(f"{_variable(given)} is set, so {_variable(wanted)} must be, too")
+                raise ValueError(f"{_variable(given)} is set, so {_variable(wanted)} must be set too")
 
     def _of_mechanism(self, chosen: bool, mechanisms: str, *names: str) -> None:  # noqa: FBT001 - read at the call
         for name in names:

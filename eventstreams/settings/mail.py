@@ -28,11 +28,11 @@ def _mail_url(value: str | None) -> str | None:
     if url.scheme not in set(MailSecurity) or not url.hostname or port == 0:
         raise ValueError(f"it must be {_URL}")
     if url.password is not None:
-        raise ValueError("the password belongs in EVENTSTREAMS_SMTP_PASSWORD, which is never shown")
+        raise ValueError("put the password in EVENTSTREAMS_SMTP_PASSWORD, which is never shown")
     if url.path not in {"", "/"} or url.query or url.fragment:
         raise ValueError(f"it must end with the port: {_URL}")
     if url.scheme == MailSecurity.NONE and url.username is not None:
-        raise ValueError("without TLS there is no user, for the password could be read: take smtp:// or smtps://")
+        raise ValueError("a user needs TLS, since the password could be read otherwise: use smtp:// or smtps://")
     return value
 
 
@@ -48,15 +48,15 @@ class MailSettings(BaseSettings):
     smtp_url: Annotated[str | None, AfterValidator(_mail_url)] = Field(
         None,
         description="The mail server of `email` sinks: `smtp://user@host:587` (STARTTLS), `smtps://user@host:465` "
-        "(TLS) or `smtp+plain://host:25`. Default: none, and no such sink can be made.",
+        "(TLS) or `smtp+plain://host:25`. Default: none, and no such sink can be created.",
     )
     smtp_password: SecretStr | None = Field(None, description="Password of the user in that URL.")
     smtp_from: Annotated[str | None, AfterValidator(_mailbox)] = Field(
-        None, description="Sender of the mail, `Events <events@example.com>`; bounces go there too."
+        None, description="Sender of the mail, such as `Events <events@example.com>`; it also receives the bounces."
     )
     smtp_tls_authorities: PemFile = Field(
         None,
-        description="CA certificates that the mail server's is signed by, a PEM file; default: the system's.",
+        description="PEM file with the CA certificates that sign the mail server's certificate; default: the system's.",
     )
 
     @model_validator(mode="after")
@@ -69,14 +69,14 @@ class MailSettings(BaseSettings):
         if self.smtp_from is None:
             raise ValueError("EVENTSTREAMS_SMTP_URL is set, so EVENTSTREAMS_SMTP_FROM must be too")
         if (urlsplit(self.smtp_url).username is None) != (self.smtp_password is None):
-            raise ValueError("the user in EVENTSTREAMS_SMTP_URL and EVENTSTREAMS_SMTP_PASSWORD go together")
+            raise ValueError("the user in EVENTSTREAMS_SMTP_URL and EVENTSTREAMS_SMTP_PASSWORD must be set together")
         if self.smtp_tls_authorities is not None:
             try:
                 client_tls(self.smtp_tls_authorities)
             except ssl.SSLError:
                 raise ValueError(
-                    f"EVENTSTREAMS_SMTP_TLS_AUTHORITIES: {self.smtp_tls_authorities} has no certificate; it must be a "
-                    "PEM file, which begins with -----BEGIN CERTIFICATE-----"
+                    f"EVENTSTREAMS_SMTP_TLS_AUTHORITIES: {self.smtp_tls_authorities} has no certificate; it must "
+                    "be a PEM file, beginning with -----BEGIN CERTIFICATE-----"
                 ) from None
         return self
 

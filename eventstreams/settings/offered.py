@@ -21,7 +21,9 @@ def offered_types(value: object) -> object:
     if names == [_NONE]:
         return ()
     if _NONE in names:
-        raise ValueError("`none` stands alone")
+        raise ValueError("`none` cannot be combined with others")
     if wrong := [each for each in names if not _SINK_TYPE.fullmatch(each)]:
-        raise ValueError(f"{wrong[0]!r} is no sink type such as webhook: a-z, 0-9 and -, up to 40 characters")
+        raise ValueError(
+            f"{wrong[0]!r} is not a valid sink type: use a-z, 0-9 and -, up to 40 characters, such as webhook"
+        )
     return tuple(names) or None

@@ -29,7 +29,7 @@ async def open_connection(
     """
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     if not found:
-        raise OSError(f"{host} has no address")
+        raise OSError(f"{host} does not resolve to an address")
 
     async def connect(address: str) -> Streams:
         guard.check(address, host=host)
@@ -68,7 +68,7 @@ async def first_of(
             if (way := next(left, None)) is not None:
                 tasks.append(asyncio.create_task(go(way)))
             if not (under_way := [task for task in tasks if not task.done()]):
-                raise problem or ValueError("there is no way to go")
+                raise problem or ValueError("no address could be tried")
             timeout_s = None if way is None else stagger_s
             done, _ = await asyncio.wait(under_way, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
             for task in filter(done.__contains__, under_way):

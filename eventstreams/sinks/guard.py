@@ -82,7 +82,10 @@ class DestinationGuard:
         is_given = is_address(host)
         if not is_given:
             _log.warning("not connected to %s, the address of %s: it is not public", address, host or "a destination")
-        words = f"{host if is_given else 'its address'} is not public, and EVENTSTREAMS_ALLOWED_DESTINATIONS lacks it"
+        words = (
+            f"{host if is_given else 'its address'} is not public, and EVENTSTREAMS_ALLOWED_DESTINATIONS does "
+            "not allow it"
+        )
         raise DestinationForbiddenError(DestinationForbiddenError.ERRNO, words)
 
     def _is_allowed(self, ip: IPv4Address | IPv6Address) -> bool:

@@ -33,7 +33,7 @@ def load_plugins() -> Mapping[str, AnySinkPlugin]:
     for entry in entry_points(group=GROUP):
         if entry.name in found:
             first = _distribution(origin[entry.name])
-            raise PluginError(f"{_where(entry)} is also in {first}: one of the two must go")
+            raise PluginError(f"{_where(entry)} is also provided by {first}: uninstall one of the two")
         found[entry.name] = _load(entry)
         origin[entry.name] = entry
     return found
@@ -48,7 +48,7 @@ def load_plugin(sink_type: str) -> AnySinkPlugin:
     """
     plugins = load_plugins()
     if sink_type not in plugins:
-        raise PluginError(f"no sink plugin {sink_type!r} is installed; there are: {', '.join(sorted(plugins))}")
+        raise PluginError(f"no sink plugin {sink_type!r} is installed; available: {', '.join(sorted(plugins))}")
     plugin = plugins[sink_type]
     for module, requirement in lacking(plugin).items():
         raise PluginError(f"sinks of type {sink_type} need {module}: pip install '{requirement}'")
@@ -67,22 +67,24 @@ def _load(entry: EntryPoint) -> AnySinkPlugin:
         raise PluginError(f"{_where(entry)} cannot be loaded: {_first_line(error)}") from error
     if not isinstance(plugin, SinkPlugin):
         raise PluginError(
-            f"{_where(entry)} is of type {type(plugin).__name__}, not a SinkPlugin: name the value itself"
+            f"{_where(entry)} is of type {type(plugin).__name__}, not a SinkPlugin: the entry point must name the "
+            "plugin value itself"
         )
     if plugin.api_version != API_VERSION:
         raise PluginError(
-            f"{_where(entry)} speaks sink API {plugin.api_version}, not {API_VERSION}: install a matching release"
+            f"{_where(entry)} implements sink API {plugin.api_version}, not {API_VERSION}: install a matching release"
         )
     if plugin.sink_type != entry.name or not _SINK_TYPE.fullmatch(plugin.sink_type):
         raise PluginError(
-            f"{_where(entry)} calls itself {plugin.sink_type!r}: both names must be equal, of a-z, 0-9 and -"
+            f"{_where(entry)} calls itself {plugin.sink_type!r}: both names must be the same, and consist of a-z, "
+            "0-9 and -"
         )
     config: object = plugin.config
     if not (isinstance(config, type) and issubclass(config, BaseModel)):
-        raise PluginError(f"{_where(entry)} has a config that is no pydantic model")
+        raise PluginError(f"{_where(entry)} has a config that is not a pydantic model")
     for name in ("capabilities", "public", "open"):
         if not callable(getattr(plugin, name)):
-            raise PluginError(f"{_where(entry)} has a value as {name}, which must be a function")
+            raise PluginError(f"{_where(entry)} has a {name} that is not a function")
     return plugin
 
 

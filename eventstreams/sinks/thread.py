@@ -163,7 +163,7 @@ class GuardedThread:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise
-            raise ConnectionAbortedError("the sink was closed meanwhile") from None
+            raise ConnectionAbortedError("the sink was closed in the meantime") from None
 
     async def aclose(self) -> None:
         """End connections, then tasks, then the thread. ``run`` calls in progress raise ``ConnectionAbortedError``."""
@@ -205,7 +205,7 @@ def _ip(address: object) -> str:
         host = address[0] if isinstance(address, tuple) else ""
         socket.getaddrinfo(host, None, flags=socket.AI_NUMERICHOST)
     except OSError:
-        raise DestinationForbiddenError(DestinationForbiddenError.ERRNO, "it is no IP address") from None
+        raise DestinationForbiddenError(DestinationForbiddenError.ERRNO, "it is not an IP address") from None
     return str(host)
 
 

@@ -136,7 +136,7 @@ def _brokers(load: Load, partitions: int, write_mib_s: float) -> Need:
 
 def _api(load: Load) -> Need:
     base, each = measured.API_MIB
-    because = f"one writes and the others forward; the delivery log takes {_log_cores(load):.2f} cores of each"
+    because = f"one writes and the others forward to it; the delivery log takes {_log_cores(load):.2f} cores of each"
     return Need("api", SPARE, math.ceil(base + each * load.subscriptions), because)
 
 
@@ -152,7 +152,7 @@ def _router(load: Load) -> tuple[Need, float]:
     us = router_us(load)
     cores = load.events_per_s * us * _MICRO
     base, each = measured.ROUTER_MIB
-    because = f"{us:.1f} µs of CPU an event: {cores:.2f} cores, {UTILISATION:.0%} busy"
+    because = f"{us:.1f} µs of CPU per event: {cores:.2f} cores, {UTILISATION:.0%} busy"
     return Need("routers", _processes(cores), math.ceil(base + each * load.subscriptions), because), cores
 
 
@@ -168,15 +168,18 @@ def _workers(load: Load) -> tuple[int, Need]:
     # Half as many again, because the share of one that dies goes to the others.
     owned = load.subscriptions * min(each, _MOST_PARTITIONS) / processes * 1.5
     because = (
-        f"{us:.0f} µs of CPU a delivery, {deliveries:,.0f} a second: {cores:.2f} cores, {UTILISATION:.0%} busy; "
-        f"{at_once:.1f} requests at a time to each sink of at most {measured.SINK_REQUESTS}"
+        f"{us:.0f} µs of CPU per delivery, {deliveries:,.0f} per second: {cores:.2f} cores, {UTILISATION:.0%} "
+        f"busy; {at_once:.1f} concurrent requests to each sink, of at most {measured.SINK_REQUESTS}"
     )
     return each, Need("workers", processes, math.ceil(base + of_partition * owned), because)
 
 
 def _gateway(load: Load) -> Need:
     processes = max(SPARE, math.ceil(load.events_per_s / UTILISATION / measured.GATEWAY_REQUESTS_PER_S))
-    because = f"{measured.GATEWAY_REQUESTS_PER_S:,} requests/s of one event each; none where producers use the library"
+    because = (
+        f"{measured.GATEWAY_REQUESTS_PER_S:,} requests/s of one event each; none are needed where producers "
+        "use the library"
+    )
     return Need("gateways", processes, measured.GATEWAY_MIB, because)
 
 
@@ -196,24 +199,25 @@ def _warnings(load: Load, each: int, router_cores: float) -> list[str]:
     found = []
     if each > _MOST_PARTITIONS:
         found.append(
-            f"a subscription would need {each} partitions of at most {_MOST_PARTITIONS}: receivers must be faster, or "
-            "take batches"
+            f"a subscription would need {each} partitions, but at most {_MOST_PARTITIONS} are possible: receivers "
+            "must be faster, or take batches"
         )
     if load.fan_out > load.subscriptions:
         found.append("an event cannot match more subscriptions than there are")
     if (many := load.subscriptions * min(each, _MOST_PARTITIONS)) > measured.BROKER_PARTITIONS:
         count = math.ceil(many / measured.BROKER_PARTITIONS)
         found.append(
-            f"more than {measured.BROKER_PARTITIONS:,} partitions of subscriptions in one installation were not "
-            f"measured: divide the accounts among {count:,}, each of {load.events_per_s / count:,.0f} events/s and "
-            f"{math.ceil(load.subscriptions / count):,} subscriptions; or raise EVENTSTREAMS_MOST_PARTITIONS, and give "
-            "brokers a larger heap"
+            f"more than {measured.BROKER_PARTITIONS:,} subscription partitions in one installation have not been "
+            f"measured: divide the accounts among {count:,} installations, each with "
+            f"{load.events_per_s / count:,.0f} events/s and {math.ceil(load.subscriptions / count):,} "
+            "subscriptions; or raise EVENTSTREAMS_MOST_PARTITIONS, and give brokers a larger heap"
         )
     if (log := _log_cores(load)) > UTILISATION:
         found.append(
-            f"the delivery log would keep {log:.1f} cores of each API process busy, and has one: beyond "
-            f"{1 / measured.LOG_US / _MICRO:,.0f} deliveries/s it falls behind, and with it what is told of events"
+            f"the delivery log would need {log:.1f} cores of each API process, but can use one: beyond "
+            f"{1 / measured.LOG_US / _MICRO:,.0f} deliveries/s it falls behind, and the API reports the state of "
+            "events late"
         )
     if router_cores > 4:  # noqa: PLR2004 - eight routers
-        found.append("more than eight routers were not measured")
+        found.append("more than eight routers have not been measured")
     return found

@@ -19,18 +19,32 @@ _GATEWAY: Final = "http://127.0.0.1:8081"
 
 
 @click.command()
-@click.option("--api", type=URL, help="Where the API is; default: as the profile or EVENTSTREAMS_PUBLIC_URL has it.")
-@click.option("--gateway", type=URL, help=f"Where the gateway is; default: EVENTSTREAMS_GATEWAY_URL, or {_GATEWAY}.")
-@click.option("--events", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many to publish.")
+@click.option("--api", type=URL, help="URL of the API; default: from the profile or EVENTSTREAMS_PUBLIC_URL.")
+@click.option("--gateway", type=URL, help=f"URL of the gateway; default: EVENTSTREAMS_GATEWAY_URL, or {_GATEWAY}.")
 @click.option(
-    "--timeout", "timeout_s", type=click.FloatRange(1, 3600), default=60.0, show_default=True, help="Seconds for all."
-)
-@click.option("--listen", default="0.0.0.0:0", show_default=True, help="Where to take deliveries; port 0 is any.")
-@click.option(
-    "--receiver-url", type=URL, help="Where workers reach that; default: this machine's address on the way to the API."
+    "--events", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many events to publish."
 )
 @click.option(
-    "-o", "--output", type=click.Choice(["text", "json"]), default="text", help="json: the result, on stdout."
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(1, 3600),
+    default=60.0,
+    show_default=True,
+    help="Time limit for the whole test, in seconds.",
+)
+@click.option(
+    "--listen",
+    default="0.0.0.0:0",
+    show_default=True,
+    help="Address on which to receive deliveries; port 0 picks a free one.",
+)
+@click.option(
+    "--receiver-url",
+    type=URL,
+    help="URL at which workers reach the receiver; default: this machine's address towards the API.",
+)
+@click.option(
+    "-o", "--output", type=click.Choice(["text", "json"]), default="text", help="json: print the result on stdout."
 )
 def smoke(
     api: str | None,
@@ -43,17 +57,18 @@ def smoke(
 ) -> None:
     """Publish events to a running installation and wait until each is delivered: exit code 0, or 1 with the reason.
 
-    It does what users do: makes a webhook sink and a subscription for the account EVENTSTREAMS_ACCOUNT_SID with its
-    EVENTSTREAMS_AUTH_TOKEN, publishes through the gateway, receives, checks signatures, and removes both. Workers must
-    be allowed to reach it: a private address has to be in their EVENTSTREAMS_ALLOWED_DESTINATIONS. Other subscriptions
-    of the account to messages that were sent get the events too, so take an account that has none.
+    It does what users do: it creates a webhook sink and a subscription for the account EVENTSTREAMS_ACCOUNT_SID with
+    its EVENTSTREAMS_AUTH_TOKEN, publishes through the gateway, receives the events, checks their signatures, and
+    removes sink and subscription. Workers must be allowed to reach it: a private address has to be in their
+    EVENTSTREAMS_ALLOWED_DESTINATIONS. The account's other subscriptions to sent messages get the events as well, so use
+    an account that has none.
     """
     settings = Settings.load()
     profile = chosen_profile(settings)
     if profile.account_sid is None or profile.auth_token is None:
         raise SettingsError(
-            f"set {PREFIX}ACCOUNT_SID and {PREFIX}AUTH_TOKEN to an account of the installation, or name a profile that "
-            "has both; a key's secret checks no signature"
+            f"set {PREFIX}ACCOUNT_SID and {PREFIX}AUTH_TOKEN to an account of the installation, or select a "
+            "profile that has both; signatures cannot be checked with an API key's secret"
         )
     installation = Installation(
         api=(api or profile.url).rstrip("/"),

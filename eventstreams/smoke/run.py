@@ -74,7 +74,7 @@ async def run_smoke(
         try:
             async with _subscribed(api, receiver.url, say) as sink_sid:
                 began, ids = time.monotonic(), await _publish(installation, events)
-                say("published", f"{events} events, which Kafka has")
+                say("published", f"{events} events, acknowledged by Kafka")
                 missing = await receiver.wait_for(ids, timeout_s=max(deadline - time.monotonic(), 0))
                 if missing or receiver.forged:
                     raise SmokeError(await _why(api, sink_sid, receiver, missing, events))
@@ -92,7 +92,7 @@ async def run_smoke(
 
 
 async def _until_it_answers(name: str, url: str, deadline: float, say: Say) -> None:
-    last, waiting = "nobody answered", False
+    last, waiting = "no answer", False
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_ASK_S)) as session:
         while True:
             try:
@@ -105,7 +105,9 @@ async def _until_it_answers(name: str, url: str, deadline: float, say: Say) -> N
             if time.monotonic() > deadline:
                 raise SmokeError(f"{name} at {url} does not answer: {last}")
             if not waiting:
-                say(name, f"does not answer at {url} yet ({last}): asking until it does, or the time is over")
+                say(
+                    name, f"does not answer at {url} yet ({last}): retrying until it does, or the time limit is reached"
+                )
                 waiting = True
             await asyncio.sleep(_LOOK_S)
 
@@ -165,9 +167,9 @@ async def _publish(installation: Installation, count: int) -> Sequence[str]:
             status, told = answer.status, await answer.read()
     except (aiohttp.ClientError, TimeoutError) as error:
         why = str(error) or type(error).__name__
-        raise SmokeError(f"the gateway at {installation.gateway} took events and did not answer: {why}") from error
+        raise SmokeError(f"the gateway at {installation.gateway} was sent events but did not answer: {why}") from error
     if status != HTTPStatus.ACCEPTED:
-        raise SmokeError(f"the gateway refuses events with {status}: {_message(told)}")
+        raise SmokeError(f"the gateway refuses events with status {status}: {_message(told)}")
     return [str(each) for each in orjson.loads(told)["ids"]]
 
 
@@ -194,7 +196,7 @@ def _message(body: bytes) -> str:
     try:
         return str(orjson.loads(body)["message"])
     except (orjson.JSONDecodeError, TypeError, KeyError):
-        return "it is no gateway of Event Streams"
+        return "it is not an Event Streams gateway"
 
 
 async def _why(
@@ -203,8 +205,8 @@ async def _why(
     """What is known about the events that did not arrive, in a sentence."""
     if receiver.forged:
         return (
-            f"{receiver.forged} deliveries came whose signature is not of this account's token for {receiver.url}: "
-            "something on the way changes them, or the token was rotated"
+            f"{receiver.forged} deliveries arrived with a signature that does not match this account's token and "
+            f"{receiver.url}: something on the way changes them, or the token was rotated"
         )
     try:
         health = await api.sink_health(sink_sid)

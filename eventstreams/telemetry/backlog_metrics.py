@@ -15,54 +15,55 @@ class BacklogMetrics:
         self.events: Final = _gauge(
             registry,
             "eventstreams_backlog_events",
-            "Events on subscriptions' topics that are not settled: moving; still (none of the subscription was "
-            "settled for five minutes: its sink fails, or a worker is stuck); or paused.",
+            "Events on subscription topics that are not settled, by state: moving; still (no event of the "
+            "subscription has been settled for five minutes: its sink is failing, or a worker is stuck); or "
+            "paused.",
             "sink_type",
             "state",
         )
         self.oldest: Final = _gauge(
             registry,
             "eventstreams_oldest_undelivered_seconds",
-            "How long the oldest event on a subscription's topic has waited, to within 5 % and 15 s; 0 where nothing "
-            "waits.",
+            "How long the oldest event on a subscription's topic has waited, to within 5 % and 15 s; 0 if nothing "
+            "is waiting.",
             "sink_type",
             "state",
         )
         self.retries: Final = _gauge(
             registry,
             "eventstreams_retry_backlog_events",
-            "Events on retry topics: waiting for the time of their next attempt, due (it has come), or overdue (it "
-            "came more than a minute ago; not counted as due).",
+            "Events on retry topics, by state: waiting for the time of their next attempt, due (that time has "
+            "come), or overdue (it came more than a minute ago; not counted as due).",
             "sink_type",
             "state",
         )
         self.due: Final = _gauge(
             registry,
             "eventstreams_due_events",
-            "Events that workers could deliver now, for autoscalers: moving events, due and overdue retries; 1 where "
-            "all that waits is still or paused, so that one worker stays.",
+            "Events that workers could deliver now, for autoscalers: moving events plus due and overdue retries; "
+            "1 if all waiting events are still or paused, so that one worker remains.",
             "sink_type",
         )
         self.unrouted: Final = _gauge(
-            registry, "eventstreams_unrouted_events", "Accepted events that are not routed yet."
+            registry, "eventstreams_unrouted_events", "Accepted events that have not been routed yet."
         )
         self.oldest_unrouted: Final = _gauge(
             registry,
             "eventstreams_oldest_unrouted_seconds",
-            "How long the oldest event that is not routed yet has waited.",
+            "How long the oldest event that has not been routed yet has been waiting.",
         )
         self.subscription_events: Final = _gauge(
             registry,
             "eventstreams_subscription_backlog_events",
-            "Events that wait for the subscriptions with the largest backlogs, of which there are "
-            "EVENTSTREAMS_METRICS_SUBSCRIPTIONS.",
+            "Waiting events of the subscriptions with the largest backlogs, for up to "
+            "EVENTSTREAMS_METRICS_SUBSCRIPTIONS of them.",
             "sink_type",
             "subscription_sid",
         )
         self.subscription_still: Final = _gauge(
             registry,
             "eventstreams_subscription_still_seconds",
-            "How long none of the events that wait for one of these subscriptions was settled.",
+            "Time since an event of one of these subscriptions was last settled, while events are waiting.",
             "sink_type",
             "subscription_sid",
         )

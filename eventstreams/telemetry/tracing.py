@@ -131,7 +131,7 @@ class Tracing:
         except Exception:  # noqa: BLE001 - a seam to foreign code, beside an event's way
             if not self._has_told:
                 self._has_told = True
-                _log.exception("trace.not_made", follows="spans are missing, events are not; it is said once")
+                _log.exception("trace.not_made", follows="spans are missing, events are not; this is logged once")
 
     def _context(self, parent: TraceContext | None) -> "Context":
         from opentelemetry.context import Context  # noqa: PLC0415 - of the extra
@@ -162,7 +162,7 @@ def open_tracing(settings: Settings) -> Tracing | None:
         from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio  # noqa: PLC0415
     except ImportError as error:
         raise SettingsError(
-            f"{PREFIX}TRACES is set, and there is no {error.name}: pip install 'eventstreams[otel]', or unset it"
+            f"{PREFIX}TRACES is set, but {error.name} is missing: pip install 'eventstreams[otel]', or unset it"
         ) from None
     resource = Resource.create({"service.name": "eventstreams", "service.version": __version__})
     provider = TracerProvider(

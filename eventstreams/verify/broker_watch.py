@@ -47,7 +47,7 @@ class BrokerWatch(logging.Filter):
         self._away[at] = time.monotonic()
         if is_news:
             what = found["what"].partition(" (after ")[0].rpartition("failed: ")[2]
-            self._say("kafka", f"the broker at {at} is away: {what}")
+            self._say("kafka", f"the broker at {at} is unreachable: {what}")
         return False
 
     async def keep_looking(self) -> None:
@@ -57,7 +57,7 @@ class BrokerWatch(logging.Filter):
             for at, heard in list(self._away.items()):
                 if time.monotonic() - heard > _QUIET_S and await _accepts(at):
                     del self._away[at]
-                    self._say("kafka", f"the broker at {at} takes connections again")
+                    self._say("kafka", f"the broker at {at} accepts connections again")
 
 
 async def _accepts(at: str) -> bool:

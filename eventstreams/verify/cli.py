@@ -33,9 +33,9 @@ class _Receivers(click.ParamType):
         for part in value.split(","):
             name, colon, count = part.strip().partition(":")
             if name not in BEHAVIOURS:
-                self.fail(f"{name!r} is no receiver: there are {', '.join(BEHAVIOURS)}", param, ctx)
+                self.fail(f"{name!r} is not a receiver: the receivers are {', '.join(BEHAVIOURS)}", param, ctx)
             if colon and not (count.isascii() and count.isdecimal() and int(count) > 0):
-                self.fail(f"{part!r} must be a receiver, or one with how many of it, such as {name}:3", param, ctx)
+                self.fail(f"{part!r} must be a receiver, optionally with a count, such as {name}:3", param, ctx)
             found += [name] * (int(count) if colon else 1)
         return found
 
@@ -50,77 +50,102 @@ class _Receivers(click.ParamType):
         "eventstreams verify --api https://events.example.com --gateway https://publish.example.com --kafka kafka:9092",
     )
 )
-@click.option("--up", is_flag=True, help="Start a cluster on this machine, verify it, and end it.")
-@click.option("--api", type=URL, help="Where the API is; default: as the profile or EVENTSTREAMS_PUBLIC_URL has it.")
-@click.option("--gateway", type=URL, default="http://127.0.0.1:8081", show_default=True, help="Where the gateway is.")
+@click.option("--up", is_flag=True, help="Start a cluster on this machine, verify it, and stop it.")
+@click.option("--api", type=URL, help="URL of the API; default: from the profile or EVENTSTREAMS_PUBLIC_URL.")
+@click.option("--gateway", type=URL, default="http://127.0.0.1:8081", show_default=True, help="URL of the gateway.")
 @click.option(
-    "--kafka", metavar="HOST:PORT", help="Its Kafka, to look at lag and dead letters; default: the API is asked."
+    "--kafka",
+    metavar="HOST:PORT",
+    help="The installation's Kafka, for checking lag and dead letters; default: the API is asked.",
 )
 @click.option(
-    "--events", type=click.IntRange(1, _MOST), default=5_000, show_default=True, help="How many each receiver gets."
+    "--events",
+    type=click.IntRange(1, _MOST),
+    default=5_000,
+    show_default=True,
+    help="How many events each receiver gets.",
 )
 @click.option(
-    "--rate", type=click.FloatRange(0.1, 1e6), default=500.0, show_default=True, help="Events a second, at most."
+    "--rate",
+    type=click.FloatRange(0.1, 1e6),
+    default=500.0,
+    show_default=True,
+    help="Maximum rate, in events per second.",
 )
 @click.option(
     "--subscriptions",
     type=click.IntRange(1, 100),
     default=10,
     show_default=True,
-    help="How many, with a receiver each.",
+    help="Number of subscriptions, with one receiver each.",
 )
-@click.option("--receivers", type=_Receivers(), help="Which, such as healthy:3,slow; default: one of each in turn.")
-@click.option("--seed", type=click.IntRange(0), help="Seed of all that is drawn; default: a new one, which is told.")
 @click.option(
-    "--settle", default="5m", show_default=True, metavar="5m", help="Within what time all must be settled at the end."
+    "--receivers", type=_Receivers(), help="Which receivers, such as healthy:3,slow; default: one of each kind in turn."
+)
+@click.option("--seed", type=click.IntRange(0), help="Random seed; default: a new one, which is printed.")
+@click.option(
+    "--settle", default="5m", show_default=True, metavar="5m", help="Time limit for settling everything at the end."
 )
 @click.option(
     "--duplicates",
     type=click.FloatRange(0, 100),
     default=1.0,
     show_default=True,
-    help="Most events, in percent, that may come more often than they were published where something fails.",
+    help="Maximum share of duplicates, in percent, where something fails.",
 )
-@click.option("--listen", help="Where to take deliveries; port 0 is any. Default: 0.0.0.0:0, with --up 127.0.0.1:0.")
 @click.option(
-    "--receiver-url", type=URL, help="Where workers reach that; default: this machine's address on the way to the API."
+    "--listen",
+    help="Address on which to receive deliveries; port 0 picks a free one. Default: "
+    "0.0.0.0:0, or 127.0.0.1:0 with --up.",
 )
-@click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Write a page with plots to this file.")
+@click.option(
+    "--receiver-url",
+    type=URL,
+    help="URL at which workers reach the receivers; default: this machine's address towards the API.",
+)
+@click.option(
+    "--report", type=click.Path(dir_okay=False, path_type=Path), help="Write an HTML report with plots to this file."
+)
 @click.option(
     "--data-dir", type=click.Path(file_okay=False, path_type=Path), help="With --up: keep the cluster's data here."
 )
 @click.option(
     "--faults",
     default="",
-    help="With --up: inflict faults meanwhile; all, or names such as kill,freeze,cut. A name that is none tells which.",
+    help="With --up: inject faults while it runs: all, or names such as kill,freeze,cut. An unknown name lists "
+    "the valid ones.",
 )
 @click.option(
-    "--brokers", type=click.Choice(["1", "3"]), default="1", show_default=True, help="With --faults: of the cluster."
+    "--brokers",
+    type=click.Choice(["1", "3"]),
+    default="1",
+    show_default=True,
+    help="With --faults: number of brokers in the cluster.",
 )
 @click.option(
     "--pause",
     default="15s",
     show_default=True,
     metavar="15s",
-    help="With --faults: longest time between one and the next; two may be on at once.",
+    help="With --faults: longest time between two faults; two may overlap.",
 )
 @click.option(
     "--rolling",
     is_flag=True,
-    help="With --up: two processes of each role, which are replaced meanwhile, one after another.",
+    help="With --up: run two processes of each role, and replace them one after another meanwhile.",
 )
 @click.option(
     "--calls",
     type=click.FloatRange(0, 1000),
-    help="Calls of the API a second meanwhile, none of which may fail; default: 0, with --rolling 10.",
+    help="API calls per second while it runs, none of which may fail; default: 0, or 10 with --rolling.",
 )
 @click.option(
     "--soak",
     is_flag=True,
-    help="With --up: a process whose memory, descriptors or threads grow in the second half is a problem, too.",
+    help="With --up: also report a process whose memory, descriptors or threads grow in the second half.",
 )
 @click.option(
-    "-o", "--output", type=click.Choice(["text", "json"]), default="text", help="json: the result, on stdout."
+    "-o", "--output", type=click.Choice(["text", "json"]), default="text", help="json: print the result on stdout."
 )
 def verify(
     events: int,
@@ -134,31 +159,34 @@ def verify(
     soak: bool,
     **given: object,
 ) -> None:
-    """Publish events, receive them with receivers that misbehave, and judge each one: exit code 0 where all holds.
+    """Publish events, receive them with receivers that misbehave, and check each one: exit code 0 if all guarantees
+    hold.
 
     Every event that the gateway acknowledges must be delivered to every subscription, unaltered and signed, or be a
-    dead letter with its reason; nothing else may arrive. Else the exit code is 1, and it is said what was lost, by id,
-    and where the installation believes it to be.
+    dead letter with its reason; nothing else may arrive. Otherwise the exit code is 1, and the report lists lost events
+    by id, and where the installation believes them to be.
 
-    It asks as the operator where EVENTSTREAMS_OPERATOR_TOKEN or the profile has the token: then it makes two accounts,
-    and closes them. Otherwise it asks as EVENTSTREAMS_ACCOUNT_SID with EVENTSTREAMS_AUTH_TOKEN, or the profile's, which
-    must have no other events of messages meanwhile. Workers must be allowed to reach its receivers:
-    EVENTSTREAMS_ALLOWED_DESTINATIONS.
+    It acts as the operator if EVENTSTREAMS_OPERATOR_TOKEN or the profile has the token: it then creates two accounts,
+    and closes them at the end. Otherwise it acts as EVENTSTREAMS_ACCOUNT_SID with EVENTSTREAMS_AUTH_TOKEN, or as the
+    profile's account, which must have no other message events in the meantime. Workers must be allowed to reach its
+    receivers: see EVENTSTREAMS_ALLOWED_DESTINATIONS.
     """
     if lacking := [name for name in _NEEDS if find_spec(name) is None]:
         raise PrerequisiteError(f"verify needs {', '.join(lacking)}: pip install 'eventstreams[verify]'")
     names = [name.strip() for name in faults.split(",") if name.strip()]
     if names and not given["up"]:
-        raise click.UsageError("--faults needs --up: faults are inflicted on a cluster of its own alone")
+        raise click.UsageError("--faults requires --up: faults are only injected into a cluster of its own")
     if given["rolling"] and (names or not given["up"]):
-        raise click.UsageError("--rolling needs --up, and no --faults: what is replaced is a cluster of its own")
+        raise click.UsageError(
+            "--rolling requires --up and excludes --faults: only processes of a cluster of its own are replaced"
+        )
     if soak and not given["up"]:
-        raise click.UsageError("--soak needs --up: it looks at the processes of a cluster of its own")
+        raise click.UsageError("--soak requires --up: it watches the processes of a cluster of its own")
     if calls is None:
         calls = _CALLS if given["rolling"] else 0.0
     if soak and events / rate < _SOAK_S:
         raise click.UsageError(
-            f"--soak wants twenty minutes of events at least, and these are {events / rate:.0f} s: "
+            f"--soak requires at least twenty minutes of events, and these last {events / rate:.0f} s: use "
             f"--events {_SOAK_S * rate:.0f}, or a lower --rate"
         )
     waits = {"settle_s": _seconds("--settle", settle), "pause_s": _seconds("--pause", pause)}

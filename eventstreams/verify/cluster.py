@@ -91,7 +91,9 @@ async def _until_ready(process: Process) -> None:
                     return
                 last = line
     except TimeoutError:
-        raise PrerequisiteError(f"the cluster is not ready after {_READY_S:g} s; it said: {last.decode()}") from None
+        raise PrerequisiteError(
+            f"the cluster is not ready after {_READY_S:g} s; its output was: {last.decode()}"
+        ) from None
     raise PrerequisiteError(f"the cluster did not start: {last.decode().strip()}")
 
 

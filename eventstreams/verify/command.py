@@ -194,7 +194,8 @@ def _installation(arguments: Arguments) -> Installation:
     if profile.account_sid is None or profile.auth_token is None:
         raise SettingsError(
             f"set {PREFIX}OPERATOR_TOKEN, or {PREFIX}ACCOUNT_SID and {PREFIX}AUTH_TOKEN to an account that has no "
-            "other events of messages, or name a profile that has them; a key's secret checks no signature"
+            "other message events, or select a profile that has them; signatures cannot be checked with an API "
+            "key's secret"
         )
     return Installation(
         api=api, gateway=gateway, login=Login(profile.account_sid, profile.auth_token.get_secret_value())

@@ -116,7 +116,7 @@ class KafkaDeadLetters:
         async with RangeReader(self._settings, ranges) as reader:
             while not reader.ended:
                 if time.monotonic() > deadline:  # a broker may be down: read the rest next time
-                    raise TopicError(f"{self._topic} was not read to its end within {_LOOK_S:g} s")
+                    raise TopicError(f"{self._topic} could not be read to its end within {_LOOK_S:g} s")
                 for record in await reader.read(_RECORDS):
                     told = {name: value.decode(errors="replace") for name, value in record.headers}
                     dead_letters.add(told.get(names.SUBSCRIPTION), told.get(names.ID), told.get(names.REASON))

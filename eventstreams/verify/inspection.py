@@ -78,7 +78,7 @@ class Inspector:
             return None
         events = _events(body)
         if events is None:
-            self._wrong(Wrong.MALFORMED, "", f"it is no array of events: {body[:_SHOWN].decode(errors='replace')}")
+            self._wrong(Wrong.MALFORMED, "", f"it is not an array of events: {body[:_SHOWN].decode(errors='replace')}")
             return None
         numbers, arrivals = [], []
         for event in events:
@@ -97,7 +97,7 @@ class Inspector:
         event_id = str(event.get("id"))[:_SHOWN]
         number = self._plan.number_of(event.get("id"))
         if number is None or self._ledger.digest_of(number) == 0:
-            self._wrong(Wrong.FOREIGN, event_id, f"nothing with this id was published: {_short(event)}")
+            self._wrong(Wrong.FOREIGN, event_id, f"no event with this id was published: {_short(event)}")
             return None
         for wrong, detail in self._problems(number, event, now):
             self._wrong(wrong, event_id, detail)
@@ -113,7 +113,7 @@ class Inspector:
         elif type_ not in self._expected.types:
             found.append((Wrong.UNWANTED, f"{type_} is not subscribed"))
         if digest(event) != self._ledger.digest_of(number):
-            found.append((Wrong.ALTERED, f"it is not as it was published: {_short(event)}"))
+            found.append((Wrong.ALTERED, f"it differs from the published event: {_short(event)}"))
         acknowledged = self._ledger.acknowledged_at(number)
         over = now - acknowledged - self._expected.ttl_s
         if acknowledged and over > LATE_S:

@@ -195,10 +195,10 @@ def judge(evidence: Evidence, *, most_duplicates: float) -> Verdict:
 
 def _of_growth(evidence: Evidence) -> Iterator[Problem]:
     if evidence.growths is not None and not any(each.is_judged for each in evidence.growths):
-        yield Problem(Fault.GROWTH, "processes", 0, "none lived long enough for it to be judged whether it grows")
+        yield Problem(Fault.GROWTH, "processes", 0, "no process ran long enough to judge its growth")
     for each in evidence.growths or ():
         for grown in each.problems:
-            text = f"it grew, in the {each.seconds:.0f} s that were looked at: {grown}"
+            text = f"it grew during the {each.seconds:.0f} s that were observed: {grown}"
             yield Problem(Fault.GROWTH, each.name, 1, text)
 
 
@@ -208,7 +208,7 @@ def _of_lag(evidence: Evidence, scores: Sequence[Score]) -> Iterator[Problem]:
         whose = [score for score in scores if name.endswith(score.sid)]
         if not any(score.missing for score in whose or scores):
             where = whose[0].name if whose else "consumer groups"
-            text = f"all is settled, and {records:,} records of {name} are not committed"
+            text = f"everything is settled, but {records:,} records of {name} are not committed"
             yield Problem(Fault.LAG, where, records, text)
 
 
@@ -235,13 +235,13 @@ def _score(evidence: Evidence, seen: Observed) -> Score:
 
 def _of_gateway(evidence: Evidence) -> Iterator[Problem]:
     if evidence.refused:
-        text = f"it refused events that are right: {evidence.refused[0]}"
+        text = f"it refused valid events: {evidence.refused[0]}"
         yield Problem(Fault.GATEWAY, "gateway", len(evidence.refused), text, evidence.refused)
     if evidence.taken:
-        text = "it took a batch with an event that does not fit its schema"
+        text = "it accepted a batch with an event that does not conform to its schema"
         yield Problem(Fault.GATEWAY, "gateway", len(evidence.taken), text, evidence.taken)
     if evidence.calls_failed:
-        text = f"calls failed, although they were sent again: {'; '.join(evidence.call_failures)}"
+        text = f"calls failed even after retries: {'; '.join(evidence.call_failures)}"
         yield Problem(Fault.API, "API", evidence.calls_failed, text)
     if not BitSet.where(evidence.states, {State.ACKNOWLEDGED}):
         yield Problem(Fault.NOTHING, "gateway", 0, "no event was acknowledged: there is nothing to judge")
@@ -263,7 +263,7 @@ def _of_missing(evidence: Evidence, seen: Observed) -> Iterator[Problem]:
     others = tuple({each.sid for each in evidence.subscriptions} - {seen.sid})
     waits = sum(count for name, count in evidence.waiting.items() if not name.endswith(others))
     fault = Fault.UNFINISHED if waits else Fault.LOST
-    still = f"; {waits} records still wait" if waits else ", and nothing waits"
+    still = f"; {waits} records are still waiting" if waits else ", and nothing is waiting"
     text = f"{len(left):,} acknowledged events neither arrived nor are dead letters{of}{still}"
     yield Problem(fault, seen.name, len(left), text, _ids(evidence.plan, left))
 
@@ -286,7 +286,7 @@ def _of_dead_letters(evidence: Evidence, seen: Observed) -> Iterator[Problem]:
     outside = BitSet.above(seen.dead) - meant
     if outside or seen.foreign_dead_letters:
         count = len(outside) + len(seen.foreign_dead_letters)
-        text = f"{count:,} dead letters are of events that are not for it"
+        text = f"{count:,} dead letters are for events that do not belong to it"
         yield Problem(
             Fault.WRONG, seen.name, count, text, [*seen.foreign_dead_letters, *_ids(plan, outside)][:MOST_SHOWN]
         )
@@ -299,9 +299,7 @@ def _of_dead_letters(evidence: Evidence, seen: Observed) -> Iterator[Problem]:
             allowed = meant
         undeserved = (BitSet.where(seen.dead, {code}) & meant) - allowed
         if undeserved:
-            text = (
-                f"{len(undeserved):,} events are dead letters, {_reason(code)}, for which its receiver gave no reason"
-            )
+            text = f"{len(undeserved):,} events are dead letters, {_reason(code)}, which its receiver did not cause"
             yield Problem(Fault.UNDESERVED, seen.name, len(undeserved), text, _ids(plan, undeserved))
 
 
@@ -310,15 +308,15 @@ def _of_duplicates(evidence: Evidence, seen: Observed, score: Score, most_duplic
     doubled = score.duplicates - score.republished
     events = _ids(evidence.plan, BitSet.above(seen.accepted, 1) - evidence.again)
     if doubled and is_calm and seen.behaviour.healthy:
-        text = f"{doubled:,} deliveries came once more, though nothing was inflicted and the receiver is healthy"
+        text = f"{doubled:,} deliveries were duplicates, although no faults were injected and the receiver is healthy"
         yield Problem(Fault.DOUBLED, seen.name, doubled, text, events)
     elif doubled > most_duplicates * max(score.expected, 1):
-        text = f"{doubled:,} deliveries came once more, of {score.expected:,}: more than {most_duplicates:.1%}"
+        text = f"{doubled:,} deliveries out of {score.expected:,} were duplicates: more than {most_duplicates:.1%}"
         yield Problem(Fault.DOUBLED, seen.name, doubled, text, events)
     once = len(BitSet.above(seen.dead)) + len(seen.foreign_dead_letters)
     more = seen.dead_letters - once
     if more > 0 and (is_calm or more > most_duplicates * max(score.expected, 1)):
-        text = f"{more:,} dead letters are there once more"
+        text = f"{more:,} dead letters are duplicates"
         yield Problem(Fault.DOUBLED_LETTERS, seen.name, more, text)
 
 
@@ -337,7 +335,7 @@ def _only(counts: bytes, marks: BitSet) -> bytes:
 
 def _reason(code: int) -> str:
     reason = reason_of(code)
-    return "of an unknown reason" if code == UNKNOWN_REASON or reason is None else str(reason)
+    return "with an unknown reason" if code == UNKNOWN_REASON or reason is None else str(reason)
 
 
 def _ids(plan: Plan, marks: BitSet) -> Sequence[str]:

@@ -23,7 +23,7 @@ svg { max-width: 100%; height: auto }
 def page_of(report: Report) -> str:
     """The complete page."""
     holds = report.verdict.holds
-    verdict = "It holds." if holds else f"It does not hold: {len(report.verdict.problems)} problems."
+    verdict = "It holds." if holds else f"The guarantees do not hold: {len(report.verdict.problems)} problems."
     parts = [
         f'<p class="verdict {"holds" if holds else "not"}">{verdict}</p>',
         _problems(report),

@@ -183,4 +183,4 @@ def _message(told: bytes) -> str:
     try:
         return str(orjson.loads(told)["message"])
     except (orjson.JSONDecodeError, TypeError, KeyError):
-        return "it is no gateway of Event Streams"
+        return "it is not an Event Streams gateway"

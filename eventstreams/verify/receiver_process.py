@@ -158,7 +158,7 @@ async def _until_ready(process: Process) -> None:
     except TimeoutError:
         line = b""
     if line.decode().strip() != READY:
-        raise EventStreamsError("the receivers did not start: what is above says why")
+        raise EventStreamsError("the receivers did not start: see the output above")
 
 
 async def _end(process: Process) -> None:

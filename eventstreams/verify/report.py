@@ -82,7 +82,7 @@ def sentence_of(score: Score) -> str:
     again = f" ({score.republished:,} of events that were published again)" if score.republished else ""
     parts.append(f"{score.duplicates:,} duplicates{again}")
     if score.unknown:
-        parts.append(f"{score.unknown_delivered:,} of {score.unknown:,} events that nobody acknowledged came too")
+        parts.append(f"{score.unknown_delivered:,} of {score.unknown:,} unacknowledged events also arrived")
     return "; ".join(parts)
 
 
@@ -124,10 +124,10 @@ def _lines(report: Report) -> Iterator[str]:
     if report.settled_s is None:
         yield f"NOT settled {options.settle_s:g} s after the receivers had recovered"
     else:
-        yield f"settled {report.settled_s:.1f} s after the receivers had recovered; nothing waits"
+        yield f"settled {report.settled_s:.1f} s after the receivers had recovered; nothing is waiting"
     yield from _usage(report)
     if report.stalled_s > _BUSY_S:
-        yield f"this machine was busy: for {report.stalled_s:.1f} s at a time this process did not get the processor"
+        yield f"this machine was busy: this process did not get the CPU for up to {report.stalled_s:.1f} s at a time"
     for problem in report.verdict.problems:
         ids = f" ({', '.join(problem.ids)} …)" if problem.ids else ""
         yield f"PROBLEM {problem.where}: {problem.text}{ids}"

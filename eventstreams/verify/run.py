@@ -103,7 +103,7 @@ async def verify(
             watch = Watch(options.data, began=timeline.began)
             keeping.append(asyncio.create_task(watch.keep()))
         try:
-            say("publishing", f"{options.events:,} events at {options.rate:g} a second, as {environment.plan.run}-…")
+            say("publishing", f"{options.events:,} events at {options.rate:g} per second, as {environment.plan.run}-…")
             inflicted = await _publish(publisher, nemesis, caller)
             published_s = time.monotonic() - timeline.began
             usage = Usage() if watch is None else watch.usage()  # now, while it covers only the time under load
@@ -217,7 +217,7 @@ async def _waiting(environment: RunEnvironment) -> Mapping[str, int]:
     try:
         return await environment.backlog.look()
     except EventStreamsError as error:
-        return {f"what nobody tells ({error})": 1}
+        return {f"unknown ({error})": 1}
 
 
 async def _unread(environment: RunEnvironment) -> Mapping[str, int]:
@@ -225,7 +225,7 @@ async def _unread(environment: RunEnvironment) -> Mapping[str, int]:
     try:
         await environment.dead_letter_source.look(environment.dead_letters)
     except EventStreamsError as error:
-        return {f"dead letters that nobody tells ({error})": 1}
+        return {f"unknown dead letters ({error})": 1}
     return {}
 
 
@@ -257,10 +257,10 @@ async def _where(api: AsyncEventStreams, event_id: str, subscription_sid: str) -
     try:
         told = await api.where_is(event_id)
     except ApiError as error:
-        return f"the API does not say where: {error.message}"
+        return f"the API cannot tell where: {error.message}"
     for each in told.deliveries:
         if each.subscription_sid == subscription_sid:
             place = f"{each.topic}/{each.partition}/{each.offset}" if each.topic else "on no topic"
             reason = f", {each.reason}" if each.reason else ""
             return f"{each.state} at {place}, {each.attempts} attempts{reason}"
-    return "the delivery log knows of nothing for this subscription"
+    return "the delivery log has no entry for this subscription"

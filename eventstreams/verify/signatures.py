@@ -31,10 +31,10 @@ class SignatureCheck:
         if _BODY_HASH not in url:  # without it the library would treat the body as a form and not check it
             return "the URL has no hash of the body"
         if not self._twilio.validate(url, text, headers.get(_HEADER, "")):
-            return f"{_HEADER} is not of the account's token for this URL and body"
+            return f"{_HEADER} does not match the account's token for this URL and body"
         if self._standard is not None:
             try:
                 self._standard.verify(body, dict(headers), json_parse=False)
             except (WebhookVerificationError, ValueError) as error:
-                return f"the signature of Standard Webhooks is wrong: {error}"
+                return f"the Standard Webhooks signature is wrong: {error}"
         return None

@@ -78,7 +78,7 @@ async def accounts_of(installation: Installation, say: Say) -> AsyncIterator[Acc
         return
     token = installation.operator_token
     if token is None:
-        raise EventStreamsError("there is neither an account nor an operator to ask as")
+        raise EventStreamsError("there are neither account nor operator credentials")
     async with Connection(installation.api, "operator", token) as operator, AsyncExitStack() as stack:
         made = []
         for name in (NAME, f"{NAME}: a stranger"):

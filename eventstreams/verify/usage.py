@@ -90,7 +90,7 @@ class Growth:
         found = []
         hours = self.seconds / _HOUR_S
         if self.memory_an_hour * hours > max(MOST_MEMORY_SHARE * self.memory_mib, MOST_MEMORY_MIB):
-            found.append(f"memory, {self.memory_mib:.0f} MiB, by {self.memory_an_hour:.0f} MiB an hour")
+            found.append(f"memory, {self.memory_mib:.0f} MiB, by {self.memory_an_hour:.0f} MiB per hour")
         for what, count, slope in (
             ("descriptors", self.descriptors, self.descriptors_an_hour),
             ("threads", self.threads, self.threads_an_hour),

@@ -32,8 +32,8 @@ _BACK: Final = timedelta(hours=6)  # simulated time runs faster than real time: 
 
 
 @click.command()
-@click.option("--seconds", default=8.0, show_default=True, help="How long events are made.")
-@click.option("--rate", default=150.0, show_default=True, help="Events in a second.")
+@click.option("--seconds", default=8.0, show_default=True, help="How long to generate events.")
+@click.option("--rate", default=150.0, show_default=True, help="Events per second.")
 def main(seconds: float, rate: float) -> None:
     """Show the whole of Event Streams at work on this machine."""
     forget_settings()
@@ -69,7 +69,9 @@ async def _play(system: System, console: Console, *, seconds: float, rate: float
                 def draw(doing: str) -> None:
                     live.update(table(tally, doing=doing), refresh=True)
 
-                await _drawing(draw, "events are made and delivered", _publish(system, settings, tally, seconds, rate))
+                await _drawing(
+                    draw, "events are generated and delivered", _publish(system, settings, tally, seconds, rate)
+                )
                 await _drawing(draw, "waiting for the last retries", _settled(tally))
                 draw("done")
     return tally

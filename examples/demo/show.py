@@ -18,11 +18,11 @@ def table(tally: Tally, *, doing: str) -> RenderableType:
         ("accepted", f"{len(tally.accepted):,}", "by Kafka, on es.events"),
         ("routed", f"{tally.routed:,}", "copies on the subscription's topic"),
         ("delivered", f"{len(tally.delivered):,}", _duplicates(tally)),
-        ("retried", f"{tally.retries:,}", "attempts that failed and were put off"),
+        ("retried", f"{tally.retries:,}", "failed attempts that are to be retried"),
         ("dead-lettered", f"{len(tally.dead):,}", ", ".join(f"{each}: {count}" for each, count in dead.items())),
-        ("waiting", f"{tally.waiting:,}", "on their way, or for their next attempt"),
+        ("waiting", f"{tally.waiting:,}", "in transit, or waiting for their next attempt"),
         ("p50", _ms(tally.latency_ms(0.5)), "from accepted to delivered"),
-        ("p99", _ms(tally.latency_ms(0.99)), "those that were retried among them"),
+        ("p99", _ms(tally.latency_ms(0.99)), "including those that were retried"),
     ]
     for row in rows:
         grid.add_row(*row)
@@ -40,7 +40,7 @@ def summary(console: Console, tally: Tally) -> None:
 
 
 def _duplicates(tally: Tally) -> str:
-    return f"each once, {tally.duplicates} twice" if tally.duplicates else "each once, signature checked"
+    return f"each once, {tally.duplicates} twice" if tally.duplicates else "each exactly once, signature checked"
 
 
 def _ms(value: int | None) -> str:

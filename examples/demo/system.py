@@ -89,7 +89,7 @@ def _wait_until_ready(process: "subprocess.Popen[str]") -> None:
             print(f"  {line}", end="")
         if time.monotonic() > deadline:
             break
-    raise DemoError("the system did not get ready; what it said last stands above")
+    raise DemoError("the system did not become ready; see its last output above")
 
 
 def _stop(process: "subprocess.Popen[str]") -> None:

@@ -57,7 +57,10 @@ class Tally:
         checks = (
             (not self.accepted, "no event was accepted"),
             (self.waiting, f"{self.waiting} accepted events are neither delivered nor dead letters"),
-            (ended - self.accepted.keys(), f"{len(ended - self.accepted.keys())} events came out that never went in"),
+            (
+                ended - self.accepted.keys(),
+                f"{len(ended - self.accepted.keys())} events were delivered that were never accepted",
+            ),
             (both, f"{len(both)} events were delivered and are dead letters as well"),
             (self.bad_signatures, f"{self.bad_signatures} requests had a signature that the validator refused"),
         )

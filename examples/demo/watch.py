@@ -60,4 +60,4 @@ async def _total(session: aiohttp.ClientSession, url: str, counter: str) -> int:
 
 
 def _crash(error: BaseException) -> None:
-    raise DemoError(f"a topic cannot be read any more: {error}")
+    raise DemoError(f"a topic can no longer be read: {error}")

@@ -50,11 +50,11 @@ class Admission:
             RefusedError: 429, there is no room; with ``Retry-After``.
         """
         if self.requests.total() >= self._max_requests or self.bytes.total() + size > self._max_bytes:
-            raise too_many(f"Too many {self._what} are under way: send them again later, or slower")
+            raise too_many(f"Too many {self._what} are in progress: send them again later, or more slowly")
         own_requests, own_bytes = self.requests[owner_sid], self.bytes[owner_sid]
         share = 1 if self._is_alone() else _SHARE
         if own_requests >= self._max_requests // share or own_bytes + size > self._max_bytes // share:
-            raise too_many(f"The account has too many {self._what} under way: send them again later, or slower")
+            raise too_many(f"The account has too many {self._what} in progress: send them again later, or more slowly")
         self.requests[owner_sid] += 1
         self.bytes[owner_sid] += size
         try:

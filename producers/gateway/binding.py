@@ -57,7 +57,7 @@ def _batch(body: bytes) -> Sequence[object]:
         raise RefusedError("The batch is not a JSON array")
     if len(events) > MAX_EVENTS:
         raise RefusedError(
-            f"The batch has {len(events)} events: at most {MAX_EVENTS} are possible",
+            f"The batch has {len(events)} events: at most {MAX_EVENTS} are allowed",
             status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         )
     return events
@@ -70,7 +70,7 @@ def _binary(body: bytes, headers: CIMultiDictProxy[str], content_type: str) -> o
         if name == header.lower():
             continue
         if name in event:
-            return Invalid(f"$.{name}", "is there twice")
+            return Invalid(f"$.{name}", "is given twice")
         try:
             event[name] = _text(raw)
         except ValueError:

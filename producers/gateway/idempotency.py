@@ -30,7 +30,7 @@ def idempotency_key(headers: CIMultiDictProxy[str]) -> str | None:
         return None
     key = found[0].strip().removeprefix('"').removesuffix('"')
     if len(found) > 1 or not _KEY.fullmatch(key):
-        raise RefusedError(f"{HEADER} must be there once, with 1 to 255 visible ASCII characters, such as a UUID")
+        raise RefusedError(f"{HEADER} must be given once, with 1 to 255 visible ASCII characters, such as a UUID")
     return key
 
 

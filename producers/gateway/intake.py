@@ -123,9 +123,9 @@ def _not_accepted(outcomes: Sequence[SendOutcome]) -> RefusedError:
     missed = [each for each in outcomes if not isinstance(each, Accepted)]
     details = {"events": [{"id": each.id, "accepted": isinstance(each, Accepted)} for each in outcomes]}
     if any(isinstance(each, NotAcknowledged) and not each.retry_is_safe for each in missed):
-        message = f"Kafka will never take {len(missed)} of {len(outcomes)} events: sending them again will not help"
+        message = f"Kafka will never accept {len(missed)} of {len(outcomes)} events: sending them again will not help"
         return RefusedError(message, status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE, details=details)
-    again = f"{len(missed)} of {len(outcomes)} events: to send them again, with these ids, is safe"
+    again = f"{len(missed)} of {len(outcomes)} events: it is safe to send them again with the same ids"
     if any(isinstance(each, BufferFull) for each in missed):
-        return too_many(f"There was no room for {again}", details=details)
+        return too_many(f"There was no buffer space for {again}", details=details)
     return unavailable(f"Kafka did not acknowledge in time {again}", details=details)

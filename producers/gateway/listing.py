@@ -29,7 +29,7 @@ _CHUNK: Final = 64 << 10  # of an answer: a page of 1,000 events has at most som
 _VIA: Final = "1.1 eventstreams-gateway"
 _LOOPS: Final = (
     "The gateway's EVENTSTREAMS_API_URL leads back to a gateway: set it to the URL of the API itself, such as "
-    "http://api:8080, not to one that a proxy leads here for"
+    "http://api:8080, not to a URL that a proxy routes to a gateway"
 )
 _PASSED: Final = (hdrs.AUTHORIZATION, hdrs.HOST, hdrs.ACCEPT)
 # Headers of a single connection, and those that our own server sets.
@@ -76,8 +76,9 @@ class Listing:
         via = request.headers.getall(hdrs.VIA, [])
         if any(_VIA in each for each in via):
             message = (
-                "By its Via header a gateway has handed this request on: send it without that header. If it is a "
-                "gateway's own, set that one's EVENTSTREAMS_API_URL to the URL of the API itself"
+                "According to its Via header, a gateway has already forwarded this request: send it without that "
+                "header. If it was sent by a gateway, set that gateway's EVENTSTREAMS_API_URL to the URL of the "
+                "API itself"
             )
             raise RefusedError(message, status=HTTPStatus.MISDIRECTED_REQUEST, headers={hdrs.VIA: _VIA})
         url = self._url.update_query(request.query) if request.query_string else self._url
@@ -88,7 +89,7 @@ class Listing:
                 async with asyncio.timeout(_ANSWER_S):
                     answer = await self._session.get(url, headers=headers, allow_redirects=False)
             except (aiohttp.ClientError, TimeoutError) as error:
-                raise unavailable("The API, which lists events, does not answer: ask again later") from error
+                raise unavailable("The API, which lists events, does not answer: try again later") from error
             async with answer:
                 if any(_VIA in each for each in answer.headers.getall(hdrs.VIA, [])):
                     raise _misled(_LOOPS, HTTPStatus.LOOP_DETECTED)
@@ -117,5 +118,5 @@ async def _hand_on(answer: aiohttp.ClientResponse, request: web.Request) -> web.
 
 def _misled(message: str, status: int) -> RefusedError:
     """The answer if a setting of ours is wrong, which is logged for the operator to fix."""
-    _log.error("listing.misled", problem=message, follows="GET /v1/Events is not answered; publishing goes on")
+    _log.error("listing.misled", problem=message, follows="GET /v1/Events is not answered; publishing continues")
     return RefusedError(message, status=status, code=ErrorCode.INTERNAL)

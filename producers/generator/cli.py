@@ -18,33 +18,37 @@ def _is_generated(source: str) -> bool:
 @click.command("generate-producers")
 @click.argument("folders", nargs=-1, type=click.Path(file_okay=False, path_type=Path), metavar="[FOLDER]...")
 @click.option(
-    "--into", type=click.Path(file_okay=False, path_type=Path), required=True, metavar="DIR", help="Where modules go."
+    "--into",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="Folder for the modules.",
 )
-@click.option("--check", is_flag=True, help="Write nothing; exit code 1 if the modules in DIR are not current.")
+@click.option("--check", is_flag=True, help="Write nothing; exit with code 1 if the modules in DIR are not up to date.")
 def generate_producers(folders: tuple[Path, ...], into: Path, check: bool) -> None:  # noqa: FBT001 - click's way
-    """Write a Python module for each product of a catalogue, with a class for each of its event types.
+    """Generate a Python module for each product of a catalogue, with a class for each of its event types.
 
-    FOLDER holds event types of your own; without one, those of the built-in catalogue are written.
+    FOLDER holds your own event types; without one, the built-in catalogue is used.
     """
     chosen = [each.resolve() for each in folders] or [builtin_dir().resolve()]
     catalog = Catalog.load(folders)
     schemas = [each for each in catalog.schemas.values() if each.latest.path.parent.parent.resolve() in chosen]
     wanted = product_modules(catalog, schemas)
     if not wanted:
-        raise CatalogError(f"{', '.join(map(str, chosen))} has no event type that a product may publish")
+        raise CatalogError(f"{', '.join(map(str, chosen))} has no event types that a product may publish")
     there = {each.name: each.read_text("utf-8", "replace") for each in into.glob("*.py")}
     if taken := [name for name in wanted if name in there and not _is_generated(there[name])]:
         raise CatalogError(
-            f"{into / taken[0]} is there and not of our making: choose another folder or another product id"
+            f"{into / taken[0]} already exists and was not generated: choose another folder or another product id"
         )
     stale = [name for name, source in wanted.items() if there.get(name) != source]
     gone = [name for name, source in there.items() if _is_generated(source) and name not in wanted]
     if check:
         if stale or gone:
             name = min([*stale, *gone])
-            click.echo(f"{into / name} is not what the catalogue says any more: generate it again", err=True)
+            click.echo(f"{into / name} no longer matches the catalogue: generate it again", err=True)
             sys.exit(1)
-        click.echo(f"{len(wanted)} modules are current")
+        click.echo(f"{len(wanted)} modules are up to date")
         return
     into.mkdir(parents=True, exist_ok=True)
     for name in stale:
@@ -52,6 +56,6 @@ def generate_producers(folders: tuple[Path, ...], into: Path, check: bool) -> No
         click.echo(f"{into / name} written")
     for name in gone:
         (into / name).unlink()
-        click.echo(f"{into / name} removed: no event type of it may be published any more")
+        click.echo(f"{into / name} removed: none of its event types may be published any longer")
     if not (into / "__init__.py").exists():
         (into / "__init__.py").touch()

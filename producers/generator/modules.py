@@ -47,7 +47,7 @@ def product_modules(catalog: Catalog, schemas: Sequence[Schema]) -> dict[str, st
             continue
         name = f"{module_name(product)}.py"
         if name in found:
-            raise CatalogError(f"product {product}: another one has the module {name} already, choose another id")
+            raise CatalogError(f"product {product}: another product already has the module {name}: choose another id")
         found[name] = source
     return found
 

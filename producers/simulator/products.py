@@ -59,9 +59,9 @@ def known_products() -> Mapping[str, SimulatedProduct]:
         except Exception as error:  # foreign modules may raise anything
             raise PluginError(f"stories {entry.value} cannot be loaded: {type(error).__name__}: {error}") from error
         if not isinstance(product, SimulatedProduct):
-            raise PluginError(f"stories {entry.value} are no SimulatedProduct")
+            raise PluginError(f"stories {entry.value} are not a SimulatedProduct")
         if product.name in found:
-            raise PluginError(f"stories {entry.value} are of product {product.name!r}, which has stories already")
+            raise PluginError(f"stories {entry.value} belong to product {product.name!r}, which already has stories")
         found[product.name] = product
     return found
 

@@ -142,7 +142,7 @@ class BatchedCopies(Copies):
             self._failed = []
             count = len(failed)
             error = failed[0].error.str()
-            _log.warning("copies.not_acked", count=count, error=error, follows="they are repeated")
+            _log.warning("copies.not_acked", count=count, error=error, follows="they are sent again")
             # Half a dozen errors can mean that a topic is gone, so a broker is asked instead of going by the error.
             # A copy that no broker will ever accept becomes a dead letter at once, whether or not its topic exists.
             topics = {each.copy.topic for each in failed if not each.lasts}

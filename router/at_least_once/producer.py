@@ -100,7 +100,7 @@ class BatchProducer:
         with self._changed:
             self._changed.wait_for(lambda: not self._unsettled(group) or self._gave_up is not None, timeout_s)
             if self._gave_up is not None:
-                raise FatalProducerError(f"what sends to Kafka gave up: {self._gave_up}") from self._gave_up
+                raise FatalProducerError(f"the Kafka sender gave up: {self._gave_up}") from self._gave_up
             return self._unsettled(group)
 
     def _unsettled(self, group: int | None) -> int:
@@ -297,9 +297,9 @@ class BatchProducer:
                     continue
                 problem = KafkaError(answer.error_code).str()
                 if answer.error_code in FORBIDDEN:
-                    raise FatalProducerError(f"Kafka gives this router no producer's id: {problem}")
-            _log.warning("kafka.no_producer_id", error=problem, follows="it is asked for again")
-            await asyncio.sleep(_RESTS_S[1])  # a broker that has just started takes part of a second
+                    raise FatalProducerError(f"Kafka does not assign this router a producer id: {problem}")
+            _log.warning("kafka.no_producer_id", error=problem, follows="it is requested again")
+            await asyncio.sleep(_RESTS_S[1])  # a broker that has just started needs part of a second
         return found
 
     async def _connected(self) -> Client:
@@ -311,7 +311,7 @@ class BatchProducer:
                     try:
                         await client.bootstrap()
                     except (ProtocolError, OSError) as error:
-                        _log.warning("kafka.not_reached", error=str(error), follows="it is tried again")
+                        _log.warning("kafka.not_reached", error=str(error), follows="it is retried")
                         await asyncio.sleep(_RESTS_S[-1])
                     else:
                         break

@@ -83,7 +83,7 @@ class AvoidedTopics:
             return
         known = self.avoided.get(copy.topic)
         if known is None:
-            _log.warning("topic.avoided", topic=copy.topic, follows="its events take a retry topic meanwhile")
+            _log.warning("topic.avoided", topic=copy.topic, follows="its events go to a retry topic in the meantime")
         partitions = {partition} if known is None else {*known.partitions, partition}
         self.avoided[copy.topic] = _Avoided(now + _LOOK_S, now, partitions)
         self._tell(len(self.avoided))

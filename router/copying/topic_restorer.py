@@ -62,11 +62,11 @@ class TopicRestorer:
             ]
             await self._admin.ensure(specs)
         except (BrokerUnreachableError, TimeoutError) as error:
-            problem = str(error) or "the control topic cannot be read, which says whose topics are missing"
-            _log.error("topics.not_restored", error=problem, follows="routing waits and tries again")
+            problem = str(error) or "the control topic, which tells which topics are missing, cannot be read"
+            _log.error("topics.not_restored", error=problem, follows="routing waits and retries")
             return None
         except TopicError as error:
-            _log.error("topics.not_restored", error=str(error), follows="it is tried again, then they are avoided")
+            _log.error("topics.not_restored", error=str(error), follows="it is retried, then the topics are avoided")
             return set()
         gone = missing - {spec.name for spec in specs}
         if missing:

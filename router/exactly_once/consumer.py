@@ -37,7 +37,7 @@ class SettledThread(CommittedThread):
             coordinator._group_instance_id,  # noqa: SLF001
         )
         if seat.generation < 0 or not seat.member:  # Kafka would take it for a client outside the group, and accept it
-            raise KafkaError("not in the group at this moment")
+            raise KafkaError("not in the group at the moment")
         try:
             found = await cast(TransactionalTransport, self.transport).committed([Partition(*tp) for tp in assigned])
         except TopicError as error:
@@ -88,7 +88,7 @@ class TransactionalConsumer(RunConsumer):
             try:
                 await super().perform_seek()
             except KafkaError as error:  # it would end Faust's recovery; the next fetch seeks again first
-                self.log.warning("cannot go back to the settled offsets, tries again: %r", error)
+                self.log.warning("cannot seek back to the settled offsets, retrying: %r", error)
                 return
             seat = cast(SettledThread, self._thread).seat
             if seat is not None and self._seeks_done == self._seeks_due:

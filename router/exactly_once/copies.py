@@ -165,7 +165,7 @@ class TransactionalCopies(Copies):
             "transaction.spoilt",
             count=len(spoilers),
             error=(causes or spoilers)[0].failed.error.str() if spoilers else None,
-            follows="all of it is made again",
+            follows="all of it is repeated",
         )
         self._refused |= {each.place: each.failed.error for each in causes if each.failed.lasts}
         asked = [each.failed for each in causes or spoilers if not each.failed.lasts]

@@ -127,9 +127,7 @@ class TransactionalLane(Lane):
         if known != seek:
             self._put_out = seek, time.monotonic()
         elif time.monotonic() - since > _PUT_OUT_S:
-            raise FatalProducerError(
-                "Kafka refuses the offsets of this router, and it does not leave its group for that"
-            )
+            raise FatalProducerError("Kafka refuses this router's offsets, although it is still in its group")
 
     def _produce_run(self, job: Job) -> Settled:
         events = copies = 0

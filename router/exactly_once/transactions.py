@@ -48,8 +48,8 @@ _PUT_OUT: Final = frozenset(
 
 _SILENCE: Final = frozenset({KafkaError._TIMED_OUT, KafkaError._TRANSPORT, KafkaError.REQUEST_TIMED_OUT})  # noqa: SLF001 - their public names
 _UNKNOWN: Final = (
-    f"Kafka did not say for {TRANSACTION_S:.0f} s whether a transaction of copies is committed; "
-    "the router that is started next asks what was, and goes on from there"
+    f"Kafka did not say within {TRANSACTION_S:.0f} s whether a transaction of copies was committed; the next "
+    "router to start finds out, and continues from there"
 )
 
 
@@ -176,7 +176,7 @@ class Transactions(dict[str, Callable[..., None]]):
             self._at_most(TRANSACTION_S, lambda: client.commit_transaction(_NO_END))
         except OverdueError as overdue:
             if not begun:
-                raise SpoiltError(f"Kafka did not take offsets for {_OFFSETS_S:.0f} s") from overdue
+                raise SpoiltError(f"Kafka did not accept offsets for {_OFFSETS_S:.0f} s") from overdue
             raise FatalProducerError(_UNKNOWN) from overdue
         except KafkaException as problem:
             error: KafkaError = problem.args[0]
@@ -209,7 +209,7 @@ class Transactions(dict[str, Callable[..., None]]):
         try:
             self._at_most(_ABORT_S, lambda: client.abort_transaction(_ABORT_S))
         except (KafkaException, OverdueError) as error:  # the broker aborts by itself after ``TRANSACTION_S``
-            _log.warning("transaction.not_aborted", error=_text(error), follows="another id is taken")
+            _log.warning("transaction.not_aborted", error=_text(error), follows="another id is used")
             self._forget()
 
     def _forget(self) -> None:
@@ -230,9 +230,9 @@ class Transactions(dict[str, Callable[..., None]]):
             except (KafkaException, OverdueError) as problem:
                 if isinstance(problem, KafkaException) and not problem.args[0].retriable():
                     raise FatalProducerError(
-                        f"Kafka opens no transactions for this router: {_text(problem)}"
+                        f"Kafka does not start transactions for this router: {_text(problem)}"
                     ) from problem
-                _log.warning("transaction.not_opened", error=_text(problem), follows="it is tried again")
+                _log.warning("transaction.not_opened", error=_text(problem), follows="it is retried")
             else:
                 self._client = client
                 return client

@@ -155,7 +155,7 @@ class RunConsumer(aiokafka.Consumer):
             try:
                 await self.perform_seek()
             except (KafkaError, AssertionError) as error:  # the latter: nothing is assigned at this moment
-                self.log.warning("cannot go back to the committed offsets, tries again: %r", error)
+                self.log.warning("cannot seek back to the committed offsets, retrying: %r", error)
                 await self.sleep(timeout)
                 return {}
         seek = self._seeks_due

@@ -34,7 +34,8 @@ class Place(NamedTuple):
         found = _PLACE.fullmatch(text)
         if found is None:
             raise ValueError(
-                f"{text!r} is no place of an archive: s3://BUCKET or s3://BUCKET/PREFIX, a bucket of 3 to 63 characters"
+                f"{text!r} is not an archive location: it must be s3://BUCKET or s3://BUCKET/PREFIX, with a bucket "
+                "name of 3 to 63 characters"
             )
         prefix = (found[2] or "").strip("/")
         return cls(found[1], f"{prefix}/" if prefix else "")
@@ -107,7 +108,7 @@ class Archive:
             from botocore.exceptions import BotoCoreError  # noqa: PLC0415
             from botocore.session import Session  # noqa: PLC0415
         except ImportError:
-            raise PrerequisiteError("an archive is read with botocore: pip install 'eventstreams[s3]'") from None
+            raise PrerequisiteError("reading an archive needs botocore: pip install 'eventstreams[s3]'") from None
         try:
             session = Session()
             client: object = session.create_client(
@@ -117,7 +118,7 @@ class Archive:
                 config=Config(s3={"addressing_style": "path"}, retries={"mode": "standard", "max_attempts": 5}),
             )
         except (BotoCoreError, ValueError) as error:
-            raise ArchiveError(f"S3 cannot be asked: {error}") from error
+            raise ArchiveError(f"S3 cannot be accessed: {error}") from error
         assert isinstance(client, Client)
         return cls(place, client)
 
@@ -145,7 +146,7 @@ class Archive:
     def read(self, stored: StoredAt) -> bytes:
         """Return the whole content of an object."""
         if stored.size > MAX_OBJECT_BYTES:
-            raise ArchiveError(f"{stored.key} has {stored.size:,} bytes: that is no object of an S3 sink")
+            raise ArchiveError(f"{stored.key} has {stored.size:,} bytes, which no object of an S3 sink has")
         with _explained(f"read s3://{self._place.bucket}/{stored.key}"):
             body = self._client.get_object(Bucket=self._place.bucket, Key=stored.key)["Body"]
             assert isinstance(body, _Body)

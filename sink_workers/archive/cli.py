@@ -49,7 +49,7 @@ def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise ValueError(f"{text!r} is no day, such as 2026-03-29") from None
+        raise ValueError(f"{text!r} is not a day such as 2026-03-29") from None
 
 
 def _of_archive(command: _F) -> _F:
@@ -58,11 +58,11 @@ def _of_archive(command: _F) -> _F:
     for decorate in reversed(
         [
             click.argument("place", metavar="s3://BUCKET/PREFIX", type=_Parsed("s3://BUCKET/PREFIX", Place.parse)),
-            click.option("--from", "first", type=day, help="Events that happened on this day (UTC) or later."),
-            click.option("--to", "last", type=day, help="Events that happened on this day (UTC) or sooner."),
-            click.option("--type", "types", multiple=True, help="Events of this type."),
-            click.option("--region", help="Region of the bucket; default: as AWS' clients find it."),
-            click.option("--endpoint-url", help="URL of another server that speaks S3; default: AWS'."),
+            click.option("--from", "first", type=day, help="Only events that happened on this day (UTC) or later."),
+            click.option("--to", "last", type=day, help="Only events that happened on this day (UTC) or earlier."),
+            click.option("--type", "types", multiple=True, help="Only events of this type."),
+            click.option("--region", help="Region of the bucket; default: as configured for AWS clients."),
+            click.option("--endpoint-url", help="URL of another S3-compatible server; default: AWS."),
         ]
     ):
         command = decorate(command)
@@ -75,15 +75,15 @@ _output = click.option(
     type=click.Choice(["table", "json"]),
     default="table",
     show_default=True,
-    help="For scripts: json.",
+    help="Output format; json is for scripts.",
 )
 
 
 @click.group(cls=Group)
 def archive() -> None:
-    """Read what S3 sinks have written: list it, export it, replay it to a subscription.
+    """List, export and replay what S3 sinks have written.
 
-    Credentials are found where AWS' clients find them: AWS_ACCESS_KEY_ID, ~/.aws, roles of the machine.
+    Credentials are found as by other AWS clients: AWS_ACCESS_KEY_ID, ~/.aws, or the machine's role.
     """
 
 
@@ -91,7 +91,7 @@ def archive() -> None:
 @_of_archive
 @_output
 def list_command(output: str, **chosen: object) -> None:
-    """List days and types, with how many objects and bytes there are of each."""
+    """List days and types, with the number and size of their objects."""
     opened, wanted = _opened(chosen)
     rows: list[Mapping[str, object]] = []
     with _Progress() as progress:
@@ -105,13 +105,13 @@ def list_command(output: str, **chosen: object) -> None:
 
 @archive.command()
 @_of_archive
-@click.option("--into", type=click.Path(dir_okay=False, path_type=Path), help="A file; default: standard output.")
+@click.option("--into", type=click.Path(dir_okay=False, path_type=Path), help="Output file; default: standard output.")
 @_output
 def export(into: Path | None, output: str, **chosen: object) -> None:
-    """Write each event once, as a CloudEvents JSON object a line.
+    """Write each event once, as one CloudEvents JSON object per line.
 
-    An event that was delivered more than once stands in several objects; here it is once. The file appears under its
-    name when it is whole.
+    An event that was delivered more than once is in several objects; it is exported only once. The file appears under
+    its name when it is complete.
     """
     opened, wanted = _opened(chosen)
     tally, events = Tally(), 0
@@ -128,24 +128,30 @@ def export(into: Path | None, output: str, **chosen: object) -> None:
 
 @archive.command("replay")
 @_of_archive
-@click.option("--subscription", required=True, metavar="DF…", help="Which one gets them.")
+@click.option("--subscription", required=True, metavar="DF…", help="Subscription that receives the events.")
 @click.option(
-    "--rate", type=click.IntRange(1, _MAX_RATE), default=_DEFAULT_RATE, show_default=True, help="Events a second."
+    "--rate",
+    type=click.IntRange(1, _MAX_RATE),
+    default=_DEFAULT_RATE,
+    show_default=True,
+    help="Rate, in events per second.",
 )
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @_output
 def replay_command(subscription: str, rate: int, output: str, *, yes: bool, **chosen: object) -> None:
-    """Put each event on the topic of one subscription, which delivers it again.
+    """Copy each event to the topic of one subscription, which delivers it again.
 
-    For operators: it writes to Kafka, as EVENTSTREAMS_KAFKA and the other settings say. Other subscriptions do not get
-    the events. Ctrl-C ends it; begun anew, it begins at the start.
+    For operators: it writes to Kafka, using EVENTSTREAMS_KAFKA and the other settings. Other subscriptions do not get
+    the events. Ctrl-C stops it; if run again, it starts from the beginning.
     """
     settings = Settings.load()
     opened, wanted = _opened(chosen)
     asyncio.run(check_subscription(settings, subscription))
     sizes = [stored.size for part in opened.parts(wanted) for stored in opened.objects(part)]
     if not sizes:
-        raise ArchiveError("there are no objects of these days and types: eventstreams archive list shows which are")
+        raise ArchiveError(
+            "there are no objects for these days and types: `eventstreams archive list` shows those that exist"
+        )
     if not yes:
         click.confirm(
             f"Replay the events of {len(sizes):,} objects ({sum(sizes):,} bytes) to {subscription}?",
@@ -219,7 +225,7 @@ def _writing(into: Path | None) -> Iterator[BinaryIO]:
 
 
 def _read_so_far(tally: Tally) -> str:
-    return f"{tally.rows:,} rows of {tally.objects:,} objects read, {tally.repeated:,} of them repeated"
+    return f"{tally.rows:,} rows read from {tally.objects:,} objects, {tally.repeated:,} of them duplicates"
 
 
 def _show(rows: Sequence[Mapping[str, object]], columns: Sequence[str], output: str) -> None:

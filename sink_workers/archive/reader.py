@@ -71,7 +71,9 @@ def read_object(key: str, body: bytes) -> Iterator[ArchivedEvent]:
     try:
         yield from map(_event, rows)
     except _UNREADABLE as error:
-        raise ArchiveError(f"{key} cannot be read: it is damaged, or none of ours ({type(error).__name__})") from error
+        raise ArchiveError(
+            f"{key} cannot be read: it is damaged, or was not written by an S3 sink ({type(error).__name__})"
+        ) from error
 
 
 def distinct_events(

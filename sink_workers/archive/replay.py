@@ -149,7 +149,7 @@ async def replay(
             done.events += sum(isinstance(answer, Acked) for answer in answers)
             progress()
             if refused := next((answer for answer in answers if not isinstance(answer, Acked)), None):
-                raise ArchiveError(f"Kafka did not take all: {refused}; {done.events:,} events are replayed")
+                raise ArchiveError(f"Kafka did not accept all events: {refused}; {done.events:,} events were replayed")
             free_s = max(free_s, loop.time()) + len(copies) / rate
             await asyncio.sleep(max(free_s - loop.time(), 0))
 
@@ -164,7 +164,7 @@ async def check_subscription(settings: Settings, subscription_sid: str) -> None:
 def _active(feed: ControlFeed, sid: str) -> Subscription:
     found = feed.snapshot.subscriptions.get(sid)
     if found is None or found.state is not SubscriptionState.ACTIVE:
-        raise ArchiveError(f"there is no subscription {sid}: the API lists them at /v1/Subscriptions")
+        raise ArchiveError(f"subscription {sid} does not exist: the API lists them at /v1/Subscriptions")
     return found
 
 

@@ -47,10 +47,10 @@ async def attempt(
         if isinstance(error, asyncio.CancelledError) and is_cancelled():
             raise
         with concealing(secrets()):
-            _log.error("plugin.raised", exc_info=error, follows="the events are tried again")
+            _log.error("plugin.raised", exc_info=error, follows="the events are retried")
         return _all(batch, RetryReason.PLUGIN_RAISED, type(error).__name__)
     if problem := _miscount(batch, outcomes):
-        _log.error("plugin.miscounted", problem=problem, follows="the events are tried again")
+        _log.error("plugin.miscounted", problem=problem, follows="the events are retried")
         return _all(batch, RetryReason.PLUGIN_MISCOUNTED, problem)
     return outcomes
 

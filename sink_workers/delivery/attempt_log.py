@@ -183,7 +183,7 @@ class AttemptLog:
             try:
                 value = encode(batch)
             except TypeError as error:  # a plugin put a value into an outcome that its types forbid
-                _log.warning("attempts.not_written", error=str(error), follows="they are missing in the log")
+                _log.warning("attempts.not_written", error=str(error), follows="they are missing from the delivery log")
                 self._drop(len(batch))
             else:
                 self._producer.offer(self._topic, value, weight=len(batch))
@@ -193,7 +193,9 @@ class AttemptLog:
         self._dropped.labels(self._sink_type).inc(count)
         if self._loop.time() - self._said_at > _SAY_S:
             self._said_at = self._loop.time()
-            _log.warning("attempts.dropped", count=count, follows="they are missing in the log; deliveries go on")
+            _log.warning(
+                "attempts.dropped", count=count, follows="they are missing from the delivery log; deliveries continue"
+            )
 
 
 def _batches(entries: Sequence[Row]) -> Iterator[Sequence[Row]]:

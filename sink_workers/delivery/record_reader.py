@@ -20,7 +20,7 @@ from sink_workers.lanes.handler import LaneHandle
 from sink_workers.notices import FailureNotices
 
 GONE: Final = Undeliverable(
-    DeadReason.SUBSCRIPTION_DELETED, "its subscription, or of a test its sink, was deleted before it was delivered"
+    DeadReason.SUBSCRIPTION_DELETED, "its subscription (for a test event: its sink) was deleted before it was delivered"
 )
 
 

@@ -293,14 +293,14 @@ def _copy_of(dead_letter: DeadLetter) -> _Copy:
 
 
 def _too_large(record: Record, progress: DeliveryProgress, topic: str, answer: NotAcked) -> DeadLetter:
-    reason, detail = DeadReason.TOO_LARGE, f"{topic} does not take it: {answer.text}: {_fix(topic)}"
+    reason, detail = DeadReason.TOO_LARGE, f"{topic} does not accept it: {answer.text}: {_fix(topic)}"
     return DeadLetter(record, progress, reason, reason.code, detail)
 
 
 def _fix(topic: str) -> str:
     return (
         f"set max.message.bytes of {topic} back to {MAX_COPY_BYTES}, and its cleanup.policy to delete: "
-        "`eventstreams doctor` says which of them it is"
+        "`eventstreams doctor` says which of them is wrong"
     )
 
 

@@ -132,7 +132,7 @@ class SinkPool:
         record = snapshot.sinks.get(sink_sid)
         account = None if record is None else snapshot.accounts.get(record.account_sid)
         if record is None or account is None:
-            return RetryLater(RetryReason.SINK_UNUSABLE, "its sink or account is not there")
+            return RetryLater(RetryReason.SINK_UNUSABLE, "its sink or account does not exist")
         tokens = account.tokens(self._clock())  # a promotion that is due has no record of its own
         async with self._opening.setdefault(sink_sid, asyncio.Lock()):
             opened = self._open.get(sink_sid)
@@ -204,7 +204,7 @@ async def _opened(plugin: AnySinkPlugin, config: BaseModel, context: SinkContext
 
 def _unusable(record: SinkRecord, error: BaseException, secrets: Secrets) -> RetryLater:
     with concealing(secrets()):
-        _log.error("sink.not_opened", sink=record.sid, exc_info=error, follows="its events are tried again")
+        _log.error("sink.not_opened", sink=record.sid, exc_info=error, follows="its events are retried")
     told = "it did not open in time" if isinstance(error, OverdueError) else type(error).__name__
     return RetryLater(RetryReason.SINK_UNUSABLE, told)
 

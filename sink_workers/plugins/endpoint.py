@@ -24,6 +24,6 @@ def checked_endpoint(endpoint: str | None, *, credentials: str) -> str | None:
     if not endpoint.isprintable() or " " in endpoint:
         raise ValueError("it must be percent-encoded ASCII without spaces")
     if url.raw_user is not None or url.raw_password is not None or "?" in endpoint or "#" in endpoint:
-        raise ValueError(f"it must have no user, query or fragment: {credentials} says whose events these are")
+        raise ValueError(f"it must have no user, query or fragment: {credentials} identifies whose events these are")
     check_authority(url)
     return endpoint

@@ -36,9 +36,11 @@ def check_host(host: str) -> None:
         return
     labels = host.removesuffix(".").split(".")
     if len(host) > MAX_HOST or not all(map(_LABEL.fullmatch, labels)):
-        raise ValueError("its host is no name: labels of 1 to 63 letters, digits, - and _, with dots between")
+        raise ValueError(
+            "its host is not a valid name: use labels of 1 to 63 letters, digits, - and _, separated by dots"
+        )
     if _NUMBER.fullmatch(labels[-1]):
-        raise ValueError("its host is a number, but no IP address as a.b.c.d or [a:b::c]")
+        raise ValueError("its host is numeric, but not an IP address such as a.b.c.d or [a:b::c]")
 
 
 def host_and_port(server: str) -> tuple[str, int]:
@@ -49,7 +51,7 @@ def host_and_port(server: str) -> tuple[str, int]:
     """
     found = _SERVER.fullmatch(server)
     if found is None or not 1 <= int(found[2]) <= _MAX_PORT:
-        raise ValueError("it must be host:port, or several with commas between them: kafka.example.com:9093")
+        raise ValueError("it must be host:port, or several separated by commas, such as kafka.example.com:9093")
     host = found[1].strip("[]")
     check_host(host)
     return host, int(found[2])
@@ -59,7 +61,7 @@ def check_authority(url: URL) -> None:
     """Check that ``url`` has a valid host, and its port, if any, is a valid one. Raises like ``check_host``."""
     check_host(url.raw_host or "")
     if not _PORT.fullmatch(url.raw_authority.rpartition("@")[2]):
-        raise ValueError("its port must be digits")
+        raise ValueError("its port must be a number")
     if url.port == 0:  # which no connection can be made to
         raise ValueError(f"its port must be from 1 to {_MAX_PORT}")
 

@@ -42,8 +42,8 @@ Authorities = Annotated[
     Field(
         max_length=MAX_PEM,
         repr=False,
-        description="Authorities to trust in addition to the system's, in PEM, where the other end's certificate is "
-        "of a private one.",
+        description="CA certificates to trust in addition to the system's, in PEM, for a server certificate from "
+        "a private CA.",
     ),
     AfterValidator(_are_authorities),
 ]
@@ -52,12 +52,15 @@ ClientCertificate = Annotated[
     Field(
         max_length=MAX_PEM,
         repr=False,
-        description="A certificate to show, in PEM, the leaf first. It goes together with `client_key`.",
+        description="Client certificate, in PEM, leaf first. Requires `client_key`.",
     ),
 ]
 ClientKey = Annotated[
     SecretStr | None,
-    Field(max_length=MAX_PEM, description="The key of `client_certificate`, in PEM. Of RSA, 4096 bits are the most."),
+    Field(
+        max_length=MAX_PEM,
+        description="Private key of `client_certificate`, in PEM. RSA keys may have up to 4096 bits.",
+    ),
 ]
 
 
@@ -68,13 +71,13 @@ def check_pair(certificate: str | None, key: SecretStr | None) -> None:
         ValueError: it does not, only one is given, or one cannot be read. The message contains nothing of either.
     """
     if (certificate is None) != (key is None):
-        raise ValueError("client_certificate and client_key go together: give both, or neither")
+        raise ValueError("client_certificate and client_key must be given together")
     if certificate is None or key is None:
         return
     try:
         leaf = _certificates(certificate)[0].public_key()
     except (UnsupportedAlgorithm, InternalError):
-        raise ValueError("client_certificate: its key is of a kind that is not known here") from None
+        raise ValueError("client_certificate: its key type is not supported") from None
     except ValueError as error:
         raise ValueError(f"client_certificate: {error}") from None
     if _spki(_private_key(key)) != leaf.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo):
@@ -121,7 +124,7 @@ def _private_key(key: SecretStr) -> PrivateKey:
             key.get_secret_value().encode(), password=None, unsafe_skip_rsa_key_validation=True
         )
     except TypeError:
-        raise ValueError("client_key must not be encrypted: it is kept encrypted here anyhow") from None
+        raise ValueError("client_key must not be encrypted: it is stored encrypted in any case") from None
     except (ValueError, UnsupportedAlgorithm, InternalError):  # OpenSSL's InternalError: for Diffie-Hellman keys
         raise ValueError("client_key must be a private key in PEM (-----BEGIN PRIVATE KEY-----)") from None
 
@@ -130,13 +133,13 @@ def _private_key(key: SecretStr) -> PrivateKey:
         return found
     if isinstance(found, EllipticCurvePrivateKey | Ed25519PrivateKey | Ed448PrivateKey):
         return found
-    raise ValueError("client_key must be a key of RSA, an elliptic curve, Ed25519 or Ed448")
+    raise ValueError("client_key must be an RSA, elliptic-curve, Ed25519 or Ed448 key")
 
 
 def _check_rsa(key: RSAPrivateKey) -> None:
     """Check that ``key`` is small enough and its numbers are consistent; raises ValueError otherwise."""
     if key.key_size > MOST_RSA_BITS:
-        raise ValueError(f"client_key has {key.key_size} bits: {MOST_RSA_BITS} are the most")
+        raise ValueError(f"client_key has {key.key_size} bits: at most {MOST_RSA_BITS} are allowed")
     numbers = key.private_numbers()
     n, e, p, q, d = numbers.public_numbers.n, numbers.public_numbers.e, numbers.p, numbers.q, numbers.d
     fit = (
@@ -147,7 +150,7 @@ def _check_rsa(key: RSAPrivateKey) -> None:
         and e * d % (p - 1) == e * d % (q - 1) == 1
     )
     if not fit:
-        raise ValueError("client_key has numbers that do not fit together")
+        raise ValueError("client_key is inconsistent: its numbers do not match each other")
 
 
 def _spki(key: PrivateKey) -> bytes:

@@ -218,7 +218,7 @@ def test_a_new_subscriber_has_the_first_event_within_two_minutes_by_console_alon
     page.get_by_role("link", name="Subscribe it to events").click()
     page.get_by_label("Description").fill("messages that were sent")
     page.get_by_label("Search").fill("no such event")
-    expect(page.get_by_text("No event type has all of these words.")).to_be_visible()
+    expect(page.get_by_text("No event type contains all of these words.")).to_be_visible()
     page.get_by_label("Search").fill("message.sent")
     page.get_by_role("checkbox", name=SENT).check()
     expect(page.get_by_text("1 chosen")).to_be_visible()
@@ -332,7 +332,7 @@ def test_events_arrive_in_the_list_while_somebody_looks_and_are_found_again(
     installation.subscribe("/400/listed", name="one that refuses what is listed")
     installation.publish(3)
     inside.get_by_role("link", name="Events", exact=True).click()
-    expect(inside.get_by_text(re.compile("events a second|Nothing has come"))).to_be_visible()
+    expect(inside.get_by_text(re.compile("events per second|No events in the last"))).to_be_visible()
 
     [new] = installation.publish()
 
@@ -381,7 +381,7 @@ def test_dead_letters_are_found_by_their_reason_previewed_and_redriven(
     for each in ids:
         installation.until(each, "delivered", subscription)
     inside.goto(f"{installation.url}/console/events/{ids[0]}")
-    expect(inside.get_by_text("put on its way again")).to_be_visible()
+    expect(inside.get_by_text("redriven or replayed")).to_be_visible()
 
 
 def test_one_dead_letter_is_redriven_from_the_page_of_its_event(
@@ -417,7 +417,7 @@ def test_an_event_that_fails_says_why_and_when_it_is_tried_next(
     delivery = inside.get_by_role("article", name="one that is broken")
     expect(delivery.get_by_text("waiting for its next attempt")).to_be_visible()
     expect(delivery.get_by_text("server_error")).to_be_visible()
-    expect(delivery.get_by_text("Next try")).to_be_visible()
+    expect(delivery.get_by_text("Next attempt")).to_be_visible()
     expect(inside.get_by_text("<script>alert('answer')</script> no such order").first).to_be_visible()
 
 
@@ -449,14 +449,14 @@ def test_the_overview_says_so_where_there_is_more_than_it_counts(
     subscription = installation.subscribe("/200/sampled", name="one that gets too much to count")
     sink = installation.ask(f"/v1/Subscriptions/{subscription}")["sink_sid"]
     inside.get_by_role("link", name="Overview").click()
-    expect(inside.get_by_text("Delivered a second", exact=True)).to_be_visible()
+    expect(inside.get_by_text("Delivered per second", exact=True)).to_be_visible()
     expect(inside.get_by_text("Sampled")).not_to_be_visible()
 
     installation.log_attempts(
         subscription, sink, MOST_COUNTED + 2_000, from_ms=now_ms() + 10_000
     )  # the log has time to read
 
-    expect(inside.get_by_text(re.compile(r"Sampled: .* these rates are of the last \d\.\d seconds"))).to_be_visible()
+    expect(inside.get_by_text(re.compile(r"Sampled: .* these rates cover the last \d\.\d seconds"))).to_be_visible()
     expect(inside.locator("#figures [data-delivered]")).to_have_attribute("data-delivered", re.compile(r"^\d{4,}\."))
 
 
@@ -543,7 +543,7 @@ def test_dead_letters_are_chosen_by_time_and_say_what_their_reason_means(
     expect(inside.get_by_text("No dead letter matches.")).to_be_visible()
     inside.goto(f"{installation.url}/console/dead-letters?SubscriptionSid={subscription}")
     inside.get_by_role("link", name=event_id).click()
-    expect(inside.get_by_text("the sink refused it, and always would")).to_be_visible()
+    expect(inside.get_by_text("the sink refused it permanently")).to_be_visible()
 
 
 PAGES: Final = (
@@ -611,7 +611,7 @@ def test_the_operator_makes_an_account_whose_owner_makes_a_key(
     phone.get_by_role("button", name="Create a key").click()
 
     expect(phone.get_by_text("Secret of key SK")).to_be_visible()
-    expect(phone.get_by_text("it is shown this once")).to_be_visible()
+    expect(phone.get_by_text("it is not shown again")).to_be_visible()
     expect(phone.get_by_role("cell", name="POST /v1/Keys")).to_be_visible()
     accessibility.check(phone)
     assert fits_in_width(phone)
@@ -641,7 +641,7 @@ def test_an_event_is_found_with_the_keyboard_alone(page: Page, installation: Run
     go_to("Events")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Events")).to_be_visible()
-    go_to("Skip to the content")
+    go_to("Skip to content")
     page.keyboard.press("Enter")
     go_to("Event ID")
     page.keyboard.type(event_id)

@@ -63,7 +63,7 @@ def test_a_health_check_beside_no_role_fails_with_a_sentence(image: str) -> None
     done = run(["docker", "run", *LOCKED_DOWN, image, "health"])
 
     assert done.returncode == 1
-    assert done.stderr.startswith("nobody answers at 127.0.0.1:9100: ")
+    assert done.stderr.startswith("nothing answers at 127.0.0.1:9100: ")
 
 
 def test_traces_are_a_build_argument_away(image: str) -> None:

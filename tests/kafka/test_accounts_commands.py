@@ -54,7 +54,7 @@ async def test_close_asks_first(shared: Api) -> None:
     asked = await command(shared, accounts_cli.accounts, "close", made["sid"], code=1)
     shown = json.loads((await command(shared, accounts_cli.accounts, "show", made["sid"], "-o", "json")).stdout)
 
-    assert "for good?" in asked.output
+    assert "permanently?" in asked.output
     assert shown["status"] == "active"
 
 

@@ -46,7 +46,7 @@ async def test_an_account_can_have_the_sid_that_others_know_it_by(shared: Api, o
 
     assert made["sid"] == sid
     assert (again[0], again[1]["code"]) == (409, 20409)
-    assert (malformed[0], malformed[1]["message"]) == (400, "Sid is malformed: it is AC and 32 hexadecimal digits")
+    assert (malformed[0], malformed[1]["message"]) == (400, "Sid is malformed: it must be AC and 32 hexadecimal digits")
 
 
 async def test_accounts_are_listed_with_filters(shared: Api, operator: Asker) -> None:
@@ -120,7 +120,7 @@ async def test_an_account_makes_its_own_keys_with_scopes(shared: Api, operator: 
     misspelt = await own.ask("POST", "/v1/Keys", scope="read")
     assert (misspelt[0], misspelt[1]["message"]) == (
         400,
-        "scope is no parameter here: there are FriendlyName, Scope",
+        "scope is not a parameter of this operation: it has FriendlyName, Scope",
     )
     assert renamed["friendly_name"] == "other"
     assert (await Asker(shared.url, key["sid"], key["secret"]).ask("GET", "/v1/Sinks"))[0] == 403

@@ -141,8 +141,8 @@ async def test_secrets_are_encrypted_anew_beside_a_running_system_and_then_the_o
             listed = await Asker(url, installation.account_sid, TOKEN).all("/v1/Sinks", "sinks")
 
     assert isinstance(written, asyncio.CancelledError)
-    assert "all secrets are under the first key now" in first.output
-    assert second.output.startswith("0 records encrypted anew")
+    assert "all secrets now use the first key" in first.output
+    assert second.output.startswith("0 records re-encrypted")
     assert all(Vault(only_new).is_current(*each) for each in secrets)
     assert len(listed) >= 10
     assert len(secrets) >= len(listed) + 10

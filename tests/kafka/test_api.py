@@ -156,7 +156,7 @@ async def test_the_envelope_has_the_references_form(api: Api) -> None:
     [
         pytest.param({"description": ""}, 400, 91000, "Description is empty", id="no description"),
         pytest.param({"sink_type": "pigeon"}, 400, 91000, "SinkType must be one of", id="unknown type"),
-        pytest.param({"sink_type": "email"}, 400, 91000, "has set no mail server", id="no mail server"),
+        pytest.param({"sink_type": "email"}, 400, 91000, "has not configured a mail server", id="no mail server"),
         pytest.param({"sink_configuration": {}}, 400, 91000, "destination", id="no destination"),
         pytest.param({"sink_configuration": {**WEBHOOK, "colour": 1}}, 400, 91000, "colour", id="unknown key"),
         pytest.param(

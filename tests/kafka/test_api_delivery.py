@@ -79,24 +79,24 @@ async def test_a_subscription_is_paused_and_shortened(api: Api) -> None:
     ("kind", "fields", "words"),
     [
         ("Sinks", {"Paused": "maybe"}, "Paused must be true or false"),
-        ("Sinks", {"RateLimit": "fast"}, "RateLimit must be events a second"),
-        ("Sinks", {"RateLimit": "0"}, "RateLimit must be events a second"),
-        ("Sinks", {"RateLimit": "nan"}, "RateLimit must be events a second"),
-        ("Sinks", {"RateLimit": "-1"}, "RateLimit must be events a second"),
+        ("Sinks", {"RateLimit": "fast"}, "RateLimit must be a number of events per second"),
+        ("Sinks", {"RateLimit": "0"}, "RateLimit must be a number of events per second"),
+        ("Sinks", {"RateLimit": "nan"}, "RateLimit must be a number of events per second"),
+        ("Sinks", {"RateLimit": "-1"}, "RateLimit must be a number of events per second"),
         ("Sinks", {"Throttle": "none"}, "Throttle must be one of adaptive, reference"),
-        ("Sinks", {"Ttl": "5s"}, "Ttl is no parameter here: there are Paused, RateLimit, Throttle"),
+        ("Sinks", {"Ttl": "5s"}, "Ttl is not a parameter of this operation: it has Paused, RateLimit, Throttle"),
         ("Sinks", {}, "name at least one of Paused, RateLimit, Throttle"),
-        ("Subscriptions", {"Ttl": "soon"}, "Ttl must be a time from 1s to 4h"),
-        ("Subscriptions", {"Ttl": "5h"}, "Ttl must be a time from 1s to 4h"),
-        ("Subscriptions", {"Ttl": "0"}, "Ttl must be a time from 1s to 4h"),
-        ("Subscriptions", {"Ttl": "9" * 400}, "Ttl must be a time from 1s to 4h"),
-        ("Subscriptions", {"Ttl": "9" * 400 + "d"}, "Ttl must be a time from 1s to 4h"),
-        ("Subscriptions", {"RetryDelays": "soon"}, "RetryDelays must be 1 to 10 times that grow, from 1s to 4h"),
-        ("Subscriptions", {"RetryDelays": "1m,30s"}, "RetryDelays must be 1 to 10 times that grow"),
-        ("Subscriptions", {"RetryDelays": "10ms"}, "RetryDelays must be 1 to 10 times that grow"),
-        ("Subscriptions", {"RetryDelays": "1s,5h"}, "RetryDelays must be 1 to 10 times that grow"),
+        ("Subscriptions", {"Ttl": "soon"}, "Ttl must be a duration from 1s to 4h"),
+        ("Subscriptions", {"Ttl": "5h"}, "Ttl must be a duration from 1s to 4h"),
+        ("Subscriptions", {"Ttl": "0"}, "Ttl must be a duration from 1s to 4h"),
+        ("Subscriptions", {"Ttl": "9" * 400}, "Ttl must be a duration from 1s to 4h"),
+        ("Subscriptions", {"Ttl": "9" * 400 + "d"}, "Ttl must be a duration from 1s to 4h"),
+        ("Subscriptions", {"RetryDelays": "soon"}, "RetryDelays must be 1 to 10 increasing durations from 1s to 4h"),
+        ("Subscriptions", {"RetryDelays": "1m,30s"}, "RetryDelays must be 1 to 10 increasing durations"),
+        ("Subscriptions", {"RetryDelays": "10ms"}, "RetryDelays must be 1 to 10 increasing durations"),
+        ("Subscriptions", {"RetryDelays": "1s,5h"}, "RetryDelays must be 1 to 10 increasing durations"),
         ("Subscriptions", {"RetryDelays": ",".join(f"{s}s" for s in range(1, 12))}, "RetryDelays must be 1 to 10"),
-        ("Subscriptions", {"RetryDelays": "9" * 400 + "d"}, "RetryDelays must be 1 to 10 times that grow"),
+        ("Subscriptions", {"RetryDelays": "9" * 400 + "d"}, "RetryDelays must be 1 to 10 increasing durations"),
         ("Subscriptions", {"MaxAttempts": "0"}, "MaxAttempts must be an integer from 1"),
         ("Subscriptions", {"MaxAttempts": "٣"}, "MaxAttempts must be an integer from 1"),
         ("Subscriptions", {"MaxAttempts": "1001"}, "MaxAttempts must be an integer from 1"),
@@ -170,7 +170,7 @@ async def test_retries_and_partitions_are_set_and_set_back(api: Api) -> None:
     assert [each["longest_wait"] for each in schedule["attempts"]] == [0, 10, 60]
     assert (schedule["max_attempts"], schedule["complete"]) == (3, True)
     status, body = await post_form(api, path, Partitions="2")
-    assert (status, body["message"]) == (400, f"Partitions of {subscription.sid} are 3, and can only be raised")
+    assert (status, body["message"]) == (400, f"Partitions of {subscription.sid} are 3, and can only be increased")
     _, usual = await post_form(api, path, RetryDelays="", MaxAttempts="")
     assert (usual["retry_delays"], usual["max_attempts"], usual["partitions"]) == ([0.2, 1.0], None, 3)
 

@@ -139,12 +139,12 @@ async def test_where_an_event_is_says_that_a_filter_keeps_it_back_and_why(api: A
     ("text", "words"),
     [
         ("data.mesageStatus == 'FAILED'", "has no mesageStatus: did you mean messageStatus? (at character 5)"),
-        ("data.errorCode == 'x'", "== cannot be asked of int and string"),
-        ("data.errorCode", "it must be true or false"),
-        ("type ==", "it ends too soon"),
-        ("data.body.matches('(a+)+$')", "matches is not let in"),
-        ("x" * 1001, "it has 1001 characters, and may have 1000"),
-        ("\0", "characters that are no text"),
+        ("data.errorCode == 'x'", "== cannot be applied to int and string"),
+        ("data.errorCode", "it must evaluate to true or false"),
+        ("type ==", "it ends prematurely"),
+        ("data.body.matches('(a+)+$')", "matches is not supported"),
+        ("x" * 1001, "it has 1001 characters: at most 10 are allowed00"),
+        ("\0", "characters that are not valid text"),
     ],
 )
 async def test_what_is_no_filter_is_refused_at_creation_and_at_a_change(api: Api, text: str, words: str) -> None:
@@ -171,7 +171,7 @@ async def test_a_filter_must_fit_all_types_of_the_subscription(api: Api) -> None
 
     assert (status, body["code"]) == (400, 91201)
     assert f"data of {CALL} in version" in body["message"]
-    assert (twice[0], twice[1]["message"]) == (400, "Filter can be there once only: join conditions with && or ||")
+    assert (twice[0], twice[1]["message"]) == (400, "Filter can only be given once: combine conditions with && or ||")
 
 
 async def test_a_type_or_version_that_the_filter_does_not_fit_is_not_added(api: Api) -> None:
@@ -252,16 +252,31 @@ async def test_a_preview_asks_a_filter_of_a_sample(api: Api) -> None:
         ({}, "Missing required parameter Filter"),
         ({"Filter": "true"}, "Name Types or a SubscriptionSid, or give an Event"),
         ({"Filter": "true", "Types": SENT_TYPE, "SubscriptionSid": "DF1"}, "not both"),
-        ({"Filter": "true", "Types": SENT_TYPE, "Count": "0"}, "Count must be an integer from 1 to 100"),
-        ({"Filter": "true", "Types": SENT_TYPE, "Count": "9" * 5000}, "Count must be an integer from 1 to 100"),
-        ({"Filter": "true", "Types": SENT_TYPE, "Count": "000000001000"}, "Count must be an integer from 1 to 100"),
-        ({"Filter": "true", "Types": SENT_TYPE, "Count": f"1{'0' * 5000}"}, "Count must be an integer from 1 to 100"),
-        ({"Filter": "true", "Types": SENT_TYPE, "Count": f"000000001{'0' * 5000}"}, "Count must be an integer from 1"),
-        ({"Filter": "true", "Types": SENT_TYPE, "Nope": "1"}, "Nope is no parameter here"),
+        (
+            {"Filter": "true", "Types": SENT_TYPE, "Count": "0"},
+            "Count, the number of events shown, must be an integer from 1 to 100",
+        ),
+        (
+            {"Filter": "true", "Types": SENT_TYPE, "Count": "9" * 5000},
+            "Count, the number of events shown, must be an integer from 1 to 100",
+        ),
+        (
+            {"Filter": "true", "Types": SENT_TYPE, "Count": "000000001000"},
+            "Count, the number of events shown, must be an integer from 1 to 100",
+        ),
+        (
+            {"Filter": "true", "Types": SENT_TYPE, "Count": f"1{'0' * 5000}"},
+            "Count, the number of events shown, must be an integer from 1 to 100",
+        ),
+        (
+            {"Filter": "true", "Types": SENT_TYPE, "Count": f"000000001{'0' * 5000}"},
+            "Count, the number of events shown, must be an integer from 1",
+        ),
+        ({"Filter": "true", "Types": SENT_TYPE, "Nope": "1"}, "Nope is not a parameter of this operation"),
         ({"Filter": "true", "Event": "{"}, "Event is not JSON"),
         ({"Filter": "true", "Event": "[]"}, "Event has no type or no data"),
         ({"Filter": "true", "Event": json.dumps({"type": SENT, "data": {}})}, "Event: $.data.messageSid"),
-        ({"Filter": "true", "Event": json.dumps({"type": SENT, "data": {}, "id": 1})}, "id of Event must be a text"),
+        ({"Filter": "true", "Event": json.dumps({"type": SENT, "data": {}, "id": 1})}, "id of Event must be a string"),
         ({"Filter": "true", "Event": json.dumps({"type": SENT, "data": {}, "time": "x"})}, "time of Event must be"),
         (
             {"Filter": "true", "Event": json.dumps({"type": CALL, "data": {}}), "Types": SENT_TYPE},

@@ -138,7 +138,7 @@ Ask = Callable[[Any, str, str], object]
             lambda v1, sink, _: v1.subscriptions.create("d", sink, [{"type": SENT, "schema_version": 1, "verison": 2}]),
             400,
             20001,
-            "event_types[0] has no verison: it has type and schema_version",
+            "event_types[0] must not have verison: only type and schema_version",
             id="misspelt version",
         ),
         pytest.param(
@@ -194,7 +194,7 @@ async def test_a_sid_in_capital_letters_is_not_there_and_it_is_said_why(api: Api
     status, body = await raw(api, "GET", path.format(sid=kind + CAPITALS, type=SENT))
 
     assert status == 404
-    assert body["message"].endswith("upper and lower case count in a SID, and those made here have lower-case digits")
+    assert body["message"].endswith("SIDs are case-sensitive, and those created here have lower-case digits")
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ async def test_a_sink_that_takes_events_says_so_and_when_it_last_did(api: Api) -
         health = await plain.until(path, lambda found: found["state"] == "working" and found["waiting"] == 0)
     assert health["last_delivered_at"] is not None
     assert (health["failures_in_a_row"], health["last_error"], health["oldest_waiting"]) == (0, None, None)
-    assert health["summary"] == "It takes events. Nothing waits for its first attempt."
+    assert health["summary"] == "It accepts events. Nothing is waiting for a first attempt."
 
 
 async def test_a_sink_that_fails_says_since_when_and_why_and_what_waits_for_it(api: Api) -> None:

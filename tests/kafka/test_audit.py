@@ -240,7 +240,7 @@ async def test_an_account_that_asks_too_often_is_told_when_to_come_back_and_nobo
 
     assert [status for status, _ in answers] == [200, 429, 429]
     assert answers[1][1]["code"] == 20429
-    assert "more than 0.01 requests a second" in answers[1][1]["message"]
+    assert "more than 0.01 requests per second" in answers[1][1]["message"]
     assert trail[0][0] == 429
     assert other[0] == 200
 

@@ -149,7 +149,7 @@ async def test_a_test_of_a_sink_shows_its_answer_and_ends_with_1_where_it_failed
     assert "was not delivered: refused" in str(refused.exception)
     assert (taken["sink_sid"], taken["outcome"]) == (good, "delivered")
     assert json.loads(not_taken.stdout)["reason"] == "refused"
-    assert "no attempt is known" in str(late.exception)
+    assert "no attempt has been logged" in str(late.exception)
 
 
 async def test_subscriptions_are_made_changed_shown_and_deleted(system: System) -> None:
@@ -211,7 +211,7 @@ async def test_mistakes_are_said_in_a_sentence(system: System) -> None:
     assert no_event.exception is not None
     assert f"no event type {SENT}x. Did you mean {SENT}" in str(mistyped.exception)
     assert f"no event type com.twilio.messaging.message.snt. Did you mean {SENT}" in str(no_type.exception)
-    assert "--url is 'foo': it must be one such as" in str(no_url.exception)
+    assert "--url is 'foo': it must be a URL such as" in str(no_url.exception)
     assert "--secret-file" in two.stderr
     assert "--receiver-url" in everywhere.stderr
     assert "whsec_…" in secret.stderr
@@ -258,7 +258,7 @@ async def test_dead_letters_and_samples_are_told_as_everything_else_is(system: S
     assert header.split()[:4] == ["date_died", "id", "subscription_sid", "event_id"]
     assert line.split()[2:4] == [made["sid"], event_id]
     assert (told["event_id"], told["reason"]) == (event_id, "refused")
-    assert none.stderr == "none that fits\n"
+    assert none.stderr == "none match\n"
     assert (one["id"], one["reason"], one["data"]["eventName"]) == (told["id"], "refused", SENT)
     assert f'"eventName": "{SENT}"' in printed_one.stdout
     assert sample["sink_sid"] == sink

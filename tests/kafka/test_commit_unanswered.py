@@ -79,7 +79,7 @@ async def test_a_router_whose_commit_is_never_answered_ends_and_its_successor_co
         await routing
 
         assert isinstance(router.crashed, FatalProducerError)
-        assert f"Kafka did not say for {TRANSACTION_S:.0f} s whether a transaction" in str(router.crashed)
+        assert f"Kafka did not say within {TRANSACTION_S:.0f} s whether a transaction" in str(router.crashed)
         copies = await routed.counted_by_the_successor(2)
         assert {*copies.values()} == {1}
 

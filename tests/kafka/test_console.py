@@ -73,7 +73,7 @@ async def test_a_sink_is_made_and_tested_from_signing_in_to_the_answer_of_its_te
         assert look is not None
         await browser.until(look[1], "Delivered after", headers=PART)
         probed = await browser.send(f"{path}/probe", {}, page=path)
-        assert "The connection works. No event was written:" in probed.words
+        assert "The connection works. No event was delivered:" in probed.words
 
 
 async def test_the_list_of_sinks_says_where_each_goes_and_how_it_is(browser: Browser, api: Api) -> None:
@@ -86,13 +86,13 @@ async def test_the_list_of_sinks_says_where_each_goes_and_how_it_is(browser: Bro
 
         listed, shown = await browser.get("/console/sinks"), await browser.get(path)
     assert receiver.url in listed.words
-    assert "It answers, but refused the last event for good" in shown.words
+    assert "It answers, but permanently refused the last event" in shown.words
 
 
 async def test_each_type_of_sink_that_can_be_made_says_where_its_events_go(browser: Browser) -> None:
     shown = await browser.get("/console/sinks/new")
 
-    assert "An HTTP request to a URL of yours, signed." in shown.words
+    assert "Signed HTTP requests to a URL of yours." in shown.words
     assert "An Amazon Kinesis data stream." in shown.words
     assert "email" not in shown.words  # there is no mail server here
 
@@ -103,7 +103,7 @@ async def test_pages_of_somebody_else_say_who_to_sign_in_as(browser: Browser, ap
     of_operator = await browser.get("/console/accounts")
 
     assert (of_account.status, "sign in as the account" in of_account.words) == (404, True)
-    assert (of_operator.status, "sign in as operator" in of_operator.words) == (404, True)
+    assert (of_operator.status, "sign in as the operator" in of_operator.words) == (404, True)
 
 
 async def test_what_is_done_here_is_on_the_audit_trail_as_if_a_client_had_done_it(browser: Browser, api: Api) -> None:
@@ -134,7 +134,7 @@ async def test_a_sink_is_paused_changed_and_deleted(browser: Browser, api: Api) 
 
     assert "It is paused: its events wait." in paused.words
     assert 'value="2.5"' in slow.text
-    assert (wrong.status, "RateLimit must be events a second" in wrong.words) == (400, True)
+    assert (wrong.status, "RateLimit must be a number of events per second" in wrong.words) == (400, True)
     assert ("other" in changed.words, '"batch_events": true' in changed.words) == (True, True)
     assert (deleted.url, "Deleted." in deleted.words) == ("/console/sinks?said=deleted", True)
 
@@ -208,7 +208,7 @@ async def test_a_signing_secret_is_shown_where_it_is_asked_for_and_can_be_follow
     assert "has no signing secret" in none.words
     secret, following = (re.findall(r'data-copy="(whsec_[^"]+)"', each.text)[0] for each in (first, second))
     assert secret != following
-    assert "Those before it sign beside it" in second.words
+    assert "Earlier secrets are still used for signing as well" in second.words
     assert (wrong.status, "GraceSeconds must be" in wrong.words) == (400, True)
     assert secret not in (await browser.get(path)).text
 
@@ -235,7 +235,7 @@ async def test_a_subscription_is_made_filtered_changed_and_deleted(browser: Brow
     too_long = await browser.send(f"{path}/delivery", {**_settings(less), "Ttl": "30d"}, page=path)
     assert (too_long.status, 'id="p-Ttl"' in too_long.text) == (400, True)
     paused = await browser.send(f"{path}/pause", {"Paused": "true"}, page=path)
-    assert "It is paused: its events wait, until their deadlines." in paused.words
+    assert "It is paused: its events wait until their deadlines." in paused.words
     other = await browser.send(f"{path}/edit", {"description": "other", "filter": ""})
     assert "other" in other.words
     assert "None: every event of these types." in other.words
@@ -260,7 +260,7 @@ async def test_a_filter_is_tried_on_the_events_of_late(browser: Browser, api: Ap
     assert "Of 1 recent event it takes 0" in part.words
     assert "<html" not in part.text
     assert "Of 1 recent event it takes 0" in whole.words
-    assert (wrong.status, "it ends too soon" in wrong.words, "<html" in wrong.text) == (400, True, False)
+    assert (wrong.status, "it ends prematurely" in wrong.words, "<html" in wrong.text) == (400, True, False)
 
 
 async def test_the_versions_of_a_schema_say_what_they_differ_in(browser: Browser) -> None:
@@ -435,7 +435,7 @@ async def test_a_session_ends_when_its_account_is_suspended(api: Api) -> None:
         ended = await browser.ask("POST", "/console/sinks/new/webhook", data=form)
 
     assert ended.url == f"{SIGN_IN}?said=ended"
-    assert "Your session is over: sign in again." in ended.words
+    assert "Your session has expired: sign in again." in ended.words
 
 
 async def test_a_session_ends_when_its_key_is_deleted_and_a_key_does_what_it_may(api: Api) -> None:
@@ -450,7 +450,7 @@ async def test_a_session_ends_when_its_key_is_deleted_and_a_key_does_what_it_may
 
     assert looked.status == 200
     assert (refused.status, "has the scope read" in refused.words) == (403, True)
-    assert "Your session is over" in ended.words
+    assert "Your session has expired" in ended.words
 
 
 async def test_signing_out_ends_the_session_in_this_browser(browser: Browser) -> None:
@@ -467,7 +467,7 @@ async def test_whoever_tries_tokens_out_is_slowed_down_as_at_the_api(api: Api) -
         tried = [await browser.sign_in(sid, f"wrong-{number}") for number in range(11)]
 
     assert [each.status for each in tried] == [403] * 10 + [429]
-    assert "SID and token do not belong together" in tried[0].words
+    assert "The SID and token do not match" in tried[0].words
     assert "wrong-0" not in tried[0].text
     assert "Retry-After" in tried[-1].headers
 
@@ -552,10 +552,10 @@ async def test_the_operator_makes_accounts_and_keys_and_rotates_tokens(api: Api)
         suspended = await operator.send(path, {"Status": "suspended"})
         again = await operator.get(path)
 
-    assert "it is shown this once" in made.words
+    assert "it is not shown again" in made.words
     assert (len(token), len(secret) > 20, "Secret of key" in key.words) == (32, True, True)
-    assert "A rotation is under way" in rotated.words
-    assert "A rotation is under way" not in promoted.words
+    assert "A rotation is in progress" in rotated.words
+    assert "A rotation is in progress" not in promoted.words
     assert sid in sub.words
     assert (wrong.status, "OwnerAccountSid is malformed" in wrong.words) == (400, True)
     assert key_sid not in gone.text
@@ -603,11 +603,11 @@ async def test_an_account_rotates_its_own_token(api: Api) -> None:
         inside = await browser.get(path)
 
     assert (wrong.status, "GraceSeconds must be a whole number" in wrong.words) == (400, True)
-    assert "Two tokens count until" in rotated.words
-    assert "Two tokens count" not in back.words
+    assert "Two tokens are valid until" in rotated.words
+    assert "Two tokens are valid" not in back.words
     assert second not in shown.text
     assert promoted.url.startswith(SIGN_IN)  # who signed in with the first does so again
-    assert "Make a new token" in inside.words
+    assert "Create a new token" in inside.words
 
 
 async def _subaccount(api: Api, browser: Browser) -> tuple[str, str]:

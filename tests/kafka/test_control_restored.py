@@ -126,7 +126,7 @@ async def test_what_was_exported_delivers_on_a_new_broker(settings: Settings, tm
             assert there[Topics(fresh).subscription("webhook", was.subscription_sid)] == 1
             twice = await control(fresh, "import", str(was.file), SECRET_KEY=both)
             assert twice.returncode == 1
-            assert b"this installation is not empty, there is 1 account, 1 sink, 1 subscription" in twice.stderr
+            assert b"this installation is not empty, it has 1 account, 1 sink, 1 subscription" in twice.stderr
 
             await delivers(fresh.model_copy(update={"secret_key": SecretStr(anew)}), was, receiver)
 
@@ -158,7 +158,7 @@ async def test_into_an_existing_installation_goes_what_is_missing_and_older(sett
         taken = await control(settings, "export", "-")
 
         assert done.returncode == 0, done.stderr
-        assert b"added: 1 subscription; replaced: nothing; as new there: 2 of 3" in done.stdout
+        assert b"added: 1 subscription; replaced: nothing; already up to date: 2 of 3" in done.stdout
         assert taken.returncode == 0, taken.stderr
         held = read(taken.stdout, name=str(later), seals=Vault(settings))
         assert {each.sid for each in held.resources} == {installation.account_sid, sink.sid, added.sid, lost.sid}
@@ -188,7 +188,7 @@ async def test_an_import_that_is_killed_between_two_writes_is_finished_by_anothe
     assert killed == -signal.SIGKILL
     assert b"this installation is not empty" in refused.stderr
     assert done.returncode == 0, done.stderr
-    assert again.stdout == b"added: nothing; replaced: nothing; as new there: 2501 of 2501\n"
+    assert again.stdout == b"added: nothing; replaced: nothing; already up to date: 2501 of 2501\n"
     async with ControlFeed(settings, on_crash=_raise) as feed:
         assert set(feed.snapshot.keys) == {each.sid for each in owned[1:]}
 

@@ -381,9 +381,9 @@ async def test_attempts_come_in_pages_newest_first_and_back_again(system: System
         ({"After": "yesterday"}, "After must be a time such as"),
         ({"Before": "2026-01-01T00:00:00"}, "Before must be a time such as"),
         ({"PageSize": "0"}, "PageSize must be an integer"),
-        ({"Page": "999999", "PageSize": "1000"}, "go on with next_page_url"),
-        ({"PageToken": "PTx"}, "PageToken is not one"),
-        ({"PageToken": "PTMTIzLkRGMQ"}, "PageToken is not one"),
+        ({"Page": "999999", "PageSize": "1000"}, "follow next_page_url"),
+        ({"PageToken": "PTx"}, "PageToken does not come from"),
+        ({"PageToken": "PTMTIzLkRGMQ"}, "PageToken does not come from"),
     ],
 )
 async def test_a_question_that_makes_no_sense_is_answered_with_what_would(

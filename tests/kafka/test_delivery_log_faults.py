@@ -108,7 +108,7 @@ async def test_a_log_that_cannot_be_written_leaves_the_rest_of_the_api_as_it_is(
 
         assert (await api.get("/v1/Sinks"))[0] == 200
         status, error = await api.get("/v1/Attempts")
-        assert (status, error["message"]) == (503, "The delivery log cannot be read just now: try again")
+        assert (status, error["message"]) == (503, "The delivery log cannot be read right now: try again")
 
 
 async def test_deliveries_go_on_while_kafka_does_not_take_attempts(settings: Settings) -> None:

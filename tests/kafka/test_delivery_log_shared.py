@@ -96,7 +96,7 @@ async def test_deliveries_go_on_without_the_database_and_are_in_the_log_afterwar
             await installation.publish([installation.event(2)])
             await receiver.wait_for(lambda: len(receiver.accepted) == 2)
             status, error = await api.get("/v1/Attempts")
-            assert (status, error["message"]) == (503, "The delivery log cannot be read just now: try again")
+            assert (status, error["message"]) == (503, "The delivery log cannot be read right now: try again")
             assert (await api.get("/v1/Sinks"))[0] == 200
 
             server.start()

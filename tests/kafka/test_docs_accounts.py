@@ -37,7 +37,7 @@ async def test_its_commands_run_as_they_stand(settings: Settings, programs: Path
         done, out = await run(["bash", "-c", script], {**given, **of_operator(api.url)}, programs)
 
     assert done == 0, out
-    assert "all secrets are under the first key now" in out
+    assert "all secrets now use the first key" in out
     assert "it is not shown again" in out
 
 

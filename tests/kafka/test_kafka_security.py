@@ -181,7 +181,7 @@ async def test_a_wrong_password_is_said(broker: SecureBroker, mechanism: str) ->
 async def test_a_wrong_client_secret_is_said(broker: SecureBroker, token_url: str) -> None:
     words = await said(token(broker, token_url, "a wrong one"))
 
-    assert words.startswith(f"Kafka at {broker.sasl} does not let us in (")
+    assert words.startswith(f"Kafka at {broker.sasl} refuses our credentials (")
     assert words.endswith("EVENTSTREAMS_KAFKA_OAUTH_CLIENT_ID and EVENTSTREAMS_KAFKA_OAUTH_CLIENT_SECRET")
 
 
@@ -191,14 +191,14 @@ async def test_an_authority_that_did_not_sign_kafkas_certificate_is_said(broker:
 
     words = await said({**password(broker, "PLAIN"), "kafka_tls_authorities": other})
 
-    assert words.startswith(f"Kafka at {broker.sasl} shows a certificate that is not trusted (")
+    assert words.startswith(f"Kafka at {broker.sasl} presents a certificate that is not trusted (")
     assert "EVENTSTREAMS_KAFKA_TLS_AUTHORITIES" in words
 
 
 async def test_a_port_without_tls_is_said(broker: SecureBroker) -> None:
     words = await said({**tls(broker), "kafka": broker.plain})
 
-    assert words.startswith(f"Kafka at {broker.plain} does not agree on TLS (")
+    assert words.startswith(f"Kafka at {broker.plain} fails the TLS handshake (")
 
 
 def deny(broker: SecureBroker, kind: str, name: str, operation: AclOperation = AclOperation.READ) -> AclBinding:

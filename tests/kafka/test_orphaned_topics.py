@@ -192,7 +192,7 @@ async def test_an_installation_has_no_more_partitions_than_its_settings_allow(se
 
         assert (raised[0], made[0], refused[0]) == (400, 201, 400)
         assert refused[1]["code"] == 91101
-        assert "2 partitions of at most 2: ask the operator" in refused[1]["message"]
+        assert "2 partitions, of at most 2: ask the operator" in refused[1]["message"]
         assert len(await topics_of_subscriptions(installation)) == 2
 
 
@@ -216,7 +216,7 @@ async def test_an_installation_has_no_longer_filters_than_its_routers_keep_compi
 
         assert [(status, told["code"]) for status, told in answers] == [(400, 91101)] * 3
         assert (
-            "filters have 0 characters (50 beside each filter's own) of at most 400: write shorter filters"
+            "filters have 0 characters (counting 50 extra for each filter) of at most 400: write shorter filters"
             in answers[0][1]["message"]
         )
         assert (taken[0], shorter[0]) == (200, 200)

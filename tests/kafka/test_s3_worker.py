@@ -153,7 +153,7 @@ async def test_an_archive_is_listed_exported_and_replayed_to_one_subscription(
         assert len((tmp_path / "sent.jsonl").read_bytes().splitlines()) == 5
 
         refused = await invoke("replay", place, "--subscription", "DF" + "0" * 32, "--yes")
-        assert "there is no subscription DF000" in str(refused.exception)
+        assert "subscription DF000" in str(refused.exception)
         nowhere = await invoke("list", f"s3://{bucket.name}-not")
         assert "S3 refuses to list" in str(nowhere.exception)
         assert "NoSuchBucket" in str(nowhere.exception)

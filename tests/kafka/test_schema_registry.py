@@ -115,7 +115,9 @@ async def test_a_subject_that_somebody_else_uses_is_left_alone_and_does_not_stop
         found = await registry.versions("Test.Taken")
 
     assert outcomes == [
-        Refused("Test.Taken", "version 1 at the registry is another schema: is the subject somebody else's?"),
+        Refused(
+            "Test.Taken", "version 1 in the registry is a different schema: does the subject belong to someone else?"
+        ),
         Registered("Test.Free", [1, 2]),
     ]
     assert found == [1]

@@ -186,7 +186,7 @@ async def test_more_rotations_than_can_be_are_a_conflict(api: Api) -> None:
     status, error, _ = await api.request("POST", f"/v1/Sinks/{sink['sid']}/SigningSecret", {})
 
     assert (status, error["code"]) == (409, 20409)
-    assert "4 earlier secrets still sign" in str(error["message"])
+    assert "4 earlier secrets are still used for signing" in str(error["message"])
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

@@ -129,7 +129,7 @@ async def test_a_secret_is_not_sent_to_another_host_by_somebody_who_does_not_kno
 
     assert (status, refused["code"]) == (400, 91000)
     assert refused["message"] == (
-        "Sink not updated: with another destination its secrets must be given again: headers.X-Key"
+        "Sink not updated: changing destination requires its secrets to be given again: headers.X-Key"
     )
     assert (other_path[0], given_again[0]) == (200, 200)
 
@@ -142,7 +142,7 @@ async def test_a_secret_is_not_sent_to_another_host_by_somebody_who_does_not_kno
         ('{"destination": "ftp://a"}', "it must be an http or https URL"),
         (
             '{"destination": "https://hooks.example.com/a", "standard_webhooks": {"scheme": "v1a"}}',
-            "begins with whsk_ (secrets that were not given stay as they were; null drops one)",
+            "begins with whsk_ (secrets that were not given are unchanged; null removes one)",
         ),
     ],
     ids=["empty", "no object", "no such URL", "kept secret of another scheme"],

@@ -252,7 +252,7 @@ async def test_sinks_validate_ends_with_one_where_the_sink_takes_nothing_and_say
             out, _ = await process.communicate()
             said.append((process.returncode, out.decode()))
 
-    assert said[0] == (0, f"{sink.sid} (webhook): is there and lets us in\n")
+    assert said[0] == (0, f"{sink.sid} (webhook): exists and accepts our credentials\n")
     assert said[1][0] == 1
     assert f"{sink.sid} (webhook): server_error (91306): HTTP 503" in said[1][1]
 

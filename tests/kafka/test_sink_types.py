@@ -21,7 +21,7 @@ async def test_a_type_without_workers_is_refused_and_the_others_are_named(settin
     assert made.status == "active"
     assert (error.status, error.code) == (400, 91000)
     assert error.msg.endswith(
-        "Sink not created: this installation runs no workers of segment sinks; SinkType must be one of sqs, webhook"
+        "Sink not created: this installation runs no workers for segment sinks; SinkType must be one of sqs, webhook"
     )
 
 
@@ -33,9 +33,7 @@ async def test_where_no_workers_run_no_sink_is_made(settings: Settings) -> None:
         )
 
     assert (error.status, error.code) == (400, 91000)
-    assert error.msg.endswith(
-        "this installation runs no workers of webhook sinks; sinks of no type can be created here"
-    )
+    assert error.msg.endswith("this installation runs no workers for webhook sinks; no sinks can be created here")
 
 
 async def test_a_sink_of_a_type_that_has_no_workers_any_more_is_not_subscribed(settings: Settings) -> None:
@@ -48,7 +46,7 @@ async def test_a_sink_of_a_type_that_has_no_workers_any_more_is_not_subscribed(s
             error = await refusal(lambda: Api(installation, url).client.events.v1.subscriptions.create(**wanted))
 
     assert (error.status, error.code) == (400, 91101)
-    assert error.msg.endswith("is of type segment, and nothing delivers to that type here")
+    assert error.msg.endswith("is of type segment, but no worker delivers to that type here")
 
 
 async def test_a_type_whose_plugin_workers_alone_have_is_refused_and_all_else_goes_on(settings: Settings) -> None:
@@ -61,7 +59,7 @@ async def test_a_type_whose_plugin_workers_alone_have_is_refused_and_all_else_go
 
     assert (error.status, error.code) == (400, 91000)
     assert error.msg.endswith(
-        "Sink not created: this installation runs workers of pigeon sinks, but their plugin is not installed beside "
-        "the API, which is for whoever runs it to mend; SinkType must be one of webhook"
+        "Sink not created: this installation runs workers for pigeon sinks, but their plugin is not installed "
+        "alongside the API, which its operator must fix; SinkType must be one of webhook"
     )
     assert made.status == "active"

@@ -48,4 +48,4 @@ async def test_where_nobody_leads_it_that_is_said(monkeypatch: pytest.MonkeyPatc
     await fault.inflict()
     await fault.heal()
 
-    assert fault.detail == "nobody leads the control topic: nothing is slower"
+    assert fault.detail == "the control topic has no leader: nothing is slowed down"

@@ -51,4 +51,4 @@ def test_a_sink_type_that_nobody_has_installed_is_a_sentence(settings: Settings)
     done = create(settings, "pigeon")
 
     assert done.returncode == 6
-    assert "no sink plugin 'pigeon' is installed; there are: " in done.stderr
+    assert "no sink plugin 'pigeon' is installed; available: " in done.stderr

@@ -248,8 +248,8 @@ def test_a_subscription_without_a_change_has_no_problem(report: Report) -> None:
     ("position", "fault", "words"),
     [
         pytest.param(DROPPED, Fault.LOST, "1 acknowledged events neither", id="an event dropped and committed"),
-        pytest.param(UNRETRIED, Fault.LOST, "nothing waits", id="a commit before the copy for the retry"),
-        pytest.param(UNBURIED, Fault.LOST, "nothing waits", id="a dead letter dropped"),
+        pytest.param(UNRETRIED, Fault.LOST, "nothing is waiting", id="a commit before the copy for the retry"),
+        pytest.param(UNBURIED, Fault.LOST, "nothing is waiting", id="a dead letter dropped"),
         pytest.param(TWICE, Fault.DOUBLED, "came once more", id="a delivery doubled"),
         pytest.param(ALTERED, Fault.WRONG, "1 deliveries are altered", id="a byte of data altered"),
         pytest.param(FORGED, Fault.WRONG, "1 deliveries are forged", id="a signature wrong"),
@@ -257,7 +257,7 @@ def test_a_subscription_without_a_change_has_no_problem(report: Report) -> None:
         pytest.param(REFUSED, Fault.WRONG, "the gateway refused it", id="an event that was refused"),
         pytest.param(ONE_TYPE, Fault.LOST, f"all of type {TYPES[1]}", id="one type never"),
         pytest.param(BURIED_TWICE, Fault.DOUBLED_LETTERS, "once more", id="a dead letter doubled"),
-        pytest.param(UNDESERVED, Fault.UNDESERVED, "gave no reason", id="a busy receiver taken for a refusal"),
+        pytest.param(UNDESERVED, Fault.UNDESERVED, "did not cause", id="a busy receiver taken for a refusal"),
         pytest.param(UNGUARDED, Fault.WRONG, "a worker has connected to http://[::1]", id="the guard off"),
     ],
 )

@@ -73,7 +73,7 @@ async def test_an_exchange_that_is_not_there_is_waited_for(qpid: Qpid) -> None:
         outcomes = await sink.deliver([event(1), event(2)])
         probed = await sink.probe()
 
-    words = "the broker says NOT_FOUND (404): is the exchange there?"
+    words = "the broker says NOT_FOUND (404): does the exchange exist?"
     assert [*outcomes, probed] == [RetryLater(RetryReason.STREAM_ERROR, words)] * 3
 
 

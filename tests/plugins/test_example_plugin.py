@@ -51,7 +51,7 @@ def test_a_worker_does_not_know_its_sink_type_where_it_is_not_installed(tmp_path
     done = Environment(tmp_path / "venv").run("eventstreams", "worker", "beanstalk", cwd=tmp_path)
 
     assert done.returncode != 0
-    assert done.stderr.startswith("eventstreams: no sink plugin 'beanstalk' is installed; there are: ")
+    assert done.stderr.startswith("eventstreams: no sink plugin 'beanstalk' is installed; available: ")
 
 
 # -- on a real broker ----------------------------------------------------------------------------------------------

@@ -54,11 +54,17 @@ BROKEN: Mapping[str, tuple[str, str]] = {
     "is no Python": ("def def", "cannot be loaded: SyntaxError: invalid syntax"),
     "has no such value": ("", "cannot be loaded: AttributeError: module 'shelf' has no attribute 'PLUGIN'"),
     "is something else": ("PLUGIN = 7", "is of type int, not a SinkPlugin"),
-    "of another version": (f"{GOOD}\nPLUGIN = plugin(api_version=2)", "speaks sink API 2, not 1: install a matching"),
+    "of another version": (
+        f"{GOOD}\nPLUGIN = plugin(api_version=2)",
+        "implements sink API 2, not 1: install a matching",
+    ),
     "lacks a field": (f"{GOOD}\nPLUGIN = SinkPlugin(sink_type='shelf')", "cannot be loaded: TypeError"),
-    "has another name": (f"{GOOD}\nPLUGIN = plugin(sink_type='rack')", "calls itself 'rack': both names must be equal"),
-    "has no model": (f"{GOOD}\nPLUGIN = plugin(config=dict)", "has a config that is no pydantic model"),
-    "has no function": (f"{GOOD}\nPLUGIN = plugin(public=None)", "has a value as public, which must be a function"),
+    "has another name": (
+        f"{GOOD}\nPLUGIN = plugin(sink_type='rack')",
+        "calls itself 'rack': both names must be the same",
+    ),
+    "has no model": (f"{GOOD}\nPLUGIN = plugin(config=dict)", "has a config that is not a pydantic model"),
+    "has no function": (f"{GOOD}\nPLUGIN = plugin(public=None)", "has a public that is not a function"),
 }
 
 
@@ -129,7 +135,7 @@ def test_a_sink_type_that_nobody_offers_is_answered_with_those_there_are(site: P
 
     assert ended.returncode != 0
     [line] = ended.stderr.splitlines()
-    assert line == f"eventstreams: no sink plugin 'shelff' is installed; there are: {among('shelf')}"
+    assert line == f"eventstreams: no sink plugin 'shelff' is installed; available: {among('shelf')}"
 
 
 def test_a_worker_without_a_library_that_its_plugin_requires_says_what_to_install(site: Path, start: Run) -> None:

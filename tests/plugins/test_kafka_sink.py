@@ -147,5 +147,5 @@ async def test_brokers_that_cannot_be_reached_where_the_cluster_says_are_no_miss
         finally:
             await sink.aclose()
 
-    words = "no broker that the cluster names can be connected to"
+    words = "none of the brokers that the cluster advertises can be reached"
     assert outcome == RetryLater(RetryReason.CONNECT_FAILED, words)

@@ -104,7 +104,7 @@ class HttpClient:
         except aiohttp.ClientConnectorCertificateError as error:
             return RetryLater(RetryReason.CONNECT_FAILED, f"the certificate was refused: {_verification(error)}")
         except aiohttp.ClientConnectorDNSError:
-            return RetryLater(RetryReason.CONNECT_FAILED, "the host's name has no address")
+            return RetryLater(RetryReason.CONNECT_FAILED, "the host name does not resolve")
         except aiohttp.ClientConnectorError as error:
             if error.os_error.errno == DestinationForbiddenError.ERRNO:
                 return RetryLater(RetryReason.DESTINATION_FORBIDDEN, error.os_error.strerror or "")
@@ -113,8 +113,10 @@ class HttpClient:
             return RetryLater(RetryReason.CONNECT_FAILED, f"the connection was lost before an answer: {error}")
         except aiohttp.ClientConnectionError as error:
             return RetryLater(RetryReason.CONNECT_FAILED, f"no connection: {type(error).__name__}")
-        except aiohttp.ClientError:  # its text may contain what the destination sent
-            return RetryLater(RetryReason.BAD_ANSWER, "the answer is no HTTP, or its head is too large")
+        except aiohttp.ClientError:  # its text may repeat what the destination sent
+            return RetryLater(
+                RetryReason.BAD_ANSWER, "the answer is not valid HTTP, or its header section is too large"
+            )
 
     async def aclose(self) -> None:
         await self._session.close()
@@ -228,5 +230,5 @@ def _words(error: Exception) -> str:
     if isinstance(error, ssl.SSLError):
         return (error.reason or "TLS failed").replace("_", " ").lower()
     if isinstance(error, OSError):
-        return "not to any of its addresses" if error.errno is None else os.strerror(error.errno).lower()
+        return "none of its addresses can be reached" if error.errno is None else os.strerror(error.errno).lower()
     return "it was closed" if isinstance(error, aiohttp.ServerDisconnectedError) else type(error).__name__

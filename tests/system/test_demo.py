@@ -44,5 +44,5 @@ def test_a_system_that_does_not_start_is_said_with_its_reason(tmp_path: Path) ->
 
     assert done.returncode == 1
     assert "Kafka needs Java 17 or newer" in done.stderr
-    assert "the system did not get ready" in done.stdout
+    assert "the system did not become ready" in done.stdout
     assert "Traceback" not in done.stderr

@@ -30,7 +30,7 @@ ANSWERED_S: Final = 120.0  # two surveys, of which there is one in 15 s, on a ma
 
 # What a healthy system of one process a role may have nothing of.
 EMPTY_QUERIES: Final = {
-    "Writes that replicas sent to the primary, a second": "there is one API process",
+    "Writes forwarded to the primary, per second": "there is one API process",
 }
 EMPTY_SELECTORS: Final = {
     'eventstreams_delivery_attempts_total{reason=~"plugin_.*"}': "plugins have no bugs here",

@@ -91,15 +91,15 @@ def test_a_second_one_on_the_same_folder_is_told_so(up: Up) -> None:
 
     assert second.returncode == 3
     assert one_sentence(second) == (
-        f"eventstreams: --data-dir {up.folder} is in use by another `eventstreams up`: "
-        "stop that one, or choose another folder"
+        f"eventstreams: --data-dir {up.folder} is in use by another `eventstreams up`: stop it, or choose another "
+        "folder"
     )
 
 
 def test_a_role_that_is_killed_is_started_again_and_said_so(up: Up) -> None:
     for role in ("api", "gateway", "router", "worker-webhook"):
         up.kill(role)
-        up.wait_until(f"{role} ended (signal SIGKILL): starting it again in 0.2 s")
+        up.wait_until(f"{role} ended (signal SIGKILL): restarting it in 0.2 s")
 
     assert up.client().events.v1.sinks.list() == []
 
@@ -119,7 +119,7 @@ def test_the_worker_of_another_sink_type_starts_with_the_first_sink_of_that_type
             },
         )
 
-    up.wait_until("worker-kinesis started: there is a sink of its type now")
+    up.wait_until("worker-kinesis started: there is now a sink of its type")
     assert up.text.count("worker-kinesis started") == 1
     assert "worker-kinesis" in up.about["pids"]
     assert all(sink.delete() for sink in sinks.list())
@@ -185,7 +185,7 @@ def test_with_another_kafka_a_worker_that_lacks_a_library_is_said_and_the_others
             },
         )
 
-        up.wait_until("worker-kinesis cannot run: it needs botocore: pip install 'eventstreams[kinesis]'")
+        up.wait_until("worker-kinesis cannot run because it needs botocore: pip install 'eventstreams[kinesis]'")
         assert len(up.client().events.v1.sinks.list()) == 1
         assert "worker-webhook" in up.about["pids"]
         assert_stops_whole(up, signal.SIGINT)

@@ -104,7 +104,7 @@ def test_days_and_types_choose_a_part_of_the_archive(wanted: Wanted, count: int)
 
 
 def test_an_object_that_is_far_too_large_is_not_read() -> None:
-    with pytest.raises(ArchiveError, match="that is no object of an S3 sink"):
+    with pytest.raises(ArchiveError, match="which no object of an S3 sink has"):
         archive_of().read(StoredAt("audit/huge.avro", 1 << 40))
 
 
@@ -181,10 +181,10 @@ def test_a_filter_holds_back_what_it_would_hold_back_in_a_router() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["list", "acme/audit"], "no place of an archive: s3://BUCKET or s3://BUCKET/PREFIX"),
-        (["list", "s3://acme", "--from", "soon"], "'soon' is no day, such as 2026-03-29"),
+        (["list", "acme/audit"], "not an archive location: it must be s3://BUCKET or s3://BUCKET/PREFIX"),
+        (["list", "s3://acme", "--from", "soon"], "'soon' is not a day such as 2026-03-29"),
         (["list", "s3://acme", "--from", "2026-03-29", "--to", "2026-03-01"], "2026-03-29 is after 2026-03-01"),
-        (["list", "s3://acme", "--endpoint-url", "nowhere"], "S3 cannot be asked: Invalid endpoint: nowhere"),
+        (["list", "s3://acme", "--endpoint-url", "nowhere"], "S3 cannot be accessed: Invalid endpoint: nowhere"),
         (["replay", "s3://acme"], "Missing option '--subscription'"),
     ],
 )

@@ -130,13 +130,13 @@ def _unknown_key(content: Listing) -> None:
     ("spoil", "words"),
     [
         pytest.param(_no_versions, "schemas / Post.Parcel / versions", id="no versions"),
-        pytest.param(_a_gap, "versions are [2], but must be [1] without a gap", id="a gap"),
+        pytest.param(_a_gap, "the versions are [2], but must be [1] without gaps", id="a gap"),
         pytest.param(_no_file, "2.avsc is missing", id="no file"),
-        pytest.param(_no_product, "is of product 'parcels', which is not listed", id="product not listed"),
+        pytest.param(_no_product, "belongs to product 'parcels', which is not listed", id="product not listed"),
         pytest.param(_taken_type, "is already in schema Messaging.MessageStatus", id="type twice"),
         pytest.param(_bad_type, "types / Com.Acme", id="malformed type"),
-        pytest.param(_taken_schema, "is already in another folder: choose another id", id="schema twice"),
-        pytest.param(_bad_id, "an id is Product.Name", id="malformed id"),
+        pytest.param(_taken_schema, "is already defined in another folder: choose another id", id="schema twice"),
+        pytest.param(_bad_id, "an id has the form Product.Name", id="malformed id"),
         pytest.param(_unknown_key, "colour", id="unknown key"),
     ],
 )

@@ -162,8 +162,8 @@ MISTAKES = [
     (
         _events(source="/{number/"),
         (
-            "catalog.yaml: schema Post.Letter: events / source: it is a path, such as /parcels/{parcelId}: no spaces, "
-            "and braces only around the name of a field"
+            "catalog.yaml: schema Post.Letter: events / source: it must be a path such as /parcels/{parcelId}: no "
+            "spaces, and braces only around the name of a field"
         ),
     ),
     (
@@ -176,7 +176,7 @@ MISTAKES = [
     ),
     (
         _events(id=False),
-        "catalog.yaml: schemas / Post.Letter / events / id: it is two capital letters in quotation marks, or hash",
+        "catalog.yaml: schemas / Post.Letter / events / id: it must be two capital letters in quotation marks, or hash",
     ),
     (
         _events(filled={"number": "name"}),
@@ -187,30 +187,30 @@ MISTAKES = [
     ),
     (
         _constants(number="7"),
-        "catalog.yaml: type com.acme.letter.sent: data: number is filled by its schema already",
+        "catalog.yaml: type com.acme.letter.sent: data: number is already filled by its schema",
     ),
     (_constants(size="HUGE"), "catalog.yaml: type com.acme.letter.sent: data: size must be one of SMALL, LARGE"),
     (
         _constants(weight="7"),
-        "catalog.yaml: type com.acme.letter.sent: data: weight is no string and no enum of the outermost record",
+        "catalog.yaml: type com.acme.letter.sent: data: weight is neither a string nor an enum of the outermost record",
     ),
-    (_gap, "catalog.yaml: schema Post.Parcel: versions are [1, 3], but must be [1, 2] without a gap"),
+    (_gap, "catalog.yaml: schema Post.Parcel: the versions are [1, 3], but must be [1, 2] without gaps"),
     (_unlisted_version, "Post.Parcel/3.avsc belongs to no version of schema Post.Parcel in catalog.yaml"),
     (_unlisted_schema, "Post.Card/1.avsc belongs to no schema in catalog.yaml"),
-    (_other_product, "catalog.yaml: schema Post.Letter is of product 'mail', which is not listed"),
-    (_no_title, "catalog.yaml: products / post: it needs words that people can read"),
+    (_other_product, "catalog.yaml: schema Post.Letter belongs to product 'mail', which is not listed"),
+    (_no_title, "catalog.yaml: products / post: it must be human-readable text"),
     (
         _type_name,
         (
-            "catalog.yaml: schemas / Post.Letter / types / com.acme.LetterSent: "
-            "a type is words of small letters and digits with dots between, such as com.acme.parcel.sent"
+            "catalog.yaml: schemas / Post.Letter / types / com.acme.LetterSent: a type consists of lower-case "
+            "words and digits separated by dots, such as com.acme.parcel.sent"
         ),
     ),
     (
         _type_words,
         (
-            "catalog.yaml: schemas / Post.Letter / types / com.acme.letter.sent / description: "
-            "it needs words that people can read"
+            "catalog.yaml: schemas / Post.Letter / types / com.acme.letter.sent / description: it must be "
+            "human-readable text"
         ),
     ),
     (
@@ -219,9 +219,9 @@ MISTAKES = [
     ),
     (_field_words, "Post.Letter/1.avsc has no doc for field number of acme.Letter"),
     (_record_words, "Post.Letter/1.avsc has no doc for acme.Letter"),
-    (_identity, "Post.Letter/1.avsc gives field number identityType 'shoe size': there is only phone"),
+    (_identity, "Post.Letter/1.avsc gives field number identityType 'shoe size': the possible values are phone"),
     (_example, "Post.Letter/example.json: $.number must be a string, not an integer"),
-    (_no_object, "Post.Letter/example.json is no JSON object, as an event's data must be"),
+    (_no_object, "Post.Letter/example.json is not a JSON object, which an event's data must be"),
 ]
 
 
@@ -246,7 +246,10 @@ def test_every_mistake_is_told_not_only_the_first(tmp_path: Path) -> None:
     ] + [
         "Post.Parcel/2.avsc makes field note float: use double",
         "Post.Parcel/2.avsc changes the type of field number of acme.Parcel: versions only add fields",
-        "Post.Parcel/2.avsc adds field note to acme.Parcel without a default: what a version adds must be optional",
+        (
+            "Post.Parcel/2.avsc adds field note to acme.Parcel without a default: fields that a version adds must be "
+            "optional"
+        ),
         "Post.Parcel/2.avsc has no doc for field note of acme.Parcel",
     ]
 
@@ -278,7 +281,7 @@ def test_the_command_says_what_there_is_where_nothing_is_wrong(tmp_path: Path) -
     done = run(str(tmp_path))
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "18 products, 61 schemas with 120 versions, 188 event types: nothing is wrong\n"
+    assert done.stdout == "18 products, 61 schemas with 120 versions, 188 event types: no problems found\n"
 
 
 def test_the_command_says_each_problem_on_a_line_and_ends_with_5(tmp_path: Path) -> None:

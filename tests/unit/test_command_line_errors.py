@@ -84,7 +84,7 @@ def test_a_broker_that_is_not_there(run: Run, arguments: Sequence[str]) -> None:
 
     assert done.returncode == 4
     assert one_sentence(done) == (
-        "no Kafka broker answered at 127.0.0.1:9 within 0.1 s: start it, or name another one with EVENTSTREAMS_KAFKA"
+        "no Kafka broker answered at 127.0.0.1:9 within 0.1 s: start it, or set EVENTSTREAMS_KAFKA to another one"
     )
 
 
@@ -112,21 +112,21 @@ def test_a_port_in_use_for_what_the_role_serves(run: Run, role: str, setting: st
     ("name", "value", "words"),
     [
         ("TTL", "soon", "EVENTSTREAMS_TTL is 'soon': "),
-        ("TTLL", "4h", "EVENTSTREAMS_TTLL is no setting of Event Streams: did you mean EVENTSTREAMS_TTL?"),
+        ("TTLL", "4h", "EVENTSTREAMS_TTLL is not a setting of Event Streams: did you mean EVENTSTREAMS_TTL?"),
         ("REPLICATION_FACTOR", "0", "EVENTSTREAMS_REPLICATION_FACTOR is '0': "),
-        ("RETRY_DELAYS", "5s,1s", "EVENTSTREAMS_RETRY_DELAYS is '5s,1s': the delays must grow"),
+        ("RETRY_DELAYS", "5s,1s", "EVENTSTREAMS_RETRY_DELAYS is '5s,1s': the delays must increase"),
         ("DRAIN_TIMEOUT", "10m", "EVENTSTREAMS_DRAIN_TIMEOUT is '10m': it must be at most 5m"),
-        ("ALLOWED_DESTINATIONS", "home", "EVENTSTREAMS_ALLOWED_DESTINATIONS is 'home': 'home' is no network"),
+        ("ALLOWED_DESTINATIONS", "home", "EVENTSTREAMS_ALLOWED_DESTINATIONS is 'home': 'home' is not a network"),
         ("ACCOUNT_SID", "me", "EVENTSTREAMS_ACCOUNT_SID is 'me': an account SID is AC and 32 hexadecimal digits"),
         ("SECRET_KEY", "hush", "EVENTSTREAMS_SECRET_KEY is malformed: "),
         ("SCHEMA_REGISTRY_URL", "registry:8081", "EVENTSTREAMS_SCHEMA_REGISTRY_URL: "),
-        ("SCHEMA_REGISTRY_URL", "http://me:hush@r", "EVENTSTREAMS_SCHEMA_REGISTRY_URL: user and password belong in "),
+        ("SCHEMA_REGISTRY_URL", "http://me:hush@r", "EVENTSTREAMS_SCHEMA_REGISTRY_URL: put user and password in "),
         ("SCHEMA_REGISTRY_AUTH", "hush", "EVENTSTREAMS_SCHEMA_REGISTRY_AUTH: it must be user:password"),
         ("ADMIN_LISTEN", "here", "EVENTSTREAMS_ADMIN_LISTEN is 'here': it must be host:port"),
-        ("ADMIN_LISTEN", NO_FD, f"EVENTSTREAMS_ADMIN_LISTEN is '{NO_FD}': this process was not handed such a socket"),
-        ("ADMIN_LISTEN", f"fd://{10**30}", "this process was not handed such a socket"),
-        pytest.param("ADMIN_LISTEN", f"{'é' * 70}:80", "is no host name", id="no host name"),
-        ("TTL", "9999999999999d", "EVENTSTREAMS_TTL is '9999999999999d': '9999999999999d' is too much"),
+        ("ADMIN_LISTEN", NO_FD, f"EVENTSTREAMS_ADMIN_LISTEN is '{NO_FD}': this process was not given such a socket"),
+        ("ADMIN_LISTEN", f"fd://{10**30}", "this process was not given such a socket"),
+        pytest.param("ADMIN_LISTEN", f"{'é' * 70}:80", "is not a host name", id="no host name"),
+        ("TTL", "9999999999999d", "EVENTSTREAMS_TTL is '9999999999999d': '9999999999999d' is too long"),
         ("PUBLIC_URL", "events.example.com", "EVENTSTREAMS_PUBLIC_URL is 'events.example.com': it must be a URL such"),
         ("PUBLIC_URL", "http://[", "EVENTSTREAMS_PUBLIC_URL is 'http://[': it must be a URL such"),
         ("PUBLIC_URL", "http://host:99999", "EVENTSTREAMS_PUBLIC_URL is 'http://host:99999': it must be a URL such"),
@@ -177,7 +177,7 @@ def test_a_sink_type_that_nobody_has_installed(run_here: Run) -> None:
     done = run_here(["worker", "pigeon"])
 
     assert done.returncode == 6
-    assert one_sentence(done).startswith("no sink plugin 'pigeon' is installed; there are: ")
+    assert one_sentence(done).startswith("no sink plugin 'pigeon' is installed; available: ")
 
 
 def test_a_catalogue_that_is_not_there(run_here: Run) -> None:
@@ -192,18 +192,21 @@ def test_a_catalogue_that_is_not_there(run_here: Run) -> None:
     [
         (
             ("--products", "voise"),
-            "'voise' is no product (did you mean voice?): choose from messaging, voice, taskrouter, conversations",
+            "'voise' is not a product (did you mean voice?): choose from messaging, voice, taskrouter, conversations",
         ),
-        (("--rate", "fast"), "'fast' is no rate: a number of events a second above 0 and up to 100,000, or max"),
-        (("--rate", "-1"), "'-1' is no rate"),
-        (("--rate", "nan"), "'nan' is no rate"),
+        (
+            ("--rate", "fast"),
+            "'fast' is not a rate: it must be a number of events per second above 0 and up to 100,000, or max",
+        ),
+        (("--rate", "-1"), "'-1' is not a rate"),
+        (("--rate", "nan"), "'nan' is not a rate"),
         (("--duration", "soon"), "'soon' is not a duration"),
-        (("--duration", "1s", "--count", "1"), "--duration and --count exclude each other"),
-        (("--print", "-o", "json"), "--print and -o json exclude each other"),
-        (("--start", "2026-01-01T00:00:00"), "has no offset: end it with Z"),
+        (("--duration", "1s", "--count", "1"), "--duration and --count are mutually exclusive"),
+        (("--print", "-o", "json"), "--print and -o json are mutually exclusive"),
+        (("--start", "2026-01-01T00:00:00"), "has no UTC offset: end it with Z"),
         (("--start", "9999-12-31T23:59:59Z"), "'9999-12-31T23:59:59Z' is too late"),
-        (("--start", "0001-01-01T00:00:00+10:00"), "is too much"),
-        (("--duration", "9999999999999d"), "'9999999999999d' is too much"),
+        (("--start", "0001-01-01T00:00:00+10:00"), "is too large"),
+        (("--duration", "9999999999999d"), "'9999999999999d' is too large"),
     ],
     ids=str,
 )
@@ -218,9 +221,9 @@ def test_a_simulation_that_cannot_be(run_here: Run, arguments: Sequence[str], wo
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("doctor", "--wait", "9999999999999d"), "'9999999999999d' is too much"),
-        (("verify", "--settle", "9999999999999d"), "--settle: '9999999999999d' is too much"),
-        (("accounts", "rotate-token", ACCOUNT, "--grace", "9999999999999d"), "'9999999999999d' is too much"),
+        (("doctor", "--wait", "9999999999999d"), "'9999999999999d' is too long"),
+        (("verify", "--settle", "9999999999999d"), "--settle: '9999999999999d' is too long"),
+        (("accounts", "rotate-token", ACCOUNT, "--grace", "9999999999999d"), "'9999999999999d' is too long"),
         (("smoke", "--api", "events.example.com"), "'events.example.com' must be a URL"),
         (("smoke", "--gateway", "gateway:8081"), "'gateway:8081' must be a URL"),
         (("smoke", "--receiver-url", "http://["), "'http://[' must be a URL"),
@@ -257,6 +260,6 @@ def test_an_argument_that_is_not_utf_8(run_here: Run, arguments: Sequence[str]) 
 
     assert done.returncode == 1
     assert one_sentence(done) in {
-        "EventId is not UTF-8, which all that the API is told must be",
+        "EventId is not valid UTF-8, which the API requires",
         f"the API at {api} does not answer (Connection refused): is it running there?",
     }

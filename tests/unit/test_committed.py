@@ -36,5 +36,5 @@ async def test_what_lasts_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(committed, "_asked_once", refuse)
 
-    with pytest.raises(TopicError, match="Kafka does not tell how far g is"):
+    with pytest.raises(TopicError, match="Kafka does not report the offsets of group g"):
         await committed_offsets(NOBODY, "g", [AT])

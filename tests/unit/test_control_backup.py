@@ -138,16 +138,16 @@ def _newer(content: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("harm", "words"),
     [
-        (_cut, "f is cut off in the middle of a line"),
-        (_without_last_line, "f has 4 records and its first line says 5"),
-        (_changed, "f was damaged or changed: its digest is another one"),
-        (_other_prefix, "f was damaged or changed: its digest is another one"),
-        (_without_seal, "f was damaged or changed: its first line has no right 'seal'"),
-        (_newer, "f has format version 2 and this release reads 1"),
-        (lambda content: b"", "f is no backup"),
-        (lambda content: b"\x00\xff" * 100, "f is no backup"),
-        (lambda content: b'{"format":"another"}\n', "f is no backup"),
-        (lambda content: b"[1]\n", "f is no backup"),
+        (_cut, "f ends in the middle of a line"),
+        (_without_last_line, "f has 4 records, but its first line says 5"),
+        (_changed, "f was damaged or changed: its digest does not match"),
+        (_other_prefix, "f was damaged or changed: its digest does not match"),
+        (_without_seal, "f was damaged or changed: its first line has no valid 'seal'"),
+        (_newer, "f has format version 2, but this release reads version 1"),
+        (lambda content: b"", "f is not a backup"),
+        (lambda content: b"\x00\xff" * 100, "f is not a backup"),
+        (lambda content: b'{"format":"another"}\n', "f is not a backup"),
+        (lambda content: b"[1]\n", "f is not a backup"),
     ],
     ids=["cut", "line-lost", "changed", "prefix", "no-seal", "newer", "empty", "binary", "foreign", "no-object"],
 )
@@ -177,7 +177,7 @@ def test_another_secret_key_is_a_sentence_and_the_old_one_behind_a_comma_opens_i
 @pytest.mark.parametrize(
     ("sid", "more", "words"),
     [
-        ("DG" + "3" * 32, {"hue": "red"}, "says 'hue' of DG3"),
+        ("DG" + "3" * 32, {"hue": "red"}, "contains 'hue' for DG3"),
         ("DG" + "5" * 32, {}, "under DG5"),
         ("ZZ" + "3" * 32, {}, "a record that this release cannot read"),
         ("DG" + "3" * 32, {"status": "napping"}, "a record that this release cannot read"),
@@ -204,7 +204,7 @@ def test_into_an_empty_installation_all_is_added_and_into_another_nothing() -> N
 
     assert list(found.added) == list(backup.resources)
     assert (found.replaced, found.kept, found.left_out) == ([], 0, [])
-    with pytest.raises(BackupError, match=r"not empty, there is 1 account: .* --into-existing"):
+    with pytest.raises(BackupError, match=r"not empty, it has 1 account: .* --into-existing"):
         planned(backup, resources()[-1])
 
 
@@ -232,9 +232,9 @@ def test_what_is_being_deleted_or_has_nobody_is_left_out_and_said() -> None:
 
     assert [each.sid for each in found.added] == [account.sid, part.sid, sink.sid]
     assert found.left_out == [
-        f"API key {nobody.sid}: there is no account {nobody.account_sid}",
+        f"API key {nobody.sid}: account {nobody.account_sid} does not exist",
         f"subscription {going.sid}: it was being deleted",
-        f"subscription {astray.sid}: there is no sink {astray.sink_sid}",
+        f"subscription {astray.sid}: sink {astray.sink_sid} does not exist",
     ]
 
 
@@ -242,8 +242,8 @@ def test_a_resource_that_is_somebody_elses_here_and_too_many_partitions_are_refu
     subscription, sink, _, _, account = resources()
     backup = read(written(subscription, sink, account), name="f", seals=vault())
 
-    with pytest.raises(BackupError, match="somebody else's in this installation"):
+    with pytest.raises(BackupError, match="belongs to another account in this installation"):
         planned(backup, replace(sink, account_sid="AC" + "8" * 32), into_existing=True)
-    with pytest.raises(BackupError, match="would have 3 partitions of at most 2"):
+    with pytest.raises(BackupError, match="would have 3 partitions, but at most 2"):
         planned(backup, most=2)
     assert planned(backup, most=3).subscriptions[0].partitions == 3

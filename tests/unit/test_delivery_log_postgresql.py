@@ -163,7 +163,7 @@ def test_nobody_reads_what_another_release_wrote(new: NewStore, address: Address
     store.writer.open(HERE)
     database.execute(f"update {address.schema}.about set version = 99")
 
-    with pytest.raises(StoreUnavailableError, match="is of another release"):
+    with pytest.raises(StoreUnavailableError, match="belongs to another release"):
         store.found()
 
 
@@ -268,7 +268,7 @@ def test_a_database_in_another_encoding_is_refused(postgresql: str, address: Add
         dsn = f"{postgresql.rpartition('/')[0]}/{name}"
         writer = PostgresqlWriter(Address(dsn, topic_prefix="es."), retention=DAY, max_bytes=MIB)
 
-        with pytest.raises(StoreUnavailableError, match="is in LATIN1: it must be in UTF8"):
+        with pytest.raises(StoreUnavailableError, match="is in LATIN1: it must be UTF8"):
             writer.open(HERE)
         writer.close()
     finally:
@@ -289,7 +289,7 @@ def test_a_server_that_goes_and_comes_back_is_used_again(server: RunningPostgres
     with pytest.raises(StoreUnavailableError):
         writer.write((), (logged(make_entry(), 1),), {ATTEMPTS: 2}, now_ms=NOW_MS)
     for ask in (lambda: writer.open(HERE), lambda: reader.entries(everything)):
-        with pytest.raises(StoreUnavailableError, match=r"PostgreSQL at 127\.0\.0\.1 cannot be used just now"):
+        with pytest.raises(StoreUnavailableError, match=r"PostgreSQL at 127\.0\.0\.1 cannot be used right now"):
             ask()
     server.start()
     assert len(reader.entries(everything)) == 1

@@ -61,7 +61,7 @@ def _do_nothing(tally: Tally) -> None:
     ("spoil", "words"),
     [
         pytest.param(_lose, "1 accepted events are neither delivered nor dead letters", id="lost"),
-        pytest.param(_invent, "1 events came out that never went in", id="invented"),
+        pytest.param(_invent, "1 events were delivered that were never accepted", id="invented"),
         pytest.param(_end_twice, "1 events were delivered and are dead letters as well", id="ended twice"),
         pytest.param(_forge, "1 requests had a signature that the validator refused", id="bad signature"),
         pytest.param(_do_nothing, "no event was accepted", id="nothing"),

@@ -60,10 +60,10 @@ def test_the_story_of_the_page_is_told_and_its_events_fit_their_schema(files: Pa
     ("module", "words"),
     [
         ("raise RuntimeError('oops')", "stories broken:PRODUCT cannot be loaded: RuntimeError: oops"),
-        ("PRODUCT = 3", "stories broken:PRODUCT are no SimulatedProduct"),
+        ("PRODUCT = 3", "stories broken:PRODUCT are not a SimulatedProduct"),
         (
             "from producers.simulator import SimulatedProduct as S\nPRODUCT = S('voice', 1, {})",
-            "stories broken:PRODUCT are of product 'voice', which has stories already",
+            "stories broken:PRODUCT belong to product 'voice', which already has stories",
         ),
     ],
     ids=["raises", "something else", "a name that is taken"],

@@ -58,7 +58,7 @@ def test_records_that_go_before_their_time_are_a_problem_and_the_command_that_me
 
     assert found == problem(
         SUBSCRIPTION,
-        "Kafka drops its records after 1h, and events are tried for 4h",
+        "Kafka deletes its records after 1h, but events are retried for 4h",
         f"kafka-configs.sh --alter --entity-type topics --entity-name {SUBSCRIPTION} "
         "--add-config retention.ms=100800000",
     )
@@ -69,7 +69,7 @@ def test_records_that_stay_for_less_than_we_ask_but_long_enough_are_a_warning() 
 
     assert (found.grade, found.fact) == (
         Grade.WARNING,
-        "its records are kept for 5h, less than the 28h that we make it with",
+        "its records are kept for 5h, less than the 28h that it is created with",
     )
 
 
@@ -81,15 +81,15 @@ def test_records_that_stay_for_longer_are_nothing_to_say(kept: str) -> None:
 @pytest.mark.parametrize(
     ("name", "config", "words"),
     [
-        ("es.events", {"message_timestamp_type": "CreateTime"}, "must be LogAppendTime: deadlines go by the broker's"),
+        ("es.events", {"message_timestamp_type": "CreateTime"}, "must be LogAppendTime: deadlines are computed from"),
         ("es.control", {"cleanup_policy": "delete"}, "cleanup.policy is delete and must be compact"),
         ("es.events", {"cleanup_policy": "compact"}, "cleanup.policy is compact and must be delete"),
         (
             "es.dead.webhook",
             {"max_message_bytes": "1000"},
-            "max.message.bytes is 1000: a large event that",
+            "max.message.bytes is 1000: a large accepted event",
         ),
-        ("es.events", {"min_insync_replicas": "4"}, "min.insync.replicas is 4 and it has 3 copies, so nothing can be"),
+        ("es.events", {"min_insync_replicas": "4"}, "min.insync.replicas is 4 but it has 3 copies, so nothing can be"),
     ],
 )
 def test_a_setting_that_loses_or_stops_events_is_a_problem(name: str, config: dict[str, str], words: str) -> None:
@@ -110,9 +110,9 @@ def test_one_broker_alone_with_an_event_is_a_warning() -> None:
 @pytest.mark.parametrize(
     ("wrong", "grade", "fact"),
     [
-        ({"leaderless": 1}, Grade.PROBLEM, "1 partition of 12 have no leader: nobody can use them"),
-        ({"behind": 2}, Grade.WARNING, "2 partitions of 12 lack a copy"),
-        ({"replicas": 2}, Grade.WARNING, "it has 2 copies, fewer than EVENTSTREAMS_REPLICATION_FACTOR says"),
+        ({"leaderless": 1}, Grade.PROBLEM, "1 partition of 12 have no leader and cannot be used"),
+        ({"behind": 2}, Grade.WARNING, "2 partitions of 12 are under-replicated"),
+        ({"replicas": 2}, Grade.WARNING, "it has 2 copies, fewer than EVENTSTREAMS_REPLICATION_FACTOR"),
         ({"operations": frozenset({"READ", "DESCRIBE"})}, Grade.PROBLEM, "our user may not Write"),
     ],
     ids=["no leader", "a copy behind", "too few copies", "no right"],
@@ -141,7 +141,7 @@ def test_settings_of_topics_that_may_not_be_seen_are_one_warning_and_no_problem(
 
     assert [each for topic in topics for each in judge_topic(SETTINGS, SPECS[topic.name], topic)] == []
     [found] = judge_sight(topics)
-    assert (found.grade, found.fix) == (Grade.WARNING, "give it DescribeConfigs on them")
+    assert (found.grade, found.fix) == (Grade.WARNING, "grant it DescribeConfigs on them")
 
 
 def test_topics_that_are_not_there_are_named_up_to_three() -> None:
@@ -177,9 +177,9 @@ def test_half_an_account_and_no_key_are_problems() -> None:
 @pytest.mark.parametrize(
     ("protocols", "grade", "words"),
     [
-        ({1: None, 2: None}, Grade.OK, "all are Kafka 4.0 or newer"),
-        ({1: None, 2: "3.9-IV0"}, Grade.WARNING, "of 2 brokers 1 is older than Kafka 4.0, such as 2 (3.9-IV0)"),
-        (None, Grade.WARNING, "our user may not see the brokers' settings"),
+        ({1: None, 2: None}, Grade.OK, "all run Kafka 4.0 or newer"),
+        ({1: None, 2: "3.9-IV0"}, Grade.WARNING, "1 of 2 brokers is older than Kafka 4.0, such as 2 (3.9-IV0)"),
+        (None, Grade.WARNING, "our user may not read the brokers' settings"),
     ],
     ids=["new", "mixed", "not-allowed"],
 )

@@ -106,8 +106,8 @@ def test_a_notice_says_how_often_and_since_when() -> None:
     payload = orjson.loads(str(told(RetryReason.SERVER_ERROR, status=503, errors=100).data["payload"]))
 
     assert payload["message"] == (
-        f"Sink {SINK.sid} answered that it has failed (status 503); the event is tried again until its deadline. "
-        "100 errors since 2027-01-15T08:00:00.000Z."
+        f"Sink {SINK.sid} answered with an error (status 503); the event is tried again until its deadline. 100 "
+        "errors since 2027-01-15T08:00:00.000Z."
     )
     assert (payload["status"], payload["errors"], payload["since"]) == (503, 100, "2027-01-15T08:00:00.000Z")
 

@@ -22,7 +22,7 @@ def test_an_owner_that_sends_too_much_leaves_half_of_the_room_to_the_others(size
             under_way.enter_context(taken.admit(ONE, size))
 
         with (
-            pytest.raises(RefusedError, match="The account has too many events under way") as refused,
+            pytest.raises(RefusedError, match="The account has too many events in progress") as refused,
             taken.admit(ONE, size),
         ):
             pass
@@ -40,7 +40,7 @@ def test_who_is_alone_has_all_of_it_until_there_is_another(size: int) -> None:
     with ExitStack() as under_way:
         for _ in range(4):
             under_way.enter_context(taken.admit(ONE, size))
-        with pytest.raises(RefusedError, match="Too many events are under way"), taken.admit(ONE, size):
+        with pytest.raises(RefusedError, match="Too many events are in progress"), taken.admit(ONE, size):
             pass
 
     alone = False
@@ -57,7 +57,7 @@ def test_together_all_owners_have_no_more_than_there_is() -> None:
         for owner in (ONE, ONE, OTHER, OTHER):
             under_way.enter_context(taken.admit(owner, 1))
 
-        with pytest.raises(RefusedError, match="Too many events are under way"), taken.admit(THIRD, 1):
+        with pytest.raises(RefusedError, match="Too many events are in progress"), taken.admit(THIRD, 1):
             pass
 
 

@@ -167,7 +167,7 @@ async def test_a_gateway_that_is_led_back_to_a_gateway_says_what_to_set(others: 
                 assert told.status == 200
             async with session.get(url, headers=via) as told:
                 assert (told.status, (await told.json())["code"]) == (508, 20500)
-                assert (await told.json())["message"].endswith("not to one that a proxy leads here for")
+                assert (await told.json())["message"].endswith("not to a URL that a proxy routes to a gateway")
 
     assert [each["event"] for each in logs if each["log_level"] == "error"] == ["listing.misled"]
 

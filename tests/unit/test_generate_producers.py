@@ -62,7 +62,7 @@ def parcels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_modules_of_the_built_in_catalogue_are_current() -> None:
     result = generate("--check", "--into", ROOT / "producers" / "products")
 
-    assert (result.exit_code, result.output) == (0, "15 modules are current\n")
+    assert (result.exit_code, result.output) == (0, "15 modules are up to date\n")
 
 
 def test_an_operators_own_catalogue_gets_its_classes(parcels: Path, tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_what_is_stale_or_gone_is_told_by_check_and_mended_without_it(parcels: P
     (tmp_path / "mine.py").write_text("")
     (tmp_path / "post.py").write_text(MARK)
     result = generate("--check", parcels, "--into", tmp_path)
-    assert (result.exit_code, "post.py is not what the catalogue says any more" in result.stderr) == (1, True)
+    assert (result.exit_code, "post.py no longer matches the catalogue" in result.stderr) == (1, True)
     generate(parcels, "--into", tmp_path)
     assert sorted(each.name for each in tmp_path.iterdir()) == ["__init__.py", "logistics.py", "mine.py"]
     (tmp_path / "logistics.py").write_text(MARK)
@@ -106,7 +106,7 @@ def test_what_somebody_wrote_by_hand_is_neither_overwritten_nor_removed(parcels:
         (tmp_path / name).write_text(source)
 
     refused = generate(parcels, "--into", tmp_path)
-    assert "logistics.py is there and not of our making" in str(refused.exception)
+    assert "logistics.py already exists and was not generated" in str(refused.exception)
     (tmp_path / "logistics.py").unlink()
     assert generate(parcels, "--into", tmp_path).exit_code == 0
 
@@ -274,7 +274,7 @@ def _nothing_published(listing: dict[str, Any]) -> None:
         (_no_such_field, "catalog.yaml: schema Hard.Thing: events / source: number is not a string of the data"),
         (_same_class, "would both be class ThingMade: give one of them a name_in_code"),
         (_imported_name, "com.acme.thing.made cannot be class ProductEvent: give it another name_in_code"),
-        (_nothing_published, "has no event type that a product may publish"),
+        (_nothing_published, "has no event types that a product may publish"),
     ],
 )
 def test_a_catalogue_that_cannot_become_classes_is_told_and_nothing_is_written(

@@ -69,7 +69,7 @@ def test_nobody_there_is_a_sentence() -> None:
     done = health(listen="0.0.0.0:9")
 
     assert done.returncode == 1
-    assert done.stderr.startswith("nobody answers at 127.0.0.1:9: ")
+    assert done.stderr.startswith("nothing answers at 127.0.0.1:9: ")
 
 
 @pytest.mark.parametrize("listen", ["fd://3", "here", "here:soon"])

@@ -488,20 +488,23 @@ def test_alerts_link_to_runbooks_where_they_are_served() -> None:
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"secrets.existingSecret": "s"}, "kafka.bootstrapServers must be given: host:port of your Kafka"),
+        ({"secrets.existingSecret": "s"}, "kafka.bootstrapServers is required: host:port of your Kafka"),
         ({"kafka.bootstrapServers": "k:9092"}, "secrets.existingSecret must be given, or secrets.secretKey"),
         ({"kafka.bootstrapServers": "k"}, "kafka.bootstrapServers"),
         ({"kafka.bootstrapServer": "k:9092"}, "bootstrapServer"),
         ({"settings": {"ttl": "4h"}}, "settings"),
         ({"workers": {"webhook": {"replica": 1}}}, "replica"),
-        ({**LEAST_VALUES, "settings": {"TOPIC_PREFIX": "x."}}, "settings.TOPIC_PREFIX would be overridden"),
+        (
+            {**LEAST_VALUES, "settings": {"TOPIC_PREFIX": "x."}},
+            "settings.TOPIC_PREFIX would conflict with what the chart sets",
+        ),
         ({**LEAST_VALUES, "settings": {"SECRET_KEY": "k"}}, "give secrets.existingSecret or secrets.secretKey"),
         ({**LEAST_VALUES, "settings": {"API_LISTEN": "0.0.0.0:1"}}, "give nothing, the services know its port"),
         ({"secrets.accountSid": "AC1"}, "accountSid"),
         ({**LEAST_VALUES, "settings": {"INSTANCE": "one"}}, "give router.statefulSet, or that of workers"),
         (
             {**LEAST_VALUES, "router": {"statefulSet": True, "autoscaling": {"kind": "hpa"}}},
-            "router: statefulSet and autoscaling do not go together",
+            "router: statefulSet and autoscaling cannot be combined",
         ),
         (
             {**LEAST_VALUES, "fullnameOverride": "e" * 40, "workers.webhook.statefulSet": True},

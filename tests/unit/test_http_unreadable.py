@@ -31,7 +31,7 @@ async def test_a_request_that_cannot_be_read_is_refused_in_the_one_form() -> Non
     told = orjson.loads(body)
     assert first.endswith(b" 400 Bad Request")
     assert (told["code"], told["status"]) == (20001, 400)
-    assert "no HTTP" in told["message"]
+    assert "not valid HTTP" in told["message"]
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ async def test_a_cancelled_job_gets_a_place_though_all_are_taken_for_days() -> N
         await rounds()
 
         assert "a4" in runner.began
-        assert runner.problem(next(iter(set(runner.began) - set(runner.running)))) == "others have their turn"
+        assert runner.problem(next(iter(set(runner.began) - set(runner.running)))) == "it is another job's turn"
 
 
 async def rounds() -> None:

@@ -71,5 +71,5 @@ async def test_a_broker_that_asks_for_endless_work_gets_none() -> None:
     async with broker(30_000_000) as port:  # seconds of it; a broker can ask for minutes
         outcome = await delivered_to(port)
 
-    assert outcome == RetryLater(RetryReason.BAD_ANSWER, "its answer is not Kafka's")
+    assert outcome == RetryLater(RetryReason.BAD_ANSWER, "its answer is not valid Kafka protocol")
     assert time.process_time() - began < 1.0

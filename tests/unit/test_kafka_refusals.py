@@ -46,8 +46,8 @@ def test_what_is_allowed_is_no_problem_any_more_and_is_said_once(caplog: pytest.
 
     assert refusals.problem is None
     assert [each.getMessage() for each in caplog.records] == [
-        "kafka.allowed: the topic es.a is refused no more",
-        "kafka.allowed: the topic es.b is refused no more",
+        "kafka.allowed: the topic es.a is no longer refused",
+        "kafka.allowed: the topic es.b is no longer refused",
     ]
 
 
@@ -63,7 +63,7 @@ def test_what_is_allowed_is_no_problem_any_more_and_is_said_once(caplog: pytest.
                 "kafka_oauth_client_id": "es",
                 "kafka_oauth_client_secret": "x",
             },
-            "the user of our token",
+            "the user of our OAuth token",
         ),
     ],
 )
@@ -74,4 +74,4 @@ def test_the_principal_is_named_where_it_is_known(given: dict[str, Any], who: st
 def test_the_principal_of_a_certificate_is_the_brokers_matter(tmp_path: Path) -> None:
     settings = Settings.load().model_copy(update={"kafka_tls_certificate": tmp_path / "a.pem"})
 
-    assert principal(settings) == "the user of our certificate"
+    assert principal(settings) == "the user of our client certificate"

@@ -72,7 +72,7 @@ def test_the_protocol_follows(given: Mapping[str, object], protocol: str) -> Non
         ),
         (
             {"kafka_tls_key_password": "p"},
-            "EVENTSTREAMS_KAFKA_TLS_KEY_PASSWORD is set, so EVENTSTREAMS_KAFKA_TLS_KEY must be, too",
+            "EVENTSTREAMS_KAFKA_TLS_KEY_PASSWORD is set, so EVENTSTREAMS_KAFKA_TLS_KEY must be set too",
         ),
     ],
 )
@@ -88,7 +88,7 @@ def test_a_certificate_is_nothing_without_tls_or_without_its_key(tmp_path: Path)
         "EVENTSTREAMS_KAFKA_TLS_CERTIFICATE is set, so EVENTSTREAMS_KAFKA_TLS must be true"
     )
     assert problem(kafka_tls=True, kafka_tls_certificate=pem) == (
-        "EVENTSTREAMS_KAFKA_TLS_CERTIFICATE is set, so EVENTSTREAMS_KAFKA_TLS_KEY must be, too"
+        "EVENTSTREAMS_KAFKA_TLS_CERTIFICATE is set, so EVENTSTREAMS_KAFKA_TLS_KEY must be set too"
     )
 
 
@@ -104,7 +104,7 @@ def test_a_file_without_a_certificate_is_said(tmp_path: Path) -> None:
     pem.write_text("no certificate")
 
     assert problem(kafka_tls=True, kafka_tls_authorities=pem) == (
-        f"EVENTSTREAMS_KAFKA_TLS_AUTHORITIES: {pem} has no certificate; it must be a PEM file, which begins with "
+        f"EVENTSTREAMS_KAFKA_TLS_AUTHORITIES: {pem} has no certificate; it must be a PEM file, beginning with "
         "-----BEGIN CERTIFICATE-----"
     )
 

@@ -49,13 +49,13 @@ def config(**given: object) -> KinesisConfig:
             {"arn": "arn:aws:kinesis:eu-central-1:123456789012:stream/events\n", **ROLE},
             "it must be the ARN of a stream",
         ),
-        ({"arn": ARN.replace("eu-central-1", "cn-north-1"), **ROLE}, "the ARN begins with arn:aws-cn:"),
+        ({"arn": ARN.replace("eu-central-1", "cn-north-1"), **ROLE}, "the ARN must begin with arn:aws-cn:"),
         ({"arn": ARN}, "role_arn and external_id must be given"),
         ({"arn": ARN, "role_arn": ROLE["role_arn"]}, "external_id must be given"),
         ({"arn": ARN, **ROLE, "role_arn": "arn:aws:iam::1:role/x"}, "it must be the ARN of a role"),
         ({"arn": ARN, **ROLE, "role_arn": "arn:aws-cn:iam::123456789012:role/x"}, "in the partition of arn"),
         ({"arn": ARN, **ROLE, **KEY}, "give either role_arn and external_id, or access_key_id"),
-        ({"arn": ARN, "access_key_id": KEY["access_key_id"]}, "go together: give both"),
+        ({"arn": ARN, "access_key_id": KEY["access_key_id"]}, "must be given together"),
         ({"arn": ARN, **ROLE, "endpoint": "http://10.0.0.1"}, "Extra inputs are not permitted"),
         ({"arn": ARN, **ROLE, "partition_key": "random"}, "Input should be 'event_id', 'account_sid' or 'event_key'"),
     ],
@@ -206,7 +206,7 @@ def test_throttled_entries_slow_the_sink_down_only_where_nothing_was_taken() -> 
 def test_an_answer_that_is_none_says_nothing_of_any_record(body: bytes) -> None:
     outcomes = judge_records(body, records=2)
 
-    assert outcomes == [RetryLater(RetryReason.BAD_ANSWER, "its answer is none to PutRecords")] * 2
+    assert outcomes == [RetryLater(RetryReason.BAD_ANSWER, "its answer is not a PutRecords response")] * 2
 
 
 @pytest.mark.parametrize("entry", [7, None, {}, {"SequenceNumber": None}, {"ShardId": "s"}])
@@ -258,8 +258,12 @@ def test_a_key_is_renewed_before_its_end(until: str, renew_s: float, ends_s: flo
         (403, "<E><Error><Code>AccessDenied</Code><Message>x</Message></Error></E>", "HTTP 403 AccessDenied"),
         (500, "no xml", "HTTP 500"),
         (200, "no xml", "the answer has no credentials"),
-        (200, CREDENTIALS.format(until="soon"), "the answer's credentials have no end that is a time"),
-        (200, CREDENTIALS.format(until="2026-03-29T05:00:00"), "the answer's credentials have no end that is a time"),
+        (200, CREDENTIALS.format(until="soon"), "the credentials in the answer have no valid expiry time"),
+        (
+            200,
+            CREDENTIALS.format(until="2026-03-29T05:00:00"),
+            "the credentials in the answer have no valid expiry time",
+        ),
     ],
 )
 def test_an_answer_without_a_key_is_said_in_words_of_ours(status: int, body: str, words: str) -> None:

@@ -66,7 +66,7 @@ def test_what_an_interrupted_download_has_brought_is_not_fetched_again(tmp_path:
 
 
 def test_a_jar_that_is_another_than_the_pinned_one_is_thrown_away(tmp_path: Path) -> None:
-    with pytest.raises(PrerequisiteError, match=r"first-1\.0\.jar as downloaded is not the file that was pinned"):
+    with pytest.raises(PrerequisiteError, match=r"first-1\.0\.jar as downloaded is not the pinned file"):
         fetch_jars(tmp_path, jars=JARS, fetchers=[bringing(b"something else")])
 
     assert list(tmp_path.rglob("*.jar")) == []
@@ -83,7 +83,7 @@ def test_no_way_to_download_is_one_sentence(tmp_path: Path) -> None:
         fetch_jars(tmp_path, jars=JARS, fetchers=[failing])
 
     assert str(caught.value) == (
-        "Apache Kafka 4.1.1 could not be downloaded: the network is away; look at the network, or name another Kafka "
+        "Apache Kafka 4.1.1 could not be downloaded: the network is away; check the network, or use another Kafka "
         "with --kafka"
     )
 
@@ -91,7 +91,7 @@ def test_no_way_to_download_is_one_sentence(tmp_path: Path) -> None:
 def test_a_cache_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
-    with pytest.raises(PrerequisiteError, match="choose another with EVENTSTREAMS_CACHE_DIR"):
+    with pytest.raises(PrerequisiteError, match="choose another folder with EVENTSTREAMS_CACHE_DIR"):
         fetch_jars(tmp_path / "file", jars=JARS, fetchers=[bringing(CONTENT)])
 
 

@@ -28,8 +28,8 @@ def test_types_are_named_or_none_or_left_to_what_is_installed(
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ("none,webhook", f"{VARIABLE} is 'none,webhook': `none` stands alone"),
-        ("webhook;s3", f"{VARIABLE} is 'webhook;s3': 'webhook;s3' is no sink type such as webhook"),
+        ("none,webhook", f"{VARIABLE} is 'none,webhook': `none` cannot be combined with others"),
+        ("webhook;s3", f"{VARIABLE} is 'webhook;s3': 'webhook;s3' is not a valid sink type"),
     ],
 )
 def test_what_cannot_be_types_is_said(monkeypatch: pytest.MonkeyPatch, given: str, words: str) -> None:
@@ -54,8 +54,8 @@ def test_the_doctor_warns_of_a_plugin_that_is_not_here_and_of_nothing_offered() 
     [nothing] = examine_sink_types((), ["webhook"])
 
     assert lacking.grade is nothing.grade is Grade.WARNING
-    assert lacking.fact.startswith(f"{VARIABLE} names pigeon, whose plugin is not installed here")
+    assert lacking.fact.startswith(f"{VARIABLE} includes pigeon, whose plugin is not installed here")
     assert lacking.fix is not None
-    assert lacking.fix.endswith("there are: kinesis, webhook")
-    assert nothing.fact == f"{VARIABLE} is none: no sink can be created"
+    assert lacking.fix.endswith("available: kinesis, webhook")
+    assert nothing.fact == f"{VARIABLE} is none: no sinks can be created"
     assert examine_sink_types(None, ["webhook"]) == examine_sink_types(("webhook",), ["webhook"]) == []

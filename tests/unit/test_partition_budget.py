@@ -46,7 +46,7 @@ async def test_what_others_are_making_counts() -> None:
     )
     under_way = [asyncio.create_task(one(f"DF{number}", 8)) for number in range(4)]
     await asyncio.sleep(0)
-    with pytest.raises(RefusedError, match="have 16 partitions of at most 20"):
+    with pytest.raises(RefusedError, match="have 16 partitions, of at most 20"):
         check_budget(plane, "AC1", more=8)
     made.set()
 
@@ -69,10 +69,10 @@ def account(sid: str, owner_sid: str | None = None) -> Account:
 def test_an_account_with_its_subaccounts_leaves_partitions_to_others() -> None:
     plane = plane_of(account("mine"), account("sub", "mine"), account("yours"), whole=20)
     with plane.maker.growing("mine", more=6), plane.maker.growing("sub", more=4):
-        with pytest.raises(RefusedError, match="have 10 partitions, and can count on 5 of this installation's 20"):
+        with pytest.raises(RefusedError, match="have 10 partitions, and are guaranteed 5 of this installation's 20"):
             check_budget(plane, "sub", more=1)
         check_budget(plane, "yours", more=5)
-        with pytest.raises(RefusedError, match="have 0 partitions, and can count on 5"):
+        with pytest.raises(RefusedError, match="have 0 partitions, and are guaranteed 5"):
             check_budget(plane, "yours", more=6)
 
 
@@ -84,7 +84,7 @@ def test_the_only_account_may_use_all_partitions() -> None:
 
 def test_partitions_that_a_topic_is_given_count_until_its_subscription_has_them() -> None:
     plane = plane_of(account("mine"), whole=20)
-    with plane.maker.growing("mine", more=15), pytest.raises(RefusedError, match="have 15 partitions of at most 20"):
+    with plane.maker.growing("mine", more=15), pytest.raises(RefusedError, match="have 15 partitions, of at most 20"):
         check_budget(plane, "mine", more=6)
 
     check_budget(plane, "mine", more=6)
@@ -129,7 +129,7 @@ def test_an_account_with_its_subaccounts_leaves_room_for_the_filters_of_others()
     for owner in (mine, sub):
         apply(plane.feed.snapshot, with_filter("x" * 950, account_sid=owner))
 
-    with pytest.raises(RefusedError, match=r"have 2000 characters .*, and can count on 1000 of this .* 4000"):
+    with pytest.raises(RefusedError, match=r"have 2000 characters .*, and are guaranteed 1000 of this .* 4000"):
         check_filter_budget(plane, sub, more=1)
     check_filter_budget(plane, yours, more=1000)
     check_filter_budget(plane, sub, more=0)  # what takes no more than before
@@ -154,7 +154,7 @@ def test_filters_that_are_written_together_with_the_next_one_count() -> None:
 
     with pytest.raises(RefusedError, match=r"filters have 2200 characters .* of at most 4000"):
         check_filter_budget(plane, yours, more=1801)
-    with pytest.raises(RefusedError, match=r"have 2200 characters .*, and can count on 1000 of this .* 4000"):
+    with pytest.raises(RefusedError, match=r"have 2200 characters .*, and are guaranteed 1000 of this .* 4000"):
         check_filter_budget(plane, mine, more=1)
     check_filter_budget(plane, yours, more=1000)
 

@@ -100,12 +100,17 @@ def test_an_event_may_follow_an_older_schema_version() -> None:
             replace(EVENT, type="weather"), "$.type", "is not an event type of the catalogue", id="unknown type"
         ),
         pytest.param(
-            replace(EVENT, schema_version=999), "$.dataschema", "names version 999 of Messaging.", id="unknown version"
+            replace(EVENT, schema_version=999),
+            "$.dataschema",
+            "specifies version 999 of Messaging.",
+            id="unknown version",
         ),
         pytest.param(replace(EVENT, account_sid="AC1"), "$.accountsid", "must be AC and 32", id="malformed account"),
         pytest.param(replace(EVENT, id=""), "$.id", "is empty", id="empty id"),
-        pytest.param(replace(EVENT, source="/\n"), "$.source", "has a control character", id="control character"),
-        pytest.param(replace(EVENT, subject="\ud800"), "$.subject", "has a control character or half", id="surrogate"),
+        pytest.param(replace(EVENT, source="/\n"), "$.source", "contains a control character", id="control character"),
+        pytest.param(
+            replace(EVENT, subject="\ud800"), "$.subject", "contains a control character or a lone", id="surrogate"
+        ),
         pytest.param(replace(EVENT, partition_key="é" * 600), "$.partitionkey", "is longer than 1024", id="long key"),
         pytest.param(replace(EVENT, time=datetime(2026, 1, 1)), "$.time", "has no time zone", id="naive time"),  # noqa: DTZ001 - the point
         pytest.param(

@@ -218,7 +218,7 @@ def test_a_wrong_name_and_a_missing_field_are_told_when_the_event_is_made() -> N
         ({"account_sid": 5}, "$.accountsid must be a string, not int"),
         ({"time": "2026-03-29"}, "$.time must be a datetime, not str"),
         ({"time": date(2026, 3, 29)}, "$.time must be a datetime, not date"),
-        ({"time": datetime(2026, 3, 29)}, "$.time has no time zone: say which, such as datetime.now(UTC)"),  # noqa: DTZ001 - the point
+        ({"time": datetime(2026, 3, 29)}, "$.time has no time zone: specify one, as in datetime.now(UTC)"),  # noqa: DTZ001 - the point
         ({"id": None}, "$.id must be a string, not NoneType"),
         ({"subject": 0}, "$.subject must be a string, not int"),
         ({"source": b"/x"}, "$.source must be a string, not bytes"),
@@ -247,7 +247,7 @@ def test_a_wrong_record_inside_is_told_with_its_place(request_: Any, problem: st
 
 
 def test_what_is_no_event_is_refused_with_what_is() -> None:
-    with pytest.raises(TypeError, match="dict is no event: publish an Event, or an object of"):
+    with pytest.raises(TypeError, match="dict is not an event: publish an Event, or an object from"):
         as_event({"type": "com.twilio.messaging.message.sent"})  # type: ignore[arg-type]  # the point
 
 

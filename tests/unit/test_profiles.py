@@ -85,12 +85,12 @@ async def test_who_asks_as_nobody_is_told_what_to_set(
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("[a]\nurl = ftp://x", "url is 'ftp://x': it must be one such as https://"),
+        ("[a]\nurl = ftp://x", "url is 'ftp://x': it must be a URL such as https://"),
         ("[a]\naccount_sid = SK1", "account_sid is 'SK1': it must be AC and 32"),
         ("[a]\nkey_sid = AC1", "key_sid is 'AC1': it must be SK and 32"),
-        ("[a]\ntokne = hush", "tokne is nothing that a profile says: that is url, account_sid"),
-        ("hush", "line 1, is no INI file"),
-        ("[a]\n[a]", "line 2, is no INI file"),
+        ("[a]\ntokne = hush", "tokne is not a key of a profile: the keys are url, account_sid"),
+        ("hush", "line 1, is not an INI file"),
+        ("[a]\n[a]", "line 2, is not an INI file"),
         ("\x80", "cannot be read"),
     ],
 )
@@ -108,13 +108,13 @@ def test_a_file_that_others_may_read_is_refused(file: ProfileFile) -> None:
     file.put("staging", STAGING)
     file.path.chmod(0o640)
 
-    with pytest.raises(SettingsError, match="others than its owner may read it: chmod 600 "):
+    with pytest.raises(SettingsError, match="can be read by users other than its owner: chmod 600 "):
         file.get("staging")
 
 
 @pytest.mark.parametrize("name", ["", "profiles", "a b", "a]", "-a", "x" * 65, "DEFAULT", "a\n"])
 def test_a_name_that_is_none_is_refused(file: ProfileFile, name: str) -> None:
-    with pytest.raises(SettingsError, match="cannot name a profile"):
+    with pytest.raises(SettingsError, match="is not a valid profile name"):
         file.put(name, STAGING)
     assert not file.path.exists()
 
@@ -148,7 +148,7 @@ def test_a_secret_that_nobody_gives_is_asked_for_in_words(file: ProfileFile) -> 
     done = CliRunner().invoke(profiles, ["add", "a", "--account", ACCOUNT], input="")
 
     assert done.exit_code == 2
-    assert "the auth token of the account must be typed, or be a line of standard input" in done.output
+    assert "the auth token of the account must be typed, or given as a line on standard input" in done.output
 
 
 def test_the_option_before_a_command_names_one(file: ProfileFile, monkeypatch: pytest.MonkeyPatch) -> None:

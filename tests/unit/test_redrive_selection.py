@@ -340,7 +340,7 @@ def test_parameters_become_a_selection() -> None:
 @pytest.mark.parametrize(
     ("given_", "words"),
     [
-        ([("SubscriptionSid", SUBSCRIPTION)] * 2, "once only"),
+        ([("SubscriptionSid", SUBSCRIPTION)] * 2, "only be given once"),
         ([("EventId", "x")] * 1001, "more than 1000 values"),
         ([("reason", "expired")], "Unknown parameter reason"),
         ([("After", "0001-01-01T00:00:00+10:00")], "must be a time"),

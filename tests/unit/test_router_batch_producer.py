@@ -322,7 +322,7 @@ def test_who_may_not_send_is_told_each_time(scene: Scene) -> None:
     scene.send((("one", 0), [b"a"]))
 
     for _ in range(2):
-        with pytest.raises(FatalProducerError, match=r"no producer's id: .*[Aa]uthorization"):
+        with pytest.raises(FatalProducerError, match=r"does not assign this router a producer id: .*[Aa]uthorization"):
             scene.producer.flush(PATIENCE_S)
 
 

@@ -53,7 +53,7 @@ def test_offsets_that_kafka_never_takes_spoil_their_transaction_and_nothing_is_c
     turns: list[None] = []
     client = opened(turns, send_offsets_to_transaction=lambda *_: never.wait())  # there is no other call to make
 
-    with pytest.raises(SpoiltError, match="did not take offsets"):
+    with pytest.raises(SpoiltError, match="did not accept offsets"):
         client.commit(OFFSETS, SEAT)
 
     assert turns
@@ -63,7 +63,7 @@ def test_a_commit_that_is_never_answered_ends_the_router_with_a_sentence(never: 
     turns: list[None] = []
     client = opened(turns, send_offsets_to_transaction=lambda *_: None, commit_transaction=lambda _: never.wait())
 
-    with pytest.raises(FatalProducerError, match="whether a transaction of copies is committed"):
+    with pytest.raises(FatalProducerError, match="whether a transaction of copies was committed"):
         client.commit(OFFSETS, SEAT)
 
     assert turns
@@ -76,7 +76,7 @@ def test_a_commit_that_times_out_by_itself_ends_the_router_as_well(*, retriable:
 
     client = opened([], send_offsets_to_transaction=lambda *_: None, commit_transaction=commit)
 
-    with pytest.raises(FatalProducerError, match="whether a transaction of copies is committed"):
+    with pytest.raises(FatalProducerError, match="whether a transaction of copies was committed"):
         client.commit(OFFSETS, SEAT)
 
 

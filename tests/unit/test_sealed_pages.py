@@ -46,7 +46,7 @@ async def test_a_page_token_opens_for_the_same_account_and_list_alone() -> None:
         clear = f"PT{base64.urlsafe_b64encode(b'0.' + MARK.encode()).decode().rstrip('=')}"
 
         assert await ask(client, f"/v1/DeadLetters{following}") == (200, MARK)
-        refused = (400, "PageToken is not one that came with a page of this list")
+        refused = (400, "PageToken does not come from a page of this list")
         assert await ask(client, f"/v1/DeadLetters{following}", account="AC2") == refused
         assert await ask(client, f"/v1/DeadLetters{following}", account="") == refused
         assert await ask(client, f"/v1/AuditEvents{following}") == refused

@@ -60,8 +60,8 @@ async def opened(source: Source, *, guard: DestinationGuard = LOOPBACK) -> Async
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"write_key": ""}, "it must be some printable ASCII"),
-        ({"write_key": "two words"}, "some printable ASCII without spaces and colons"),
+        ({"write_key": ""}, "it must be non-empty printable ASCII"),
+        ({"write_key": "two words"}, "printable ASCII without spaces or colons"),
         ({"write_key": "key", "region": "asia"}, "Input should be 'us' or 'eu'"),
         ({"write_key": "key", "endpoint": "ftp://example.com"}, "it must be an http or https URL with a host"),
         ({"write_key": "key", "endpoint": "https://a:b@example.com"}, "it must have no user, query or fragment"),

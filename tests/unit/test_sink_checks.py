@@ -38,7 +38,7 @@ def test_a_model_that_raises_refuses_in_words_and_the_log_says_which_and_where_w
 
     code, status, words = ran.stdout.strip().split(" ", 2)
     assert (code, status) == ("91000", "400")
-    assert words.startswith("Sink not created: the plugin of shelf sinks failed at SinkConfiguration (KeyError), so ")
+    assert words.startswith("Sink not created: the plugin for shelf sinks failed on SinkConfiguration (KeyError), so ")
     [line] = [json.loads(each) for each in ran.stderr.splitlines()]
     assert (line["event"], line["level"], line["sink_type"]) == ("plugin.raised", "error", "shelf")
     assert "_look_up" in json.dumps(line)

@@ -295,7 +295,7 @@ class HasNoTimeZone(AnswersFor):
         (Alters, ONCE, "arrived as"),
         (TellsTheAttempt, "test_an_event_looks_the_same_at_each_attempt", "arrived as"),
         (SwallowsCancellation, CANCELLED, "was cancelled and returned outcomes"),
-        (CannotBeCancelled, CANCELLED, "was cancelled and goes on"),
+        (CannotBeCancelled, CANCELLED, "was cancelled but continues"),
         (KeepsItsLock, HANGS, "did not end within"),
         (ReadsOldAnswers, CANCELLED, "refused after a cancellation, but it is"),
         (LeavesATask, PROBE, "left tasks running: sleep"),

@@ -48,7 +48,7 @@ CAPABLE = "test_its_capabilities_make_sense"
         (lambda memory: memory_plugin(memory, config=OpenToAnything), UNKNOWN_KEY, 'extra="forbid"'),
         (lambda memory: memory_plugin(memory, config=OpenToAnything), SECRETS, r"repr\(\) of its configuration"),
         (lambda memory: memory_plugin(memory, config=ShowsWhatIsWrong), SECRETS, "hide_input_in_errors"),
-        (lambda memory: replace(memory_plugin(memory), public=dict), SHOWN, "what is not JSON"),
+        (lambda memory: replace(memory_plugin(memory), public=dict), SHOWN, "something that is not JSON"),
         (
             lambda memory: replace(memory_plugin(memory), public=shows_all),
             SHOWN,

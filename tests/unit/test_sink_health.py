@@ -66,11 +66,11 @@ def test_the_words_say_since_when_why_and_what_waits() -> None:
     words = in_words(SinkHealth.FAILING, failing, [WAITING])
 
     assert words.startswith(f"The last 2 attempts failed: {failing.failures[0].reason}")
-    assert "340 events wait for their first attempt, the oldest accepted at 2026-03-29T04:01:02.345Z." in words
-    assert in_words(SinkHealth.WORKING, failing, []) == "It takes events. Nothing waits for its first attempt."
+    assert "340 events are waiting for their first attempt, the oldest accepted at 2026-03-29T04:01:02.345Z." in words
+    assert in_words(SinkHealth.WORKING, failing, []) == "It accepts events. Nothing is waiting for a first attempt."
     assert "growing intervals" in in_words(SinkHealth.BROKEN, failing, [])
     assert "paused" in in_words(SinkHealth.PAUSED, failing, [])
-    assert "Nothing was attempted" in in_words(SinkHealth.SILENT, history(), [])
+    assert "knows of no attempts" in in_words(SinkHealth.SILENT, history(), [])
 
 
 def test_a_sink_that_refuses_its_events_is_not_said_to_take_them() -> None:
@@ -79,16 +79,16 @@ def test_a_sink_that_refuses_its_events_is_not_said_to_take_them() -> None:
     recovered = history("delivered", "retry_later", "rejected")
 
     assert in_words(SinkHealth.WORKING, refusing, []).startswith(
-        "It answers, but refused 1 of the last 2 events for good (HTTP 400): see the dead letters."
+        "It answers, but permanently refused 1 of the last 2 events (HTTP 400): see the dead letters."
     )
-    assert "refused the last event for good: see" in in_words(SinkHealth.WORKING, once, [])
-    assert in_words(SinkHealth.WORKING, recovered, []).startswith("It takes events.")
+    assert "permanently refused the last event: see" in in_words(SinkHealth.WORKING, once, [])
+    assert in_words(SinkHealth.WORKING, recovered, []).startswith("It accepts events.")
 
 
 def test_one_event_that_waits_is_not_several() -> None:
     words = in_words(SinkHealth.SILENT, history(), [replace(WAITING, events=1)])
 
-    assert "1 event waits for its first attempt, the oldest" in words
+    assert "1 event is waiting for its first attempt, the oldest" in words
 
 
 def test_the_schedule_of_the_default_delays_fills_the_four_hours() -> None:

@@ -121,13 +121,13 @@ async def test_a_probe_says_what_the_plugin_says_and_closes_the_sink(
 async def test_a_configuration_that_is_not_valid_any_more_is_said_to_be_so_without_its_values() -> None:
     found = await SinkProber(DestinationGuard()).probe(plane(Shelf(raises)), record(configuration='{"old": "secret"}'))
 
-    assert found == RetryLater(RetryReason.SINK_UNUSABLE, "its configuration is not valid any more")
+    assert found == RetryLater(RetryReason.SINK_UNUSABLE, "its configuration is no longer valid")
 
 
 async def test_a_library_that_is_not_here_is_asked_for() -> None:
     lacking = plane(Shelf(raises), requires={"no_such_library": "acme[library]"})
 
-    with pytest.raises(RefusedError, match=r"that needs no_such_library: pip install 'acme\[library\]'"):
+    with pytest.raises(RefusedError, match=r"because no_such_library is missing: pip install 'acme\[library\]'"):
         await SinkProber(DestinationGuard()).probe(lacking, record())
     with pytest.raises(RefusedError, match="no plugin for rack sinks is installed here"):
         await SinkProber(DestinationGuard()).probe(lacking, record(sink_type="rack"))
@@ -148,7 +148,7 @@ async def test_an_owner_with_subaccounts_has_two_probes_under_way_and_hinders_no
         await asyncio.sleep(0)
 
     for sid in ("AC1", "AC1's"):
-        with pytest.raises(RefusedError, match="Too many probes are under way"):
+        with pytest.raises(RefusedError, match="Too many probes are in progress"):
             await prober.probe(here, record(sid))
     other = asyncio.create_task(prober.probe(here, record("AC2")))
     while going < 3:

@@ -118,7 +118,7 @@ async def test_to_where_a_name_leads_is_not_said() -> None:
 
 async def test_a_unix_socket_is_no_place_for_deliveries() -> None:
     async with thread() as made:
-        with pytest.raises(DestinationForbiddenError, match="it is no IP address"):
+        with pytest.raises(DestinationForbiddenError, match="it is not an IP address"):
             await made.run(asyncio.open_unix_connection("/run/docker.sock"))
 
 

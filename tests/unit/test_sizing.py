@@ -100,8 +100,11 @@ def test_what_one_installation_was_not_measured_with_is_divided_among_several() 
     whole = size(Load(events_per_s=100_000, subscriptions=1_000_000))
     part = size(Load(events_per_s=500, subscriptions=5_000))
 
-    assert "divide the accounts among 200, each of 500 events/s and 5,000 subscriptions" in whole.warnings[0]
-    assert "the delivery log would keep" in whole.warnings[1]
+    assert (
+        "divide the accounts among 200 installations, each with 500 events/s and 5,000 subscriptions"
+        in whole.warnings[0]
+    )
+    assert "the delivery log would need" in whole.warnings[1]
     assert part.warnings == ()
 
 
@@ -116,7 +119,7 @@ def test_a_receiver_that_is_too_slow_for_its_share_is_told_of() -> None:
     slow = size(Load(events_per_s=2_000, subscriptions=1, receiver_ms=2_000))
 
     assert slow.subscription_partitions == 16
-    assert "a subscription would need 125 partitions of at most 16" in slow.warnings[0]
+    assert "a subscription would need 125 partitions, but at most 16" in slow.warnings[0]
 
 
 def test_the_command_shows_each_role_with_its_figures_and_the_same_as_json() -> None:

@@ -30,9 +30,9 @@ def config(**given: object) -> SqsConfig:
         ({"arn": "https://sqs.eu-central-1.amazonaws.com/1/x"}, "it must be the ARN of a queue"),
         ({"arn": ARN.replace("sqs", "sns")}, "it must be the ARN of a queue"),
         ({"arn": f"{ARN}\n"}, "it must be the ARN of a queue"),
-        ({"arn": ARN.replace("eu-central-1", "cn-north-1")}, "the ARN begins with arn:aws-cn:"),
-        ({"access_key_id": None}, "access_key_id and secret_access_key go together"),
-        ({"message_group": "event_key"}, "message_group is for FIFO queues"),
+        ({"arn": ARN.replace("eu-central-1", "cn-north-1")}, "the ARN must begin with arn:aws-cn:"),
+        ({"access_key_id": None}, "access_key_id and secret_access_key must be given together"),
+        ({"message_group": "event_key"}, "message_group is only for FIFO queues"),
         ({"arn": f"{ARN}.fifo", "message_group": "all"}, "message_group"),
         ({"endpoint": "http://10.0.0.1"}, "Extra inputs are not permitted"),
     ],
@@ -160,7 +160,7 @@ def test_what_may_be_about_one_message_is_judged_when_that_is_alone(code: str, r
 
 
 TAKEN = {"Id": "0", "MessageId": "m"}
-NOTHING = RetryLater(RetryReason.BAD_ANSWER, "its answer says nothing of this message")
+NOTHING = RetryLater(RetryReason.BAD_ANSWER, "its answer does not mention this message")
 
 
 @pytest.mark.parametrize(

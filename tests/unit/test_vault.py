@@ -21,7 +21,7 @@ def test_a_secret_opens_for_what_it_is_and_for_nothing_else(secret: str, purpose
     assert VAULT.unlock(locked, purpose, owner) == secret
     for other, somebody in [*((each, owner) for each in Purpose if each is not purpose), (purpose, f"{owner}1")]:
         assert not VAULT.is_current(locked, other, somebody)
-        with pytest.raises(SettingsError, match="for something else"):
+        with pytest.raises(SettingsError, match="for a different purpose"):
             VAULT.unlock(locked, other, somebody)
 
 
@@ -53,7 +53,7 @@ def test_a_secret_is_current_under_the_first_key_alone() -> None:
     assert (vault.is_current(old, TOKEN, AC1), vault.is_current(anew, TOKEN, AC1)) == (False, True)
     assert vault.relock(anew, TOKEN, AC1) == anew
     assert Vault(Settings.load(secret_key=first)).unlock(anew, TOKEN, AC1) == "secret"
-    with pytest.raises(SettingsError, match="another key"):
+    with pytest.raises(SettingsError, match="a different key"):
         vault.relock(Vault(Settings.load(secret_key=new_key())).lock("secret", TOKEN, AC1), TOKEN, AC1)
 
 

@@ -35,7 +35,7 @@ async def test_a_client_whose_broker_is_away_is_heard_once(
             await asyncio.to_thread(client.poll, 0.1)
         await asyncio.to_thread(client.close)
 
-    assert said == [f"kafka: the broker at 127.0.0.1:{port} is away: Connection refused"]
+    assert said == [f"kafka: the broker at 127.0.0.1:{port} is unreachable: Connection refused"]
     assert "refused" not in caplog.text
 
 
@@ -50,8 +50,8 @@ async def test_a_broker_that_listens_and_is_complained_of_no_more_is_back(said: 
         logging.getLogger(LOGGER).error("FAIL [rdkafka#1] %s/1: Disconnected (after 5ms in state UP)", at)
         await asyncio.sleep(1.0)
 
-    away = f"the broker at {at} is away: Disconnected"
-    assert said == [away, f"the broker at {at} takes connections again", away]
+    away = f"the broker at {at} is unreachable: Disconnected"
+    assert said == [away, f"the broker at {at} accepts connections again", away]
 
 
 async def test_what_is_about_no_broker_is_logged(said: list[str], caplog: pytest.LogCaptureFixture) -> None:

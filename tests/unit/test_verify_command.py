@@ -27,7 +27,7 @@ def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_a_receiver_that_is_none_is_told_with_those_that_there_are() -> None:
     said = refusal("--receivers", "healthy,helthy")
 
-    assert "'helthy' is no receiver" in said
+    assert "'helthy' is not a receiver" in said
     assert "drop-n" in said
 
 

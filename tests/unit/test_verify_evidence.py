@@ -33,7 +33,7 @@ class LateDeadLetter:
 
     async def look_at_dead_letters(self, dead_letters: DeadLetters) -> None:
         if not self._can_be_read:
-            raise TopicError("es.dead.webhook was not read to its end within 10 s")
+            raise TopicError("es.dead.webhook could not be read to its end within 10 s")
         if self._is_written:
             dead_letters.add(SID, PLAN.id_of(LAST), "refused")
 

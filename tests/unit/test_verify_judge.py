@@ -127,7 +127,7 @@ def test_an_event_that_still_waits_when_time_is_up_is_unfinished_and_not_lost() 
     problem = only(replace(evidence, waiting={f"es.sub.webhook.{evidence.subscriptions[0].sid}": 2}))
 
     assert problem.fault is Fault.UNFINISHED
-    assert "2 records still wait" in problem.text
+    assert "2 records are still waiting" in problem.text
 
 
 def test_what_waits_for_somebody_else_does_not_excuse_a_loss() -> None:
@@ -219,7 +219,7 @@ def test_a_reason_that_nobody_knows_is_told() -> None:
     evidence = buried(sound("down"), ORDINARY[:1], DeadReason.EXPIRED)
     dead = with_bytes(evidence.subscriptions[0].dead, ORDINARY[:1], UNKNOWN_REASON)
 
-    assert "of an unknown reason" in only(changed(evidence, dead=dead)).text
+    assert "with an unknown reason" in only(changed(evidence, dead=dead)).text
 
 
 def test_a_dead_letter_of_what_is_not_for_it_is_wrong() -> None:

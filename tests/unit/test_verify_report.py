@@ -131,7 +131,7 @@ def test_what_processes_and_topics_used_is_told_in_all_three() -> None:
 
 
 def test_a_machine_that_was_too_busy_is_told_of() -> None:
-    assert "for 4.2 s at a time" in text_of(replace(report_of(sound()), stalled_s=4.2))
+    assert "for up to 4.2 s at a time" in text_of(replace(report_of(sound()), stalled_s=4.2))
 
 
 def test_how_long_deliveries_took_is_told_by_share() -> None:

@@ -152,4 +152,4 @@ def test_what_is_replaced_is_a_cluster_of_its_own_without_other_faults(arguments
     done = CliRunner().invoke(verify, arguments)
 
     assert done.exit_code == 2
-    assert "--rolling needs --up, and no --faults" in done.output
+    assert "--rolling requires --up and excludes --faults" in done.output

@@ -74,7 +74,7 @@ def test_the_start_of_a_process_that_was_started_again_is_no_growth() -> None:
 @pytest.mark.parametrize(
     ("leaking", "said"),
     [
-        (life(lambda at: 150 + at / 50), "memory, 204 MiB, by 72 MiB an hour"),
+        (life(lambda at: 150 + at / 50), "memory, 204 MiB, by 72 MiB per hour"),
         (life(lambda _: 150, descriptors=lambda at: 40 + int(at // 300)), "descriptors, 48, by 11 an hour"),
         (life(lambda _: 150, threads=lambda at: 20 + int(at // 300)), "threads, 28, by 11 an hour"),
     ],
@@ -98,7 +98,7 @@ def test_where_none_lived_long_enough_that_is_told(seen: list[Growth]) -> None:
     verdict = judge(replace(sound(), growths=seen), most_duplicates=0)
 
     assert [each.fault for each in verdict.problems] == [Fault.GROWTH]
-    assert "none lived long enough" in verdict.problems[0].text
+    assert "no process ran long enough" in verdict.problems[0].text
 
 
 def test_it_sees_the_roles_that_were_started_and_nothing_else(tmp_path: Path) -> None:
@@ -155,8 +155,8 @@ def test_files_of_partitions_are_counted_by_kind_of_topic(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--soak"], "--soak needs --up"),
-        (["--up", "--soak", "--events", "5000", "--rate", "500"], "these are 10 s: --events 600000"),
+        (["--soak"], "--soak requires --up"),
+        (["--up", "--soak", "--events", "5000", "--rate", "500"], "these last 10 s: use --events 600000"),
     ],
 )
 def test_a_soak_that_could_say_nothing_is_refused(arguments: list[str], said: str) -> None:

@@ -231,7 +231,9 @@ async def test_what_is_no_answer_is_tried_again_and_not_repeated_in_words(answer
     async with raw_server(talk) as url:
         (outcome,) = await deliver(url)
 
-    assert outcome == RetryLater(RetryReason.BAD_ANSWER, "the answer is no HTTP, or its head is too large")
+    assert outcome == RetryLater(
+        RetryReason.BAD_ANSWER, "the answer is not valid HTTP, or its header section is too large"
+    )
 
 
 @pytest.mark.parametrize(

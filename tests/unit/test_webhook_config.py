@@ -74,7 +74,7 @@ def test_batches_have_bounds(changes: dict[str, object]) -> None:
 
 @pytest.mark.parametrize("key", ["batch_max_events", "batch_max_bytes", "batch_linger_ms"])
 def test_settings_of_batches_need_batches(key: str) -> None:
-    with pytest.raises(ValidationError, match=f"{key} is for sinks with batch_events: true"):
+    with pytest.raises(ValidationError, match=f"{key} is only for sinks with batch_events: true"):
         configured(**{key: 5000 if key == "batch_max_bytes" else 5})
 
 

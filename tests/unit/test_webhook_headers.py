@@ -61,7 +61,7 @@ def test_what_is_set_here_cannot_be_given(name: str) -> None:
 def test_a_name_that_is_no_token_is_refused_without_repeating_it(name: str) -> None:
     said = problem_with({name: "hunter2"})
 
-    assert "the name of header 1 is no HTTP token" in said
+    assert "the name of header 1 is not an HTTP token" in said
     assert "hunter2" not in said
 
 
@@ -81,16 +81,16 @@ def test_what_is_no_object_of_texts_is_refused_without_repeating_it(headers: obj
 
 
 def test_a_name_cannot_be_there_twice() -> None:
-    assert "x-a is there twice" in problem_with({"X-A": "1", "x-a": "2"})
+    assert "x-a is given twice" in problem_with({"X-A": "1", "x-a": "2"})
 
 
 def test_there_are_bounds() -> None:
-    assert "32 are the most" in problem_with({f"X-{number}": "1" for number in range(33)})
-    assert "8192 are the most" in problem_with({"X": "x" * 8192})
+    assert "at most 32 are allowed" in problem_with({f"X-{number}": "1" for number in range(33)})
+    assert "at most 8192 are allowed" in problem_with({"X": "x" * 8192})
 
 
 def test_authorization_comes_from_one_place() -> None:
     said = problem_with({"authorization": "Token hunter2"}, "https://user:hunter3@h.example/x")
 
-    assert "destination (its user) and headers (Authorization) each make an Authorization header" in said
+    assert "destination (its user) and headers (Authorization) each set the Authorization header" in said
     assert "hunter" not in said

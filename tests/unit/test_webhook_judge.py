@@ -37,7 +37,7 @@ def test_a_413_says_that_the_event_is_too_large() -> None:
 def test_a_batch_whose_body_is_refused_is_tried_again_event_by_event(status: int) -> None:
     outcome = judged(status, events=7)
 
-    detail = f"HTTP {status} for 7 events: each is tried again alone"
+    detail = f"HTTP {status} for 7 events: each is retried separately"
     assert outcome == RetryLater(RetryReason.BAD_ANSWER, detail, None, status, "why")
 
 

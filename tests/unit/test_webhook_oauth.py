@@ -175,10 +175,10 @@ async def test_a_token_is_used_until_shortly_before_its_end(expires_in: object, 
         (lambda _: web.json_response({"error": "invalid_client"}, status=401), "HTTP 401: invalid_client"),
         (lambda _: web.json_response({"error": "hunter2!"}, status=400), "HTTP 400"),
         (lambda _: web.Response(status=302, headers={"Location": "http://127.0.0.1:1/"}), "HTTP 302"),
-        (lambda _: web.Response(text="hunter2"), "its answer has no access_token that can be sent"),
-        (lambda _: web.json_response(["hunter2"]), "its answer has no access_token that can be sent"),
-        (lambda _: web.json_response({"access_token": 5}), "its answer has no access_token that can be sent"),
-        (lambda _: web.json_response({"access_token": "a\r\nb"}), "its answer has no access_token that can be sent"),
+        (lambda _: web.Response(text="hunter2"), "its answer has no usable access_token"),
+        (lambda _: web.json_response(["hunter2"]), "its answer has no usable access_token"),
+        (lambda _: web.json_response({"access_token": 5}), "its answer has no usable access_token"),
+        (lambda _: web.json_response({"access_token": "a\r\nb"}), "its answer has no usable access_token"),
         (lambda _: web.json_response({"access_token": "a", "token_type": "x"}), "its token is not of the type Bearer"),
     ],
 )  # fmt: skip
@@ -268,7 +268,7 @@ async def test_closing_while_a_token_is_fetched_ends_the_fetch_and_the_event_is_
         await sink.aclose()
         outcome = await running
 
-    assert outcome == RetryLater(RetryReason.SINK_UNUSABLE, "no access token: the sink was closed meanwhile")
+    assert outcome == RetryLater(RetryReason.SINK_UNUSABLE, "no access token: the sink was closed in the meantime")
 
 
 async def deliver_one(sink: WebhookSink, number: int) -> DeliveryOutcome:
@@ -327,7 +327,7 @@ def test_what_cannot_be_used_is_refused_without_repeating_a_secret(changes: dict
 def test_a_token_leaves_room_for_no_other_authorization() -> None:
     oauth2 = {"token_url": "https://a.example/t", **CLIENT}
 
-    with pytest.raises(ValidationError, match="each make an Authorization header"):
+    with pytest.raises(ValidationError, match="each set the Authorization header"):
         WebhookConfig.model_validate({"destination": "https://u:p@h.example", "oauth2": oauth2})
 
 

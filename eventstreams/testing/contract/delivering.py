@@ -49,7 +49,7 @@ class DeliveringContract(ContractSuite):
         copies = (await rig.contents())[self.event(1).id]
         must(
             all(copy == self.expected(self.event(1)) for copy in copies),
-            f"an event that is delivered again must look as before, but there are {copies!r}",
+            f"an event that is delivered again must look the same as before, but there are {copies!r}",
         )
 
     @contract()
@@ -68,7 +68,7 @@ class DeliveringContract(ContractSuite):
             rig,
             rig.destination.refuse,
             lambda outcome: isinstance(outcome, Rejected),
-            "was refused for good: that is Rejected",
+            "was refused permanently: that is Rejected",
         )
 
     @contract("defer")

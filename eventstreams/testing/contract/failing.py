@@ -47,7 +47,7 @@ class FailingContract(ContractSuite):
         must(
             not await rig.contents(),
             "the guard forbids every address, and the destination has an event: connect with open_connection or "
-            "open_guarded, which ask it, or say why it need not be asked: unguarded = 'the reason'",
+            "open_guarded, which use it, or state why it need not be used: unguarded = 'the reason'",
         )
         for outcome in outcomes or ():
             must(
@@ -145,7 +145,7 @@ class FailingContract(ContractSuite):
 
         must(
             not any(isinstance(outcome, Delivered) for outcome in outcomes or ()),
-            "Delivered was said of an event that went out with old credentials",
+            "Delivered was returned for an event that was sent with old credentials",
         )
         await rig.has_once(self.event(number) for number in (1, 3, 4))
 
@@ -164,7 +164,7 @@ class FailingContract(ContractSuite):
 
         await rig.destination.heal()
         outcome = await sink.probe()
-        must(isinstance(outcome, Delivered), f"the destination is well again, but the probe says {outcome!r}")
+        must(isinstance(outcome, Delivered), f"the destination works again, but the probe says {outcome!r}")
 
 
 async def _keeps(rig: Rig, sink: Sink, batch: list[OutboundEvent]) -> None:
@@ -173,7 +173,7 @@ async def _keeps(rig: Rig, sink: Sink, batch: list[OutboundEvent]) -> None:
     for outcome in outcomes or ():
         must(
             isinstance(outcome, RetryLater),
-            f"the destination said nothing of the events: that is RetryLater, not {outcome!r}",
+            f"the destination said nothing about the events: that is RetryLater, not {outcome!r}",
         )
 
 

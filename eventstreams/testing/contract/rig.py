@@ -174,7 +174,7 @@ class Rig:
         while lacking := wanted.keys() - (await self.contents()).keys():
             must(
                 time.monotonic() < deadline,
-                f"Delivered was said of {sorted(lacking)}, which the destination does not have",
+                f"Delivered was returned for {sorted(lacking)}, which the destination does not have",
             )
             await asyncio.sleep(_POLL_S)
         contents = await self.contents()
@@ -211,7 +211,7 @@ class Rig:
         """Cancel ``doing``; return once it has ended."""
         doing.cancel()
         done, _ = await asyncio.wait({doing}, timeout=self._patience_s)
-        must(bool(done), f"{name} was cancelled and goes on: let CancelledError through")
+        must(bool(done), f"{name} was cancelled but continues: let CancelledError through")
 
     def _check(self, batch: Sequence[OutboundEvent], outcomes: object) -> None:
         must(

@@ -32,7 +32,7 @@ class ShapeContract(ContractSuite):
             f"its sink_type is {plugin.sink_type!r} instead of {self.sink_type!r}, of a-z, 0-9 and - only",
         )
         must(plugin.api_version == API_VERSION, f"its api_version is {plugin.api_version}, not {API_VERSION}")
-        must(issubclass(plugin.config, BaseModel), "its config is no pydantic model")
+        must(issubclass(plugin.config, BaseModel), "its config is not a pydantic model")
 
     @contract()
     async def test_its_capabilities_make_sense(self, rig: Rig) -> None:
@@ -50,8 +50,8 @@ class ShapeContract(ContractSuite):
 
         must(
             any(_UNKNOWN_KEY in complaint for complaint in complaints),
-            f"its configuration takes {_UNKNOWN_KEY!r} although it knows no such key: "
-            'give its model ConfigDict(extra="forbid"), or a typing error of a subscriber goes unnoticed',
+            f"its configuration takes {_UNKNOWN_KEY!r} although it knows no such key: give its model "
+            'ConfigDict(extra="forbid"), or a subscriber\'s typing error goes unnoticed',
         )
 
     @contract()
@@ -61,7 +61,7 @@ class ShapeContract(ContractSuite):
             if not field.is_required():
                 continue
             without = {other: value for other, value in rig.destination.config.items() if other != key}
-            must(any(key in complaint for complaint in _complaints(rig, without)), f"nobody asks for the key {key!r}")
+            must(any(key in complaint for complaint in _complaints(rig, without)), f"nothing uses the key {key!r}")
 
     @contract()
     async def test_what_the_api_shows_of_its_configuration_is_json_without_secrets(self, rig: Rig) -> None:
@@ -71,7 +71,7 @@ class ShapeContract(ContractSuite):
         try:
             text = json.dumps(dict(shown), ensure_ascii=False)
         except TypeError as error:
-            raise AssertionError(f"public() returned what is not JSON: {error}") from None
+            raise AssertionError(f"public() returned something that is not JSON: {error}") from None
         rig.watch.hide(rig.destination.secrets)
         rig.watch.saw("what public() returns", text)
 

@@ -93,7 +93,7 @@ def _in_thread(main: Callable[[], Coroutine[None, None, None]], deadline_s: floa
         for loop in loops:
             loop.call_soon_threadsafe(turned.set)
         if turned.wait(_TURN_S):
-            raise AssertionError(f"not over within {deadline_s:g} s: something waits for what never comes")
+            raise AssertionError(f"not over within {deadline_s:g} s: something waits for an event that never happens")
         raise AssertionError("the sink blocks the event loop: use an async client, or asyncio.to_thread")
     for failure in failures:
         raise failure
@@ -111,4 +111,4 @@ async def _with_nothing_left(main: Coroutine[None, None, None]) -> None:
         names = ", ".join(sorted(getattr(task.get_coro(), "__qualname__", "a task") for task in others))
         raise AssertionError(f"aclose() left tasks running: {names}")
     if unheard:
-        raise AssertionError(f"errors that nobody heard of: {'; '.join(unheard)}")
+        raise AssertionError(f"unhandled errors: {'; '.join(unheard)}")

@@ -74,7 +74,7 @@ async def attacked_site(folder: Path, attack: Attack, *, say: Callable[[str], No
     await asyncio.to_thread(partial(folder.mkdir, parents=True, exist_ok=True))
     hosts = await asyncio.to_thread(Hosts.compile, folder) if compiler() is not None else None
     if hosts is None:
-        say("clocks are not stepped and names not lost: that needs Linux and a C compiler (cc)")
+        say("clock and name-resolution faults are skipped: they need Linux and a C compiler (cc)")
     layout = Layout(
         brokers=attack.brokers,
         environ=_ENVIRON,
@@ -85,7 +85,7 @@ async def attacked_site(folder: Path, attack: Attack, *, say: Callable[[str], No
         front = await site.front("worker", "receiver", port)
         made = _chosen(offers(site, hosts=hosts), attack.faults)
         plan = draw_plan([each.kind for each in made], seed=attack.seed, bound_s=attack.lasts_s, pause_s=attack.pause_s)
-        say(f"{len(plan)} planned, of {len(made)} that there are, by seed {attack.seed}")
+        say(f"{len(plan)} planned, out of {len(made)} possible ones, with seed {attack.seed}")
         for step in plan:
             say(f"{step.begins_s:7.1f} s to {step.ends_s:7.1f} s: {step.kind.name} {step.kind.target}")
         yield Attacked(
@@ -104,13 +104,13 @@ async def _receivers_name(say: Callable[[str], None]) -> str:
     found = await asyncio.get_running_loop().getaddrinfo(_NAME, None)
     if {address[0] for *_, address in found} == {LOOPBACK}:
         return _NAME
-    say(f"{_NAME} is not {LOOPBACK} alone here: receivers are called by their address, and need no names")
+    say(f"{_NAME} resolves to more than {LOOPBACK} here: receivers are called by address, without name resolution")
     return LOOPBACK
 
 
 def _check(names: Sequence[str]) -> None:
     if strange := [name for name in names if name not in {ALL, *NAMES}]:
-        raise SettingsError(f"there is no fault {strange[0]!r}: there are {', '.join([ALL, *NAMES])}")
+        raise SettingsError(f"there is no fault {strange[0]!r}: the faults are {', '.join([ALL, *NAMES])}")
 
 
 def _chosen(made: Sequence[Offer], names: Sequence[str]) -> Sequence[Offer]:
@@ -118,6 +118,6 @@ def _chosen(made: Sequence[Offer], names: Sequence[str]) -> Sequence[Offer]:
     there = {each.kind.name for each in chosen}
     if lacking := [name for name in names if name not in {ALL, *there}]:
         raise SettingsError(
-            f"the fault {lacking[0]!r} cannot be inflicted on this cluster: docs/faults.md says what it needs"
+            f"the fault {lacking[0]!r} cannot be injected into this cluster: docs/faults.md says what it needs"
         )
     return chosen

@@ -47,7 +47,7 @@ class SlowControl:
     @property
     def detail(self) -> str:
         if self._is_leaderless:
-            return "nobody leads the control topic: nothing is slower"
+            return "the control topic has no leader: nothing is slowed down"
         return (
             f"the leader of the control topic answers {self.delay_s * 1000:.0f} to {self.delay_s * 2000:.0f} ms later"
         )

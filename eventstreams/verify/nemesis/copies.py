@@ -90,7 +90,7 @@ class Gone:
 
     @property
     def detail(self) -> str:
-        return f"{', '.join(self.names)} killed, and away"
+        return f"{', '.join(self.names)} killed and not restarted"
 
     async def inflict(self) -> None:
         for name in self.names:

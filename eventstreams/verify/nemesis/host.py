@@ -61,7 +61,7 @@ class Hosts:
         """
         found = compiler()
         if found is None:
-            raise PrerequisiteError("clock and resolver of a program can be tampered with on Linux where there is a cc")
+            raise PrerequisiteError("manipulating a program's clock and resolver requires Linux and a C compiler (cc)")
         library = folder / "shim.so"
         command = [found, "-O2", "-shared", "-fPIC", "-o", str(library), str(_SOURCE), "-ldl", "-lpthread"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=_COMPILE_S, check=False)  # noqa: S603 - ours

@@ -140,7 +140,7 @@ class Site:
                 while (reason := await _not_ready(session, f"{url}/readyz")) is not None:
                     if time.monotonic() > deadline:
                         log = self.programs[name].log
-                        raise PrerequisiteError(f"{name} is not ready ({reason}): look at {log}")
+                        raise PrerequisiteError(f"{name} is not ready ({reason}): see {log}")
                     await asyncio.sleep(_POLL_S)
 
     async def build(self) -> None:
@@ -249,7 +249,7 @@ async def running_site(
     def on_death(death: Death) -> None:
         deaths.append(death)
         if not death.was_killed:
-            say(f"{death.program.name} ended by itself ({death.how}): look at {death.program.log}")
+            say(f"{death.program.name} exited unexpectedly ({death.how}): see {death.program.log}")
 
     supervisor = Supervisor(on_death=on_death)
     site = Site(folder, layout, State.new(), supervisor, deaths=deaths)

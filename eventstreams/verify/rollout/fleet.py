@@ -208,7 +208,7 @@ class Fleet:
             while (reason := await _not_ready(session, f"{copy.admin}/readyz")) is not None:
                 if time.monotonic() > deadline:
                     log = self.folder / "logs" / f"{copy.name}.log"
-                    raise PrerequisiteError(f"{copy.name} is not ready ({reason}): look at {log}")
+                    raise PrerequisiteError(f"{copy.name} is not ready ({reason}): see {log}")
                 await asyncio.sleep(_POLL_S)
 
     async def aclose(self) -> None:
@@ -228,7 +228,7 @@ async def running_fleet(folder: Path, *, say: Callable[[str], None]) -> AsyncIte
     """
     await asyncio.to_thread((folder / "logs").mkdir, parents=True, exist_ok=True)
     supervisor = Supervisor(
-        on_death=lambda death: say(f"{death.program.name} ended ({death.how}): look at {death.program.log}")
+        on_death=lambda death: say(f"{death.program.name} exited ({death.how}): see {death.program.log}")
     )
     fleet = Fleet(folder, State.new(), supervisor)
     try:

@@ -51,6 +51,6 @@ class Rollout(Generic[_C]):
             self.say(f"{copy.name}: {detail}")
             done.append(Inflicted(_NAME, copy.name, began, time.monotonic(), detail))
         if stop.is_set():
-            self.say("the last event was published before the last process was replaced: take more --events")
+            self.say("the last event was published before the last process was replaced: use more --events")
         await stop.wait()
         return done

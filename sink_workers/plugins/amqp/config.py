@@ -20,22 +20,24 @@ class AmqpConfig(BaseModel):
         str,
         Field(
             pattern=r"^[A-Za-z0-9_.:-]{1,253}$",
-            description="Name or address of the broker. It must be public.",
+            description="Host name or address of the broker. It must be public.",
         ),
     ]
     port: Annotated[
-        int | None, Field(ge=1, le=65535, description="Its port. By default 5671 with TLS, and 5672 without.")
+        int | None, Field(ge=1, le=65535, description="Port of the broker. Default: 5671 with TLS, 5672 without.")
     ] = None
-    tls: Annotated[bool, Field(description="Whether the broker speaks TLS.")] = True
+    tls: Annotated[bool, Field(description="Whether to connect with TLS.")] = True
     ca_certificate: Authorities = None
-    username: Annotated[str, Field(min_length=1, max_length=256, description="As whom to write.")]
+    username: Annotated[str, Field(min_length=1, max_length=256, description="User name for the broker.")]
     password: Annotated[SecretStr, Field(min_length=1, max_length=1024, description="The password of `username`.")]
-    virtual_host: Annotated[str, Field(min_length=1, max_length=_SHORT, description="Where in the broker.")] = "/"
+    virtual_host: Annotated[str, Field(min_length=1, max_length=_SHORT, description="Virtual host of the broker.")] = (
+        "/"
+    )
     exchange: Annotated[
         str,
         Field(
             max_length=_SHORT,
-            description="Where to. It must be there. Without it, `routing_key` is the name of a queue.",
+            description="Exchange to publish to, which must exist. Without it, `routing_key` is the name of a queue.",
         ),
     ] = ""
     routing_key: Annotated[
@@ -43,15 +45,15 @@ class AmqpConfig(BaseModel):
         Field(
             min_length=1,
             max_length=_SHORT,
-            description="Of every message. By default it is the event's type, such as "
+            description="Routing key of every message. By default it is the event's type, such as "
             "`com.twilio.messaging.message.sent`, which suits a topic exchange.",
         ),
     ] = None
     mandatory: Annotated[
         bool,
         Field(
-            description="Whether a message must reach a queue: one that no queue is bound for is tried again. With "
-            "`false` the broker drops it, and it counts as delivered."
+            description="Whether a message must reach a queue: one that cannot be routed to any queue is retried. "
+            "With `false` the broker drops it, and it counts as delivered."
         ),
     ] = True
 
@@ -73,7 +75,7 @@ class AmqpConfig(BaseModel):
         if not self.exchange and self.routing_key is None:
             raise ValueError("give an exchange, or the name of a queue as routing_key")
         if not self.tls and self.ca_certificate is not None:
-            raise ValueError("ca_certificate is for TLS: give tls, or no certificate")
+            raise ValueError("ca_certificate requires TLS: set tls, or omit the certificate")
         return self
 
     @property

@@ -31,13 +31,13 @@ def judge(refusal: Refusal, *, events: int) -> DeliveryOutcome:
         case Refusal.NO_ROUTE:
             return RetryLater(RetryReason.STREAM_ERROR, f"{detail}: no queue is bound for its routing key")
         case Refusal.NOT_FOUND:
-            return RetryLater(RetryReason.STREAM_ERROR, f"{detail}: is the exchange there?")
+            return RetryLater(RetryReason.STREAM_ERROR, f"{detail}: does the exchange exist?")
         case Refusal.ACCESS_REFUSED | Refusal.NOT_ALLOWED:
             return RetryLater(RetryReason.ROLE_REFUSED, detail)
         case Refusal.CONTENT_TOO_LARGE | Refusal.PRECONDITION_FAILED:  # the latter is RabbitMQ's word for it
             # It closes the channel, without saying which message was meant. The status tells the worker that the sink
             # works: if it counted as failing, the same events would be tried again together.
             if events > 1:
-                alone = f"{detail} for {events} events: each is tried again alone"
+                alone = f"{detail} for {events} events: each is retried separately"
                 return RetryLater(RetryReason.BAD_ANSWER, alone, status=_CODES[refusal])
             return Rejected(DeadReason.TOO_LARGE, detail)

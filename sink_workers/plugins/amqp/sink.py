@@ -195,7 +195,7 @@ def _explain(error: Exception, *, events: int) -> DeliveryOutcome:
         error = cause
     if isinstance(error, OSError):
         return no_connection(error)
-    return RetryLater(RetryReason.BAD_ANSWER, f"its answer is not AMQP's: {type(error).__name__}")
+    return RetryLater(RetryReason.BAD_ANSWER, f"its answer is not valid AMQP: {type(error).__name__}")
 
 
 def _refusal(error: Exception) -> Refusal | None:

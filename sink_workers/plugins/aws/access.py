@@ -22,7 +22,7 @@ def _is_a_role(role_arn: str | None) -> str | None:
 
 RoleArn = Annotated[
     str | None,
-    Field(description="ARN of the IAM role that is assumed to write. It goes together with `external_id`."),
+    Field(description="ARN of the IAM role to assume for writing. Requires `external_id`."),
     AfterValidator(_is_a_role),
 ]
 ExternalId = Annotated[
@@ -31,7 +31,7 @@ ExternalId = Annotated[
         min_length=2,
         max_length=1224,
         pattern=r"^[A-Za-z0-9_+=,.@:/-]+$",
-        description="What the role's trust policy asks for as `sts:ExternalId`: long, random and yours alone.",
+        description="The `sts:ExternalId` that the role's trust policy requires: long, random and known only to you.",
     ),
 ]
 KEY_ID: Final = r"[A-Za-z0-9_]{16,128}"
@@ -39,8 +39,8 @@ AccessKeyId = Annotated[
     str | None,
     Field(
         pattern=rf"^{KEY_ID}$",
-        description="Access key of an IAM user, for those without a role. It goes together with "
-        "`secret_access_key`, and without `role_arn`.",
+        description="Access key of an IAM user, in place of a role. Requires `secret_access_key`, and excludes "
+        "`role_arn`.",
     ),
 ]
 SecretAccessKey = Annotated[
@@ -77,11 +77,13 @@ def check_access(access: Access, *, partition: str, key: str) -> None:
         if access.role_arn is not None or access.external_id is not None:
             raise ValueError("give either role_arn and external_id, or access_key_id and secret_access_key")
         if access.access_key_id is None or access.secret_access_key is None:
-            raise ValueError("access_key_id and secret_access_key go together: give both")
+            raise ValueError("access_key_id and secret_access_key must be given together")
         return
     given = {"role_arn": access.role_arn, "external_id": access.external_id}
     if missing := [key for key, value in given.items() if value is None]:
-        raise ValueError(f"{' and '.join(missing)} must be given; without a role, access_key_id and secret_access_key")
+        raise ValueError(
+            f"{' and '.join(missing)} must be given; or, without a role, access_key_id and secret_access_key"
+        )
     if access.role_arn is not None and access.role_arn.split(":")[1] != partition:
         raise ValueError(f"role_arn must be in the partition of {key}")
 

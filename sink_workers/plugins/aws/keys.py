@@ -22,7 +22,7 @@ _SPARE_S: Final = 300.0  # a key is renewed this long before it expires, but not
 _AGAIN_S: Final = 5.0  # between attempts to renew a key that is still valid
 _YOUNG_S: Final = 1.0  # a destination that refuses every key costs one fetch a second
 _NAMES: Final = ("AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration")
-_CLOSED: Final = RetryLater(RetryReason.SINK_UNUSABLE, "the sink was closed meanwhile")
+_CLOSED: Final = RetryLater(RetryReason.SINK_UNUSABLE, "the sink was closed in the meantime")
 
 
 class Keys(Protocol):
@@ -166,7 +166,7 @@ def read_role(status: int, body: bytes, *, now_s: float, now: datetime) -> _Temp
     try:
         life_s = (datetime.fromisoformat(until) - now).total_seconds()
     except (ValueError, TypeError):
-        return _refused("the answer's credentials have no end that is a time")
+        return _refused("the credentials in the answer have no valid expiry time")
     life_s = min(life_s, float(_LIFE_S))
     return _Temporary(
         AccessKey(key_id, secret, token), now_s, now_s + life_s - min(_SPARE_S, life_s / 2), now_s + life_s

@@ -34,7 +34,7 @@ def _capabilities(config: EmailConfig) -> Capabilities:
 
 PLUGIN: Final = SinkPlugin(
     sink_type="email",
-    summary="Mail to somebody who has agreed to get it.",
+    summary="Mail to a recipient who has agreed to receive it.",
     config=EmailConfig,
     capabilities=_capabilities,
     open=_open,

@@ -23,19 +23,21 @@ class EmailConfig(BaseModel):
         str,
         Field(
             max_length=_MAX_ADDRESS,
-            description="The one address that mail goes to, such as `oncall@example.com`. Nothing but tests go "
-            "there until it was confirmed.",
+            description="The recipient's address, such as `oncall@example.com`. Until it is confirmed, only test "
+            "events are sent to it.",
         ),
     ]
     subject: Annotated[
         str,
-        Field(max_length=100, description="What the subject of each mail begins with; the number of events follows."),
+        Field(max_length=100, description="Beginning of each mail's subject; the number of events follows."),
     ] = "Events"
     every_s: Annotated[
         int,
-        Field(ge=1, le=3600, description="A mail is sent so many seconds after its first event came to a worker."),
+        Field(ge=1, le=3600, description="How many seconds after the arrival of its first event a mail is sent."),
     ] = 300
-    max_events: Annotated[int, Field(ge=1, le=MAX_EVENTS, description="Or as soon as it has so many events.")] = 500
+    max_events: Annotated[
+        int, Field(ge=1, le=MAX_EVENTS, description="Number of events at which a mail is sent earlier.")
+    ] = 500
 
     @field_validator("to")
     @classmethod
@@ -43,7 +45,8 @@ class EmailConfig(BaseModel):
         found = _ADDRESS.fullmatch(address)
         if found is None or len(found["name"]) > _MAX_NAME:
             raise ValueError(
-                "it must be one address such as oncall@example.com, in ASCII, a domain of other letters as xn--…"
+                "it must be a single address such as oncall@example.com, in ASCII, with an internationalized "
+                "domain as xn--…"
             )
         return address
 
@@ -51,5 +54,5 @@ class EmailConfig(BaseModel):
     @classmethod
     def _is_a_line(cls, subject: str) -> str:
         if not subject.isprintable() or not subject.strip():
-            raise ValueError("it must be some text on one line, without control characters")
+            raise ValueError("it must be non-empty text on one line, without control characters")
         return subject

@@ -49,7 +49,7 @@ def judge(step: Step, code: int, words: str) -> DeliveryOutcome:
         return RetryLater(RetryReason.BAD_ANSWER, detail, answer=words)
     match step:
         case Step.GREETING | Step.LOGIN | Step.SENDER:
-            return RetryLater(RetryReason.SINK_UNUSABLE, f"{detail}: whoever runs this must mend it", answer=words)
+            return RetryLater(RetryReason.SINK_UNUSABLE, f"{detail}: the operator must fix it", answer=words)
         case Step.RECIPIENT:
             if code in _LOGIN_NEEDED or enhanced.startswith("5.7."):  # a relay that does not let us in says so here
                 return RetryLater(RetryReason.SINK_UNUSABLE, detail, answer=words)

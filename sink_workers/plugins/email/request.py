@@ -65,21 +65,21 @@ class Writer:
 
     def _subject(self, events: Sequence[OutboundEvent], *, is_test: bool) -> str:
         if is_test:
-            return f"May events be sent to you by mail? (sink {self.sink_sid})"
+            return f"May we send you events by mail? (sink {self.sink_sid})"
         return f"{self.config.subject}: {len(events):,} event{'' if len(events) == 1 else 's'}"
 
     def _request(self, event: OutboundEvent) -> str:
         return (
-            f"Account {self.account_sid} asks to have events sent to this address by mail, through\n"
+            f"Account {self.account_sid} would like to send events to this address by mail, through\n"
             f"sink {self.sink_sid}.\n"
             "\n"
-            "If you agree, give this code to whoever asked, or send it back yourself as TestId:\n"
+            "If you agree, give this code to whoever asked you, or send it back yourself as TestId:\n"
             "\n"
             f"    {_plain(str(event.data.get('test_id', '')))}\n"
             "\n"
             f"    POST /v1/Sinks/{self.sink_sid}/Validate\n"
             "\n"
-            "If you do not, do nothing: until the code was sent back, nothing but this question is sent.\n"
+            "If you do not agree, do nothing: until the code is sent back, you will only receive such requests.\n"
         )
 
     def _summary(self, events: Sequence[OutboundEvent]) -> str:
@@ -88,8 +88,8 @@ class Writer:
         lines += [f"{count:>7,}  {_plain(name)}" for name, count in counts.most_common()]
         lines += ["", "In order:" if len(events) <= _LISTED else f"The first {_LISTED} of them, in order:", ""]
         lines += [f"{_plain(event.time)}  {_plain(event.type)}  {_plain(event.id)}" for event in events[:_LISTED]]
-        lines += ["", f"All of each is in {_FILE}: an array of CloudEvents.", ""]
-        lines += ["-- ", f"Sent by sink {self.sink_sid}, because this address agreed to it.", ""]
+        lines += ["", f"The complete events are in {_FILE}, as an array of CloudEvents.", ""]
+        lines += ["-- ", f"Sent by sink {self.sink_sid}, because the owner of this address agreed to it.", ""]
         return "\n".join(lines)
 
 

@@ -36,7 +36,7 @@ from sink_workers.plugins.webhook.answer import excerpt
 TIMEOUT_S: Final = 60.0  # for a delivery: a server may scan a mail before it answers
 _TRIES: Final = 21  # mails of one delivery, including refused ones: enough to find one event among 1,000
 _ACCEPTED: Final = 250
-_UNDECIDED: Final = RetryLater(RetryReason.BAD_ANSWER, "refused with others, and not yet known whether for itself")
+_UNDECIDED: Final = RetryLater(RetryReason.BAD_ANSWER, "refused together with others; to be retried separately")
 _STEPS: Final[Mapping[type[aiosmtplib.SMTPResponseException], Step]] = {
     aiosmtplib.SMTPAuthenticationError: Step.LOGIN,
     aiosmtplib.SMTPSenderRefused: Step.SENDER,
@@ -112,7 +112,7 @@ class EmailSink:
         data = await asyncio.to_thread(self._writer.mail, events, now=self._now())
         most = _size_limit(client)
         if most and len(data) > most:
-            detail = f"as a mail it has {len(data):,} bytes, and the mail server takes {most:,}"
+            detail = f"as a mail it has {len(data):,} bytes, but the mail server accepts at most {most:,}"
             return None if len(events) > 1 else Rejected(DeadReason.TOO_LARGE, detail)
         await self._address(client)
         try:
@@ -131,7 +131,7 @@ class EmailSink:
         try:
             await client.connect()
             if self._closed:
-                raise aiosmtplib.SMTPServerDisconnected("the sink was closed meanwhile")
+                raise aiosmtplib.SMTPServerDisconnected("the sink was closed in the meantime")
             if self._server.username is not None:
                 await client.login(self._server.username, self._server.password or "")
             elif client.is_ehlo_or_helo_needed:
@@ -169,13 +169,13 @@ def _unsaid(error: Exception) -> RetryLater:
     cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
     match cause:
         case aiosmtplib.SMTPServerDisconnected():
-            return RetryLater(RetryReason.BAD_ANSWER, "the mail server ended the connection")
+            return RetryLater(RetryReason.BAD_ANSWER, "the mail server closed the connection")
         case OSError():
             return no_connection(cause, whose="the mail server's")
         case aiosmtplib.SMTPException():  # it lacks STARTTLS, or any way to log in
             return RetryLater(RetryReason.SINK_UNUSABLE, cause.message)
         case _:
-            return RetryLater(RetryReason.BAD_ANSWER, f"its answer is not SMTP's: {type(cause).__name__}")
+            return RetryLater(RetryReason.BAD_ANSWER, f"its answer is not valid SMTP: {type(cause).__name__}")
 
 
 def _size_limit(client: aiosmtplib.SMTP) -> int:
@@ -192,7 +192,7 @@ async def open_sink(config: EmailConfig, context: SinkContext, *, timeout_s: flo
     """
     server = context.mail
     if server is None:
-        raise ValueError("there is no mail server: EVENTSTREAMS_SMTP_URL is not set")
+        raise ValueError("no mail server is configured: EVENTSTREAMS_SMTP_URL is not set")
     writer = Writer(config, server, context.sink_sid, context.account_sid)
     tls: ssl.SSLContext | None = None
     if server.security is not MailSecurity.NONE:

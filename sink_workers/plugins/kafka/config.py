@@ -23,44 +23,47 @@ class KafkaConfig(BaseModel):
         str,
         Field(
             max_length=2048,
-            description="One to ten brokers of the cluster: `host:port`, with commas between them. They, and all "
-            "brokers that they name, must be at public addresses.",
+            description="One to ten brokers of the cluster: `host:port`, separated by commas. They, and all "
+            "brokers that they advertise, must be at public addresses.",
         ),
     ]
     topic: Annotated[
-        str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,248}$", description="Where to. The topic must be there.")
+        str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,248}$", description="Topic to write to, which must exist.")
     ]
     format: Annotated[
         Format,
         Field(
-            description="How an event is a record, by the CloudEvents Kafka binding. `binary`: attributes in headers "
-            "`ce_…`, data as JSON in the value. `structured`: the whole event as JSON in the value."
+            description="How an event becomes a record, according to the CloudEvents Kafka binding. `binary`: "
+            "attributes in headers `ce_…`, data as JSON in the value. `structured`: the whole event "
+            "as JSON in the value."
         ),
     ] = "binary"
     key: Annotated[
         Key,
         Field(
-            description="The record's key, and so its partition. `event_key`: the event's `partitionkey` (a call, a "
-            "message …), so that events of one resource stay in order. `subject`: its subject. Either is the event's "
-            "id where the event has none. `account_sid`: everything of an account in one partition. `event_id`: evenly."
+            description="The record's key, which determines its partition. `event_key`: the event's "
+            "`partitionkey` (a call, a message …), so that events of one resource stay in order. "
+            "`subject`: its subject. Both fall back to the event's id if the event has none. "
+            "`account_sid`: all events of an account are in one partition. `event_id`: evenly "
+            "distributed."
         ),
     ] = "event_key"
-    tls: Annotated[bool, Field(description="Whether the brokers speak TLS.")] = True
+    tls: Annotated[bool, Field(description="Whether to connect with TLS.")] = True
     ca_certificate: Authorities = None
     client_certificate: ClientCertificate = None
     client_key: ClientKey = None
-    sasl_mechanism: Annotated[Mechanism, Field(description="How `username` and `password` are shown.")] = "PLAIN"
+    sasl_mechanism: Annotated[Mechanism, Field(description="SASL mechanism for `username` and `password`.")] = "PLAIN"
     username: Annotated[
-        str | None, Field(min_length=1, max_length=256, description="For SASL. It goes together with `password`.")
+        str | None, Field(min_length=1, max_length=256, description="User name for SASL. Requires `password`.")
     ] = None
-    password: Annotated[SecretStr | None, Field(min_length=1, max_length=1024, description="For SASL.")] = None
+    password: Annotated[SecretStr | None, Field(min_length=1, max_length=1024, description="Password for SASL.")] = None
 
     @field_validator("bootstrap_servers")
     @classmethod
     def _are_servers(cls, text: str) -> str:
         servers = [server.strip() for server in text.split(",")]
         if len(servers) > _MAX_SERVERS:
-            raise ValueError(f"at most {_MAX_SERVERS} servers: any one of a cluster is enough")
+            raise ValueError(f"at most {_MAX_SERVERS} servers: any broker of a cluster is enough")
         for server in servers:
             host_and_port(server)
         return ",".join(servers)
@@ -68,11 +71,13 @@ class KafkaConfig(BaseModel):
     @model_validator(mode="after")
     def _goes_together(self) -> Self:
         if (self.username is None) != (self.password is None):
-            raise ValueError("username and password go together: give both, or neither")
+            raise ValueError("username and password must be given together")
         if not self.tls and self.username is not None and self.sasl_mechanism == "PLAIN":
-            raise ValueError("without TLS everybody could read the password: give tls, or another sasl_mechanism")
+            raise ValueError(
+                "without TLS the password could be read on the way: set tls, or use another sasl_mechanism"
+            )
         if not self.tls and (self.ca_certificate is not None or self.client_certificate is not None):
-            raise ValueError("certificates are for TLS: give tls, or no certificates")
+            raise ValueError("certificates require TLS: set tls, or omit the certificates")
         check_pair(self.client_certificate, self.client_key)
         return self
 

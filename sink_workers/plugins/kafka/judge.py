@@ -31,7 +31,7 @@ def judge(code: int, name: str) -> DeliveryOutcome:
     if code in _ABOUT_THE_RECORDS:
         return Rejected(DeadReason.REFUSED, detail)
     if code in _ABOUT_THE_TOPIC:
-        return RetryLater(RetryReason.STREAM_ERROR, f"{detail}: is the topic there?")
+        return RetryLater(RetryReason.STREAM_ERROR, f"{detail}: does the topic exist?")
     if code in _NOT_LET_IN:
         return RetryLater(RetryReason.ROLE_REFUSED, detail)
     if code == _TIMED_OUT:

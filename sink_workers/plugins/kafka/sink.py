@@ -95,7 +95,7 @@ class _Scram(ScramAuthenticator):  # type: ignore[misc]  # it has no types
 
     def create_salted_password(self, salt: bytes, iterations: int) -> None:
         if iterations > _MOST_ITERATIONS:
-            raise ValueError("more iterations than a broker asks for")
+            raise ValueError("more iterations than any broker requires")
         super().create_salted_password(salt, iterations)
 
 
@@ -273,8 +273,10 @@ def _explain(error: Exception) -> DeliveryOutcome:
         case OSError():
             return no_connection(error)
         case KafkaConnectionError():
-            return RetryLater(RetryReason.CONNECT_FAILED, "no broker that the cluster names can be connected to")
+            return RetryLater(
+                RetryReason.CONNECT_FAILED, "none of the brokers that the cluster advertises can be reached"
+            )
         case KafkaError():
-            return RetryLater(RetryReason.WRITE_FAILED, f"no broker took it: {type(error).__name__}")
+            return RetryLater(RetryReason.WRITE_FAILED, f"no broker accepted it: {type(error).__name__}")
         case _:
-            return RetryLater(RetryReason.BAD_ANSWER, "its answer is not Kafka's")
+            return RetryLater(RetryReason.BAD_ANSWER, "its answer is not valid Kafka protocol")

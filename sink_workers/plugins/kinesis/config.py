@@ -27,7 +27,10 @@ class KinesisConfig(BaseModel):
 
     arn: Annotated[
         str,
-        Field(description="ARN of the stream: `arn:aws:kinesis:REGION:ACCOUNT:stream/NAME`. It names the region, too."),
+        Field(
+            description="ARN of the stream: `arn:aws:kinesis:REGION:ACCOUNT:stream/NAME`. It also determines "
+            "the region."
+        ),
     ]
     role_arn: RoleArn = None
     external_id: ExternalId = None
@@ -36,9 +39,9 @@ class KinesisConfig(BaseModel):
     partition_key: Annotated[
         PartitionKey,
         Field(
-            description="What spreads the records over the shards. `event_id`: evenly. `event_key`: the event's "
-            "`partitionkey` (a call, a message …), so that events of one resource are in one shard. `account_sid`: "
-            "everything of an account in one shard."
+            description="What distributes records across the shards. `event_id`: evenly. `event_key`: the event's "
+            "`partitionkey` (a call, a message …), so that events of one resource are in one shard. "
+            "`account_sid`: all events of an account are in one shard."
         ),
     ] = "event_id"
 
@@ -50,7 +53,9 @@ class KinesisConfig(BaseModel):
             raise ValueError("it must be the ARN of a stream: arn:aws:kinesis:REGION:ACCOUNT:stream/NAME")
         wanted = partition_of(found[2])
         if found[1] != wanted:
-            raise ValueError(f"the region {found[2]} is in the partition {wanted}: the ARN begins with arn:{wanted}:")
+            raise ValueError(
+                f"the region {found[2]} is in the partition {wanted}: the ARN must begin with arn:{wanted}:"
+            )
         return arn
 
     @model_validator(mode="after")

@@ -46,7 +46,7 @@ def judge_refusal(refusal: Refusal, *, records: int) -> DeliveryOutcome:
         return RetryLater(RetryReason.STREAM_ERROR, detail, answer=answer)
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE or refusal.code in _ABOUT_THE_RECORDS:
         if records > 1:
-            alone = f"{detail} for {records} events: each is tried again alone"
+            alone = f"{detail} for {records} events: each is retried separately"
             return RetryLater(RetryReason.BAD_ANSWER, alone, None, status, answer)
         is_size = status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
         return Rejected(DeadReason.TOO_LARGE if is_size else DeadReason.REFUSED, detail, status, answer)
@@ -57,7 +57,7 @@ def judge_records(body: bytes, *, records: int) -> Sequence[DeliveryOutcome]:
     """The outcome of each record of a ``PutRecords``, in order, from the answer's body."""
     entries = _fields(body).get("Records")
     if not isinstance(entries, list) or len(entries) != records:
-        return [RetryLater(RetryReason.BAD_ANSWER, "its answer is none to PutRecords")] * records
+        return [RetryLater(RetryReason.BAD_ANSWER, "its answer is not a PutRecords response")] * records
     outcomes = [_judge_entry(entry) for entry in entries]
     if Delivered() in outcomes:
         return outcomes
@@ -84,7 +84,7 @@ def is_shards(body: bytes) -> bool:
 
 def _judge_entry(entry: object) -> DeliveryOutcome:
     if not isinstance(entry, Mapping):
-        return RetryLater(RetryReason.BAD_ANSWER, "an entry of its answer is no object")
+        return RetryLater(RetryReason.BAD_ANSWER, "an entry of its answer is not an object")
     code = entry.get("ErrorCode")
     if code is None:
         if not isinstance(entry.get("SequenceNumber"), str):

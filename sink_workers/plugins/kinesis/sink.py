@@ -74,7 +74,7 @@ class KinesisSink:
             case Answer():
                 if is_shards(answer.body):
                     return Delivered(HTTPStatus.OK)
-                return RetryLater(RetryReason.BAD_ANSWER, "its answer is none to ListShards")
+                return RetryLater(RetryReason.BAD_ANSWER, "its answer is not a ListShards response")
 
     async def aclose(self) -> None:
         await self._kinesis.aclose()

@@ -33,7 +33,7 @@ def _capabilities(config: S3Config) -> Capabilities:
 
 PLUGIN: Final = SinkPlugin(
     sink_type="s3",
-    summary="Files in an Amazon S3 bucket, or in storage that speaks S3.",
+    summary="Files in an Amazon S3 bucket, or in S3-compatible storage.",
     config=S3Config,
     capabilities=_capabilities,
     open=_open,

@@ -37,16 +37,16 @@ class S3Config(BaseModel):
         str,
         Field(
             pattern=r"^[A-Za-z0-9-]{1,64}$",
-            description="Region of the bucket; with an `endpoint`, what it signs with, which that server may have a "
-            "word of its own for, such as `fr-par`, `us-west-004` or `garage`.",
+            description="Region of the bucket. With an `endpoint`, it is the region to sign with, which that "
+            "server may define itself, such as `fr-par`, `us-west-004` or `garage`.",
         ),
     ] = "us-east-1"
     endpoint: Annotated[
         str | None,
         Field(
             max_length=2048,
-            description="Instead of AWS: the start of the URL of another server that speaks S3, such as "
-            "`https://minio.example.com`. It must be at a public address, and goes with an access key.",
+            description="Base URL of an S3-compatible server to use instead of AWS, such as "
+            "`https://minio.example.com`. It must be at a public address, and requires an access key.",
         ),
         AfterValidator(partial(checked_endpoint, credentials="access_key_id")),
     ] = None
@@ -55,7 +55,7 @@ class S3Config(BaseModel):
         Field(
             max_length=200,
             pattern=r"^([A-Za-z0-9!_.*'()=-]+/)*[A-Za-z0-9!_.*'()=-]*$",
-            description="What the names of objects begin with, such as `acme/events`. A `/` follows.",
+            description="Prefix of object names, such as `acme/events`. A `/` follows it.",
         ),
     ] = ""
     role_arn: RoleArn = None
@@ -64,59 +64,61 @@ class S3Config(BaseModel):
         str | None,
         Field(
             pattern=r"^[A-Za-z0-9_.@+-]{3,128}$",
-            description="Access key of an IAM user, for those without a role, or of the server at `endpoint`. It goes "
-            "together with `secret_access_key`, and without `role_arn`.",
+            description="Access key of an IAM user, in place of a role, or of a user of the server at `endpoint`. "
+            "Requires `secret_access_key`, and excludes `role_arn`.",
         ),
     ] = None
     secret_access_key: SecretAccessKey = None
     format: Annotated[
         Format,
         Field(
-            description="`avro`: Avro container files with the event's own schema, deflated. `jsonl`: a CloudEvents "
-            "JSON object a line, gzipped."
+            description="`avro`: Avro container files with the event's own schema, deflated. `jsonl`: one "
+            "CloudEvents JSON object per line, gzipped."
         ),
     ] = "avro"
-    max_events: Annotated[int, Field(ge=1, le=MAX_EVENTS, description="An object is closed at so many events.")] = (
-        MAX_EVENTS
-    )
+    max_events: Annotated[
+        int, Field(ge=1, le=MAX_EVENTS, description="Number of events at which an object is closed.")
+    ] = MAX_EVENTS
     max_bytes: Annotated[
         int,
         Field(
             ge=64 << 10,
             le=MAX_BYTES,
-            description="An object is closed at so many bytes of events, as Avro; with `jsonl` as JSON.",
+            description="Size of the events, in bytes, at which an object is closed: as Avro, or as JSON with `jsonl`.",
         ),
     ] = MAX_BYTES
     max_age_s: Annotated[
         int,
-        Field(ge=1, le=300, description="An object is closed so many seconds after its first event came to a worker."),
+        Field(ge=1, le=300, description="How many seconds after the arrival of its first event an object is closed."),
     ] = 60
     lock_mode: Annotated[
         Literal["governance", "compliance"] | None,
         Field(description="Lock each object so that it cannot be deleted, for `retain_days`; see below."),
     ] = None
     retain_days: Annotated[
-        int | None, Field(ge=1, le=36_500, description="For how long, with `lock_mode`, objects are locked.")
+        int | None, Field(ge=1, le=36_500, description="How many days objects are locked, with `lock_mode`.")
     ] = None
 
     @field_validator("prefix")
     @classmethod
     def _names_a_folder(cls, prefix: str) -> str:
         if any(part in {".", ".."} for part in prefix.split("/")):
-            raise ValueError("no part of it may be . or ..")
+            raise ValueError("none of its parts may be . or ..")
         return prefix
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.endpoint is None and not re.fullmatch(REGION, self.region, re.ASCII):
-            raise ValueError("without an endpoint, region must be one of AWS' such as eu-central-1")
+            raise ValueError("without an endpoint, region must be an AWS region such as eu-central-1")
         if self.endpoint is None and self.access_key_id is not None and not re.fullmatch(KEY_ID, self.access_key_id):
-            raise ValueError("without an endpoint, access_key_id must be one of AWS': 16 to 128 letters and digits")
+            raise ValueError(
+                "without an endpoint, access_key_id must be an AWS access key: 16 to 128 letters and digits"
+            )
         check_access(self, partition=partition_of(self.region), key="region")
         if self.role_arn is not None and self.endpoint is not None:
-            raise ValueError("a role is AWS' own: with an endpoint, give access_key_id and secret_access_key")
+            raise ValueError("roles only exist in AWS: with an endpoint, give access_key_id and secret_access_key")
         if (self.lock_mode is None) != (self.retain_days is None):
-            raise ValueError("lock_mode and retain_days go together: give both, or none")
+            raise ValueError("lock_mode and retain_days must be given together")
         return self
 
     @property

@@ -31,7 +31,7 @@ def judge(answer: Answer | Refusal | RetryLater) -> DeliveryOutcome:
         case RetryLater():
             return answer
         case Answer(etag=None):
-            return RetryLater(RetryReason.BAD_ANSWER, "HTTP 200 without an ETag, which is no answer of S3")
+            return RetryLater(RetryReason.BAD_ANSWER, "HTTP 200 without an ETag, which is not an S3 response")
         case Answer():
             return Delivered(answer.status)
         case Refusal():
@@ -46,7 +46,7 @@ def judge_probe(answer: Answer | Refusal | RetryLater) -> DeliveryOutcome:
         case Answer(body=body) if b"<ListBucketResult" in body:
             return Delivered(answer.status)
         case Answer():
-            return RetryLater(RetryReason.BAD_ANSWER, "its answer is none to ListObjectsV2")
+            return RetryLater(RetryReason.BAD_ANSWER, "its answer is not a ListObjectsV2 response")
         case Refusal():
             return _refused(answer)
 

@@ -24,14 +24,14 @@ class SegmentConfig(BaseModel):
     ]
     region: Annotated[
         Literal["us", "eu"],
-        Field(description="Where the workspace is: `us` (`api.segment.io`) or `eu` (`events.eu1.segmentapis.com`)."),
+        Field(description="Region of the workspace: `us` (`api.segment.io`) or `eu` (`events.eu1.segmentapis.com`)."),
     ] = "us"
     endpoint: Annotated[
         str | None,
         Field(
             max_length=2048,
-            description="Instead of a region: the start of the URL of another server that speaks "
-            "Segment's API, such as RudderStack; `/v1/batch` is added. It must be at a public address.",
+            description="Base URL of another server with Segment's API, such as RudderStack, instead of a region; "
+            "`/v1/batch` is appended. It must be at a public address.",
         ),
         AfterValidator(partial(checked_endpoint, credentials="write_key")),
     ] = None
@@ -39,8 +39,8 @@ class SegmentConfig(BaseModel):
         str | None,
         Field(
             pattern=r"^[^.]{1,100}(\.[^.]{1,100}){0,9}$",
-            description="The field of the data that says whom an event is about, such as `customer.id`; instead of the "
-            "one that the event's schema marks.",
+            description="Data field that identifies the user an event is about, such as `customer.id`, instead of "
+            "the field marked in the event's schema.",
         ),
     ] = None
     hash_user_id: Annotated[
@@ -52,7 +52,8 @@ class SegmentConfig(BaseModel):
         Field(
             max_length=200,
             description="Names of events in Segment, by event type: "
-            '`{"com.twilio.messaging.message.sent": "Message Sent"}`. Others are called as their type.',
+            '`{"com.twilio.messaging.message.sent": "Message Sent"}`. Other events are named after '
+            "their type.",
         ),
     ] = {}
 
@@ -61,7 +62,7 @@ class SegmentConfig(BaseModel):
     def _can_be_sent(cls, write_key: SecretStr) -> SecretStr:
         text = write_key.get_secret_value()
         if not text or not text.isascii() or not text.isprintable() or " " in text or ":" in text:
-            raise ValueError("it must be some printable ASCII without spaces and colons")
+            raise ValueError("it must be non-empty printable ASCII without spaces or colons")
         return write_key
 
     @property

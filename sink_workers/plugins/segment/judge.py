@@ -27,7 +27,7 @@ def judge(
         now: The current time, timezone-aware, from which a ``Retry-After`` in seconds counts.
     """
     if status in _ABOUT_THE_KEY:  # without the status: it would tell the worker that the sink works
-        return RetryLater(RetryReason.SINK_UNUSABLE, f"HTTP {status}: the write key is not let in", answer=answer)
+        return RetryLater(RetryReason.SINK_UNUSABLE, f"HTTP {status}: the write key is not accepted", answer=answer)
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES and (doubt := _doubt(body, is_whole=is_whole)):
         return RetryLater(RetryReason.BAD_ANSWER, f"HTTP {status}, but {doubt}", None, status, answer)
     return http.judge(status, retry_after=retry_after, answer=answer, events=events, now=now)
@@ -43,5 +43,5 @@ def _doubt(body: bytes, *, is_whole: bool) -> str:
         parsed = orjson.loads(body)
     except orjson.JSONDecodeError:
         is_no_json = body and not body.lstrip().startswith(b"{")
-        return "" if is_whole or is_no_json else "what it says broke off, is too long, or compressed"
+        return "" if is_whole or is_no_json else "the response is cut off, too long, or compressed"
     return "without success" if isinstance(parsed, dict) and parsed.get("success") is False else ""

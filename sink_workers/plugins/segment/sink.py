@@ -26,7 +26,7 @@ _MAX_EVENTS: Final = 250
 _MAX_BATCH_BYTES: Final = 300_000  # of CloudEvents; as calls they are up to half as large again
 _LINGER_S: Final = 0.2
 _MAX_IN_FLIGHT: Final = 16
-_TOO_LARGE: Final = Rejected(DeadReason.TOO_LARGE, f"as a call it has {MAX_EVENT_BYTES} bytes or more")
+_TOO_LARGE: Final = Rejected(DeadReason.TOO_LARGE, f"as an API call it has {MAX_EVENT_BYTES} bytes or more")
 
 
 class SegmentSink:

@@ -31,8 +31,8 @@ class SqsConfig(BaseModel):
     arn: Annotated[
         str,
         Field(
-            description="ARN of the queue: `arn:aws:sqs:REGION:ACCOUNT:NAME`. It names the region, too. The name of a "
-            "FIFO queue ends with `.fifo`."
+            description="ARN of the queue: `arn:aws:sqs:REGION:ACCOUNT:NAME`. It also determines the region. The "
+            "name of a FIFO queue ends with `.fifo`."
         ),
     ]
     role_arn: RoleArn = None
@@ -42,8 +42,9 @@ class SqsConfig(BaseModel):
     message_group: Annotated[
         MessageGroup,
         Field(
-            description="Of a FIFO queue: what is delivered to its readers in order. `event_key`: the events with one "
-            "`partitionkey` (a call, a message …); `account_sid`: all of an account; `event_id`: none wait for others."
+            description="For a FIFO queue: which events are delivered to readers in order. `event_key`: those "
+            "with the same `partitionkey` (a call, a message …); `account_sid`: all events of an "
+            "account; `event_id`: none."
         ),
     ] = "event_key"
 
@@ -55,14 +56,16 @@ class SqsConfig(BaseModel):
             raise ValueError("it must be the ARN of a queue: arn:aws:sqs:REGION:ACCOUNT:NAME")
         wanted = partition_of(found[2])
         if found[1] != wanted:
-            raise ValueError(f"the region {found[2]} is in the partition {wanted}: the ARN begins with arn:{wanted}:")
+            raise ValueError(
+                f"the region {found[2]} is in the partition {wanted}: the ARN must begin with arn:{wanted}:"
+            )
         return arn
 
     @model_validator(mode="after")
     def _says_who_writes(self) -> Self:
         check_access(self, partition=self.arn.split(":")[1], key="arn")
         if "message_group" in self.model_fields_set and not self.is_fifo:
-            raise ValueError("message_group is for FIFO queues, whose names end with .fifo")
+            raise ValueError("message_group is only for FIFO queues, whose names end with .fifo")
         return self
 
     @property

@@ -30,7 +30,7 @@ def judge_refusal(refusal: Refusal, *, messages: int) -> DeliveryOutcome:
     """The outcome of each message in a request that was refused as a whole; ``messages`` is how many it had."""
     if refusal.code in _ABOUT_THE_MESSAGE:
         if messages > 1:
-            alone = f"{refusal.words} for {messages} events: each is tried again alone"
+            alone = f"{refusal.words} for {messages} events: each is retried separately"
             return RetryLater(RetryReason.BAD_ANSWER, alone, None, refusal.status, refusal.answer)
         reason = DeadReason.TOO_LARGE if refusal.code == _TOO_LARGE else DeadReason.REFUSED
         return Rejected(reason, refusal.words, refusal.status, refusal.answer)
@@ -61,7 +61,7 @@ def is_queue(body: bytes) -> bool:
     return isinstance(_fields(body).get("Attributes"), dict)
 
 
-_NONE: Final = RetryLater(RetryReason.BAD_ANSWER, "its answer says nothing of this message")
+_NONE: Final = RetryLater(RetryReason.BAD_ANSWER, "its answer does not mention this message")
 
 
 def _judge_taken(entry: Mapping[str, object]) -> DeliveryOutcome:

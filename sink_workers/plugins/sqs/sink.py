@@ -62,7 +62,7 @@ class SqsSink:
             case Answer():
                 if is_queue(answer.body):
                     return Delivered(HTTPStatus.OK)
-                return RetryLater(RetryReason.BAD_ANSWER, "its answer is none to GetQueueAttributes")
+                return RetryLater(RetryReason.BAD_ANSWER, "its answer is not a GetQueueAttributes response")
 
     async def aclose(self) -> None:
         await self._sqs.aclose()

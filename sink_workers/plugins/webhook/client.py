@@ -124,7 +124,9 @@ class HttpClient:
         except LostError as error:
             return RetryLater(RetryReason.CONNECT_FAILED, f"the connection was lost before an answer: {error}")
         except BadAnswerError:
-            return RetryLater(RetryReason.BAD_ANSWER, "the answer is no HTTP, or its head is too large")
+            return RetryLater(
+                RetryReason.BAD_ANSWER, "the answer is not valid HTTP, or its header section is too large"
+            )
 
     async def aclose(self) -> None:
         for timer in (self._timer, self._sweeper):

@@ -32,7 +32,7 @@ class WebhookConfig(BaseModel):
         Field(
             max_length=_MAX_URL,
             repr=False,
-            description="http or https URL. User and password in it are sent as Basic authorization.",
+            description="http or https URL. A user and password in it are sent as Basic authentication.",
         ),
     ]
     method: Annotated[
@@ -40,27 +40,29 @@ class WebhookConfig(BaseModel):
         BeforeValidator(_lower),
         Field(description="A GET carries the same JSON body."),
     ] = "post"
-    batch_events: Annotated[bool, Field(description="Whether one request may carry several events.")] = False
+    batch_events: Annotated[bool, Field(description="Whether a request may carry several events.")] = False
     batch_max_events: Annotated[
-        int, Field(ge=1, le=1000, description="Most events of one request, where it may carry several.")
+        int, Field(ge=1, le=1000, description="Maximum number of events per request, if it may carry several.")
     ] = 100
     batch_max_bytes: Annotated[
         int,  # the default is the only limit of a batch that the reference documents
-        Field(ge=4096, le=1 << 20, description="Largest body, in bytes, unless a single event is larger."),
+        Field(ge=4096, le=1 << 20, description="Maximum size of a body, in bytes, unless a single event is larger."),
     ] = 64 * 1024
     batch_linger_ms: Annotated[
-        int, Field(ge=0, le=10_000, description="How many milliseconds events may wait for others.")
+        int, Field(ge=0, le=10_000, description="How long events may wait for others, in milliseconds.")
     ] = 500
-    headers: Annotated[Mapping[str, SecretStr], Field(description="Sent with every request, beside ours.")] = {}
+    headers: Annotated[
+        Mapping[str, SecretStr], Field(description="Headers to send with every request, in addition to ours.")
+    ] = {}
     standard_webhooks: Annotated[
-        StandardWebhooksConfig | None, Field(description="Sign as https://www.standardwebhooks.com says, too.")
+        StandardWebhooksConfig | None, Field(description="Also sign according to https://www.standardwebhooks.com.")
     ] = None
     client_certificate: ClientCertificate = None
     client_key: ClientKey = None
     ca_certificate: Authorities = None
-    oauth2: Annotated[OAuthConfig | None, Field(description="Send an access token, got with client credentials.")] = (
-        None
-    )
+    oauth2: Annotated[
+        OAuthConfig | None, Field(description="Send an access token, obtained with client credentials.")
+    ] = None
 
     @field_validator("destination")
     @classmethod
@@ -90,10 +92,10 @@ class WebhookConfig(BaseModel):
         if not self.batch_events:
             for key in ("batch_max_events", "batch_max_bytes", "batch_linger_ms"):
                 if key in self.model_fields_set:
-                    raise ValueError(f"{key} is for sinks with batch_events: true")
+                    raise ValueError(f"{key} is only for sinks with batch_events: true")
         check_pair(self.client_certificate, self.client_key)
         if not self.url.startswith("https:") and (self.client_certificate or self.ca_certificate) and not self.oauth2:
-            raise ValueError("certificates are for an https destination")
+            raise ValueError("certificates require an https destination")
         ways = {
             "destination (its user)": self.credentials is not None,
             "headers (Authorization)": any(name.lower() == "authorization" for name in self.headers),
@@ -101,7 +103,7 @@ class WebhookConfig(BaseModel):
         }
         given = [way for way, is_given in ways.items() if is_given]
         if len(given) > 1:
-            raise ValueError(f"{' and '.join(given)} each make an Authorization header: give one of them")
+            raise ValueError(f"{' and '.join(given)} each set the Authorization header: give only one of them")
         return self
 
     @property

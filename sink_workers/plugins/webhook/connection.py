@@ -287,5 +287,5 @@ def in_words(error: Exception) -> str:
     if isinstance(error, ssl.SSLError):
         return (error.reason or "TLS failed").replace("_", " ").lower()
     if isinstance(error, OSError):
-        return "not to any of its addresses" if error.errno is None else os.strerror(error.errno).lower()
+        return "none of its addresses can be reached" if error.errno is None else os.strerror(error.errno).lower()
     return type(error).__name__

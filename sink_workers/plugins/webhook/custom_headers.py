@@ -43,21 +43,21 @@ def check_headers(headers: Mapping[str, str]) -> None:
         ValueError: one cannot. The message contains no header's value.
     """
     if len(headers) > _MAX_HEADERS:
-        raise ValueError(f"there are {len(headers)} headers: {_MAX_HEADERS} are the most")
+        raise ValueError(f"there are {len(headers)} headers: at most {_MAX_HEADERS} are allowed")
     size = 0
     seen: set[str] = set()
     for position, (name, value) in enumerate(headers.items(), 1):
         if not _NAME.fullmatch(name):
             raise ValueError(
-                f"the name of header {position} is no HTTP token: 1 to 128 letters, digits and !#$%&'*+-.^_`|~"
+                f"the name of header {position} is not an HTTP token: use 1 to 128 letters, digits and !#$%&'*+-.^_`|~"
             )
         if name.lower() in _OURS:
-            raise ValueError(f"{name} cannot be given: it is set here for each request")
+            raise ValueError(f"{name} cannot be given: it is set by us for each request")
         if name.lower() in seen:
-            raise ValueError(f"{name} is there twice: the case of names does not count")
+            raise ValueError(f"{name} is given twice: header names are case-insensitive")
         if not _VALUE.fullmatch(value):
             raise ValueError(f"the value of {name} must be printable ASCII without spaces at its ends")
         seen.add(name.lower())
         size += len(name) + len(value)
     if size > _MAX_BYTES:
-        raise ValueError(f"they have {size} bytes: {_MAX_BYTES} are the most, names and values together")
+        raise ValueError(f"they have {size} bytes: at most {_MAX_BYTES} are allowed, names and values together")

@@ -85,7 +85,7 @@ class Dialer:
         try:
             left = list(await self._addresses(origin))
         except OSError:
-            raise ConnectError(RetryReason.CONNECT_FAILED, "the host's name has no address") from None
+            raise ConnectError(RetryReason.CONNECT_FAILED, "the host name does not resolve") from None
         problem: OSError | None = None
         while left:
             try:
@@ -139,7 +139,7 @@ class Dialer:
             where: tuple[object, ...] = (each["host"], each["port"], *((0, 0) if v6 else ()))
             found.append((each["family"], socket.SOCK_STREAM, socket.IPPROTO_TCP, "", where))
         if not found:
-            raise OSError(f"{origin.host} has no address")
+            raise OSError(f"{origin.host} does not resolve to an address")
         return found
 
 

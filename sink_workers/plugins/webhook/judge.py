@@ -35,7 +35,7 @@ def judge(status: int, *, retry_after: str | None, answer: str, events: int, now
     if status in _BROKEN:
         return RetryLater(RetryReason.SERVER_ERROR, detail, not_before, status, answer)
     if status in _ABOUT_THE_BODY and events > 1:
-        alone = f"{detail} for {events} events: each is tried again alone"
+        alone = f"{detail} for {events} events: each is retried separately"
         return RetryLater(RetryReason.BAD_ANSWER, alone, None, status, answer)
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return Rejected(DeadReason.TOO_LARGE, detail, status, answer)

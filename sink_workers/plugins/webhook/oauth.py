@@ -25,7 +25,7 @@ _LONGEST_S: Final = 86_400.0
 _SPARE_S: Final = 30.0  # renewed this long before it expires, so that none expires on its way; at most half its life
 _YOUNG_S: Final = 1.0  # a destination that refuses every token costs one fetch a second
 _ERROR: Final = re.compile(r"[a-z_]{1,40}")  # RFC 6749, 5.2: a closed set, and extensions like it
-_CLOSED: Final = RetryLater(RetryReason.SINK_UNUSABLE, "no access token: the sink was closed meanwhile")
+_CLOSED: Final = RetryLater(RetryReason.SINK_UNUSABLE, "no access token: the sink was closed in the meantime")
 
 
 class OAuthConfig(BaseModel):
@@ -35,7 +35,10 @@ class OAuthConfig(BaseModel):
 
     token_url: Annotated[
         str,
-        Field(max_length=_MAX_TEXT, description="https, or http on this machine: the client's secret travels to it."),
+        Field(
+            max_length=_MAX_TEXT,
+            description="Token endpoint: https, or http on this machine, because the client's secret is sent to it.",
+        ),
     ]
     client_id: Annotated[str, Field(min_length=1, max_length=_MAX_TEXT)]
     client_secret: Annotated[SecretStr, Field(min_length=1, max_length=_MAX_TEXT)]
@@ -43,7 +46,10 @@ class OAuthConfig(BaseModel):
     audience: Annotated[str, Field(min_length=1, max_length=_MAX_TEXT)] | None = None
     client_authentication: Annotated[
         Literal["basic", "body"],
-        Field(description="`basic`: in a header, which every server must take. `body`: in the form."),
+        Field(
+            description="How the client authenticates. `basic`: in a header, which every server must support. "
+            "`body`: in the form."
+        ),
     ] = "basic"
 
     @field_validator("token_url")
@@ -57,11 +63,11 @@ class OAuthConfig(BaseModel):
         if not token_url.isascii() or not token_url.isprintable() or " " in token_url:
             raise ValueError("it must be percent-encoded ASCII without spaces")
         if url.scheme != "https" and not (url.scheme == "http" and host in _LOOPBACK):
-            raise ValueError("it must be an https URL: the secret of the client travels to it")
+            raise ValueError("it must be an https URL, because the client's secret is sent to it")
         if not host or url.port is None:
             raise ValueError("it must be a URL with a host")
         if url.raw_user is not None or url.raw_password is not None or url.raw_fragment:
-            raise ValueError("it must have neither user nor fragment: client_id and client_secret say who asks")
+            raise ValueError("it must have neither user nor fragment: client_id and client_secret identify the client")
         check_authority(url)
         return token_url
 
@@ -154,7 +160,7 @@ def _read(answer: Answer, now_s: float) -> Token | RetryLater:
         return _refusal(RetryReason.SINK_UNUSABLE, f"HTTP {answer.status}{why}")
     value, kind = fields.get("access_token"), fields.get("token_type", "Bearer")
     if not isinstance(value, str) or not _TOKEN.fullmatch(value):
-        return _refusal(RetryReason.SINK_UNUSABLE, "its answer has no access_token that can be sent")
+        return _refusal(RetryReason.SINK_UNUSABLE, "its answer has no usable access_token")
     if not isinstance(kind, str) or kind.lower() != "bearer":
         return _refusal(RetryReason.SINK_UNUSABLE, "its token is not of the type Bearer")
     life_s = _life_s(fields.get("expires_in"))

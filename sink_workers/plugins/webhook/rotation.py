@@ -52,7 +52,9 @@ def rotate(config: WebhookConfig, now: datetime, grace: timedelta) -> Mapping[st
     previous = [(secret, until) for secret, until in ages if until > now]
     if len(previous) > MAX_PREVIOUS:
         soonest = _second(min(until for _, until in previous))
-        raise ValueError(f"{MAX_PREVIOUS} earlier secrets still sign, the most there can be, until {soonest}")
+        raise ValueError(
+            f"{MAX_PREVIOUS} earlier secrets are still used for signing, which is the maximum, until {soonest}"
+        )
     return {
         "standard_webhooks": {
             "scheme": signing.scheme,

@@ -125,7 +125,7 @@ def _capabilities(config: WebhookConfig) -> Capabilities:
 
 PLUGIN: Final = SinkPlugin(
     sink_type="webhook",
-    summary="An HTTP request to a URL of yours, signed.",
+    summary="Signed HTTP requests to a URL of yours.",
     config=WebhookConfig,
     capabilities=_capabilities,
     public=public,

@@ -107,13 +107,15 @@ class StandardWebhooksConfig(BaseModel):
 
     scheme: Annotated[Scheme, Field(description="`v1`: HMAC-SHA256. `v1a`: Ed25519.")] = "v1"
     secret: Annotated[
-        Secret | None, Field(description="Of the scheme. Left out: one is made when the sink is created.")
+        Secret | None,
+        Field(description="Secret for the scheme. If omitted, one is generated when the sink is created."),
     ] = None
     previous: Annotated[
         tuple[PreviousSecret, ...],
         Field(
             max_length=MAX_PREVIOUS,
-            description='They sign, too, each until its moment, the youngest first: `[{"secret": "…", "until": "…"}]`.',
+            description="Earlier secrets, which are also used for signing until their time, newest first: "
+            '`[{"secret": "…", "until": "…"}]`.',
         ),
     ] = ()
 
@@ -147,7 +149,7 @@ class Signer:
             ValueError: there is no secret in it.
         """
         if config.key is None:
-            raise ValueError("standard_webhooks has no secret: the API makes one when it creates the sink")
+            raise ValueError("standard_webhooks has no secret: the API generates one when it creates the sink")
         self._key = config.key
         self._previous = [(each.until, read_secret(each.secret.get_secret_value())) for each in config.previous]
 

@@ -51,7 +51,7 @@ async def test_a_dead_letter_that_cannot_be_decoded_is_shown_with_what_is_wrong(
     one = await api.get(listed["url"])
 
     assert (one["event_id"], one["code"], one["data"]) == (None, None, None)
-    assert "names no schema" in one["data_problem"]
+    assert "is not a schema" in one["data_problem"]
 
 
 async def run_cli(api: BareApi, *arguments: str, answer: str = "") -> tuple[int, str]:
@@ -90,13 +90,13 @@ async def test_dead_letters_are_listed_and_redriven_from_a_terminal(
 
     assert listed[0] == 0
     assert [line.split("  ")[3] for line in listed[1].splitlines()[1:]] == ["EZ2", "EZ1"]  # below the head
-    assert nothing == (0, "nothing is selected\n")
+    assert nothing == (0, "no dead letters are selected\n")
     assert declined[0] == 1
     assert "3 events" in declined[1]
     assert done[0] == 0, done
     assert "completed: 2 redriven" in done[1]
     assert refused[0] == 1
-    assert "eventstreams: the API refuses: Choose what to redrive" in refused[1]
+    assert "eventstreams: the API refuses: Select what to redrive" in refused[1]
     assert json.loads(for_scripts[1]).items() >= {"status": "completed", "redriven": 1}.items()
     assert json.loads(nothing_for_scripts[1]).items() >= {"selected": 0, "redriven": 0}.items()
     assert ids(await copies(installation, subscription)) == ["EZ0", "EZ2", "EZ1"]

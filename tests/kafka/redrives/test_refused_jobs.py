@@ -31,8 +31,8 @@ async def subscription(installation: Installation, api: BareApi) -> Subscription
 @pytest.mark.parametrize(
     ("path", "form", "words"),
     [
-        pytest.param("Redrives", {}, "Choose what to redrive", id="no choice"),
-        pytest.param("Redrives", {"Rate": "5"}, "Choose what to redrive", id="only a rate"),
+        pytest.param("Redrives", {}, "Select what to redrive", id="no choice"),
+        pytest.param("Redrives", {"Rate": "5"}, "Select what to redrive", id="only a rate"),
         pytest.param("Redrives", {"Subscription": "DF1"}, "Unknown parameter Subscription", id="misspelt"),
         pytest.param("Redrives", {"SubscriptionSid": "DF1"}, "32 hexadecimal", id="malformed subscription"),
         pytest.param("Redrives", {"Reason": "bad"}, "Reason must be one of refused", id="unknown reason"),

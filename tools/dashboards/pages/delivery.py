@@ -15,38 +15,38 @@ _OF_IT: Final = 'subscription_sid="$subscription"'
 OVERVIEW: Final = Dashboard(
     "overview",
     "Overview",
-    "Is everybody getting their events?",
+    "Is everyone getting their events?",
     [
         Row(
             "Now",
             [
                 Panel(
                     title="Alerts that page",
-                    normal="None. Each names a page of docs/runbooks with the commands to run.",
+                    normal="None. Each links to a page in docs/runbooks with the commands to run.",
                     queries=[Query(f"count({ALERTS_OF_IT}) or vector(0)")],
                     kind="stat",
                     width=4,
                     bounds=(1, 1),
                 ),
                 Panel(
-                    title="Accepted a second",
-                    normal="What your products make; a fall to nothing is theirs to explain, or the gateway's.",
+                    title="Accepted per second",
+                    normal="What your products publish; if it drops to zero, look at them or at the gateway.",
                     queries=[Query(rate("accepted_events_total"))],
                     unit="ops",
                     kind="stat",
                     width=4,
                 ),
                 Panel(
-                    title="Delivered a second",
-                    normal="What is accepted, times the subscriptions that want it, but for what waits and dies.",
+                    title="Delivered per second",
+                    normal="Accepted events times matching subscriptions, except for events that wait or die.",
                     queries=[Query(rate("delivery_attempts_total", 'outcome="delivered"'))],
                     unit="ops",
                     kind="stat",
                     width=4,
                 ),
                 Panel(
-                    title="Delivered in time, nobody in the way",
-                    normal="99.9 % within ten seconds: the objective. What its own sink holds up does not count.",
+                    title="Delivered in time, unobstructed",
+                    normal="99.9 % within ten seconds: the objective. Events held up by their own sink do not count.",
                     queries=[
                         Query(
                             f"{rate('delivery_seconds_bucket', _STRAIGHT, _IN_TIME)}"
@@ -59,8 +59,8 @@ OVERVIEW: Final = Dashboard(
                     bounds=(0.9995, 0.999),
                 ),
                 Panel(
-                    title="Oldest that moves",
-                    normal="Below a minute. From half the time that events have on (two hours) somebody is paged.",
+                    title="Oldest moving event",
+                    normal="Below a minute. At half of the events' time (two hours) someone is paged.",
                     queries=[Query(told("oldest_undelivered_seconds", 'state="moving"'))],
                     unit="s",
                     kind="stat",
@@ -68,8 +68,9 @@ OVERVIEW: Final = Dashboard(
                     bounds=(60, 7200),
                 ),
                 Panel(
-                    title="Dead letters in an hour",
-                    normal="As many as yesterday; most are refused by sinks. Kept for 14 days, and can be redriven.",
+                    title="Dead letters per hour",
+                    normal="As many as yesterday; most are refused by sinks. They are kept for 14 days and can be "
+                    "redriven.",
                     queries=[Query(f"sum(increase({of('dead_letters_total')}[1h]))")],
                     kind="stat",
                     width=4,
@@ -80,8 +81,9 @@ OVERVIEW: Final = Dashboard(
             "From acceptance to delivery",
             [
                 Panel(
-                    title="Events a second",
-                    normal="Delivered follows routed follows accepted, each at its own height, and all move together.",
+                    title="Events per second",
+                    normal="Delivered follows routed, which follows accepted: the levels differ, but they move "
+                    "together.",
                     queries=[
                         Query(rate("accepted_events_total"), "accepted"),
                         Query(rate("routed_copies_total"), "routed copies"),
@@ -90,7 +92,7 @@ OVERVIEW: Final = Dashboard(
                     unit="ops",
                 ),
                 Panel(
-                    title="From acceptance to delivery, nobody in the way",
+                    title="From acceptance to delivery, unobstructed",
                     normal="Half within 100 ms, 99 % within two seconds, also while something restarts.",
                     queries=[
                         Query(quantile(0.5, "delivery_seconds", _STRAIGHT), "p50"),
@@ -100,7 +102,8 @@ OVERVIEW: Final = Dashboard(
                 ),
                 Panel(
                     title="Attempts that delivered",
-                    normal="Close to 100 % of each type; one customer's broken sink shows little, all at once much.",
+                    normal="Close to 100 % for each type; one customer's broken sink is barely visible, a common "
+                    "failure is.",
                     queries=[
                         Query(share("delivery_attempts_total", 'outcome="delivered"', by="sink_type"), "{{sink_type}}")
                     ],
@@ -109,24 +112,25 @@ OVERVIEW: Final = Dashboard(
             ],
         ),
         Row(
-            "What waits",
+            "Backlog",
             [
                 Panel(
-                    title="Events that wait",
-                    normal="Moving: next to none. Still: customers' sinks that fail. Paused: as their owners want it.",
+                    title="Waiting events",
+                    normal="Moving: next to none. Still: customers' sinks that are failing. Paused: by their owners.",
                     queries=[Query(f"sum by (state) ({told('backlog_events', by='sink_type, state')})", "{{state}}")],
                     stack=True,
                 ),
                 Panel(
-                    title="Age of the oldest",
-                    normal="Moving: seconds. Still and paused grow by themselves, to the four hours that an event has.",
+                    title="Age of the oldest event",
+                    normal="Moving: seconds. Still and paused grow on their own, up to an event's four hours.",
                     queries=[Query(told("oldest_undelivered_seconds", by="state"), "{{state}}")],
                     unit="s",
                 ),
                 Panel(
-                    title="Dead letters a second, by reason",
-                    normal="Refused and too_large are the sinks' answers; expired are sinks that failed for too long; "
-                    "undecodable, unknown_… and …_header are ours, and there should be none.",
+                    title="Dead letters per second, by reason",
+                    normal="Refused and too_large are the sinks' answers; expired means that a sink failed for "
+                    "too long; undecodable, unknown_… and …_header are faults of ours, and there should be "
+                    "none.",
                     queries=[Query(rate("dead_letters_total", by="reason"), "{{reason}}")],
                     unit="ops",
                     stack=True,
@@ -138,18 +142,18 @@ OVERVIEW: Final = Dashboard(
             [
                 Panel(
                     title="Sinks, by state",
-                    normal="Nearly all open. A sink counts once for each worker that has some of its subscriptions.",
+                    normal="Nearly all open. A sink counts once per worker that has some of its subscriptions.",
                     queries=[Query(total("sinks", by="state"), "{{state}}")],
                     stack=True,
                 ),
                 Panel(
                     title="Processes that are not ready",
-                    normal="None, but for seconds while something starts or stops.",
+                    normal="None, except for seconds while something starts or stops.",
                     queries=[Query(f"count({of('ready')} == 0) or vector(0)", "not ready")],
                 ),
                 Panel(
-                    title="Longest without an answer from Kafka",
-                    normal="Up to 15 seconds: so often each process asks.",
+                    title="Longest time without an answer from Kafka",
+                    normal="Up to 15 seconds, the interval at which each process asks.",
                     queries=[Query(told("control_age_seconds"), "oldest control snapshot")],
                     unit="s",
                 ),
@@ -161,21 +165,21 @@ OVERVIEW: Final = Dashboard(
 SINK_TYPE: Final = Dashboard(
     "sink-type",
     "Sink type",
-    "How events go to the sinks of one type.",
+    "How events are delivered to the sinks of one type.",
     [
         Row(
             "Attempts",
             [
                 Panel(
-                    title="Attempts a second, by outcome",
-                    normal="Delivered, with few others. retry_later comes again; rejected is a dead letter.",
+                    title="Attempts per second, by outcome",
+                    normal="Mostly delivered. retry_later is retried; rejected becomes a dead letter.",
                     queries=[Query(rate("delivery_attempts_total", OF_TYPE, by="outcome"), "{{outcome}}")],
                     unit="ops",
                     stack=True,
                 ),
                 Panel(
-                    title="Failed attempts a second, by reason",
-                    normal="What customers' sinks do. plugin_… are bugs of ours, and there should be none.",
+                    title="Failed attempts per second, by reason",
+                    normal="Failures of customers' sinks. plugin_… are bugs of ours, and there should be none.",
                     queries=[
                         Query(
                             rate("delivery_attempts_total", OF_TYPE, 'outcome!="delivered"', by="reason"), "{{reason}}"
@@ -185,7 +189,7 @@ SINK_TYPE: Final = Dashboard(
                 ),
                 Panel(
                     title="How long attempts take",
-                    normal="As long as the sinks take to answer; p99 at five seconds and above are time-outs.",
+                    normal="As long as the sinks take to answer; a p99 of five seconds or more means timeouts.",
                     queries=[
                         Query(quantile(0.5, "delivery_attempt_seconds", OF_TYPE), "p50"),
                         Query(quantile(0.99, "delivery_attempt_seconds", OF_TYPE), "p99"),
@@ -200,7 +204,7 @@ SINK_TYPE: Final = Dashboard(
             [
                 Panel(
                     title="Acceptance to delivery, straight",
-                    normal="Half within 100 ms, 99 % within two seconds: no sink is in the way of these.",
+                    normal="Half within 100 ms, 99 % within two seconds: these are not held up by any sink.",
                     queries=[
                         Query(quantile(0.5, "delivery_seconds", OF_TYPE, _STRAIGHT), "p50"),
                         Query(quantile(0.99, "delivery_seconds", OF_TYPE, _STRAIGHT), "p99"),
@@ -209,7 +213,8 @@ SINK_TYPE: Final = Dashboard(
                 ),
                 Panel(
                     title="Acceptance to delivery, on detours",
-                    normal="Anything: retried, behind a sink's trouble of five minutes, or put there by a redrive.",
+                    normal="Anything: events that were retried, followed a sink's trouble within five minutes, or "
+                    "were redriven.",
                     queries=[
                         Query(quantile(0.5, "delivery_seconds", OF_TYPE, 'path="detour"'), "p50"),
                         Query(quantile(0.99, "delivery_seconds", OF_TYPE, 'path="detour"'), "p99"),
@@ -218,7 +223,7 @@ SINK_TYPE: Final = Dashboard(
                 ),
                 Panel(
                     title="Late deliveries, as a share of the straight ones",
-                    normal="Below 0.1 %: the objective. Above 1.44 % for an hour somebody is paged.",
+                    normal="Below 0.1 %, the objective. Above 1.44 % for an hour, someone is paged.",
                     queries=[
                         Query(of("ratio_rate5m", OF_TYPE, prefix=_SLOW), "{{sink_type}}, 5 min"),
                         Query(of("ratio_rate1h", OF_TYPE, prefix=_SLOW), "{{sink_type}}, 1 h"),
@@ -232,37 +237,39 @@ SINK_TYPE: Final = Dashboard(
             [
                 Panel(
                     title="Sinks, by state",
-                    normal="Open. Broken ones failed ten times in a row; waiting ones asked to be left alone.",
+                    normal="Open. Broken ones failed ten times in a row; waiting ones asked for a pause.",
                     queries=[Query(total("sinks", OF_TYPE, by="state"), "{{state}}")],
                     stack=True,
                 ),
                 Panel(
-                    title="Attempts under way, and how many may be",
-                    normal="Well below the limit. At the limit the sinks are the bottleneck, or workers out of CPU.",
+                    title="Attempts in progress, and their limit",
+                    normal="Well below the limit. At the limit, the sinks are the bottleneck, or workers have no "
+                    "CPU left.",
                     queries=[
-                        Query(total("in_flight_events", OF_TYPE), "events under way"),
+                        Query(total("in_flight_events", OF_TYPE), "events in progress"),
                         Query(total("attempt_limit", OF_TYPE), "limit, attempts"),
                     ],
                 ),
                 Panel(
-                    title="Due: what an autoscaler sees",
-                    normal="Next to none. It grows when workers are too few, and not with what waits for broken sinks.",
+                    title="Due events, as seen by an autoscaler",
+                    normal="Next to none. It grows when there are too few workers, but not with events for broken "
+                    "sinks.",
                     queries=[Query(told("due_events", OF_TYPE, by="sink_type"), "{{sink_type}}")],
                 ),
             ],
         ),
         Row(
-            "What waits",
+            "Backlog",
             [
                 Panel(
-                    title="Events that wait, by state",
-                    normal="Moving: next to none. Still: sinks that fail. Paused: as their owners want it.",
+                    title="Waiting events, by state",
+                    normal="Moving: next to none. Still: failing sinks. Paused: by their owners.",
                     queries=[Query(told("backlog_events", OF_TYPE, by="sink_type, state"), "{{sink_type}} {{state}}")],
                     stack=True,
                 ),
                 Panel(
-                    title="Subscriptions with the most",
-                    normal="Those of broken and paused sinks. Their names lead to the dashboard of one subscription.",
+                    title="Subscriptions with the largest backlogs",
+                    normal="Those of broken and paused sinks. Their names link to the dashboard of one subscription.",
                     queries=[
                         Query(
                             told("subscription_backlog_events", OF_TYPE, by="subscription_sid"), "{{subscription_sid}}"
@@ -272,7 +279,7 @@ SINK_TYPE: Final = Dashboard(
                 ),
                 Panel(
                     title="CPU of the workers, in cores",
-                    normal="Below one: a worker is one thread. Add workers before it gets there.",
+                    normal="Below one: a worker is a single thread. Add workers before it gets there.",
                     queries=[
                         Query(
                             f"max by (instance) (rate({of('process_cpu_seconds_total', prefix='')}[$__rate_interval])"
@@ -290,21 +297,21 @@ SINK_TYPE: Final = Dashboard(
 SUBSCRIPTION: Final = Dashboard(
     "subscription",
     "One subscription",
-    "What waits for one of the subscriptions with the most, and where to see the rest of it.",
+    "Backlog for one of the subscriptions with the most, and where to see the rest of it.",
     [
         Row(
-            "What waits",
+            "Backlog",
             [
                 Panel(
-                    title="Events that wait for their first attempt",
-                    normal="None, and then it is not here: only the subscriptions with the most are "
-                    "(EVENTSTREAMS_METRICS_SUBSCRIPTIONS, 20).",
+                    title="Events waiting for their first attempt",
+                    normal="None, in which case it is not shown: only the subscriptions with the largest backlogs "
+                    "are (EVENTSTREAMS_METRICS_SUBSCRIPTIONS, 20).",
                     queries=[Query(told("subscription_backlog_events", _OF_IT), "events")],
                     width=12,
                 ),
                 Panel(
-                    title="For how long none of them was settled",
-                    normal="Seconds. From five minutes on its sink fails or is paused, or a worker is stuck.",
+                    title="Time since one of them was settled",
+                    normal="Seconds. From five minutes on, its sink is failing or paused, or a worker is stuck.",
                     queries=[Query(told("subscription_still_seconds", _OF_IT), "still")],
                     unit="s",
                     width=12,
@@ -316,8 +323,8 @@ SUBSCRIPTION: Final = Dashboard(
             [
                 Panel(
                     title="Attempts, errors, dead letters",
-                    normal="No other metric carries a subscription or an account, so that there are few. "
-                    "The delivery log has every attempt.",
+                    normal="No other metric has a subscription or account label, to keep their number small. The "
+                    "delivery log has every attempt.",
                     kind="text",
                     width=24,
                     text=(

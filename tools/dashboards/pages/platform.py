@@ -11,21 +11,21 @@ _MATCHED: Final = 'outcome="matched"'
 ROUTER: Final = Dashboard(
     "router",
     "Router",
-    "From accepted to copied to every subscription that wants it.",
+    "From acceptance to the copies for every matching subscription.",
     [
         Row(
             "Routing",
             [
                 Panel(
-                    title="Events a second, by what became of them",
-                    normal="Matched, and unmatched: wanted by nobody. Dead: unreadable, and there should be none.",
+                    title="Events per second, by result",
+                    normal="Matched; unmatched: no subscription; dead: unreadable, and there should be none.",
                     queries=[Query(rate("router_events_total", by="outcome"), "{{outcome}}")],
                     unit="ops",
                     stack=True,
                 ),
                 Panel(
-                    title="Copies for each matched event",
-                    normal="The average number of subscriptions that want one: it moves only as they do.",
+                    title="Copies per matched event",
+                    normal="The average number of matching subscriptions: it only changes when they do.",
                     queries=[
                         Query(
                             f"{rate('routed_copies_total')} / ({rate('router_events_total', _MATCHED)} > 0)",
@@ -34,8 +34,9 @@ ROUTER: Final = Dashboard(
                     ],
                 ),
                 Panel(
-                    title="What filters said, a second",
-                    normal="Taken and excluded. Undecided: it asks for what events do not have. Unfiltered: none.",
+                    title="Filter verdicts per second",
+                    normal="Taken and excluded. Undecided: the filter needs fields that events do not have. "
+                    "Unfiltered: none.",
                     queries=[Query(rate("filter_verdicts_total", by="verdict"), "{{verdict}}")],
                     unit="ops",
                 ),
@@ -45,24 +46,25 @@ ROUTER: Final = Dashboard(
             "How far behind",
             [
                 Panel(
-                    title="Accepted and not routed",
-                    normal="What is accepted within half a second.",
+                    title="Accepted but not routed",
+                    normal="As many as are accepted within half a second.",
                     queries=[Query(told("unrouted_events"), "events")],
                 ),
                 Panel(
-                    title="Age of the oldest that is not routed",
-                    normal="0: less than 15 seconds are not told apart. From a minute on somebody is paged.",
+                    title="Age of the oldest event that is not routed",
+                    normal="0, which stands for anything below 15 seconds. From a minute on, someone is paged.",
                     queries=[Query(told("oldest_unrouted_seconds"), "oldest")],
                     unit="s",
                 ),
                 Panel(
-                    title="Rebalances of routers, in 15 minutes",
-                    normal="None, but when routers start or stop; each holds routing up for a second or two.",
+                    title="Router rebalances in 15 minutes",
+                    normal="None, except when routers start or stop; each delays routing for a second or two.",
                     queries=[Query(f"sum(increase({of('rebalances_total', _ROUTERS)}[15m]))", "told their share")],
                 ),
                 Panel(
-                    title="Topics that take no copies",
-                    normal="None. A partition without a leader, or too few replicas in step; copies go around it.",
+                    title="Topics that accept no copies",
+                    normal="None. Otherwise, a partition has no leader or too few in-sync replicas; copies go "
+                    "around it.",
                     queries=[Query(told("avoided_topics", by="instance"), "{{instance}}")],
                 ),
             ],
@@ -73,25 +75,25 @@ ROUTER: Final = Dashboard(
 KAFKA: Final = Dashboard(
     "kafka",
     "Kafka and lag",
-    "What Kafka holds for whom, who reads it, and whether it answers. Its own health its exporter's dashboards show.",
+    "What Kafka holds, who reads it, and whether it answers. For Kafka's own health, see its exporter's dashboards.",
     [
         Row(
             "Lag",
             [
                 Panel(
                     title="Events topic",
-                    normal="What is accepted within half a second.",
+                    normal="As many as are accepted within half a second.",
                     queries=[Query(told("unrouted_events"), "not routed")],
                 ),
                 Panel(
                     title="Subscriptions' topics",
-                    normal="Moving: next to none. Still and paused ones wait for their sinks, and are no load.",
+                    normal="Moving: next to none. Still and paused ones wait for their sinks, and cause no load.",
                     queries=[Query(told("backlog_events", by="sink_type, state"), "{{sink_type}} {{state}}")],
                     stack=True,
                 ),
                 Panel(
                     title="Retry topics",
-                    normal="Waiting is no lag: their time has not come. Overdue: none.",
+                    normal="Waiting is not lag: the retry time has not come yet. Overdue: none.",
                     queries=[Query(told("retry_backlog_events", by="sink_type, state"), "{{sink_type}} {{state}}")],
                     stack=True,
                 ),
@@ -101,13 +103,13 @@ KAFKA: Final = Dashboard(
             "Consumers",
             [
                 Panel(
-                    title="Partitions of workers",
-                    normal="Level; each process about as many as another of its type.",
+                    title="Partitions per worker",
+                    normal="Even: about the same number for every process of a type.",
                     queries=[Query(total("assigned_partitions", by="instance, kind"), "{{instance}} {{kind}}")],
                 ),
                 Panel(
-                    title="Rebalances, in 15 minutes",
-                    normal="None, but when processes start or stop, or subscriptions come and go.",
+                    title="Rebalances in 15 minutes",
+                    normal="None, except when processes start or stop, or subscriptions are created or deleted.",
                     queries=[Query(f"sum by (kind) (increase({of('rebalances_total')}[15m]))", "{{kind}}")],
                 ),
                 Panel(
@@ -121,17 +123,18 @@ KAFKA: Final = Dashboard(
             "Topics",
             [
                 Panel(
-                    title="Topics that there are",
-                    normal="One for each subscription, a handful for each sink type; bounds: docs/partition-budget.md.",
+                    title="Topics",
+                    normal="One per subscription, and a handful per sink type; for bounds see "
+                    "docs/partition-budget.md.",
                     queries=[Query(told("topics", by="kind"), "{{kind}}")],
                 ),
                 Panel(
-                    title="Topics of nobody",
-                    normal="None, or one for a quarter of an hour after a process died in the middle of a creation.",
+                    title="Orphaned topics",
+                    normal="None, or one for a quarter of an hour after a process died while creating it.",
                     queries=[Query(told("orphaned_topics", by="kind"), "{{kind}}")],
                 ),
                 Panel(
-                    title="Topics of nobody that were removed, in a day",
+                    title="Orphaned topics removed in a day",
                     normal="None.",
                     queries=[Query(f"sum(increase({of('orphaned_topics_removed_total')}[1d]))", "removed")],
                 ),
@@ -141,20 +144,22 @@ KAFKA: Final = Dashboard(
             "Whether it answers",
             [
                 Panel(
-                    title="Since when each process has its whole control topic",
-                    normal="Up to 15 seconds: so often each asks. All at once: Kafka is away. One: its network.",
+                    title="Age of each process's control snapshot",
+                    normal="Up to 15 seconds, the interval at which each asks. If all rise, Kafka is unreachable; "
+                    "if one, its network is.",
                     queries=[Query(of("control_age_seconds"), "{{instance}}")],
                     unit="s",
                 ),
                 Panel(
-                    title="Age of the figures of backlogs",
-                    normal="Up to 15 seconds, and what Kafka takes to answer.",
+                    title="Age of the backlog figures",
+                    normal="Up to 15 seconds, plus the time that Kafka takes to answer.",
                     queries=[Query(told("backlog_age_seconds"), "age")],
                     unit="s",
                 ),
                 Panel(
-                    title="Events that Kafka did not take, a second",
-                    normal="None. invalid ones were never offered to it: they do not fit the catalogue.",
+                    title="Events not accepted by Kafka, per second",
+                    normal="None. Those counted as invalid were never sent to it: they do not conform to the "
+                    "catalogue.",
                     queries=[Query(rate("refused_events_total", by="reason"), "{{reason}}")],
                     unit="ops",
                 ),
@@ -166,20 +171,20 @@ KAFKA: Final = Dashboard(
 HTTP: Final = Dashboard(
     "http",
     "API and gateway",
-    "What comes in over HTTP, the primary, the delivery log.",
+    "HTTP requests, the primary, and the delivery log.",
     [
         Row(
             "Requests",
             [
                 Panel(
-                    title="Requests a second, by status",
-                    normal="2xx, and 4xx as clients make mistakes. 5xx: none; 503 is Kafka or no primary, 500 a bug.",
+                    title="Requests per second, by status",
+                    normal="2xx, and 4xx for clients' mistakes. 5xx: none; 503 means Kafka or no primary, 500 a bug.",
                     queries=[Query(rate("http_requests_total", by="server, status"), "{{server}} {{status}}")],
                     unit="ops",
                     stack=True,
                 ),
                 Panel(
-                    title="How long answers take",
+                    title="Response times",
                     normal="Gateway: p99 some 50 ms, the broker's acknowledgement. API: reads 10 ms, writes 100 ms.",
                     queries=[
                         Query(quantile(0.5, "http_request_seconds", by="server"), "{{server}} p50"),
@@ -199,15 +204,15 @@ HTTP: Final = Dashboard(
             "Publishing",
             [
                 Panel(
-                    title="Accepted a second, the ten busiest types",
-                    normal="What your products make.",
+                    title="Accepted per second, the ten busiest types",
+                    normal="What your products publish.",
                     queries=[Query(f"topk(10, {rate('accepted_events_total', by='event_type')})", "{{event_type}}")],
                     unit="ops",
                     width=12,
                 ),
                 Panel(
-                    title="Refused a second, by reason",
-                    normal="invalid: a product sends what does not fit the catalogue. The others: none.",
+                    title="Refused per second, by reason",
+                    normal="invalid: a product sends events that do not conform to the catalogue. The others: none.",
                     queries=[Query(rate("refused_events_total", by="reason"), "{{reason}}")],
                     unit="ops",
                     width=12,
@@ -219,23 +224,23 @@ HTTP: Final = Dashboard(
             [
                 Panel(
                     title="Primaries",
-                    normal="One. None for seconds while it changes.",
+                    normal="One; none for a few seconds while it changes.",
                     queries=[Query(total("api_primary"), "primaries")],
                 ),
                 Panel(
-                    title="Writes that replicas sent to the primary, a second",
+                    title="Writes forwarded to the primary, per second",
                     normal="answered; nothing with a single API process. unanswered ones went to the next primary.",
                     queries=[Query(rate("api_forwarded_requests_total", by="outcome"), "{{outcome}}")],
                     unit="ops",
                 ),
                 Panel(
                     title="The delivery log's lag",
-                    normal="Seconds. It touches no delivery: people see attempts so much later.",
+                    normal="Seconds. Deliveries are not affected: people just see attempts that much later.",
                     queries=[Query(told("delivery_log_lag_seconds"), "lag")],
                     unit="s",
                 ),
                 Panel(
-                    title="Attempts that the delivery log will never have, a second",
+                    title="Attempts missing from the delivery log, per second",
                     normal="None.",
                     queries=[Query(rate("attempt_log_dropped_total", by="sink_type"), "{{sink_type}}")],
                     unit="ops",
@@ -243,7 +248,7 @@ HTTP: Final = Dashboard(
                 ),
                 Panel(
                     title="Size of the delivery log",
-                    normal="It grows to EVENTSTREAMS_DELIVERY_LOG_MAX_MIB, then the oldest entries go.",
+                    normal="It grows to EVENTSTREAMS_DELIVERY_LOG_MAX_MIB, then the oldest entries are removed.",
                     queries=[Query(f"max by (instance) ({of('delivery_log_size_bytes')} > 0)", "{{instance}}")],
                     unit="bytes",
                     width=12,

@@ -9,7 +9,7 @@ from tools.dashboards.pages.queries import OF_TYPE, of, rate, told
 RETRIES: Final = Dashboard(
     "retries",
     "Retries and dead letters",
-    "What is tried again, when, and what became a dead letter.",
+    "What is retried and when, and what became a dead letter.",
     [
         Row(
             "Retries",
@@ -23,15 +23,16 @@ RETRIES: Final = Dashboard(
                     stack=True,
                 ),
                 Panel(
-                    title="Scheduled a second, by reason",
-                    normal="What customers' sinks do. plugin_… are bugs of ours, and there should be none.",
+                    title="Scheduled per second, by reason",
+                    normal="Failures of customers' sinks. plugin_… are bugs of ours, and there should be none.",
                     queries=[Query(rate("retries_scheduled_total", OF_TYPE, by="reason"), "{{reason}}")],
                     unit="ops",
                     stack=True,
                 ),
                 Panel(
-                    title="Scheduled when half their time was over",
-                    normal="None: most events are delivered within minutes, or wait for a broken sink, untried.",
+                    title="Scheduled after half of their time",
+                    normal="None: most events are delivered within minutes, or wait for a broken sink without "
+                    "attempts.",
                     queries=[Query(rate("late_retries_total", OF_TYPE, by="sink_type"), "{{sink_type}}")],
                     unit="ops",
                 ),
@@ -41,16 +42,17 @@ RETRIES: Final = Dashboard(
             "Dead letters",
             [
                 Panel(
-                    title="A second, by reason",
-                    normal="Refused, too_large, no_such_stream: the sinks' answers. Expired: sinks that failed for too "
-                    "long. undecodable, unknown_…, …_header: ours, and there should be none.",
+                    title="Per second, by reason",
+                    normal="Refused, too_large, no_such_stream: the sinks' answers. Expired: sinks that failed "
+                    "for too long. undecodable, unknown_…, …_header: faults of ours, and there should be "
+                    "none.",
                     queries=[Query(rate("dead_letters_total", OF_TYPE, by="reason"), "{{reason}}")],
                     unit="ops",
                     stack=True,
                 ),
                 Panel(
-                    title="Expired a second",
-                    normal="None. Their sinks failed, or were paused, for all of their time.",
+                    title="Expired per second",
+                    normal="None. Otherwise, their sinks failed or were paused for all of their time.",
                     queries=[
                         Query(rate("dead_letters_total", OF_TYPE, 'reason="expired"', by="sink_type"), "{{sink_type}}")
                     ],
@@ -65,23 +67,23 @@ RETRIES: Final = Dashboard(
             ],
         ),
         Row(
-            "What is put back, and what keeps workers from writing",
+            "Redrives, and failed writes of workers",
             [
                 Panel(
-                    title="Redriven and replayed a second",
-                    normal="Nothing, unless somebody asked for it; then at the rate that he asked for.",
+                    title="Redriven and replayed per second",
+                    normal="Nothing, unless someone requested it; then the requested rate.",
                     queries=[Query(rate("redriven_events_total", OF_TYPE, by="kind"), "{{kind}}")],
                     unit="ops",
                 ),
                 Panel(
-                    title="Writes to retry and dead-letter topics that failed",
-                    normal="None. They are repeated, and their lanes wait meanwhile.",
+                    title="Failed writes to retry and dead-letter topics",
+                    normal="None. They are repeated while their lanes wait.",
                     queries=[Query(rate("settle_failures_total", OF_TYPE, by="sink_type"), "{{sink_type}}")],
                     unit="ops",
                 ),
                 Panel(
-                    title="Notices to subscribers a second",
-                    normal="Few, while sinks fail; dropped ones were too many at once.",
+                    title="Notices to subscribers per second",
+                    normal="Few, while sinks are failing; if there are too many at once, some are dropped.",
                     queries=[Query(rate("failure_notices_total", by="outcome"), "{{outcome}}")],
                     unit="ops",
                 ),

@@ -47,7 +47,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- else if .Values.strimzi.enabled -}}
 {{- printf "%s-kafka-kafka-bootstrap:9093" (include "eventstreams.name" .) -}}
 {{- else -}}
-{{- fail "kafka.bootstrapServers must be given: host:port of your Kafka" -}}
+{{- fail "kafka.bootstrapServers is required: host:port of your Kafka" -}}
 {{- end -}}
 {{- end -}}
 
@@ -148,10 +148,10 @@ EVENTSTREAMS_KAFKA_USERNAME: {{ required (printf "kafka.sasl.username must be gi
 {{- $secret := include "eventstreams.secretSettings" . | fromYamlArray }}
 {{- range $name, $value := .Values.settings }}
 {{- if has $name $secret }}
-{{- fail (printf "settings.%s would be read by whoever reads ConfigMaps: give EVENTSTREAMS_%s by env of the roles that need it, or by extraEnv, from a Secret" $name $name) }}
+{{- fail (printf "settings.%s would be visible to anyone who can read ConfigMaps: give EVENTSTREAMS_%s from a Secret, in the env of the roles that need it or in extraEnv" $name $name) }}
 {{- end }}
 {{- with get $owned $name }}
-{{- fail (printf "settings.%s would be overridden, or override what the chart makes: give %s" $name .) }}
+{{- fail (printf "settings.%s would conflict with what the chart sets: give %s" $name .) }}
 {{- end }}
 {{- /* Helm's numbers are floating-point: toString would say 1e+06. */}}
 EVENTSTREAMS_{{ $name }}: {{ ternary $value (toJson $value) (kindIs "string" $value) | quote }}
@@ -361,11 +361,11 @@ A role: its Deployment, or StatefulSet, and its disruption budget. Takes
 {{- $replicas := ternary (int (include "eventstreams.replicas" $values)) (int (dig "autoscaling" "max" 1 $values)) (eq $kind "none") -}}
 {{- $keepsNames := $values.statefulSet | default false -}}
 {{- if and $keepsNames (ne $kind "none") }}
-{{- fail (printf "%s: statefulSet and autoscaling do not go together: what a pod leaves behind that is scaled down would wait for it" .role) }}
+{{- fail (printf "%s: statefulSet and autoscaling cannot be combined: what a scaled-down pod leaves behind would wait for it" .role) }}
 {{- end -}}
 {{- /* A label of its pods is this and a hash. */ -}}
 {{- if and $keepsNames (gt (len $name) 52) }}
-{{- fail (printf "%s: a StatefulSet's name has at most 52 characters, and %s has %d: give a shorter fullnameOverride" .role $name (len $name)) }}
+{{- fail (printf "%s: a StatefulSet's name may have at most 52 characters, but %s has %d: give a shorter fullnameOverride" .role $name (len $name)) }}
 {{- end -}}
 apiVersion: apps/v1
 kind: {{ ternary "StatefulSet" "Deployment" $keepsNames }}

@@ -113,7 +113,7 @@ def _explain(error: Exception) -> RetryLater:
         case EOFError():
             return RetryLater(RetryReason.CONNECT_FAILED, "it closed the connection")
         case _:
-            return RetryLater(RetryReason.BAD_ANSWER, "its answer is not beanstalkd's")
+            return RetryLater(RetryReason.BAD_ANSWER, "its answer is not valid beanstalkd protocol")
 
 
 async def _open(config: BeanstalkConfig, context: SinkContext) -> BeanstalkSink:
