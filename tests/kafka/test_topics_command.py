@@ -42,7 +42,7 @@ def test_it_makes_what_is_not_there_grows_what_is_too_small_and_says_which(setti
     assert f"created {settings.topic_prefix}retry.webhook.1s" in made
     assert not any("segment" in line for line in made)
     then = second.stdout.splitlines()
-    assert f"is there {topics.events}" in then
+    assert f"exists {topics.events}" in then
     assert f"grown from 2 to 3 partitions {settings.topic_prefix}retry.webhook.1s" in then
     assert f"created {topics.dead('segment')}" in then
 
