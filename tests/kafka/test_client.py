@@ -209,7 +209,7 @@ def plain_calls(world: World) -> None:
         assert isinstance(list(api.attempts(outcome="failed")), list)
         with pytest.raises(ApiError):
             api.where_is("EZ-none")
-        with pytest.raises(ApiError, match="record is not there"):
+        with pytest.raises(ApiError, match="record was not found"):
             api.cloud_event("EZ-none")
         assert list(api.events(event_type="com.acme.never")) == []
         assert api.flow(seconds=5).deliveries_seconds == 5

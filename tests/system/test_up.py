@@ -99,7 +99,7 @@ def test_a_second_one_on_the_same_folder_is_told_so(up: Up) -> None:
 def test_a_role_that_is_killed_is_started_again_and_said_so(up: Up) -> None:
     for role in ("api", "gateway", "router", "worker-webhook"):
         up.kill(role)
-        up.wait_until(f"{role} ended (signal SIGKILL): restarting it in 0.2 s")
+        up.wait_until(f"{role} exited (signal SIGKILL): restarting it in 0.2 s")
 
     assert up.client().events.v1.sinks.list() == []
 

@@ -94,7 +94,7 @@ async def test_killing_every_role_and_the_broker_in_mid_stream_loses_invents_and
     assert {topic.kind for topic in report.usage.topics} >= {"es.events", "es.sub", "es.retry", "es.control"}
     # The roles wait for their broker; to lose them as well would be a fault of ours (a client has crashed here before).
     # One that was just starting may give up after its time to wait for a broker (4) and start again.
-    ended = [line for line in up.text.splitlines() if " ended (" in line]
+    ended = [line for line in up.text.splitlines() if " exited (" in line]
     assert [line for line in ended if "SIGKILL" not in line and "(exit code 4)" not in line] == []
 
 
