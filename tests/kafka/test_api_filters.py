@@ -143,7 +143,7 @@ async def test_where_an_event_is_says_that_a_filter_keeps_it_back_and_why(api: A
         ("data.errorCode", "it must evaluate to true or false"),
         ("type ==", "it ends prematurely"),
         ("data.body.matches('(a+)+$')", "matches is not supported"),
-        ("x" * 1001, "it has 1001 characters: at most 10 are allowed00"),
+        ("x" * 1001, "it has 1001 characters: at most 1000 are allowed"),
         ("\0", "characters that are not valid text"),
     ],
 )

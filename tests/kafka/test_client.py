@@ -145,7 +145,7 @@ async def test_dead_letters_are_listed_and_redriven_with_progress(world: World, 
     assert seen[-1].status is JobStatus.COMPLETED
     assert seen[-1] == await api.redrive(job.sid)
     assert job.sid in [each.sid async for each in api.redrives(status="completed")]
-    with pytest.raises(ApiError, match="completed already"):
+    with pytest.raises(ApiError, match="is already completed"):
         await api.cancel_redrive(job.sid)
 
 

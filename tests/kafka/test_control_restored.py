@@ -238,4 +238,4 @@ async def test_a_kafka_without_a_control_topic_and_a_file_that_is_none_are_sente
     assert f"there is no topic {Topics(settings).control}" in export.stderr.decode()
     assert not file.exists()
     assert b"cannot be read: No such file or directory" in missing.stderr
-    assert foreign.stderr.startswith(b"eventstreams: - is no backup")
+    assert foreign.stderr.startswith(b"eventstreams: - is not a backup")

@@ -103,7 +103,7 @@ async def test_an_address_that_has_not_agreed_gets_no_sample_and_few_questions(a
         assert (await post_form(api, f"/v1/Sinks/{sink.sid}/Test"))[0] == 201
     status, body = await post_form(api, f"/v1/Sinks/{sink.sid}/Test")
     assert (status, body["code"]) == (429, 20429)
-    assert "10 an hour" in body["message"]
+    assert "10 per hour" in body["message"]
 
 
 async def test_a_sink_that_is_in_use_cannot_be_aimed_at_another_address(api: Api, mailbox: Mailbox) -> None:

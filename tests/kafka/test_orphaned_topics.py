@@ -216,7 +216,7 @@ async def test_an_installation_has_no_longer_filters_than_its_routers_keep_compi
 
         assert [(status, told["code"]) for status, told in answers] == [(400, 91101)] * 3
         assert (
-            "filters have 0 characters (counting 50 extra for each filter) of at most 400: write shorter filters"
+            "filters have 0 characters (counting 50 extra for each filter), of at most 400: write shorter filters"
             in answers[0][1]["message"]
         )
         assert (taken[0], shorter[0]) == (200, 200)

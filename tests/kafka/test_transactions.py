@@ -144,7 +144,7 @@ async def test_a_range_of_a_topic_that_was_made_anew_is_an_error_and_not_a_wait(
     async with owner(settings) as producer:
         await producer.write(records(topic, b"1"))
 
-    with pytest.raises(TopicError, match="made anew"):
+    with pytest.raises(TopicError, match="was recreated"):
         await read_all(settings, [Range(topic, 0, 50, 60)])
 
 

@@ -165,7 +165,7 @@ async def test_what_is_not_utf_8_is_not_sent() -> None:
     fake = Fake()
 
     async with asking(fake) as api:
-        with pytest.raises(ApiError, match="Description is not UTF-8"):
+        with pytest.raises(ApiError, match="Description is not valid UTF-8"):
             await api.connection.post("/v1/Sinks", [("Description", "caf\udce9")])
 
     assert not fake.requests

@@ -206,7 +206,7 @@ def test_a_catalogue_that_is_not_there(run_here: Run) -> None:
         (("--start", "2026-01-01T00:00:00"), "has no UTC offset: end it with Z"),
         (("--start", "9999-12-31T23:59:59Z"), "'9999-12-31T23:59:59Z' is too late"),
         (("--start", "0001-01-01T00:00:00+10:00"), "is too large"),
-        (("--duration", "9999999999999d"), "'9999999999999d' is too large"),
+        (("--duration", "9999999999999d"), "'9999999999999d' is too long"),
     ],
     ids=str,
 )
@@ -261,5 +261,5 @@ def test_an_argument_that_is_not_utf_8(run_here: Run, arguments: Sequence[str]) 
     assert done.returncode == 1
     assert one_sentence(done) in {
         "EventId is not valid UTF-8, which the API requires",
-        f"the API at {api} does not answer (Connection refused): is it running there?",
+        f"the API at {api} does not answer (Connection refused): is it running?",
     }

@@ -91,6 +91,6 @@ async def test_the_same_job_is_not_made_twice_and_an_account_has_ten_at_once(
         await api.post("/v1/Redrives", {"Reason": "refused", "After": f"2026-01-0{number + 1}T00:00:00Z", "Rate": "1"})
     status, many = await api.ask("POST", "/v1/Redrives", {"Code": "91305"})
     assert status == 409
-    assert "10 jobs" in many["message"]
+    assert "10 unfinished jobs" in many["message"]
     running = await api.get("/v1/Redrives?Status=completed")
     assert len(running["redrives"]) < 10

@@ -50,4 +50,4 @@ async def test_events_of_a_span_of_time_are_replayed_from_all_partitions(
     assert (await api.ask("GET", f"/v1/Redrives/{job['sid']}"))[0] == 404
     status, refused = await api.ask("POST", "/v1/Replays", {**form, "Type": "com.acme.no"})
     assert status == 400
-    assert "does not want com.acme.no" in refused["message"]
+    assert "does not include com.acme.no" in refused["message"]
