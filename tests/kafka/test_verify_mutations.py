@@ -113,6 +113,7 @@ class Mutations:
         self._patch.setattr(Matcher, "_by_key", without_a_type)
         self._patch.setattr(Matcher, "match", of_others_too)
         self._patch.setattr(Planner, "ways", not_what_was_refused)
+        self._patch.setattr(Planner, "ways_by_bytes", lambda *_: ())  # which knows what was found for others like it
 
     def _gateway(self) -> None:
         """Of a batch that is refused, what is right is published all the same; one subscription gets it."""
