@@ -103,10 +103,7 @@ def partition_of(key: bytes | None, partitions: int, *, otherwise: int = 0) -> i
 
 _ALL: Final = 1 << 62  # later than any timestamp
 _MOST_KNOWN: Final = 1 << 15  # pairs of account and type kept, about 1 KiB each; producers may send any number
-
-
 _LONGEST_BYTES: Final = 512  # of an account and a type together: longer ones, which nobody can want, are not kept
-_NOWHERE: Final[tuple[int, Sequence[Way]]] = (0, ())
 
 
 class _Interest(NamedTuple):
@@ -115,11 +112,13 @@ class _Interest(NamedTuple):
     Attributes:
         routes: Each has its way at the same index in ``ways``.
         filtered: Whether any of them has a filter.
+        since_ms: When the newest of them was made: events accepted from then on are for all of them.
     """
 
     routes: Sequence[Route]
     ways: Sequence[Way]
     filtered: bool
+    since_ms: int
 
 
 class Planner:
@@ -132,11 +131,8 @@ class Planner:
         self._dead_topic = dead_topic
         self._known: dict[tuple[bytes, bytes], _Interest] = {}
         """By account and type; valid for version ``_known_version`` of the routes."""
-        self._plain: dict[tuple[bytes, bytes], tuple[int, Sequence[Way]]] = {}
-        """By account and type, for the fast path: from which time in ms on all routes match, and their ways; no ways if
-        there are filters to evaluate."""
         self._by_bytes: KnownHeaders[tuple[int, int, Sequence[Way]]] = KnownHeaders(_MOST_KNOWN)
-        """By the headers of learned events: their number of headers, then the same as in ``_plain``."""
+        """By the headers of learned events: how many they are, and the ``since_ms`` and ways of their interest."""
         self._known_version = -1
         self._known_at = -1
         self.times = Times(-1)
@@ -170,7 +166,7 @@ class Planner:
         """
         ways = self.ways(record)
         if ways and self._by_bytes.wants(header_bytes):
-            since_ms = self._plain[_key_of(dict(record.headers))][0]
+            since_ms = self._known[_key_of(dict(record.headers))].since_ms
             self._by_bytes.add(record.headers, (len(record.headers), since_ms, ways))
         return ways
 
@@ -189,12 +185,8 @@ class Planner:
         (_, account), (_, event_type), (_, event_id), (_, source), (_, time), (_, schema) = self._required(found)
         if not (event_id and source and time and schema):
             return ()
-        try:
-            since_ms, ways = self._plain[account, event_type]
-        except KeyError:
-            self._look_up(account, event_type)
-            since_ms, ways = self._plain.get((account, event_type), _NOWHERE)
-        return ways if since_ms <= self._known_at else ()
+        interest = self._known.get((account, event_type)) or self._look_up(account, event_type)
+        return () if interest.filtered or interest.since_ms > self._known_at else interest.ways
 
     def _catch_up(self, accepted_at_ms: int) -> None:
         """Set the next event's time, and clear the caches if the routes have changed."""
@@ -204,7 +196,6 @@ class Planner:
         if self._matcher.version != self._known_version:
             self._known_version = self._matcher.version  # first: a change during this is seen at the next event
             self._known.clear()
-            self._plain.clear()
             self._by_bytes.forget()
 
     def plan(self, run: Run, record: SourceRecord) -> list[Copy]:
@@ -252,16 +243,14 @@ class Planner:
 
     def _look_up(self, account: bytes, event_type: bytes) -> "_Interest":
         if len(account or b"") + len(event_type or b"") > _LONGEST_BYTES:  # a header may have no value at all
-            return _Interest((), (), filtered=False)
+            return _Interest((), (), filtered=False, since_ms=0)
         if len(self._known) >= _MOST_KNOWN:
             self._known.clear()
-            self._plain.clear()
         routes = self._matcher.match(account, event_type, _ALL)
         ways = [_way(route, account) for route in routes]
         since_ms = max((route.since_ms for route in routes), default=0)
         filtered = any(route.filter is not None for route in routes)
-        self._plain[account, event_type] = since_ms, () if filtered else ways
-        found = self._known[account, event_type] = _Interest(routes, ways, filtered)
+        found = self._known[account, event_type] = _Interest(routes, ways, filtered, since_ms)
         return found
 
     def _problem(self, headers: Mapping[str, bytes], *, matched: bool) -> HeaderProblem | None:
