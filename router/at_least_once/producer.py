@@ -4,32 +4,32 @@ librdkafka sends the batch of each partition in a request of its own, and goes t
 request holds batches of all the partitions that a broker leads, so thousands of topics cost little more than one.
 
 The protocol is aiokafka's implementation, on a thread with an event loop. Up to two requests may be in flight to a
-broker, so that one is on its way while the broker writes the other, but only one batch per partition, which keeps
-their order. After a transient error a batch is sent again until a broker accepts it, or until the caller gives up with
+broker, so that one is on its way while the broker writes the other; ``PartitionQueue`` keeps the order of batches.
+After a transient error a batch is sent again until a broker accepts it, or until the caller gives up with
 ``give_back``. A batch whose response was lost is sent again unchanged, so that the broker recognizes a duplicate.
 """
 
 import asyncio
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Collection, Container, Coroutine, Mapping, Sequence
 from typing import Final
 
 from aiokafka.errors import KafkaError as ProtocolError
-from aiokafka.protocol.transaction import InitProducerIdRequest
 from confluent_kafka import KafkaError
 
-from eventstreams.errors import FatalProducerError
 from eventstreams.kafka.producer import LASTING
 from eventstreams.settings import Settings
 from eventstreams.telemetry.logging import get_logger
-from router.at_least_once.client import Client, client_of
-from router.at_least_once.codes import FORBIDDEN, MISSING, NOT_ANSWERED, NOT_IN_ORDER, PASSING, TAKEN
+from router.at_least_once.codes import MISSING, NOT_ANSWERED, NOT_IN_ORDER, PASSING
+from router.at_least_once.connection import Connection
 from router.at_least_once.identities import Identities
 from router.at_least_once.leaders import Leaders
+from router.at_least_once.ledger import Ledger
+from router.at_least_once.partition_queue import PartitionQueue
 from router.at_least_once.produce_request import Produce
-from router.at_least_once.record_batch import Identity, Place, RecordBatch
+from router.at_least_once.record_batch import Place, RecordBatch
 
 _REQUESTS: Final = 2  # in flight to a broker: while it writes one to disk, the next is on its way
 _REQUEST_BYTES: Final = 2 << 20  # a broker keeps all of it on its heap; exceeded by one batch at most
@@ -38,7 +38,6 @@ _ACKS_MS: Final = 4_000  # for replication; the client waits longer, so that the
 _MISSING_S: Final = 5.0  # before a topic counts as missing: brokers do not all learn of a new one at once
 _RESTS_S: Final = (0.02, 0.1, 0.3, 1.0)  # backoff before a batch is sent again: a leader election takes less than 1 s
 _MOST_RENEWALS: Final = 3
-_NO_TIMEOUT_MS: Final = 0  # transaction timeout: there are no transactions
 _CLOSE_S: Final = 5.0
 
 _log = get_logger(__name__)
@@ -49,42 +48,34 @@ class BatchProducer:
 
     def __init__(self, settings: Settings) -> None:
         """Create a producer. Its thread starts with the first call that needs a broker, and connects then."""
-        self._settings = settings
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="router-producer", daemon=True)
-        self._changed = threading.Condition()
-        self._left: Counter[int] = Counter()  # unsettled records of each group
-        self._failed: list[tuple[RecordBatch, KafkaError]] = []
-        self._gave_up: BaseException | None = None
+        self._ledger = Ledger()
         # Only for the thread with the loop:
-        self._client: Client | None = None
+        self._connection = Connection(settings)
         self._leaders = Leaders()
-        self._queues: dict[Place, deque[RecordBatch]] = {}
-        self._ready: dict[Place, None] = {}  # in order: the first batch is neither in flight nor backing off
+        self._queues: dict[Place, PartitionQueue] = {}
+        self._ready: dict[PartitionQueue, None] = {}  # in order: those with a batch that may be sent
         self._busy: Counter[int] = Counter()  # requests in flight to each broker
         self._silent: set[int] = set()  # brokers that did not respond to the last request in time
-        self._under_way: set[Place] = set()
         self._missing_since: dict[Place, float] = {}  # on the monotonic clock
         self._identities = Identities()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._connecting = asyncio.Lock()
         self._finding = False
+        self._identifying = False
         self._woken = False
 
     @property
     def failed(self) -> int:
         """How many records ``take_failed`` would return, in their batches."""
-        with self._changed:
-            return sum(batch.records for batch, _ in self._failed)
+        return self._ledger.failed
 
     def send(self, batches: Sequence[RecordBatch]) -> None:
         """Queue ``batches`` behind all earlier ones and return at once. No record may be added to them any more."""
         self._start()
         for batch in batches:
             batch.close()  # here, not on the sending thread, for which the brokers wait
-        with self._changed:
-            for batch in batches:
-                self._left[batch.group] += batch.records
+        self._ledger.add(batches)
         self._loop.call_soon_threadsafe(self._do, self._take, batches)
 
     def flush(self, timeout_s: float, group: int | None = None) -> int:
@@ -97,20 +88,11 @@ class BatchProducer:
         Raises:
             FatalProducerError: The producer can never deliver again; whether brokers have what is left is unknown.
         """
-        with self._changed:
-            self._changed.wait_for(lambda: not self._unsettled(group) or self._gave_up is not None, timeout_s)
-            if self._gave_up is not None:
-                raise FatalProducerError(f"the Kafka sender gave up: {self._gave_up}") from self._gave_up
-            return self._unsettled(group)
-
-    def _unsettled(self, group: int | None) -> int:
-        return self._left.total() if group is None else self._left[group]
+        return self._ledger.wait(timeout_s, group)
 
     def take_failed(self) -> Sequence[tuple[RecordBatch, KafkaError]]:
         """Return the batches that failed since the last call, each with its error."""
-        with self._changed:
-            failed, self._failed = self._failed, []
-        return failed
+        return self._ledger.take_failed()
 
     def give_back(self) -> None:
         """Fail all batches of partitions that have none in flight. Returns at once, perhaps before they have failed."""
@@ -155,8 +137,7 @@ class BatchProducer:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._client is not None:
-            await self._client.close()
+        await self._connection.close()
 
     def _ask(self, topics: Collection[str], timeout_s: float) -> Mapping[str, int] | None:
         """Call ``_look_up`` from another thread; None if no broker answers, also within ``timeout_s`` seconds."""
@@ -175,19 +156,14 @@ class BatchProducer:
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._give_up(error)
+            self._ledger.give_up(error)
 
     def _do(self, work: Callable[..., None], *arguments: object) -> None:
         """Do ``work``. If it raises, the producer gives up, since the loop would merely log the error."""
         try:
             work(*arguments)
         except Exception as error:  # noqa: BLE001 - ``flush`` raises it
-            self._give_up(error)
-
-    def _give_up(self, error: BaseException) -> None:
-        with self._changed:
-            self._gave_up = error
-            self._changed.notify_all()
+            self._ledger.give_up(error)
 
     def _start(self) -> None:
         if not self._thread.is_alive():
@@ -197,11 +173,17 @@ class BatchProducer:
         for batch in batches:
             queue = self._queues.get(batch.place)
             if queue is None:
-                self._queues[batch.place] = deque((batch,))
-                self._ready[batch.place] = None
-            else:
-                queue.append(batch)
+                queue = self._queues[batch.place] = PartitionQueue(batch.place)
+            queue.add(batch)
+            self._line_up(queue)
         self._wake()
+
+    def _line_up(self, queue: PartitionQueue) -> None:
+        """Add ``queue`` to those that are ready, or remove it from them."""
+        if queue.may_send(time.monotonic()):
+            self._ready[queue] = None
+        else:
+            self._ready.pop(queue, None)
 
     def _wake(self) -> None:
         """Schedule one ``_dispatch`` in this iteration of the event loop, however often it is asked for."""
@@ -214,12 +196,13 @@ class BatchProducer:
         self._woken = False
         unknown: set[str] = set()
         leaders: dict[int, None] = {}
-        for place in self._ready:
-            leader = self._leaders.get(place)
-            if leader is None:
-                unknown.add(place[0])
-            elif self._free(leader) > 0:
-                leaders[leader] = None
+        for queue in self._ready:
+            leader = self._leaders.get(queue.place)
+            if leader is not None:
+                if self._free(leader) > 0:
+                    leaders[leader] = None
+            elif queue.is_idle:
+                unknown.add(queue.place[0])
         for leader in leaders:
             while self._free(leader) > 0 and (request := self._next_request(leader)):
                 self._busy[leader] += 1
@@ -235,11 +218,18 @@ class BatchProducer:
 
     def _next_request(self, leader: int) -> Sequence[RecordBatch]:
         """Take the next request's batches from those ready for ``leader``: a share, if another request may go too."""
-        ready = [self._queues[place][0] for place in self._ready if self._leaders.get(place) == leader]
-        request = _share(ready, self._free(leader))
-        for batch in request:
-            del self._ready[batch.place]
-            self._under_way.add(batch.place)
+        ready = [each for each in self._ready if self._leaders.get(each.place) == leader and each.goes_to(leader)]
+        request = []
+        for queue in _share(ready, self._free(leader)):
+            batch = queue.next
+            # Here, not where it is sent: of two batches in flight the first must have the lower number.
+            batch.identity = batch.identity or self._identities.next(batch.place, batch.records)
+            if batch.identity is None:
+                self._identify()
+                continue
+            request.append(queue.send(leader))
+            del self._ready[queue]
+            self._line_up(queue)
         return request
 
     async def _keep_sending(self, leader: int, request: Sequence[RecordBatch]) -> None:
@@ -259,10 +249,10 @@ class BatchProducer:
     async def _request(self, leader: int, batches: Sequence[RecordBatch]) -> None:
         topics: dict[str, list[tuple[int, bytearray]]] = {}
         for batch in batches:
-            identity = batch.identity or await self._identity(batch)
+            assert batch.identity is not None
             topic, partition = batch.place
-            topics.setdefault(topic, []).append((partition, batch.raw(identity)))
-        client = await self._connected()
+            topics.setdefault(topic, []).append((partition, batch.raw(batch.identity)))
+        client = await self._connection.client()
         codes: Mapping[Place, int] | None
         try:
             answer = await client.send(leader, Produce(topics, timeout_ms=_ACKS_MS))
@@ -273,54 +263,34 @@ class BatchProducer:
         else:
             codes = answer.codes
             self._silent.discard(leader)
-        self._under_way.difference_update(batch.place for batch in batches)
-        taken: list[RecordBatch] = []
+        now = time.monotonic()
+        accepted: list[RecordBatch] = []
         for batch in batches:
+            queue = self._queues[batch.place]
             code = NOT_ANSWERED if codes is None else codes.get(batch.place, KafkaError.UNKNOWN)
-            if code in TAKEN:
-                taken.append(batch)
-                self._next(batch.place)
-            else:
-                self._refused(batch, code)
-        self._settle(taken)
+            outcome = queue.answered(batch, code, now)
+            if outcome.accepted:
+                self._missing_since.pop(queue.place, None)
+                accepted += outcome.accepted
+            if outcome.refused is not None:
+                self._refused(queue, outcome.refused)
+            self._line_up(queue)
+        self._ledger.accept(accepted)
 
-    async def _identity(self, batch: RecordBatch) -> Identity:
-        while (found := self._identities.next(batch.place, batch.records)) is None:
-            client = await self._connected()
-            try:
-                answer = await client.send(client.get_random_node(), InitProducerIdRequest(None, _NO_TIMEOUT_MS))
-            except (ProtocolError, OSError, KeyError) as error:
-                problem = type(error).__name__
-            else:
-                if not answer.error_code:
-                    self._identities.grant(answer.producer_id, answer.producer_epoch)
-                    continue
-                problem = KafkaError(answer.error_code).str()
-                if answer.error_code in FORBIDDEN:
-                    raise FatalProducerError(f"Kafka does not assign this router a producer id: {problem}")
-            _log.warning("kafka.no_producer_id", error=problem, follows="it is requested again")
-            await asyncio.sleep(_RESTS_S[1])  # a broker that has just started needs part of a second
-        return found
+    def _identify(self) -> None:
+        """Request a producer id, unless that is under way."""
+        if not self._identifying:
+            self._identifying = True
+            self._beside(self._request_id())
 
-    async def _connected(self) -> Client:
-        """Return the client; on the first call connect it, retrying until a bootstrap server answers."""
-        async with self._connecting:
-            if self._client is None:
-                client = client_of(self._settings)
-                while True:
-                    try:
-                        await client.bootstrap()
-                    except (ProtocolError, OSError) as error:
-                        _log.warning("kafka.not_reached", error=str(error), follows="it is retried")
-                        await asyncio.sleep(_RESTS_S[-1])
-                    else:
-                        break
-                self._client = client
-            return self._client
+    async def _request_id(self) -> None:
+        self._identities.grant(*await self._connection.new_producer_id())
+        self._identifying = False
+        self._wake()
 
     async def _look_up(self, topics: Collection[str]) -> Mapping[str, int] | None:
         """Update the leaders of ``topics``; return each topic's error code, 0 if it exists. None: no broker answers."""
-        client = await self._connected()
+        client = await self._connection.client()
         answer = await client.describe(topics, last=self._busy)
         return None if answer is None else self._leaders.learn(answer)
 
@@ -328,108 +298,91 @@ class BatchProducer:
         """Look up the leaders of ``topics``, which have ready batches; those without a leader are retried or fail."""
         codes = await self._look_up(topics)
         self._finding = False
-        for place in [each for each in self._ready if each[0] in topics and each not in self._leaders]:
-            topic, partition = place
-            code = NOT_ANSWERED if codes is None else codes.get(topic, KafkaError.UNKNOWN)
-            if code == KafkaError.NO_ERROR:
-                is_there = partition < self._leaders.count(topic)
-                code = KafkaError.LEADER_NOT_AVAILABLE if is_there else MISSING
-            self._refused(self._queues[place][0], code)
+        for queue in [each for each in self._ready if each.place[0] in topics and each.place not in self._leaders]:
+            if queue.is_idle:
+                topic, partition = queue.place
+                code = NOT_ANSWERED if codes is None else codes.get(topic, KafkaError.UNKNOWN)
+                if code == KafkaError.NO_ERROR:
+                    is_there = partition < self._leaders.count(topic)
+                    code = KafkaError.LEADER_NOT_AVAILABLE if is_there else MISSING
+                self._refused(queue, code)
+                self._line_up(queue)
         self._wake()
 
-    def _refused(self, batch: RecordBatch, code: int) -> None:
-        """Handle error ``code`` for ``batch``: renew the producer id, split the batch, back off, or fail it."""
-        place = batch.place
+    def _refused(self, queue: PartitionQueue, code: int) -> None:
+        """Handle error ``code`` for the first batch: renew the producer id, split the batch, back off, or fail it."""
+        batch = queue.first
         if code in NOT_IN_ORDER and batch.renewals < _MOST_RENEWALS:
             batch.renewals += 1
-            batch.identity = None
-            self._identities.renew(place)
-            self._ready[place] = None
+            self._begin_anew(queue)
         elif code in LASTING and batch.records > 1:
             # One record that no broker ever accepts must not make the others fail: halve the batch until it is alone.
-            queue = self._queues[place]
-            queue.popleft()
-            queue.extendleft(reversed(batch.halves()))
-            self._identities.renew(place)
-            self._ready[place] = None
+            queue.replace_first(batch.halves())
+            self._begin_anew(queue)
         elif code in PASSING:
-            self._leaders.pop(place, None)  # whatever the error, another broker may lead by now
+            self._leaders.pop(queue.place, None)  # whatever the error, another broker may lead by now
             if code == MISSING:
-                self._miss(batch)
+                self._miss(queue)
             else:
-                self._rest(batch)
+                self._rest(queue)
         else:
-            self._fail(batch, KafkaError(code))
+            queue.replace_first(())
+            self._fail(queue, [batch], KafkaError(code))
 
-    def _miss(self, batch: RecordBatch) -> None:
-        """Retry ``batch``, whose partition does not exist; after ``_MISSING_S`` fail all batches of the partition."""
-        since = self._missing_since.setdefault(batch.place, time.monotonic())
+    def _begin_anew(self, queue: PartitionQueue) -> None:
+        queue.begin_anew()
+        self._identities.renew(queue.place)
+
+    def _miss(self, queue: PartitionQueue) -> None:
+        """Retry a batch whose partition does not exist; after ``_MISSING_S`` fail all batches of the partition."""
+        since = self._missing_since.setdefault(queue.place, time.monotonic())
         if time.monotonic() - since < _MISSING_S:
-            self._rest(batch)
-            return
-        for each in [*self._queues[batch.place]]:
-            self._fail(each, KafkaError(MISSING))
+            self._rest(queue)
+        else:
+            self._fail(queue, queue.take_all(), KafkaError(MISSING))
 
-    def _rest(self, batch: RecordBatch) -> None:
-        """Send ``batch`` again after a backoff, longer with each try."""
+    def _rest(self, queue: PartitionQueue) -> None:
+        """Send the first batch again after a backoff, longer with each try."""
+        batch = queue.first
         pause_s = _RESTS_S[min(batch.tries, len(_RESTS_S) - 1)]
         batch.tries += 1
-        self._ready.pop(batch.place, None)
-        self._loop.call_later(pause_s, self._do, self._rested, batch)
+        queue.back_off()
+        self._loop.call_later(pause_s, self._do, self._rested, queue, batch)
 
-    def _rested(self, batch: RecordBatch) -> None:
-        queue = self._queues.get(batch.place)
-        if queue and queue[0] is batch:  # it may have failed by ``give_back`` meanwhile
-            self._ready[batch.place] = None
+    def _rested(self, queue: PartitionQueue, batch: RecordBatch) -> None:
+        if queue.is_idle and queue.first is batch:  # it may have failed by ``give_back`` meanwhile
+            queue.go_on()
+            self._line_up(queue)
             self._wake()
 
-    def _fail(self, batch: RecordBatch, error: KafkaError) -> None:
-        self._next(batch.place)
-        with self._changed:
-            self._failed.append((batch, error))
-        self._settle([batch])
-
-    def _next(self, place: Place) -> None:
-        """Remove the first batch of ``place``, whose fate is known; the one behind it is ready."""
-        self._missing_since.pop(place, None)
-        queue = self._queues[place]
-        queue.popleft()
-        if queue:
-            self._ready[place] = None
-        else:
-            del self._queues[place]
-            self._ready.pop(place, None)
-
-    def _settle(self, batches: Sequence[RecordBatch]) -> None:
-        with self._changed:
-            for batch in batches:
-                self._left[batch.group] -= batch.records
-                if not self._left[batch.group]:
-                    del self._left[batch.group]
-                    self._changed.notify_all()
+    def _fail(self, queue: PartitionQueue, batches: Sequence[RecordBatch], error: KafkaError) -> None:
+        self._missing_since.pop(queue.place, None)
+        self._ledger.fail(batches, error)
 
     def _give_back(self) -> None:
         error = KafkaError(KafkaError._PURGE_QUEUE)  # noqa: SLF001 - its public name
-        for place in self._queues.keys() - self._under_way:
-            self._leaders.pop(place, None)
-            for batch in [*self._queues[place]]:
-                self._fail(batch, error)
+        for queue in self._queues.values():
+            if queue.is_idle:
+                self._leaders.pop(queue.place, None)
+                self._fail(queue, queue.take_all(), error)
+                self._line_up(queue)
 
     def _keep(self, wanted: Container[str]) -> None:
+        self._queues = {place: queue for place, queue in self._queues.items() if place[0] in wanted}
         self._leaders.keep(wanted)
         self._identities.keep(wanted)
 
 
-def _share(batches: Sequence[RecordBatch], requests: int) -> Sequence[RecordBatch]:
-    """Return the first of ``batches``, for one request, if they are spread by size over so many ``requests``.
+def _share(queues: Sequence[PartitionQueue], requests: int) -> Sequence[PartitionQueue]:
+    """Return the first of ``queues``, whose next batches make one request if all are spread over ``requests`` by size.
 
     At least ``_SHARED_BYTES`` if there is as much, and at most ``_REQUEST_BYTES``, which the last batch may exceed.
     """
-    limit = min(max(sum(batch.size for batch in batches) // requests, _SHARED_BYTES), _REQUEST_BYTES)
-    share, size = list[RecordBatch](), 0
-    for batch in batches:
+    limit = min(max(sum(queue.next.size for queue in queues) // requests, _SHARED_BYTES), _REQUEST_BYTES)
+    share, size = list[PartitionQueue](), 0
+    for queue in queues:
         if size >= limit:
             break
-        share.append(batch)
-        size += batch.size
+        share.append(queue)
+        size += queue.next.size
     return share

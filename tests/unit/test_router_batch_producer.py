@@ -16,8 +16,10 @@ from confluent_kafka import KafkaError
 
 from eventstreams.errors import FatalProducerError
 from eventstreams.settings import Settings
+from router.at_least_once import connection
 from router.at_least_once import producer as module
 from router.at_least_once.client import _ANSWER_MS
+from router.at_least_once.partition_queue import PartitionQueue
 from router.at_least_once.produce_request import Produce
 from router.at_least_once.producer import _REQUESTS, BatchProducer, _share
 from router.at_least_once.record_batch import Identity, Place, RecordBatch
@@ -126,7 +128,7 @@ def batch_of(place: Place, values: Sequence[bytes]) -> RecordBatch:
 @pytest.fixture
 def scene(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     brokers = Brokers({"one": [1], "two": [1, 2], "three": [1]})
-    monkeypatch.setattr(module, "client_of", lambda _: brokers)
+    monkeypatch.setattr(connection, "client_of", lambda _: brokers)
     monkeypatch.setattr(module, "_RESTS_S", (0.001, 0.01))
     scene = Scene(brokers, BatchProducer(Settings.load(kafka="127.0.0.1:1")))
     yield scene
@@ -368,11 +370,14 @@ def test_a_request_takes_its_share(
 ) -> None:
     monkeypatch.setattr(module, "_SHARED_BYTES", 500)
     monkeypatch.setattr(module, "_REQUEST_BYTES", 2_000)
-    batches = [batch_of(("one", 0), []) for _ in sizes]
-    for batch, size in zip(batches, sizes, strict=True):
+    queues = []
+    for size in sizes:
+        batch = batch_of(("one", 0), [])
         batch.size = size
+        queues.append(PartitionQueue(batch.place))
+        queues[-1].add(batch)
 
-    assert _share(batches, requests) == batches[:share]
+    assert _share(queues, requests) == queues[:share]
 
 
 def test_a_broker_has_two_requests_at_a_time_and_no_partition_is_in_both(
