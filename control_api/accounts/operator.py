@@ -85,8 +85,8 @@ async def list_all(request: web.Request) -> web.Response:
     found: Sequence[Account] = registry.all()
     if "FriendlyName" in filters:
         found = [each for each in found if each.friendly_name == filters["FriendlyName"]]
-    if "OwnerAccountSid" in filters:
-        found = [each for each in found if each.owner_account_sid == filters["OwnerAccountSid"]]
+    if (owner := _sid(filters.get("OwnerAccountSid"), "OwnerAccountSid")) is not None:
+        found = [each for each in found if each.owner_account_sid == owner]
     if status is not None:
         found = [each for each in found if registry.status_of(each) is status]
     return list_answer(

@@ -5,7 +5,7 @@ from typing import Final
 
 from control_api.accounts import operator
 from control_api.accounts.declared import ACCOUNT_SID, CONFLICT, KEY_SID, NAME, NAMED, OF_STATUS, SCOPE, STATUS
-from control_api.http.declared import Caller, Listed, One, Operation, refused_with, sid, text
+from control_api.http.declared import Caller, Listed, One, Operation, refused_with, sid
 from control_api.sinks.signing import GRACE
 from eventstreams.client import accounts as models
 from eventstreams.http import ErrorCode
@@ -40,7 +40,7 @@ OPERATIONS: Final = (
         group=_GROUP,
         summary="List accounts",
         description="Oldest first.",
-        query=(NAMED, OF_STATUS, text("OwnerAccountSid", "Only subaccounts of this account.")),
+        query=(NAMED, OF_STATUS, sid("OwnerAccountSid", "Only subaccounts of this account.", SidKind.ACCOUNT)),
         answer=Listed("accounts", models.Account),
         caller=Caller.OPERATOR,
     ),

@@ -94,7 +94,7 @@ class _Installation:
     def open_sockets(self) -> None:
         """Open every socket that a role listens on, so that a taken port is noticed before anything starts."""
         options = self.options
-        self.sockets["api"] = open_socket(f"{options.host}:{options.port}", setting="--port")
+        self.sockets["api"] = open_socket(f"{options.host}:{options.port}", setting="--port", host_setting="--host")
         ports = self.state.ports
         beside = [options.port + 1] if 0 < options.port < _LAST_PORT else []
         self.sockets["gateway"] = open_preferred(options.host, _known(ports, "gateway") or beside)

@@ -16,12 +16,13 @@ _FD: Final = "fd://"
 _HTTP: Final = 80
 
 
-def open_socket(listen: str, *, setting: str) -> socket.socket:
+def open_socket(listen: str, *, setting: str, host_setting: str = "") -> socket.socket:
     """A listening TCP socket for ``listen``.
 
     Args:
         listen: ``host:port`` (port 0: any free one), or ``fd://N``.
         setting: The name of the setting, for errors.
+        host_setting: The name of the one for the host, if it has its own.
 
     Raises:
         SettingsError: ``listen`` has neither form, or no such socket was inherited.
@@ -40,12 +41,15 @@ def open_socket(listen: str, *, setting: str) -> socket.socket:
         opened.listen(_BACKLOG)
     except (TypeError, UnicodeError) as error:  # what Python raises for a text that cannot be a host name
         opened.close()
-        raise SettingsError(f"{setting} is {listen!r}: {host!r} is not a host name") from error
+        named = f"{host_setting} is {host!r}: it" if host_setting else f"{setting} is {listen!r}: {host!r}"
+        raise SettingsError(f"{named} is not a host name") from error
     except OSError as error:
         opened.close()
         if error.errno == errno.EADDRINUSE:
             raise PrerequisiteError(f"{listen} is in use by another program: choose another {setting}") from error
-        raise PrerequisiteError(f"{setting}: cannot listen on {listen}: {error.strerror}") from error
+        is_the_host = isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
+        named = host_setting if host_setting and is_the_host else setting
+        raise PrerequisiteError(f"{named}: cannot listen on {listen}: {error.strerror}") from error
     opened.setblocking(False)
     return opened
 

@@ -57,7 +57,9 @@ async def test_accounts_are_listed_with_filters(shared: Api, operator: Asker) ->
     by_owner = await operator.all(ACCOUNTS, "accounts", OwnerAccountSid=owner["sid"])
     suspended = await operator.all(ACCOUNTS, "accounts", Status="suspended", PageSize="1")
     by_name = await operator.all(ACCOUNTS, "accounts", FriendlyName="Owner")
+    malformed = await operator.ask("GET", ACCOUNTS, OwnerAccountSid="AC1")
 
+    assert (malformed[0], malformed[1]["message"][:28]) == (400, "OwnerAccountSid is malformed")
     assert [each["sid"] for each in by_owner] == [sub["sid"]]
     assert sub["sid"] in {each["sid"] for each in suspended}
     assert owner["sid"] in {each["sid"] for each in by_name}

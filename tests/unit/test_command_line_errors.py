@@ -143,6 +143,21 @@ def test_a_bad_setting(run_here: Run, name: str, value: str, words: str) -> None
     assert words in one_sentence(done)
 
 
+@pytest.mark.parametrize(
+    ("host", "code", "words"),
+    [
+        pytest.param("x", 3, "--host: cannot listen on x:", id="no such name"),
+        pytest.param("192.0.2.1", 3, "--host: cannot listen on 192.0.2.1:", id="no address of this machine"),
+        pytest.param("é" * 70, 2, "it is not a host name", id="no name at all"),
+    ],
+)
+def test_a_host_that_cannot_be_listened_on(run_here: Run, tmp_path: Path, host: str, code: int, words: str) -> None:
+    done = run_here(["up", "--host", host, "--data-dir", str(tmp_path)])
+
+    assert done.returncode == code
+    assert words in one_sentence(done)
+
+
 def test_a_socket_that_does_not_listen(run_here: Run) -> None:
     with socket.socket() as idle:
         done = run_here(["api"], ADMIN_LISTEN=f"fd://{idle.fileno()}")
