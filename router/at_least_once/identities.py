@@ -19,6 +19,14 @@ class Identities:
         self._next: dict[Place, Identity] = {}
         self._newest: Identity | None = None
 
+    @property
+    def suffices(self) -> bool:
+        """Whether ``next`` has an identity for every partition; otherwise only for those in here."""
+        return self._newest is not None
+
+    def __contains__(self, place: Place) -> bool:
+        return place in self._next
+
     def next(self, place: Place, records: int) -> Identity | None:
         """Return the identity for the next batch of ``place``, of ``records`` records, and advance the sequence.
 

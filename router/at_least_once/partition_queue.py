@@ -66,10 +66,7 @@ class PartitionQueue:
         if not self._in_flight:
             return True
         return (
-            self._in_flight < _IN_FLIGHT
-            and not self._codes
-            and self._accepted_at is not None
-            and now - self._accepted_at < _REMEMBERED_S
+            self._in_flight < _IN_FLIGHT and self._accepted_at is not None and now - self._accepted_at < _REMEMBERED_S
         )
 
     def goes_to(self, leader: int) -> bool:
@@ -119,6 +116,7 @@ class PartitionQueue:
 
     def begin_anew(self) -> None:
         """Let all batches get new identities. None may be in flight."""
+        self._accepted_at = None
         for batch in self._batches:
             batch.identity = None
 

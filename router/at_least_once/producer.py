@@ -204,9 +204,8 @@ class BatchProducer:
             elif queue.is_idle:
                 unknown.add(queue.place[0])
         for leader in leaders:
-            while self._free(leader) > 0 and (request := self._next_request(leader)):
-                self._busy[leader] += 1
-                self._beside(self._keep_sending(leader, request))
+            for _ in range(self._free(leader)):
+                self._beside(self._keep_sending(leader))
         if unknown and not self._finding:
             self._finding = True
             self._beside(self._find(unknown))
@@ -219,28 +218,32 @@ class BatchProducer:
     def _next_request(self, leader: int) -> Sequence[RecordBatch]:
         """Take the next request's batches from those ready for ``leader``: a share, if another request may go too."""
         ready = [each for each in self._ready if self._leaders.get(each.place) == leader and each.goes_to(leader)]
+        if not self._identities.suffices:
+            ready = self._identified(ready)
         request = []
         for queue in _share(ready, self._free(leader)):
             batch = queue.next
-            # Here, not where it is sent: of two batches in flight the first must have the lower number.
             batch.identity = batch.identity or self._identities.next(batch.place, batch.records)
-            if batch.identity is None:
-                self._identify()
-                continue
             request.append(queue.send(leader))
             del self._ready[queue]
             self._line_up(queue)
         return request
 
-    async def _keep_sending(self, leader: int, request: Sequence[RecordBatch]) -> None:
-        """Send ``request``, and after each response what has become ready for ``leader`` by then, until nothing is."""
-        while request:
+    def _identified(self, queues: Sequence[PartitionQueue]) -> list[PartitionQueue]:
+        """Return those of ``queues`` that need no new producer id; if others do, request one."""
+        identified = [each for each in queues if each.next.identity or each.place in self._identities]
+        if len(identified) < len(queues):
+            self._identify()
+        return identified
+
+    async def _keep_sending(self, leader: int) -> None:
+        """Send requests to ``leader``, each with what has become ready by then, until nothing is."""
+        # Each is made where it is sent: one made by ``_dispatch`` could be overtaken by a request with later batches.
+        # Nor does the next one wait for ``_dispatch``: a turn of the loop may wait for the GIL, and the broker with it.
+        while self._free(leader) > 0 and (request := self._next_request(leader)):
+            self._busy[leader] += 1
             await self._request(leader, request)
             self._busy[leader] -= 1
-            # Not through ``_dispatch``: each turn of the loop may have to wait for the GIL, and the broker with it.
-            request = self._next_request(leader) if self._free(leader) > 0 else ()
-            if request:
-                self._busy[leader] += 1
             if self._ready:
                 self._wake()
         if not self._busy[leader]:

@@ -380,7 +380,7 @@ def test_a_request_takes_its_share(
     assert _share(queues, requests) == queues[:share]
 
 
-def test_a_broker_has_two_requests_at_a_time_and_no_partition_is_in_both(
+def test_a_broker_has_two_requests_at_a_time_and_no_partition_that_it_does_not_know_is_in_both(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_SHARED_BYTES", 1_000)
@@ -402,6 +402,92 @@ def test_a_broker_has_two_requests_at_a_time_and_no_partition_is_in_both(
             if topic[-1] == str(number)
         ]
         assert mine == [(0, b"0"), (2, b"1"), (4, b"2")]
+
+
+def test_two_batches_of_a_partition_are_in_flight_once_one_was_accepted(scene: Scene) -> None:
+    scene.brokers.held.clear()
+    scene.send(*((("one", 0), [b"%d" % number]) for number in range(4)))
+    assert scene.producer.flush(0.2) == 4
+    at_first = [values for _, _, values in scene.brokers.sent]
+    scene.brokers.held.set()
+    assert scene.settle() == []
+    scene.brokers.held.clear()
+    scene.send(*((("one", 0), [b"%d" % number]) for number in range(4, 8)))
+    assert scene.producer.flush(0.2) == 4
+    then = [values for _, _, values in scene.brokers.sent[4:]]
+    scene.brokers.held.set()
+
+    assert scene.settle() == []
+    assert at_first == [[b"0"]]
+    assert then == [[b"4"], [b"5"]]
+    assert [identity.sequence for _, identity, _ in scene.brokers.sent] == [*range(8)]
+
+
+def test_a_batch_waits_for_the_one_before_it_that_another_broker_has(scene: Scene) -> None:
+    scene.brokers.leaders["two"] = [1, -1]  # while the second partition has no leader, metadata is requested
+    scene.send((("two", 0), [b"a"]))
+    assert scene.settle() == []
+    scene.brokers.held.clear()
+    scene.send((("two", 0), [b"b"]), (("two", 1), [b"x"]))
+    while len(scene.brokers.requests) < 2:
+        time.sleep(0.01)
+    scene.brokers.leaders["two"] = [2, -1]
+    asked = len(scene.brokers.asked)
+    while len(scene.brokers.asked) < asked + 2:
+        time.sleep(0.01)
+    scene.send((("two", 0), [b"c"]))
+    assert scene.producer.flush(0.2) == 3
+    at_first = [(broker, values) for broker, sent in scene.brokers.requests for _, _, values in sent]
+    scene.brokers.leaders["two"] = [2, 1]
+    scene.brokers.held.set()
+
+    assert scene.settle() == []
+    assert at_first == [(1, [b"a"]), (1, [b"b"])]
+    assert [broker for broker, sent in scene.brokers.requests if sent[0][2] == [b"c"]] == [2]
+
+
+def test_a_request_that_follows_another_does_not_go_before_one_made_earlier(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A response comes just when a request with a batch of "one" was made: the one after it must not overtake it."""
+    scene.send((("one", 0), [b"0"]))
+    assert scene.settle() == []
+    respond = scene.brokers.send
+
+    async def send(broker: int, request: Any) -> Any:
+        answer = await respond(broker, request)
+        if ("three", 0) in answer.codes:
+            scene.producer.send([batch_of(("one", 0), [b"%d" % number]) for number in (1, 2)])
+            await asyncio.sleep(0)  # the batches are queued
+            await asyncio.sleep(0)  # a request is made
+        return answer
+
+    monkeypatch.setattr(scene.brokers, "send", send)
+    scene.send((("three", 0), [b"last"]))
+
+    assert scene.settle() == []
+    assert scene.settle() == []
+    one = [(identity, values) for place, identity, values in scene.brokers.sent if place == ("one", 0)]
+    assert one == [((0, 0, number), [b"%d" % number]) for number in range(3)]
+
+
+def test_who_waits_for_a_producer_id_holds_up_nobody_else(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_SHARED_BYTES", 100)
+    scene.send((("one", 0), [b"a"]), (("three", 0), [b"b"]))
+    assert scene.settle() == []
+    scene.brokers.id_code = KafkaError.COORDINATOR_LOAD_IN_PROGRESS
+    scene.brokers.answer = answers({("one", 0): [KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER]})
+    scene.send((("one", 0), [b"v" * 1_000]))
+    assert scene.producer.flush(0.2) == 1
+    other = batch_of(("three", 0), [b"c"])
+    other.group = 1
+
+    scene.producer.send([other])
+
+    assert scene.producer.flush(PATIENCE_S, 1) == 0
+    assert scene.producer.flush(0.01) == 1
+    scene.brokers.id_code = 0
+    assert scene.settle() == []
 
 
 def test_topics_that_nobody_wants_are_forgotten(scene: Scene) -> None:
