@@ -4,9 +4,12 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
+from random import Random
 
 import pytest
 from confluent_kafka import KafkaError, Message, Producer
+from typing_extensions import override
 
 from eventstreams.kafka.admin import KafkaAdmin
 from eventstreams.kafka.records import Record
@@ -15,10 +18,12 @@ from eventstreams.topics import TopicSpec
 from router.at_least_once.producer import BatchProducer
 from router.at_least_once.record_batch import Identity, Place, RecordBatch
 from router.planning.plan import partition_of
-from tests.support.topic import PATIENCE_S, read_topic
+from tests.support.kafka_gate import PRODUCE, Gate, gated
+from tests.support.topic import PATIENCE_S, read_topic, read_topic_until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(240)]
 
+CUT = 0.04
 HEADERS = [("ce_id", b"EZ1"), ("ce_subject", b""), ("es_subscription", b"DF1")]
 
 
@@ -95,7 +100,7 @@ async def test_behind_a_batch_that_is_missing_it_begins_anew(
     first, second = batch_of((topic, 0), [b"a"]), batch_of((topic, 0), [b"b"])
     assert await settled(producer, [first]) == []
     assert first.identity is not None
-    second.identity = first.identity._replace(sequence=100)
+    producer._identities.next((topic, 0), 99)  # as for a batch that was given up
 
     assert await settled(producer, [second, batch_of((topic, 0), [b"c"])]) == []
 
@@ -170,6 +175,64 @@ async def test_a_key_leads_where_librdkafka_leads_it(
 
     assert {key: partition_of(key, 7) for key in keys} == theirs
     assert await asyncio.to_thread(producer.partitions, topic, PATIENCE_S) == 7
+
+
+class Cutting(Gate):
+    """Cuts connections at random, before the broker has a Produce request or before the client has the response.
+
+    Attributes:
+        lost: How many requests it cut off.
+        unanswered: How many responses it cut off.
+        pairs: How many requests came while another one was not answered.
+    """
+
+    watches = PRODUCE
+
+    def __init__(self, port: int) -> None:
+        super().__init__(port)
+        self.lost = self.unanswered = self.pairs = 0
+        self._random = Random(1)
+        self._in_flight = 0
+
+    @override
+    async def asked(self, request: bytes) -> Sequence[bytes]:
+        self.pairs += self._in_flight > 0
+        if self._random.random() < CUT:
+            self.lost += 1
+            self._cut()
+        self._in_flight += 1
+        return [request]
+
+    @override
+    async def answered(self, request: bytes, answer: bytes) -> Sequence[bytes]:
+        if self._random.random() < CUT:
+            self.unanswered += 1
+            self._cut()
+        self._in_flight -= 1
+        return [answer]
+
+    def _cut(self) -> None:
+        self._in_flight = 0
+        raise ConnectionResetError
+
+
+async def test_batches_of_a_partition_are_kept_once_and_in_order_though_connections_break(tmp_path: Path) -> None:
+    batches, records = 600, 5
+    values = [[b"%d" % (number * records + each) for each in range(records)] for number in range(batches)]
+    async with gated(tmp_path, Cutting) as (gate, through, beside):
+        topic = await topic_of(KafkaAdmin(beside), beside, "cut")
+        producer = BatchProducer(through)
+        try:
+            failed = await settled(producer, [batch_of((topic, 0), each) for each in values])
+        finally:
+            producer.close()
+        found = values_of(await read_topic_until(beside, topic, lambda read: values[-1][-1] in values_of(read[-1:])))
+
+    assert failed == []
+    assert found == [value for each in values for value in each]
+    assert gate.lost > 10, "in different situations"
+    assert gate.unanswered > 10
+    assert gate.pairs > batches / 2, "two batches of the partition were in flight"
 
 
 READ = """

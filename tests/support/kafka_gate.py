@@ -15,7 +15,8 @@ from eventstreams.settings import Settings
 from eventstreams.testing.broker import RunningBroker
 from tests.conftest import installation_settings
 
-OFFSET_COMMIT: Final = 8  # Kafka's API keys
+PRODUCE: Final = 0  # Kafka's API keys
+OFFSET_COMMIT: Final = 8
 END_TXN: Final = 26
 _HOST: Final = "127.0.0.1"
 _GATED: Final = """
