@@ -127,10 +127,14 @@ async def test_an_answer_that_breaks_off_is_not_taken_for_a_whole_one(size: int 
 
 
 async def test_who_goes_in_the_middle_of_an_answer_makes_room() -> None:
-    body = bytes(LARGE)
+    piece = bytes(1 << 20)
 
-    async def answer(_: web.Request) -> web.Response:
-        return web.Response(body=body)
+    async def answer(request: web.Request) -> web.StreamResponse:
+        told = web.StreamResponse(headers={"Content-Length": str(LARGE)})
+        await told.prepare(request)
+        for _ in range(LARGE // len(piece)):  # whole at once, all of it would be copied, and not what is taken alone
+            await told.write(piece)
+        return told
 
     async with gateway(answer) as url, aiohttp.ClientSession() as session:
         async with asyncio.timeout(200):
