@@ -21,7 +21,7 @@ from eventstreams.testing.receiver import Received, Receiver
 from eventstreams.topics import Topics
 from tests.support.api import call
 from tests.support.events import DELIVERED, SENT
-from tests.support.flow import flowing
+from tests.support.flow import FEW, flowing
 from tests.support.installation import header
 from tests.support.topic import eventually
 from tests.support.up import Up, running_up
@@ -66,12 +66,14 @@ async def forgetful_receiver() -> AsyncIterator[Receiver]:
         yield receiver
 
 
-async def subscribe(up: Up, receiver: Receiver, type_: str) -> Any:
-    events = up.client().events.v1
-    sink = await call(
-        lambda: events.sinks.create("load", {"destination": receiver.url, **BATCHES}, "webhook"),
-    )
-    return await call(lambda: events.subscriptions.create("load", sink.sid, [{"type": type_}]))
+async def make_sink(up: Up, receiver: Receiver) -> str:
+    configuration = {"destination": receiver.url, **BATCHES}
+    sink = await call(lambda: up.client().events.v1.sinks.create("load", configuration, "webhook"))
+    return str(sink.sid)
+
+
+async def subscribe(up: Up, sink_sid: str, type_: str) -> Any:
+    return await call(lambda: up.client().events.v1.subscriptions.create("load", sink_sid, [{"type": type_}]))
 
 
 async def since(feed: ControlFeed, subscription_sid: str, type_: str) -> int:
@@ -100,10 +102,11 @@ async def test_of_a_subscription_made_in_the_flow_every_later_event_arrives_and_
     up: Up, settings: Settings, feed: ControlFeed
 ) -> None:
     async with forgetful_receiver() as receiver:
-        async with flowing(settings, up.about["account_sid"], SENT) as flow:
+        sink_sid = await make_sink(up, receiver)
+        async with flowing(settings, up.about["account_sid"], SENT, most=FEW) as flow:
             await flow.until(3_000)
             before = await flow.mark()
-            subscription = await subscribe(up, receiver, SENT)
+            subscription = await subscribe(up, sink_sid, SENT)
             answered = await flow.mark()
             await flow.until(len(flow.accepted) + 8_000)
 
@@ -124,7 +127,7 @@ async def test_a_type_comes_and_goes_in_the_flow_and_the_other_loses_and_doubles
     up: Up, settings: Settings, feed: ControlFeed
 ) -> None:
     async with forgetful_receiver() as receiver:
-        subscription = await subscribe(up, receiver, SENT)
+        subscription = await subscribe(up, await make_sink(up, receiver), SENT)
         spans = []
         async with flowing(settings, up.about["account_sid"], SENT, DELIVERED) as flow:
             for _ in range(5):
