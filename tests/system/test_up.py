@@ -18,7 +18,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from eventstreams.testing.broker import RunningBroker, running_broker
+from eventstreams.settings import Settings
 from tests.support.up import TOKEN, Up, clean_environ, running_up
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
@@ -166,13 +166,12 @@ def assert_stops_whole(up: Up, number: signal.Signals) -> None:
 
 
 def test_with_another_kafka_a_worker_that_lacks_a_library_is_said_and_the_others_go_on(
-    tmp_path: Path, broker: RunningBroker
+    tmp_path: Path, settings: Settings
 ) -> None:
     (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['botocore'] = None\n")
-    with running_up(
-        tmp_path / "data", "--port", "0", "--kafka", broker.bootstrap, env={"PYTHONPATH": str(tmp_path)}
-    ) as up:
-        assert up.about["kafka"] == broker.bootstrap
+    env = {"PYTHONPATH": str(tmp_path), "EVENTSTREAMS_TOPIC_PREFIX": settings.topic_prefix}
+    with running_up(tmp_path / "data", "--port", "0", "--kafka", settings.kafka, env=env) as up:
+        assert up.about["kafka"] == settings.kafka
         assert "kafka" not in up.about["pids"]
 
         up.client().events.v1.sinks.create(
@@ -245,12 +244,6 @@ def test_a_smoke_test_says_where_it_stopped(
     [sentence] = [line for line in done.stderr.splitlines() if line.startswith("eventstreams: ")]
     assert words in sentence
     assert up.client().events.v1.subscriptions.list() == []
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
-    with running_broker(tmp_path_factory.mktemp("kafka")) as broker:
-        yield broker
 
 
 # -- what a person did wrong -----------------------------------------------------------------------------------
