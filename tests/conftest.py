@@ -14,6 +14,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from eventstreams.control.vault import new_key
+from eventstreams.memory import much_is_out_of_sight
 from eventstreams.settings import Settings
 from eventstreams.testing.broker import running_broker
 from tests.support import forks
@@ -70,8 +71,10 @@ def pytest_collection() -> Generator[None, object, object]:
 def all_in_sight() -> Iterator[None]:
     """As in a process that reads no tests: the garbage collector looks at everything, until something is done to it."""
     gc.unfreeze()
+    much_is_out_of_sight.cache_clear()
     yield
     gc.freeze()
+    much_is_out_of_sight.cache_clear()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

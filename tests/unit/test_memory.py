@@ -37,3 +37,16 @@ def test_what_somebody_else_has_put_out_of_sight_stays_there_and_nothing_is_adde
 
     assert meanwhile == (False, True)
     assert not is_looked_at(others)
+
+
+def test_of_two_in_one_process_the_first_puts_out_of_sight_and_back() -> None:
+    there = [[number] for number in range(MANY)]
+
+    with what_is_there_out_of_sight():
+        made = [object()]
+        with what_is_there_out_of_sight():
+            meanwhile = (is_looked_at(there), is_looked_at(made))
+        between = (is_looked_at(there), is_looked_at(made))
+
+    assert meanwhile == between == (False, True)
+    assert (is_looked_at(there), is_looked_at(made)) == (True, True)
