@@ -224,6 +224,8 @@ async def test_who_follows_a_type_that_is_none_is_told_so_and_goes_on_following(
         cwd=ROOT,
         env=clean(system.env),
         stderr=asyncio.subprocess.PIPE,
+        # A shell has programs that it starts in the background ignore Ctrl-C, and so what these start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert following.stderr is not None
     try:
