@@ -49,7 +49,8 @@ def open_socket(listen: str, *, setting: str, host_setting: str = "") -> socket.
             raise PrerequisiteError(f"{listen} is in use by another program: choose another {setting}") from error
         is_the_host = isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
         named = host_setting if host_setting and is_the_host else setting
-        raise PrerequisiteError(f"{named}: cannot listen on {listen}: {error.strerror}") from error
+        follows = ": use an address of this machine, such as 127.0.0.1" if is_the_host else ""
+        raise PrerequisiteError(f"{named}: cannot listen on {listen}: {error.strerror}{follows}") from error
     opened.setblocking(False)
     return opened
 

@@ -24,7 +24,7 @@ class Outcome(NamedTuple):
         refused: Error code for the batch that is first in the queue now; None if there is nothing to handle yet.
     """
 
-    accepted: Sequence[RecordBatch] = ()
+    accepted: Sequence[RecordBatch]
     refused: int | None = None
 
 
