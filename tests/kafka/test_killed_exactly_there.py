@@ -187,6 +187,20 @@ async def test_a_router_that_is_killed_while_a_second_group_is_under_way_has_com
     assert max(copies.values()) <= 2, "what of the first group was not committed yet"
 
 
+async def test_a_router_that_is_killed_with_two_batches_of_a_partition_in_flight_repeats_what_was_stored(
+    routed: Routed,
+) -> None:
+    await routed.publish(0)
+    with doomed(routed.installation.settings, Point.TWO_IN_FLIGHT, "router") as router:
+        await until_dead(router)
+    assert await routed.committed() == {}
+
+    copies = await routed.counted_by_the_successor(1)
+
+    twice = [event_id for event_id, count in copies.items() if count > 1]
+    assert (len(twice), max(copies.values())) == (3, 2), "both, and the one that was accepted before them"
+
+
 async def test_a_router_that_is_killed_before_the_commit_of_its_drain_repeats_what_came_last(routed: Routed) -> None:
     with doomed(routed.installation.settings, Point.DRAIN, "router") as router:
         await routed.publish(0)

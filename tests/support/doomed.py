@@ -24,7 +24,10 @@ from eventstreams.kafka.membership import Membership
 from eventstreams.kafka.records import Partition
 from eventstreams.reasons import DeadReason
 from eventstreams.settings import PREFIX, Settings
+from router.at_least_once import lane as at_least_once
+from router.at_least_once.client import Client
 from router.at_least_once.lane import AtLeastOnceLane
+from router.at_least_once.produce_request import Produce
 from router.at_least_once.producer import BatchProducer
 from router.at_least_once.record_batch import RecordBatch
 from router.copying.lane import Job, Lane, Settled
@@ -50,6 +53,7 @@ class Point(StrEnum):
     ONE_RUN_COPIED = "after the copies of the first run of a message, before those of the second"
     ONE_RUN_COMMITTED = "after the commit of the first run of a message, before the others are acknowledged"
     ONE_GROUP_COMMITTED = "after the commit of a group of copies, while those of the next are under way"
+    TWO_IN_FLIGHT = "after the broker stored two batches of a partition, before a response to either was handled"
     DRAIN = "after the commit that a drain waits for, before its own"
     TAKEN_BACK = "after an earlier commit's late answer, before the one that puts it right"
     FENCED = "after it was fenced, before it joins again"
@@ -168,6 +172,24 @@ def one_group_committed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(RunConsumer, "_commit", commit_once)
 
 
+def two_in_flight(patch: pytest.MonkeyPatch) -> None:
+    """Die with two unhandled responses, each to a batch with one copy; the first batch of all is accepted before."""
+    send, answered = Client.send, list[None]()
+
+    async def send_and_hold(self: Client, broker: int, request: Any, **options: Any) -> Any:
+        answer = await send(self, broker, request, **options)
+        if isinstance(request, Produce):
+            answered.append(None)
+            if len(answered) == 3:
+                die()
+            if len(answered) == 2:
+                await asyncio.Event().wait()
+        return answer
+
+    patch.setattr(Client, "send", send_and_hold)
+    patch.setattr(at_least_once, "BATCH_BYTES", 1)
+
+
 def drain(patch: pytest.MonkeyPatch) -> None:
     """Die when the drain commits; a commit that was in flight when the drain began has ended by then."""
     go_on, commit, under_way, ack = RunConsumer.drain, RunConsumer.commit, RunConsumer._commit, Taken.ack
@@ -249,6 +271,7 @@ _POINTS: Final[Mapping[Point, Callable[[pytest.MonkeyPatch], None]]] = {
     Point.ONE_RUN_COPIED: one_run_copied,
     Point.ONE_RUN_COMMITTED: one_run_committed,
     Point.ONE_GROUP_COMMITTED: one_group_committed,
+    Point.TWO_IN_FLIGHT: two_in_flight,
     Point.DRAIN: drain,
     Point.TAKEN_BACK: taken_back,
     Point.FENCED: fenced,
