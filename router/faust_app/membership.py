@@ -1,4 +1,7 @@
-"""Makes a router with a name in its group give way to a process that joined later with the same name.
+"""A router's membership of its group: whether it still is a member, and whose its name is.
+
+A process that was frozen, or cut off, for longer than its session may have been removed from the group: others read its
+partitions. aiokafka hears of it with the next heartbeat, and until then reads on.
 
 aiokafka's heartbeats do not carry the name (``group.instance.id``), so Kafka answers not that another process has it
 but that it does not know the member, as after a session time-out. aiokafka then joins again and so takes the name back:
@@ -6,17 +9,30 @@ two routers with one name would remove each other from the group forever, and no
 """
 
 import asyncio
+import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from aiokafka.consumer import consumer
 from aiokafka.consumer.group_coordinator import GroupCoordinator
-from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError
+from aiokafka.errors import (
+    GroupAuthorizationFailedError,
+    KafkaError,
+    NoError,
+    RebalanceInProgressError,
+    TopicAuthorizationFailedError,
+)
+from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
 from typing_extensions import override
 
 from eventstreams.kafka.refusals import Refusals
+from eventstreams.telemetry.logging import get_logger
 
+_log = get_logger(__name__)
+_CONFIRMED_BY: Final = (HeartbeatRequest, SyncGroupRequest)
+_STILL_MEMBER: Final = {NoError.errno, RebalanceInProgressError.errno}
 _AGAIN_S: Final = 1.0  # what Kafka refused may be allowed by then
 
 
@@ -34,18 +50,56 @@ class Name:
 
 
 class Member(GroupCoordinator):  # type: ignore[misc]  # the library has no types
-    """aiokafka's group member; after Kafka removed it from the group, it checks who has its name before it rejoins.
+    """aiokafka's group member, which knows until when it certainly is one.
 
-    It checks once only, for after that the name may be its own again: the response to a join request can get lost.
+    After Kafka removed it from the group, it checks who has its name before it rejoins. It checks once only, for after
+    that the name may be its own again: the response to a join request can get lost.
     """
 
     name: Name | None = None
     refusals: Refusals | None = None  # None: refusals are not reported
     _was = ""  # its id when it was removed, until it has checked
+    _confirmed_at = -math.inf  # when the last request was sent to which Kafka answered that it is a member
+    _confirmation: "asyncio.Future[None] | None" = None  # the next one; None: nobody waits for it
+
+    async def confirmed(self) -> None:
+        """Return once it is certain that this was a member of its group less than a session ago.
+
+        This is at once, but after a freeze, or when the group's coordinator has not answered for a session. Kafka
+        starts a member's session when it gets a heartbeat, so not before that was sent.
+        """
+        if self._is_confirmed():
+            return
+        _log.warning(
+            "router.membership_unconfirmed",
+            session_s=self._session_timeout_ms / 1000,
+            follows="nothing is copied until Kafka has answered, because others may have its partitions",
+        )
+        with self._subscription.fetch_context():  # or it would be too idle to join again
+            while not self._is_confirmed():
+                if self._confirmation is None:
+                    self._confirmation = asyncio.get_running_loop().create_future()
+                await asyncio.wait([self._confirmation])
+
+    def _is_confirmed(self) -> bool:
+        session_s: float = self._session_timeout_ms / 1000
+        return time.monotonic() - self._confirmed_at < session_s
+
+    @override
+    async def _send_req(self, request: Any) -> Any:
+        sent_at = time.monotonic()
+        response = await super()._send_req(request)
+        if isinstance(request, _CONFIRMED_BY) and response.error_code in _STILL_MEMBER:
+            self._confirmed_at = sent_at
+            if self._confirmation is not None:
+                self._confirmation.set_result(None)
+                self._confirmation = None
+        return response
 
     @override
     def reset_generation(self) -> None:
         self._was = self.member_id or self._was
+        self._confirmed_at = -math.inf
         super().reset_generation()
 
     @override

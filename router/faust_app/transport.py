@@ -26,7 +26,7 @@ from eventstreams.kafka.refusals import Refusals
 from router.batches import Batch, Batches
 from router.faust_app.control_end import Routes, catch_up, end_of
 from router.faust_app.fetch_pace import pace_fetches
-from router.faust_app.membership import Name, watch_names
+from router.faust_app.membership import Member, Name, watch_names
 from router.planning.plan import Run
 
 watch_names()
@@ -74,6 +74,8 @@ class CommittedThread(aiokafka.AIOKafkaConsumerThread):
     async def _fetch(self, partitions: set[TP], wait_s: float) -> tuple[Mapping[TP, list[Any]], int | None]:
         consumer, control = self._ensure_consumer(), cast(RunTransport, self.transport).control
         found = await self._fetch_records(consumer, partitions, wait_s, consumer._max_poll_records)  # noqa: SLF001 - as its caller in Faust
+        if found:
+            await cast(Member, consumer._coordinator).confirmed()  # noqa: SLF001 - no public way
         return found, await end_of(consumer._client, control) if found else None  # noqa: SLF001 - no public way
 
     @override

@@ -26,7 +26,11 @@ from typing import IO, Any, Final
 from eventstreams.local import parent_death
 
 MOST: Final = 1 << 17  # bytes of a command and its environment: less than a socket accepts at once
-_MODULES: Final = ("eventstreams", "tests.support.doomed")  # started with ``python -m``
+_MODULES: Final = (
+    "eventstreams",
+    "tests.support.doomed",
+    "tests.support.slow_heartbeats",
+)  # started with ``python -m``
 _PARENT_DEATH: Final = [sys.executable, "-I", "-S", str(Path(parent_death.__file__))]  # as the supervisor starts it
 _PR_SET_CHILD_SUBREAPER: Final = 36  # <linux/prctl.h>
 _READY_S: Final = 200.0

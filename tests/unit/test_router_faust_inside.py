@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.client import AIOKafkaClient, ConnectionGroup
 from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import PartitionRecords
-from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.consumer.group_coordinator import BaseCoordinator, CoordinatorGroupRebalance, GroupCoordinator
 from aiokafka.protocol.group import HeartbeatRequest, JoinGroupRequest
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from confluent_kafka import Consumer
@@ -69,6 +69,14 @@ def test_a_member_joins_again_as_we_think_and_its_heartbeats_have_no_name() -> N
     assert "while not self._closing.done():" in source_of(GroupCoordinator._GroupCoordinator__coordination_routine)
     assert "instance" not in source_of(HeartbeatRequest)  # else Kafka says itself that another has the name
     assert "self._coordinator = GroupCoordinator(" in source_of(AIOKafkaConsumer.start)
+
+
+def test_what_confirms_a_member_goes_through_the_overridden_method_and_its_session_is_where_we_look_for_it() -> None:
+    assert "await self._send_req(request)" in source_of(GroupCoordinator._do_heartbeat)
+    assert "await self._coordinator._send_req(request)" in source_of(CoordinatorGroupRebalance._send_sync_group_request)
+    assert "self._session_timeout_ms = session_timeout_ms" in source_of(GroupCoordinator)
+    assert "self._subscription = " in source_of(BaseCoordinator)  # how idle it is is counted there
+    assert "idle_time = self._subscription.fetcher_idle_time" in source_of(GroupCoordinator.ensure_active_group)
 
 
 def test_offsets_are_committed_only_through_the_overridden_methods() -> None:

@@ -1,14 +1,29 @@
-"""Before a router joins its group again it looks who has its name: itself, nobody, or another process."""
+"""A router knows until when it certainly is in its group, and who has its name: itself, nobody, or another process."""
 
 import asyncio
 import importlib
 from collections.abc import Callable
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from aiokafka.consumer import consumer
 from aiokafka.consumer.group_coordinator import GroupCoordinator
-from aiokafka.errors import KafkaError
+from aiokafka.consumer.subscription_state import SubscriptionState
+from aiokafka.errors import (
+    IllegalGenerationError,
+    KafkaError,
+    NoError,
+    NotCoordinatorForGroupError,
+    RebalanceInProgressError,
+    UnknownMemberIdError,
+)
+from aiokafka.protocol.commit import OffsetFetchRequest
+from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
+from aiokafka.protocol.metadata import MetadataRequest
 
+from router.faust_app import membership
 from router.faust_app.membership import Member, Name
 
 
@@ -119,3 +134,115 @@ async def test_other_errors_stay_what_they_are(monkeypatch: pytest.MonkeyPatch) 
 def test_the_routers_client_is_such_a_member() -> None:
     importlib.import_module("router.faust_app.transport")
     assert consumer.GroupCoordinator is Member
+
+
+@dataclass
+class Clock:
+    now: float = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class Session:
+    """A member with a session of 8 s, and the broker that answers it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.clock = Clock()
+        monkeypatch.setattr(membership, "time", self.clock)
+        monkeypatch.setattr(GroupCoordinator, "_send_req", self._respond)
+        self.member = Member.__new__(Member)
+        self.member.member_id, self.member.generation, self.member._session_timeout_ms = "one", 3, 8000
+        self.member._rejoin_needed_fut = asyncio.get_running_loop().create_future()
+        self.member._subscription = self.subscription = SubscriptionState()
+        self._takes_s = 0.0
+        self._error: type[KafkaError] = NoError
+
+    async def _respond(self, _: object) -> Any:
+        await asyncio.sleep(0)
+        self.clock.sleep(self._takes_s)
+        return SimpleNamespace(error_code=self._error.errno)
+
+    async def request(self, request: Any, error: type[KafkaError] = NoError, *, takes_s: float = 0.0) -> None:
+        self._takes_s, self._error = takes_s, error
+        await self.member._send_req(request)
+
+    async def is_held(self) -> bool:
+        """Whether what was fetched is held at this moment."""
+        waiting = asyncio.create_task(self.member.confirmed())
+        await asyncio.sleep(0)
+        held = not waiting.done()
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        return held
+
+
+HEARTBEAT = HeartbeatRequest("router", 3, "one")
+SYNC = SyncGroupRequest("router", 3, "one", None, [])
+
+
+@pytest.mark.parametrize("error", [NoError, RebalanceInProgressError])
+async def test_a_heartbeat_confirms_a_member_for_a_session(
+    monkeypatch: pytest.MonkeyPatch, error: type[KafkaError]
+) -> None:
+    session = Session(monkeypatch)
+    await session.request(HEARTBEAT, error, takes_s=1)
+
+    session.clock.sleep(6.9)
+    assert not await session.is_held()
+    session.clock.sleep(0.1)
+    assert await session.is_held()  # 8 s after the heartbeat was sent, 7 after its answer
+
+
+async def test_what_was_sent_before_a_freeze_confirms_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = Session(monkeypatch)
+    await session.request(HEARTBEAT)
+
+    await session.request(HEARTBEAT, takes_s=14)
+
+    assert await session.is_held()
+
+
+@pytest.mark.parametrize("error", [UnknownMemberIdError, IllegalGenerationError, NotCoordinatorForGroupError])
+async def test_a_refused_heartbeat_confirms_nothing(monkeypatch: pytest.MonkeyPatch, error: type[KafkaError]) -> None:
+    session = Session(monkeypatch)
+    await session.request(HEARTBEAT, error)
+
+    assert await session.is_held()
+
+
+async def test_who_is_held_goes_on_with_the_answer_and_is_not_idle_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = Session(monkeypatch)
+    await session.request(HEARTBEAT)
+    session.clock.sleep(14)
+
+    waiting = [asyncio.create_task(session.member.confirmed()) for _ in range(2)]
+    await asyncio.sleep(0)
+    assert session.subscription.fetcher_idle_time == 0
+    await session.request(HEARTBEAT, UnknownMemberIdError)
+    assert not any(each.done() for each in waiting)
+    await session.request(SYNC)
+
+    await asyncio.gather(*waiting)
+
+
+async def test_a_member_that_was_removed_is_none_until_it_has_joined_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = Session(monkeypatch)
+    await session.request(HEARTBEAT)
+
+    session.member.reset_generation()  # as a refused commit does, within the session
+    assert await session.is_held()
+    await session.request(SYNC)
+
+    assert not await session.is_held()
+
+
+@pytest.mark.parametrize("request_", [MetadataRequest([]), OffsetFetchRequest("router", [])])
+async def test_other_answers_say_nothing_of_the_membership(monkeypatch: pytest.MonkeyPatch, request_: object) -> None:
+    session = Session(monkeypatch)
+    await session.request(request_)
+
+    assert await session.is_held()
