@@ -10,7 +10,7 @@ from eventstreams.local.java import find_java
 from eventstreams.local.kafka import fetch_with_progress
 from eventstreams.local.ports import LOOPBACK
 from eventstreams.local.state import data_folder
-from eventstreams.local.up import DEFAULT_PORT, Options
+from eventstreams.local.up import DEFAULT_PORT, MOST_WORKERS, Options
 from eventstreams.local.up import up as run_up
 from eventstreams.settings import Settings
 
@@ -37,7 +37,14 @@ from eventstreams.settings import Settings
     help="Port of the API; 0 picks a free one.",
 )
 @click.option("--host", default=LOOPBACK, show_default=True, help="Address on which the API and gateway listen.")
-def up(data_dir: Path, kafka: str | None, port: int, host: str) -> None:
+@click.option(
+    "--workers",
+    type=click.IntRange(1, MOST_WORKERS),
+    default=1,
+    show_default=True,
+    help="Worker processes of each sink type. They share its subscriptions, and one that has several partitions.",
+)
+def up(data_dir: Path, kafka: str | None, port: int, host: str, workers: int) -> None:
     """Run the whole system on this machine: Kafka, API, router, webhook worker, gateway. Ctrl-C stops it.
 
     Workers for other installed sink types start when the first sink of their type is created.
@@ -46,7 +53,7 @@ def up(data_dir: Path, kafka: str | None, port: int, host: str) -> None:
     127.0.0.0/8.
     """
     with data_folder(data_dir) as folder:
-        asyncio.run(run_up(Options(data_dir, host, port, kafka), folder, say=click.echo))
+        asyncio.run(run_up(Options(data_dir, host, port, kafka, workers), folder, say=click.echo))
 
 
 @click.command("fetch-kafka")

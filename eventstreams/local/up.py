@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -29,10 +30,12 @@ from eventstreams.settings import PREFIX, Settings
 from eventstreams.sinks.registry import installed_sink_types, lacking, load_plugins
 
 DEFAULT_PORT: Final = 8080
+MOST_WORKERS: Final = 16  # of each sink type: what one machine can use
 # Where every command looks for Kafka by default. Used only together with our default port, which only one installation
 # can have: a broker starts to listen only a second after its port was found free.
 _USUAL_KAFKA_PORT: Final = 9092
 _KAFKA: Final = "kafka"
+_ADMIN: Final = "admin-"
 _LAST_PORT: Final = 65535
 _POLL_S: Final = 0.1
 _ASK_S: Final = 2.0
@@ -59,20 +62,39 @@ class Role:
 
 API: Final = Role("api", ("api",), "API_LISTEN")
 GATEWAY: Final = Role("gateway", ("gateway",), "GATEWAY_LISTEN")
-WORKERS: Final = {each: Role(f"worker-{each}", ("worker", each)) for each in installed_sink_types()}
+ROUTER: Final = Role("router", ("router",))
 _FIRST: Final = "webhook"  # the most common type; workers of other types start with the first sink of their type
-ROLES: Final = (API, Role("router", ("router",)), WORKERS[_FIRST], GATEWAY)
-LATER: Final = {sink_type: role for sink_type, role in WORKERS.items() if sink_type != _FIRST}
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The options of ``eventstreams up``. If ``kafka`` is None, it runs a broker of its own."""
+    """The options of ``eventstreams up``.
+
+    Attributes:
+        kafka: Bootstrap servers; None: it runs a broker of its own.
+        workers: How many processes share the subscriptions of each sink type.
+    """
 
     data_dir: Path
     host: str
     port: int
     kafka: str | None
+    workers: int = 1
+
+    @property
+    def roles(self) -> Sequence[Role]:
+        """What runs from the beginning."""
+        return API, ROUTER, *self.workers_of(_FIRST), GATEWAY
+
+    @property
+    def later(self) -> Mapping[str, Sequence[Role]]:
+        """By sink type, what starts with the first sink of that type."""
+        return {each: self.workers_of(each) for each in installed_sink_types() if each != _FIRST}
+
+    def workers_of(self, sink_type: str) -> Sequence[Role]:
+        """The workers of one sink type; the second one's name ends with ``.2``."""
+        names = [f"worker-{sink_type}", *(f"worker-{sink_type}.{number}" for number in range(2, self.workers + 1))]
+        return [Role(name, ("worker", sink_type)) for name in names]
 
 
 @dataclass(slots=True)
@@ -98,7 +120,7 @@ class _Installation:
         ports = self.state.ports
         beside = [options.port + 1] if 0 < options.port < _LAST_PORT else []
         self.sockets["gateway"] = open_preferred(options.host, _known(ports, "gateway") or beside)
-        for role in (*ROLES, *LATER.values()):
+        for role in (*options.roles, *chain(*options.later.values())):
             self.sockets[_admin(role)] = open_preferred(LOOPBACK, _known(ports, _admin(role)))
         for name, opened in self.sockets.items():
             self.state = self.state.with_port(name, opened.getsockname()[1])
@@ -139,7 +161,8 @@ class _Installation:
             given = _secret(self.settings.delivery_log)
             environ["DELIVERY_LOG"] = str(self.folder / "delivery-log.db") if given is None else given
             environ["GATEWAY_URL"] = self.settings.gateway_url or self.url("gateway")
-            environ["READY_URLS"] = ",".join(f"{self.url(_admin(each))}/readyz" for each in ROLES if each is not API)
+            others = [each for each in self.options.roles if each is not API]
+            environ["READY_URLS"] = ",".join(f"{self.url(_admin(each))}/readyz" for each in others)
         if role is GATEWAY:
             environ["API_URL"] = self.settings.api_url or self.url("api")
         return Program(
@@ -203,7 +226,7 @@ async def up(options: Options, folder: Path, *, say: Callable[[str], None]) -> N
         kafka, replicas = await _kafka(installation, supervisor)
         installation.state.save(folder)
         write_private(shell_file, shell_settings(installation.of_commands(kafka, replicas)))
-        for role in ROLES:
+        for role in options.roles:
             await supervisor.start(installation.program(role, kafka, replicas))
         _introduce(installation, kafka)
         await _watch(installation, stopping, partial(_start_later, installation, supervisor, kafka, replicas))
@@ -215,22 +238,23 @@ async def up(options: Options, folder: Path, *, say: Callable[[str], None]) -> N
 
 async def _start_later(installation: _Installation, supervisor: Supervisor, kafka: str, replicas: int) -> None:
     """Start the worker of each sink type with the first sink of that type. Never returns."""
-    plugins = load_plugins()
+    plugins, later = load_plugins(), installation.options.later
     settings = installation.settings.model_copy(update={"kafka": kafka})
     async with aclosing(sink_types_in_use(settings)) as sink_types:
         async for sink_type in sink_types:
-            role = LATER.get(sink_type)
-            if role is None:
+            if sink_type not in later:
                 continue
+            name = later[sink_type][0].name
             for module, requirement in lacking(plugins[sink_type]).items():
-                installation.say(f"{role.name} cannot run because it needs {module}: pip install '{requirement}'")
+                installation.say(f"{name} cannot run because it needs {module}: pip install '{requirement}'")
                 break
             else:
                 if plugins[sink_type].needs_mail and settings.mail_server is None:
-                    installation.say(f"{role.name} cannot run: {PREFIX}SMTP_URL is not set")
+                    installation.say(f"{name} cannot run: {PREFIX}SMTP_URL is not set")
                     continue
-                await supervisor.start(installation.program(role, kafka, replicas))
-                installation.say(f"{role.name} started: there is now a sink of its type")
+                for role in later[sink_type]:
+                    await supervisor.start(installation.program(role, kafka, replicas))
+                installation.say(f"{name} started: there is now a sink of its type")
 
 
 async def _watch(
@@ -321,7 +345,11 @@ def _write_run_file(file: Path, installation: _Installation, supervisor: Supervi
         "api": installation.url("api"),
         "gateway": installation.url("gateway"),
         "kafka": installation.options.kafka or f"{LOOPBACK}:{installation.state.ports.get(_KAFKA, 0)}",
-        "admin": {role.name: installation.url(_admin(role)) for role in (*ROLES, *LATER.values())},
+        "admin": {
+            name.removeprefix(_ADMIN): installation.url(name)
+            for name in installation.sockets
+            if name.startswith(_ADMIN)
+        },
         "account_sid": installation.account_sid,
     }
     write_private(file, orjson.dumps(found, option=orjson.OPT_INDENT_2))
@@ -353,7 +381,7 @@ def _known(ports: Mapping[str, int], name: str) -> list[int]:
 
 
 def _admin(role: Role) -> str:
-    return f"admin-{role.name}"
+    return f"{_ADMIN}{role.name}"
 
 
 def _secret(value: SecretStr | None) -> str | None:
