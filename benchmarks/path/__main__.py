@@ -39,12 +39,15 @@ def main() -> None:
     parser.add_argument("--case", action="append", choices=sorted(CASES), help="only these; may be given several times")
     parser.add_argument("--events", type=int, help=f"of a case at full speed; default: {_EVENTS:,}")
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument(
+        "--workers", type=int, default=1, help="worker processes; with one, Python uses one core of them"
+    )
     parser.add_argument("--quick", action="store_true", help="small sizes, and bounds on the ratios")
     parser.add_argument("-o", choices=["table", "json"], default="table", dest="form")
     given = parser.parse_args()
     names = given.case or (_QUICK_CASES if given.quick else tuple(CASES))
     events = given.events or (_QUICK_EVENTS if given.quick else _EVENTS)
-    with tempfile.TemporaryDirectory() as folder, running_installation(Path(folder)) as installation:
+    with tempfile.TemporaryDirectory() as folder, running_installation(Path(folder), given.workers) as installation:
         idle = memory_mib(installation.pids)
         rows = [
             row for _ in range(given.rounds) for name in names for row in _told(installation, name, events, given.form)

@@ -90,10 +90,13 @@ class Load:
 
 
 class RunningInstallation:
-    """The running system, with its receiver."""
+    """The running system, with its receiver. A subscription that would keep only some ``workers`` busy gets more
+    partitions.
+    """
 
-    def __init__(self, up: Up, receiver: Receiver, started_s: float) -> None:
+    def __init__(self, up: Up, receiver: Receiver, started_s: float, workers: int) -> None:
         self.up = up
+        self._workers = workers
         self.receiver = receiver
         self.started_s = started_s
         self.kafka: str = up.about["kafka"]
@@ -104,7 +107,8 @@ class RunningInstallation:
     @property
     def pids(self) -> Mapping[str, int]:
         pids = self.up.about["pids"]
-        return {**{role: pids[role] for role in ROLES}, "kafka": pids["kafka"], "receiver": self.receiver.pid}
+        ours = {name: pid for name, pid in pids.items() if name.partition(".")[0] in ROLES}
+        return {**ours, "kafka": pids["kafka"], "receiver": self.receiver.pid}
 
     @contextmanager
     def subscribed(self, *urls: str, **configuration: object) -> Iterator[list[tuple[str, str]]]:
@@ -117,6 +121,10 @@ class RunningInstallation:
             sinks.append(sink.sid)
             types = [{"type": SENT}]
             subscriptions.append(self._api.subscriptions.create(description="d", sink_sid=sink.sid, types=types).sid)
+        if len(urls) < self._workers:
+            with EventStreams(self.up.about["api"], self.account, TOKEN) as api:
+                for subscription in subscriptions:
+                    api.set_subscription_delivery(subscription, partitions=self._workers)
         try:
             yield list(zip(sinks, subscriptions, strict=True))
         finally:
@@ -132,8 +140,9 @@ class RunningInstallation:
     def wait_routed(self, subscription: str, events: int) -> None:
         """Wait until there are ``events`` on the topic of ``subscription``."""
         client = Consumer({"bootstrap.servers": self.kafka, "group.id": "watch"})
-        topic = TopicPartition(f"es.sub.webhook.{subscription}", 0)
-        while client.get_watermark_offsets(topic, timeout=10)[1] < events:
+        topic = f"es.sub.webhook.{subscription}"
+        partitions = [TopicPartition(topic, each) for each in client.list_topics(topic).topics[topic].partitions]
+        while sum(client.get_watermark_offsets(each, timeout=10)[1] for each in partitions) < events:
             time.sleep(0.1)
         client.close()
 
@@ -162,12 +171,13 @@ class RunningInstallation:
 
 
 @contextmanager
-def running_installation(folder: Path) -> Iterator[RunningInstallation]:
+def running_installation(folder: Path, workers: int = 1) -> Iterator[RunningInstallation]:
     receiver = subprocess.Popen([sys.executable, "-m", "benchmarks.path.receiver"], stdout=subprocess.PIPE, text=True)
     try:
         began = time.monotonic()
-        with running_up(folder / "data", env={"EVENTSTREAMS_LOG_LEVEL": "warning"}) as up:
-            yield RunningInstallation(up, Receiver(receiver), time.monotonic() - began)
+        options, environ = ("--port", "0", "--workers", str(workers)), {"EVENTSTREAMS_LOG_LEVEL": "warning"}
+        with running_up(folder / "data", *options, env=environ) as up:
+            yield RunningInstallation(up, Receiver(receiver), time.monotonic() - began, workers)
     finally:
         receiver.kill()
         receiver.wait()
