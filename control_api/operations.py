@@ -25,7 +25,7 @@ from control_api.subscriptions import resource as subscriptions
 from control_api.topics import routes as topics
 
 OPERATIONS: Final[Sequence[Operation]] = tuple(
-    each.form_only
+    each.as_in_the_reference
     for each in (
         *event_types.OPERATIONS,
         *schemas.OPERATIONS,
@@ -56,7 +56,7 @@ EXTENSIONS: Final[Sequence[Operation]] = (
     *waiting.OPERATIONS,
     *schema_documents.OPERATIONS,
     *keys.OPERATIONS,
-    *(each.form_only for each in v2010.OPERATIONS),
+    *(each.as_in_the_reference for each in v2010.OPERATIONS),
     *operator_operations.OPERATIONS,
     *router_dead_letters.OPERATIONS,
     *topics.OPERATIONS,

@@ -9,7 +9,7 @@ from control_api.audit.descriptions import describe
 from control_api.audit.entry import ActorType, AuditEvent
 from control_api.audit.reader import AUDIT
 from control_api.http.answers import json_answer, timestamp
-from control_api.http.declared import Caller, Listed, Operation, moment, text
+from control_api.http.declared import PAGING, Caller, Listed, Operation, moment, text
 from control_api.http.paging import Page, PageQuery, envelope
 from control_api.http.sealed_pages import seal, unseal
 from control_api.plane import PLANE
@@ -21,7 +21,6 @@ from eventstreams.times import parse_rfc3339, to_ms
 
 PATH: Final = "/v1/AuditEvents"
 OPERATOR_PATH: Final = f"{START}v1/AuditEvents"
-_PAGING: Final = ("PageSize", "Page", "PageToken")
 _FILTERS: Final = ("ActorSid", "ResourceSid", "After", "Before")
 
 
@@ -29,7 +28,7 @@ async def list_all(request: web.Request) -> web.Response:
     """List the writes that the caller may see, newest first. The filter ``AccountSid`` is for the operator."""
     is_operator = request.get(OPERATOR) is not None
     query = PageQuery.parse(request.query)
-    given = Parameters.check(request.query.items(), (*_FILTERS, *(("AccountSid",) if is_operator else ()), *_PAGING))
+    given = Parameters.check(request.query.items(), (*_FILTERS, *(("AccountSid",) if is_operator else ()), *PAGING))
     account_sid = given.one("AccountSid") if is_operator else request[ACCOUNT].sid
     actor, resource = given.one("ActorSid"), given.one("ResourceSid")
 
@@ -59,7 +58,7 @@ async def list_all(request: web.Request) -> web.Response:
             query,
             key="audit_events",
             url=request.app[PLANE].url(request, request.path),
-            filters=[(name, value) for name, value in given.values if name not in _PAGING],
+            filters=[(name, value) for name, value in given.values if name not in PAGING],
             show=lambda event: _show(event, None if is_operator else request[ACCOUNT].sid, snapshot),
         )
     )

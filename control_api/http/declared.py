@@ -12,10 +12,13 @@ from aiohttp.typedefs import Handler
 from pydantic import BaseModel
 
 from control_api.http.codes import Code
-from eventstreams.http import ErrorCode
+from eventstreams.http import ErrorCode, RefusedError
 from eventstreams.sids import SidKind
 
 JsonSchema = Mapping[str, object]
+PAGING: Final = ("PageSize", "Page", "PageToken")
+"""The parameters of every list."""
+_MOST_SHOWN: Final = 80  # characters of what was given
 _IN_BRACES: Final = re.compile(r"{(\w+)}")
 
 
@@ -160,6 +163,7 @@ class Operation:
         refusals: The statuses and codes of refusals that are specific to it; general ones need not be declared.
         caller: Who may call it.
         takes_json: Whether the form may be a JSON object as well.
+        refuses_unknown: Whether a parameter that is not in ``query`` is refused: a misspelt filter must not list all.
     """
 
     name: str
@@ -177,6 +181,7 @@ class Operation:
     refusals: Sequence[tuple[HTTPStatus, int]] = ()
     caller: Caller = Caller.ACCOUNT
     takes_json: bool = True
+    refuses_unknown: bool = True
 
     def __post_init__(self) -> None:
         """Raises ``ValueError`` if ``names`` do not match those in the path."""
@@ -184,13 +189,28 @@ class Operation:
             raise ValueError(f"{self.name}: {self.path} has other names than are declared")
 
     @property
-    def form_only(self) -> "Operation":
-        """The same operation, but without JSON bodies, as in the reference."""
-        return replace(self, takes_json=False)
+    def as_in_the_reference(self) -> "Operation":
+        """The same operation, but without JSON bodies, and passing over unknown parameters of the query."""
+        return replace(self, takes_json=False, refuses_unknown=False)
 
     def route(self) -> web.RouteDef:
         make = {hdrs.METH_GET: web.get, hdrs.METH_POST: web.post, hdrs.METH_DELETE: web.delete}[self.method]
-        return make(self.path, self.handler)
+        return make(self.path, self._handle_known if self.refuses_unknown else self.handler)
+
+    async def _handle_known(self, request: web.Request) -> web.StreamResponse:
+        known = [each.name for each in self.query]
+        if isinstance(self.answer, Listed | Listed2010):
+            known += PAGING
+        for name in request.query:
+            if name not in known:
+                raise unknown_parameter(name, known)
+        return await self.handler(request)
+
+
+def unknown_parameter(name: str, known: Sequence[str]) -> RefusedError:
+    """The refusal of a parameter ``name`` that is not among the ``known`` ones."""
+    said = f"there are {', '.join(known)}" if known else "there are none"
+    return RefusedError(f"Unknown parameter {name[:_MOST_SHOWN]}: {said}")
 
 
 def refused_with(*codes: Code | ErrorCode) -> Sequence[tuple[HTTPStatus, int]]:

@@ -5,7 +5,7 @@ from typing import Final
 from aiohttp import web
 
 from control_api.http.answers import json_answer, timestamp
-from control_api.http.declared import Listed, One, Operation, text
+from control_api.http.declared import PAGING, Listed, One, Operation, text
 from control_api.http.paging import Page, PageQuery, envelope
 from control_api.http.sealed_pages import seal, unseal
 from control_api.plane import PLANE
@@ -20,7 +20,6 @@ from eventstreams.control.sink_tests import TEST_EVENT
 from eventstreams.http import ACCOUNT, not_found
 
 PATH: Final = "/v1/DeadLetters"
-_PAGING: Final = ("PageSize", "Page", "PageToken")
 
 
 async def list_all(request: web.Request) -> web.Response:
@@ -29,7 +28,7 @@ async def list_all(request: web.Request) -> web.Response:
     query = PageQuery.parse(request.query)
     mark = unseal(request, query)
     cursor = None if mark is None else _cursor(mark)
-    given = Parameters.check(request.query.items(), (*FILTERS, *_PAGING))
+    given = Parameters.check(request.query.items(), (*FILTERS, *PAGING))
     dead_letters, following = await redrives.page(
         given.selection(request[ACCOUNT].sid, of_dead_letters=True), query.size, cursor
     )
@@ -39,7 +38,7 @@ async def list_all(request: web.Request) -> web.Response:
             query,
             key="dead_letters",
             url=plane.url(request, request.path),
-            filters=[(name, value) for name, value in given.values if name not in _PAGING],
+            filters=[(name, value) for name, value in given.values if name not in PAGING],
             show=lambda dead_letter: show(request, dead_letter),
         )
     )

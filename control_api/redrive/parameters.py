@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from control_api.http.declared import unknown_parameter
 from control_api.redrive.dead_letter import Place
 from control_api.redrive.expression import Expression
 from control_api.redrive.pace import DEFAULT_RATE, MAX_RATE, MIN_RATE
@@ -19,7 +20,6 @@ REDRIVE: Final = (*FILTERS, "DeadLetterId", "Rate")
 REPLAY: Final = ("SubscriptionSid", "Type", "EventId", "After", "Before", "Filter", "Rate")
 _MAX_VALUES: Final = 1000  # per parameter: they fit into a job's record, and for more a time range is better
 _MAX_LENGTH: Final = 255  # characters of an id or a type
-_MAX_SHOWN: Final = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Parameters:
         listed = [(name, value) for name, value in values if value]
         for name, value in listed:
             if name not in known:
-                raise RefusedError(f"Unknown parameter {name[:_MAX_SHOWN]}: there are {', '.join(known)}")
+                raise unknown_parameter(name, known)
             longest = MAX_LENGTH if name == "Filter" else _MAX_LENGTH
             if len(value) > longest:
                 raise RefusedError(f"A value of {name} has more than {longest} characters")

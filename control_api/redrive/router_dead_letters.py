@@ -8,7 +8,7 @@ from aiohttp import web
 
 from control_api.accounts.operator import START
 from control_api.http.answers import json_answer, timestamp
-from control_api.http.declared import Caller, Listed, Operation
+from control_api.http.declared import PAGING, Caller, Listed, Operation
 from control_api.http.paging import Page, PageQuery, envelope
 from control_api.http.sealed_pages import seal, unseal
 from control_api.plane import PLANE
@@ -21,7 +21,6 @@ from eventstreams.kafka.records import Record
 
 PATH: Final = f"{START}v1/RouterDeadLetters"
 _FILTERS: Final = ("Reason", "After", "Before")
-_PAGING: Final = ("PageSize", "Page", "PageToken")
 _ROUTER: Final = "router"  # in place of a sink type
 _MOST_HEADERS: Final = 30  # an event has ten; a record may have 1 MiB of them, and a page a thousand records
 _MOST_CHARACTERS: Final = 256
@@ -30,7 +29,7 @@ _MOST_CHARACTERS: Final = 256
 async def list_all(request: web.Request) -> web.Response:
     """List them, newest first, with the start of their headers and without their values."""
     query = PageQuery.parse(request.query)
-    given = Parameters.check(request.query.items(), (*_FILTERS, *_PAGING))
+    given = Parameters.check(request.query.items(), (*_FILTERS, *PAGING))
     wanted = given.selection("", of_dead_letters=True)
     mark = unseal(request, query)
     found, following = await request.app[REDRIVES].unrouted(
@@ -46,7 +45,7 @@ async def list_all(request: web.Request) -> web.Response:
             query,
             key="router_dead_letters",
             url=request.app[PLANE].url(request, request.path),
-            filters=[(name, value) for name, value in given.values if name not in _PAGING],
+            filters=[(name, value) for name, value in given.values if name not in PAGING],
             show=lambda each: each,
         )
     )

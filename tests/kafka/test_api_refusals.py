@@ -12,7 +12,8 @@ import pytest
 import pytest_asyncio
 from twilio.base.exceptions import TwilioRestException
 
-from control_api.operations import OPERATIONS
+from control_api.http.declared import Caller, Operation
+from control_api.operations import EXTENSIONS, OPERATIONS
 from eventstreams.control.records import SubscriptionState
 from eventstreams.settings import Settings
 from eventstreams.sids import SidKind, new_sid
@@ -65,6 +66,27 @@ async def test_what_is_not_there_is_told_in_the_references_form(api: Api, path: 
 
     assert (found, body["code"], body["status"]) == (status, code, status)
     assert body["more_info"].endswith(f"/{code}")
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [each for each in EXTENSIONS if each.refuses_unknown and (each.method, each.caller) == ("GET", Caller.ACCOUNT)],
+    ids=lambda operation: operation.name,
+)
+async def test_a_misspelt_parameter_of_a_query_is_refused(api: Api, operation: Operation) -> None:
+    path = operation.path
+    for name in operation.names:
+        path = path.replace(f"{{{name.name}}}", "x")
+
+    status, body = await raw(api, "GET", f"{path}?SubscriptonSid={NO_SUBSCRIPTION}")
+
+    assert status == 400
+    assert body["message"].startswith("Unknown parameter SubscriptonSid: there are ")
+    assert all(each.name in body["message"] for each in operation.query)
+
+
+async def test_the_references_operations_pass_over_parameters_that_they_do_not_know(api: Api) -> None:
+    assert (await raw(api, "GET", f"/v1/Subscriptions?SubscriptonSid={NO_SUBSCRIPTION}"))[0] == 200
 
 
 async def test_who_deletes_faster_than_topics_go_waits(api: Api) -> None:
