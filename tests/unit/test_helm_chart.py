@@ -143,7 +143,13 @@ def test_the_page_about_email_has_the_values_that_are_checked_here() -> None:
 
 
 def test_an_existing_secret_wins_and_none_is_made_beside_it() -> None:
-    both = render(LEAST, **{"secrets.secretKey": "inline", "kafka.sasl": {"mechanism": "PLAIN", "username": "u"}})
+    both = render(
+        LEAST,
+        **{
+            "secrets.secretKey": "inline",
+            "kafka.sasl": {"mechanism": "PLAIN", "username": "u", "password": "inline", "existingSecret": "theirs"},
+        },
+    )
 
     assert of_kind(both, "Secret") == {}
 
@@ -381,14 +387,14 @@ def test_a_disruption_budget_says_one_of_the_two(
 
 
 def test_whoever_has_a_service_still_takes_requests_when_its_pod_is_to_end() -> None:
-    deployments = of_kind(render(EVERYTHING, **{"gateway.preStopSeconds": 30}), "Deployment")
+    deployments = of_kind(render(EVERYTHING, **{"gateway.preStopSeconds": 20}), "Deployment")
     waits = {
         name: each["spec"]["template"]["spec"]["containers"][0].get("lifecycle") for name, each in deployments.items()
     }
 
     assert {name: each for name, each in waits.items() if each} == {
         "es-api": {"preStop": {"exec": {"command": ["sleep", "5"]}}},
-        "es-gateway": {"preStop": {"exec": {"command": ["sleep", "30"]}}},
+        "es-gateway": {"preStop": {"exec": {"command": ["sleep", "20"]}}},
     }
 
 

@@ -356,10 +356,11 @@ A role: its Deployment, or StatefulSet, and its disruption budget. Takes
 {{- $name := printf "%s-%s" (include "eventstreams.name" $root) .role -}}
 {{- $kind := dig "autoscaling" "kind" "none" $values -}}
 {{- /* minAvailable in place of the default's maxUnavailable: Kubernetes takes one of the two. */ -}}
-{{- $budget := .values.podDisruptionBudget | default $root.Values.defaults.podDisruptionBudget -}}
+{{- $budget := .values.podDisruptionBudget | default $root.Values.defaults.podDisruptionBudget | default dict -}}
 {{- if hasKey $budget "minAvailable" }}{{ $budget = omit $budget "maxUnavailable" }}{{ end -}}
 {{- $replicas := ternary (int (include "eventstreams.replicas" $values)) (int (dig "autoscaling" "max" 1 $values)) (eq $kind "none") -}}
 {{- $keepsNames := $values.statefulSet | default false -}}
+{{- include "eventstreams.checkRole" (dict "root" $root "role" .role "values" $values "waits" (not (empty .ports))) -}}
 {{- if and $keepsNames (ne $kind "none") }}
 {{- fail (printf "%s: statefulSet and autoscaling cannot be combined: what a scaled-down pod leaves behind would wait for it" .role) }}
 {{- end -}}
@@ -481,7 +482,7 @@ spec:
             {{- include "eventstreams.mounts" . | nindent 12 }}
       volumes:
         {{- include "eventstreams.volumes" . | nindent 8 }}
-{{- if gt $replicas 1 }}
+{{- if and $budget (gt $replicas 1) }}
 ---
 apiVersion: policy/v1
 kind: PodDisruptionBudget
