@@ -336,7 +336,12 @@ EXECUTED: Final[Sequence[Executed]] = (
     ),
     Executed(_HELM, "sh", f"{_KUBERNETES}_every_role_has_live_pods", "kubectl create namespace"),
     Executed(_HELM, "sh", f"{_KUBERNETES}_helm_test_follows_an_event", "helm --namespace events install"),
-    Executed(_HELM, "sh", f"{_KUBERNETES}_an_upgrade_and_a_rollback_under_load_lose_no_event", "upgrade events"),
+    Executed(
+        _HELM,
+        "sh",
+        f"{_KUBERNETES}_an_upgrade_a_rollback_and_the_end_of_each_pod_under_load_lose_no_event",
+        "upgrade events",
+    ),
     Executed(
         "docs/runbooks/README.md",
         "sh",
