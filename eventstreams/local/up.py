@@ -18,7 +18,7 @@ import aiohttp
 import orjson
 from pydantic import SecretStr
 
-from eventstreams.errors import CatalogError, PluginError, PrerequisiteError, SettingsError
+from eventstreams.errors import CatalogError, EventStreamsError, PluginError, PrerequisiteError, SettingsError
 from eventstreams.kafka.admin import KafkaAdmin
 from eventstreams.local.demand import sink_types_in_use
 from eventstreams.local.kafka import make_broker
@@ -268,7 +268,8 @@ async def _watch(
         later = asyncio.create_task(start_later())
         await asyncio.wait({later, *ends}, return_when=asyncio.FIRST_COMPLETED)
         if later.done() and (error := later.exception()):
-            installation.say(f"no more workers are started: {type(error).__name__}")
+            why = str(error) if isinstance(error, EventStreamsError) else type(error).__name__
+            installation.say(f"no more workers are started: {why}")
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         later.cancel()
         await asyncio.wait({later})
