@@ -211,7 +211,12 @@ def _rotate(log: Path) -> int:
 
 
 def _how(code: int) -> str:
-    return f"{_SIGNAL}{signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return f"{_SIGNAL}{signal.Signals(-code).name}"
+    except ValueError:  # most real-time signals have no name
+        return f"{_SIGNAL}{-code}"
 
 
 def _last_words(log: Path, offset: int) -> str:

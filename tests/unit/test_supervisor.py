@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -74,6 +75,15 @@ async def test_a_program_that_is_killed_is_started_again_as_another_process(tmp_
 
     await eventually(lambda: watched.supervisor.pids.get("one", pid) != pid)
     assert [(death.how, death.was_killed) for death in watched.deaths] == [("signal SIGKILL", True)]
+
+
+async def test_a_program_that_a_nameless_signal_ended_is_started_again(tmp_path: Path, watched: Watched) -> None:
+    await watched.supervisor.start(program(tmp_path, RUNS))
+
+    os.kill(watched.supervisor.pids["one"], signal.SIGRTMIN + 1)
+
+    await eventually(lambda: watched.starts == 2)
+    assert [(death.how, death.was_killed) for death in watched.deaths] == [(f"signal {signal.SIGRTMIN + 1}", True)]
 
 
 async def test_a_hopeless_end_is_final(tmp_path: Path, watched: Watched) -> None:
