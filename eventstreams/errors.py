@@ -47,7 +47,7 @@ class NameTakenError(SettingsError):
 
 
 class PrerequisiteError(EventStreamsError):
-    """Java, Kafka's jars or a port is not to be had."""
+    """This machine lacks something that is needed: Java, a free port, a library, a file that can be written …"""
 
     exit_code = 3
 

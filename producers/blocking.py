@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Final, Self, TypeVar
 
 from eventstreams.catalog import Catalog
+from eventstreams.kafka.producer import BUFFER_BYTES
 from eventstreams.settings import Settings
 from eventstreams.telemetry.metrics import Metrics
 from producers.outcomes import Accepted, PublishOutcome
@@ -37,10 +38,18 @@ class BlockingEventPublisher:
     """
 
     def __init__(
-        self, settings: Settings, catalog: Catalog, *, metrics: Metrics | None = None, ack_timeout_s: float = ACK_S
+        self,
+        settings: Settings,
+        catalog: Catalog,
+        *,
+        metrics: Metrics | None = None,
+        ack_timeout_s: float = ACK_S,
+        buffer_bytes: int = BUFFER_BYTES,
     ) -> None:
         """Take the same arguments as ``EventPublisher``."""
-        self._make = lambda: EventPublisher(settings, catalog, metrics=metrics, ack_timeout_s=ack_timeout_s)
+        self._make = lambda: EventPublisher(
+            settings, catalog, metrics=metrics, ack_timeout_s=ack_timeout_s, buffer_bytes=buffer_bytes
+        )
         self._lock = threading.Lock()
         self._running: _Running | None = None
         self._thread: threading.Thread | None = None

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 import click
 from click.decorators import FC
-from typing_extensions import override
 
+from eventstreams.cli.parsed import Parsed
 from eventstreams.cli.terminal import examples
 from eventstreams.durations import parse_duration
 from eventstreams.settings import PREFIX, Settings
@@ -31,29 +31,6 @@ _FULL_SPEED: Final = ("max", "0")
 _ALL: Final = "all"
 _LATEST_START: Final = datetime(9000, 1, 1, tzinfo=UTC)  # a thousand years before the latest datetime
 _BACK: Final = timedelta(days=1)  # simulated time runs faster than real time; from this far back it lags for hours
-
-
-class _Parsed(click.ParamType):
-    """A parameter that is parsed by ``parse``, whose ``ValueError`` is shown to the user."""
-
-    def __init__(self, name: str, parse: Callable[[str], object]) -> None:
-        self.name = name
-        self._parse = parse
-
-    @override
-    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
-        return self.name
-
-    @override
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
-        if not isinstance(value, str):
-            return value
-        try:
-            return self._parse(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-        except OverflowError:
-            self.fail(f"{value!r} is too large", param, ctx)
 
 
 def _account(text: str) -> str:
@@ -108,7 +85,7 @@ def _account_option(*, several: bool) -> Callable[[FC], FC]:
     return click.option(
         "--account",
         "accounts" if several else "account",
-        type=_Parsed("AC…", _account),
+        type=Parsed("AC…", _account),
         envvar=f"{PREFIX}ACCOUNT_SID",
         show_envvar=True,
         required=several,
@@ -159,22 +136,22 @@ def publish(file: BinaryIO, account: str | None, output: str) -> None:
 @_account_option(several=True)
 @click.option(
     "--rate",
-    type=_Parsed("N|max", _rate),
+    type=Parsed("N|max", _rate),
     default="10",
     show_default=True,
     help="Events per second; max: as many as possible.",
 )
-@click.option("--duration", type=_Parsed("10s", parse_duration), help="How long to run; default: until Ctrl-C.")
+@click.option("--duration", type=Parsed("10s", parse_duration), help="How long to run; default: until Ctrl-C.")
 @click.option("--count", type=click.IntRange(min=1), help="How many events to publish, instead of --duration.")
 @click.option(
     "--products",
-    type=_Parsed("A,B", _products),
+    type=Parsed("A,B", _products),
     default=_ALL,
     show_default=True,
     help="Products to simulate, separated by commas.",
 )
 @click.option("--seed", type=int, help="The same seed and start give the same events; default: a new one each time.")
-@click.option("--start", type=_Parsed("TIME", _start), help="When the first story begins; default: one day ago.")
+@click.option("--start", type=Parsed("TIME", _start), help="When the first story begins; default: one day ago.")
 @click.option(
     "--concurrency", type=click.IntRange(1, 10_000), default=200, show_default=True, help="Concurrent stories."
 )

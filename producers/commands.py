@@ -42,7 +42,8 @@ async def _publisher(settings: Settings, catalog: Catalog) -> AsyncIterator[Even
 async def publish_file(settings: Settings, descriptor: int, *, account_sid: str | None, as_json: bool) -> int:
     """Publish the lines of the file ``descriptor`` and return the exit code.
 
-    Stops after a batch with an event that was not acknowledged, since later ones would wait in vain too.
+    Stops after a batch with an event that was not acknowledged in time, since later ones would wait in vain too. One
+    that Kafka will never accept says nothing about the others.
 
     Raises:
         EventStreamsError: no broker answers, the catalogue is invalid, or the publisher can never send again.
@@ -59,7 +60,7 @@ async def publish_file(settings: Settings, descriptor: int, *, account_sid: str 
                     _show(display, outcomes, done=os.lseek(descriptor, 0, os.SEEK_CUR) if total else None)
                     if as_json:
                         _write([_as_json(each) for each in outcomes])
-                    if any(isinstance(each.outcome, NotAcknowledged | BufferFull) for each in outcomes):
+                    if any(_is_passing(each.outcome) for each in outcomes):
                         display.say(f"stopped after line {outcomes[-1].number}: Kafka does not acknowledge events")
                         break
     return display.exit_code
@@ -120,6 +121,11 @@ def _stopping_on_signals() -> asyncio.Event:
     for number in _SIGNALS:
         loop.add_signal_handler(number, stop)
     return stopping
+
+
+def _is_passing(outcome: PublishOutcome) -> bool:
+    """Whether Kafka did not take the event now, but may later."""
+    return isinstance(outcome, BufferFull) or (isinstance(outcome, NotAcknowledged) and outcome.retry_is_safe)
 
 
 def _show(display: Display, outcomes: Sequence[LineOutcome], *, done: float | None) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from eventstreams.events import Event
 from producers.cloudevents import CloudEventParser
@@ -9,6 +10,10 @@ from producers.lines import MAX_LINE_BYTES, Line
 from producers.outcomes import Invalid, PublishOutcome
 from producers.publisher import EventPublisher
 from producers.strict_json import parse_json
+
+_BEGINNINGS: Final = frozenset({b"{", b"[", b"[{"})  # the first line of a file that was printed for people to read
+_HINT: Final = "`jq -c .` prints one per line"
+_HINT_FOR_LISTS: Final = "`jq -c '.[]'` prints its events, one per line"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,4 +56,9 @@ def _parse(line: Line, parser: CloudEventParser, account_sid: str | None) -> Eve
     if line.text is None:
         return Invalid("$", f"is longer than {MAX_LINE_BYTES} bytes")
     value = parse_json(line.text)
-    return value if isinstance(value, Invalid) else parser.parse(value, account_sid=account_sid)
+    if isinstance(value, Invalid):
+        is_begun = line.text.strip() in _BEGINNINGS
+        return Invalid("$", f"is not a whole event, as each line must be: {_HINT}") if is_begun else value
+    if isinstance(value, list):
+        return Invalid("$", f"must be a JSON object, not a list: {_HINT_FOR_LISTS}")
+    return parser.parse(value, account_sid=account_sid)

@@ -43,8 +43,7 @@ def export_command(file: str, *, anew: bool) -> None:
     """
     settings = Settings.load()
     vault = Vault(settings)
-    if file != _STANDARD and Path(file).exists():
-        raise BackupError(f"{harmless(file)} already exists: choose another file")
+    _check_free(file)
     taken = asyncio.run(take(settings))
     entries = reseal(taken.entries, vault) if anew else taken.entries
     for each in taken.unread:
@@ -104,6 +103,16 @@ def _tell(planned: Plan, backup: Backup, *, dry_run: bool) -> None:
         f"{would}added: {counted(planned.added)}; {would}replaced: {counted(planned.replaced)}; already up to "
         f"date: {planned.kept} of {len(backup.resources)}"
     )
+
+
+def _check_free(file: str) -> None:
+    """Raise ``BackupError`` if there is a file of that name already, or there can be none."""
+    try:
+        taken = file != _STANDARD and Path(file).exists()
+    except OSError as error:
+        raise BackupError(f"{harmless(file)} cannot be written: {error.strerror}") from error
+    if taken:
+        raise BackupError(f"{harmless(file)} already exists: choose another file")
 
 
 def _put(file: str, content: bytes) -> None:

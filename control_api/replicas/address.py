@@ -38,5 +38,5 @@ def _seen_by(server: str, family: int) -> str:
             asked.connect(address)
             found: str = asked.getsockname()[0]
             return found
-    except OSError:
+    except (OSError, UnicodeError):  # the latter of a name that can be none, which waiting for a broker reports
         return socket.gethostname()

@@ -16,6 +16,7 @@ from eventstreams.cli.terminal import harmless, harmless_lines
 SETTING: Final = "EVENTSTREAMS_ADMIN_LISTEN"
 DEFAULT: Final = "0.0.0.0:9100"
 _EVERYWHERE: Final = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - looked up, not listened on
+_LAST_PORT: Final = 65535
 _MOST_SHOWN: Final = 1000  # bytes; a reason is a line
 
 
@@ -40,7 +41,7 @@ def health(
         connection.request("GET", "/livez" if live else "/readyz")
         answer = connection.getresponse()
         told = answer.read(_MOST_SHOWN).decode(errors="replace").strip()
-    except (OSError, HTTPException) as error:
+    except (OSError, HTTPException, UnicodeError) as error:  # the last of a name that can be none
         click.echo(harmless(f"nothing answers at {host}:{port}: {str(error) or type(error).__name__}"), err=True)
         sys.exit(1)
     finally:
@@ -50,8 +51,8 @@ def health(
 
 
 def _address(listen: str) -> tuple[str, int]:
-    host, _, port = listen.rpartition(":")
-    if not port.isdecimal():
+    host, colon, port = listen.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > _LAST_PORT:  # as the role itself would
         raise click.UsageError(f"{SETTING} is {listen!r}: it must be host:port, such as {DEFAULT}")
     host = host.strip("[]")
     return _EVERYWHERE.get(host, host), int(port)

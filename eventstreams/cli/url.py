@@ -2,26 +2,15 @@
 
 from typing import Final
 
-import click
-from typing_extensions import override
-
+from eventstreams.cli.parsed import Parsed
 from eventstreams.settings.urls import is_http_url
 
 
-class _Url(click.ParamType):
-    """Refused where nothing could be asked at it: a name without ``http://`` would be asked until time is up."""
-
-    name = "URL"
-
-    @override
-    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
-        return self.name
-
-    @override
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
-        if not (isinstance(value, str) and is_http_url(value)):
-            self.fail(f"{value!r} must be a URL such as https://events.example.com", param, ctx)
-        return value
+def _url(text: str) -> str:
+    """Refuse what nothing could be asked at: a name without ``http://`` would be asked until time is up."""
+    if not is_http_url(text):
+        raise ValueError(f"{text!r} must be a URL such as https://events.example.com")
+    return text
 
 
-URL: Final = _Url()
+URL: Final = Parsed("URL", _url)

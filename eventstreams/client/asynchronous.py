@@ -137,7 +137,7 @@ class AsyncEventStreams:
             Ttl=None if isinstance(ttl, Keep) else seconds(ttl) or "",
             Filter=None if isinstance(filter, Keep) else filter or "",
             RetryDelays=None if isinstance(retry_delays, Keep) else _delays(retry_delays),
-            MaxAttempts=None if isinstance(max_attempts, Keep) else str(max_attempts or ""),
+            MaxAttempts=None if isinstance(max_attempts, Keep) else "" if max_attempts is None else str(max_attempts),
             Partitions=None if partitions is None else str(partitions),
         )
         path = f"/v1/Subscriptions/{_named(subscription_sid)}/Delivery"

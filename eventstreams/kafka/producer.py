@@ -138,7 +138,7 @@ class AckedProducer:
         )
         self._loop = asyncio.get_running_loop()
         self._room = asyncio.Event()
-        self._reports: list[tuple[asyncio.Future[Acked | NotAcked], KafkaError | None, Message]] = []
+        self._reports: deque[tuple[asyncio.Future[Acked | NotAcked], KafkaError | None, Message]] = deque()
         self._runs: deque[_Run] = deque()  # answered in full
         self._stopping = threading.Event()
         self._fatal: KafkaError | None = None
@@ -157,8 +157,7 @@ class AckedProducer:
         await asyncio.to_thread(self._flush)
         self._stopping.set()
         await asyncio.to_thread(self._thread.join)
-        self._resolve_runs()
-        self._resolve(self._reports)
+        self._resolve()
 
     @property
     def waiting(self) -> int:
@@ -271,11 +270,8 @@ class AckedProducer:
                 self._producer.poll(_POLL_S)
             except KafkaException as error:  # librdkafka raises a fatal error of an idempotent producer here
                 self._loop.call_soon_threadsafe(self._give_up, error.args[0])
-            if self._runs:
-                self._loop.call_soon_threadsafe(self._resolve_runs)
-            if self._reports:
-                reports, self._reports = self._reports, []
-                self._loop.call_soon_threadsafe(self._resolve, reports)
+            if self._runs or self._reports:
+                self._loop.call_soon_threadsafe(self._resolve)
 
     def _give_up(self, error: KafkaError) -> None:
         self._fatal = error
@@ -286,16 +282,15 @@ class AckedProducer:
             self.acked += 1
         self._reports.append((answer, error, message))
 
-    def _resolve_runs(self) -> None:
+    def _resolve(self) -> None:
         self._room.set()
         while self._runs:
             run = self._runs.popleft()
             if not run.future.done():  # its task was cancelled
                 run.future.set_result(run.answers)
 
-    def _resolve(self, reports: list[tuple["asyncio.Future[Acked | NotAcked]", KafkaError | None, Message]]) -> None:
-        self._room.set()
-        for answer, error, message in reports:
+        while self._reports:  # taken one by one: while it is flushed, two threads add to them
+            answer, error, message = self._reports.popleft()
             if answer.done():  # its task was cancelled
                 continue
             if error is None:

@@ -14,8 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
+from eventstreams.errors import PrerequisiteError
+
 _PARENT_DEATH: Final = Path(__file__).with_name("parent_death.py")
 _LARGEST_LOG: Final = 10 << 20  # beyond this, the next start begins a new file and keeps the old one beside it
+_LAST_BYTES: Final = 64 << 10  # of a log, searched for its last line: a program that ran for weeks wrote gigabytes
 _SIGNAL: Final = "signal "
 _FIRST_PAUSE_S: Final = 0.2
 _LONGEST_PAUSE_S: Final = 10.0
@@ -45,10 +48,10 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """A program ended without being told to.
+    """A program ended without being told to, or could not be started again.
 
     Attributes:
-        how: Such as ``exit code 1`` or ``signal SIGKILL``.
+        how: Such as ``exit code 1``, ``signal SIGKILL``, or why it could not be started again.
         restart_s: In how many seconds it is restarted; None: a restart would be pointless.
         last_words: The last line that it wrote since its start.
     """
@@ -74,7 +77,7 @@ class _Kept:
     program: Program
     process: Process | None = None
     task: "asyncio.Task[None] | None" = None
-    started: asyncio.Event = field(default_factory=asyncio.Event)
+    started: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
 class Supervisor:
@@ -84,7 +87,7 @@ class Supervisor:
         """A supervisor without programs.
 
         Args:
-            on_death: Called when a program ended without being told to.
+            on_death: Called when a program ended without being told to, or could not be started again.
             on_start: Called after each start, when ``pids`` has changed.
         """
         self._on_death = on_death
@@ -115,11 +118,16 @@ class Supervisor:
         self._killing.set()
 
     async def start(self, program: Program) -> None:
-        """Start ``program`` and keep it running; returns once it runs."""
+        """Start ``program`` and keep it running; returns once it runs.
+
+        Raises:
+            PrerequisiteError: it cannot be started, or its log cannot be written. (If that happens when it is to be
+                started again, it counts as another death.)
+        """
         kept = _Kept(program)
         self._kept.append(kept)
         kept.task = asyncio.create_task(self._keep(kept), name=f"keep-{program.name}")
-        await kept.started.wait()
+        await kept.started
 
     async def end(self, name: str, *, kill: bool = False) -> None:
         """End the program ``name``, with SIGKILL if ``kill``, and do not restart it; returns once it is gone."""
@@ -136,16 +144,26 @@ class Supervisor:
         deaths = 0
         while True:
             began = time.monotonic()
-            offset = _rotate(kept.program.log)
-            process = kept.process = await _spawn(kept.program)
-            kept.started.set()
-            self._on_start()
-            code = await process.wait()
+            try:
+                offset = _rotate(kept.program.log)
+                process = kept.process = await _spawn(kept.program)
+            except OSError as error:
+                how = f"cannot be started: {error.filename or kept.program.command[0]}: {error.strerror}"
+                if not kept.started.done():
+                    kept.started.set_exception(PrerequisiteError(f"{kept.program.name} {how}"))
+                    return
+                code, last_words = None, ""
+            else:
+                if not kept.started.done():
+                    kept.started.set_result(None)
+                self._on_start()
+                code = await process.wait()
+                how, last_words = _how(code), _last_words(kept.program.log, offset)
             if self._stopping:
                 return
             deaths = 1 if time.monotonic() - began > _STEADY_S else deaths + 1
             pause_s = None if code in kept.program.hopeless else next_pause(deaths)
-            self._on_death(Death(kept.program, _how(code), pause_s, _last_words(kept.program.log, offset)))
+            self._on_death(Death(kept.program, how, pause_s, last_words))
             if pause_s is None:
                 return
             await asyncio.sleep(pause_s)
@@ -193,11 +211,19 @@ def _rotate(log: Path) -> int:
 
 
 def _how(code: int) -> str:
-    return f"{_SIGNAL}{signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return f"{_SIGNAL}{signal.Signals(-code).name}"
+    except ValueError:  # most real-time signals have no name
+        return f"{_SIGNAL}{-code}"
 
 
 def _last_words(log: Path, offset: int) -> str:
-    with log.open("rb") as file:
-        file.seek(offset)
-        lines = file.read().decode(errors="replace").strip().splitlines()
+    try:
+        with log.open("rb") as file:
+            file.seek(max(offset, file.seek(0, os.SEEK_END) - _LAST_BYTES))
+            lines = file.read().decode(errors="replace").strip().splitlines()
+    except OSError:  # somebody has removed it; the next start makes a new one
+        return ""
     return lines[-1] if lines else ""

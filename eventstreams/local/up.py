@@ -18,14 +18,14 @@ import aiohttp
 import orjson
 from pydantic import SecretStr
 
-from eventstreams.errors import CatalogError, PluginError, PrerequisiteError, SettingsError
+from eventstreams.errors import CatalogError, EventStreamsError, PluginError, PrerequisiteError, SettingsError
 from eventstreams.kafka.admin import KafkaAdmin
 from eventstreams.local.demand import sink_types_in_use
 from eventstreams.local.kafka import make_broker
 from eventstreams.local.ports import LOOPBACK, free_ports, is_free, open_preferred
 from eventstreams.local.state import State, shell_settings, write_private
 from eventstreams.local.supervisor import Death, Program, Supervisor
-from eventstreams.process.listen import open_socket
+from eventstreams.process.listen import local_url, open_socket
 from eventstreams.settings import PREFIX, Settings
 from eventstreams.sinks.registry import installed_sink_types, lacking, load_plugins
 
@@ -110,8 +110,7 @@ class _Installation:
     hopeless: asyncio.Future[Death] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     def url(self, name: str) -> str:
-        host, port = self.sockets[name].getsockname()[:2]
-        return f"http://{LOOPBACK if host == '0.0.0.0' else host}:{port}"  # noqa: S104 - compared, not listened on
+        return local_url(self.sockets[name])
 
     def open_sockets(self) -> None:
         """Open every socket that a role listens on, so that a taken port is noticed before anything starts."""
@@ -269,7 +268,8 @@ async def _watch(
         later = asyncio.create_task(start_later())
         await asyncio.wait({later, *ends}, return_when=asyncio.FIRST_COMPLETED)
         if later.done() and (error := later.exception()):
-            installation.say(f"no more workers are started: {type(error).__name__}")
+            why = str(error) if isinstance(error, EventStreamsError) else type(error).__name__
+            installation.say(f"no more workers are started: {why}")
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         later.cancel()
         await asyncio.wait({later})

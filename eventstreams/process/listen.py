@@ -14,6 +14,7 @@ from eventstreams.errors import PrerequisiteError, SettingsError
 _BACKLOG: Final = 1024
 _FD: Final = "fd://"
 _HTTP: Final = 80
+_LOOPBACK_OF: Final = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - looked up, not listened on
 
 
 def open_socket(listen: str, *, setting: str, host_setting: str = "") -> socket.socket:
@@ -70,6 +71,12 @@ def address_of(opened: socket.socket) -> str:
     """``host:port`` that ``opened`` listens on."""
     host, port = opened.getsockname()[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def local_url(opened: socket.socket) -> str:
+    """The URL at which programs on this machine reach a server on ``opened``."""
+    host, _, port = address_of(opened).rpartition(":")
+    return f"http://{_LOOPBACK_OF.get(host, host)}:{port}"
 
 
 def address_towards(url: str) -> str:

@@ -27,7 +27,10 @@ async def open_connection(
         DestinationForbiddenError: an address is forbidden, and no other one answers.
         OSError: ``host`` has no address, or none of them answers.
     """
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError:  # raised for what cannot be a host name, such as one with an empty label
+        raise socket.gaierror(socket.EAI_NONAME, "the host is not a valid name") from None
     if not found:
         raise OSError(f"{host} does not resolve to an address")
 

@@ -1,13 +1,14 @@
 """``eventstreams verify``."""
 
+import re
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
 import click
-from typing_extensions import override
 
+from eventstreams.cli.parsed import Parsed
 from eventstreams.cli.terminal import examples
 from eventstreams.cli.url import URL
 from eventstreams.durations import parse_duration
@@ -16,28 +17,26 @@ from eventstreams.verify.behaviours import BEHAVIOURS
 
 _NEEDS: Final = ("psutil", "pygal", "standardwebhooks", "trustme", "twilio")
 _MOST: Final = 10_000_000
+_MOST_RECEIVERS: Final = 100
+_COUNT: Final = re.compile(r"[0-9]{1,9}")
 _CALLS: Final = 10.0  # per second
 _SOAK_S: Final = 1200.0  # only its second half is judged: in the first ten minutes, warming up looks like growth
 
 
-class _Receivers(click.ParamType):
-    """Names of behaviours, with how many of each: ``healthy:3,slow``."""
-
-    name = "receivers"
-
-    @override
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
-        if not isinstance(value, str):
-            return value
-        found: list[str] = []
-        for part in value.split(","):
-            name, colon, count = part.strip().partition(":")
-            if name not in BEHAVIOURS:
-                self.fail(f"{name!r} is not a receiver: the receivers are {', '.join(BEHAVIOURS)}", param, ctx)
-            if colon and not (count.isascii() and count.isdecimal() and int(count) > 0):
-                self.fail(f"{part!r} must be a receiver, optionally with a count, such as {name}:3", param, ctx)
-            found += [name] * (int(count) if colon else 1)
-        return found
+def _receivers(text: str) -> list[str]:
+    """Parse names of behaviours, with how many of each: ``healthy:3,slow``."""
+    found: list[str] = []
+    for part in text.split(","):
+        name, colon, count = part.strip().partition(":")
+        if name not in BEHAVIOURS:
+            raise ValueError(f"{name!r} is not a receiver: the receivers are {', '.join(BEHAVIOURS)}")
+        if colon and not (_COUNT.fullmatch(count) and int(count) > 0):
+            raise ValueError(f"{part!r} must be a receiver, optionally with a count, such as {name}:3")
+        many = int(count) if colon else 1
+        if len(found) + many > _MOST_RECEIVERS:
+            raise ValueError(f"at most {_MOST_RECEIVERS} receivers: each is a sink, and an account has no more")
+        found += [name] * many
+    return found
 
 
 @click.command(
@@ -80,7 +79,9 @@ class _Receivers(click.ParamType):
     help="Number of subscriptions, with one receiver each.",
 )
 @click.option(
-    "--receivers", type=_Receivers(), help="Which receivers, such as healthy:3,slow; default: one of each kind in turn."
+    "--receivers",
+    type=Parsed("RECEIVERS", _receivers),
+    help="Which receivers, such as healthy:3,slow; default: one of each kind in turn.",
 )
 @click.option("--seed", type=click.IntRange(0), help="Random seed; default: a new one, which is printed.")
 @click.option(

@@ -1,12 +1,14 @@
 """``eventstreams generate-producers``: writes typed classes for a catalogue's event types, or checks them."""
 
 import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from eventstreams.catalog import Catalog, builtin_dir
-from eventstreams.errors import CatalogError
+from eventstreams.errors import CatalogError, PrerequisiteError
 from producers.generator.modules import MARK, product_modules
 
 
@@ -36,7 +38,8 @@ def generate_producers(folders: tuple[Path, ...], into: Path, check: bool) -> No
     wanted = product_modules(catalog, schemas)
     if not wanted:
         raise CatalogError(f"{', '.join(map(str, chosen))} has no event types that a product may publish")
-    there = {each.name: each.read_text("utf-8", "replace") for each in into.glob("*.py")}
+    with _explained(into):
+        there = {each.name: each.read_text("utf-8", "replace") for each in into.glob("*.py")}
     if taken := [name for name in wanted if name in there and not _is_generated(there[name])]:
         raise CatalogError(
             f"{into / taken[0]} already exists and was not generated: choose another folder or another product id"
@@ -50,12 +53,28 @@ def generate_producers(folders: tuple[Path, ...], into: Path, check: bool) -> No
             sys.exit(1)
         click.echo(f"{len(wanted)} modules are up to date")
         return
+    with _explained(into):
+        _write(into, {name: wanted[name] for name in stale}, gone)
+
+
+def _write(into: Path, stale: Mapping[str, str], gone: Sequence[str]) -> None:
+    """Write the modules ``stale``, by name, and remove those of the names ``gone``."""
     into.mkdir(parents=True, exist_ok=True)
-    for name in stale:
-        (into / name).write_text(wanted[name], "utf-8")
+    for name, source in stale.items():
+        (into / name).write_text(source, "utf-8")
         click.echo(f"{into / name} written")
     for name in gone:
         (into / name).unlink()
         click.echo(f"{into / name} removed: none of its event types may be published any longer")
     if not (into / "__init__.py").exists():
         (into / "__init__.py").touch()
+
+
+@contextmanager
+def _explained(into: Path) -> Iterator[None]:
+    """Turn errors of the file system into one that says which file is in the way."""
+    try:
+        yield
+    except OSError as error:
+        message = f"--into: {error.filename or into} cannot be read or written: {error.strerror}"
+        raise PrerequisiteError(message) from error

@@ -14,9 +14,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from typing_extensions import override
 
 from eventstreams.cli.group import Group
+from eventstreams.cli.parsed import Parsed
 from eventstreams.cli.terminal import harmless, harmless_json
 from eventstreams.settings import Settings
 from sink_workers.archive.bucket import Archive, ArchiveError, Place, Wanted
@@ -30,21 +30,6 @@ _ENDLESS: Final = 1000  # columns if the output is not a terminal: grep and awk 
 _F = TypeVar("_F", bound=Callable[..., object])
 
 
-class _Parsed(click.ParamType):
-    """A parameter type from a ``parse`` function, the message of whose ``ValueError`` is shown to the user."""
-
-    def __init__(self, name: str, parse: Callable[[str], object]) -> None:
-        self.name = name
-        self._parse = parse
-
-    @override
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
-        try:
-            return self._parse(value) if isinstance(value, str) else value
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
 def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)
@@ -54,10 +39,10 @@ def _day(text: str) -> date:
 
 def _of_archive(command: _F) -> _F:
     """Add the options that select an archive and a part of it; ``_opened`` consumes their values."""
-    day = _Parsed("YYYY-MM-DD", _day)
+    day = Parsed("YYYY-MM-DD", _day)
     for decorate in reversed(
         [
-            click.argument("place", metavar="s3://BUCKET/PREFIX", type=_Parsed("s3://BUCKET/PREFIX", Place.parse)),
+            click.argument("place", metavar="s3://BUCKET/PREFIX", type=Parsed("s3://BUCKET/PREFIX", Place.parse)),
             click.option("--from", "first", type=day, help="Only events that happened on this day (UTC) or later."),
             click.option("--to", "last", type=day, help="Only events that happened on this day (UTC) or earlier."),
             click.option("--type", "types", multiple=True, help="Only events of this type."),

@@ -6,7 +6,7 @@ closed once no delivery uses it any more.
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
 from typing import Final, Self
@@ -57,6 +57,20 @@ class OpenSink:
     replaced: bool = False
 
 
+@dataclass(slots=True)
+class _Door:
+    """Held while a sink is opened, by one delivery at a time.
+
+    Attributes:
+        failures: How often opening it has failed.
+        failed_with: What the last one was made from, and the outcome.
+    """
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    failures: int = 0
+    failed_with: tuple[tuple[str, ...], RetryLater] | None = None
+
+
 class SinkPool:
     """Opens, shares and closes sinks. Use as ``async with``."""
 
@@ -77,7 +91,7 @@ class SinkPool:
         self._guard = guard
         self._mail = mail
         self._open: dict[str, OpenSink] = {}
-        self._opening: dict[str, asyncio.Lock] = {}
+        self._doors: dict[str, _Door] = {}
         self._closing: set[asyncio.Task[None]] = set()
         feed.listen(self._on_change)
 
@@ -128,17 +142,28 @@ class SinkPool:
             self._close(opened)
 
     async def _current(self, sink_sid: str) -> OpenSink | RetryLater:
-        snapshot = self._feed.snapshot
-        record = snapshot.sinks.get(sink_sid)
-        account = None if record is None else snapshot.accounts.get(record.account_sid)
-        if record is None or account is None:
-            return RetryLater(RetryReason.SINK_UNUSABLE, "its sink or account does not exist")
-        tokens = account.tokens(self._clock())  # a promotion that is due has no record of its own
-        async with self._opening.setdefault(sink_sid, asyncio.Lock()):
+        door = self._doors.setdefault(sink_sid, _Door())
+        before = door.failures
+        async with door.lock:
+            # Looked up now: while somebody else was opening it, its configuration may have changed.
+            snapshot = self._feed.snapshot
+            record = snapshot.sinks.get(sink_sid)
+            account = None if record is None else snapshot.accounts.get(record.account_sid)
+            if record is None or account is None:
+                self._doors.pop(sink_sid, None)
+                return RetryLater(RetryReason.SINK_UNUSABLE, "its sink or account does not exist")
+            tokens = account.tokens(self._clock())  # a promotion that is due has no record of its own
+            made_from = (record.configuration, *tokens)
             opened = self._open.get(sink_sid)
-            if opened is None or opened.made_from != (record.configuration, *tokens):
-                return await self._replace(record, tokens)
-            return opened
+            if opened is not None and opened.made_from == made_from:
+                return opened
+            # A failure counts for all that waited for it: one after another, each would wait as long as it took.
+            if door.failed_with is not None and door.failures > before and door.failed_with[0] == made_from:
+                return door.failed_with[1]
+            found = await self._replace(record, tokens)
+            if isinstance(found, RetryLater):
+                door.failures, door.failed_with = door.failures + 1, (made_from, found)
+            return found
 
     async def _replace(self, record: SinkRecord, tokens: Sequence[str]) -> OpenSink | RetryLater:
         secrets: Secrets = no_secrets
@@ -177,7 +202,7 @@ class SinkPool:
     def _on_change(self, change: Change) -> None:
         if isinstance(change.before, SinkRecord) and change.after is None:
             self._retire(change.before.sid)
-            self._opening.pop(change.before.sid, None)
+            self._doors.pop(change.before.sid, None)
 
     def _retire(self, sink_sid: str) -> None:
         opened = self._open.pop(sink_sid, None)

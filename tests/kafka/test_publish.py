@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import secrets
 import signal
 import sys
 from dataclasses import replace
@@ -133,6 +134,23 @@ async def test_lines_are_published_and_a_wrong_one_is_told_with_its_number(progr
     assert "2 events accepted, 2 failed" in complaints
     records = await read_topic(ready, Topics(ready).events, 2)
     assert [header(record, "ce_id") for record in records] == [first.id, last.id]
+
+
+async def test_an_event_that_kafka_will_never_accept_does_not_stop_those_after_it(
+    program: Path, settings: Settings
+) -> None:
+    """The second line is so long that the third is read, and published, only after the first was refused."""
+    admin, specs = KafkaAdmin(settings), Topics(settings).base_specs()
+    await admin.ensure([replace(spec, config={**spec.config, "max.message.bytes": "2000"}) for spec in specs])
+    event = message_event(ACCOUNT, 1)
+    large = line(event, data={**event.data, "body": secrets.token_hex(4000)})
+    lines = large + b"x" * 500_000 + b"\n" + line(event)
+
+    code, _, complaints = await command(program, settings, "publish", "-", "--account", ACCOUNT, lines=lines)
+
+    assert code == 1
+    assert "publishing it again will not help" in complaints
+    assert "1 event accepted, 2 failed" in complaints
 
 
 async def test_json_output_has_a_line_for_each_event(program: Path, ready: Settings) -> None:

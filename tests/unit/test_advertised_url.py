@@ -22,8 +22,16 @@ def listening(host: str) -> socket.socket:
         ("0.0.0.0", "127.0.0.1:9092,10.0.0.9:9092", "127.0.0.1"),
         ("0.0.0.0", "localhost", "127.0.0.1"),
         ("0.0.0.0", "there.is.no.such.host.invalid:9092", socket.gethostname()),
+        ("0.0.0.0", "a..b:9092", socket.gethostname()),
     ],
-    ids=["one address", "another", "any, as the first broker sees it", "without a port", "no such broker"],
+    ids=[
+        "one address",
+        "another",
+        "any, as the first broker sees it",
+        "without a port",
+        "no such broker",
+        "what can be no name",
+    ],
 )
 def test_the_default_is_the_address_that_kafka_sees(host: str, kafka: str, expected: str) -> None:
     with listening(host) as opened:

@@ -218,3 +218,14 @@ def test_times_without_a_zone_are_refused() -> None:
 
 def test_times_are_sent_in_utc_to_the_fraction() -> None:
     assert moment(from_ms(1500)) == "1970-01-01T00:00:01.500000Z"
+
+
+async def test_a_limit_of_no_attempts_is_not_sent_as_no_limit() -> None:
+    fake = Fake(refusal(400), refusal(400))
+
+    async with asking(fake) as api:
+        for most in (0, None):
+            with pytest.raises(ApiError):
+                await api.set_subscription_delivery("DF1", max_attempts=most)
+
+    assert fake.bodies == ["MaxAttempts=0", "MaxAttempts="]

@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 
 import orjson
 import pytest
+from click.testing import CliRunner
 
+from control_api.backup.cli import control
 from control_api.backup.document import FORMAT, Backup, BackupError, Entry, _digest, read, write
 from control_api.backup.plan import Plan, plan
 from eventstreams.control.records import (
@@ -247,3 +249,10 @@ def test_a_resource_that_is_somebody_elses_here_and_too_many_partitions_are_refu
     with pytest.raises(BackupError, match="would have 3 partitions, but at most 2"):
         planned(backup, most=2)
     assert planned(backup, most=3).subscriptions[0].partitions == 3
+
+
+def test_a_file_of_which_there_can_be_none_is_a_sentence() -> None:
+    done = CliRunner().invoke(control, ["export", "a" * 300], env={"EVENTSTREAMS_SECRET_KEY": new_key()})
+
+    assert isinstance(done.exception, BackupError)
+    assert str(done.exception).endswith("a cannot be written: File name too long")

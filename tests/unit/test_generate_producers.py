@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from eventstreams.catalog import Catalog
 from eventstreams.codec import Codec
-from eventstreams.errors import CatalogError
+from eventstreams.errors import CatalogError, PrerequisiteError
 from eventstreams.events import Event
 from producers.encoder import EncodedEvent, EventEncoder
 from producers.generator.cli import generate_producers
@@ -111,6 +111,15 @@ def test_what_somebody_wrote_by_hand_is_neither_overwritten_nor_removed(parcels:
     assert generate(parcels, "--into", tmp_path).exit_code == 0
 
     assert (tmp_path / "about.py").read_text() == by_hand["about.py"]
+
+
+def test_a_folder_that_cannot_be_written_is_a_sentence(parcels: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    refused = generate(parcels, "--into", tmp_path / "file" / "modules")
+
+    assert isinstance(refused.exception, PrerequisiteError)
+    assert str(refused.exception).endswith("file/modules cannot be read or written: Not a directory")
 
 
 def field(name: str, type_: object, doc: str = "Some words.") -> dict[str, object]:

@@ -72,7 +72,15 @@ def test_nobody_there_is_a_sentence() -> None:
     assert done.stderr.startswith("nothing answers at 127.0.0.1:9: ")
 
 
-@pytest.mark.parametrize("listen", ["fd://3", "here", "here:soon"])
+def test_a_name_that_can_be_none_is_a_sentence() -> None:
+    done = health(listen="a..b:9100")
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("nothing answers at a..b:9100: ")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("listen", ["fd://3", "here", "here:soon", "9100", "127.0.0.1:65536"])
 def test_a_setting_that_names_no_port_is_a_sentence(listen: str) -> None:
     done = health(listen=listen)
 

@@ -169,6 +169,49 @@ async def test_a_sink_that_is_deleted_while_it_opens_is_closed_and_nobody_has_it
     assert pool.capabilities("DG1") is None
 
 
+async def test_a_sink_that_hangs_as_it_opens_is_waited_for_once_by_all_who_want_it() -> None:
+    opens_of = 0
+
+    async def hangs_and_counts(config: Config, context: SinkContext) -> Sink:
+        nonlocal opens_of
+        opens_of += 1
+        return await hangs(config, context)
+
+    pool = pool_of(hangs_and_counts)
+
+    outcomes = await asyncio.gather(*(pool.take("DG1") for _ in range(20)))
+
+    assert opens_of == 1
+    assert all(isinstance(outcome, RetryLater) for outcome in outcomes)
+    assert isinstance(await pool.take("DG1"), RetryLater)
+    assert opens_of == 2
+
+
+async def test_who_waited_for_a_sink_that_was_changed_meanwhile_has_it_as_it_is_now() -> None:
+    going_on, opened_with = asyncio.Event(), list[tuple[str, ...]]()
+
+    async def opens_when_told(_: Config, context: SinkContext) -> Sink:
+        opened_with.append(tuple(context.signing_tokens))
+        await going_on.wait()
+        return cast(Sink, object())
+
+    pool = pool_of(opens_when_told, lambda _: Capabilities(timeout_s=60))
+    takers = [asyncio.create_task(pool.take("DG1")) for _ in range(2)]
+    while not opened_with:
+        await asyncio.sleep(0)
+    snapshot = pool._feed.snapshot
+    other = pool._vault.lock("other", Purpose.AUTH_TOKEN, "AC1")
+    snapshot.accounts["AC1"] = replace(snapshot.accounts["AC1"], auth_token=other)
+    going_on.set()
+
+    first, second = await asyncio.gather(*takers)
+
+    assert opened_with == [("token",), ("other",)]
+    assert isinstance(first, OpenSink)
+    assert isinstance(second, OpenSink)
+    assert second.made_from[-1] == other
+
+
 async def test_who_waits_for_a_sink_to_open_can_be_cancelled() -> None:
     pool = pool_of(hangs, lambda _: Capabilities(timeout_s=60))
 

@@ -68,6 +68,15 @@ async def test_nobody_there_is_an_os_error() -> None:
         await open_connection("127.0.0.1", port, guard=LOOPBACK)
 
 
+@pytest.mark.parametrize("host", ["a..b", "x" * 64], ids=["an empty label", "a label that is too long"])
+async def test_what_can_be_no_host_is_an_os_error(host: str) -> None:
+    with pytest.raises(OSError, match="is not a valid name") as caught:
+        await open_connection(host, 9, guard=LOOPBACK)
+
+    outcome = no_connection(caught.value)
+    assert (outcome.reason, outcome.detail) == (RetryReason.CONNECT_FAILED, "the host is not a valid name")
+
+
 async def test_with_tls_the_name_is_what_the_certificate_must_say(tmp_path: Path) -> None:
     certificate, key = self_signed("localhost", tmp_path)
     theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

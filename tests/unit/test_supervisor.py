@@ -2,12 +2,14 @@
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from eventstreams.errors import PrerequisiteError
 from eventstreams.local.supervisor import Death, Program, Supervisor, next_pause
 from tests.support.topic import eventually
 
@@ -73,6 +75,15 @@ async def test_a_program_that_is_killed_is_started_again_as_another_process(tmp_
 
     await eventually(lambda: watched.supervisor.pids.get("one", pid) != pid)
     assert [(death.how, death.was_killed) for death in watched.deaths] == [("signal SIGKILL", True)]
+
+
+async def test_a_program_that_a_nameless_signal_ended_is_started_again(tmp_path: Path, watched: Watched) -> None:
+    await watched.supervisor.start(program(tmp_path, RUNS))
+
+    os.kill(watched.supervisor.pids["one"], signal.SIGRTMIN + 1)
+
+    await eventually(lambda: watched.starts == 2)
+    assert [(death.how, death.was_killed) for death in watched.deaths] == [(f"signal {signal.SIGRTMIN + 1}", True)]
 
 
 async def test_a_hopeless_end_is_final(tmp_path: Path, watched: Watched) -> None:
@@ -161,3 +172,44 @@ async def test_a_program_that_is_ended_alone_is_not_started_again(
     await watched.supervisor.start(program(tmp_path, RUNS, name="one"))
     assert watched.supervisor.pids.keys() == {"one", "other"}
     await watched.supervisor.end("other", kill=True)  # a deaf one would be waited for
+
+
+async def test_a_program_that_cannot_be_started_is_an_error_and_no_endless_wait(
+    tmp_path: Path, watched: Watched
+) -> None:
+    (tmp_path / "one.log").mkdir()
+
+    with pytest.raises(PrerequisiteError, match=r"^one cannot be started: .*one\.log: Is a directory$"):
+        async with asyncio.timeout(60):
+            await watched.supervisor.start(program(tmp_path, RUNS))
+
+    assert (watched.starts, watched.deaths) == (0, [])
+
+
+async def test_a_program_that_cannot_be_started_again_for_a_while_is_tried_until_it_can(
+    tmp_path: Path, watched: Watched
+) -> None:
+    await watched.supervisor.start(program(tmp_path, RUNS))
+    log = tmp_path / "one.log"
+    log.unlink()
+    log.mkdir()
+
+    os.kill(watched.supervisor.pids["one"], 9)
+    await eventually(lambda: len(watched.deaths) >= 2)
+    log.rmdir()
+
+    await eventually(lambda: watched.starts == 2)
+    killed, not_started, *_ = watched.deaths
+    assert (killed.how, killed.last_words) == ("signal SIGKILL", "")
+    assert (not_started.how, not_started.restart_s) == (f"cannot be started: {log}: Is a directory", 0.4)
+
+
+async def test_the_last_words_of_a_program_that_wrote_much_are_found_at_the_end(
+    tmp_path: Path, watched: Watched
+) -> None:
+    code = "print('long ago ' * 100_000); print('last words'); raise SystemExit(7)"
+
+    await watched.supervisor.start(program(tmp_path, code, hopeless=frozenset({7})))
+
+    await eventually(lambda: bool(watched.deaths))
+    assert watched.deaths[0].last_words == "last words"

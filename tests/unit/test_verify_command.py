@@ -36,6 +36,14 @@ def test_a_number_of_receivers_that_is_none_is_told(receivers: str) -> None:
     assert "such as slow:3" in refusal("--receivers", receivers)
 
 
+@pytest.mark.parametrize("receivers", ["healthy:101", "healthy:999999999", "healthy:60,slow:41"])
+def test_more_receivers_than_an_account_has_sinks_are_refused(receivers: str) -> None:
+    done = CliRunner().invoke(verify, ["--up", "--receivers", receivers])
+
+    assert done.exit_code == 2
+    assert "at most 100 receivers" in done.output
+
+
 def test_a_time_that_is_none_is_told() -> None:
     assert "--settle" in refusal("--settle", "soon")
 
