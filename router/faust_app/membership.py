@@ -18,6 +18,7 @@ from typing import Any, Final
 from aiokafka.consumer import consumer
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import (
+    ConsumerStoppedError,
     GroupAuthorizationFailedError,
     KafkaError,
     NoError,
@@ -34,6 +35,8 @@ _log = get_logger(__name__)
 _CONFIRMED_BY: Final = (HeartbeatRequest, SyncGroupRequest)
 _STILL_MEMBER: Final = {NoError.errno, RebalanceInProgressError.errno}
 _AGAIN_S: Final = 1.0  # what Kafka refused may be allowed by then
+# Linux's monotonic clock stands still while the machine is suspended; the brokers' do not.
+_CLOCK: Final[int] = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +63,19 @@ class Member(GroupCoordinator):  # type: ignore[misc]  # the library has no type
     refusals: Refusals | None = None  # None: refusals are not reported
     _was = ""  # its id when it was removed, until it has checked
     _confirmed_at = -math.inf  # when the last request was sent to which Kafka answered that it is a member
-    _confirmation: "asyncio.Future[None] | None" = None  # the next one; None: nobody waits for it
+    _news: "asyncio.Future[None] | None" = None  # of a confirmation or an error; None: nobody waits for it
 
     async def confirmed(self) -> None:
         """Return once it is certain that this was a member of its group less than a session ago.
 
         This is at once, but after a freeze, or when the group's coordinator has not answered for a session. Kafka
         starts a member's session when it gets a heartbeat, so not before that was sent.
+
+        Raises:
+            ConsumerStoppedError: the client closes.
+            KafkaError: something after which the client does not ask Kafka again.
         """
-        if self._is_confirmed():
+        if self.is_confirmed():
             return
         _log.warning(
             "router.membership_unconfirmed",
@@ -76,25 +83,35 @@ class Member(GroupCoordinator):  # type: ignore[misc]  # the library has no type
             follows="nothing is copied until Kafka has answered, because others may have its partitions",
         )
         with self._subscription.fetch_context():  # or it would be too idle to join again
-            while not self._is_confirmed():
-                if self._confirmation is None:
-                    self._confirmation = asyncio.get_running_loop().create_future()
-                await asyncio.wait([self._confirmation])
+            while not self.is_confirmed():
+                # aiokafka raises its errors in a fetch, and asks nothing more until it has; here is none.
+                self.check_errors()
+                if self._closing.done():
+                    raise ConsumerStoppedError
+                if self._news is None:
+                    self._news = asyncio.get_running_loop().create_future()
+                await asyncio.wait(
+                    [self._news, self._closing, self._coordination_task], return_when=asyncio.FIRST_COMPLETED
+                )
 
-    def _is_confirmed(self) -> bool:
+    def is_confirmed(self) -> bool:
+        """Return whether ``confirmed`` would return at once. May be called on any thread."""
         session_s: float = self._session_timeout_ms / 1000
-        return time.monotonic() - self._confirmed_at < session_s
+        return time.clock_gettime(_CLOCK) - self._confirmed_at < session_s
 
     @override
     async def _send_req(self, request: Any) -> Any:
-        sent_at = time.monotonic()
+        sent_at = time.clock_gettime(_CLOCK)
         response = await super()._send_req(request)
         if isinstance(request, _CONFIRMED_BY) and response.error_code in _STILL_MEMBER:
             self._confirmed_at = sent_at
-            if self._confirmation is not None:
-                self._confirmation.set_result(None)
-                self._confirmation = None
+            self._tell_who_waits()
         return response
+
+    def _tell_who_waits(self) -> None:
+        if self._news is not None:
+            self._news.set_result(None)
+            self._news = None
 
     @override
     def reset_generation(self) -> None:
@@ -126,7 +143,7 @@ class Member(GroupCoordinator):  # type: ignore[misc]  # the library has no type
         """
         is_refusal = isinstance(exc, (GroupAuthorizationFailedError, TopicAuthorizationFailedError))
         if self.refusals is None or not is_refusal:
-            await super()._push_error_to_user(exc)
+            await self._raise_in_a_call(exc)
             return
         if isinstance(exc, GroupAuthorizationFailedError):
             self.refusals.refused("group", self.group_id)
@@ -134,9 +151,14 @@ class Member(GroupCoordinator):  # type: ignore[misc]  # the library has no type
             for topic in sorted(self._subscription.subscription.topics):
                 self.refusals.refused("topic", topic)
         if self.generation >= 0:
-            await super()._push_error_to_user(exc)
+            await self._raise_in_a_call(exc)
         else:
             await asyncio.wait([self._closing], timeout=_AGAIN_S)
+
+    async def _raise_in_a_call(self, exc: Exception) -> None:
+        raised = super()._push_error_to_user(exc)
+        self._tell_who_waits()  # aiokafka tells only those that fetch
+        await raised
 
     async def _gave_way(self, ours: str) -> bool:
         """Return whether a member other than ``ours`` has the name; if so, return only once this consumer closes."""

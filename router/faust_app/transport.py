@@ -74,9 +74,13 @@ class CommittedThread(aiokafka.AIOKafkaConsumerThread):
     async def _fetch(self, partitions: set[TP], wait_s: float) -> tuple[Mapping[TP, list[Any]], int | None]:
         consumer, control = self._ensure_consumer(), cast(RunTransport, self.transport).control
         found = await self._fetch_records(consumer, partitions, wait_s, consumer._max_poll_records)  # noqa: SLF001 - as its caller in Faust
-        if found:
-            await cast(Member, consumer._coordinator).confirmed()  # noqa: SLF001 - no public way
         return found, await end_of(consumer._client, control) if found else None  # noqa: SLF001 - no public way
+
+    async def confirmed(self) -> None:
+        """Return once Kafka has confirmed that this is a member of its group; see ``Member.confirmed``."""
+        member = cast(Member, self._ensure_consumer()._coordinator)  # noqa: SLF001 - no public way
+        if not member.is_confirmed():
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(member.confirmed(), self.thread_loop))
 
     @override
     async def on_start(self) -> None:
@@ -162,9 +166,11 @@ class RunConsumer(aiokafka.Consumer):
                 return {}
         seek = self._seeks_due
         try:
-            fetched, end = await cast(CommittedThread, self._thread).fetch(active_partitions, timeout)
+            thread = cast(CommittedThread, self._thread)
+            fetched, end = await thread.fetch(active_partitions, timeout)
             if fetched:
                 await catch_up(cast(RunTransport, self.transport).routes, end)
+                await thread.confirmed()  # last, for a freeze may fall into any of these waits
         except asyncio.CancelledError:
             self._seeks_due += 1  # what it may have fetched is lost with it
             raise

@@ -79,6 +79,14 @@ def test_what_confirms_a_member_goes_through_the_overridden_method_and_its_sessi
     assert "idle_time = self._subscription.fetcher_idle_time" in source_of(GroupCoordinator.ensure_active_group)
 
 
+def test_an_error_of_the_client_waits_for_a_call_that_faust_does_not_make() -> None:
+    assert "check_errors" not in source_of(aiokafka.AIOKafkaConsumerThread._fetch_records)
+    assert "raise exc" in source_of(GroupCoordinator.check_errors)
+    assert "self._coordination_task.result()" in source_of(GroupCoordinator.check_errors)
+    assert not inspect.iscoroutinefunction(GroupCoordinator._push_error_to_user), "noted once it is called"
+    assert "self._closing = create_future()" in source_of(GroupCoordinator)
+
+
 def test_offsets_are_committed_only_through_the_overridden_methods() -> None:
     assert "_filter_tps_with_pending_acks(topics)" in source_of(BaseConsumer.force_commit)
     assert "self._new_offset(tp)" in source_of(BaseConsumer._filter_committable_offsets)

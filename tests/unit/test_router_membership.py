@@ -2,16 +2,20 @@
 
 import asyncio
 import importlib
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
+import faust
 import pytest
 from aiokafka.consumer import consumer
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.errors import (
+    ConsumerStoppedError,
+    GroupAuthorizationFailedError,
     IllegalGenerationError,
     KafkaError,
     NoError,
@@ -22,9 +26,11 @@ from aiokafka.errors import (
 from aiokafka.protocol.commit import OffsetFetchRequest
 from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
 from aiokafka.protocol.metadata import MetadataRequest
+from faust.types import TP
 
-from router.faust_app import membership
+from router.faust_app import membership, transport
 from router.faust_app.membership import Member, Name
+from router.faust_app.transport import RunTransport
 
 
 class Group:
@@ -139,9 +145,13 @@ def test_the_routers_client_is_such_a_member() -> None:
 @dataclass
 class Clock:
     now: float = 1000.0
+    suspended: float = 0.0  # for how long the machine was, in all
 
     def monotonic(self) -> float:
         return self.now
+
+    def clock_gettime(self, clock: int) -> float:
+        return self.now + (self.suspended if clock == time.CLOCK_BOOTTIME else 0.0)
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
@@ -158,6 +168,11 @@ class Session:
         self.member.member_id, self.member.generation, self.member._session_timeout_ms = "one", 3, 8000
         self.member._rejoin_needed_fut = asyncio.get_running_loop().create_future()
         self.member._subscription = self.subscription = SubscriptionState()
+        self.subscription.register_fetch_waiters(set())
+        loop = asyncio.get_running_loop()
+        self.member._closing, self.coordinating = loop.create_future(), loop.create_future()
+        self.member._coordination_task = self.coordinating
+        self.member._pending_exception = self.member._error_consumed_fut = None
         self._takes_s = 0.0
         self._error: type[KafkaError] = NoError
 
@@ -169,6 +184,15 @@ class Session:
     async def request(self, request: Any, error: type[KafkaError] = NoError, *, takes_s: float = 0.0) -> None:
         self._takes_s, self._error = takes_s, error
         await self.member._send_req(request)
+
+    async def holds(self) -> "asyncio.Task[None]":
+        """Have it hold what was fetched after a freeze; return the task that waits."""
+        await self.request(HEARTBEAT)
+        self.clock.sleep(14)
+        waiting = asyncio.create_task(self.member.confirmed())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        return waiting
 
     async def is_held(self) -> bool:
         """Whether what was fetched is held at this moment."""
@@ -195,6 +219,15 @@ async def test_a_heartbeat_confirms_a_member_for_a_session(
     assert not await session.is_held()
     session.clock.sleep(0.1)
     assert await session.is_held()  # 8 s after the heartbeat was sent, 7 after its answer
+
+
+async def test_a_machine_that_was_suspended_confirms_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = Session(monkeypatch)
+    await session.request(HEARTBEAT)
+
+    session.clock.suspended = 14
+
+    assert await session.is_held()
 
 
 async def test_what_was_sent_before_a_freeze_confirms_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,3 +279,76 @@ async def test_other_answers_say_nothing_of_the_membership(monkeypatch: pytest.M
     await session.request(request_)
 
     assert await session.is_held()
+
+
+@pytest.mark.parametrize("when", ["while it waits", "before"])
+async def test_an_error_after_which_the_client_asks_nothing_more_ends_the_wait(
+    monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """As one that a heartbeat ends with: no other would be sent, and the membership never be confirmed."""
+    session = Session(monkeypatch)
+    waiting = await session.holds() if when == "while it waits" else None
+
+    pushing = asyncio.create_task(session.member._push_error_to_user(GroupAuthorizationFailedError("router")))
+    await asyncio.sleep(0)
+
+    with pytest.raises(GroupAuthorizationFailedError):
+        async with asyncio.timeout(5):
+            await (waiting or session.member.confirmed())
+    await pushing  # the client was told that it has been raised
+
+
+async def test_a_client_that_has_broken_down_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = Session(monkeypatch)
+    waiting = await session.holds()
+
+    session.coordinating.set_exception(KafkaError("unexpected"))
+
+    with pytest.raises(KafkaError, match="unexpected"):
+        async with asyncio.timeout(5):
+            await waiting
+
+
+async def test_a_client_that_closes_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = Session(monkeypatch)
+    waiting = await session.holds()
+
+    session.member._closing.set_result(None)
+
+    with pytest.raises(ConsumerStoppedError):
+        async with asyncio.timeout(5):
+            await waiting
+
+
+async def test_a_freeze_while_the_routes_catch_up_holds_what_was_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def ignore(_: object) -> None:
+        pass
+
+    async def fetch(*_: object) -> Any:
+        return {TP("events", 0): [SimpleNamespace(value=None)]}
+
+    async def end(*_: object) -> int:
+        return 7
+
+    async def freeze(_: int) -> None:
+        session.clock.sleep(14)
+
+    session = Session(monkeypatch)
+    monkeypatch.setattr(transport, "end_of", end)
+    app = faust.App("router", broker="kafka://127.0.0.1:9", store="memory://")
+    runs: Any = RunTransport(["kafka://127.0.0.1:9"], app)
+    runs.control, runs.routes = TP("control", 0), SimpleNamespace(wait_until=freeze)
+    reader = runs.create_consumer(ignore, on_partitions_revoked=ignore, on_partitions_assigned=ignore)
+    reader._thread.thread_loop.close()
+    reader._thread.thread_loop = asyncio.get_running_loop()
+    reader._thread._fetch_records = fetch
+    reader._thread._consumer = SimpleNamespace(_max_poll_records=1, _client=None, _coordinator=session.member)
+    await session.request(HEARTBEAT)
+
+    fetching = asyncio.create_task(reader._getmany({TP("events", 0)}, 1.0))
+    await asyncio.wait([fetching], timeout=0.2)
+    assert not fetching.done()
+    await session.request(HEARTBEAT)
+
+    async with asyncio.timeout(5):
+        assert await fetching == {TP("events", 0): []}
