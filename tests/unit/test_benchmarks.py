@@ -55,6 +55,13 @@ def test_a_worker_that_takes_too_much_beside_a_bare_loop_is_told() -> None:
     assert beyond([bare, bad]) == "single: the worker takes 4.02 of the bare loop's CPU, and 4.0 is the bound"
 
 
+def test_several_workers_may_take_no_more_than_one() -> None:
+    bare = ran("single", "bare", bare=50)
+    two = ran("single", "path", **{"worker-webhook": 101, "worker-webhook.2": 100})
+
+    assert beyond([bare, two]) == "single: the worker takes 4.02 of the bare loop's CPU, and 4.0 is the bound"
+
+
 def test_the_slowest_events_are_told_by_spell_and_by_stage() -> None:
     start = 1_000_000.0
     steady = [Journey(at, at + 1, at + 3, at + 4, at + 5) for at in (start + 2 * number for number in range(300))]
