@@ -82,7 +82,7 @@ class Member(GroupCoordinator):  # type: ignore[misc]  # the library has no type
             session_s=self._session_timeout_ms / 1000,
             follows="nothing is copied until Kafka has answered, because others may have its partitions",
         )
-        with self._subscription.fetch_context():  # or it would be too idle to join again
+        with self._subscription.fetch_context():  # or it would be so idle that it leaves its group
             while not self.is_confirmed():
                 # aiokafka raises its errors in a fetch, and asks nothing more until it has; here is none.
                 self.check_errors()
@@ -118,6 +118,13 @@ class Member(GroupCoordinator):  # type: ignore[misc]  # the library has no type
         self._was = self.member_id or self._was
         self._confirmed_at = -math.inf
         super().reset_generation()
+
+    @override
+    async def ensure_active_group(self, subscription: Any, prev_assignment: Any) -> Any:
+        """Join, also after having tried for longer than a client may be idle: Faust fetches nothing until it has."""
+        with self._subscription.fetch_context():
+            pass  # idle since now. Not around the join: an error would leave the context open, and it never idle again
+        return await super().ensure_active_group(subscription, prev_assignment)
 
     @override
     async def _do_rejoin_group(self, subscription: Any) -> bool:

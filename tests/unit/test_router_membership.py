@@ -137,6 +137,20 @@ async def test_other_errors_stay_what_they_are(monkeypatch: pytest.MonkeyPatch) 
         await group.member._do_rejoin_group(None)
 
 
+async def test_who_could_not_join_for_long_still_joins_once_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Faust fetches nothing while its partitions are revoked, and aiokafka lets nobody join who has not for 1,000 s."""
+    group = Group(monkeypatch, holder="one")
+    member, subscription = group.member, SubscriptionState()
+    member._subscription, member._max_poll_interval, member._retry_backoff_ms = subscription, 1000.0, 1
+    member._performed_join_prepare, member._heartbeat_task = True, None
+    monkeypatch.setattr(member, "_start_heartbeat_task", lambda: None)
+    subscription._last_fetch_ended -= 1001
+
+    joined = await member.ensure_active_group(SimpleNamespace(assignment="its share"), "its last share")
+
+    assert (joined, group.joined) == ("its share", 1)
+
+
 def test_the_routers_client_is_such_a_member() -> None:
     importlib.import_module("router.faust_app.transport")
     assert consumer.GroupCoordinator is Member
