@@ -11,6 +11,7 @@ import time
 from asyncio.subprocess import Process
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Final, Self
 
@@ -35,6 +36,7 @@ class Program:
         fds: File descriptors that it inherits.
         stop_s: How many seconds it may take to end after SIGTERM, before it is killed.
         hopeless: Exit codes after which a restart is pointless.
+        ends_with: Programs started one after the other with the same are ended together; empty: it ends alone.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Program:
     fds: Sequence[int] = ()
     stop_s: float = 30.0
     hopeless: frozenset[int] = frozenset()
+    ends_with: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +104,8 @@ class Supervisor:
 
     async def __aexit__(self, *_: object) -> None:
         self._stopping = True
-        for kept in reversed(self._kept):
-            await self._end(kept)
+        for _, together in groupby(reversed(self._kept), lambda each: each.program.ends_with or each.program.name):
+            await asyncio.gather(*map(self._end, together))
 
     @property
     def pids(self) -> Mapping[str, int]:

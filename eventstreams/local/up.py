@@ -172,6 +172,7 @@ class _Installation:
             fds=fds,
             stop_s=self.settings.drain_timeout.total_seconds() + _SPARE_S,
             hopeless=_HOPELESS,
+            ends_with=" ".join(role.arguments),  # each worker may take its whole drain time
         )
 
     @property

@@ -52,6 +52,33 @@ def alive(pid: int) -> bool:
     return True
 
 
+async def test_programs_that_end_together_do_not_wait_for_each_other(tmp_path: Path) -> None:
+    """Each ends well only if the other has been told to end by then."""
+    code = """
+import signal, sys, time
+from pathlib import Path
+mine, other = map(Path, sys.argv[1:])
+def end(*_):
+    mine.write_text("told")
+    while not other.exists():
+        time.sleep(0.01)
+    mine.write_text("ended")
+    sys.exit()
+signal.signal(signal.SIGTERM, end)
+print("runs", flush=True)
+time.sleep(600)
+"""
+    files = [tmp_path / "told-1", tmp_path / "told-2"]
+    async with Supervisor(on_death=lambda _: None) as supervisor:
+        for name, (mine, other) in {"one": files, "two": files[::-1]}.items():
+            log = tmp_path / f"{name}.log"
+            command = [sys.executable, "-c", code, str(mine), str(other)]
+            await supervisor.start(Program(name, command, log=log, stop_s=20, ends_with="both"))
+            await eventually(lambda log=log: "runs" in log.read_text())  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+
+    assert [each.read_text() for each in files] == ["ended", "ended"]
+
+
 async def test_a_program_that_ends_is_started_again_and_said_so(tmp_path: Path, watched: Watched) -> None:
     await watched.supervisor.start(program(tmp_path, "print('first'); print('last words'); raise SystemExit(7)"))
 
