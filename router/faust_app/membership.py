@@ -101,9 +101,10 @@ class Member(GroupCoordinator):  # type: ignore[misc]  # the library has no type
 
     @override
     async def _send_req(self, request: Any) -> Any:
-        sent_at = time.clock_gettime(_CLOCK)
+        sent_at, generation = time.clock_gettime(_CLOCK), self.generation
         response = await super()._send_req(request)
-        if isinstance(request, _CONFIRMED_BY) and response.error_code in _STILL_MEMBER:
+        is_late = self.generation != generation  # on another connection Kafka has refused this member meanwhile
+        if isinstance(request, _CONFIRMED_BY) and response.error_code in _STILL_MEMBER and not is_late:
             self._confirmed_at = sent_at
             self._tell_who_waits()
         return response

@@ -171,7 +171,7 @@ class RunConsumer(aiokafka.Consumer):
             if fetched:
                 await catch_up(cast(RunTransport, self.transport).routes, end)
                 await thread.confirmed()  # last, for a freeze may fall into any of these waits
-        except asyncio.CancelledError:
+        except BaseException:
             self._seeks_due += 1  # what it may have fetched is lost with it
             raise
         if self._seeks_due != seek:  # unknown whether this was fetched before or after it

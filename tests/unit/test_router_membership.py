@@ -287,6 +287,19 @@ async def test_a_member_that_was_removed_is_none_until_it_has_joined_again(monke
     assert not await session.is_held()
 
 
+async def test_an_answer_that_comes_after_the_member_was_removed_confirms_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    session = Session(monkeypatch)
+
+    late = asyncio.create_task(session.request(HEARTBEAT))
+    await asyncio.sleep(0)
+    session.member.reset_generation()
+    await late
+
+    assert await session.is_held()
+
+
 @pytest.mark.parametrize("request_", [MetadataRequest([]), OffsetFetchRequest("router", [])])
 async def test_other_answers_say_nothing_of_the_membership(monkeypatch: pytest.MonkeyPatch, request_: object) -> None:
     session = Session(monkeypatch)
