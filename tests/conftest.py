@@ -89,14 +89,14 @@ def pytest_unconfigure() -> None:
 
 @pytest.fixture(scope="session")
 def kafka(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Bootstrap servers of a real Apache Kafka, one for the whole run."""
+    """Bootstrap servers of a real Apache Kafka, one for the whole run: nobody kills or freezes it."""
     given: str | None = request.config.getoption("--kafka")
     if given is not None:
         yield given
         return
     with ExitStack() as stack:
         request.config.stash[_OWN_KAFKA] = stack
-        yield stack.enter_context(running_broker(tmp_path_factory.mktemp("kafka"))).bootstrap
+        yield stack.enter_context(running_broker(tmp_path_factory.mktemp("kafka"), steady=True)).bootstrap
 
 
 # Whoever else is started has few modules that ask for it, which mostly run in different processes: it ends with each.

@@ -14,6 +14,11 @@ from eventstreams.settings import Settings
 
 _READY_S: Final = 60.0
 _STOP_S: Final = 20.0
+# A heartbeat takes 5 ms of CPU; and a broker that stalls for three seconds is fenced, so that no topic can be made.
+_STEADY: Final = """\
+broker.heartbeat.interval.ms=2000
+broker.session.timeout.ms=60000
+"""
 
 
 class RunningBroker:
@@ -73,11 +78,25 @@ class RunningBroker:
 
 
 @contextmanager
-def running_broker(folder: Path, *, heap_mib: int | None = None) -> Iterator[RunningBroker]:
-    """Run a broker with its data in ``folder`` while inside. ``heap_mib`` replaces the small default heap."""
+def running_broker(folder: Path, *, heap_mib: int | None = None, steady: bool = False) -> Iterator[RunningBroker]:
+    """Run a broker with its data in ``folder`` while inside.
+
+    Args:
+        folder: Holds its data and configuration.
+        heap_mib: Replaces the small default heap.
+        steady: Nobody kills or freezes it: then it need not be noticed soon, which takes CPU.
+    """
     port, controller_port = free_ports(2)
-    cache, jvm = Settings.load().cache_dir, () if heap_mib is None else (f"-Xmx{heap_mib}m",)
-    broker = RunningBroker(make_broker(folder, port=port, controller_port=controller_port, cache=cache, jvm=jvm))
+    broker = RunningBroker(
+        make_broker(
+            folder,
+            port=port,
+            controller_port=controller_port,
+            cache=Settings.load().cache_dir,
+            properties=_STEADY if steady else "",
+            jvm=() if heap_mib is None else (f"-Xmx{heap_mib}m",),
+        )
+    )
     broker.start()
     try:
         yield broker
