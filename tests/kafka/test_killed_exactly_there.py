@@ -136,6 +136,19 @@ async def test_a_router_that_is_killed_between_two_runs_of_a_transaction_copies_
     assert {*copies.values()} == {1}
 
 
+async def test_a_router_that_is_killed_while_it_waits_for_its_membership_loses_and_repeats_nothing(
+    routed: Routed,
+) -> None:
+    await routed.publish(0)
+    with doomed(routed.installation.settings, Point.HELD, "router") as router:
+        await until_dead(router)
+    assert await routed.committed() == {}
+
+    copies = await routed.counted_by_the_successor(1)
+
+    assert {*copies.values()} == {1}
+
+
 async def test_a_router_that_is_killed_between_two_runs_of_a_message_repeats_the_first_alone(routed: Routed) -> None:
     await routed.publish(0)
     with doomed(routed.installation.settings, Point.ONE_RUN_COPIED, "router") as router:

@@ -33,7 +33,7 @@ from router.at_least_once.record_batch import RecordBatch
 from router.copying.lane import Job, Lane, Settled
 from router.exactly_once.lane import TransactionalLane
 from router.exactly_once.transactions import TRANSACTION_S, Seat, Transactions
-from router.faust_app.transport import RunConsumer, Taken
+from router.faust_app.transport import CommittedThread, RunConsumer, Taken
 from sink_workers.delivery.record_reader import RecordReader
 from sink_workers.delivery.settle import DeadLetter
 from sink_workers.lanes.handler import LaneHandle
@@ -50,6 +50,7 @@ class Point(StrEnum):
 
     OFFSETS_SENT = "after a transaction's offsets, before its commit"
     TRANSACTION_COMMITTED = "after a transaction's commit, before its runs are acknowledged"
+    HELD = "while what a fetch brought waits for the membership to be confirmed"
     ONE_RUN_COPIED = "after the copies of the first run of a message, before those of the second"
     ONE_RUN_COMMITTED = "after the commit of the first run of a message, before the others are acknowledged"
     ONE_GROUP_COMMITTED = "after the commit of a group of copies, while those of the next are under way"
@@ -97,6 +98,15 @@ def transaction_committed(patch: pytest.MonkeyPatch) -> None:
         return commits[-1]
 
     patch.setattr(Transactions, "commit", commit)
+
+
+def held(patch: pytest.MonkeyPatch) -> None:
+    """Die with events that were fetched, and not handed over."""
+
+    async def confirmed(_: CommittedThread) -> None:
+        die()
+
+    patch.setattr(CommittedThread, "confirmed", confirmed)
 
 
 def one_run_copied(patch: pytest.MonkeyPatch) -> None:
@@ -268,6 +278,7 @@ def dead_letter(patch: pytest.MonkeyPatch) -> None:
 _POINTS: Final[Mapping[Point, Callable[[pytest.MonkeyPatch], None]]] = {
     Point.OFFSETS_SENT: offsets_sent,
     Point.TRANSACTION_COMMITTED: transaction_committed,
+    Point.HELD: held,
     Point.ONE_RUN_COPIED: one_run_copied,
     Point.ONE_RUN_COMMITTED: one_run_committed,
     Point.ONE_GROUP_COMMITTED: one_group_committed,
