@@ -106,7 +106,8 @@ class Metrics:
         self.sinks: Final = self._gauge(
             "eventstreams_sinks",
             "Sinks that this process delivers to: open, paused by their owner, waiting (because the sink asked "
-            "for it), or broken (failing repeatedly, and tried at growing intervals).",
+            "for it, or for more than a minute because of its rate limit), or broken (failing repeatedly, and tried at "
+            "growing intervals).",
             "sink_type",
             "state",
         )

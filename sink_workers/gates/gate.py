@@ -38,6 +38,7 @@ _LONGEST_AGAIN_MS: Final = 150_000  # with the default delays, exactly one slot 
 # For a gate that is merely full, at its rate limit, or briefly waiting: soon there is room. A random part of up to half
 # is subtracted, so that retries that came together spread out: else a few would get in each time, and none in between.
 _LONGEST_AGAIN_FULL_MS: Final = 30_000
+_LONG_MS: Final = 60_000  # without an attempt for longer, an alert would take the worker for stuck
 
 
 class GateState(StrEnum):
@@ -124,7 +125,11 @@ class Gate:
             return GateState.PAUSED
         if self._pace.is_broken():
             return GateState.BROKEN
-        return GateState.WAITING if self._clock() < self._pace.opens_ms() else GateState.OPEN
+        now_ms = self._clock()
+        waits_ms = max(self._pace.opens_ms() - now_ms, 0)
+        # A batch may take what its sink's rate limit allows in many minutes. Seconds of it are no state of their own.
+        limited_ms = self._bucket.wait_ms(1, self._rate(now_ms), now_ms)
+        return GateState.WAITING if waits_ms or limited_ms > _LONG_MS else GateState.OPEN
 
     def limit(self) -> int:
         """How many attempts may be under way now; 0 while the gate is closed. Listeners are woken when it opens."""

@@ -172,6 +172,28 @@ async def test_a_change_ends_a_wait_for_one() -> None:
     await asyncio.wait_for(waiting, 30)
 
 
+@pytest.mark.parametrize(
+    ("events", "after_ms", "shown"),
+    [
+        (100, 0, GateState.WAITING),
+        (100, 39_000, GateState.WAITING),
+        (100, 41_000, GateState.OPEN),
+        (50, 0, GateState.OPEN),
+    ],
+)
+async def test_a_sink_whose_rate_limit_allows_nothing_for_more_than_a_minute_is_shown_as_waiting(
+    events: int, after_ms: int, shown: GateState
+) -> None:
+    harness = Harness()
+    harness.gate.configure(record(rate_limit=1.0))
+
+    assert harness.gate.try_enter(events)  # as much as a whole batch, and a debt that takes as many seconds
+    harness.gate.leave([Delivered()] * events, began_ms=harness.now)
+    harness.now += after_ms
+
+    assert harness.state() is shown
+
+
 async def test_the_rate_limit_holds_the_line_and_time_moves_it() -> None:
     harness = Harness()
     harness.gate.configure(record(rate_limit=20.0))

@@ -237,7 +237,8 @@ SINK_TYPE: Final = Dashboard(
             [
                 Panel(
                     title="Sinks, by state",
-                    normal="Open. Broken ones failed ten times in a row; waiting ones asked for a pause.",
+                    normal="Open. Broken ones failed ten times in a row; waiting ones asked for a pause, or have a low "
+                    "rate limit.",
                     queries=[Query(total("sinks", OF_TYPE, by="state"), "{{state}}")],
                     stack=True,
                 ),
