@@ -15,6 +15,7 @@ from aiohttp import hdrs, web
 from control_api.console.catalogue import example_of
 from control_api.console.page_request import PREFIX, Page, PageRequest, get, post
 from control_api.plane import PLANE
+from eventstreams.answer_body import read_at_most
 from eventstreams.http import RefusedError
 from eventstreams.settings import PREFIX as SETTINGS
 from eventstreams.times import from_ms, rfc3339_ms
@@ -110,7 +111,7 @@ async def _publish(page: PageRequest, event: str) -> str:
                 allow_redirects=False,  # never send the password to another server
             ) as answer,
         ):
-            body = await answer.content.read(_MOST_ANSWER)
+            body = await read_at_most(answer, _MOST_ANSWER)
     except (aiohttp.ClientError, TimeoutError):
         message = "The gateway does not answer: the event may still have been accepted"
         raise RefusedError(message, status=HTTPStatus.BAD_GATEWAY) from None

@@ -15,6 +15,7 @@ import aiohttp
 
 from control_api.replicas.forwarded import CHALLENGE, PROVE_PATH, is_proof
 from control_api.replicas.terms import Primary
+from eventstreams.answer_body import read_at_most
 from eventstreams.control.vault import Purpose, Vault
 from eventstreams.telemetry.logging import get_logger
 from eventstreams.trust import tls_to
@@ -141,7 +142,7 @@ class Links:
         headers = {CHALLENGE: self._vault.lock(nonce, Purpose.CHALLENGE, primary.replica)}
         url = f"{primary.url}{PROVE_PATH}"
         async with session.get(url, headers=headers, allow_redirects=False, timeout=limit) as answer:
-            proof = (await answer.content.read(_MOST_PROOF)).decode(errors="replace")
+            proof = (await read_at_most(answer, _MOST_PROOF)).decode(errors="replace")
         return is_proof(self._vault, proof, replica=primary.replica, nonce=nonce)
 
     def _warn(self, primary: Primary, what: str) -> None:

@@ -9,6 +9,7 @@ import aiohttp
 import orjson
 from aiohttp import hdrs
 
+from eventstreams.answer_body import read_at_most
 from eventstreams.errors import EventStreamsError
 from eventstreams.settings import PREFIX, Settings
 from eventstreams.trust import tls_to
@@ -105,7 +106,7 @@ class SchemaRegistry:
                 headers={} if body is None else {hdrs.CONTENT_TYPE: _MEDIA_TYPE},
                 allow_redirects=False,  # another server must not get the password
             ) as response:
-                status, raw = response.status, await _read(response)
+                status, raw = response.status, await read_at_most(response, _MAX_ANSWER_BYTES)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             why = "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
             raise RegistryError(
@@ -145,16 +146,6 @@ class SchemaRegistry:
 
 def _quoted(subject: str) -> str:
     return quote(subject, safe="")
-
-
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """The body, truncated at ``_MAX_ANSWER_BYTES``; a truncated body is not valid JSON."""
-    raw = bytearray()
-    async for part in response.content.iter_any():
-        raw += part
-        if len(raw) > _MAX_ANSWER_BYTES:
-            break
-    return bytes(raw[:_MAX_ANSWER_BYTES])
 
 
 def _error(raw: bytes) -> dict[str, object]:
