@@ -194,8 +194,25 @@ def test_pods_are_replaced_when_a_setting_or_an_inline_secret_changes() -> None:
     [before] = checksums()
     [setting] = checksums(**{"settings.TTL": "3h"})
     [secret] = checksums(**{"secrets.authToken": "another-token"})
+    [password] = checksums(**{"kafka.sasl.password": "another"})
 
-    assert len({before, setting, secret}) == 3
+    assert len({before, setting, secret, password}) == 4
+
+
+@pytest.mark.parametrize(
+    ("values", "types"),
+    [
+        ({}, "webhook"),
+        ({"workers.webhook": None}, "none"),
+        ({"workers.webhook": None, "workers.segment.replicas": 1}, "segment"),
+        ({"settings.SINK_TYPES": "s3"}, "s3"),
+    ],
+    ids=["usual", "none", "segment", "own"],
+)
+def test_the_test_of_a_release_knows_which_sinks_can_be_created(values: Mapping[str, object], types: str) -> None:
+    test = of_kind(render(LEAST, **values), "Pod")["rel-eventstreams-test"]["spec"]["containers"][0]
+
+    assert {"name": "SINK_TYPES", "value": types} in test["env"]
 
 
 def test_a_deployment_that_an_autoscaler_owns_says_no_replicas() -> None:

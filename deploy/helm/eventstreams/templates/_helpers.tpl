@@ -245,7 +245,9 @@ capabilities: {drop: [ALL]}
 
 {{/* Changes with what the pods read at their start, so that they are replaced when it does. */}}
 {{- define "eventstreams.checksum" -}}
-{{- printf "%s%s" (include "eventstreams.settings" .) (include "eventstreams.secretValues" .) | sha256sum -}}
+{{- $sasl := .Values.kafka.sasl -}}
+{{- $password := ternary "" $sasl.password (not (empty $sasl.existingSecret)) -}}
+{{- printf "%s%s%s" (include "eventstreams.settings" .) (include "eventstreams.secretValues" .) $password | sha256sum -}}
 {{- end -}}
 
 {{- define "eventstreams.secretValues" -}}
