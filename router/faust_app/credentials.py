@@ -1,5 +1,6 @@
 """Kafka credentials for Faust's own client: the same settings, as Faust's types."""
 
+import math
 import time
 from typing import Final
 
@@ -17,6 +18,7 @@ from eventstreams.trust import tls_to
 
 _TOKEN_S: Final = 10.0
 _EARLY: Final = 0.8  # of a token's lifetime, after which the next is requested; as in librdkafka
+_LONGEST_S: Final = 24 * 3600.0  # of a lifetime that is believed; also where a server gives none that ends
 _LIFE_S: Final = 60.0  # if the authorization server gives no lifetime
 
 
@@ -35,6 +37,14 @@ def credentials(settings: KafkaSettings) -> CredentialsT | None:
                 mechanism=mechanism,
                 ssl_context=tls,
             )
+
+
+def _life_s(expires_in: str | float) -> float:
+    """The life of a token in seconds, within bounds. Raises ``ValueError`` if it is no number, such as NaN."""
+    life_s = float(expires_in)
+    if math.isnan(life_s):
+        raise ValueError("expires_in is not a number")
+    return min(max(life_s, 0.0), _LONGEST_S)
 
 
 def _secret(value: SecretStr | None) -> str:
@@ -71,7 +81,7 @@ class TokenProvider(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka ha
                 session.post(self._url, data=form, headers=headers, allow_redirects=False) as answer,
             ):
                 given = orjson.loads(await answer.read())
-                token, life_s = str(given["access_token"]), float(given.get("expires_in", _LIFE_S))
+                token, life_s = str(given["access_token"]), _life_s(given.get("expires_in", _LIFE_S))
         except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError) as error:
             # Only after an error of its own kind does aiokafka try another connection later.
             raise KafkaError(f"{self._url} gives no token: {type(error).__name__}") from error
