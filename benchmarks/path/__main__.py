@@ -90,12 +90,19 @@ def _figures(figures: Mapping[str, float]) -> str:
 
 def beyond(rows: Sequence[Ran]) -> str:
     """Which ratios are beyond their bounds, in words; empty: none."""
-    bare = statistics.median(row.us["bare"] for row in rows if row.who == "bare")
+    loops = [row.us["bare"] for row in rows if row.who == "bare"]
+    if not loops:
+        return "there is no bare loop to compare with: add --case single"
+    bare = statistics.median(loops)
     problems = []
     for row in rows:
         bound = _BOUNDS.get(row.case)
+        if row.who != "path" or bound is None:
+            continue
         workers = sum(us for name, us in row.us.items() if name.partition(".")[0] == "worker-webhook")
-        if row.who == "path" and bound is not None and workers > bound * bare:
+        if not workers:  # what a process used before it was restarted is unknown
+            problems.append(f"{row.case}: the worker was restarted, so its CPU is unknown")
+        elif workers > bound * bare:
             ratio = workers / bare
             problems.append(
                 f"{row.case}: the worker takes {ratio:.2f} of the bare loop's CPU, and {bound} is the bound"

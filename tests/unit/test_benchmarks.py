@@ -55,6 +55,14 @@ def test_a_worker_that_takes_too_much_beside_a_bare_loop_is_told() -> None:
     assert beyond([bare, bad]) == "single: the worker takes 4.02 of the bare loop's CPU, and 4.0 is the bound"
 
 
+def test_what_was_not_measured_is_no_success() -> None:
+    bare, lost = ran("single", "bare", bare=50), ran("single", "path", kafka=10)
+    alone = ran("batched", "path", **{"worker-webhook": 1})
+
+    assert beyond([bare, lost]) == "single: the worker was restarted, so its CPU is unknown"
+    assert beyond([alone]) == "there is no bare loop to compare with: add --case single"
+
+
 def test_several_workers_may_take_no_more_than_one() -> None:
     bare = ran("single", "bare", bare=50)
     two = ran("single", "path", **{"worker-webhook": 101, "worker-webhook.2": 100})
