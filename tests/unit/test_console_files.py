@@ -51,3 +51,27 @@ def test_each_form_that_is_posted_carries_its_token(template: Path) -> None:
     forms = re.findall(r"<form\b.*?</form>", template.read_text(), flags=re.DOTALL)
 
     assert [each for each in forms if 'method="post"' in each and "csrf()" not in each] == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "dead_letters/progress.html",
+        "events/rows.html",
+        "events/timeline.html",
+        "overview/figures.html",
+        "overview/flow.html",
+        "overview/table.html",
+    ],
+)
+def test_what_can_have_the_focus_in_a_part_that_is_exchanged_has_an_id_to_get_it_back(name: str) -> None:
+    text = (CONSOLE / "templates" / name).read_text()
+
+    places = re.findall(r"<(?:a|button|input|select|summary)\b[^>]*>|copyable\([^)]*\)", text)
+
+    hidden = [each for each in places if 'type="hidden"' in each]
+    assert [each for each in places if "id=" not in each and each not in hidden] == []
+    polled = {
+        str(each.relative_to(CONSOLE / "templates")) for each in TEMPLATES if 'trigger="every' in each.read_text()
+    }
+    assert polled == {"dead_letters/progress.html", "events/timeline.html"}  # live ones are sent by events and overview

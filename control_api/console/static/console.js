@@ -54,7 +54,7 @@ count();
 // What is exchanged between the press of a button and its release gets no click: live parts wait until it is released.
 let pressed = false;
 const held = new Map();
-document.addEventListener("pointerdown", () => { pressed = true; });
+document.addEventListener("pointerdown", (event) => { pressed = event.button === 0; }); // a menu keeps the release of others to itself
 for (const released of ["pointerup", "pointercancel"]) {
   document.addEventListener(released, () => setTimeout(() => {
     pressed = false;
