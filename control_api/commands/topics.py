@@ -7,6 +7,7 @@ import click
 from control_api.commands.remote import Answer, Remote
 from control_api.commands.run import PAGE, all_of, common, given, named, run
 from eventstreams.cli.group import Group
+from eventstreams.client.errors import ApiError
 from eventstreams.topics import TopicKind
 
 _PATH: Final = "/operator/v1/Topics"
@@ -33,13 +34,23 @@ def list_topics(kind: str | None, url: str | None, output: str, *, every: bool) 
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @common
 def remove(names: tuple[str, ...], url: str | None, output: str, *, yes: bool) -> None:
-    """Remove topics without a subscription or sink type that hold no record."""
+    """Remove topics without a subscription or sink type that hold no record. One that is refused keeps no other."""
     if not yes:
         click.confirm(f"Remove {len(names)} topics permanently?", abort=True, err=True)
 
+    refused: dict[str, ApiError] = {}
+
     async def remove_all(api: Remote) -> list[Answer]:
         for name in names:
-            await api.delete(f"{_PATH}/{named(name)}")
-        return [{"name": name, "removed": True} for name in names]
+            try:
+                await api.delete(f"{_PATH}/{named(name)}")
+            except ApiError as error:
+                refused[name] = error
+        return [{"name": name, "removed": name not in refused} for name in names]
 
     run(remove_all, url, output, ("name", "removed"))
+    if refused:
+        *others, last = refused.items()
+        for name, error in others:
+            click.echo(f"{name}: {error}", err=True)
+        raise last[1]
