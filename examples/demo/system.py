@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -80,16 +81,26 @@ def running_system() -> Iterator[System]:
 
 
 def _wait_until_ready(process: "subprocess.Popen[str]") -> None:
-    assert process.stdout is not None
+    # A thread of its own: it keeps the deadline where nothing is printed, and reads on afterwards, as a full pipe would
+    # stop the system.
+    ready, ended = threading.Event(), threading.Event()
+    threading.Thread(target=_read, args=(process, ready, ended), daemon=True).start()
     deadline = time.monotonic() + _READY_S
-    for line in process.stdout:
-        if line.strip() == "ready":
-            return
-        if not line.startswith(("Auth token", "Operator")):
-            print(f"  {line}", end="")
-        if time.monotonic() > deadline:
-            break
-    raise DemoError("the system did not become ready; see its last output above")
+    while not ready.wait(0.1):
+        if ended.is_set() or time.monotonic() > deadline:
+            raise DemoError("the system did not become ready; see its last output above")
+
+
+def _read(process: "subprocess.Popen[str]", ready: threading.Event, ended: threading.Event) -> None:
+    """Print what ``process`` says until it is ready, without its secrets, and read the rest to its end."""
+    assert process.stdout is not None
+    with process.stdout as lines:
+        for line in lines:
+            if line.strip() == "ready":
+                ready.set()
+            elif not ready.is_set() and not line.startswith(("Auth token", "Operator")):
+                print(f"  {line}", end="", flush=True)
+    ended.set()
 
 
 def _stop(process: "subprocess.Popen[str]") -> None:
@@ -99,5 +110,3 @@ def _stop(process: "subprocess.Popen[str]") -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-    if process.stdout is not None:
-        process.stdout.close()
