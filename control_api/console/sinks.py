@@ -106,8 +106,9 @@ async def update(page: PageRequest) -> web.Response:
     fields, given = _fields(page, sink["sink_type"]), dict(form.fields)
     wanted = read(fields, given) | {each.key: None for each in fields if given.get(f"drop.{each.path}") == "on"}
     try:
-        await page.api.post(f"{_SINK}/Configuration", sid, form={"SinkConfiguration": orjson.dumps(wanted).decode()})
+        # In this order: if one is refused, events still go where they went.
         await page.api.post(_SINK, sid, form={"Description": given.get("description", "")})
+        await page.api.post(f"{_SINK}/Configuration", sid, form={"SinkConfiguration": orjson.dumps(wanted).decode()})
     except RefusedError as error:
         filled = _Filled(given, problems(error, fields))
         return _form(page, sink["sink_type"], fields, filled, status=error.status, sink=sink)

@@ -163,12 +163,14 @@ async def change_type(page: PageRequest) -> web.Response:
 async def _form(
     page: PageRequest, wanted: Wanted, wrong: Mapping[str, str], *, status: int = HTTPStatus.OK
 ) -> web.Response:
+    sinks = await page.api.listed("/v1/Sinks", key="sinks")
     return page.render(
         "subscriptions/new.html",
         status=HTTPStatus(status),
         wanted=wanted,
         wrong=wrong,
-        sinks=[each for each in await page.api.listed("/v1/Sinks", key="sinks") if each["status"] == "active"],
+        sinks=[each for each in sinks if each["status"] == "active"],
+        has_sinks=bool(sinks),
         groups=await _groups(page),
         addable=ADDABLE,
         warnings=WARNINGS,

@@ -139,6 +139,18 @@ async def test_a_sink_is_paused_changed_and_deleted(browser: Browser, api: Api) 
     assert (deleted.url, "Deleted." in deleted.words) == ("/console/sinks?said=deleted", True)
 
 
+async def test_a_change_whose_description_is_refused_leaves_events_where_they_go(browser: Browser, api: Api) -> None:
+    path = f"/console/sinks/{(await api.sink()).sid}"
+    before = (await browser.get(f"{path}/edit")).text
+
+    refused = await browser.send(
+        f"{path}/edit", {"description": " ", "c.destination": "https://elsewhere.example.com/"}
+    )
+
+    assert (refused.status, "elsewhere.example.com" in refused.text) == (400, True)
+    assert "elsewhere.example.com" not in before + (await browser.get(path)).text
+
+
 async def test_what_is_wrong_with_a_sink_stands_beside_the_field_that_it_is_said_of(browser: Browser) -> None:
     path = "/console/sinks/new/webhook"
 
