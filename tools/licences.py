@@ -15,7 +15,8 @@ from packaging.utils import canonicalize_name
 
 _NOT_SHIPPED: Final = frozenset({"testing", "java"})  # pytest; a Java (GPL), which users download themselves
 _FREE: Final = re.compile(
-    r"apache|mit\b|bsd|isc|python software foundation|psf|0bsd|unlicense|public domain|zlib|mozilla|mpl", re.IGNORECASE
+    r"apache|\bmit\b|bsd|\bisc\b|python software foundation|psf|0bsd|unlicense|public domain|zlib|mozilla|mpl",
+    re.IGNORECASE,
 )
 _NOT_FREE: Final = re.compile(r"gpl|sspl|busl|commons clause|proprietary|commercial", re.IGNORECASE)
 # Reviewed one by one: copyleft libraries that are used unchanged as separate packages, and BSD under another name.
