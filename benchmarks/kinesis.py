@@ -9,8 +9,7 @@ import asyncio
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -20,8 +19,7 @@ from typing_extensions import override
 
 from benchmarks.events import average_bytes, encoded
 from benchmarks.measure import load, machine
-from benchmarks.worker import FETCH, lane_to, records_for
-from eventstreams.kafka.records import Record
+from benchmarks.worker import records_for, tell_round
 from eventstreams.sinks.registry import load_plugin
 from sink_workers.memory import looking_seldom
 from tests.support.kinesis import OWN_KEY, REGION, Stream, running_moto
@@ -87,23 +85,7 @@ async def _measure(url: str, count: int, *, emulator: bool) -> None:
             await Stream(url, "benchmark", http).create(4)
     with looking_seldom():  # like a worker; and the waiting records are not to be traversed
         for _ in range(_ROUNDS):
-            await _round(records, {"arn": _ARN, **key})
-
-
-async def _round(records: Sequence[Record], config: Mapping[str, object]) -> None:
-    lane, flow, pool = lane_to(load_plugin("kinesis"), config)
-    async with pool:
-        began, cpu = time.perf_counter(), time.process_time()
-        for first in range(0, len(records), FETCH):
-            await flow.going.wait()
-            lane.offer(records[first : first + FETCH])
-            await asyncio.sleep(0)
-        while lane.unsettled:  # noqa: ASYNC110 - a busy loop would be measured as well
-            await asyncio.sleep(0.001)
-        took, used = time.perf_counter() - began, time.process_time() - cpu
-        await lane.drain(0)
-        rate, us = len(records) / took, used / len(records) * 1e6
-        print(f"  {rate:9,.0f} events/s; {us:5.1f} µs of CPU an event, {used / took:.0%} of a core")
+            await tell_round(load_plugin("kinesis"), records, {"arn": _ARN, **key})
 
 
 def main() -> None:

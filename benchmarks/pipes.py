@@ -10,8 +10,7 @@ import asyncio
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,8 +21,7 @@ import orjson
 
 from benchmarks.events import average_bytes, encoded
 from benchmarks.measure import load, machine
-from benchmarks.worker import FETCH, lane_to, records_for
-from eventstreams.kafka.records import Record
+from benchmarks.worker import records_for, tell_round
 from eventstreams.sinks import MailSecurity, MailServer
 from eventstreams.sinks.contract import AnySinkPlugin
 from eventstreams.sinks.registry import load_plugin
@@ -167,22 +165,6 @@ def _plugin(sink_type: str) -> AnySinkPlugin:
     )
 
 
-async def _round(sink_type: str, records: Sequence[Record], to: FarEnd) -> None:
-    lane, flow, pool = lane_to(_plugin(sink_type), to.config, mail=to.mail)
-    async with pool:
-        began, cpu = time.perf_counter(), time.process_time()
-        for first in range(0, len(records), FETCH):
-            await flow.going.wait()
-            lane.offer(records[first : first + FETCH])
-            await asyncio.sleep(0)
-        while lane.unsettled:  # noqa: ASYNC110 - a busy loop would be measured as well
-            await asyncio.sleep(0.001)
-        took, used = time.perf_counter() - began, time.process_time() - cpu
-        await lane.drain(0)
-    rate, us = len(records) / took, used / len(records) * 1e6
-    print(f"  {rate:9,.0f} events/s; {us:5.1f} µs of CPU an event, {used / took:.0%} of a core")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.pipes", description=__doc__)
     parser.add_argument("sink_type", choices=sorted(_FAR_ENDS))
@@ -200,7 +182,7 @@ def main() -> None:
         to = replace(found, config={**found.config, "batch_events": True}) if given.batches else found
         with looking_seldom():  # like a worker; and the waiting records are not to be traversed
             for _ in range(_ROUNDS):
-                asyncio.run(_round(given.sink_type, records, to))
+                asyncio.run(tell_round(_plugin(given.sink_type), records, to.config, mail=to.mail))
 
 
 if __name__ == "__main__":

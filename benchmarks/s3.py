@@ -23,7 +23,7 @@ from aiohttp import web
 
 from benchmarks.events import ACCOUNT
 from benchmarks.measure import load, machine
-from benchmarks.worker import FETCH, lane_to, records_for
+from benchmarks.worker import records_for, tell_round
 from eventstreams.headers import TYPE
 from eventstreams.kafka.records import Record
 from eventstreams.sinks.registry import load_plugin
@@ -98,7 +98,7 @@ async def _measure(url: str, count: int, products: str, config: Mapping[str, obj
             print(f"  its own limit: {await _limit(url, http):,.0f} objects/s of {_OBJECT:,} bytes")
         with looking_seldom():  # like a worker; and the waiting records are not to be traversed
             for _ in range(_ROUNDS):
-                await _round(records, config)
+                await tell_round(load_plugin("s3"), records, config)
         if not is_real:
             async with http.get(f"{url}got") as answer:
                 got = await answer.json()
@@ -115,22 +115,6 @@ def _records(count: int, products: str) -> Sequence[Record]:
     average = sum(len(record.value) for record in records) / len(records)
     print(f"  {len(records):,} events of {len(types)} types, {average:.0f} bytes of Avro each on average")
     return records
-
-
-async def _round(records: Sequence[Record], config: Mapping[str, object]) -> None:
-    lane, flow, pool = lane_to(load_plugin("s3"), config)
-    async with pool:
-        began, cpu = time.perf_counter(), time.process_time()
-        for first in range(0, len(records), FETCH):
-            await flow.going.wait()
-            lane.offer(records[first : first + FETCH])
-            await asyncio.sleep(0)
-        while lane.unsettled:  # noqa: ASYNC110 - a busy loop would be measured as well
-            await asyncio.sleep(0.001)
-        took, used = time.perf_counter() - began, time.process_time() - cpu
-        await lane.drain(0)
-        rate, us = len(records) / took, used / len(records) * 1e6
-        print(f"  {rate:9,.0f} events/s; {us:5.1f} µs of CPU an event, {used / took:.0%} of a core")
 
 
 def main() -> None:

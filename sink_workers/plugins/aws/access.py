@@ -93,6 +93,13 @@ def partition_of(region: str) -> str:
     return next((name for start, name in _PARTITIONS.items() if region.startswith(start)), "aws")
 
 
+def check_region(arn: str) -> None:
+    """Raise ValueError, with a sentence for the user, unless the region of ``arn`` is in its partition."""
+    _, partition, _, region, _ = arn.split(":", 4)
+    if partition != (wanted := partition_of(region)):
+        raise ValueError(f"the region {region} is in the partition {wanted}: the ARN must begin with arn:{wanted}:")
+
+
 def url_of(service: str, region: str) -> str:
     """AWS's own URL of ``service`` in ``region``."""
     return f"https://{service}.{region}.{_DOMAINS[partition_of(region)]}/"

@@ -12,10 +12,10 @@ from sink_workers.plugins.aws.access import (
     RoleArn,
     SecretAccessKey,
     check_access,
-    partition_of,
+    check_region,
 )
 
-_STREAM: Final = re.compile(rf"arn:(aws|aws-cn|aws-us-gov):kinesis:({REGION}):\d{{12}}:stream/[a-zA-Z0-9_.-]{{1,128}}")
+_STREAM: Final = re.compile(rf"arn:(?:aws|aws-cn|aws-us-gov):kinesis:{REGION}:\d{{12}}:stream/[a-zA-Z0-9_.-]{{1,128}}")
 
 PartitionKey = Literal["event_id", "account_sid", "event_key"]
 
@@ -48,14 +48,9 @@ class KinesisConfig(BaseModel):
     @field_validator("arn")
     @classmethod
     def _is_a_stream(cls, arn: str) -> str:
-        found = _STREAM.fullmatch(arn)
-        if found is None:
+        if _STREAM.fullmatch(arn) is None:
             raise ValueError("it must be the ARN of a stream: arn:aws:kinesis:REGION:ACCOUNT:stream/NAME")
-        wanted = partition_of(found[2])
-        if found[1] != wanted:
-            raise ValueError(
-                f"the region {found[2]} is in the partition {wanted}: the ARN must begin with arn:{wanted}:"
-            )
+        check_region(arn)
         return arn
 
     @model_validator(mode="after")

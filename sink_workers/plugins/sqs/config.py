@@ -12,12 +12,12 @@ from sink_workers.plugins.aws.access import (
     RoleArn,
     SecretAccessKey,
     check_access,
-    partition_of,
+    check_region,
     url_of,
 )
 
 _QUEUE: Final = re.compile(
-    rf"arn:(aws|aws-cn|aws-us-gov):sqs:({REGION}):\d{{12}}:([a-zA-Z0-9_-]{{1,80}}|[a-zA-Z0-9_-]{{1,75}}\.fifo)"
+    rf"arn:(?:aws|aws-cn|aws-us-gov):sqs:{REGION}:\d{{12}}:([a-zA-Z0-9_-]{{1,80}}|[a-zA-Z0-9_-]{{1,75}}\.fifo)"
 )
 
 MessageGroup = Literal["event_key", "account_sid", "event_id"]
@@ -51,14 +51,9 @@ class SqsConfig(BaseModel):
     @field_validator("arn")
     @classmethod
     def _is_a_queue(cls, arn: str) -> str:
-        found = _QUEUE.fullmatch(arn)
-        if found is None:
+        if _QUEUE.fullmatch(arn) is None:
             raise ValueError("it must be the ARN of a queue: arn:aws:sqs:REGION:ACCOUNT:NAME")
-        wanted = partition_of(found[2])
-        if found[1] != wanted:
-            raise ValueError(
-                f"the region {found[2]} is in the partition {wanted}: the ARN must begin with arn:{wanted}:"
-            )
+        check_region(arn)
         return arn
 
     @model_validator(mode="after")
