@@ -119,7 +119,8 @@ class Lane:
         if self._commit_is_of != tracker.changes:
             self._commit_is_of = tracker.changes
             offset = tracker.committable
-            self._commit = None if offset is None else Commit(offset, to_note(tracker.ahead(), self._partition))
+            ahead = tracker.ahead(self._settled_before)
+            self._commit = None if offset is None else Commit(offset, to_note(ahead, self._partition))
         return self._commit
 
     @property
@@ -141,8 +142,10 @@ class Lane:
             self._buffer.append(_Waiting(record, arrived_ms, size))
             self._buffered_bytes += size
             self._value_bytes += len(record.value)
-        if before is not None and before.is_over:
-            self._settled_before = None
+        if before is not None:
+            self._commit_is_of = -1  # it may say less than before of those that are not read yet
+            if before.is_over:
+                self._settled_before = None
         self._soonest_ms = None
         if not self._paused and self._is_full():
             self._paused = True

@@ -98,6 +98,32 @@ async def test_records_are_handled_in_order_and_then_committable() -> None:
     assert harness.committable == 8
 
 
+async def test_what_the_owner_before_settled_stays_in_the_note_until_it_is_read_again() -> None:
+    log = records(0, 40)
+    owner = Harness(singles(64))
+    owner.handler.blocking = True
+    owner.lane.offer(log)
+    for offset in range(10, 40):
+        owner.handler.release(offset)
+    await turn(10)
+    left = owner.lane.commit
+    assert left is not None
+    assert left.offset == 0
+
+    successor = Harness(singles(64), commit=left)
+    successor.handler.blocking = True
+    successor.lane.offer(log[:5])
+    successor.handler.release(3)
+    await turn(10)
+    between = successor.lane.commit
+    assert between is not None
+
+    last = Harness(singles(64), commit=between)
+    last.lane.offer(log)
+    await turn(10)
+    assert [offset for batch in last.handler.batches for offset in batch] == [0, 1, 2, *range(4, 10)]
+
+
 async def test_no_more_than_the_limit_is_in_flight() -> None:
     harness = Harness(singles(2))
     harness.handler.blocking = True
