@@ -30,6 +30,7 @@ _SESSION: Final = timedelta(seconds=10)
 # Members learn from the answer to a heartbeat that another joined or left, and until then partitions that are to move
 # stand still. At 2 s this showed in the p99 delivery latency of a rolling restart.
 HEARTBEAT_S: Final = 0.5
+_LOOK_S: Final = 0.2  # whether commits are confirmed
 COMMIT_INTERVAL_S: Final = 0.2  # what was settled within this time before a process was killed is repeated
 
 
@@ -119,7 +120,7 @@ class GroupConsumer:
         # The join at which each partition that the owner has was assigned; the thread may have lost it already.
         self._joined: dict[Partition, int] = {}
         self._commits: dict[Partition, Commit] = {}
-        self._hold = Hold(owner)
+        self._hold = Hold(owner, still_s=session.total_seconds() / 2)
         self._tasks: list[asyncio.Task[None]] = []
         self._refusals = Refusals(settings)
         name = name_in(group, settings)
@@ -144,7 +145,10 @@ class GroupConsumer:
 
     async def __aenter__(self) -> Self:
         self._thread.start()
-        self._tasks = [asyncio.create_task(self._commit_on_timer(), name="commit")]
+        self._tasks = [
+            asyncio.create_task(self._commit_on_timer(), name="commit"),
+            asyncio.create_task(self._look_on_timer(), name="hold"),
+        ]
         if self._whole:
             self._tasks.append(asyncio.create_task(self._whole.keep(), name="whole-group"))
         for task in self._tasks:
@@ -182,6 +186,10 @@ class GroupConsumer:
         """The monotonic time at which the consumer's thread last began a turn; it does several times a second."""
         return self._thread.last_turn
 
+    def may_begin(self) -> bool:
+        """Whether new work may begin now. If not, the owner's ``hold``, or ``on_lost``, says what follows."""
+        return not self._thread.is_out and self._hold.may_begin()
+
     def subscribe(self, topics: Sequence[str]) -> None:
         """Subscribe to exactly ``topics`` from now on; partitions of other topics are revoked."""
         if sorted(topics) == self._topics:
@@ -197,6 +205,11 @@ class GroupConsumer:
         """Fetch ``partition`` again, from the record after the last one handed over."""
         self._thread.set_paused(partition, self._joined.get(partition), paused=False)
 
+    async def _look_on_timer(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            self._hold.look()
+
     async def _commit_on_timer(self) -> None:
         while True:
             await asyncio.sleep(self._commit_s)
@@ -206,11 +219,10 @@ class GroupConsumer:
             news = {tp: commit for tp, commit in settled.items() if self._commits.get(tp) != commit}
             if news:
                 self._commits.update(news)
-                self._thread.commit(news, {tp: self._joined[tp] for tp in news if tp in self._joined})
-                self._hold.committing()
+                joins = {tp: self._joined[tp] for tp in news if tp in self._joined}
+                self._thread.commit(news, joins, self._hold.committing())
             if not settled:  # nothing it owns now waits to be confirmed, so a hold would never end
-                self._hold.confirmed()
-            self._hold.look()
+                self._hold.end()
 
     # -- what its thread calls --------------------------------------------------------------------------------
 
@@ -228,7 +240,7 @@ class GroupConsumer:
         return settled
 
     def _forget(self, partitions: Sequence[Partition]) -> None:
-        self._hold.confirmed()  # their commits will never be confirmed, so stop waiting for that
+        self._hold.end()  # their commits will never be confirmed, so stop waiting for that
         self._end(partitions)
         self._owner.on_lost(partitions)
 

@@ -10,6 +10,7 @@ import logging
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -45,7 +46,7 @@ class OnLoop:
         revoked: These are being taken away, and the thread waits: settle what is in flight, return how far they are
             settled.
         lost: These are already gone.
-        confirmed: Kafka accepts commits.
+        confirmed: Kafka accepts commits; with the number of the one that it has answered.
         not_committed: Committing these failed, or an earlier commit has overwritten the last one.
         crashed: The thread has ended for this reason, while it had these partitions.
     """
@@ -54,7 +55,7 @@ class OnLoop:
     fetched: Callable[[Sequence[Record]], None]
     revoked: Callable[[Sequence[Partition]], Coroutine[Any, Any, Commits]]
     lost: Callable[[Sequence[Partition]], None]
-    confirmed: Callable[[], None]
+    confirmed: Callable[[int], None]
     not_committed: Callable[[Sequence[Partition]], None]
     crashed: Callable[[Sequence[Partition], BaseException], None]
 
@@ -93,6 +94,8 @@ class ConsumerThread:
         self._paused: set[Partition] = set()
         self._asked: dict[Partition, Commit] = {}  # the last commit requested of each
         self._confirmed: dict[Partition, Commit] = {}  # the last commit that Kafka has confirmed of each
+        self._under_way: deque[int] = deque()  # the numbers of commits that are not answered yet
+        self._answered = 0  # the greatest number that was
         self._takes_notes = True  # False once Kafka has refused a note for its length
         self._is_gathering = self._has_moved = False
         self._group = str(config["group.id"])
@@ -136,9 +139,12 @@ class ConsumerThread:
         """Pause or resume ``partition``, unless it has been reassigned since ``join``."""
         self._wishes.put(partial(self._set_paused, partition, join, paused=paused))
 
-    def commit(self, commits: Commits, joins: Mapping[Partition, int]) -> None:
-        """Commit ``commits``, except those of partitions that were lost or reassigned since the join in ``joins``."""
-        self._wishes.put(partial(self._commit, commits, joins))
+    def commit(self, commits: Commits, joins: Mapping[Partition, int], number: int) -> None:
+        """Commit ``commits``, except those of partitions that were lost or reassigned since the join in ``joins``.
+
+        ``number`` is greater with each call.
+        """
+        self._wishes.put(partial(self._commit, commits, joins, number))
 
     def taken(self) -> None:
         """Acknowledge a batch that was ``fetched``, so that another may follow."""
@@ -246,7 +252,7 @@ class ConsumerThread:
     def _begin_anew(self, why: str) -> None:
         """Replace the client by a new one, which has no partitions yet."""
         gone = sorted(self._ours)
-        for kept in (self._ours, self._paused, self._asked, self._confirmed):
+        for kept in (self._ours, self._paused, self._asked, self._confirmed, self._under_way):
             kept.clear()
         if gone:
             self._loop.call_soon_threadsafe(self._on_loop.lost, gone)
@@ -263,7 +269,7 @@ class ConsumerThread:
             self._client.resume([TopicPartition(*partition)])
             fetch_now(self._client, [partition])
 
-    def _commit(self, commits: Commits, joins: Mapping[Partition, int]) -> None:
+    def _commit(self, commits: Commits, joins: Mapping[Partition, int], number: int) -> None:
         # A partition that was released is already committed further on, and the broker would accept this older offset
         # too. That holds even if the partition has come back meanwhile.
         ours = {at: commit for at, commit in commits.items() if at in joins and self._ours.get(at) == joins[at]}
@@ -272,6 +278,7 @@ class ConsumerThread:
         self._asked.update(ours)
         try:
             self._client.commit(offsets=for_client(ours, notes=self._takes_notes), asynchronous=True)
+            self._under_way.append(number)
         except KafkaException as error:
             _LOG.warning("offset.commit_failed: %s", error)
             self._loop.call_soon_threadsafe(self._on_loop.not_committed, list(ours))
@@ -323,7 +330,7 @@ class ConsumerThread:
         else:
             is_taken = True
         if is_taken:
-            self._loop.call_soon_threadsafe(self._on_loop.confirmed)
+            self._loop.call_soon_threadsafe(self._on_loop.confirmed, self._answered)
 
     def _lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         if consumer is not self._client:
@@ -349,6 +356,8 @@ class ConsumerThread:
             fetch_now(self._client, self._ours.keys() - self._paused)
 
     def _committed(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
+        if self._under_way:  # the client reports each commit once, in their order
+            self._answered = self._under_way.popleft()
         if failed := not_committed(error, partitions):
             if any(each.code() == KafkaError.OFFSET_METADATA_TOO_LARGE for each in failed.values()):
                 self._takes_notes = False
@@ -371,7 +380,7 @@ class ConsumerThread:
             self._loop.call_soon_threadsafe(self._on_loop.not_committed, taken_back)
         if is_answer(failed):
             self._refusals.allowed("group", [self._group])
-            self._loop.call_soon_threadsafe(self._on_loop.confirmed)
+            self._loop.call_soon_threadsafe(self._on_loop.confirmed, self._answered)
 
 
 def _plain(partitions: Sequence[TopicPartition]) -> list[Partition]:

@@ -67,6 +67,7 @@ class Lane:
         pause: Callable[[Partition], None],
         resume: Callable[[Partition], None],
         on_crash: Callable[[BaseException], None],
+        may_begin: Callable[[], bool] = lambda: True,
         held: bool = False,
         commit: Commit | None = None,
     ) -> None:
@@ -80,11 +81,13 @@ class Lane:
             pause: Stops the fetching of the partition.
             resume: Continues it.
             on_crash: Called with the exception of a handler, which is a bug.
+            may_begin: Asked before each batch. After it was false, ``hold`` says when to go on.
             held: Whether to begin on ``hold``.
             commit: The partition's last commit, at which the records that will be offered begin; None: there is none.
         """
         self._partition = partition
         self._held = held
+        self._may_begin = may_begin
         ahead = from_note(commit.note, partition, commit.offset) if commit else None
         self._settled_before = AlreadySettled(ahead) if ahead else None
         self._commit: Commit | None = None
@@ -119,7 +122,8 @@ class Lane:
         if self._commit_is_of != tracker.changes:
             self._commit_is_of = tracker.changes
             offset = tracker.committable
-            self._commit = None if offset is None else Commit(offset, to_note(tracker.ahead(), self._partition))
+            ahead = tracker.ahead(self._settled_before)
+            self._commit = None if offset is None else Commit(offset, to_note(ahead, self._partition))
         return self._commit
 
     @property
@@ -141,8 +145,10 @@ class Lane:
             self._buffer.append(_Waiting(record, arrived_ms, size))
             self._buffered_bytes += size
             self._value_bytes += len(record.value)
-        if before is not None and before.is_over:
-            self._settled_before = None
+        if before is not None:
+            self._commit_is_of = -1  # it may say less than before of those that are not read yet
+            if before.is_over:
+                self._settled_before = None
         self._soonest_ms = None
         if not self._paused and self._is_full():
             self._paused = True
@@ -213,7 +219,7 @@ class Lane:
 
     def _limits(self) -> Limits:
         limits = self._handler.limits(self._partition)
-        return limits._replace(max_in_flight=0) if self._held else limits
+        return limits._replace(max_in_flight=0) if self._held or not self._may_begin() else limits
 
     def _look_in_s(self) -> float:
         """How long to wait before the buffer is searched: until the next known deadline, at most ``_LOOK_S``."""

@@ -26,6 +26,7 @@ class FlowControl(Protocol):
 
     def pause(self, partition: Partition) -> None: ...
     def resume(self, partition: Partition) -> None: ...
+    def may_begin(self) -> bool: ...
 
 
 class Lanes:
@@ -79,6 +80,7 @@ class Lanes:
                 buffer_bytes=_LEAST_BYTES,
                 pause=self.flow.pause,
                 resume=self.flow.resume,
+                may_begin=self.flow.may_begin,
                 on_crash=self._on_crash,
                 held=self._held,
                 commit=commit,

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 
 from eventstreams.kafka.records import Record
-from sink_workers.lanes.settled_ahead import SettledAhead
+from sink_workers.lanes.settled_ahead import AlreadySettled, SettledAhead
 
 
 class OffsetTracker:
@@ -63,14 +63,25 @@ class OffsetTracker:
         if record.offset > self._newest:
             self._newest, self._newest_ms, self._newest_epoch = record.offset, record.timestamp_ms, record.leader_epoch
 
-    def ahead(self) -> SettledAhead | None:
-        """What is settled after the first unsettled record; None if nothing is."""
+    def ahead(self, before: AlreadySettled | None = None) -> SettledAhead | None:
+        """What is settled after the first unsettled record; None if nothing is.
+
+        Args:
+            before: What the partition's previous owner settled of the records that were not taken yet.
+        """
         if not self._open:
-            return None
+            return None  # the next record, by which the next owner would recognize the topic, is not known
+        found = self._ahead_of_taken()
+        if before is not None:
+            found = before.beyond(found)
+        return found if found.runs else None
+
+    def _ahead_of_taken(self) -> SettledAhead:
         offsets = iter(self._open)
         first = begin = last = next(offsets)
+        first_ms = self._open[first][0].timestamp_ms
         if first > self._newest:
-            return None
+            return SettledAhead(first, first_ms, self._newest_ms, self._newest_epoch, ())
         runs: list[int] = []
         for offset in offsets:
             if offset > self._newest:
@@ -80,4 +91,4 @@ class OffsetTracker:
                 begin = offset
             last = offset
         runs += (last + 1 - begin, self._newest - last)
-        return SettledAhead(first, self._open[first][0].timestamp_ms, self._newest_ms, self._newest_epoch, tuple(runs))
+        return SettledAhead(first, first_ms, self._newest_ms, self._newest_epoch, tuple(runs))

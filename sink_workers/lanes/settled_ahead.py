@@ -116,18 +116,33 @@ class AlreadySettled:
 
     def has(self, record: Record) -> bool:
         """Whether ``record`` is settled already. Call it for every record, in order."""
-        if not self._follows(record):
+        # If Kafka lost records, those written in their place have a later epoch and time. Epochs never decrease, so
+        # after one that is too late none is one of those that were settled.
+        if not self._follows(record) or record.leader_epoch > self._ahead.epoch:
             self._spans.clear()
         self._next = record.offset + 1
         while self._spans and record.offset >= self._spans[0].stop:
             self._spans.popleft()
-        # If Kafka lost records, those written in their place have a later epoch and time.
-        return (
-            bool(self._spans)
-            and record.offset in self._spans[0]
-            and record.leader_epoch <= self._ahead.epoch
-            and record.timestamp_ms <= self._ahead.newest_ms
-        )
+        return bool(self._spans) and record.offset in self._spans[0] and record.timestamp_ms <= self._ahead.newest_ms
+
+    def beyond(self, ahead: SettledAhead) -> SettledAhead:
+        """``ahead``, which is about the records that ``has`` was called for, with what is settled after the last one.
+
+        So what one owner has settled is not forgotten if its successor does not come to read all of it.
+        """
+        runs, at = [*ahead.runs], ahead.first + sum(ahead.runs)
+        for span in self._spans:
+            begin = span.start if self._next is None else max(span.start, self._next)
+            if begin >= span.stop:  # the record before ``_next`` was its last
+                continue
+            if runs and begin == at:
+                runs[-1] += span.stop - at
+            else:
+                runs += (begin - at, span.stop - begin)
+            at = span.stop
+        if at == ahead.first + sum(ahead.runs):
+            return ahead
+        return ahead._replace(newest_ms=self._ahead.newest_ms, epoch=self._ahead.epoch, runs=tuple(runs))
 
     def _follows(self, record: Record) -> bool:
         """Whether ``record`` can be the next: first the very one at the committed offset, then any after it."""

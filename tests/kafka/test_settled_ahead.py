@@ -136,6 +136,25 @@ async def test_a_worker_that_ends_in_order_leaves_its_place_with_what_is_settled
         assert await topic.handled_by_the_next(lambda handled: 7 in handled) == [7]
 
 
+async def test_a_worker_that_does_not_come_to_read_what_was_settled_before_it_leaves_that_to_the_next(
+    settings: Settings,
+) -> None:
+    async with Installation(settings) as installation:
+        topic = await filled(installation)
+        handled: list[Record] = []
+        async with running_lanes(topic.plan(left=[0, 1]), on_handled=handled.append):
+            await eventually(lambda: len(handled) == 100)
+            await eventually(lambda: topic.said_settled() == 98, every_s=0.3)
+
+        between: list[int] = []
+        async with running_lanes(topic.plan(left=[0]), on_handled=lambda each: between.append(each.offset), end=10):
+            await eventually(lambda: between == [0, 1])
+            await eventually(lambda: topic.said_settled() == 99, every_s=0.3)
+
+        assert topic.said_settled() == 99
+        assert await topic.handled_by_the_next(lambda handled: 0 in handled) == [0]
+
+
 @pytest.mark.parametrize("again", ["made again", "made again, and committed by one that did not know", "set by a tool"])
 async def test_of_a_topic_that_is_another_or_was_set_back_all_is_delivered(settings: Settings, again: str) -> None:
     async with Installation(settings) as installation:

@@ -12,6 +12,8 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 
+from typing_extensions import override
+
 from eventstreams.kafka.consumer import COMMIT_INTERVAL_S, GroupConsumer
 from eventstreams.kafka.records import Partition, Record
 from eventstreams.settings import Settings
@@ -67,18 +69,33 @@ class _Handler:
                 lane.settled(record)
 
 
+class _ShortLanes(Lanes):
+    """Lanes that do not come to read beyond ``end``."""
+
+    end: int | None = None
+
+    @override
+    def on_records(self, records: Sequence[Record]) -> None:
+        super().on_records([each for each in records if self.end is None or each.offset < self.end])
+
+
 @asynccontextmanager
 async def running_lanes(
-    plan: Plan, *, on_handled: Callable[[Record], None], on_crash: Callable[[BaseException], None] | None = None
+    plan: Plan,
+    *,
+    on_handled: Callable[[Record], None],
+    on_crash: Callable[[BaseException], None] | None = None,
+    end: int | None = None,
 ) -> AsyncIterator[Lanes]:
     """Run lanes that read ``plan.topic`` and call ``on_handled`` with each record they handle.
 
-    Without ``on_crash`` a crash fails the test.
+    Without ``on_crash`` a crash fails the test. They get no records from offset ``end`` on.
     """
     crashes: list[BaseException] = []
     settings = Settings.load(kafka=plan.kafka, instance=plan.instance)
     handler = _Handler(plan.left, on_handled)
-    lanes = Lanes("test", handler, metrics=Metrics(), clock=now_ms, drain_s=0.1, on_crash=crashes.append)
+    lanes = _ShortLanes("test", handler, metrics=Metrics(), clock=now_ms, drain_s=0.1, on_crash=crashes.append)
+    lanes.end = end
     async with GroupConsumer(
         settings, group=plan.group, owner=lanes, on_crash=on_crash or crashes.append, commit_s=plan.commit_s
     ) as member:

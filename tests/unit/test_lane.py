@@ -61,6 +61,7 @@ class Harness:
         self.now = 1_000_000
         self.handler = Handler(limits)
         self.flow: list[str] = []
+        self.may_begin = True
         self.crashes: list[BaseException] = []
         self.lane = Lane(
             TP,
@@ -70,6 +71,7 @@ class Harness:
             pause=lambda _: self.flow.append("pause"),
             resume=lambda _: self.flow.append("resume"),
             on_crash=self.crashes.append,
+            may_begin=lambda: self.may_begin,
             commit=commit,
         )
 
@@ -96,6 +98,52 @@ async def test_records_are_handled_in_order_and_then_committable() -> None:
 
     assert harness.handler.batches == [[5], [6], [7]]
     assert harness.committable == 8
+
+
+async def test_a_slot_takes_nothing_more_once_nothing_may_begin_and_goes_on_when_it_is_told() -> None:
+    harness = Harness(singles(1))
+    harness.handler.blocking = True
+    harness.lane.offer(records(0, 3))
+    await turn()
+
+    harness.may_begin = False
+    harness.handler.release(0)
+    await turn(10)
+
+    assert harness.handler.batches == [[0]]
+    assert harness.committable == 1  # what was under way is settled
+
+    harness.may_begin = True
+    harness.handler.blocking = False
+    harness.lane.hold(held=False)
+    await turn(10)
+    assert harness.handler.batches == [[0], [1], [2]]
+
+
+async def test_what_the_owner_before_settled_stays_in_the_note_until_it_is_read_again() -> None:
+    log = records(0, 40)
+    owner = Harness(singles(64))
+    owner.handler.blocking = True
+    owner.lane.offer(log)
+    for offset in range(10, 40):
+        owner.handler.release(offset)
+    await turn(10)
+    left = owner.lane.commit
+    assert left is not None
+    assert left.offset == 0
+
+    successor = Harness(singles(64), commit=left)
+    successor.handler.blocking = True
+    successor.lane.offer(log[:5])
+    successor.handler.release(3)
+    await turn(10)
+    between = successor.lane.commit
+    assert between is not None
+
+    last = Harness(singles(64), commit=between)
+    last.lane.offer(log)
+    await turn(10)
+    assert [offset for batch in last.handler.batches for offset in batch] == [0, 1, 2, *range(4, 10)]
 
 
 async def test_no_more_than_the_limit_is_in_flight() -> None:

@@ -16,6 +16,9 @@ class Flow:
     def pause(self, partition: Partition) -> None: ...
     def resume(self, partition: Partition) -> None: ...
 
+    def may_begin(self) -> bool:
+        return True
+
 
 class Never:
     """A handler whose sinks take nothing."""

@@ -94,6 +94,74 @@ def test_what_is_passed_over_is_never_what_was_not_settled_whatever_is_there_now
     assert {each.offset for each in log if id(each) not in settled_ones}.isdisjoint(passed)
 
 
+def handed_on(left: Left, log: Sequence[Record], read: int, settled: set[int]) -> Left:
+    """What an owner leaves that began with what is ``left``, found ``log``, and read ``read`` records of it."""
+    ahead = from_note(left.note, TP, left.offset)
+    before = None if ahead is None else AlreadySettled(ahead)
+    tracker, done = OffsetTracker(), set[int]()
+    for each in [each for each in log if each.offset >= left.offset][:read]:
+        tracker.take(each)
+        if (before is not None and before.has(each)) or each.offset in settled:
+            tracker.settle(each)
+            done.add(each.offset)
+    if tracker.committable is None:
+        return left  # nothing is committed
+    return Left(tracker.committable, to_note(tracker.ahead(before), TP), list(log), left.settled | done)
+
+
+@given(leavings(), st.lists(st.tuples(st.integers(1, 60), st.sets(st.integers(0, 400))), max_size=4))
+def test_what_one_owner_settled_is_known_as_long_as_an_event_before_it_waits(
+    left: Left, owners: list[tuple[int, set[int]]]
+) -> None:
+    first = left.offset  # it stays unsettled
+    for read, settled in owners:
+        left = handed_on(left, left.log, read, settled - {first})
+
+    known = {each for each in left.settled if each > first}
+    assert passed_over(left, left.log) == known
+
+
+def test_what_was_settled_behind_what_the_next_owner_has_read_is_known_to_the_one_after_it() -> None:
+    log = records(range(100))
+    left = left_by(log, {*range(1, 10), *range(20, 90)})
+
+    between = handed_on(left, log, read=15, settled={10, 11})
+
+    assert passed_over(between, log) == {*range(1, 12), *range(20, 90)}
+
+
+def test_where_all_that_was_read_is_settled_the_rest_is_not_handed_on() -> None:
+    log = records(range(100))
+    left = left_by(log, {0, 2, *range(50, 90)})
+
+    between = handed_on(left, log, read=2, settled={1})
+
+    assert (between.offset, between.note) == (3, "")  # nothing is known of the next record, which would prove the rest
+
+
+@given(leavings(), st.data())
+def test_what_is_handed_on_is_never_what_was_not_settled_whatever_kafka_has_lost_meanwhile(
+    left: Left, data: st.DataObject
+) -> None:
+    log = left.log
+    done = {id(each) for each in log if each.offset in left.settled}
+    kept = [log]  # or an id could be that of another record
+    for epoch in (4, 5, 6):
+        cut = data.draw(st.integers(0, len(log)))
+        rewritten = range(log[cut].offset if cut < len(log) else log[-1].offset + 1, left.log[-1].offset + 20)
+        at_ms = data.draw(st.sampled_from([0, 1_000, 90_000]))  # the new leader's clock may be behind
+        log = [*log[:cut], *records(rewritten, at_ms=at_ms, epoch=epoch)]
+        kept.append(log)
+
+        passed = passed_over(left, log)
+        assert {each.offset for each in log if id(each) not in done}.isdisjoint(passed)
+
+        read = [each for each in log if each.offset >= left.offset][: data.draw(st.integers(1, 60))]
+        settled = data.draw(st.sets(st.sampled_from([each.offset for each in read]))) if read else set[int]()
+        done |= {id(each) for each in read if each.offset in settled}
+        left = handed_on(left, log, len(read), settled)
+
+
 @given(
     st.lists(st.tuples(st.integers(1, 64), st.integers(1, 10**6)), min_size=1, max_size=40),
     st.integers(1, 200),
