@@ -1,8 +1,10 @@
-"""Runs the tests, then repeats failed ones alone: ``python -m tools.run_tests [--forked] ARGUMENTS_OF_PYTEST``.
+"""Runs the tests, then repeats failed ones alone:
+``python -m tools.run_tests [--forked] [--one-kafka] ARGUMENTS_OF_PYTEST``.
 
-Five test processes, each with brokers and roles of its own, share two cores, and leave a third of the CPU idle while
-they wait. A sixth, of lower priority and without brokers and roles, uses that for unit tests (``tools/scheduling.py``).
-With ``--forked`` all of them are forked from one process that has imported the tests (``tools/forked_processes.py``).
+Five test processes, each with roles of its own, share two cores, and leave a third of the CPU idle while they wait. A
+sixth, of lower priority and without brokers and roles, uses that for unit tests (``tools/scheduling.py``). With
+``--forked`` all of them are forked from one process that has imported the tests (``tools/forked_processes.py``). With
+``--one-kafka`` all tests that do not start a broker for themselves share one (``tools/shared_kafka.py``).
 
 Under that load a virtual machine may stall for seconds. So a failed test shows either a bug or a stall. That is why up
 to :data:`MOST` failed tests are run :data:`TIMES` more times with nothing else on the machine, and must pass each time.
@@ -11,10 +13,13 @@ block the change. If more tests fail, that is no coincidence, and the run fails
 (docs/adr/0038-a-failed-test-is-judged-again-alone.md).
 """
 
+import os
 import re
+import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -33,6 +38,8 @@ than one that failed at first and passed alone."""
 TIMES: Final = 2
 
 _FORKED: Final = "--forked"
+_ONE_KAFKA: Final = "--one-kafka"
+_KAFKA: Final = ("--kafka", "EVENTSTREAMS_TEST_KAFKA")  # tests/conftest.py has them
 _CRASHED: Final = "crashed while running"  # pytest-xdist's text if a test ended its process
 _UNJUDGED: Final = ("maxfail", "cov_fail_under")
 
@@ -73,12 +80,23 @@ class Scheduler:
 def main(arguments: Sequence[str]) -> int:
     """Run the tests; returns pytest's exit code, or 0 if all tests that failed have passed alone."""
     failures = Failures()
-    plugins = [failures, Scheduler()]
-    if _FORKED in arguments:
-        with forking() as python:
-            code = int(pytest.main([_by(python, each) for each in arguments if each != _FORKED], plugins=plugins))
-    else:
-        code = int(pytest.main(list(arguments), plugins=plugins))
+    plugins: list[object] = [failures, Scheduler()]
+    told = [each for each in arguments if each not in {_FORKED, _ONE_KAFKA}]
+    with ExitStack() as stack:
+        stack.enter_context(_interrupted_by_sigterm())
+        kafka = None
+        if _ONE_KAFKA in arguments and not _has_kafka(told):
+            from tools.shared_kafka import shared_kafka  # noqa: PLC0415 - who needs none does not import all that
+
+            kafka = stack.enter_context(shared_kafka())
+            plugins.append(kafka)
+            told.append(kafka.option)
+        if _FORKED in arguments:
+            python = stack.enter_context(forking())
+            told = [_by(python, each) for each in told]
+        if kafka is not None:
+            kafka.wait()  # it has started while the tests were read
+        code = int(pytest.main(told, plugins=plugins))
     failed = sorted(failures.tests)
     if code != pytest.ExitCode.TESTS_FAILED or not failed:
         return code
@@ -91,6 +109,21 @@ def main(arguments: Sequence[str]) -> int:
             return code
     print("\npassed alone, and FAILED beside others (why is above; please find out):", *failed, sep="\n  ")
     return 0
+
+
+@contextmanager
+def _interrupted_by_sigterm() -> Iterator[None]:
+    """SIGTERM does what Ctrl-C does: pytest says what failed, and all that was started is ended."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _has_kafka(arguments: Sequence[str]) -> bool:
+    option, variable = _KAFKA
+    return variable in os.environ or any(each.partition("=")[0] == option for each in arguments)
 
 
 def _by(python: str, argument: str) -> str:

@@ -15,10 +15,11 @@ from eventstreams.settings import Settings
 _READY_S: Final = 60.0
 _STOP_S: Final = 20.0
 # A heartbeat takes 5 ms of CPU; and a broker that stalls for three seconds is fenced, so that no topic can be made.
-_STEADY: Final = """\
+STEADY: Final = """\
 broker.heartbeat.interval.ms=2000
 broker.session.timeout.ms=60000
 """
+"""Properties of a broker that nobody kills or freezes."""
 
 
 class RunningBroker:
@@ -93,7 +94,7 @@ def running_broker(folder: Path, *, heap_mib: int | None = None, steady: bool = 
             port=port,
             controller_port=controller_port,
             cache=Settings.load().cache_dir,
-            properties=_STEADY if steady else "",
+            properties=STEADY if steady else "",
             jvm=() if heap_mib is None else (f"-Xmx{heap_mib}m",),
         )
     )

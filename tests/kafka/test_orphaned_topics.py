@@ -27,6 +27,7 @@ from tests.support.operator import OPERATOR_TOKEN, Asker, with_operator
 from tests.support.page import blocks_of
 from tests.support.replicas import SINK, Replicas, running_replicas
 from tests.support.snippet_kinds import ROOT
+from tests.support.topic import PATIENCE_S
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(400)]
 TOPICS = "/operator/v1/Topics"
@@ -193,6 +194,9 @@ async def test_an_installation_has_no_more_partitions_than_its_settings_allow(se
         assert (raised[0], made[0], refused[0]) == (400, 201, 400)
         assert refused[1]["code"] == 91101
         assert "2 partitions, of at most 2: ask the operator" in refused[1]["message"]
+        async with asyncio.timeout(PATIENCE_S):  # a busy broker tells of it a while after its controller has noted it
+            while len(await topics_of_subscriptions(installation)) < 2:
+                await asyncio.sleep(0.1)
         assert len(await topics_of_subscriptions(installation)) == 2
 
 
