@@ -10,6 +10,7 @@ from typing import Final
 
 import hypothesis
 import pytest
+from aiohttp import web_app
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
@@ -80,7 +81,9 @@ def all_in_sight() -> Iterator[None]:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Those of ``tests/unit`` come last and need no Kafka: an idle one would only take memory and time from them."""
     if _OWN_KAFKA in item.config.stash and _UNIT in item.path.parents:
+        forget_what_has_ended()
         item.config.stash[_OWN_KAFKA].close()
+        del item.config.stash[_OWN_KAFKA]
 
 
 def pytest_unconfigure() -> None:
@@ -147,6 +150,16 @@ def programs() -> Path:
     return forks.program().parent
 
 
+def forget_what_has_ended() -> None:
+    """Free the Kafka clients of roles that have ended: each has four threads that go on, and connections to the broker.
+
+    aiohttp remembers the middlewares of a thousand applications, and with them the APIs and gateways that they are of.
+    The collector by itself seldom looks at what is old, as so much is out of its sight.
+    """
+    web_app._cached_build_middleware.cache_clear()
+    gc.collect()
+
+
 @contextmanager
 def installation_settings(kafka: str) -> Iterator[Settings]:
     """Settings of an installation of its own on the shared broker; its topics go at the end."""
@@ -167,6 +180,7 @@ def installation_settings(kafka: str) -> Iterator[Settings]:
         gateway_listen="127.0.0.1:0",
         admin_listen="127.0.0.1:0",
     )
+    forget_what_has_ended()
     admin = AdminClient({"bootstrap.servers": kafka})
     left = [name for name in admin.list_topics(timeout=60).topics if name.startswith(prefix)]
     for future in (admin.delete_topics(left) if left else {}).values():
