@@ -71,7 +71,7 @@ class Hold:
 
     def look(self) -> None:
         """Hold the owner if a commit has been unconfirmed for too long. Call this regularly."""
-        if not self.is_on and self._clock() - self._looked_at >= self._still_s:
+        if self._clock() - self._looked_at >= self._still_s:  # even if it is on: an answer may be from before
             self._stood_still()
         self._looked_at = self._clock()
         if self._unconfirmed_since is not None and time.monotonic() - self._unconfirmed_since > CONFIRM_S:
@@ -79,9 +79,9 @@ class Hold:
 
     def _stood_still(self) -> None:
         self._counts_from = self._last + 1
-        _LOG.warning(
-            "consumer.stood_still: for %.1f s: others may have its partitions", self._clock() - self._looked_at
-        )
+        now = self._clock()
+        _LOG.warning("consumer.stood_still: for %.1f s: others may have its partitions", now - self._looked_at)
+        self._looked_at = now
         self._turn(on=True)
 
     def _turn(self, *, on: bool) -> None:
@@ -89,7 +89,7 @@ class Hold:
             return
         self.is_on = on
         if not on:
-            _LOG.warning("consumer.goes_on: Kafka confirms offsets again")
+            _LOG.warning("consumer.goes_on: new work is started again")
         elif not self._counts_from:
             _LOG.warning(
                 "consumer.held: Kafka has confirmed no offset for %g s: no new work is started until it does", CONFIRM_S

@@ -68,6 +68,43 @@ def test_who_stood_still_begins_nothing_until_a_later_commit_is_confirmed(first:
     assert process.owner.holds == [True, False]
 
 
+@pytest.mark.parametrize("held_by", ["no confirmation", "an earlier standstill"])
+def test_who_stands_still_while_it_is_held_goes_on_only_with_a_commit_from_after_that(
+    held_by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = Process()
+    if held_by == "no confirmation":
+        monkeypatch.setattr(hold, "CONFIRM_S", -1.0)
+    else:
+        process.now += STILL_S
+        process.hold.look()
+    before = process.hold.committing()
+    process.goes_on(0.2)
+    assert process.owner.holds == [True]
+
+    process.now += STILL_S
+    process.hold.look()
+    process.hold.confirmed(before)
+    assert not process.hold.may_begin()
+    assert process.owner.holds == [True]
+
+    process.hold.confirmed(process.hold.committing())
+    assert process.hold.may_begin()
+    assert process.owner.holds == [True, False]
+
+
+def test_a_commit_that_is_sent_after_the_standstill_was_noticed_counts_although_nobody_has_looked_yet() -> None:
+    process = Process()
+    process.now += STILL_S
+    assert not process.hold.may_begin()
+    after = process.hold.committing()
+
+    process.hold.look()
+    process.hold.confirmed(after)
+
+    assert process.hold.may_begin()
+
+
 def test_who_stood_still_and_lost_its_partitions_waits_for_no_commit() -> None:
     process = Process()
     process.now += STILL_S
