@@ -219,7 +219,9 @@ class Lane:
 
     def _limits(self) -> Limits:
         limits = self._handler.limits(self._partition)
-        return limits._replace(max_in_flight=0) if self._held or not self._may_begin() else limits
+        # A consumer that ends no longer looks at the time: it would take a long drain for a standstill.
+        may_not = self._held or self._stopped.done() or not self._may_begin()
+        return limits._replace(max_in_flight=0) if may_not else limits
 
     def _look_in_s(self) -> float:
         """How long to wait before the buffer is searched: until the next known deadline, at most ``_LOOK_S``."""

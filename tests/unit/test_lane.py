@@ -8,6 +8,7 @@ import pytest
 
 from eventstreams.kafka.commits import Commit
 from eventstreams.kafka.records import Partition, Record
+from sink_workers.lanes import lane
 from sink_workers.lanes.handler import LaneHandle, Limits
 from sink_workers.lanes.lane import Lane
 from tests.support.topic import eventually
@@ -62,6 +63,7 @@ class Harness:
         self.handler = Handler(limits)
         self.flow: list[str] = []
         self.may_begin = True
+        self.asked = 0  # how often it was asked whether anything may begin
         self.crashes: list[BaseException] = []
         self.lane = Lane(
             TP,
@@ -71,9 +73,13 @@ class Harness:
             pause=lambda _: self.flow.append("pause"),
             resume=lambda _: self.flow.append("resume"),
             on_crash=self.crashes.append,
-            may_begin=lambda: self.may_begin,
+            may_begin=self._may_begin,
             commit=commit,
         )
+
+    def _may_begin(self) -> bool:
+        self.asked += 1
+        return self.may_begin
 
     @property
     def committable(self) -> int | None:
@@ -118,6 +124,38 @@ async def test_a_slot_takes_nothing_more_once_nothing_may_begin_and_goes_on_when
     harness.lane.hold(held=False)
     await turn(10)
     assert harness.handler.batches == [[0], [1], [2]]
+
+
+async def test_a_lane_that_might_not_begin_goes_on_by_itself_if_nobody_tells_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As when its consumer was out of the group for a moment."""
+    monkeypatch.setattr(lane, "_LOOK_S", 0.01)
+    harness = Harness(singles(1))
+    harness.may_begin = False
+    harness.lane.offer(records(0, 3))
+    await turn(10)
+    assert harness.handler.batches == []
+
+    harness.may_begin = True
+
+    await eventually(lambda: harness.handler.batches == [[0], [1], [2]])
+
+
+async def test_a_lane_that_drains_asks_no_more_whether_anything_may_begin() -> None:
+    """A consumer that ends no longer looks, so it would seem to have stood still for as long as the drain takes."""
+    harness = Harness(singles(1))
+    harness.handler.blocking = True
+    harness.lane.offer(records(0, 3))
+    await turn()
+    harness.lane.stop()
+    asked = harness.asked
+
+    harness.handler.release(0)
+    await turn(10)
+
+    assert harness.committable == 1
+    assert harness.asked == asked
 
 
 async def test_what_the_owner_before_settled_stays_in_the_note_until_it_is_read_again() -> None:
