@@ -187,7 +187,7 @@ class GroupConsumer:
         return self._thread.last_turn
 
     def may_begin(self) -> bool:
-        """Whether new work may begin now. If not, the owner's ``hold``, or ``on_lost``, says what follows."""
+        """Whether new work may begin now. If not, the owner is told what follows: ``hold``, or a loss."""
         return not self._thread.is_out and self._hold.may_begin()
 
     def subscribe(self, topics: Sequence[str]) -> None:
@@ -240,9 +240,9 @@ class GroupConsumer:
         return settled
 
     def _forget(self, partitions: Sequence[Partition]) -> None:
-        self._hold.end()  # their commits will never be confirmed, so stop waiting for that
         self._end(partitions)
         self._owner.on_lost(partitions)
+        self._hold.end()  # their commits will never be confirmed, so stop waiting for that
 
     def _crash(self, partitions: Sequence[Partition], error: BaseException) -> None:
         """Nobody can commit ``partitions`` any more: whatever is still done with them would be repeated by others."""

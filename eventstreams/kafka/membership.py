@@ -60,7 +60,7 @@ class Membership:
     @property
     def is_out(self) -> bool:
         """Whether it is not a member of its group now: it waits to join, or to rejoin."""
-        return self._out_since is not None
+        return self._out_since is not None and bool(self._topics)  # who wants nothing does not wait
 
     @property
     def is_stuck(self) -> bool:
@@ -134,7 +134,7 @@ class Membership:
 
     def close(self) -> None:
         """Leave the group, after its partitions were revoked."""
-        if not self.is_out:
+        if self._out_since is None:
             self.client.close()
         else:  # there is nothing to commit, and a stuck client never finishes closing
             _end_beside(self.client).join(_CLOSE_S)

@@ -86,6 +86,44 @@ async def test_who_is_held_goes_on_once_nothing_of_what_it_has_waits_for_kafka(m
     assert crashes == []
 
 
+async def test_who_is_held_and_loses_its_share_is_not_let_go_before_it_has_stopped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """If its thread has crashed, nothing else keeps it from beginning what others have by then."""
+    monkeypatch.setattr(hold, "CONFIRM_S", 0.3)
+    calls: list[str] = []
+
+    class Losing(Settled):
+        @override
+        def on_lost(self, partitions: Sequence[Partition]) -> None:
+            calls.append("lost")
+
+        @override
+        def hold(self, *, held: bool) -> None:
+            calls.append("held" if held else "let go")
+
+    owner, crashes = Losing(), list[BaseException]()
+    async with GroupConsumer(Settings.load(kafka="127.0.0.1:9"), group="g", owner=owner, on_crash=crashes.append) as it:
+        await eventually(lambda: calls == ["held"])
+        it._crash(list(owner.offsets), RuntimeError())
+        assert calls == ["held", "lost", "let go"]
+
+
+async def test_who_loses_a_share_that_it_no_longer_wants_is_not_out() -> None:
+    """Its client tells of the loss only when it is polled, and by then the last subscription may be deleted."""
+    async with GroupConsumer(
+        Settings.load(kafka="127.0.0.1:9"), group="g", owner=Owner(), on_crash=lambda _: None
+    ) as member:
+        member.subscribe(["one"])
+        await eventually(lambda: member.is_out)
+        member.subscribe([])
+        await eventually(lambda: not member.is_out)
+
+        member._thread._membership.lost()
+
+        assert not member.is_out
+
+
 async def test_a_member_whose_clients_do_not_end_is_not_out_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     """A new process gets in, and nobody starts one for a process that only says that it is not ready."""
     is_over = threading.Event()
