@@ -95,7 +95,7 @@ class ConsumerThread:
         self._asked: dict[Partition, Commit] = {}  # the last commit requested of each
         self._confirmed: dict[Partition, Commit] = {}  # the last commit that Kafka has confirmed of each
         self._under_way: deque[int] = deque()  # the numbers of commits that are not answered yet
-        self._answered = 0  # the greatest number that was
+        self._answered = 0  # the greatest number that surely was
         self._takes_notes = True  # False once Kafka has refused a note for its length
         self._is_gathering = self._has_moved = False
         self._group = str(config["group.id"])
@@ -356,7 +356,9 @@ class ConsumerThread:
             fetch_now(self._client, self._ours.keys() - self._paused)
 
     def _committed(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
-        if self._under_way:  # the client reports each commit once, in their order
+        # The client reports each of these commits once, and no synchronous one. Of one that it had to resend it reports
+        # after later ones; until then the number is too small.
+        if self._under_way:
             self._answered = self._under_way.popleft()
         if failed := not_committed(error, partitions):
             if any(each.code() == KafkaError.OFFSET_METADATA_TOO_LARGE for each in failed.values()):
