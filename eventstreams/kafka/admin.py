@@ -68,7 +68,7 @@ class KafkaAdmin:
         await self._list(self._settings.kafka_wait.total_seconds())
 
     async def ensure(self, specs: Sequence[TopicSpec]) -> None:
-        """Create those of ``specs`` that do not exist; each can be written to when this returns.
+        """Create those of ``specs`` that do not exist. A busy broker may list them, and take records, a moment later.
 
         Raises:
             TopicError: Kafka refused. The text says what would help, if that is known.

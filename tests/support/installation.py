@@ -1,6 +1,7 @@
 """An installation inside the test: its roles run in the test's process, on the real broker."""
 
 import asyncio
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -9,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 import orjson
+from confluent_kafka import KafkaError
 
 from eventstreams.catalog import Catalog
 from eventstreams.codec import Codec
@@ -27,7 +29,7 @@ from eventstreams.control.writer import ControlWriter
 from eventstreams.events import Event
 from eventstreams.headers import Headers, event_headers, routed_headers
 from eventstreams.kafka.admin import KafkaAdmin
-from eventstreams.kafka.producer import Acked, AckedProducer
+from eventstreams.kafka.producer import Acked, AckedProducer, NotAcked
 from eventstreams.kafka.records import Record
 from eventstreams.process import Process
 from eventstreams.process.run import RoleMain
@@ -38,11 +40,12 @@ from eventstreams.telemetry.tracing import open_tracing
 from eventstreams.times import now_ms
 from eventstreams.topics import Topics
 from tests.support.events import DELIVERED, SENT, message_event
-from tests.support.topic import eventually, read_topic, read_topic_until
+from tests.support.topic import PATIENCE_S, eventually, read_topic, read_topic_until
 
 __all__ = ["DELIVERED", "SENT", "TOKEN", "Installation", "header"]
 
 TOKEN = "token-of-the-test"
+_NOT_MADE = KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART).str()
 
 
 @cache
@@ -209,8 +212,12 @@ class Installation:
         await self.put_raw(self.topic_of(subscription), value, routed)
 
     async def put_raw(self, topic: str, value: bytes, headers: Headers, *, partition: int = -1) -> None:
-        """Put a record on ``topic``, whatever it is."""
+        """Put a record on ``topic``, whatever it is; again, as routers do, while a busy broker has not made it yet."""
+        deadline = time.monotonic() + PATIENCE_S
         answer = await self.producer.send(topic, value, headers=headers, partition=partition)
+        while isinstance(answer, NotAcked) and answer.text == _NOT_MADE and time.monotonic() < deadline:
+            await asyncio.sleep(0.1)
+            answer = await self.producer.send(topic, value, headers=headers, partition=partition)
         assert isinstance(answer, Acked), answer
 
     def topic_of(self, subscription: Subscription) -> str:
