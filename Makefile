@@ -18,7 +18,7 @@ demo: setup ## Watch all of it at work: accepted, routed, delivered, retried, de
 	@$(BIN)/python -m examples.demo
 
 test: setup ## All tests, against real Kafka brokers that they start; what failed beside others once more, alone
-	@$(BIN)/python -m tools.run_tests --forked --one-kafka --tx '5*popen' --tx popen//nice=5 --max-worker-restart 20 --dist loadfile --no-loadscope-reorder --durations 25
+	@$(BIN)/python -m tools.run_tests --forked --one-kafka --tx '4*popen' --tx popen//nice=5 --max-worker-restart 20 --dist loadfile --no-loadscope-reorder --durations 25
 
 proof: setup ## Tests that need minutes each: the API fuzzed at length; a silent broker, twenty kills in a million events, each of a hundred thousand judged
 	@$(BIN)/pytest -m proof -rP
