@@ -1,8 +1,8 @@
 """Runs the tests, then repeats failed ones alone:
 ``python -m tools.run_tests [--forked] [--one-kafka] ARGUMENTS_OF_PYTEST``.
 
-Five test processes, each with roles of its own, share two cores, and leave a third of the CPU idle while they wait. A
-sixth, of lower priority and without brokers and roles, uses that for unit tests (``tools/scheduling.py``). With
+Four test processes, each with roles of its own, share two cores, and leave a tenth of the CPU idle while they wait. A
+fifth, of lower priority and without brokers and roles, uses that for unit tests (``tools/scheduling.py``). With
 ``--forked`` all of them are forked from one process that has imported the tests (``tools/forked_processes.py``). With
 ``--one-kafka`` all tests that do not start a broker for themselves share one (``tools/shared_kafka.py``).
 

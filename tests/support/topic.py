@@ -12,7 +12,7 @@ from eventstreams.kafka.records import Record
 from eventstreams.settings import Settings
 
 PATIENCE_S: Final = 90.0
-"""A virtual machine may stall for seconds while five test processes share it; shorter waits fail because of that."""
+"""A virtual machine may stall for seconds while several test processes share it; shorter waits fail because of that."""
 
 
 def _raise(error: BaseException) -> None:
