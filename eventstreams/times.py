@@ -3,6 +3,10 @@
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Final
+
+# Linux's monotonic clock stands still while the machine is suspended; those of others do not.
+_ELAPSED: Final[int] = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 Clock = Callable[[], int]
 """Returns milliseconds since the epoch. Injected, so that tests can control it."""
@@ -10,6 +14,11 @@ Clock = Callable[[], int]
 
 def now_ms() -> int:
     return time.time_ns() // 1_000_000
+
+
+def elapsed_s() -> float:
+    """Seconds since some moment, to measure what other machines measure too: also while this one was suspended."""
+    return time.clock_gettime(_ELAPSED)
 
 
 def from_ms(at_ms: int) -> datetime:

@@ -9,15 +9,11 @@ import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from eventstreams.times import elapsed_s
+
 CONFIRM_S: Final = 3.0  # longer than a change of the group's coordinator takes, shorter than a session
 
 _LOG: Final = logging.getLogger(__name__)
-# Linux's monotonic clock stands still while the machine is suspended; the brokers' do not.
-_CLOCK: Final[int] = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-
-
-def _now() -> float:
-    return time.clock_gettime(_CLOCK)
 
 
 class Held(Protocol):
@@ -32,7 +28,7 @@ class Hold:
     Also holds it once ``look`` was not called for ``still_s`` seconds.
     """
 
-    def __init__(self, owner: Held, *, still_s: float, clock: Callable[[], float] = _now) -> None:
+    def __init__(self, owner: Held, *, still_s: float, clock: Callable[[], float] = elapsed_s) -> None:
         """``still_s``: less than a session, so that who was still for a shorter time surely kept its partitions."""
         self._owner = owner
         self._still_s = still_s

@@ -10,7 +10,6 @@ two routers with one name would remove each other from the group forever, and no
 
 import asyncio
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -30,13 +29,12 @@ from typing_extensions import override
 
 from eventstreams.kafka.refusals import Refusals
 from eventstreams.telemetry.logging import get_logger
+from eventstreams.times import elapsed_s
 
 _log = get_logger(__name__)
 _CONFIRMED_BY: Final = (HeartbeatRequest, SyncGroupRequest)
 _STILL_MEMBER: Final = {NoError.errno, RebalanceInProgressError.errno}
 _AGAIN_S: Final = 1.0  # what Kafka refused may be allowed by then
-# Linux's monotonic clock stands still while the machine is suspended; the brokers' do not.
-_CLOCK: Final[int] = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +95,11 @@ class Member(GroupCoordinator):  # type: ignore[misc]  # the library has no type
     def is_confirmed(self) -> bool:
         """Return whether ``confirmed`` would return at once. May be called on any thread."""
         session_s: float = self._session_timeout_ms / 1000
-        return time.clock_gettime(_CLOCK) - self._confirmed_at < session_s
+        return elapsed_s() - self._confirmed_at < session_s
 
     @override
     async def _send_req(self, request: Any) -> Any:
-        sent_at, generation = time.clock_gettime(_CLOCK), self.generation
+        sent_at, generation = elapsed_s(), self.generation
         response = await super()._send_req(request)
         is_late = self.generation != generation  # on another connection Kafka has refused this member meanwhile
         if isinstance(request, _CONFIRMED_BY) and response.error_code in _STILL_MEMBER and not is_late:

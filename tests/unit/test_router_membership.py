@@ -28,7 +28,8 @@ from aiokafka.protocol.group import HeartbeatRequest, SyncGroupRequest
 from aiokafka.protocol.metadata import MetadataRequest
 from faust.types import TP
 
-from router.faust_app import membership, transport
+from eventstreams import times
+from router.faust_app import transport
 from router.faust_app.membership import Member, Name
 from router.faust_app.transport import RunTransport
 
@@ -176,7 +177,7 @@ class Session:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.clock = Clock()
-        monkeypatch.setattr(membership, "time", self.clock)
+        monkeypatch.setattr(times, "time", self.clock)
         monkeypatch.setattr(GroupCoordinator, "_send_req", self._respond)
         self.member = Member.__new__(Member)
         self.member.member_id, self.member.generation, self.member._session_timeout_ms = "one", 3, 8000
