@@ -12,9 +12,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import wait
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -58,6 +59,14 @@ class OnLoop:
     confirmed: Callable[[int], None]
     not_committed: Callable[[Sequence[Partition]], None]
     crashed: Callable[[Sequence[Partition], BaseException], None]
+
+
+class _CommitWish(NamedTuple):
+    """See ``ConsumerThread.commit``."""
+
+    commits: Commits
+    joins: Mapping[Partition, int]
+    number: int
 
 
 class ConsumerThread:
@@ -106,6 +115,7 @@ class ConsumerThread:
         self._on_loop = on_loop
         self._loop = asyncio.get_running_loop()
         self._wishes: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._commit_wishes: queue.SimpleQueue[_CommitWish] = queue.SimpleQueue()
         self._slots = threading.BoundedSemaphore(_HANDED_OVER)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"consume-{config['group.id']}", daemon=True)
@@ -144,7 +154,7 @@ class ConsumerThread:
 
         ``number`` is greater with each call.
         """
-        self._wishes.put(partial(self._commit, commits, joins, number))
+        self._commit_wishes.put(_CommitWish(commits, joins, number))
 
     def taken(self) -> None:
         """Acknowledge a batch that was ``fetched``, so that another may follow."""
@@ -158,6 +168,8 @@ class ConsumerThread:
                 self.last_turn = time.monotonic()
                 while not self._wishes.empty():
                     self._wishes.get()()
+                while not self._commit_wishes.empty():
+                    self._commit(self._commit_wishes.get())
                 first = self._client.poll(_PAUSED_POLL_S if self._paused else _POLL_S)
                 if first is not None:  # a record without a value is false
                     self._hand_over([first, *self._gather()])
@@ -269,19 +281,22 @@ class ConsumerThread:
             self._client.resume([TopicPartition(*partition)])
             fetch_now(self._client, [partition])
 
-    def _commit(self, commits: Commits, joins: Mapping[Partition, int], number: int) -> None:
-        # A partition that was released is already committed further on, and the broker would accept this older offset
-        # too. That holds even if the partition has come back meanwhile.
-        ours = {at: commit for at, commit in commits.items() if at in joins and self._ours.get(at) == joins[at]}
-        if not ours:
+    def _commit(self, wish: _CommitWish) -> None:
+        if not (ours := self._still_ours(wish)):
             return
         self._asked.update(ours)
         try:
             self._client.commit(offsets=for_client(ours, notes=self._takes_notes), asynchronous=True)
-            self._under_way.append(number)
+            self._under_way.append(wish.number)
         except KafkaException as error:
             _LOG.warning("offset.commit_failed: %s", error)
             self._loop.call_soon_threadsafe(self._on_loop.not_committed, list(ours))
+
+    def _still_ours(self, wish: _CommitWish) -> Commits:
+        # A partition that was released is already committed further on, and the broker would accept this older offset
+        # too. That holds even if the partition has come back meanwhile.
+        joins = wish.joins
+        return {at: commit for at, commit in wish.commits.items() if at in joins and self._ours.get(at) == joins[at]}
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         if consumer is not self._client:
@@ -310,27 +325,54 @@ class ConsumerThread:
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         if consumer is not self._client:
             return
-        released = asyncio.run_coroutine_threadsafe(self._on_loop.revoked(_plain(partitions)), self._loop).result()
+        draining = asyncio.run_coroutine_threadsafe(self._on_loop.revoked(_plain(partitions)), self._loop)
+        while not wait({draining}, timeout=_POLL_S).done:
+            self._commit_meanwhile()
+        released = draining.result()
         # All other partitions are paused until this ends, and if the topic is gone a commit takes a third of a second.
         self._commit_last({at: commit for at, commit in released.items() if self._confirmed.get(at) != commit})
         self._let_go(_plain(partitions))
         consumer.incremental_unassign(partitions)
         self._go_on()
 
-    def _commit_last(self, commits: Commits) -> None:
-        """Commit partitions that are being revoked, synchronously; their next owner starts there."""
+    def _commit_meanwhile(self) -> None:
+        """Commit what was asked for while a drain is awaited: it may take seconds, and what stays is still worked on.
+
+        Synchronously, since the client reports no other commit before the callback of the revocation has ended.
+        """
+        commits: dict[Partition, Commit] = {}
+        number = self._answered
+        while not self._commit_wishes.empty():
+            wish = self._commit_wishes.get()
+            commits.update(self._still_ours(wish))
+            number = wish.number
         if not commits:
             return
-        try:
-            self._client.commit(offsets=for_client(commits, notes=self._takes_notes), asynchronous=False)
-        except KafkaException as error:
+        self._asked.update(commits)
+        failed = self._commit_now(commits)
+        self._not_committed(failed)
+        self._confirmed.update({at: commit for at, commit in commits.items() if at not in failed})
+        if is_answer(failed):
+            self._answered = number
+            self._loop.call_soon_threadsafe(self._on_loop.confirmed, number)
+
+    def _commit_last(self, commits: Commits) -> None:
+        """Commit partitions that are being revoked; their next owner starts there."""
+        if not commits:
+            return
+        if failed := self._commit_now(commits):
             # The next owner repeats what we have settled since the last commit: duplicates, no loss.
-            _LOG.warning("offset.commit_failed: at revocation: %s", error)
-            is_taken = is_answer(dict.fromkeys(commits, error.args[0]))
-        else:
-            is_taken = True
-        if is_taken:
+            _LOG.warning("offset.commit_failed: at revocation: %s", next(iter(failed.values())).str())
+        if is_answer(failed):
             self._loop.call_soon_threadsafe(self._on_loop.confirmed, self._answered)
+
+    def _commit_now(self, commits: Commits) -> Mapping[Partition, KafkaError]:
+        """Commit synchronously, within a session's time; returns which were not committed, and why."""
+        offsets = for_client(commits, notes=self._takes_notes)
+        try:
+            return not_committed(None, self._client.commit(offsets=offsets, asynchronous=False))
+        except KafkaException as error:
+            return dict.fromkeys(commits, error.args[0])
 
     def _lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         if consumer is not self._client:
@@ -359,16 +401,9 @@ class ConsumerThread:
         # The client reports each of these commits once, and no synchronous one. Of one that it had to resend it reports
         # after later ones; until then the number is too small.
         if self._under_way:
-            self._answered = self._under_way.popleft()
-        if failed := not_committed(error, partitions):
-            if any(each.code() == KafkaError.OFFSET_METADATA_TOO_LARGE for each in failed.values()):
-                self._takes_notes = False
-            if any(each.code() == KafkaError.GROUP_AUTHORIZATION_FAILED for each in failed.values()):
-                self._refusals.refused("group", self._group)
-            else:
-                first = next(iter(failed.values())).str()
-                _LOG.warning("offset.commit_failed: of %d partitions: %s", len(failed), first)
-            self._loop.call_soon_threadsafe(self._on_loop.not_committed, list(failed))
+            self._answered = max(self._answered, self._under_way.popleft())
+        failed = not_committed(error, partitions)
+        self._not_committed(failed)
         taken_back = []
         for each in partitions:
             at = Partition(each.topic, each.partition)
@@ -383,6 +418,18 @@ class ConsumerThread:
         if is_answer(failed):
             self._refusals.allowed("group", [self._group])
             self._loop.call_soon_threadsafe(self._on_loop.confirmed, self._answered)
+
+    def _not_committed(self, failed: Mapping[Partition, KafkaError]) -> None:
+        if not failed:
+            return
+        if any(each.code() == KafkaError.OFFSET_METADATA_TOO_LARGE for each in failed.values()):
+            self._takes_notes = False
+        if any(each.code() == KafkaError.GROUP_AUTHORIZATION_FAILED for each in failed.values()):
+            self._refusals.refused("group", self._group)
+        else:
+            first = next(iter(failed.values())).str()
+            _LOG.warning("offset.commit_failed: of %d partitions: %s", len(failed), first)
+        self._loop.call_soon_threadsafe(self._on_loop.not_committed, list(failed))
 
 
 def _plain(partitions: Sequence[TopicPartition]) -> list[Partition]:

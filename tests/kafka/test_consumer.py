@@ -1,6 +1,7 @@
 """A member of a group on a real broker: what is left of a partition that goes, when it goes and when it comes back."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
@@ -30,6 +31,8 @@ class Owner:
         self.assigned: set[Partition] = set()
         self.settled: dict[Partition, Commit] = {}
         self.drain_steps = 0
+        self.may_end_drain = asyncio.Event()
+        self.may_end_drain.set()
         self.settles_at_the_end = True
         self.holds: list[bool] = []
 
@@ -37,6 +40,7 @@ class Owner:
         self.assigned.update(partitions)
 
     async def on_revoked(self, partitions: Sequence[Partition]) -> Commits:
+        await self.may_end_drain.wait()
         for step in range(self.drain_steps + self.settles_at_the_end):
             await asyncio.sleep(0 if step == self.drain_steps else COMMIT_INTERVAL_S / 2)
             more = {each: self.settled[each] for each in partitions if each in self.settled}
@@ -153,6 +157,27 @@ async def test_nothing_is_committed_of_what_goes_that_is_committed_already(
         await group.give_away()
 
     assert "commit_failed: at revocation" not in caplog.text
+
+
+async def test_what_stays_is_committed_and_goes_on_while_something_else_is_drained(settings: Settings) -> None:
+    """A drain takes as long as its slowest attempt; a worker killed meanwhile would repeat all it did since."""
+    async with running(settings) as group:
+        stays = Partition(group.topics[1], 0)
+        await eventually(lambda: stays in group.owner.assigned)
+        group.owner.may_end_drain.clear()
+        group.member.subscribe(group.topics[1:])
+
+        begun = time.monotonic()
+        while time.monotonic() < begun + CONFIRM_S + 1:
+            offset = group.owner.settled.get(stays, Commit(0)).offset + 1
+            group.owner.settled[stays] = Commit(offset)
+            while (await committed_offsets(settings, group.name, [stays])).get(stays, 0) < offset:
+                await asyncio.sleep(COMMIT_INTERVAL_S / 4)
+
+        assert group.at in group.owner.assigned
+        assert group.owner.holds == []
+        group.owner.may_end_drain.set()
+        await eventually(lambda: group.at not in group.owner.assigned)
 
 
 async def test_a_topic_that_is_gone_holds_up_no_other(settings: Settings) -> None:
