@@ -1,4 +1,4 @@
-"""The thread that owns a consumer's client. **The only place in the project that commits**, except Faust in the router.
+"""The thread that owns a consumer's client; its commits are in ``committer``.
 
 The client is used on this thread only. (Since confluent-kafka 2.16 a call from a second thread blocks until the first
 thread has left its call, which a polling thread hardly ever does.) The event loop's requests go through a queue that
@@ -10,18 +10,18 @@ import logging
 import queue
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import wait
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, TypeVarTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from eventstreams.errors import NameTakenError
-from eventstreams.kafka.commits import Commit, Commits, for_client, found_commit, is_answer, not_committed
+from eventstreams.kafka.commits import Commit, Commits
 from eventstreams.kafka.committed import found_commits
+from eventstreams.kafka.committer import Committer
 from eventstreams.kafka.fetching import fetch_now
 from eventstreams.kafka.membership import Membership, is_fatal
 from eventstreams.kafka.records import Partition, Record, to_record
@@ -35,6 +35,9 @@ _PAUSED_POLL_S: Final = 0.005  # while a partition is paused, its lane may resum
 _BATCH: Final = 500  # records handed over at once; larger batches gain nothing (measured: 130,000/s)
 _HANDED_OVER: Final = 4  # batches on their way to the loop; with more, the thread waits
 _ASK_S: Final = 5.0  # to ask what was committed of new partitions; without an answer their owner repeats a little more
+
+
+_Told = TypeVarTuple("_Told")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +64,6 @@ class OnLoop:
     crashed: Callable[[Sequence[Partition], BaseException], None]
 
 
-class _CommitWish(NamedTuple):
-    """See ``ConsumerThread.commit``."""
-
-    commits: Commits
-    joins: Mapping[Partition, int]
-    number: int
-
-
 class ConsumerThread:
     """A member of a group. Public methods are for the event loop and never block it; all others run on the thread."""
 
@@ -90,6 +85,18 @@ class ConsumerThread:
             rejoin_s: After how many seconds out of the group the client is replaced by a new one.
             name_taken: Makes the error to crash with if another process takes its name.
         """
+        self._on_loop = on_loop
+        self._loop = asyncio.get_running_loop()
+        self._group = str(config["group.id"])
+        self._refusals = refusals
+        self._ours: dict[Partition, int] = {}  # the join at which each was assigned
+        self._committer = Committer(
+            self._ours,
+            group=self._group,
+            refusals=refusals,
+            confirmed=lambda number: self._tell(on_loop.confirmed, number),
+            not_committed=lambda partitions: self._tell(on_loop.not_committed, partitions),
+        )
         self._membership = Membership(
             config,
             rejoin_s=rejoin_s,
@@ -97,28 +104,16 @@ class ConsumerThread:
             on_assign=self._assigned,
             on_revoke=self._revoked,
             on_lost=self._lost,
-            on_commit=self._committed,
+            on_commit=self._committer.answered,
         )
-        self._ours: dict[Partition, int] = {}  # the join at which each was assigned
         self._paused: set[Partition] = set()
-        self._asked: dict[Partition, Commit] = {}  # the last commit requested of each
-        self._confirmed: dict[Partition, Commit] = {}  # the last commit that Kafka has confirmed of each
-        self._under_way: deque[int] = deque()  # the numbers of commits that are not answered yet
-        self._answered = 0  # the greatest number that surely was
-        self._takes_notes = True  # False once Kafka has refused a note for its length
         self._is_gathering = self._has_moved = False
-        self._group = str(config["group.id"])
-        self._refusals = refusals
         self._ends: dict[Partition, int] = {}  # end offsets of ours that may not be read; -1 if unknown
         self._listed_at = 0.0
-
-        self._on_loop = on_loop
-        self._loop = asyncio.get_running_loop()
         self._wishes: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._commit_wishes: queue.SimpleQueue[_CommitWish] = queue.SimpleQueue()
         self._slots = threading.BoundedSemaphore(_HANDED_OVER)
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"consume-{config['group.id']}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"consume-{self._group}", daemon=True)
         self.last_turn = time.monotonic()
         """The monotonic time at which it last began a turn; it does several times a second."""
 
@@ -150,11 +145,8 @@ class ConsumerThread:
         self._wishes.put(partial(self._set_paused, partition, join, paused=paused))
 
     def commit(self, commits: Commits, joins: Mapping[Partition, int], number: int) -> None:
-        """Commit ``commits``, except those of partitions that were lost or reassigned since the join in ``joins``.
-
-        ``number`` is greater with each call.
-        """
-        self._commit_wishes.put(_CommitWish(commits, joins, number))
+        """Commit ``commits``; see ``Committer.ask``."""
+        self._committer.ask(commits, joins, number)
 
     def taken(self) -> None:
         """Acknowledge a batch that was ``fetched``, so that another may follow."""
@@ -168,8 +160,7 @@ class ConsumerThread:
                 self.last_turn = time.monotonic()
                 while not self._wishes.empty():
                     self._wishes.get()()
-                while not self._commit_wishes.empty():
-                    self._commit(self._commit_wishes.get())
+                self._committer.send(self._client)
                 first = self._client.poll(_PAUSED_POLL_S if self._paused else _POLL_S)
                 if first is not None:  # a record without a value is false
                     self._hand_over([first, *self._gather()])
@@ -180,7 +171,10 @@ class ConsumerThread:
                     self._begin_anew(f"out of its group for {self._membership.rejoin_s:g} s")
             self._membership.close()  # revokes: drains and commits
         except Exception as error:  # noqa: BLE001 - a thread's end must not pass unseen
-            self._loop.call_soon_threadsafe(self._on_loop.crashed, list(self._ours), error)
+            self._tell(self._on_loop.crashed, list(self._ours), error)
+
+    def _tell(self, callback: Callable[[*_Told], None], *told: *_Told) -> None:
+        self._loop.call_soon_threadsafe(callback, *told)
 
     @property
     def _client(self) -> Consumer:
@@ -211,7 +205,7 @@ class ConsumerThread:
                 self._refused_by(message, error)
         if records:
             self._slots.acquire()
-            self._loop.call_soon_threadsafe(self._on_loop.fetched, records)
+            self._tell(self._on_loop.fetched, records)
         if is_fenced:
             self._membership.fenced()
             self._begin_anew("another member has the same name")
@@ -264,10 +258,11 @@ class ConsumerThread:
     def _begin_anew(self, why: str) -> None:
         """Replace the client by a new one, which has no partitions yet."""
         gone = sorted(self._ours)
-        for kept in (self._ours, self._paused, self._asked, self._confirmed, self._under_way):
-            kept.clear()
+        self._ours.clear()
+        self._paused.clear()
+        self._committer.begin_anew()
         if gone:
-            self._loop.call_soon_threadsafe(self._on_loop.lost, gone)
+            self._tell(self._on_loop.lost, gone)
         self._membership.replace(why)
 
     def _set_paused(self, partition: Partition, join: int | None, *, paused: bool) -> None:
@@ -280,23 +275,6 @@ class ConsumerThread:
             self._paused.discard(partition)
             self._client.resume([TopicPartition(*partition)])
             fetch_now(self._client, [partition])
-
-    def _commit(self, wish: _CommitWish) -> None:
-        if not (ours := self._still_ours(wish)):
-            return
-        self._asked.update(ours)
-        try:
-            self._client.commit(offsets=for_client(ours, notes=self._takes_notes), asynchronous=True)
-            self._under_way.append(wish.number)
-        except KafkaException as error:
-            _LOG.warning("offset.commit_failed: %s", error)
-            self._loop.call_soon_threadsafe(self._on_loop.not_committed, list(ours))
-
-    def _still_ours(self, wish: _CommitWish) -> Commits:
-        # A partition that was released is already committed further on, and the broker would accept this older offset
-        # too. That holds even if the partition has come back meanwhile.
-        joins = wish.joins
-        return {at: commit for at, commit in wish.commits.items() if at in joins and self._ours.get(at) == joins[at]}
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         if consumer is not self._client:
@@ -311,7 +289,7 @@ class ConsumerThread:
         )
         self._go_on()
         self._ours.update(dict.fromkeys(commits, join))
-        self._loop.call_soon_threadsafe(self._on_loop.assigned, commits, join)
+        self._tell(self._on_loop.assigned, commits, join)
 
     def _found(self, partitions: Sequence[Partition]) -> Mapping[Partition, Commit | None]:
         """What was committed of each of ``partitions``, which are ours from now on."""
@@ -327,59 +305,19 @@ class ConsumerThread:
             return
         draining = asyncio.run_coroutine_threadsafe(self._on_loop.revoked(_plain(partitions)), self._loop)
         while not wait({draining}, timeout=_POLL_S).done:
-            self._commit_meanwhile()
-        released = draining.result()
-        # All other partitions are paused until this ends, and if the topic is gone a commit takes a third of a second.
-        self._commit_last({at: commit for at, commit in released.items() if self._confirmed.get(at) != commit})
+            # It may take seconds, and what stays is still worked on.
+            self._committer.send_and_wait(self._client)
+        self._committer.send_last(self._client, draining.result())
         self._let_go(_plain(partitions))
         consumer.incremental_unassign(partitions)
         self._go_on()
-
-    def _commit_meanwhile(self) -> None:
-        """Commit what was asked for while a drain is awaited: it may take seconds, and what stays is still worked on.
-
-        Synchronously, since the client reports no other commit before the callback of the revocation has ended.
-        """
-        commits: dict[Partition, Commit] = {}
-        number = self._answered
-        while not self._commit_wishes.empty():
-            wish = self._commit_wishes.get()
-            commits.update(self._still_ours(wish))
-            number = wish.number
-        if not commits:
-            return
-        self._asked.update(commits)
-        failed = self._commit_now(commits)
-        self._not_committed(failed)
-        self._confirmed.update({at: commit for at, commit in commits.items() if at not in failed})
-        if is_answer(failed):
-            self._answered = number
-            self._loop.call_soon_threadsafe(self._on_loop.confirmed, number)
-
-    def _commit_last(self, commits: Commits) -> None:
-        """Commit partitions that are being revoked; their next owner starts there."""
-        if not commits:
-            return
-        if failed := self._commit_now(commits):
-            # The next owner repeats what we have settled since the last commit: duplicates, no loss.
-            _LOG.warning("offset.commit_failed: at revocation: %s", next(iter(failed.values())).str())
-        if is_answer(failed):
-            self._loop.call_soon_threadsafe(self._on_loop.confirmed, self._answered)
-
-    def _commit_now(self, commits: Commits) -> Mapping[Partition, KafkaError]:
-        """Commit synchronously, within a session's time; returns which were not committed, and why."""
-        offsets = for_client(commits, notes=self._takes_notes)
-        try:
-            return not_committed(None, self._client.commit(offsets=offsets, asynchronous=False))
-        except KafkaException as error:
-            return dict.fromkeys(commits, error.args[0])
 
     def _lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         if consumer is not self._client:
             return
         self._membership.lost()
         self._let_go(_plain(partitions))
-        self._loop.call_soon_threadsafe(self._on_loop.lost, _plain(partitions))
+        self._tell(self._on_loop.lost, _plain(partitions))
 
     def _let_go(self, partitions: Sequence[Partition]) -> None:
         # librdkafka would still have them paused if they came back, and their new lane would not know.
@@ -387,8 +325,8 @@ class ConsumerThread:
             self._client.resume([TopicPartition(*partition) for partition in paused])
         self._paused.difference_update(partitions)
         for partition in partitions:
-            for kept in (self._ours, self._asked, self._confirmed):
-                kept.pop(partition, None)
+            self._ours.pop(partition, None)
+        self._committer.let_go(partitions)
 
     def _go_on(self) -> None:
         """Fetch what we keep in a rebalance again at once: the client has paused it."""
@@ -396,40 +334,6 @@ class ConsumerThread:
         self._has_moved = self._is_gathering
         if not self._is_gathering:
             fetch_now(self._client, self._ours.keys() - self._paused)
-
-    def _committed(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
-        # The client reports each of these commits once, and no synchronous one. Of one that it had to resend it reports
-        # after later ones; until then the number is too small.
-        if self._under_way:
-            self._answered = max(self._answered, self._under_way.popleft())
-        failed = not_committed(error, partitions)
-        self._not_committed(failed)
-        taken_back = []
-        for each in partitions:
-            at = Partition(each.topic, each.partition)
-            if at not in failed and at in self._ours and (commit := found_commit(each)):
-                if (asked := self._asked.get(at)) is not None and self._confirmed.get(at) == asked != commit:
-                    taken_back.append(at)
-                self._confirmed[at] = commit
-        if taken_back:
-            # The client resends a commit that a coordinator refused because it was still starting. A later commit may
-            # have been accepted meanwhile, and the broker lets the older one overwrite it.
-            self._loop.call_soon_threadsafe(self._on_loop.not_committed, taken_back)
-        if is_answer(failed):
-            self._refusals.allowed("group", [self._group])
-            self._loop.call_soon_threadsafe(self._on_loop.confirmed, self._answered)
-
-    def _not_committed(self, failed: Mapping[Partition, KafkaError]) -> None:
-        if not failed:
-            return
-        if any(each.code() == KafkaError.OFFSET_METADATA_TOO_LARGE for each in failed.values()):
-            self._takes_notes = False
-        if any(each.code() == KafkaError.GROUP_AUTHORIZATION_FAILED for each in failed.values()):
-            self._refusals.refused("group", self._group)
-        else:
-            first = next(iter(failed.values())).str()
-            _LOG.warning("offset.commit_failed: of %d partitions: %s", len(failed), first)
-        self._loop.call_soon_threadsafe(self._on_loop.not_committed, list(failed))
 
 
 def _plain(partitions: Sequence[TopicPartition]) -> list[Partition]:
