@@ -43,7 +43,7 @@ from sink_workers.delivery.record_reader import GONE, RecordReader
 from sink_workers.delivery.settle import DeadLetter, Settler, discarded, used_up
 from sink_workers.delivery.sink_pool import OpenSink, SinkPool
 from sink_workers.delivery.traces import trace
-from sink_workers.gates.gate import Gate, GateState
+from sink_workers.gates.gate import Gate
 from sink_workers.gates.gates import Gates, steady_ms
 from sink_workers.lanes.handler import LaneHandle
 from sink_workers.notices import FailureNotices
@@ -164,7 +164,11 @@ class Delivery:
                 gate.set_ceiling(opened.capabilities.max_in_flight)
                 if not are_current(batch, subscription, began_ms):
                     return batch  # opening the sink took so long
-                outcomes = await self._attempt(opened, batch)
+                if gate.is_broken():
+                    with lane.probing():
+                        outcomes = await self._attempt(opened, batch)
+                else:
+                    outcomes = await self._attempt(opened, batch)
         finally:
             if isinstance(opened, OpenSink):
                 self._pool.give_back(opened)
@@ -235,7 +239,7 @@ class Delivery:
         holder = gate if together or (waits and gate.is_holding()) else None
         # A broken sink is probed with the events that wait for it. One event that a plugin cannot handle must not be
         # that probe forever: so the batch is halved, and an event that fails alone goes to a retry topic.
-        untold = waits and gate.state is GateState.BROKEN and is_untold(outcomes)
+        untold = waits and gate.is_broken() and is_untold(outcomes)
         if untold and len(batch) == 1:
             holder = None
         steps = [

@@ -143,6 +143,10 @@ class Gate:
             self._wake_at(self._pace.opens_ms() - now_ms)
         return limit
 
+    def is_broken(self) -> bool:
+        """Whether the sink keeps failing, so that single attempts only probe it."""
+        return self._pace.is_broken()
+
     def is_holding(self) -> bool:
         """Whether events should wait for the sink rather than go to a retry topic."""
         return self._paused or self._pace.is_broken() or self._clock() < self._pace.opens_ms()

@@ -38,6 +38,8 @@ class LaneHandle:
         self.stopped = stopped
         self.stood_aside = 0
         """How many batches are under way without a slot."""
+        self.probes: set[asyncio.Task[object]] = set()
+        """The tasks of batches whose attempt will most likely fail."""
 
     def settled(self, record: Record) -> None:
         """Report that ``record`` was delivered, or its copy acknowledged by the broker: it may be committed."""
@@ -56,6 +58,20 @@ class LaneHandle:
             yield
         finally:
             self.stood_aside -= 1
+
+    @contextmanager
+    def probing(self) -> Iterator[None]:
+        """Say that the batch's attempt probes a broken sink, and will most likely fail: a drain does not wait for it.
+
+        Without it, one sink that answers nothing would delay, in each rebalance, all others that its worker serves.
+        """
+        task = asyncio.current_task()
+        assert task is not None
+        self.probes.add(task)
+        try:
+            yield
+        finally:
+            self.probes.discard(task)
 
 
 class Handler(Protocol):

@@ -36,6 +36,7 @@ _EXPIRING_BATCH: Final = 64  # with 16 slots that settle in 10 ms: 100,000 expir
 _LONG_LINGER_S: Final = 1.0  # from here on, deadlines are taken into account, which requires reading them
 _SPARE_MS: Final = 30_000  # a batch is taken this long before its first deadline: time for two attempts
 _TICK_S: Final = 0.001  # the resolution of the clock, so the same moment may seem to be this much sooner
+_PROBE_PATIENCE_S: Final = 1.0  # how long a drain waits for an attempt that will most likely fail
 _LOOK_S: Final = 0.5  # how often a buffer that may not move is searched for the deadlines of new records
 
 _log = get_logger(__name__)
@@ -156,10 +157,18 @@ class Lane:
         self._wake()
 
     async def drain(self, timeout_s: float) -> None:
-        """Take no more records; give those in flight ``timeout_s`` seconds to be settled, then abandon them."""
+        """Take no more records; give those in flight ``timeout_s`` seconds to be settled, then abandon them.
+
+        Probes of broken sinks are abandoned after a second.
+        """
         self.stop()
         if under_way := self._slots | self._expiring:
-            await asyncio.wait(under_way, timeout=timeout_s)
+            patience_s = min(timeout_s, _PROBE_PATIENCE_S)
+            _, left = await asyncio.wait(under_way, timeout=patience_s)
+            for probe in left & self._handle.probes:
+                probe.cancel()
+            if left:
+                await asyncio.wait(left, timeout=timeout_s - patience_s)
         self.abandon()
 
     def stop(self) -> None:

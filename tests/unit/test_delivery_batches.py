@@ -33,12 +33,13 @@ from sink_workers.delivery.pending import PendingDelivery, first_batch
 from sink_workers.delivery.settle import DeadLetter, Settler
 from sink_workers.delivery.sink_pool import OpenSink, SinkPool
 from sink_workers.gates.gate import GateState
-from sink_workers.gates.gates import Gates
+from sink_workers.gates.gates import Gates, steady_ms
 from sink_workers.lanes.handler import LaneHandle
 from sink_workers.lanes.offsets import OffsetTracker
 from sink_workers.notices import FailureNotices
 from tests.support.events import SENT, message_event
 from tests.support.no_log import no_log
+from tests.support.topic import eventually
 
 ACCOUNT: Final = "AC" + "1" * 32
 CODEC: Final = Codec(Catalog.load(), schema_base_url="https://schemas.example.com")
@@ -66,6 +67,8 @@ class Pool:
         self.attempts: list[tuple[int, int]] = []
         self.failures = failures
         self.bad = bad
+        self.answers = asyncio.Event()
+        self.answers.set()
         self._tried_together = tried_together
         self._pause_s = pause_s
 
@@ -83,6 +86,7 @@ class Pool:
         class Taking:
             async def deliver(self, batch: Sequence[OutboundEvent]) -> Sequence[DeliveryOutcome]:
                 pool.attempts.append((len(batch), batch[0].attempt))
+                await pool.answers.wait()
                 if len(pool.attempts) <= pool.failures:
                     return [RetryLater(RetryReason.SERVER_ERROR)] * len(batch)
                 if any(event.id in pool.bad for event in batch):
@@ -228,6 +232,26 @@ async def test_a_failed_batch_that_waits_is_let_go_of_when_the_lane_stops() -> N
 
     assert tracker.committable is None
     assert len(pool.attempts) <= 2
+
+
+@pytest.mark.parametrize(("failures", "probes"), [(9, 0), (10, 1)])
+async def test_an_attempt_at_a_broken_sink_is_a_probe_for_which_no_drain_waits(failures: int, probes: int) -> None:
+    ours, pool = subscription(), Pool()
+    gates = Gates(cast(ControlFeed, Feed([ours])))
+    gate = gates.of(ours.sink_sid)
+    for _ in range(failures):
+        assert gate.try_enter(1)
+        gate.leave([RetryLater(RetryReason.SERVER_ERROR)], began_ms=steady_ms())
+    pool.answers.clear()
+    lane, tracker = lane_for([one := record(0, ours)])
+
+    handling = asyncio.create_task(delivery_to(pool, [ours], gates=gates).handle([one], lane, waits=True))
+    await eventually(lambda: bool(pool.attempts))
+    assert len(lane.probes) == probes
+    pool.answers.set()
+    await handling
+
+    assert (lane.probes, tracker.committable) == (set(), 1)
 
 
 class Elsewhere(Settler):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -403,6 +404,31 @@ async def test_draining_lets_go_of_what_hangs_and_does_not_call_it_settled() -> 
 
     assert harness.committable is None
     assert harness.crashes == []
+
+
+async def test_draining_does_not_wait_for_the_probe_of_a_broken_sink_but_for_all_else() -> None:
+    harness = Harness(singles(2))
+    harness.handler.blocking = True
+    handle = harness.handler.handle
+
+    async def probing(records: Sequence[Record], lane: LaneHandle) -> None:
+        with lane.probing() if records[0].offset == 1 else nullcontext():
+            await handle(records, lane)
+
+    harness.handler.handle = probing  # type: ignore[method-assign]
+    harness.lane.offer(records(0, 2))
+    await turn()
+    [probe] = harness.lane._handle.probes
+
+    draining = asyncio.create_task(harness.lane.drain(timeout_s=300))
+    await asyncio.wait({probe}, timeout=60)
+    assert probe.cancelled()
+    assert not draining.done()
+    harness.handler.release(0)
+    await asyncio.wait_for(draining, 60)
+
+    assert harness.committable == 1
+    assert harness.lane._handle.probes == set()
 
 
 async def test_records_offered_after_the_end_are_left_to_the_next_owner() -> None:
