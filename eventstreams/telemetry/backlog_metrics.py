@@ -70,7 +70,7 @@ class BacklogMetrics:
         self.age: Final = _gauge(
             registry,
             "eventstreams_backlog_age_seconds",
-            "Age of the backlog figures, which are taken every 15 s.",
+            "Age of the backlog figures, which are taken every 15 s; 0 if there are none.",
         )
 
 
