@@ -52,9 +52,18 @@ _UNSEEN: Final = frozenset({KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.UN
 class KafkaAdmin:
     """Creates, changes, deletes and lists topics. Holds one client; safe to share."""
 
-    def __init__(self, settings: Settings, *, answer_s: float = _REQUEST_S) -> None:
-        """``answer_s``: how long to wait for a broker. A server should give up before its own callers do."""
+    def __init__(
+        self, settings: Settings, *, answer_s: float = _REQUEST_S, chosen_by: str = "EVENTSTREAMS_KAFKA"
+    ) -> None:
+        """Make a client.
+
+        Args:
+            settings: Which Kafka, and how to connect.
+            answer_s: How long to wait for a broker. A server should give up before its own callers do.
+            chosen_by: What the user has chosen this Kafka by, for the error if no broker answers.
+        """
         self._settings = settings
+        self._chosen_by = chosen_by
         self._answer_s = answer_s
         self._refusal = _LastRefusal()
         self._client = AdminClient(client_config(settings, {"error_cb": self._refusal, "logger": _UNHEARD}))
@@ -324,7 +333,7 @@ class KafkaAdmin:
                 raise BrokerUnreachableError(refusal(self._settings, self._refusal.error)) from error
             raise BrokerUnreachableError(
                 f"no Kafka broker answered at {self._settings.kafka} within {wait_s:g} s: start it, or set "
-                "EVENTSTREAMS_KAFKA to another one"
+                f"{self._chosen_by} to another one"
             ) from error
 
     async def _refusals(

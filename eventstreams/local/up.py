@@ -290,7 +290,9 @@ async def _kafka(installation: _Installation, supervisor: Supervisor) -> tuple[s
     """Start or find Kafka; returns its bootstrap servers and the replication factor to use."""
     given = installation.options.kafka
     if given is not None:
-        admin = KafkaAdmin(installation.settings.model_copy(update={"kafka": given}))
+        admin = KafkaAdmin(
+            installation.settings.model_copy(update={"kafka": given}), chosen_by="--kafka or EVENTSTREAMS_KAFKA"
+        )
         await admin.wait_for_broker()
         wanted = installation.settings.replication_factor
         if "replication_factor" in installation.settings.model_fields_set:

@@ -60,7 +60,7 @@ class KafkaBacklog:
                 publish meanwhile is left out, and so are the retry topics.
         """
         self._settings = settings
-        self._admin = KafkaAdmin(settings)
+        self._admin = KafkaAdmin(settings, chosen_by="--kafka")
         self._topics = Topics(settings)
         self._sink_type = sink_type
         self._own = [self._topics.subscription(sink_type, sid) for sid in subscription_sids]

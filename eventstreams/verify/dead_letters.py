@@ -99,7 +99,7 @@ class KafkaDeadLetters:
 
     def __init__(self, settings: Settings, sink_type: str) -> None:
         self._settings = settings
-        self._admin = KafkaAdmin(settings)
+        self._admin = KafkaAdmin(settings, chosen_by="--kafka")
         self._topic = Topics(settings).dead(sink_type)
         self._read: dict[Partition, int] = {}
 

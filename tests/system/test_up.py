@@ -290,7 +290,10 @@ def test_a_broker_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     )
 
     assert done.returncode == 4
-    assert one_sentence(done).startswith("eventstreams: no Kafka broker answered at 127.0.0.1:9 within 1 s")
+    assert one_sentence(done) == (
+        "eventstreams: no Kafka broker answered at 127.0.0.1:9 within 1 s: start it, or set --kafka or "
+        "EVENTSTREAMS_KAFKA to another one"
+    )
 
 
 def test_a_bad_setting_is_one_sentence(tmp_path: Path) -> None:
