@@ -12,6 +12,8 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 API, GATEWAY = os.environ["API"], os.environ.get("GATEWAY")
 SINK_TYPES = os.environ.get("SINK_TYPES", "webhook").replace(" ", "").split(",")
@@ -61,17 +63,27 @@ def main() -> None:
         return
     configuration = json.dumps({"destination": "https://example.com/"})
     sink = post("/v1/Sinks", Description="helm test", SinkType="webhook", SinkConfiguration=configuration)
-    try:
+    with removed_after(f"/v1/Sinks/{sink['sid']}"):
         post(f"/v1/Sinks/{sink['sid']}/Delivery", Paused="true")
         types = json.dumps({"type": EVENT_TYPE})
         subscription = post("/v1/Subscriptions", Description="helm test", SinkSid=str(sink["sid"]), Types=types)
-        try:
+        with removed_after(f"/v1/Subscriptions/{subscription['sid']}"):
             follow(publish(), str(subscription["sid"]))
-        finally:
-            ask("DELETE", f"{API}/v1/Subscriptions/{subscription['sid']}")
-    finally:
-        ask("DELETE", f"{API}/v1/Sinks/{sink['sid']}")
     print("all is well")
+
+
+@contextmanager
+def removed_after(path: str) -> Iterator[None]:
+    """Remove what is at ``path`` at the end. If that fails, the test still ends with what failed first."""
+    try:
+        yield
+    except BaseException:
+        try:
+            ask("DELETE", f"{API}{path}")
+        except SystemExit as error:
+            print(f"left behind: {error}")
+        raise
+    ask("DELETE", f"{API}{path}")
 
 
 def publish() -> str:
