@@ -248,7 +248,7 @@ def test_another_release_in_the_namespace_scales_nothing_of_ours(name: str) -> N
 @pytest.mark.parametrize("role", ["worker-webhook", "api"])  # the API probes sinks
 def test_who_asks_sinks_reaches_the_outside_and_never_the_inside(role: str) -> None:
     policies = of_kind(render(LEAST), "NetworkPolicy")
-    [four, _] = [
+    [four, six] = [
         block["ipBlock"]
         for rule in policies[f"rel-eventstreams-{role}"]["spec"]["egress"]
         for block in rule.get("to", ())
@@ -256,10 +256,40 @@ def test_who_asks_sinks_reaches_the_outside_and_never_the_inside(role: str) -> N
     ]
 
     assert four["cidr"] == "0.0.0.0/0"
-    assert {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "127.0.0.0/8"} <= set(four["except"])
+    assert {
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "169.254.0.0/16",
+        "127.0.0.0/8",
+        "168.63.129.16/32",
+    } <= set(four["except"])
+    assert six == {"cidr": "2000::/3", "except": ["2001::/23", "2002::/16"]}  # in those is an IPv4 address
     router = policies["rel-eventstreams-router"]["spec"]["egress"]
     assert not any("to" in rule for rule in router)
     assert all("ports" in rule for rule in router)
+
+
+def to_kafka(file: Path, role: str, **values: object) -> Any:
+    """Where the policy of ``role`` lets it on the ports of Kafka; None: anywhere."""
+    policy = of_kind(render(file, **values), "NetworkPolicy")[f"rel-eventstreams-{role}"]
+    [rule] = [each for each in policy["spec"]["egress"] if {"port": 9092, "protocol": "TCP"} in each.get("ports", ())]
+    return rule.get("to")
+
+
+@pytest.mark.parametrize("role", ["api", "gateway", "router", "topics", "worker-webhook"])
+def test_kafka_s_ports_are_open_where_the_operator_says_it_is(role: str) -> None:
+    peers = [{"ipBlock": {"cidr": "10.8.0.0/24"}}]
+
+    assert to_kafka(LEAST, role) is None
+    assert to_kafka(LEAST, role, **{"networkPolicy.kafkaTo": peers}) == peers
+    assert to_kafka(STRIMZI, role, **{"networkPolicy.kafkaTo": peers}) == peers
+
+
+def test_kafka_s_ports_are_open_to_the_brokers_of_strimzi_alone() -> None:
+    [kafka] = of_kind(render(STRIMZI), "Kafka")
+
+    assert to_kafka(STRIMZI, "worker-webhook") == [{"podSelector": {"matchLabels": {"strimzi.io/cluster": kafka}}}]
 
 
 @pytest.mark.parametrize("to", ["api", "gateway"])  # the primary, and where the console publishes

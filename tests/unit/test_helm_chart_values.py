@@ -155,7 +155,7 @@ def test_a_network_that_no_worker_reaches_anyway_is_no_exception_of_the_others()
         if "ipBlock" in block
     ]
 
-    assert six == {"cidr": "2000::/3", "except": ["2001:db8::/32"]}
+    assert six == {"cidr": "2000::/3", "except": ["2001::/23", "2002::/16", "2001:db8::/32"]}
     assert four["except"][-1] == "203.0.113.0/24"
 
 

@@ -273,6 +273,15 @@ operator-token: {{ .operatorToken | quote }}
     {{- range .Values.networkPolicy.kafkaPorts }}
     - {port: {{ . }}, protocol: TCP}
     {{- end }}
+  {{- if .Values.networkPolicy.kafkaTo }}
+  to:
+    {{- toYaml .Values.networkPolicy.kafkaTo | nindent 4 }}
+  {{- else if .Values.strimzi.enabled }}
+  to:
+    - podSelector:
+        matchLabels:
+          strimzi.io/cluster: {{ include "eventstreams.name" . }}-kafka
+  {{- end }}
 {{- with .Values.networkPolicy.extraEgress }}
 {{ toYaml . }}
 {{- end }}
