@@ -70,12 +70,14 @@ def test_prometheus_scrapes_every_role(compose: Compose) -> None:
         seen = {each["metric"]["role"] for each in found if each["value"][1] == "1"}
 
 
-def test_roles_may_write_nothing_and_have_no_capability(compose: Compose) -> None:
-    for role in ROLES:
-        host = compose.inspect(role)["HostConfig"]
+def test_nothing_has_a_capability_or_unlimited_memory_and_roles_may_write_nothing(compose: Compose) -> None:
+    for service in (*ROLES, "topics", "kafka", "prometheus"):
+        host = compose.inspect(service)["HostConfig"]
 
-        assert host["ReadonlyRootfs"]
         assert host["CapDrop"] == ["ALL"]
+        assert host["SecurityOpt"] == ["no-new-privileges:true"]
+        assert host["Memory"] > 0
+        assert host["ReadonlyRootfs"] == (service not in ("kafka", "prometheus"))
 
 
 def test_events_are_delivered_after_a_worker_and_the_router_were_killed(compose: Compose) -> None:

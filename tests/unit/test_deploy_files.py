@@ -134,6 +134,24 @@ def test_a_role_may_write_nothing_but_to_what_is_declared(role: str) -> None:
     assert sorted(mounted) == ["/tmp", "/var/lib/eventstreams"]
 
 
+@pytest.mark.parametrize("service", sorted(SERVICES))
+def test_no_container_has_privileges_and_each_a_limit_of_memory(service: str) -> None:
+    known = (COMPOSE / ".env.example").read_text()
+    found = SERVICES[service]
+
+    assert (found["cap_drop"], found["security_opt"]) == (["ALL"], ["no-new-privileges:true"])
+    name, default = re.fullmatch(r"\$\{(\w+):-(\w+)\}", found["mem_limit"]).groups()  # type: ignore[union-attr]
+    assert f"\n#{name}={default}\n" in known
+
+
+def test_roles_have_as_much_memory_as_with_helm() -> None:
+    [limit] = {SERVICES[role]["mem_limit"] for role in ROLES}
+    values = read(ROOT / "deploy" / "helm" / "eventstreams" / "values.yaml")
+
+    helm = values["defaults"]["resources"]["limits"]["memory"]
+    assert limit == f"${{EVENTSTREAMS_MEMORY_LIMIT:-{helm.removesuffix('i').lower()}}}"
+
+
 def test_a_container_may_take_longer_to_stop_than_a_role_does() -> None:
     drain_s = Settings.model_fields["drain_timeout"].default.total_seconds()
 
