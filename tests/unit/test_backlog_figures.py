@@ -130,6 +130,18 @@ def test_only_the_subscriptions_with_the_most_are_named() -> None:
     }
 
 
+def test_figures_have_an_age_also_where_there_is_no_sink_type() -> None:
+    """By which an alert knows whether there are figures."""
+    metrics = Metrics()
+    tell = BacklogGauges(metrics.backlogs, most_subscriptions=2)
+    before = told(metrics)
+
+    tell.tell([], Unrouted(0, 0.0))
+
+    assert before["eventstreams_backlog_age_seconds"] == 0
+    assert told(metrics)["eventstreams_backlog_age_seconds"] > 0
+
+
 def test_a_process_that_is_the_primary_no_more_tells_nothing() -> None:
     metrics = Metrics()
     tell = BacklogGauges(metrics.backlogs, most_subscriptions=2)
