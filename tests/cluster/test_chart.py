@@ -8,7 +8,7 @@ import re
 import sys
 import urllib.request
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final
@@ -16,7 +16,7 @@ from typing import Any, Final
 import pytest
 
 from eventstreams.local.ports import free_ports
-from tests.support.cluster import CHART, PAGE, RUNBOOKS, Cluster, Object, is_ready
+from tests.support.cluster import CHART, PAGE, RUNBOOKS, Cluster, Object, is_ready, run
 from tests.support.cluster_objects import CUSTOMER, CUSTOMER_PORT, IMAGE, RELEASE, VALUES, customer
 from tests.support.page import shown, typed
 
@@ -81,7 +81,7 @@ def test_what_the_runbooks_readme_md_types_looks_at_a_release(installed: Cluster
         installed.until(lambda: answers(f"http://127.0.0.1:{port}/readyz"), "the worker's admin address", timeout_s=120)
 
 
-def test_an_upgrade_a_rollback_and_the_end_of_each_pod_under_load_lose_no_event(installed: Cluster) -> None:
+def test_an_upgrade_a_rollback_and_pods_deleted_or_evicted_under_load_lose_no_event(installed: Cluster) -> None:
     api, gateway = f"http://{RELEASE}-api:8080", f"http://{RELEASE}-gateway:8081"
     installed.apply(*customer(IMAGE, api=api, gateway=gateway))
     installed.wait_for_pod(CUSTOMER)
@@ -100,12 +100,17 @@ def test_an_upgrade_a_rollback_and_the_end_of_each_pod_under_load_lose_no_event(
         installed.until(lambda: all_are_well(installed), "every pod ready")
         under_load(installed)
         sys.stdout.write(f"pods deleted, round {each + 1}, seconds to their ends: {json.dumps(ended)}\n")
+    refused = every_pod_is_evicted(installed)
+    installed.until(lambda: all_are_well(installed), "every pod ready")
+    under_load(installed)
+    sys.stdout.write(f"every pod evicted; evictions refused before that, by role: {json.dumps(refused)}\n")
     report(installed, "/stop")
     installed.until(lambda: report(installed)["missing"] == 0, "every event delivered", timeout_s=300)
 
     found = report(installed)
     assert found["failed"] == []
-    assert found["accepted"] > 5 * MORE
+    assert found["accepted"] > 6 * MORE
+    assert refused.keys() == ROLES.keys()  # none was to have less than one pod that is ready
     assert set(restarts(installed).values()) == {0}
 
 
@@ -183,6 +188,34 @@ def one_of_each_role_ends(cluster: Cluster) -> list[tuple[Object, float]]:
         assert (end["exitCode"], end["reason"]) == (0, "Completed"), f"{name}: {end}"
         took.append((pod, round((datetime.fromisoformat(end["finishedAt"]) - asked_at).total_seconds(), 1)))
     return took
+
+
+def every_pod_is_evicted(cluster: Cluster) -> Mapping[str, int]:
+    """Evict each pod, as ``kubectl drain`` does on its node, as soon as the disruption budget of its role allows it.
+
+    Returns how often it did not, by role.
+    """
+    left, refused = dict(roles(cluster)), Counter[str]()
+
+    def all_evicted() -> bool:
+        for uid, pod in list(left.items()):
+            if evict(cluster, pod["metadata"]["name"]):
+                del left[uid]
+            else:
+                refused[pod["metadata"]["labels"]["app.kubernetes.io/component"]] += 1
+        return not left
+
+    cluster.until(all_evicted, "every pod evicted")
+    return refused
+
+
+def evict(cluster: Cluster, name: str) -> bool:
+    """Return whether the pod may be evicted, which it then is; False: not yet, by its disruption budget."""
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
+    url = f"/api/v1/namespaces/{cluster.namespace}/pods/{name}/eviction"
+    done = run(["kubectl", "create", "--raw", url, "--filename=-"], stdin=json.dumps(eviction))
+    assert done.returncode == 0 or "(TooManyRequests)" in done.stderr, done.stderr
+    return done.returncode == 0
 
 
 def hold(cluster: Cluster, name: str, finalizers: Sequence[str]) -> None:

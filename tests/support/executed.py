@@ -339,7 +339,7 @@ EXECUTED: Final[Sequence[Executed]] = (
     Executed(
         _HELM,
         "sh",
-        f"{_KUBERNETES}_an_upgrade_a_rollback_and_the_end_of_each_pod_under_load_lose_no_event",
+        f"{_KUBERNETES}_an_upgrade_a_rollback_and_pods_deleted_or_evicted_under_load_lose_no_event",
         "upgrade events",
     ),
     Executed(
