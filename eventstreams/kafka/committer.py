@@ -13,10 +13,12 @@ from typing import Final, NamedTuple
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from eventstreams.kafka.commits import Commit, Commits, for_client, found_commit, is_answer, not_committed
+from eventstreams.kafka.committed import found_commits
 from eventstreams.kafka.records import Partition
 from eventstreams.kafka.refusals import Refusals
 
 _LOG: Final = logging.getLogger(__name__)
+_AWAY_S: Final = 10.0  # a coordinator that takes longer to answer has let most members' sessions expire
 
 
 class _Asked(NamedTuple):
@@ -59,6 +61,7 @@ class Committer:
         self._under_way: deque[int] = deque()  # the numbers of commits that are not answered yet
         self._answered = 0  # the greatest number that surely was
         self._takes_notes = True  # False once Kafka has refused a note for its length
+        self._is_closing = False
 
     def ask(self, commits: Commits, joins: Mapping[Partition, int], number: int) -> None:
         """Ask for ``commits``, except those of partitions that were lost or reassigned since the join in ``joins``.
@@ -69,26 +72,20 @@ class Committer:
 
     def send(self, client: Consumer) -> None:
         """Send what was asked for; ``answered`` gets the answer."""
-        while not self._asked.empty():
-            asked = self._asked.get()
-            if not (commits := self._still_ours(asked)):
-                continue
-            self._sent.update(commits)
-            try:
-                client.commit(offsets=for_client(commits, notes=self._takes_notes), asynchronous=True)
-                self._under_way.append(asked.number)
-            except KafkaException as error:
-                _LOG.warning("offset.commit_failed: %s", error)
-                self._on_not_committed(list(commits))
+        commits, number = self._newest()
+        if not commits:
+            return
+        self._sent.update(commits)
+        try:
+            client.commit(offsets=for_client(commits, notes=self._takes_notes), asynchronous=True)
+            self._under_way.append(number)
+        except KafkaException as error:
+            _LOG.warning("offset.commit_failed: %s", error)
+            self._on_not_committed(list(commits))
 
     def send_and_wait(self, client: Consumer) -> None:
-        """Send what was asked for, and wait for the answer, within a session's time."""
-        commits: dict[Partition, Commit] = {}
-        number = self._answered
-        while not self._asked.empty():
-            asked = self._asked.get()
-            commits.update(self._still_ours(asked))
-            number = asked.number
+        """Send what was asked for, and wait for the answer; without a coordinator, for ``_AWAY_S`` seconds."""
+        commits, number = self._newest()
         if not commits:
             return
         self._sent.update(commits)
@@ -143,10 +140,25 @@ class Committer:
             self._sent.pop(partition, None)
             self._confirmed.pop(partition, None)
 
+    def closing(self) -> None:
+        """Note that the client is being closed from now on: it answers no question then."""
+        self._is_closing = True
+
     def begin_anew(self) -> None:
         """Forget everything that was sent: the client is replaced, and no answer will come."""
         for kept in (self._sent, self._confirmed, self._under_way):
             kept.clear()
+
+    def _newest(self) -> tuple[Commits, int]:
+        """The last commit of each partition that was asked for, and the greatest number."""
+        # One request for all: after seconds in a callback there is a queue, and its earlier offsets are of no use.
+        commits: dict[Partition, Commit] = {}
+        number = self._answered
+        while not self._asked.empty():
+            asked = self._asked.get()
+            commits.update(self._still_ours(asked))
+            number = asked.number
+        return commits, number
 
     def _still_ours(self, asked: _Asked) -> Commits:
         # A partition that was released is already committed further on, and the broker would accept this older offset
@@ -155,12 +167,26 @@ class Committer:
         return {at: commit for at, commit in asked.commits.items() if at in joins and self._ours.get(at) == joins[at]}
 
     def _commit_now(self, client: Consumer, commits: Commits) -> Mapping[Partition, KafkaError]:
-        """Commit and wait; returns which were not committed, and why."""
-        offsets = for_client(commits, notes=self._takes_notes)
+        """Commit and wait; returns which were not committed, and why. (If some were not, the client says so of all.)"""
+        # A synchronous commit has no time limit: if the coordinator is connected but silent, or has vanished from the
+        # network, the client (2.16) repeats the request until that broker is back. A question has one.
+        if not self._is_closing and (error := self._no_coordinator(client, next(iter(commits)))):
+            return dict.fromkeys(commits, error)
         try:
-            return not_committed(None, client.commit(offsets=offsets, asynchronous=False))
+            client.commit(offsets=for_client(commits, notes=self._takes_notes), asynchronous=False)
         except KafkaException as error:
             return dict.fromkeys(commits, error.args[0])
+        return {}
+
+    @staticmethod
+    def _no_coordinator(client: Consumer, at: Partition) -> KafkaError | None:
+        """Why the group's coordinator does not say what is committed of ``at``; None if it answers."""
+        try:
+            found_commits(client, [at], within_s=_AWAY_S)
+        except KafkaException as raised:
+            error: KafkaError = raised.args[0]
+            return None if is_answer({at: error}) else error
+        return None
 
     def _refused(self, failed: Mapping[Partition, KafkaError]) -> None:
         if not failed:

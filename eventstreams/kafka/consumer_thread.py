@@ -169,6 +169,7 @@ class ConsumerThread:
                     self._look_at_refused()
                 if self._membership.is_stuck:
                     self._begin_anew(f"out of its group for {self._membership.rejoin_s:g} s")
+            self._committer.closing()
             self._membership.close()  # revokes: drains and commits
         except Exception as error:  # noqa: BLE001 - a thread's end must not pass unseen
             self._tell(self._on_loop.crashed, list(self._ours), error)

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +14,9 @@ from eventstreams.kafka.consumer import COMMIT_INTERVAL_S, GroupConsumer
 from eventstreams.kafka.hold import CONFIRM_S
 from eventstreams.kafka.records import Partition, Record
 from eventstreams.settings import Settings
+from eventstreams.testing.broker import running_broker
 from eventstreams.topics import TopicSpec
+from tests.conftest import installation_settings
 from tests.support.installation import Installation
 from tests.support.topic import eventually
 
@@ -125,6 +128,14 @@ async def test_what_was_settled_in_a_drain_stays_committed(settings: Settings) -
         assert await committed_offsets(settings, group.name, [group.at]) == {group.at: 59}
 
 
+async def test_what_was_settled_while_it_leaves_is_committed(settings: Settings) -> None:
+    async with running(settings) as group:
+        group.owner.settled[group.at] = Commit(50)
+        group.owner.drain_steps = 8
+
+    assert await committed_offsets(settings, group.name, [group.at]) == {group.at: 59}
+
+
 async def test_every_record_comes_once_and_in_order_however_often_its_partition_goes_on(settings: Settings) -> None:
     async with running(settings) as group, Installation(settings) as installation:
         stays = Partition(group.topics[1], 0)
@@ -178,6 +189,31 @@ async def test_what_stays_is_committed_and_goes_on_while_something_else_is_drain
         assert group.owner.holds == []
         group.owner.may_end_drain.set()
         await eventually(lambda: group.at not in group.owner.assigned)
+
+
+@pytest.mark.timeout(300)
+async def test_a_coordinator_that_falls_silent_during_a_drain_holds_up_the_thread_for_a_limited_time(
+    tmp_path: Path,
+) -> None:
+    """A synchronous commit would wait for it without end, and after three minutes the process would count as stuck."""
+    with running_broker(tmp_path) as broker, installation_settings(broker.bootstrap) as settings:
+        async with running(settings) as group:
+            stays = Partition(group.topics[1], 0)
+            await eventually(lambda: stays in group.owner.assigned)
+            group.owner.may_end_drain.clear()
+            group.member.subscribe(group.topics[1:])
+            await eventually(lambda: group.member.last_turn < time.monotonic() - 1)  # it waits for the drain
+            broker.freeze()
+            try:
+                group.owner.settled |= {stays: Commit(1), group.at: Commit(50)}  # for a commit meanwhile, and the last
+                await asyncio.sleep(CONFIRM_S)
+                group.owner.may_end_drain.set()
+                ended = time.monotonic()
+
+                await eventually(lambda: group.member.last_turn > ended, timeout_s=60)
+            finally:
+                broker.thaw()
+            await eventually(lambda: stays in group.owner.assigned and not group.member.is_out, timeout_s=120)
 
 
 async def test_a_topic_that_is_gone_holds_up_no_other(settings: Settings) -> None:

@@ -17,18 +17,23 @@ GONE = KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART)
 FENCED = KafkaError(KafkaError.ILLEGAL_GENERATION)
 
 
-@dataclass
-class Refused:
-    topic: str
-    partition: int
-    error: KafkaError
+DENIED = KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED)
+SILENT = KafkaError(KafkaError._TIMED_OUT)
 
 
 @dataclass
 class Client:
+    """Raises if the commit of any partition fails, as Kafka's does, and does not say of which."""
+
     sent: list[list[tuple[str, int]]] = field(default_factory=list)
-    refuses: dict[str, KafkaError] = field(default_factory=dict)
     fails: KafkaError | None = None
+    tells: KafkaError | None = None
+
+    def committed(self, partitions: Sequence[TopicPartition], timeout: float) -> Sequence[TopicPartition]:
+        del timeout
+        if self.tells:
+            raise KafkaException(self.tells)
+        return partitions
 
     def commit(self, *, offsets: Sequence[TopicPartition], asynchronous: bool) -> Any:
         self.sent.append([(each.topic, each.offset) for each in offsets])
@@ -36,8 +41,7 @@ class Client:
             return None
         if self.fails:
             raise KafkaException(self.fails)
-        refused = [Refused(each.topic, each.partition, self.refuses[each.topic]) for each in offsets if self.refuses]
-        return refused or list(offsets)
+        return list(offsets)
 
 
 class Scene:
@@ -84,18 +88,49 @@ def test_what_was_asked_for_during_a_drain_is_sent_at_once_and_only_the_newest()
 
 def test_what_kafka_refuses_during_a_drain_is_committed_again() -> None:
     scene = Scene()
-    scene.client.refuses = {"a": GONE}
+    scene.client.fails = GONE
     scene.ask(1, a=10)
     scene.committer.send_and_wait(scene.consumer)
     assert (scene.again, scene.confirmed) == ([A], [1])  # it says nothing of the others
 
-    scene.client.refuses = {"a": FENCED}
+    scene.client.fails = FENCED
     scene.ask(2, a=10)
     scene.committer.send_and_wait(scene.consumer)
-    scene.client.fails = FENCED
-    scene.ask(3, a=10)
+    assert (scene.again, scene.confirmed) == ([A, A], [1])
+
+
+def test_a_silent_coordinator_is_sent_no_commit_that_would_wait_for_it_without_end() -> None:
+    scene = Scene()
+    scene.client.tells = SILENT
+    scene.ask(1, a=10)
+
     scene.committer.send_and_wait(scene.consumer)
-    assert (scene.again, scene.confirmed) == ([A, A, A], [1])
+    scene.committer.send_last(scene.consumer, {A: Commit(11)})
+
+    assert scene.client.sent == []
+    assert (scene.again, scene.confirmed) == ([A], [])
+
+
+def test_a_topic_that_may_not_be_asked_about_holds_up_no_commit_of_others() -> None:
+    scene = Scene()
+    scene.client.tells = DENIED
+    scene.ask(1, a=10, b=20)
+
+    scene.committer.send_and_wait(scene.consumer)
+
+    assert scene.client.sent == [[("a", 10), ("b", 20)]]
+
+
+def test_what_was_asked_for_while_the_thread_was_busy_is_one_request() -> None:
+    scene = Scene()
+    for number in range(1, 100):
+        scene.ask(number, a=10 + number, b=20)
+
+    scene.committer.send(scene.consumer)
+    assert scene.client.sent == [[("a", 109), ("b", 20)]]
+
+    scene.committer.answered(None, [TopicPartition("a", 0, 109), TopicPartition("b", 0, 20)])
+    assert (scene.again, scene.confirmed) == ([], [99])
 
 
 def test_what_is_confirmed_is_not_committed_once_more_at_the_end_of_the_drain() -> None:
