@@ -31,7 +31,7 @@ def mark_in(request: web.Request, query: PageQuery) -> Mark | None:
     Raises:
         RefusedError: 400: the token is not ours, or the number is too large.
     """
-    sealed = unseal(request, query)
+    sealed = unseal(request, query, by_number=True)
     if sealed is not None:
         return Mark(*map(int, sealed.split(".")))
     if query.number * query.size > _MOST_SKIPPED:

@@ -19,13 +19,18 @@ def seal(request: web.Request, mark: str) -> Position:
     return 0, request.app[PLANE].vault.lock(mark, Purpose.PAGE, _reader(request))
 
 
-def unseal(request: web.Request, query: PageQuery) -> str | None:
-    """Decrypt the mark that the page continues from; None if it is the first page.
+def unseal(request: web.Request, query: PageQuery, *, by_number: bool = False) -> str | None:
+    """Decrypt the mark that the page continues from; None if it has no token.
+
+    Without ``by_number``, a page that has no token can only be the first one.
 
     Raises:
-        RefusedError: 400, code 91002: the token is not ours, or belongs to another account or another list.
+        RefusedError: 400, code 91002: the token is not ours, or belongs to another account or another list; or
+            the list has no pages by number, and one is requested.
     """
     if query.token is None:
+        if query.number and not by_number:
+            raise refused(Code.BAD_PAGINATION, "Page alone does not continue this list: follow meta.next_page_url")
         return None
     try:
         return request.app[PLANE].vault.unlock(mark_of(query.token)[1], Purpose.PAGE, _reader(request))

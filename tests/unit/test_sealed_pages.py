@@ -52,6 +52,11 @@ async def test_a_page_token_opens_for_the_same_account_and_list_alone() -> None:
         assert await ask(client, f"/v1/AuditEvents{following}") == refused
         for wrong in (clear, f"{token[:-4]}AAAA", "PT", "PTMA", "%ff"):
             assert await ask(client, f"/v1/DeadLetters?PageToken={wrong}") == refused, wrong
+        assert (await ask(client, "/v1/DeadLetters?Page=0"))[0] == 200
+        assert await ask(client, "/v1/DeadLetters?Page=1") == (
+            400,
+            "Page alone does not continue this list: follow meta.next_page_url",
+        )
     assert MARK.encode() not in base64.urlsafe_b64decode(token.removeprefix("PT") + "===")
 
 
