@@ -20,7 +20,9 @@ _NO_NAME: Final = re.compile(r"undeclared reference to '([^']*)'")
 _NO_OVERLOAD: Final = re.compile(r"found no matching overload for '([^']+)' applied to '\((.*)\)'")
 _SYNTAX: Final = re.compile(r"Syntax error: (?:mismatched|extraneous) input '([^']*)'")
 _DEEP: Final = "recursion"
-_NOT_CEL: Final = {"AND": "&&", "OR": "||", "NOT": "!", "=": "=="}
+_UNKNOWN: Final = re.compile(r"Syntax error: token recognition error at: '(.+?)\s*'$")
+_NOT_CEL: Final = {"AND": "&&", "OR": "||", "NOT": "!", "=": "==", "&": "&&", "|": "||"}
+_QUOTES: Final = "\u201c\u201d\u201e\u2018\u2019\u201a\u00ab\u00bb`"
 _MOST_FIELDS: Final = 12
 _MOST_WORDS: Final = 300
 
@@ -92,15 +94,26 @@ def _types(text: str) -> str | None:
 
 
 def _grammar(text: str) -> str | None:
-    if "token recognition error at: '= " in text:
-        return "= is not CEL: write =="
+    if (unknown := _UNKNOWN.search(text)) is not None:
+        return _unknown(unknown[1])
     match = _SYNTAX.search(text)
     if match is None:
         return text.partition(" expecting ")[0] if text.startswith("Syntax error") else None
     found = match[1]
-    if found in _NOT_CEL:
-        return f"{found} is not CEL: write {_NOT_CEL[found]}"
+    if found.upper() in _NOT_CEL:
+        return f"{found} is not CEL: write {_NOT_CEL[found.upper()]}"
     return "it ends prematurely" if found == "<EOF>" else f"{found!r} is not allowed there"
+
+
+def _unknown(found: str) -> str:
+    """What is wrong with characters that begin nothing in CEL; the library gives them with the character after them."""
+    if found[0] in "'\"":
+        return f"the text that begins with {found[0]} does not end: {found[0]} is missing"
+    if found[0] in _QUOTES:
+        return f"{found[0]} is not a quotation mark in CEL: write ' or \""
+    if found[0] in _NOT_CEL and found[:2] != "=~":
+        return f"{found[0]} is not CEL: write {_NOT_CEL[found[0]]}"
+    return f"{found[0]!r} is not allowed there"
 
 
 def _instead(field: str, there: Sequence[str]) -> str:
