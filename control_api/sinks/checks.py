@@ -1,5 +1,6 @@
 """Checks a given sink configuration by its plugin's own model."""
 
+import difflib
 from collections.abc import Mapping
 from typing import Final
 
@@ -42,9 +43,13 @@ def checked_configuration(
         config = plugin.config.model_validate(given)
         plugin.public(config)  # a sink that could not be shown is not made
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        problems = error.errors(include_url=False, include_input=False, include_context=False)
+        # An unknown key first: it is often a misspelt one, and then another is reported as missing only because of it.
+        first = next((each for each in problems if each["type"] == "extra_forbidden"), problems[0])
         key = ".".join(str(part) for part in first["loc"])
         text = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden":
+            text = _unknown_key(str(first["loc"][-1]), plugin.config if len(first["loc"]) == 1 else None)
         where = f"SinkConfiguration {key}: " if key else "SinkConfiguration: "
         raise refused(Code.SINK_NOT_CREATED, f"Sink not {done}: {where}{text}{note}") from None
     except Exception as error:  # noqa: BLE001 - the seam to foreign code, which may raise what pydantic lets through
@@ -63,6 +68,15 @@ def checked_configuration(
             f"installation{note}",
         ) from None
     return config
+
+
+def _unknown_key(given: str, model: type[BaseModel] | None) -> str:
+    """What is wrong with the key ``given`` of a configuration, or, without a ``model``, of an object inside it."""
+    if model is None:
+        return "unknown key"
+    there = [field.alias or name for name, field in model.model_fields.items()]
+    near = difflib.get_close_matches(given, there, n=1)
+    return f"unknown key: did you mean {near[0]}?" if near else f"unknown key: there are {', '.join(there)}"
 
 
 def read_stored(plugin: AnySinkPlugin, stored: str) -> BaseModel | None:
