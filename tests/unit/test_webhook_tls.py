@@ -117,7 +117,7 @@ async def test_a_server_that_speaks_no_tls_is_tried_again() -> None:
 
     assert isinstance(outcome, RetryLater)
     assert outcome.reason is RetryReason.CONNECT_FAILED
-    assert outcome.detail == "no connection: wrong version number"
+    assert outcome.detail == "no connection: it does not speak TLS at this port, so https is wrong, or the port"
 
 
 async def test_a_server_that_hangs_up_in_the_handshake_is_tried_again() -> None:

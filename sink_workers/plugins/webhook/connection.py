@@ -25,6 +25,7 @@ _ENCODING: Final = b"content-encoding"
 _FRAMING: Final = (b"content-length", b"transfer-encoding")  # without either, a body ends with its connection
 _KEPT: Final = frozenset({_ENCODING, *_FRAMING, b"retry-after", b"etag"})
 _READ_BYTES: Final = 64 * 1024
+_NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST"})  # OpenSSL's names of an answer that is no TLS
 
 
 class Answer(NamedTuple):
@@ -285,6 +286,8 @@ class Connection(asyncio.BufferedProtocol):
 def in_words(error: Exception) -> str:
     """A short description of a connection error, without any text of the other side."""
     if isinstance(error, ssl.SSLError):
+        if error.reason in _NO_TLS:
+            return "it does not speak TLS at this port, so https is wrong, or the port"
         return (error.reason or "TLS failed").replace("_", " ").lower()
     if isinstance(error, OSError):
         return "none of its addresses can be reached" if error.errno is None else os.strerror(error.errno).lower()
