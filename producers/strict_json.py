@@ -20,12 +20,21 @@ def parse_json(raw: bytes) -> object | Invalid:
     try:
         value: object = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        return Invalid("$", f"is not JSON: {error}")
+        return _not_utf8(raw) or Invalid("$", f"is not JSON: {error}")
     # A quotation mark before a colon ends a key, or is escaped inside a string. If there are as many of them as keys in
     # the result, no key was repeated.
     if len(_KEY_END.findall(raw)) != _count_keys(value):
         return _repeated(raw) or value
     return value
+
+
+def _not_utf8(raw: bytes) -> Invalid | None:
+    """The first byte that is not UTF-8, for which orjson has only misleading words; None if there is none."""
+    try:
+        raw.decode()
+    except UnicodeDecodeError as error:
+        return Invalid("$", f"is not UTF-8, which JSON must be: byte 0x{raw[error.start]:02x} at offset {error.start}")
+    return None
 
 
 def _count_keys(value: object) -> int:

@@ -128,14 +128,25 @@ def test_what_is_no_object_is_no_event(value: object) -> None:
     assert (problem.path, problem.reason[:21]) == ("$", "must be a JSON object")
 
 
-@pytest.mark.parametrize(
-    "raw", [b"", b"{", b"\xff", b"[NaN]", b"[" * 5000, b'{"a":"\xed\xa0\x80"}', b"[1e999]"], ids=repr
-)
+@pytest.mark.parametrize("raw", [b"", b"{", b"[NaN]", b"[" * 5000, b'{"a":"\\ud800"}', b"[1e999]"], ids=repr)
 def test_what_is_not_json_is_told(raw: bytes) -> None:
     problem = parse_json(raw)
 
     assert isinstance(problem, Invalid)
     assert str(problem).startswith("$ is not JSON: ")
+
+
+@pytest.mark.parametrize(
+    ("raw", "where"),
+    [
+        (b"\xff", "byte 0xff at offset 0"),
+        (b'{"a":"\xed\xa0\x80"}', "byte 0xed at offset 6"),
+        ('{"to":"J\u00f6rg"}'.encode("latin-1"), "byte 0xf6 at offset 8"),
+    ],
+    ids=["no text", "surrogate", "Latin-1"],
+)
+def test_the_first_byte_that_is_not_utf8_is_told(raw: bytes, where: str) -> None:
+    assert parse_json(raw) == Invalid("$", f"is not UTF-8, which JSON must be: {where}")
 
 
 def test_a_rendered_event_parses_to_itself() -> None:
