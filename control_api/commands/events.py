@@ -1,6 +1,7 @@
 """``eventstreams events where``: shows what became of one event."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from itertools import chain
 from typing import Final
 
@@ -9,6 +10,7 @@ from rich.text import Text
 
 from control_api.commands.remote import Answer, Remote
 from control_api.commands.run import all_of, ask, cell, common, console, named, show_json, show_line, show_one
+from control_api.overdue import WORDS, is_overdue
 from eventstreams.cli.group import Group
 from eventstreams.cli.terminal import examples
 
@@ -46,10 +48,10 @@ def where(event_id: str, url: str | None, output: str) -> None:
     if output == "json":
         show_json(told)
     else:
-        _show(told["event"], told["attempts"])
+        _show(told["event"], told["attempts"], datetime.now(UTC))
 
 
-def _show(event: Answer, attempts: Sequence[Answer]) -> None:
+def _show(event: Answer, attempts: Sequence[Answer], now: datetime) -> None:
     deliveries, lag = event["deliveries"], event["lag"]
     assert isinstance(deliveries, list)
     show_one(event, ("id", "type", "account_sid", "time", "accepted_at"))
@@ -61,9 +63,13 @@ def _show(event: Answer, attempts: Sequence[Answer]) -> None:
         click.echo()
         _line(0, "subscription ", each["subscription_sid"], " at sink ", each["sink_sid"], ": ", each["state"])
         _show_attempts([one for one in attempts if one["subscription_sid"] == each["subscription_sid"]])
-        for what, when in (("next try at", "next_try_at"), ("deadline", "deadline")):
-            if each[when] is not None:
-                _line(2, what, " ", each[when])
+        if each["next_try_at"] is not None:
+            if is_overdue(str(each["next_try_at"]), now):
+                _line(2, "next try was due at ", each["next_try_at"], f": {WORDS}")
+            else:
+                _line(2, "next try at ", each["next_try_at"])
+        if each["deadline"] is not None:
+            _line(2, "deadline ", each["deadline"])
         if each["paused"]:
             _line(2, "paused")
         if each["topic"] is not None:
@@ -81,7 +87,8 @@ def _show_attempts(attempts: Sequence[Answer]) -> None:
     for each in attempts:
         words = [each[name] for name in ("status", "reason", "detail") if each[name] is not None]
         took = [] if each["duration_ms"] is None else [f"{each['duration_ms']} ms"]
-        parts = [each["began_at"], f"#{each['attempt']}", each["outcome"], *took, *words]
+        number = [f"#{each['attempt']}"] if each["attempt"] else []  # a redrive is none, nor is a death without one
+        parts = [each["began_at"], *number, each["outcome"], *took, *words]
         _line(2, *chain.from_iterable((part, "  ") for part in parts))
         if each["answer"]:
             _line(6, "answered ", each["answer"])

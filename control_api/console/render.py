@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 from control_api.console.figures import FIGURES
 from control_api.console.humanize import ago
 from control_api.console.static import StaticFiles
+from control_api.overdue import WORDS, is_overdue
 from eventstreams.cli.terminal import harmless_json
 from eventstreams.times import Clock, from_ms
 
@@ -52,12 +53,14 @@ class Renderer:
             "navigation": navigation,
             "said_in_words": SAID,
             "once": _once,
+            "because_overdue": WORDS,
         }
         self._environment.filters |= {
             "ago": self._ago,
             "name": _name,
             "json": partial(harmless_json, indent=True),
             "moment": _moment,
+            "overdue": self._overdue,
             "marked": _marked,
             **FIGURES,
         }
@@ -72,6 +75,9 @@ class Renderer:
     def _ago(self, text: str) -> str:
         at = _read(text)
         return text if at is None else ago(at, from_ms(self._clock()))
+
+    def _overdue(self, text: str) -> bool:
+        return is_overdue(text, from_ms(self._clock()))
 
 
 def next_page(meta: Mapping[str, object], key: str = "next_page_url") -> str:

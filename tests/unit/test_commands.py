@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import aiohttp
@@ -162,7 +163,7 @@ def test_a_hostile_event_does_nothing_where_it_is_shown(capsys: pytest.CaptureFi
     delivery = {**dict.fromkeys(DELIVERY, HOSTILE), "paused": False}
     tail._show(attempt, as_json=False)
     tail._show(attempt, as_json=True)
-    events._show({**dict.fromkeys(EVENT, HOSTILE), "deliveries": [delivery], "lag": None}, [attempt])
+    events._show({**dict.fromkeys(EVENT, HOSTILE), "deliveries": [delivery], "lag": None}, [attempt], datetime.now(UTC))
 
     said = capsys.readouterr().out
 
@@ -170,6 +171,20 @@ def test_a_hostile_event_does_nothing_where_it_is_shown(capsys: pytest.CaptureFi
     assert "[bold red]x[/]" in said
     assert "SIGNATURE WRONG" in said
     assert max(len(line) for line in said.splitlines() if not line.startswith("{")) < 3000
+
+
+def test_where_says_that_a_try_is_late_and_gives_no_number_to_what_was_none(capsys: pytest.CaptureFixture[str]) -> None:
+    now = datetime(2026, 3, 29, 4, 0, tzinfo=UTC)
+    late = {**dict.fromkeys(DELIVERY), "paused": False, "state": "retrying", "next_try_at": "2026-03-29T03:58:00.000Z"}
+    soon = {**late, "next_try_at": "2026-03-29T04:00:01.000Z"}
+    redriven = {**dict.fromkeys(ATTEMPT), "attempt": 0, "outcome": "redriven", "began_at": "2026-03-29T03:57:00.000Z"}
+
+    events._show({**dict.fromkeys(EVENT), "deliveries": [late, soon], "lag": None}, [redriven], now)
+
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert "next try was due at 2026-03-29T03:58:00.000Z: its sink is held back, or no worker is running" in lines
+    assert "next try at 2026-03-29T04:00:01.000Z" in lines
+    assert "2026-03-29T03:57:00.000Z  redriven" in lines
 
 
 async def test_a_receiver_whose_output_nobody_reads_ends() -> None:
