@@ -196,7 +196,9 @@ def _check_redrive(selection: Selection, form: Form, plane: ControlPlane) -> Non
         raise RefusedError(f"Select what to redrive with one or more of {names}{form.note}")
     sid = selection.subscription_sid
     if sid is not None and plane.subscription_of(selection.account_sid, sid) is None:
-        raise _no_subscription(sid)
+        raise _no_subscription(
+            sid, ". If it was deleted, its dead letters cannot be redriven: replay its events into another subscription"
+        )
 
 
 def _replay(selection: Selection, form: Form, plane: ControlPlane) -> Selection:
@@ -212,5 +214,5 @@ def _replay(selection: Selection, form: Form, plane: ControlPlane) -> Selection:
     return replace(selection, types=selection.types or types)
 
 
-def _no_subscription(sid: str) -> RefusedError:
-    return RefusedError(f"Subscription {sid} was not found", status=HTTPStatus.NOT_FOUND)
+def _no_subscription(sid: str, hint: str = "") -> RefusedError:
+    return RefusedError(f"Subscription {sid} was not found{hint}", status=HTTPStatus.NOT_FOUND)

@@ -74,7 +74,8 @@ async def test_a_job_for_a_subscription_that_is_not_there_is_refused(api: BareAp
         status, body = await api.ask("POST", f"/v1/{path}{end}", form)
 
         assert (status, body["code"], body["status"]) == (404, 20404, 404)
-        assert body["message"] == f"Subscription DF{'0' * 32} was not found"
+        assert body["message"].startswith(f"Subscription DF{'0' * 32} was not found")
+        assert ("replay its events into another subscription" in body["message"]) is (path == "Redrives")
     assert (await api.get(f"/v1/{path}"))[path.lower()] == []
 
 
