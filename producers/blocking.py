@@ -33,7 +33,7 @@ class BlockingEventPublisher:
     One is enough for a process, and any number of threads may share it; several threads send faster than one, since
     each call waits for its acknowledgement. After a fork, the child process needs one of its own.
 
-        with BlockingEventPublisher(Settings.load(), Catalog.load()) as publisher:
+        with BlockingEventPublisher(settings, Catalog.load(settings.catalog_dirs)) as publisher:
             accepted = publisher.publish(messaging.MessageSent(account_sid=…, message_sid=…, …))
     """
 

@@ -24,6 +24,7 @@ _MAX_PATH: Final = 200  # characters; keys of the data come from outside and may
 _MAX_REASON: Final = 1000
 _FORBIDDEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # CloudEvents 1.0, section 3.1, String
 _OPTIONAL: Final = frozenset({"subject", "partitionkey"})
+_HINT_FOR_OWN: Final = ": one of your own must be in a folder of EVENTSTREAMS_CATALOG_DIRS"
 _REMEMBERED_BOUND: Final = 1000  # unknown type names whose answer is cached: making it takes a millisecond
 
 
@@ -92,7 +93,7 @@ class EventEncoder:
 
     def _unknown_type(self, name: str) -> Invalid:
         near = self._nearest.to(name)
-        hint = f": did you mean {near}?" if near else ""
+        hint = f": did you mean {near}?" if near else _HINT_FOR_OWN
         problem = Invalid("$.type", f"is not an event type of the catalogue{hint}")
         if len(self._unknown) >= _REMEMBERED_BOUND:
             self._unknown.clear()

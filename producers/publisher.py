@@ -38,7 +38,7 @@ class EventPublisher:
 
     The topics must exist (``KafkaAdmin.ensure``); all our roles and commands ensure that when they start.
 
-        async with EventPublisher(settings, Catalog.load()) as publisher:
+        async with EventPublisher(settings, Catalog.load(settings.catalog_dirs)) as publisher:
             accepted = await publisher.publish(messaging.MessageSent(account_sid=…, message_sid=…, …))
 
     The classes are in ``producers.products``; an ``Event`` of any type of the catalogue will do too.

@@ -98,7 +98,10 @@ def test_an_event_may_follow_an_older_schema_version() -> None:
             id="misspelled type",
         ),
         pytest.param(
-            replace(EVENT, type="weather"), "$.type", "is not an event type of the catalogue", id="unknown type"
+            replace(EVENT, type="weather"),
+            "$.type",
+            "is not an event type of the catalogue: one of your own must be in a folder of EVENTSTREAMS_CATALOG_DIRS",
+            id="unknown type",
         ),
         pytest.param(
             replace(EVENT, schema_version=999),
