@@ -74,7 +74,7 @@ async def test_a_publishers_own_trace_is_kept_where_we_make_none(gateway: Gatewa
         pytest.param(cloudevent(1, accountsid="AC" + "0" * 32), "$.accountsid is not the account", id="account"),
         pytest.param([], "must be a JSON object", id="a list"),
         pytest.param(b"{", "is not JSON", id="no JSON"),
-        pytest.param(b"\xff", "is not JSON", id="no text"),
+        pytest.param(b"\xff", "is not UTF-8", id="no text"),
     ],
 )
 async def test_an_event_that_is_wrong_is_refused_and_the_next_one_accepted(
