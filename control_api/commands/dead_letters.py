@@ -7,20 +7,14 @@ from itertools import chain
 from typing import Final, TypeVar
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
+from control_api.commands.jobs import REDRIVE, rate_option, run_job
 from control_api.commands.remote import Answer, Fields, Remote
 from control_api.commands.run import PAGE, all_of, ask, common, named, run, show_json, show_one, yes_option
-from control_api.redrive.pace import DEFAULT_RATE, MAX_RATE, MIN_RATE
 from eventstreams.cli.group import Group
-from eventstreams.cli.terminal import examples, harmless, harmless_json
-from eventstreams.client import ApiError
-from eventstreams.client.values import FINISHED, JobStatus
+from eventstreams.cli.terminal import examples, harmless_json
 from eventstreams.reasons import DeadReason
 from eventstreams.settings import Settings
-
-_LOOK_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,13 +135,7 @@ def show_dead_letter(dead_letter: str, url: str | None, output: str) -> None:
 )
 @_filters
 @click.option("--dead-letter", multiple=True, metavar="ID", help="Id of a dead letter, such as webhook.0.1234.")
-@click.option(
-    "--rate",
-    type=click.IntRange(MIN_RATE, MAX_RATE),
-    default=DEFAULT_RATE,
-    show_default=True,
-    help="Rate, in events per second.",
-)
+@rate_option
 @yes_option
 @common
 def redrive(url: str | None, output: str, rate: int, *, yes: bool, **chosen: object) -> None:
@@ -157,50 +145,10 @@ def redrive(url: str | None, output: str, rate: int, *, yes: bool, **chosen: obj
     no dead letters are selected, the preview.
     """
     fields = [*_chosen(chosen), ("Rate", str(rate))]
-    asyncio.run(_redrive(Settings.load(), url, fields, yes=yes, as_json=output == "json"))
+    asyncio.run(run_job(Settings.load(), REDRIVE, url, fields, yes=yes, as_json=output == "json"))
 
 
 dead_letters.add_command(redrive)
-
-
-async def _redrive(settings: Settings, url: str | None, fields: Fields, *, yes: bool, as_json: bool) -> None:
-    async with Remote(settings, url) as api:
-        preview = await api.preview("/v1/Redrives/Preview", fields)
-        click.echo(harmless(_told(preview)), err=as_json)
-        if not preview["selected"]:
-            if as_json:
-                show_json(preview)
-            return
-        if not yes:
-            click.confirm("Redrive them?", abort=True, err=as_json)
-        job = await api.post("/v1/Redrives", fields)
-        click.echo(harmless(str(job["sid"])), err=as_json)
-        job = await _followed(api, job, expected=preview["redriven"])
-        if as_json:
-            show_json(job)
-        else:
-            click.echo(harmless(f"{job['status']}: {job['redriven']} redriven{_skipped(job)}"))
-        if job["status"] == JobStatus.FAILED:
-            raise ApiError(str(job["error_message"]))
-
-
-async def _followed(api: Remote, job: Answer, *, expected: object) -> Answer:
-    """Wait until ``job`` has ended, and return it. Shows a progress bar on a terminal."""
-    shown = Progress(
-        BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=True
-    )
-    shown.disable = not shown.console.is_terminal
-    with shown:
-        task = shown.add_task("", total=_number(expected))
-        while job["status"] not in FINISHED:
-            await asyncio.sleep(_LOOK_S)
-            job = await api.get(f"/v1/Redrives/{job['sid']}")
-            shown.update(task, completed=_number(job["redriven"]))
-    return job
-
-
-def _number(told: object) -> int | None:
-    return told if isinstance(told, int) else None
 
 
 def _chosen(options: dict[str, object]) -> Fields:
@@ -218,19 +166,3 @@ def _chosen(options: dict[str, object]) -> Fields:
     several = {name: value if isinstance(value, tuple) else (value,) for name, value in options.items()}
     given = ([(names[name], str(each)) for each in values if each is not None] for name, values in several.items())
     return list(chain.from_iterable(given))
-
-
-def _told(preview: Answer) -> str:
-    if not preview["selected"]:
-        return "no dead letters are selected"
-    least = "" if preview["complete"] else "at least "
-    return (
-        f"{least}{preview['redriven']} events, {preview['oldest']} to {preview['newest']}, in "
-        f"{preview['expected_minutes']} minutes at {preview['rate']} per second{_skipped(preview)}"
-    )
-
-
-def _skipped(answer: Answer) -> str:
-    skipped = answer["skipped"]
-    assert isinstance(skipped, dict)
-    return "".join(f", {count} skipped: {reason}" for reason, count in skipped.items())

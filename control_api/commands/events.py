@@ -1,5 +1,6 @@
-"""``eventstreams events where``: shows what became of one event."""
+"""``eventstreams events``: shows what became of one event, and replays those of a time."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import chain
@@ -8,18 +9,31 @@ from typing import Final
 import click
 from rich.text import Text
 
-from control_api.commands.remote import Answer, Remote
-from control_api.commands.run import all_of, ask, cell, common, console, named, show_json, show_line, show_one
+from control_api.commands.jobs import REPLAY, rate_option, run_job
+from control_api.commands.remote import Answer, Fields, Remote
+from control_api.commands.run import (
+    all_of,
+    ask,
+    cell,
+    common,
+    console,
+    named,
+    show_json,
+    show_line,
+    show_one,
+    yes_option,
+)
 from control_api.overdue import WORDS, is_overdue
 from eventstreams.cli.group import Group
 from eventstreams.cli.terminal import examples
+from eventstreams.settings import Settings
 
 _MOST: Final = 500  # an event that ten subscriptions retry for four hours has fewer
 
 
 @click.group(cls=Group)
 def events() -> None:
-    """Find events."""
+    """Find events, and replay them."""
 
 
 @events.command(
@@ -49,6 +63,48 @@ def where(event_id: str, url: str | None, output: str) -> None:
         show_json(told)
     else:
         _show(told["event"], told["attempts"], datetime.now(UTC))
+
+
+@events.command(
+    epilog=examples(
+        "eventstreams events replay --subscription DF… --after 2026-03-29T04:00:00Z --before 2026-03-29T05:00:00Z",
+        "eventstreams events replay --subscription DF… --after 2026-03-29T04:00:00Z --event-id EZ8f3c… --yes",
+    )
+)
+@click.option("--subscription", required=True, metavar="DF…", help="The subscription that gets them.")
+@click.option("--after", required=True, metavar="TIME", help="Accepted at this time or later: 2026-03-29T04:00:00Z.")
+@click.option("--before", metavar="TIME", help="Accepted before this time; default: now.")
+@click.option("--type", "types", multiple=True, help="Only those of this event type.")
+@click.option("--event-id", "ids", multiple=True, help="Only this event.")
+@click.option("--filter", "expression", metavar="CEL", help="Only those for which this expression is true.")
+@rate_option
+@yes_option
+@common
+def replay(
+    *,
+    url: str | None,
+    output: str,
+    subscription: str,
+    after: str,
+    before: str | None,
+    types: Sequence[str],
+    ids: Sequence[str],
+    expression: str | None,
+    rate: int,
+    yes: bool,
+) -> None:
+    """Replay accepted events to a subscription: show a preview, ask for confirmation, and follow the job.
+
+    The subscription gets all events of its types that were accepted in that time, including those that it has already
+    had and those from before it was created. Ctrl-C ends the watching, not the job.
+    """
+    once = {"SubscriptionSid": subscription, "After": after, "Before": before, "Filter": expression, "Rate": str(rate)}
+    fields: Fields = [
+        *((name, value) for name, value in once.items() if value is not None),
+        *(("Type", each) for each in types),
+        *(("EventId", each) for each in ids),
+    ]
+    asyncio.run(run_job(Settings.load(), REPLAY, url, fields, yes=yes, as_json=output == "json"))
 
 
 def _show(event: Answer, attempts: Sequence[Answer], now: datetime) -> None:

@@ -21,7 +21,7 @@ SECTIONS: Final[Mapping[str, Section]] = MappingProxyType(
         },
         "See where events are": {
             "tail": "Show attempts as they are made",
-            "events": "Show where an event is, with every attempt",
+            "events": "Show where an event is; replay events of a time",
             "dead-letters": "List, inspect and redrive dead letters",
             "redrive": "Short for dead-letters redrive",
             "archive": "List, export and replay what S3 sinks have written",

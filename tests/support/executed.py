@@ -69,6 +69,7 @@ EXECUTED: Final[Sequence[Executed]] = (
     Executed("docs/commands.md", "sh", LIVE, "control export"),
     Executed("docs/commands.md", "sh", LIVE, "control import"),
     Executed("docs/commands.md", "sh", LIVE, "dead-letter"),
+    Executed("docs/commands.md", "sh", LIVE, "events replay"),
     Executed("docs/commands.md", "sh", LIVE, "events where"),
     Executed("docs/commands.md", "sh", LIVE, "eventstreams listen"),
     Executed("docs/commands.md", "sh", LIVE, "keys create"),

@@ -1,18 +1,16 @@
 """Dead letters listed and shown, on the real broker, and from a terminal."""
 
-import asyncio
 import json
-import os
 
 import pytest
 
 from eventstreams import headers as names
 from eventstreams.control.records import Subscription
 from eventstreams.reasons import DeadReason
-from tests.support import forks
 from tests.support.bare_api import BareApi
 from tests.support.dead_letters import add_dead_letters, copies, ids
-from tests.support.installation import TOKEN, Installation
+from tests.support.installation import Installation
+from tests.support.redrives import run_cli
 
 pytestmark = pytest.mark.kafka
 
@@ -52,24 +50,6 @@ async def test_a_dead_letter_that_cannot_be_decoded_is_shown_with_what_is_wrong(
 
     assert (one["event_id"], one["code"], one["data"]) == (None, None, None)
     assert "is not a schema" in one["data_problem"]
-
-
-async def run_cli(api: BareApi, *arguments: str, answer: str = "") -> tuple[int, str]:
-    """Exit code and all that the command line says."""
-    env = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("EVENTSTREAMS_")},
-        "EVENTSTREAMS_ACCOUNT_SID": api.account_sid,
-        "EVENTSTREAMS_AUTH_TOKEN": TOKEN,
-    }
-    process = await asyncio.create_subprocess_exec(
-        *(str(forks.program()), *arguments, "--url", api.url),
-        env=env,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL if "json" in arguments else asyncio.subprocess.STDOUT,
-    )
-    said, _ = await process.communicate(answer.encode())
-    return process.returncode or 0, said.decode()
 
 
 async def test_dead_letters_are_listed_and_redriven_from_a_terminal(

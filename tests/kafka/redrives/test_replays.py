@@ -1,5 +1,7 @@
 """Accepted events replayed through the API, on the real broker."""
 
+import json
+
 import pytest
 
 from eventstreams import headers as names
@@ -9,7 +11,7 @@ from eventstreams.times import now_ms
 from tests.support.bare_api import BareApi
 from tests.support.dead_letters import copies, event, ids
 from tests.support.installation import DELIVERED, SENT, Installation, header
-from tests.support.redrives import after, clock_past, redrive
+from tests.support.redrives import after, clock_past, redrive, run_cli
 
 pytestmark = pytest.mark.kafka
 
@@ -51,3 +53,29 @@ async def test_events_of_a_span_of_time_are_replayed_from_all_partitions(
     status, refused = await api.ask("POST", "/v1/Replays", {**form, "Type": "com.acme.no"})
     assert status == 400
     assert "does not include com.acme.no" in refused["message"]
+
+
+async def test_events_are_replayed_from_a_terminal(
+    installation: Installation, api: BareApi, subscription: Subscription
+) -> None:
+    for number in range(4):
+        value, headers = installation.encoded(event(installation, number, SENT if number else DELIVERED))
+        answer = await installation.producer.send(installation.topics.events, value, key=b"k", headers=headers)
+        assert isinstance(answer, Acked)
+    wanted = ("events", "replay", "--subscription", subscription.sid, "--after", "2026-03-29T04:00:00Z")
+
+    nothing = await run_cli(api, *wanted, "--before", "2026-03-29T05:00:00Z")
+    declined = await run_cli(api, *wanted, answer="n\n")
+    done = await run_cli(api, *wanted, "--type", SENT, "--filter", "id != 'EZ2'", answer="y\n")
+    for_scripts = await run_cli(api, *wanted, "--event-id", "EZ0", "--event-id", "EZ2", "--yes", "-o", "json")
+    refused = await run_cli(api, *wanted, "--type", "com.acme.no", "--yes")
+
+    assert nothing == (0, "no events are selected\n")
+    assert declined[0] == 1
+    assert "4 events" in declined[1]
+    assert done[0] == 0, done
+    assert "completed: 2 replayed" in done[1]
+    assert json.loads(for_scripts[1]).items() >= {"status": "completed", "replayed": 2}.items()
+    assert refused[0] == 1
+    assert "does not include com.acme.no" in refused[1]
+    assert sorted(ids(await copies(installation, subscription))) == ["EZ0", "EZ1", "EZ2", "EZ3"]
