@@ -1,5 +1,6 @@
 """Parses the ``Types`` of a subscription from JSON objects, and checks them against the catalogue. Pure."""
 
+import difflib
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final
@@ -13,6 +14,7 @@ from eventstreams.http import RefusedError
 
 MAX_TYPES: Final = 1000  # per subscription: far more than there are; bounds the work of one request
 _MAX_SHOWN: Final = 200
+_NEAR: Final = 0.8  # all names begin alike; at difflib's 0.6, any two of a product are near
 _KEYS: Final = frozenset({"type", "schema_version"})
 _TOLD: Final = frozenset(
     {"account_sid", "subscription_sid", "url"}
@@ -66,7 +68,7 @@ def subscribable(name: str, version: int | None, catalog: Catalog, *, sink_type:
     """
     found = catalog.types.get(name)
     if found is None or found.internal:
-        raise refused(Code.EVENT_TYPE_NOT_FOUND, f"Type not found in the system: {name[:_MAX_SHOWN]}")
+        raise _not_found(name, catalog)
     match found.status:
         case EventTypeStatus.RESTRICTED:
             raise RefusedError(f"Type {name} is restricted", status=HTTPStatus.CONFLICT)
@@ -94,10 +96,18 @@ def pinnable(name: str, version: int, catalog: Catalog) -> int:
     """
     found = catalog.types.get(name)
     if found is None:
-        raise refused(Code.EVENT_TYPE_NOT_FOUND, f"Type not found in the system: {name[:_MAX_SHOWN]}")
+        raise _not_found(name, catalog)
     if found.status is EventTypeStatus.DISCONTINUED:
         raise _discontinued(name)
     return _existing(version, catalog.schemas[found.schema_id])
+
+
+def _not_found(name: str, catalog: Catalog) -> RefusedError:
+    """The reference's words, and the name that was probably meant, which takes some milliseconds to find."""
+    names = [each.name for each in catalog.types.values() if not each.internal]
+    near = difflib.get_close_matches(name[:_MAX_SHOWN], names, n=1, cutoff=_NEAR)
+    hint = f": did you mean {near[0]}?" if near else ""
+    return refused(Code.EVENT_TYPE_NOT_FOUND, f"Type not found in the system: {name[:_MAX_SHOWN]}{hint}")
 
 
 def _existing(version: int, schema: Schema) -> int:
