@@ -36,6 +36,7 @@ fuzz: setup ## Coverage-guided fuzzing of what reads bytes from outside, FUZZ_S 
 audit: setup ## Ask for known vulnerabilities of what is locked; needs the network
 	@$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements.lock
 	@$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements-java.lock
+	@$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements-uv.lock
 
 check: setup ## Format, lint, types, imports, catalogue, what is generated, lock file, licences, secrets
 	@$(BIN)/ruff format --check --quiet .

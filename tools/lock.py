@@ -16,6 +16,7 @@ _ROOT: Final = Path(__file__).resolve().parent.parent
 _LOCK: Final = _ROOT / "requirements.lock"
 _JAVA_LOCK: Final = _ROOT / "requirements-java.lock"
 _IMAGE_LOCK: Final = _ROOT / "requirements-image.lock"
+_UV_LOCK: Final = _ROOT / "requirements-uv.lock"
 _MARK: Final = "# pyproject: "
 _COMMON: Final = (
     "--universal",
@@ -40,6 +41,7 @@ def main() -> None:
     about = tomllib.loads((_ROOT / "pyproject.toml").read_text())
     _compile(about["project"]["optional-dependencies"]["java"], _JAVA_LOCK)
     _compile(about["dependency-groups"]["image"], _IMAGE_LOCK)
+    _compile(about["dependency-groups"]["setup"], _UV_LOCK)
     print("requirements.lock written: run make setup")
 
 
