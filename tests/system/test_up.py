@@ -1,6 +1,7 @@
 """``eventstreams up``: starts, says where, keeps its data, stops whole, and tells a person what is wrong.
 
-Here interpreters start and import every role; elsewhere most of them are forked (tests/support/forks.py).
+The system that most tests here ask is one whose interpreters start and import every role; elsewhere, and where it only
+says what a person did wrong, they are forked (tests/support/forks.py).
 """
 
 import json
@@ -14,6 +15,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import aiohttp
 import pytest
@@ -21,6 +23,7 @@ from confluent_kafka.admin import AdminClient
 
 from eventstreams.kafka.members import find_group
 from eventstreams.settings import Settings
+from tests.support import forks
 from tests.support.up import TOKEN, Up, clean_environ, running_up
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
@@ -266,7 +269,16 @@ def test_a_smoke_test_says_where_it_stopped(
 
 def run_up(*arguments: str, **env: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "eventstreams", "up", *arguments]
-    return subprocess.run(command, env=clean_environ() | env, capture_output=True, text=True, timeout=180, check=False)
+    with TemporaryFile() as out, TemporaryFile() as err:
+        process = forks.popen(command, env=clean_environ() | env, stdout=out, stderr=err)
+        try:
+            code = process.wait(180)
+        finally:
+            process.kill()
+            process.wait()
+        out.seek(0)
+        err.seek(0)
+        return subprocess.CompletedProcess(command, code, out.read().decode(), err.read().decode())
 
 
 def one_sentence(done: "subprocess.CompletedProcess[str]") -> str:
