@@ -363,6 +363,8 @@ async def ran(system: System, arguments: Sequence[str], given: str | None) -> st
             return ended
     if arguments[:2] == ["profiles", "add"]:
         given = f"{TOKEN}\n"
+    elif arguments[:2] == ["events", "replay"]:
+        given = "y\n"
     more = ("--count", "1") if arguments[0] == "tail" else ()
     return (await system.command(*arguments, *more, given=given)).output
 
