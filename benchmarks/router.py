@@ -79,7 +79,7 @@ async def main() -> None:
     cases = [each for each in _CASES if not given.case or any(each.name.startswith(name) for name in given.case)]
     if given.quick:
         cases = [
-            replace(each, events=max(each.events // 100, 1000), others=each.others // 100)
+            replace(each, events=max(each.events // 10, 10_000), others=each.others // 100)
             for each in cases
             if each.topics <= 10  # noqa: PLR2004 - a thousand topics take long
         ]
