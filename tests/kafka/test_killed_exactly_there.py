@@ -321,6 +321,36 @@ async def test_a_worker_that_is_killed_after_it_was_fenced_loses_nothing(install
         await until_committed(installation, at, 21)
 
 
+async def test_a_worker_that_is_killed_after_a_commit_in_a_drain_loses_nothing(installation: Installation) -> None:
+    """Whichever of the two partitions moves to the other worker, something of it hangs, and is waited for."""
+
+    async def answer(received: Received) -> int:
+        if int(received.ids[0].removeprefix("EZ")) % 8 < 2:
+            await asyncio.sleep(60)  # as long as nobody closes the connection
+        return 200
+
+    async with Receiver(answer) as receiver:
+        sink = await installation.add_sink(receiver.url)
+        both = await installation.subscribe(sink), await installation.subscribe(sink)
+        count, started = 0, False
+        with doomed(installation.settings, Point.MEANWHILE, "worker", "webhook") as worker:
+            async with asyncio.timeout(SETTLE_S):
+                while not worker.died():
+                    await installation.hand_to(both[count % 2], installation.event(count))
+                    count += 1
+                    await asyncio.sleep(0.05)
+                    if not started and len(receiver.accepted) > 10:
+                        started = True
+                        await installation.start(worker_for(load_plugin("webhook")))
+        receiver.answer = lambda _: 200
+
+        everything = {f"EZ{number}" for number in range(count)}
+        await receiver.wait_for(lambda: receiver.accepted.keys() == everything, timeout_s=SETTLE_S)
+        for number, subscription in enumerate(both):
+            at = Partition(installation.topic_of(subscription), 0)
+            await until_committed(installation, at, (count + 1 - number) // 2)
+
+
 @pytest.mark.parametrize(("point", "letters"), [(Point.TOO_LARGE, 1), (Point.DEAD_LETTER, 2)])
 async def test_a_worker_that_is_killed_around_a_dead_letter_of_what_its_retry_topic_refuses_loses_nothing(
     installation: Installation, point: Point, letters: int

@@ -17,8 +17,10 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final, NoReturn, cast
 
 import pytest
+from confluent_kafka import Consumer
 
 from eventstreams.cli.main import main
+from eventstreams.kafka.committer import Committer
 from eventstreams.kafka.consumer import GroupConsumer
 from eventstreams.kafka.membership import Membership
 from eventstreams.kafka.records import Partition
@@ -58,6 +60,7 @@ class Point(StrEnum):
     DRAIN = "after the commit that a drain waits for, before its own"
     TAKEN_BACK = "after an earlier commit's late answer, before the one that puts it right"
     FENCED = "after it was fenced, before it joins again"
+    MEANWHILE = "after a commit of what stays, while what goes to another worker is drained"
     TOO_LARGE = "after a retry topic called an event too large, before its dead letter"
     DEAD_LETTER = "after that dead letter, before the commit"
 
@@ -253,6 +256,19 @@ def fenced(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Membership, "replace", replace)
 
 
+def meanwhile(patch: pytest.MonkeyPatch) -> None:
+    """Die when Kafka has confirmed a commit that was made while a drain was awaited."""
+    go_on = Committer.send_and_wait
+
+    def send_and_wait(self: Committer, client: Consumer) -> None:
+        before = dict(self._confirmed)
+        go_on(self, client)
+        if self._confirmed != before:
+            die()
+
+    patch.setattr(Committer, "send_and_wait", send_and_wait)
+
+
 def too_large(patch: pytest.MonkeyPatch) -> None:
     """Die when a record was found too large, before its dead letter is written."""
 
@@ -286,6 +302,7 @@ _POINTS: Final[Mapping[Point, Callable[[pytest.MonkeyPatch], None]]] = {
     Point.DRAIN: drain,
     Point.TAKEN_BACK: taken_back,
     Point.FENCED: fenced,
+    Point.MEANWHILE: meanwhile,
     Point.TOO_LARGE: too_large,
     Point.DEAD_LETTER: dead_letter,
 }
